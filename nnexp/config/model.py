@@ -1,0 +1,113 @@
+"""The config's model: every key, its type, range and default.
+
+Components (data, optimizer, schedule, …) declare their own settings where they
+stand; this module only gathers them. How a config is read from YAML is ``load``'s
+concern, which combinations make sense is ``rules``'s.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from nnexp.datasets.sources import Csv, Idx, Mnist, Npz
+from nnexp.nn.activations import ActivationName
+from nnexp.nn.costs import CostName
+from nnexp.nn.initializers import BiasInitializerName, InitializerName
+from nnexp.nn.outputs import OutputName
+from nnexp.nn.penalties import RegularizerName
+from nnexp.optim.optimizers import Optimizer
+from nnexp.optim.schedules import Constant, Schedule
+from nnexp.optim.sgd import Sgd
+from nnexp.streams import Pcg64, Rng
+from nnexp.training.stopping import Accuracy, Stopping
+
+
+class PerExample(Struct, frozen=True, forbid_unknown_fields=True):
+    """Weight decay stated as λ/n, so that it keeps its meaning when n changes."""
+
+    per_example: Annotated[float, Meta(ge=0, description="λ/n: λ for each training example.")]
+
+
+Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+
+
+class Config(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"lambda_": "lambda"}
+):
+    """One experiment, completely: with the same config come the same bytes."""
+
+    data: Annotated[
+        Mnist | Idx | Npz | Csv,
+        Meta(description="The examples: mnist, or the user's own files as idx, npz or csv."),
+    ] = Mnist()
+    hidden: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=1_000_000)], ...],
+        Meta(max_length=100, description="Sizes of the hidden layers; [] for none."),
+    ] = (30,)
+    activation: Annotated[ActivationName, Meta(description="The hidden neurons' nonlinearity.")] = (
+        "sigmoid"
+    )
+    output: Annotated[OutputName, Meta(description="The output neurons.")] = "sigmoid"
+    cost: Annotated[
+        CostName,
+        Meta(description="What is minimized; must suit the output."),
+    ] = "cross-entropy"
+    initializer: Annotated[
+        InitializerName,
+        Meta(
+            description="The weights' distribution: lecun-normal is N(0, 1/fan_in), "
+            "standard-normal the old N(0, 1)."
+        ),
+    ] = "lecun-normal"
+    bias_initializer: Annotated[
+        BiasInitializerName, Meta(description="The biases' distribution.")
+    ] = "standard-normal"
+    optimizer: Annotated[Optimizer, Meta(description="How a step follows from a gradient.")] = Sgd()
+    learning_rate: Annotated[float, Meta(gt=0, description="η, the first epoch's step size.")] = 0.5
+    schedule: Annotated[Schedule, Meta(description="How η changes from epoch to epoch.")] = (
+        Constant()
+    )
+    lambda_: Annotated[
+        Annotated[float, Meta(ge=0)] | PerExample,
+        Meta(description="λ, the regularization's strength, or {per_example: λ/n}."),
+    ] = 0.0
+    regularizer: Annotated[
+        RegularizerName, Meta(description="What is penalized: l2 is (λ/2n)Σw².")
+    ] = "l2"
+    batch_size: Annotated[
+        Positive | Literal["all"], Meta(description="Examples a mini-batch, or all.")
+    ] = 10
+    epochs: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Passes over the training data, at most.")
+    ] = 30
+    evaluate_every: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Epochs from one evaluation, metrics row and checkpoint to the next.",
+        ),
+    ] = 1
+    stopping: Annotated[Stopping, Meta(description="What patience watches.")] = Accuracy()
+    patience: Annotated[
+        Positive | None,
+        Meta(
+            description="Stop after this many epochs without improvement (no-improvement-in-n); "
+            "null: never."
+        ),
+    ] = 10
+    monitor: Annotated[
+        tuple[Literal["train", "validation", "test"], ...],
+        Meta(description="What is measured at each evaluation: train, validation, test."),
+    ] = ("train", "validation")
+    dtype: Annotated[
+        Literal["float32", "float64"], Meta(description="The precision of all arithmetic.")
+    ] = "float32"
+    rng: Annotated[Rng, Meta(description="Random streams: pcg64, or network2, the book's own.")] = (
+        Pcg64()
+    )
+    seed: Annotated[
+        int, Meta(ge=0, le=2**63 - 1, description="Where all random draws come from.")
+    ] = 0

@@ -1,0 +1,67 @@
+"""The sources a config can name under ``data``; each knows its files and loads a Dataset."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta, Struct
+
+Count: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+
+
+class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name"):
+    """What every source lets the user choose; counts and classes apply in this order: classes, n."""
+
+    train: Annotated[
+        Count | None, Meta(description="Use the first n training examples; null: all.")
+    ] = None
+    validation: Annotated[
+        Count | None, Meta(description="Use the first n validation examples; null: all.")
+    ] = None
+    test: Annotated[Count | None, Meta(description="Use the first n test examples; null: all.")] = (
+        None
+    )
+    classes: Annotated[
+        tuple[Annotated[int, Meta(ge=0)], ...] | None,
+        Meta(description="Keep these labels only, renumbered 0, 1, … in this order; null: all."),
+    ] = None
+    scale: Annotated[
+        float, Meta(gt=0, description="Features are divided by this (the book's files: 256).")
+    ] = 255.0
+
+
+class Mnist(Source, frozen=True, kw_only=True, tag="mnist"):
+    """MNIST as it ships with nnexp, split as in the book: 50,000, 10,000 and 10,000."""
+
+
+class Idx(Source, frozen=True, kw_only=True, tag="idx"):
+    """The user's own four IDX files, gzipped or not; the training file's last sixth validates."""
+
+    directory: Annotated[
+        str | None,
+        Meta(description="A folder with the four files under MNIST's names, gzipped or not."),
+    ] = None
+    train_images: Annotated[str | None, Meta(description="A file, in place of directory's.")] = None
+    train_labels: Annotated[str | None, Meta(description="A file, in place of directory's.")] = None
+    validation_images: Annotated[
+        str | None, Meta(description="A file, in place of the training file's last sixth.")
+    ] = None
+    validation_labels: Annotated[str | None, Meta(description="Goes with validation_images.")] = (
+        None
+    )
+    test_images: Annotated[str | None, Meta(description="A file, in place of directory's.")] = None
+    test_labels: Annotated[str | None, Meta(description="A file, in place of directory's.")] = None
+
+
+class Npz(Source, frozen=True, kw_only=True, tag="npz"):
+    """One NumPy archive: x_train, y_train and, optional, x_validation, y_validation, x_test, y_test."""
+
+    file: Annotated[str, Meta(description="The .npz file.")]
+
+
+class Csv(Source, frozen=True, kw_only=True, tag="csv"):
+    """One CSV file a split, with a header; the last column is the label."""
+
+    train_file: Annotated[str, Meta(description="The training examples.")]
+    validation_file: Annotated[str | None, Meta(description="The validation examples.")] = None
+    test_file: Annotated[str | None, Meta(description="The test examples.")] = None

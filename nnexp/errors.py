@@ -1,0 +1,77 @@
+"""Errors meant for people: one tree, each class with the exit code of its kind.
+
+The command line turns any of them into one line on stderr. Whatever is not an
+``NnexpError`` is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class NnexpError(Exception):
+    """Something failed that a user can understand and act on."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(NnexpError):
+    """The command line asks for something impossible; nothing was created."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A config has one or more problems, all of them listed, a line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class DataError(UsageError):
+    """A data file is missing, malformed, or does not fit the config."""
+
+
+class DivergedError(NnexpError):
+    """Training met a cost or a parameter that is not finite."""
+
+    exit_code = 3
+
+
+class LockedError(NnexpError):
+    """Another process is writing to the run."""
+
+    exit_code = 4
+
+
+class NameTakenError(NnexpError):
+    """The run's name belongs to a run of another config."""
+
+    exit_code = 4
+
+
+class CorruptError(NnexpError):
+    """A run or checkpoint is damaged, or was written by a newer nnexp."""
+
+    exit_code = 5
+
+
+class MismatchError(NnexpError):
+    """The data or the machine's numerics differ from what the run recorded."""
+
+    exit_code = 6
+
+
+class DiskError(NnexpError):
+    """Reading or writing failed: disk full, no permission, and so on."""
+
+    exit_code = 74
+
+
+class InterruptedRunError(NnexpError):
+    """A signal stopped the training; what was committed is safe."""
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number

@@ -1,0 +1,1 @@
+"""Networks as functions of one parameter vector: arrays in, arrays out."""

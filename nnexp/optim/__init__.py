@@ -1,0 +1,1 @@
+"""Optimizers and learning-rate schedules: pure functions of vectors and histories."""

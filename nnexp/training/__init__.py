@@ -1,0 +1,1 @@
+"""The loop: batches, epochs, evaluation and stopping, without files or printing."""

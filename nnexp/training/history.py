@@ -1,0 +1,30 @@
+"""What training records: one row an evaluated epoch, and what follows from the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, Struct, UnsetType
+
+
+class Row(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One evaluation: accuracies are fractions, costs include the penalty."""
+
+    epoch: int
+    learning_rate: float
+    train_cost: float | UnsetType = UNSET
+    train_accuracy: float | UnsetType = UNSET
+    validation_cost: float | UnsetType = UNSET
+    validation_accuracy: float | UnsetType = UNSET
+    test_cost: float | UnsetType = UNSET
+    test_accuracy: float | UnsetType = UNSET
+
+
+def best_row(history: Sequence[Row]) -> Row:
+    """Return the row of the best epoch: highest validation accuracy, the earliest on a tie.
+
+    Without validation accuracies it is the last row.
+    """
+    if history[-1].validation_accuracy is UNSET:
+        return history[-1]
+    return max(history, key=lambda row: (row.validation_accuracy, -row.epoch))
