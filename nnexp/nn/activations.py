@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from nnexp.nn.arrays import Array
+from nnexp.nn.arrays import HALF, ONE, ZERO, Array
 
 ActivationName = Literal["sigmoid", "tanh", "relu"]
 
@@ -15,7 +15,7 @@ ActivationName = Literal["sigmoid", "tanh", "relu"]
 class Activation(NamedTuple):
     """A nonlinearity and its slope, kept together so that neither can be forgotten."""
 
-    apply: Callable[[Array, Array], None]  # (z, out): out = apply(z); z is overwritten
+    apply: Callable[[Array, Array], None]  # (z, out): out = apply(z)
     slope: Callable[[Array, Array], None]  # (a, out): out = da/dz, written in terms of a
 
 
@@ -24,15 +24,16 @@ def sigmoid(z: Array, out: Array) -> None:
 
     Source: Nielsen (2015), eqs. 3 and 111.
     """
-    np.multiply(z, 0.5, out=z)
-    np.tanh(z, out=z)
-    np.multiply(z, 0.5, out=z)
-    np.add(z, 0.5, out=out)
+    half = HALF[z.dtype]
+    np.multiply(z, half, out=out)
+    np.tanh(out, out=out)
+    np.multiply(out, half, out=out)
+    np.add(out, half, out=out)
 
 
 def sigmoid_slope(a: Array, out: Array) -> None:
     """Write a (1 - a) to out."""
-    np.subtract(1.0, a, out=out)
+    np.subtract(ONE[a.dtype], a, out=out)
     np.multiply(a, out, out=out)
 
 
@@ -44,17 +45,17 @@ def tanh(z: Array, out: Array) -> None:
 def tanh_slope(a: Array, out: Array) -> None:
     """Write 1 - a^2 to out."""
     np.multiply(a, a, out=out)
-    np.subtract(1.0, out, out=out)
+    np.subtract(ONE[a.dtype], out, out=out)
 
 
 def relu(z: Array, out: Array) -> None:
     """Write max(0, z) to out. Source: Nielsen (2015), eq. 112."""
-    np.maximum(z, 0.0, out=out)
+    np.maximum(z, ZERO[z.dtype], out=out)
 
 
 def relu_slope(a: Array, out: Array) -> None:
     """Write 1 where a > 0, else 0, to out."""
-    np.greater(a, 0.0, out=out)
+    np.greater(a, ZERO[a.dtype], out=out)
 
 
 ACTIVATIONS: dict[ActivationName, Activation] = {

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from nnexp.nn.arrays import Array
+from nnexp.nn.arrays import ONE, Array
 from nnexp.nn.outputs import OutputName
 
 CostName = Literal["cross-entropy", "quadratic", "log-likelihood"]
@@ -63,7 +63,7 @@ def difference(a: Array, y: Array, out: Array) -> None:
 
 def quadratic_sigmoid_delta(a: Array, y: Array, out: Array) -> None:
     """Write (a - y) a (1 - a) to out. Source: Nielsen (2015), eq. 30."""
-    np.subtract(1.0, a, out=out)
+    np.subtract(ONE[a.dtype], a, out=out)
     np.multiply(a, out, out=out)
     np.multiply(a - y, out, out=out)
 

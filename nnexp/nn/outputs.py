@@ -19,15 +19,9 @@ OutputName = Literal["sigmoid", "softmax", "linear"]
 class Output(NamedTuple):
     """What the last layer does with its logits, and the target outputs it can reach."""
 
-    apply: Callable[[Array, Array], None]  # (z, out): out = outputs for logits z, which stay
+    apply: Callable[[Array, Array], None]  # (z, out): out = outputs for logits z
     targets: tuple[float, float] = (0.0, 1.0)
     """The target of a neuron for an example of another class, and of its own class."""
-
-
-def sigmoid_output(z: Array, out: Array) -> None:
-    """Write 1 / (1 + exp(-z)) to out."""
-    np.copyto(out, z)
-    sigmoid(out, out)
 
 
 def softmax(z: Array, out: Array) -> None:
@@ -46,7 +40,7 @@ def linear(z: Array, out: Array) -> None:
 
 
 OUTPUTS: dict[OutputName, Output] = {
-    "sigmoid": Output(sigmoid_output),
+    "sigmoid": Output(sigmoid),
     "softmax": Output(softmax),
     "linear": Output(linear),
 }

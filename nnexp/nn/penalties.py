@@ -6,17 +6,21 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from nnexp.nn.arrays import Array
+from nnexp.nn.network import Network
 
 RegularizerName = Literal["l2"]
 
 
 class Regularizer(NamedTuple):
-    """A penalty for λ/n = 1 and its slope."""
+    """A penalty for λ/n = 1, and its slope."""
 
-    total: Callable[[Array], float]  # (w): the penalty
-    slope: Callable[[Array, float, Array], None]  # (w, factor, out): out = factor * slope
+    total: Callable[[Array], float]  # (w): the penalty of these weights
+    slope: Callable[[Array, Array, Array], None]  # (w, factors, out): out = factors * slope
+    decays: bool
+    """Whether the slope is w itself, so that a step down it is a multiplication by 1 - factors."""
 
 
 def l2(w: Array) -> float:
@@ -24,9 +28,69 @@ def l2(w: Array) -> float:
     return 0.5 * float(np.einsum("ij,ij->", w, w, dtype=np.float64))
 
 
-def l2_slope(w: Array, factor: float, out: Array) -> None:
-    """Write factor * w to out. Source: Nielsen (2015), eq. 91."""
-    np.multiply(w, factor, out=out)
+def l2_slope(w: Array, factors: Array, out: Array) -> None:
+    """Write factors * w to out. Source: Nielsen (2015), eq. 91."""
+    np.multiply(w, factors, out=out)
 
 
-REGULARIZERS: dict[RegularizerName, Regularizer] = {"l2": Regularizer(l2, l2_slope)}
+REGULARIZERS: dict[RegularizerName, Regularizer] = {"l2": Regularizer(l2, l2_slope, decays=True)}
+
+
+class Penalty:
+    """A regularizer at one strength, for the weights in a network's theta.
+
+    Args:
+        network: says where in theta the weights stand.
+        regularizer: what is penalized.
+        strength: λ/n.
+        dtype: of theta.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        regularizer: RegularizerName,
+        strength: float,
+        dtype: npt.DTypeLike,
+    ) -> None:
+        self._network = network
+        self._regularizer = REGULARIZERS[regularizer]
+        self._strength = strength
+        self._mask = network.weight_mask(dtype)
+        # A factor for each element, 0 at the biases: one operation on the whole vector is
+        # quicker than one on each layer's weights, which are not contiguous.
+        self._factors = np.zeros_like(self._mask)
+        self._kept = np.ones_like(self._mask)
+        self._factor = 0.0
+        self._slope = np.empty_like(self._mask)
+
+    def total(self, theta: Array) -> float:
+        """Return what the penalty adds to the cost."""
+        if not self._strength:
+            return 0.0
+        return self._strength * sum(map(self._regularizer.total, self._network.weights(theta)))
+
+    def add_gradient(self, theta: Array, scale: float, gradient: Array) -> None:
+        """Add scale times the penalty's gradient to gradient."""
+        if self._scale_to(scale):
+            self._regularizer.slope(theta, self._factors, self._slope)
+            np.add(gradient, self._slope, out=gradient)
+
+    def descend(self, theta: Array, learning_rate: float) -> None:
+        """Move theta, in place, by -learning_rate times the penalty's gradient."""
+        if not self._scale_to(learning_rate):
+            return
+        if self._regularizer.decays:  # w <- (1 - ηλ/n) w, Nielsen (2015), eq. 93
+            np.multiply(theta, self._kept, out=theta)
+        else:
+            self._regularizer.slope(theta, self._factors, self._slope)
+            np.subtract(theta, self._slope, out=theta)
+
+    def _scale_to(self, scale: float) -> bool:
+        """Set the factors for a scale, which changes by the epoch, not by the step."""
+        factor = scale * self._strength
+        if factor != self._factor:
+            self._factor = factor
+            np.multiply(self._mask, factor, out=self._factors)
+            np.subtract(1.0, self._factors, out=self._kept)
+        return factor != 0.0

@@ -22,3 +22,9 @@ class Objective(Protocol):
         The result is a buffer: the caller may overwrite it, and the next call will. A scale
         given here is folded into small arrays, where it costs less than on the result.
         """
+
+    def descend(self, theta: Array, learning_rate: float) -> None:
+        """Move theta, in place, by -learning_rate times the cost's gradient.
+
+        What ``theta -= gradient(theta, learning_rate)`` does, in fewer passes over memory.
+        """

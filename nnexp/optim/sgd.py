@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from msgspec import Struct
 
 from nnexp.nn.arrays import Array
@@ -23,4 +22,4 @@ class Sgd(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag
     def step(self, theta: Array, objective: Objective, slots: Slots, learning_rate: float) -> None:
         """Move theta, in place, by one step."""
         del slots
-        np.subtract(theta, objective.gradient(theta, learning_rate), out=theta)
+        objective.descend(theta, learning_rate)
