@@ -32,4 +32,4 @@ class Dataset(NamedTuple):
     scale: float
     """What features are divided by when a batch needs floats."""
     sha256: dict[str, str]
-    """Content hashes of what was read, by a name that depends on the source only, never on paths."""
+    """Content hashes of what was read, by names that depend on the source, never on paths."""

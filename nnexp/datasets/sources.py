@@ -10,7 +10,7 @@ Count: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name"):
-    """What every source lets the user choose; counts and classes apply in this order: classes, n."""
+    """What every source lets the user choose; classes apply first, then the counts."""
 
     train: Annotated[
         Count | None, Meta(description="Use the first n training examples; null: all.")
@@ -54,7 +54,7 @@ class Idx(Source, frozen=True, kw_only=True, tag="idx"):
 
 
 class Npz(Source, frozen=True, kw_only=True, tag="npz"):
-    """One NumPy archive: x_train, y_train and, optional, x_validation, y_validation, x_test, y_test."""
+    """One NumPy archive: x_train, y_train and, optional, x_ and y_ of validation and test."""
 
     file: Annotated[str, Meta(description="The .npz file.")]
 

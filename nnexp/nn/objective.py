@@ -1,6 +1,13 @@
-"""The cost of a batch as a function of theta: what an optimizer sees of it."""
+"""The cost of a batch as a function of theta: what an optimizer sees of it.
+
+A batch comes in pieces: one as a rule; several where it is too large to be made into
+floats at once. Sums over pieces are sums over examples.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +15,10 @@ import numpy.typing as npt
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
 from nnexp.nn.penalties import Penalty
-from nnexp.nn.propagation import Propagation
+from nnexp.nn.propagation import Propagations
+
+Piece: TypeAlias = tuple[Array, Array]
+"""Inputs (rows, fan_in + 1), whose last column is 1, and targets (rows, classes)."""
 
 
 class BatchObjective:
@@ -21,25 +31,23 @@ class BatchObjective:
     """
 
     def __init__(self, network: Network, penalty: Penalty, dtype: npt.DTypeLike) -> None:
-        self._network = network
         self._penalty = penalty
-        self._dtype = np.dtype(dtype)
+        self._propagations = Propagations(network, dtype)
         self._gradient: Array = np.empty(network.size, dtype)
-        self._propagations: dict[int, Propagation] = {}
+        self._part: Array = np.empty(network.size, dtype)
 
-    def use(self, inputs: Array, targets: Array) -> None:
-        """Speak of this batch from now on: inputs (rows, fan_in + 1), targets (rows, classes)."""
-        rows = len(inputs)
-        if rows not in self._propagations:
-            self._propagations[rows] = Propagation(self._network, rows, self._dtype)
-        self._propagation = self._propagations[rows]
-        self._inputs, self._targets = inputs, targets
+    def use(self, examples: int, pieces: Callable[[], Iterable[Piece]]) -> None:
+        """Speak of this batch from now on; pieces are asked for anew at every pass over it."""
+        self._examples, self._pieces = examples, pieces
 
     def value(self, theta: Array) -> float:
         """Return the batch's mean cost plus the penalty."""
-        self._propagation.forward(theta, self._inputs)
-        mean = self._propagation.cost(self._targets) / len(self._inputs)
-        return mean + self._penalty.total(theta)
+        total = 0.0
+        for inputs, targets in self._pieces():
+            propagation = self._propagations[len(inputs)]
+            propagation.forward(theta, inputs)
+            total += propagation.cost(targets)
+        return total / self._examples + self._penalty.total(theta)
 
     def gradient(self, theta: Array, scale: float = 1.0) -> Array:
         """Return scale times the gradient of value, in a buffer that may be overwritten."""
@@ -54,6 +62,13 @@ class BatchObjective:
         np.subtract(theta, gradient, out=theta)
 
     def _data_gradient(self, theta: Array, scale: float) -> Array:
-        self._propagation.forward(theta, self._inputs)
-        self._propagation.backward(self._targets, scale / len(self._inputs), self._gradient)
+        out, total = self._gradient, None
+        for inputs, targets in self._pieces():
+            propagation = self._propagations[len(inputs)]
+            propagation.forward(theta, inputs)
+            propagation.backward(targets, scale / self._examples, out)
+            if total is None:
+                total, out = out, self._part
+            else:
+                np.add(total, out, out=total)
         return self._gradient

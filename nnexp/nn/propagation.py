@@ -68,3 +68,17 @@ class Propagation:
             np.multiply(below, slope, out=below)
             delta = below
         np.dot(delta.T, self._inputs, self._slots[0])
+
+
+class Propagations(dict[int, Propagation]):
+    """The passes for batches of any size, made when first asked for: ``passes[rows]``."""
+
+    def __init__(self, network: Network, dtype: npt.DTypeLike) -> None:
+        super().__init__()
+        self._network = network
+        self._dtype = dtype
+
+    def __missing__(self, rows: int) -> Propagation:
+        """Make the passes for batches of this size."""
+        self[rows] = Propagation(self._network, rows, self._dtype)
+        return self[rows]

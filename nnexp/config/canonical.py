@@ -1,0 +1,84 @@
+"""What makes two configs the same: plain values, canonical bytes, digest and differences."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import NODEFAULT, UNSET, Struct, structs
+
+from nnexp.config.model import Config
+
+Tree: TypeAlias = dict[str, Any]
+
+
+def to_builtins(config: Config) -> Tree:
+    """Return the whole config as plain values, every key and every component in full."""
+    tree: Tree = _listed(msgspec.to_builtins(config))
+    return tree
+
+
+def _listed(value: Any) -> Any:  # noqa: ANN401 - any value of a config
+    if isinstance(value, dict):
+        return {key: _listed(inner) for key, inner in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value
+
+
+def canonical_json(config: Config) -> bytes:
+    """Return the bytes that name an experiment: what differs from the defaults, but the seed.
+
+    Short and long forms, 1 and 1.0, any order of keys give the same bytes; a key that
+    is added to the model later changes none.
+    """
+    typed = msgspec.convert(msgspec.to_builtins(config), Config)
+    tree = _changed(typed)
+    tree.pop("seed", None)
+    text = json.dumps(
+        tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text.encode()
+
+
+def digest(config: Config) -> str:
+    """Return the SHA-256 of the canonical JSON, in hexadecimal."""
+    return hashlib.sha256(canonical_json(config)).hexdigest()
+
+
+def _changed(struct: Struct) -> Tree:
+    tree: Tree = {}
+    if (tag := struct.__struct_config__.tag) is not None:
+        tree["name"] = tag
+    for field in structs.fields(struct):
+        value = getattr(struct, field.name)
+        if field.default is NODEFAULT or value != field.default:
+            tree[field.encode_name] = _changed(value) if isinstance(value, Struct) else value
+    return tree
+
+
+def differences(a: Config, b: Config) -> list[tuple[str, Any, Any]]:
+    """Return (dotted key, a's value, b's value) for each key that differs, in the model's order.
+
+    A component's name stands under the component's own key. A setting that only one
+    side's component has is ``msgspec.UNSET`` on the other, and left out where it is null.
+    """
+    left, right = _flat(to_builtins(a)), _flat(to_builtins(b))
+    pairs = [(key, left.get(key, UNSET), right.get(key, UNSET)) for key in {**left, **right}]
+    return [(key, one, other) for key, one, other in pairs if not _same(one, other)]
+
+
+def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values of two configs
+    nothing = (None, UNSET)
+    return one == other or (one in nothing and other in nothing)
+
+
+def _flat(tree: Tree) -> Tree:
+    flat: Tree = {}
+    for key, value in tree.items():
+        if not isinstance(value, dict):
+            flat[key] = value
+            continue
+        for inner, setting in _flat(value).items():
+            flat[key if inner == "name" else f"{key}.{inner}"] = setting
+    return flat

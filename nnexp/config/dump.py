@@ -1,0 +1,36 @@
+"""Write a config as YAML that ``load`` reads as the same config."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nnexp.config import canonical, scalars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nnexp.config.model import Config
+
+
+def to_yaml(config: Config) -> str:
+    """Return the whole config as YAML, in the model's order; short forms where nothing is lost."""
+    return "".join(f"{line}\n" for line in lines(canonical.to_builtins(config)))
+
+
+def lines(tree: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Generate a mapping's lines, without line ends."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and set(value) != {"name"}:
+            yield f"{indent}{key}:"
+            yield from lines(value, f"{indent}  ")
+        else:
+            yield f"{indent}{key}: {inline(value)}"
+
+
+def inline(value: Any) -> str:  # noqa: ANN401 - any value of a config
+    """Return a value that needs no lines of its own: a scalar, a list, a bare component."""
+    if isinstance(value, dict):
+        return inline(value["name"])
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(inline, value))}]"
+    return scalars.text(value)

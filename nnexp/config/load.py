@@ -1,0 +1,93 @@
+"""From a file and the command line's settings to a config: all steps, all problems at once."""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from nnexp.config import encoding, overrides, problem, reader
+from nnexp.config.document import Document
+from nnexp.config.problem import Place, Problem
+from nnexp.errors import ConfigError, DiskError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nnexp.config.model import Config
+
+T = TypeVar("T")
+
+
+def read(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> Config:
+    """Return the config of a YAML file, with settings (``KEY=VALUE``) put over it.
+
+    Raises: ConfigError with every problem of the file and the settings;
+    DiskError when the file is there and cannot be read.
+    """
+    return parse(_content(Path(path), os.fspath(path)), os.fspath(path), settings)
+
+
+def parse(content: bytes | str, source: str, settings: Sequence[str] = ()) -> Config:
+    """Return the config of a YAML text; messages call the text source.
+
+    Raises: ConfigError with every problem of the text and the settings.
+    """
+    problems: list[str] = []
+    base = _kept(problems, lambda: reader.parse(content, source))
+    given = [_kept(problems, functools.partial(overrides.parse, each)) for each in settings]
+    wanted = [override for override in given if override is not None]
+    config = base and _kept(problems, lambda: _config(base, wanted), first=True)
+    if config is None or problems:
+        raise ConfigError(problems)
+    return config
+
+
+def check(config: Config, source: str = "config") -> Config:
+    """Return a config made in Python, converted and checked as a file's would be.
+
+    Raises: ConfigError with every problem.
+    """
+    from nnexp.config import canonical  # noqa: PLC0415 - NumPy, only after the syntax is fine
+
+    return _config(Document(canonical.to_builtins(config), {}, {}, [], Place(source)), [])
+
+
+def _kept(problems: list[str], step: Callable[[], T], *, first: bool = False) -> T | None:
+    """Return what a step returns; note the problems it raises, at the end or first of all."""
+    try:
+        return step()
+    except ConfigError as error:
+        problems[:] = [*error.problems, *problems] if first else [*problems, *error.problems]
+        return None
+
+
+def _config(base: Document, given: Sequence[overrides.Override]) -> Config:
+    from nnexp.config import canonical, convert, rules  # noqa: PLC0415 - NumPy, see check
+    from nnexp.config.model import Config  # noqa: PLC0415 - likewise
+
+    overrides.apply(base, given, canonical.to_builtins(Config()))
+    config, found = convert.convert(base, Config)
+    found = [*base.problems, *found]
+    for clash in rules.problems(config) if config is not None else ():
+        path = next((path for path in clash.paths if path in base.values), clash.paths[0])
+        found.append(Problem(base.place(path), path, clash.message))
+    if config is None or found:
+        raise problem.error(found)
+    return config
+
+
+def _content(path: Path, source: str) -> bytes:
+    """Return a regular file's bytes, one more than allowed at most, without ever waiting."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ConfigError([f"{source}: is not a regular file; a config is one"])
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(encoding.MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
+        raise ConfigError([f"{source}: there is no such file"]) from None
+    except OSError as error:
+        raise DiskError(f"{source}: cannot be read: {error.strerror}") from error

@@ -1,0 +1,89 @@
+"""``--set KEY=VALUE``: values given on the command line, put over those of the file.
+
+The value is read by the file's own rules. A dotted key goes into a component's
+settings; a short form on its way is written out first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nnexp.config import problem, reader
+from nnexp.config.problem import Path, Place, refusal
+from nnexp.config.wording import shortened, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nnexp.config.document import Document
+
+
+class Override(NamedTuple):
+    """One ``--set``: the key's parts, and its value as a document of its own."""
+
+    path: tuple[str, ...]
+    value: Document
+
+
+def parse(setting: str) -> Override:
+    """Return what a setting says.
+
+    Raises: ConfigError for a setting that is not KEY=VALUE with a YAML value.
+    """
+    place = Place(f"--set {shortened(visible(setting))}", is_setting=True)
+    key, equals, text = setting.partition("=")
+    path = tuple(key.strip().split("."))
+    if not equals:
+        raise refusal(place, "must have the form KEY=VALUE, such as --set learning_rate=0.5")
+    if not all(path) or len(path) > reader.MAX_DEPTH:
+        raise refusal(place, "the key must be a name, or names joined by dots")
+    value = reader.read(text, place)
+    if value.problems:
+        raise problem.error(found._replace(path=(*path, *found.path)) for found in value.problems)
+    return Override(path, value)
+
+
+def apply(base: Document, overrides: Sequence[Override], defaults: Mapping[str, object]) -> None:
+    """Put the overrides into the base document, in place, a later one over an earlier.
+
+    defaults tells which component stands where the document names none.
+    """
+    for path, value in overrides:
+        tree = _settings(base, path[:-1], value.source, defaults)
+        tree[path[-1]] = value.root
+        _move(base, path, value)
+
+
+def _settings(
+    base: Document, path: tuple[str, ...], place: Place, defaults: object
+) -> dict[str, Any]:
+    """Return the mapping at path, made from a short form or from nothing where need be."""
+    tree: dict[str, Any] = base.root
+    for depth, key in enumerate(path, start=1):
+        defaults = defaults.get(key) if isinstance(defaults, dict) else None
+        present = tree.get(key)
+        if not isinstance(present, dict):
+            tree[key] = _expanded(present, defaults)
+        if not isinstance(present, dict | str):
+            base.values[path[:depth]] = base.keys[path[:depth]] = place
+        tree = tree[key]
+    return tree
+
+
+def _expanded(present: object, default: object) -> dict[str, object]:
+    """Return the long form of a short one; the default's name where nothing is named."""
+    if isinstance(present, str):
+        return {"name": present}
+    if isinstance(default, dict) and "name" in default:
+        return {"name": default["name"]}
+    return {}
+
+
+def _move(base: Document, path: Path, value: Document) -> None:
+    """Let the places at and below path be the setting's."""
+    for places in (base.values, base.keys):
+        for old in [known for known in places if known[: len(path)] == path]:
+            del places[old]
+        places[path] = value.source
+    base.values.update({(*path, *inner): value.source for inner in value.values})
+    base.keys.update({(*path, *inner): value.source for inner in value.keys})

@@ -1,0 +1,68 @@
+"""What is wrong with a config, and where: in a file, or in the ``--set`` that gave the value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from nnexp.config.wording import shortened, visible
+from nnexp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Path: TypeAlias = tuple[str | int, ...]
+"""The keys and list indices from the top of a config down to a value."""
+
+MOST = 50
+"""Problems reported of one config; a file with more is not what was meant."""
+
+
+class Place(NamedTuple):
+    """Where a value was written: a file's line and column (from 1), or a ``--set`` as a whole."""
+
+    source: str
+    line: int = 0
+    column: int = 0
+    is_setting: bool = False
+
+    def at(self, line: int, column: int) -> Place:
+        """Return the place of a line and column in the same source; a setting has but one."""
+        return self if self.is_setting else Place(self.source, line, column)
+
+    def __str__(self) -> str:
+        source = visible(self.source)
+        return f"{source}:{self.line}:{self.column}" if self.line else source
+
+
+class Problem(NamedTuple):
+    """One thing wrong, told as ``file:line:column: path.to.key: what``."""
+
+    place: Place
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, [str(self.place), dotted(self.path), self.message]))
+
+
+def dotted(path: Path) -> str:
+    """Return a path as people write it: ``data.classes[1]``."""
+    keys = "".join(f"[{key}]" if isinstance(key, int) else f".{visible(key)}" for key in path)
+    return shortened(keys.removeprefix("."))
+
+
+def error(problems: Iterable[Problem]) -> ConfigError:
+    """Return the error that reports all problems, those of a file in its order, then --set's."""
+    ordered = sorted(
+        problems,
+        key=lambda problem: (problem.place.is_setting, problem.place.line, problem.place.column),
+    )
+    lines = list(dict.fromkeys(map(str, ordered)))
+    if len(lines) > MOST:
+        lines[MOST:] = [f"{visible(ordered[0].place.source)}: … and {len(lines) - MOST} more"]
+    return ConfigError(lines)
+
+
+def refusal(place: Place, message: str, path: Path = ()) -> ConfigError:
+    """Return the error that reports one problem."""
+    return error([Problem(place, path, message)])

@@ -1,0 +1,109 @@
+"""Which settings go together: combinations that cannot work, and those that will not.
+
+What one setting may be alone stands with its type.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from nnexp.config.model import Config, PerExample
+from nnexp.config.wording import listed
+from nnexp.datasets.sources import Idx
+from nnexp.nn import costs
+from nnexp.streams import Network2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nnexp.config.problem import Path
+
+
+class Clash(NamedTuple):
+    """A combination that cannot work: the keys involved, the likeliest culprit first."""
+
+    paths: tuple[Path, ...]
+    message: str
+
+
+def problems(config: Config) -> list[Clash]:
+    """Return every combination of settings that cannot work."""
+    return [*_network(config), *_monitoring(config), *_data(config)]
+
+
+def _network(config: Config) -> Iterator[Clash]:
+    if reason := costs.why_not(config.cost, config.output):
+        yield Clash((("cost",), ("output",)), reason)
+    if isinstance(config.rng, Network2) and config.seed >= 2**32:
+        message = f"network2 takes seeds below 2**32 = 4294967296, got {config.seed}"
+        yield Clash((("seed",), ("rng",)), message)
+
+
+def _monitoring(config: Config) -> Iterator[Clash]:
+    monitor = config.monitor
+    if repeated := [split for split in dict.fromkeys(monitor) if monitor.count(split) > 1]:
+        yield Clash((("monitor",),), f"names {listed(repeated)} more than once")
+    if config.patience is not None and "validation" not in monitor:
+        message = "patience watches the validation data: set patience: null, or monitor validation"
+        yield Clash((("monitor",), ("patience",)), message)
+
+
+def _data(config: Config) -> Iterator[Clash]:
+    classes = config.data.classes
+    if classes is not None and len(set(classes)) < len(classes):
+        yield Clash((("data", "classes"),), "names a class more than once")
+    elif classes is not None and len(classes) < 2:  # noqa: PLR2004 - it takes two to classify
+        yield Clash((("data", "classes"),), f"must name at least 2 classes, got {len(classes)}")
+    if isinstance(config.data, Idx):
+        yield from _idx(config.data)
+
+
+def _idx(data: Idx) -> Iterator[Clash]:
+    """Find what idx's files lack: images and labels come in pairs, or from the directory."""
+    train = (data.train_images, data.train_labels)
+    if data.directory is None and None in train:
+        message = "idx needs 'directory', or both 'train_images' and 'train_labels'"
+        yield Clash((("data",),), message)
+    pairs = {"validation": (data.validation_images, data.validation_labels)}
+    if data.directory is None:
+        pairs["test"] = (data.test_images, data.test_labels)
+    for split, (images, labels) in pairs.items():
+        if (images is None) != (labels is None):
+            given, missing = ("images", "labels") if labels is None else ("labels", "images")
+            message = f"{split}_{given} needs {split}_{missing} beside it"
+            yield Clash((("data", f"{split}_{given}"),), message)
+
+
+def doomed(config: Config, n: int) -> list[str]:
+    """Return warnings of what is legal but will not do what was hoped, for n training examples."""
+    return [*_flipping_decay(config, n), *_large_batch(config, n), *_equal_neurons(config)]
+
+
+def _flipping_decay(config: Config, n: int) -> Iterator[str]:
+    """Weight decay is w <- (1 - ηλ/n) w at each step. Source: Nielsen (2015), eq. 93."""
+    eta, strength = config.learning_rate, config.lambda_
+    if isinstance(strength, PerExample):
+        decay, algebra = eta * strength.per_example, f"{eta:g}·{strength.per_example:g}"
+    else:
+        decay, algebra = eta * strength / n, f"{eta:g}·{strength:g}/{n}"
+    if not decay < 2:  # noqa: PLR2004 - 1 - 2 = -1
+        yield (
+            f"weight decay multiplies every weight by 1 - ηλ/n = 1 - {algebra} = {1 - decay:g} "
+            "at each step: weights flip sign and do not shrink (|1 - ηλ/n| must be below 1)"
+        )
+
+
+def _large_batch(config: Config, n: int) -> Iterator[str]:
+    if config.batch_size != "all" and config.batch_size > n:
+        yield (
+            f"batch_size {config.batch_size} is more than the {n} training examples: "
+            "every epoch is one batch, one step"
+        )
+
+
+def _equal_neurons(config: Config) -> Iterator[str]:
+    if config.initializer == "zeros" and config.hidden:
+        yield (
+            "initializer zeros gives all hidden neurons of a layer the same outgoing weights: "
+            "no gradient tells them apart by these, and the hidden layers hardly learn"
+        )

@@ -1,0 +1,60 @@
+"""The scalars of YAML 1.2's core schema: from plain text to a value, and back.
+
+PyYAML's own rules are YAML 1.1's, where ``1e-3`` is a string, ``no`` is false and
+``12:30`` is 750; none of them is used. Source: YAML 1.2.2, section 10.3.2.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+from nnexp.config.wording import plain
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+LONGEST_NUMBER = 400
+"""Characters of a whole number: more than any float's digits, fewer than Python refuses."""
+
+WORDS: dict[str, Scalar] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(
+        (f"{sign}{inf}" for sign in ("", "+") for inf in (".inf", ".Inf", ".INF")), float("inf")
+    ),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
+ESCAPED = re.compile(r'["\\]|[^ -~\xa1-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]')
+
+
+def value(text: str) -> Scalar:
+    """Return what an unquoted scalar means.
+
+    Raises: ValueError for a whole number of more digits than any use has.
+    """
+    if text in WORDS:
+        return WORDS[text]
+    if INTEGER.fullmatch(text):
+        if len(text) > LONGEST_NUMBER:
+            raise ValueError(f"a number of {len(text)} digits is too long")
+        return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
+    return float(text) if FLOAT.fullmatch(text) else text
+
+
+def text(scalar: Scalar) -> str:
+    """Return the YAML text that ``value``, or a quoted scalar's rules, read as the same scalar."""
+    if not isinstance(scalar, str):
+        return plain(scalar)
+    if SAFE.fullmatch(scalar) and isinstance(value(scalar), str):
+        return scalar
+    return f'"{ESCAPED.sub(_escape, scalar)}"'
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match.group()
+    return f"\\{character}" if character in '"\\' else f"\\U{ord(character):08x}"

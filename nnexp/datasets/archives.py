@@ -1,0 +1,95 @@
+"""The source npz: one archive that holds features and labels of every split."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnexp.datasets import npz
+from nnexp.datasets.files import MalformedError, shown
+from nnexp.datasets.selection import Part, Parts, pair
+from nnexp.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nnexp.datasets.dataset import Features, Labels
+    from nnexp.datasets.sources import Npz
+
+SPLITS = ("train", "validation", "test")
+KNOWN = tuple(f"{letter}_{split}" for split in SPLITS for letter in "xy")
+
+
+def read_npz(source: Npz) -> Parts:
+    """Return the splits of an archive; x_* of any shape (examples, …) become rows.
+
+    Raises: DataError if the file is missing or malformed, or its arrays do not fit together.
+    """
+    path = Path(source.file)
+    arrays = npz.read(path, check)
+    sha256 = {name: content_hash(arrays[name]) for name in sorted(arrays)}
+    train = part(shown(path), "train", arrays)
+    validation, test = (
+        part(shown(path), split, arrays) if f"x_{split}" in arrays else None
+        for split in ("validation", "test")
+    )
+    return Parts(train, validation, test, sha256)
+
+
+def check(headers: Mapping[str, npz.Header]) -> None:
+    """Refuse an archive with other arrays than features and integer labels, both of a split."""
+    npz.check_names(headers, required=("x_train", "y_train"), known=KNOWN)
+    for split in SPLITS:
+        if (f"x_{split}" in headers) != (f"y_{split}" in headers):
+            raise MalformedError(f"x_{split} and y_{split} go together, holds one of them only")
+    for name, header in headers.items():
+        check_array(name, header)
+
+
+def check_array(name: str, header: npz.Header) -> None:
+    """Refuse features that are no table of examples and labels that are no row of integers."""
+    if name.startswith("x_") and len(header.shape) < 2:  # noqa: PLR2004 - examples, features
+        raise MalformedError(f"{name} must have shape (examples, features), got {header.shape}")
+    if name.startswith("y_") and len(header.shape) != 1:
+        raise MalformedError(f"{name} must have shape (examples,), got {header.shape}")
+    if name.startswith("y_") and header.dtype.kind not in "iu":
+        raise MalformedError(f"{name} must hold integers, the labels 0, 1, …, got {header.dtype}")
+
+
+def content_hash(array: npz.Array) -> str:
+    """Return the sha256 of an array's type, shape and values in C order."""
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def part(path: str, split: str, arrays: Mapping[str, npz.Array]) -> Part:
+    """Return one split, its values checked."""
+    x, y = f"{path}: x_{split}", f"{path}: y_{split}"
+    return pair(features(x, arrays[f"x_{split}"]), labels(y, arrays[f"y_{split}"]), x, y)
+
+
+def features(where: str, array: npz.Array) -> Features:
+    """Return an array as rows of uint8 or of the smallest float type that holds it exactly.
+
+    Raises: DataError if a value is not finite.
+    """
+    rows = array.reshape(len(array), int(np.prod(array.shape[1:], dtype=np.int64)))
+    if rows.dtype != np.uint8:
+        rows = rows.astype(np.promote_types(rows.dtype, np.float32), copy=False)
+    if rows.size and not (np.isfinite(rows.min()) and np.isfinite(rows.max())):
+        raise DataError(f"{where} holds a value that is not finite")
+    return rows
+
+
+def labels(where: str, array: npz.Array) -> Labels:
+    """Return an array of integers as class indices.
+
+    Raises: DataError if one is negative or too large to be one.
+    """
+    if array.size and not 0 <= int(array.min()) <= int(array.max()) <= np.iinfo(np.int64).max:
+        raise DataError(f"{where} must hold labels from 0, got {array.min()} to {array.max()}")
+    return array.astype(np.int64)

@@ -1,0 +1,177 @@
+"""NumPy's .npz archives, read without pickle and without trusting what they declare.
+
+Names, types, shapes and sizes of all members are known, and checked by the caller, before
+the first array is read. Which arrays an archive must hold is the caller's to say.
+
+Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.datasets import files
+from nnexp.datasets.files import MalformedError, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Array: TypeAlias = npt.NDArray[Any]
+
+HEADER = re.compile(
+    rb"\{'descr': '([<>|=]?(?:[iu][1248]|f[248]))', 'fortran_order': (True|False), "
+    rb"'shape': \(((?:\d{1,19}, ?){0,32}(?:\d{1,19})?)\),? ?\} *\n?"
+)
+
+HEADER_BYTES = 10_000
+MEMBERS = 1000
+ENCRYPTED = 0x1
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+class Header(NamedTuple):
+    """What a member declares to be."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+
+Check: TypeAlias = Callable[[Mapping[str, Header]], None]
+"""Raises MalformedError if an archive must not be read; called before any array is."""
+
+
+class Member(NamedTuple):
+    """An array's place in the archive, its header checked against the member's size."""
+
+    info: zipfile.ZipInfo
+    header: Header
+    start: int
+    fortran_order: bool
+
+
+def read(path: Path, check: Check) -> dict[str, Array]:
+    """Return the arrays of the archive at path by name.
+
+    Raises: DataError if the file cannot be read, is malformed, or does not pass the check.
+    """
+    with files.reading(path) as file:
+        return parse(file, check)
+
+
+def parse(file: BinaryIO, check: Check) -> dict[str, Array]:
+    """Return the arrays of an open archive by name, in native byte order.
+
+    Raises: MalformedError if it is malformed or does not pass the check.
+    """
+    try:
+        with files.decompressing(), zipfile.ZipFile(file) as archive:
+            infos = listed(archive, files.size(file))
+            members = {name: member(archive, name, info) for name, info in infos.items()}
+            check({name: member.header for name, member in members.items()})
+            return {name: array(archive, member) for name, member in members.items()}
+    except (NotImplementedError, RuntimeError, struct.error, UnicodeDecodeError) as error:
+        raise MalformedError(f"not an archive that NumPy wrote: {shown(error)}") from error
+
+
+def exactly(expected: Mapping[str, Header]) -> Check:
+    """Return a check that passes these names with these types and shapes, and nothing else."""
+
+    def check(headers: Mapping[str, Header]) -> None:
+        check_names(headers, required=expected.keys(), known=expected.keys())
+        for name, (dtype, shape) in expected.items():
+            if headers[name] != (dtype, shape):
+                got = f"{headers[name].dtype} of shape {headers[name].shape}"
+                raise MalformedError(f"{name} must be {dtype} of shape {shape}, got {got}")
+
+    return check
+
+
+def check_names(
+    headers: Mapping[str, Header], *, required: Iterable[str], known: Iterable[str]
+) -> None:
+    """Refuse an archive that lacks a required array or holds an unknown one."""
+    if missing := sorted(set(required) - set(headers)):
+        raise MalformedError(f"holds no {shown(missing[0])}")
+    if unknown := sorted(set(headers) - set(known)):
+        names = ", ".join(sorted(known))
+        raise MalformedError(f"holds an unknown array {unknown[0]!r} (known: {names})")
+
+
+def listed(archive: zipfile.ZipFile, length: int) -> dict[str, zipfile.ZipInfo]:
+    """Return the members by array name after a look at what the directory says of them."""
+    infos = archive.infolist()
+    if len(infos) > MEMBERS:
+        raise MalformedError(f"holds {len(infos)} members; the limit is {MEMBERS}")
+    named: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        name = info.filename.removesuffix(".npy")
+        if name in named:
+            raise MalformedError(f"holds {name!r} twice")
+        check_sizes(info, length)
+        named[name] = info
+    return named
+
+
+def check_sizes(info: zipfile.ZipInfo, length: int) -> None:
+    """Refuse a member whose declared size cannot be true of a file of this length."""
+    if info.compress_type not in METHODS or info.flag_bits & ENCRYPTED:
+        raise MalformedError(f"{info.filename!r} is neither stored nor deflated, or is encrypted")
+    if not 0 <= info.header_offset < length:
+        raise MalformedError(f"{info.filename!r} is said to begin outside the file")
+    stored = info.compress_type == zipfile.ZIP_STORED
+    room = info.compress_size if stored else files.most(info.compress_size)
+    if info.compress_size > length or info.file_size > min(room, files.LIMIT):
+        raise MalformedError(
+            f"{info.filename!r} declares {info.file_size} bytes, but it can hold no more than "
+            f"{min(room, length if stored else files.most(length))}"
+        )
+
+
+def member(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> Member:
+    """Read a member's header and hold what it declares against the member's size."""
+    with archive.open(info) as stream:
+        text, start = header_text(stream, name)
+    match = HEADER.fullmatch(text)
+    if match is None:
+        raise MalformedError(f"{name!r} is not a plain array of numbers: {text[:100]!r}")
+    dtype = np.dtype(match[1].decode())
+    shape = tuple(int(number) for number in match[3].split(b",") if number.strip())
+    declared = math.prod(shape) * dtype.itemsize
+    if declared != info.file_size - start or math.prod(max(1, n) for n in shape) > files.LIMIT:
+        raise MalformedError(
+            f"{name!r} declares shape {shape} of {dtype}, {declared} bytes, "
+            f"but {info.file_size - start} follow"
+        )
+    return Member(info, Header(dtype, shape), start, match[2] == b"True")
+
+
+def header_text(stream: files.Stream, name: str) -> tuple[bytes, int]:
+    """Return the header of an .npy file and the position where its values begin."""
+    magic = stream.read(8)
+    if magic[:6] != b"\x93NUMPY" or magic[6:] not in {b"\x01\x00", b"\x02\x00", b"\x03\x00"}:
+        raise MalformedError(f"{name!r} is not in NumPy's .npy format: {magic!r}")
+    width = 2 if magic[6] == 1 else 4
+    length = int.from_bytes(stream.read(width), "little")
+    if length > HEADER_BYTES:
+        raise MalformedError(f"{name!r} declares a header of {length} bytes")
+    return stream.read(length), len(magic) + width + length
+
+
+def array(archive: zipfile.ZipFile, member: Member) -> Array:
+    """Read a member's values."""
+    content = bytearray()
+    dtype, shape = member.header
+    with archive.open(member.info) as stream:
+        stream.read(member.start)
+        files.fill(content, stream, member.info.file_size - member.start)
+    values = np.frombuffer(content, dtype)
+    values = values.reshape(shape, order="F" if member.fortran_order else "C")
+    return values.astype(dtype.newbyteorder("="), copy=False)

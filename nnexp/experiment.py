@@ -1,0 +1,153 @@
+"""Experiments: a config trained into a run, from its first epoch to its result.
+
+The one module that knows all sides. ``train`` is the whole; ``events`` is the same as a
+generator, for a caller that shows progress or may stop in between: whatever it has
+yielded as Evaluated is committed, and closing it at any point loses nothing.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+import nnexp
+from nnexp import numerics
+from nnexp.assembly import sizes
+from nnexp.config import canonical, dump, rules
+from nnexp.config.model import Config
+from nnexp.datasets.dataset import Dataset
+from nnexp.datasets.loading import load, scale_warning
+from nnexp.errors import DivergedError, MismatchError, NameTakenError, UsageError
+from nnexp.recording import Event, Recording, Warned, describe
+from nnexp.store import run as store
+from nnexp.store import writer as writers
+from nnexp.store.records import DataRecord, RunRecord, Versions
+from nnexp.store.run import Run
+from nnexp.store.writer import Writer
+
+NAME_DIGITS = 12
+
+
+def run_name(config: Config, stem: str = "run") -> str:
+    """Return the name of a config's run: the stem, a digest of the config, and the seed."""
+    return f"{stem}-{canonical.digest(config)[:NAME_DIGITS]}-s{config.seed}"
+
+
+def train(
+    config: Config, runs: Path = Path("runs"), *, name: str | None = None, until: int | None = None
+) -> Run:
+    """Train a config, or go on with its run, or return it if it is finished.
+
+    Args:
+        config: the experiment.
+        runs: the folder that holds the run's directory.
+        name: the run's name; by default it follows from the config.
+        until: stop after this epoch is committed; the run stays interrupted.
+
+    Raises:
+        DivergedError: a cost or parameter became infinite or not a number.
+        LockedError: another process trains this run.
+        NameTakenError: the name belongs to a run of another config.
+        CorruptError: the run is damaged.
+        MismatchError: data or numerics are not what the run recorded.
+        DataError: the data cannot be read.
+        DiskError: writing failed.
+    """
+    run = store.named(runs, name or run_name(config))
+    for _ in events(config, run, until=until):
+        pass
+    return run
+
+
+def events(config: Config, run: Run, *, until: int | None = None) -> Iterator[Event]:
+    """Do what train does, and yield what happens. Raises what train raises."""
+    if is_done(config, run):
+        return
+    dataset = load(config.data)
+    with threadpool_limits(1, user_api="blas"):
+        _check_fits(config, dataset)
+        yield from _warnings(config, dataset)
+        with _writer(config, run, dataset) as writer:
+            yield from Recording(config, dataset, writer).events(until)
+
+
+def is_done(config: Config, run: Run) -> bool:
+    """Return whether the run is finished; False also where there is none yet.
+
+    Raises:
+        NameTakenError: the run is another config's.
+        DivergedError: it is done, and had diverged.
+    """
+    if not run.path.exists():
+        return False
+    recorded = msgspec.convert(run.record.config, Config)
+    if recorded != config:
+        different = ", ".join(key for key, _, _ in canonical.differences(recorded, config))
+        raise NameTakenError(
+            f"{run.path}: is a run of another config (it differs in {different}); "
+            "choose another name with --name"
+        )
+    if run.result is not None and run.result.fault is not None:
+        raise DivergedError(describe(run, run.result.fault))
+    return run.result is not None
+
+
+def _check_fits(config: Config, dataset: Dataset) -> None:
+    """Refuse a config that needs a split which the data does not have."""
+    for split, examples in sizes(dataset)._asdict().items():
+        if split in config.monitor and not examples:
+            without = [name for name in config.monitor if name != split]
+            raise UsageError(
+                f"monitor: the data has no {split} examples; set monitor: {without}"
+                + (" and patience: null" if split == "validation" else "")
+            )
+
+
+def _warnings(config: Config, dataset: Dataset) -> Iterator[Warned]:
+    for message in rules.doomed(config, len(dataset.train.labels)):
+        yield Warned(message)
+    message = scale_warning(dataset)
+    if message is not None:
+        yield Warned(message)
+
+
+def _writer(config: Config, run: Run, dataset: Dataset) -> Writer:
+    """Create the run, or open it if it is there and its data and numerics are at hand."""
+    record = _record(config, run, dataset)
+    if not run.path.exists():
+        return writers.create(run, record, dump.to_yaml(config))
+    found = run.record
+    if found.data.sha256 != record.data.sha256:
+        names = sorted(k for k, v in record.data.sha256.items() if found.data.sha256.get(k) != v)
+        raise MismatchError(
+            f"{run.path}: the data is not what this run was trained on ({', '.join(names)} changed)"
+        )
+    if found.numerics != record.numerics:
+        raise MismatchError(
+            f"{run.path}: this machine's arithmetic gives other last digits than the one this run "
+            "was begun on; train it anew under another --name"
+        )
+    return writers.open_(run)
+
+
+def _record(config: Config, run: Run, dataset: Dataset) -> RunRecord:
+    return RunRecord(
+        name=run.name,
+        config=canonical.to_builtins(config),
+        config_sha256=canonical.digest(config),
+        data=DataRecord(
+            sha256=dataset.sha256,
+            features=dataset.train.features.shape[1],
+            classes=dataset.classes,
+            **sizes(dataset)._asdict(),
+        ),
+        versions=Versions(
+            nnexp=nnexp.__version__, python=platform.python_version(), numpy=np.__version__
+        ),
+        numerics=numerics.fingerprint(),
+    )

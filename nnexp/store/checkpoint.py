@@ -1,0 +1,85 @@
+"""Checkpoints: parameters, optimizer state and what they belong to, in one NumPy archive.
+
+Anyone can read one with ``numpy.load(path, allow_pickle=False)``: ``weights_1`` of shape
+(fan_in, fan_out), ``biases_1``, ``weights_2``, …, and, for optimizers that have a
+state, ``slot_<name>`` vectors in theta's order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from nnexp.datasets import npz
+from nnexp.errors import CorruptError
+from nnexp.store.sealed import SCHEMA
+
+META = "meta"
+LIMIT = 2 << 30
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class Meta(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a checkpoint commits: an epoch, with the metrics up to it."""
+
+    schema: int = SCHEMA
+    epoch: int
+    config_sha256: str
+    metrics_length: int
+    metrics_sha256: str
+    arrays_sha256: str
+
+
+def digest(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    """Return the sha256 of arrays with their names, types and shapes."""
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        total.update(array.data)
+    return total.hexdigest()
+
+
+def encode(meta: Meta, arrays: Arrays) -> bytes:
+    """Return a checkpoint's bytes, which depend on meta and arrays alone."""
+    return archive({META: np.frombuffer(msgspec.json.encode(meta), np.uint8), **arrays})
+
+
+def archive(arrays: Arrays) -> bytes:
+    """Return arrays as a NumPy archive's bytes, which depend on nothing else."""
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
+    return content.getvalue()
+
+
+def decode(name: str, content: bytes, expected: Mapping[str, npz.Header]) -> tuple[Meta, Arrays]:
+    """Return what encode was given; name is for messages.
+
+    Raises:
+        CorruptError: it is damaged, or holds other arrays than expected.
+    """
+
+    def check(headers: Mapping[str, npz.Header]) -> None:
+        npz.exactly(expected)({key: headers[key] for key in headers if key != META})
+        npz.exactly({META: npz.Header(np.dtype(np.uint8), headers[META].shape[:1])})(
+            {META: headers[META]}
+        )
+
+    try:
+        arrays = npz.parse(io.BytesIO(content), check)
+        meta = msgspec.json.decode(arrays.pop(META).tobytes(), type=Meta)
+    except (KeyError, ValueError, msgspec.MsgspecError) as error:
+        raise CorruptError(f"{name}: is damaged: {error}") from error
+    if meta.schema > SCHEMA:
+        raise CorruptError(f"{name}: was written by a newer nnexp (schema {meta.schema})")
+    if meta.arrays_sha256 != digest(arrays):
+        raise CorruptError(f"{name}: is damaged: its arrays do not fit their checksum")
+    return meta, arrays

@@ -1,0 +1,77 @@
+"""The lock of a run: held with flock while a process writes, and gone with the process."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from nnexp.errors import LockedError
+from nnexp.store import disk
+
+TRIES = 3
+PAUSE = 0.1  # seconds; a reader's probe holds the lock for an instant only
+
+
+class Lock:
+    """An open lock file. Locking follows the file, not its name, through a rename."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with disk.errors(path):
+            self._descriptor = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666
+            )
+
+    def acquire(self) -> None:
+        """Take the lock for writing.
+
+        Raises:
+            LockedError: another process holds it.
+        """
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(PAUSE)
+            if self._try(fcntl.LOCK_EX):
+                return
+        self.release()
+        raise LockedError(f"{self.path.parent}: another process is training this run")
+
+    def release(self) -> None:
+        """Give the lock up."""
+        os.close(self._descriptor)
+
+    def is_at(self, path: Path) -> bool:
+        """Return whether the file that is locked is the one that now has this name."""
+        try:
+            named = path.lstat()
+        except FileNotFoundError:
+            return False
+        held = os.fstat(self._descriptor)
+        return (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)
+
+    def _try(self, kind: int) -> bool:
+        try:
+            fcntl.flock(self._descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            with disk.errors(self.path):
+                raise error from None
+        return True
+
+
+def is_held(path: Path) -> bool:
+    """Return whether some process holds the lock, by taking it shared for an instant."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False  # no lock file, no writer: it is made before the run has its name
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

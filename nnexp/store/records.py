@@ -1,0 +1,68 @@
+"""What run.json and result.json say. Both are written once and never changed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from nnexp.store.sealed import SCHEMA
+from nnexp.training.history import Row
+
+
+class DataRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was trained on: content hashes and sizes."""
+
+    sha256: dict[str, str]
+    train: int
+    validation: int
+    test: int
+    features: int
+    classes: int
+
+
+class Versions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What computed the run."""
+
+    nnexp: str
+    python: str
+    numpy: str
+
+
+class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a run is: everything that its numbers follow from."""
+
+    schema: int = SCHEMA
+    name: str
+    config: dict[str, Any]
+    config_sha256: str
+    data: DataRecord
+    versions: Versions
+    numerics: str
+
+
+class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where training diverged; the batch is None if only the evaluation showed it."""
+
+    epoch: int
+    batch: int | None
+    found: str
+
+
+Reason = Literal["epochs", "patience", "diverged"]
+
+
+class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a run ended; best and final are rows of metrics.jsonl."""
+
+    schema: int = SCHEMA
+    status: Literal["finished", "diverged"]
+    reason: Reason
+    epochs: int
+    best: Row | None
+    final: Row | None
+    test_cost: float | None
+    test_accuracy: float | None
+    fault: Fault | None
+    files: dict[str, str]
+    """The sha256 of the run's other immutable files."""

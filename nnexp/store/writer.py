@@ -1,0 +1,221 @@
+"""Writing a run: one process at a time, and each step such that a kill after it loses nothing.
+
+An epoch is committed by the rename of its checkpoint, which carries the length and hash
+of metrics.jsonl; what stands behind that length was never committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from nnexp.datasets.npz import Header
+from nnexp.errors import CorruptError, NameTakenError
+from nnexp.store import checkpoint, disk, metrics, sealed
+from nnexp.store.checkpoint import Arrays, Meta
+from nnexp.store.lock import Lock
+from nnexp.store.records import Result, RunRecord
+from nnexp.store.run import (
+    CHECKPOINTS,
+    CONFIG,
+    LOCK,
+    LOG,
+    METRICS,
+    METRICS_LIMIT,
+    PREDICTIONS,
+    RESULT,
+    RUN,
+    TIMING,
+    Run,
+)
+from nnexp.training.history import Row, best_row
+
+KEPT = 2
+"""Checkpoints that are kept beside the best epoch's: the newest may turn out damaged."""
+
+
+class Committed(NamedTuple):
+    """Where an interrupted run stands."""
+
+    history: list[Row]
+    arrays: Arrays
+
+
+class Writer:
+    """A run that this process alone may change; close it to let others."""
+
+    def __init__(self, run: Run, lock: Lock) -> None:
+        self.run = run
+        self._lock = lock
+        self._written = hashlib.sha256()
+        self._length = 0
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the lock."""
+        self._lock.release()
+
+    def restore(
+        self, expected: Mapping[str, Header], warn: Callable[[str], None]
+    ) -> Committed | None:
+        """Return the newest commit that is intact, and cut off what was not committed.
+
+        Args:
+            expected: the arrays that a checkpoint of this run holds.
+            warn: told of each damaged checkpoint that is passed over.
+
+        Returns: None if no epoch was committed.
+
+        Raises:
+            CorruptError: checkpoints are there, but none is intact.
+        """
+        content = disk.read(self.run.path / METRICS, METRICS_LIMIT) or b""
+        paths = self.run.checkpoints()
+        for epoch, path in paths.items():
+            try:
+                meta, arrays = self._read(path, epoch, content, expected)
+            except CorruptError as error:
+                warn(f"{error}; going back to the checkpoint before it")
+                continue
+            self._cut(content[: meta.metrics_length], len(content))
+            history = metrics.decode(content[: meta.metrics_length])
+            self._prune(history)
+            return Committed(history, arrays)
+        if paths or content.count(b"\n") > 1:
+            raise CorruptError(f"{self.run.path}: no intact checkpoint is left to go on from")
+        self._cut(b"", len(content))
+        return None
+
+    def commit(self, history: list[Row], arrays: Arrays) -> None:
+        """Make the last row of history, and the arrays that belong to it, permanent."""
+        line = metrics.encode(history[-1])
+        disk.append(self.run.path / METRICS, line, sync=True)
+        self._written.update(line)
+        self._length += len(line)
+        meta = Meta(
+            epoch=history[-1].epoch,
+            config_sha256=self.run.record.config_sha256,
+            metrics_length=self._length,
+            metrics_sha256=self._written.hexdigest(),
+            arrays_sha256=checkpoint.digest(arrays),
+        )
+        path = self.run.checkpoint_path(history[-1].epoch)
+        disk.write_atomically(path, checkpoint.encode(meta, arrays))
+        self._prune(history)
+
+    def load(self, epoch: int, expected: Mapping[str, Header]) -> Arrays:
+        """Return the arrays that were committed with an epoch.
+
+        Raises:
+            CorruptError: its checkpoint is missing or damaged.
+        """
+        path = self.run.checkpoint_path(epoch)
+        content = disk.read(self.run.path / METRICS, METRICS_LIMIT) or b""
+        return self._read(path, epoch, content, expected)[1]
+
+    def finish(self, result: Result, predictions: Arrays) -> None:
+        """Write what the run came to; with result.json it is finished."""
+        files = {METRICS: self._written.hexdigest()}
+        if predictions:
+            content = checkpoint.archive(predictions)
+            disk.write_atomically(self.run.path / PREDICTIONS, content)
+            files[PREDICTIONS] = hashlib.sha256(content).hexdigest()
+        sealed_result = sealed.seal(msgspec.structs.replace(result, files=files))
+        disk.write_atomically(self.run.path / RESULT, sealed_result)
+
+    def time(self, epoch: int, train_seconds: float, evaluate_seconds: float) -> None:
+        """Note how long an epoch took."""
+        row = {
+            "epoch": epoch,
+            "train_seconds": round(train_seconds, 6),
+            "evaluate_seconds": round(evaluate_seconds, 6),
+        }
+        disk.append(self.run.path / TIMING, msgspec.json.encode(row) + b"\n", sync=False)
+
+    def log(self, line: str) -> None:
+        """Note what happened to the run, for people."""
+        disk.append(self.run.path / LOG, (line + "\n").encode(), sync=False)
+
+    def _read(
+        self, path: Path, epoch: int, content: bytes, expected: Mapping[str, Header]
+    ) -> tuple[Meta, Arrays]:
+        """Read a checkpoint and hold it against the run it stands in."""
+        raw = disk.read(path, checkpoint.LIMIT)
+        if raw is None:
+            raise CorruptError(f"{path}: is missing")
+        meta, arrays = checkpoint.decode(str(path), raw, expected)
+        if meta.epoch != epoch or meta.config_sha256 != self.run.record.config_sha256:
+            raise CorruptError(f"{path}: belongs to another epoch or run")
+        if hashlib.sha256(content[: meta.metrics_length]).hexdigest() != meta.metrics_sha256:
+            raise CorruptError(f"{path}: its epoch's rows in {METRICS} are damaged")
+        return meta, arrays
+
+    def _cut(self, committed: bytes, length: int) -> None:
+        if len(committed) < length:
+            disk.truncate(self.run.path / METRICS, len(committed))
+        self._written = hashlib.sha256(committed)
+        self._length = len(committed)
+
+    def _prune(self, history: list[Row]) -> None:
+        """Remove the checkpoints that neither going on nor the result needs."""
+        keep = {row.epoch for row in history[-KEPT:]} | {best_row(history).epoch}
+        for epoch, path in self.run.checkpoints().items():
+            if epoch not in keep:
+                disk.remove(path)
+
+
+def create(run: Run, record: RunRecord, config: str) -> Writer:
+    """Make a run's directory, locked and complete from the first instant it has its name.
+
+    Args:
+        run: the run, whose directory is not there.
+        record: what it is.
+        config: the resolved config as YAML.
+
+    Raises:
+        LockedError: another process is making the same run.
+        NameTakenError: another process has just made a run of this name.
+    """
+    build = run.path.with_name(f".{run.name}.new")
+    lock = _locked(build)
+    disk.make_directory(build / CHECKPOINTS)
+    disk.write(build / RUN, sealed.seal(record))
+    disk.write(build / CONFIG, config.encode())
+    disk.write(build / METRICS, b"")
+    disk.sync_directory(build / CHECKPOINTS)
+    disk.sync_directory(build)
+    if not disk.rename_directory(build, run.path):
+        lock.release()
+        raise NameTakenError(f"{run.path}: another process has just made this run; try again")
+    return Writer(Run(run.path), lock)
+
+
+def _locked(build: Path) -> Lock:
+    """Lock the directory that a run is built in; one left by a killed process is built anew."""
+    while True:
+        disk.make_directory(build)
+        lock = Lock(build / LOCK)
+        lock.acquire()
+        if lock.is_at(build / LOCK):
+            return lock
+        lock.release()  # it has been published, or removed, since it was opened
+
+
+def open_(run: Run) -> Writer:
+    """Take an existing run for writing.
+
+    Raises:
+        LockedError: another process writes to it.
+    """
+    lock = Lock(run.path / LOCK)
+    lock.acquire()
+    return Writer(Run(run.path), lock)

@@ -1,0 +1,43 @@
+"""How good a network is on a split: cost, accuracy, and what it takes each example for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.nn.arrays import Array
+from nnexp.nn.penalties import Penalty
+from nnexp.nn.propagation import Propagations
+from nnexp.training.feed import Feed
+
+ROWS = 500
+"""Examples in a pass. It is fixed, since the last bits of a product depend on its size."""
+
+
+class Evaluation(NamedTuple):
+    """The measure of a network on one split."""
+
+    cost: float
+    """The mean cost of the examples plus the penalty."""
+    accuracy: float
+    """The fraction of examples whose class has the largest output."""
+    predicted: npt.NDArray[np.int64]
+    """The class with the largest output of each example, the first on a tie."""
+
+
+def evaluate(
+    theta: Array, feed: Feed, propagations: Propagations, penalty: Penalty
+) -> Evaluation:
+    """Return the measure of the parameters theta on all examples of a feed."""
+    predicted = np.empty(len(feed), np.int64)
+    cost, done = 0.0, 0
+    for inputs, targets in feed.batches(np.arange(len(feed)), ROWS):
+        propagation = propagations[len(inputs)]
+        propagation.forward(theta, inputs)
+        cost += propagation.cost(targets)
+        np.argmax(propagation.outputs, axis=1, out=predicted[done : done + len(inputs)])
+        done += len(inputs)
+    accuracy = int(np.count_nonzero(predicted == feed.labels)) / len(feed)
+    return Evaluation(cost / len(feed) + penalty.total(theta), accuracy, predicted)

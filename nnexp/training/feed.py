@@ -1,0 +1,66 @@
+"""From stored examples to what a network takes: scaled floats, a chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.datasets.dataset import Split
+from nnexp.nn.arrays import Array
+from nnexp.nn.network import Network
+
+CHUNK = 2000
+"""Examples made into floats at once: few enough for the cache, many enough to cost little."""
+
+
+class Batch(NamedTuple):
+    """Examples as a network takes them, in buffers that the next chunk overwrites."""
+
+    inputs: Array  # (rows, fan_in + 1), the last column 1
+    targets: Array  # (rows, classes)
+
+
+class Feed:
+    """The examples of a split in any order, made into floats when they are needed.
+
+    Args:
+        split: the examples as stored.
+        scale: what features are divided by.
+        network: says what the targets of a class are.
+        dtype: of the batches.
+    """
+
+    def __init__(self, split: Split, scale: float, network: Network, dtype: npt.DTypeLike) -> None:
+        self.labels = split.labels
+        self._features = split.features
+        self._scale: Array = np.array(scale, dtype)
+        self._targets = network.targets(np.arange(network.sizes[-1]), dtype)
+        rows, width = min(CHUNK, len(self)), split.features.shape[1]
+        self._stored = np.empty((rows, width), split.features.dtype)
+        self._inputs: Array = np.ones((rows, width + 1), dtype)
+        self._outputs: Array = np.empty((rows, network.sizes[-1]), dtype)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batches(self, order: npt.NDArray[np.int64], rows: int) -> Iterator[Batch]:
+        """Yield the examples in this order, by batches of rows; the last may be smaller.
+
+        A batch lies in one chunk: rows must not be more than ``CHUNK``.
+        """
+        step = CHUNK // rows * rows
+        for start in range(0, len(order), step):
+            inputs, targets = self._chunk(order[start : start + step])
+            for first in range(0, len(inputs), rows):
+                yield Batch(inputs[first : first + rows], targets[first : first + rows])
+
+    def _chunk(self, indices: npt.NDArray[np.int64]) -> Batch:
+        rows = len(indices)
+        stored, inputs, targets = self._stored[:rows], self._inputs[:rows], self._outputs[:rows]
+        np.take(self._features, indices, axis=0, out=stored, mode="clip")  # clip: unbuffered
+        np.divide(stored, self._scale, out=inputs[:, :-1], casting="same_kind")
+        np.take(self._targets, self.labels[indices], axis=0, out=targets, mode="clip")
+        return Batch(inputs, targets)
