@@ -109,10 +109,8 @@ def _check_fits(config: Config, dataset: Dataset) -> None:
 
 
 def _warnings(config: Config, dataset: Dataset) -> Iterator[Warned]:
-    for message in rules.doomed(config, len(dataset.train.labels)):
-        yield Warned(message)
-    message = scale_warning(dataset)
-    if message is not None:
+    yield from map(Warned, rules.doomed(config, len(dataset.train.labels)))
+    if (message := scale_warning(dataset)) is not None:
         yield Warned(message)
 
 

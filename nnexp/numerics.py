@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 SHAPES = ((1, 784, 30), (10, 784, 30), (100, 300, 100), (30, 10, 785), (500, 31, 10))
 
@@ -19,13 +22,19 @@ def fingerprint() -> str:
     total = hashlib.sha256()
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(0)))
     total.update(rng.permutation(1000).tobytes())
-    for m, k, n in SHAPES:
-        a, b = rng.standard_normal((m, k)), rng.standard_normal((n, k))
-        for dtype in (np.float32, np.float64):
-            product = a.astype(dtype) @ b.astype(dtype).T
-            total.update(product.tobytes())
-            product /= np.abs(product).max()
-            for value in (np.exp(product), np.tanh(product), np.log1p(np.abs(product))):
-                total.update(value.tobytes())
-                total.update(value.sum().tobytes())
+    for rows, inner, columns in SHAPES:
+        a, b = rng.standard_normal((rows, inner)), rng.standard_normal((columns, inner))
+        for values in (*_probe(a, b), *_probe(a.astype(np.float32), b.astype(np.float32))):
+            total.update(values.tobytes())
     return total.hexdigest()
+
+
+def _probe(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    """Yield a product of two matrices, and functions and sums of it."""
+    product = np.dot(a, b.T)
+    yield product
+    scaled = product / np.abs(product).max()
+    for values in (np.exp(scaled), np.tanh(scaled), np.log1p(np.abs(scaled))):
+        yield values
+        yield values.sum(axis=0)
+        yield np.asarray(values.sum())

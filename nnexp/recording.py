@@ -82,15 +82,16 @@ class Recording:
         warnings: list[str] = []
         state = self._restore(warnings)
         yield from map(Warned, warnings)
+        self._log(f"training from epoch {self._epoch + 1}")
         yield Opened(self._writer.run, list(self._history), self._assembly.examples)
         try:
             while (reason := self._reason()) is None and not self._reaches(until):
                 yield from self._to_next_commit(state)
         except _Found as found:
-            self._finish(state, "diverged", found.fault)
+            self._finish("diverged", found.fault)
             raise DivergedError(describe(self._writer.run, found.fault)) from None
         if reason is not None:
-            self._finish(state, reason, None)
+            self._finish(reason, None)
 
     def _restore(self, warnings: list[str]) -> State:
         committed = self._writer.restore(self._assembly.expected(), warnings.append)
@@ -157,7 +158,7 @@ class Recording:
             values |= {f"{split}_cost": measured.cost, f"{split}_accuracy": measured.accuracy}
         return Row(epoch=epoch, learning_rate=self._learning_rate(epoch), **values)
 
-    def _finish(self, state: State, reason: Reason, fault: Fault | None) -> None:
+    def _finish(self, reason: Reason, fault: Fault | None) -> None:
         """Measure the best epoch's parameters and write the result."""
         best = best_row(self._history) if self._history else None
         predictions: dict[str, npt.NDArray[Any]] = {}
@@ -165,12 +166,13 @@ class Recording:
         if best is not None:
             arrays = self._writer.load(best.epoch, self._assembly.expected())
             theta = self._assembly.state(arrays).theta
+            smallest = np.min_scalar_type(self._assembly.network.sizes[-1] - 1)
             for split in ("validation", "test"):
                 if not self._assembly.has(split):
                     continue
                 measured = self._assembly.evaluate(theta, split)
-                predictions[f"{split}_predicted"] = measured.predicted
-                predictions[f"{split}_true"] = self._assembly.labels(split)
+                predictions[f"{split}_predicted"] = measured.predicted.astype(smallest)
+                predictions[f"{split}_true"] = self._assembly.labels(split).astype(smallest)
                 if split == "test":
                     test_cost, test_accuracy = measured.cost, measured.accuracy
         result = Result(
@@ -185,6 +187,10 @@ class Recording:
             files={},
         )
         self._writer.finish(result, predictions)
+        self._log(f"{result.status} after epoch {result.epochs}: {reason}")
+
+    def _log(self, line: str) -> None:
+        self._writer.log(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}")
 
 
 def describe(run: Run, fault: Fault) -> str:

@@ -38,12 +38,6 @@ def test_a_file_a_split_becomes_a_dataset(tmp_path: Path) -> None:
     }
 
 
-def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes(b"\xef\xbb\xbfa,b\n1,0\n")
-    assert tables.read(path).labels.tolist() == [0]
-
-
 @given(
     table=st.lists(st.tuples(st.integers(0, 255), st.integers(0, 255)), min_size=1),
     rows=st.integers(1, 5),
@@ -75,6 +69,7 @@ MALFORMED = {
     "empty": (b"", "an empty file; its first line must name the columns"),
     "header only": (b"a,label\n", "holds a header and no examples"),
     "no header": (b"1,2\n3,4\n", "line 1: a header that names the columns is needed, got data"),
+    "no header behind a byte-order mark": (b"\xef\xbb\xbf1,2\n", "line 1: a header that names"),
     "one column": (b"label\n1\n", "line 1: two columns or more are needed, got 'label'"),
     "label first": (
         b"label,pixel0,pixel1\n1,0,0\n",

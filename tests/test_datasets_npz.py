@@ -146,6 +146,10 @@ UNFIT: dict[str, tuple[Arrays, str]] = {
         "x_train holds a value that is not finite",
     ),
     "infinity": (
+        {"x_train": np.array([[1, np.inf], [1, 1]]), "y_train": Y},
+        "x_train holds a value that is not finite",
+    ),
+    "minus infinity": (
         {"x_train": np.array([[1, -np.inf], [1, 1]]), "y_train": Y},
         "x_train holds a value that is not finite",
     ),

@@ -33,7 +33,7 @@ def canonical_json(config: Config) -> bytes:
     is added to the model later changes none.
     """
     typed = msgspec.convert(msgspec.to_builtins(config), Config)
-    tree = _changed(typed)
+    tree = changed(typed)
     tree.pop("seed", None)
     text = json.dumps(
         tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -46,14 +46,15 @@ def digest(config: Config) -> str:
     return hashlib.sha256(canonical_json(config)).hexdigest()
 
 
-def _changed(struct: Struct) -> Tree:
+def changed(struct: Struct) -> Tree:
+    """Return a struct's name, if it has one, and the keys that differ from their defaults."""
     tree: Tree = {}
     if (tag := struct.__struct_config__.tag) is not None:
         tree["name"] = tag
     for field in structs.fields(struct):
         value = getattr(struct, field.name)
         if field.default is NODEFAULT or value != field.default:
-            tree[field.encode_name] = _changed(value) if isinstance(value, Struct) else value
+            tree[field.encode_name] = changed(value) if isinstance(value, Struct) else value
     return tree
 
 

@@ -52,7 +52,11 @@ def check(config: Config, source: str = "config") -> Config:
     """
     from nnexp.config import canonical  # noqa: PLC0415 - NumPy, only after the syntax is fine
 
-    return _config(Document(canonical.to_builtins(config), {}, {}, [], Place(source)), [])
+    try:
+        tree = canonical.to_builtins(config)
+    except TypeError as error:  # a value of a type that no config holds
+        raise ConfigError([f"{source}: {error}"]) from None
+    return _config(Document(tree, {}, {}, [], Place(source)), [])
 
 
 def _kept(problems: list[str], step: Callable[[], T], *, first: bool = False) -> T | None:

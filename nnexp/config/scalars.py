@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
+from nnexp.config.encoding import FORBIDDEN
 from nnexp.config.wording import plain
 
 Scalar: TypeAlias = str | int | float | bool | None
@@ -29,7 +30,7 @@ WORDS: dict[str, Scalar] = {
 INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
-ESCAPED = re.compile(r'["\\]|[^ -~\xa1-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]')
+ESCAPED = re.compile(rf'["\\\t\n\r]|{FORBIDDEN.pattern}')
 
 
 def value(text: str) -> Scalar:

@@ -38,7 +38,7 @@ def sigmoid_slope(a: Array, out: Array) -> None:
 
 
 def tanh(z: Array, out: Array) -> None:
-    """Write tanh(z) to out. Source: Nielsen (2015), eq. 109."""
+    """Write the hyperbolic tangent of z to out. Source: Nielsen (2015), eq. 109."""
     np.tanh(z, out=out)
 
 

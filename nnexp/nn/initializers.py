@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, Protocol
 
@@ -46,7 +47,7 @@ def lecun_normal(rng: Draws, fan_in: int, fan_out: int) -> Array:
     Returns: weights of shape (fan_in, fan_out).
     Source: Nielsen (2015), chapter 3; LeCun, Bottou, Orr and Müller (1998), section 4.6.
     """
-    return rng.standard_normal((fan_in, fan_out)) / np.sqrt(fan_in)
+    return rng.standard_normal((fan_in, fan_out)) / math.sqrt(fan_in)
 
 
 def glorot_normal(rng: Draws, fan_in: int, fan_out: int) -> Array:
@@ -55,7 +56,7 @@ def glorot_normal(rng: Draws, fan_in: int, fan_out: int) -> Array:
     Returns: weights of shape (fan_in, fan_out).
     Source: Glorot and Bengio (2010), eq. 12.
     """
-    return rng.standard_normal((fan_in, fan_out)) * np.sqrt(2.0 / (fan_in + fan_out))
+    return rng.standard_normal((fan_in, fan_out)) * math.sqrt(2.0 / (fan_in + fan_out))
 
 
 def glorot_uniform(rng: Draws, fan_in: int, fan_out: int) -> Array:
@@ -66,7 +67,7 @@ def glorot_uniform(rng: Draws, fan_in: int, fan_out: int) -> Array:
     Returns: weights of shape (fan_in, fan_out).
     Source: Glorot and Bengio (2010), eq. 16.
     """
-    bound = float(np.sqrt(6.0 / (fan_in + fan_out)))
+    bound = math.sqrt(6.0 / (fan_in + fan_out))
     return rng.uniform(-bound, bound, (fan_in, fan_out))
 
 
@@ -76,7 +77,7 @@ def he_normal(rng: Draws, fan_in: int, fan_out: int) -> Array:
     Returns: weights of shape (fan_in, fan_out).
     Source: He, Zhang, Ren and Sun (2015), eq. 10.
     """
-    return rng.standard_normal((fan_in, fan_out)) * np.sqrt(2.0 / fan_in)
+    return rng.standard_normal((fan_in, fan_out)) * math.sqrt(2.0 / fan_in)
 
 
 def he_uniform(rng: Draws, fan_in: int, fan_out: int) -> Array:
@@ -85,7 +86,7 @@ def he_uniform(rng: Draws, fan_in: int, fan_out: int) -> Array:
     Returns: weights of shape (fan_in, fan_out).
     Source: He, Zhang, Ren and Sun (2015), eq. 10.
     """
-    bound = float(np.sqrt(6.0 / fan_in))
+    bound = math.sqrt(6.0 / fan_in)
     return rng.uniform(-bound, bound, (fan_in, fan_out))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 
 from nnexp.training.history import Row
@@ -22,7 +24,7 @@ def decode(content: bytes) -> list[Row]:
         ValueError: a line is not a row, or the epochs do not rise.
     """
     rows = [_DECODER.decode(line) for line in content.split(b"\n")[:-1]]
-    for earlier, later in zip(rows, rows[1:], strict=False):
+    for earlier, later in pairwise(rows):
         if later.epoch <= earlier.epoch:
             raise ValueError(f"epoch {later.epoch} follows epoch {earlier.epoch}")
     return rows

@@ -35,6 +35,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._result: Result | None = None
 
     @property
     def name(self) -> str:
@@ -53,10 +54,12 @@ class Run:
             raise CorruptError(f"{self.path}: is not a run: it has no {RUN}")
         return record
 
-    @cached_property
+    @property
     def result(self) -> Result | None:
         """How the run ended, or None while it has not."""
-        return sealed.read(self.path / RESULT, Result)
+        if self._result is None:  # what is not there yet may come; what is there never changes
+            self._result = sealed.read(self.path / RESULT, Result)
+        return self._result
 
     @property
     def status(self) -> Status:

@@ -27,9 +27,7 @@ class Evaluation(NamedTuple):
     """The class with the largest output of each example, the first on a tie."""
 
 
-def evaluate(
-    theta: Array, feed: Feed, propagations: Propagations, penalty: Penalty
-) -> Evaluation:
+def evaluate(theta: Array, feed: Feed, propagations: Propagations, penalty: Penalty) -> Evaluation:
     """Return the measure of the parameters theta on all examples of a feed."""
     predicted = np.empty(len(feed), np.int64)
     cost, done = 0.0, 0

@@ -1,0 +1,95 @@
+"""Two runs side by side: which config keys differ, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from nnexp.config import canonical
+from nnexp.config.model import Config
+from nnexp.store.run import Run
+from nnexp.training.history import Row, best_row
+
+LEVELS = (0.90, 0.93, 0.95, 0.96, 0.97, 0.975, 0.98)
+
+
+class Difference(NamedTuple):
+    """A config key that the runs do not share; None stands for a key that a run does not have."""
+
+    key: str
+    a: Any
+    b: Any
+
+
+class Summary(NamedTuple):
+    """What a run has to show; None where it does not say."""
+
+    run: str
+    status: str
+    epochs: int
+    best: dict[str, Any] | None
+    last: dict[str, Any] | None
+    test_accuracy: float | None
+    reached: dict[str, int | None]
+    """The first epoch with at least this accuracy, by the level in per cent."""
+
+
+class Comparison(NamedTuple):
+    """Two runs side by side."""
+
+    differences: list[Difference]
+    levels_of: str
+    """The metric that levels are of."""
+    a: Summary
+    b: Summary
+
+
+def compare(a: Run, b: Run) -> Comparison:
+    """Return what differs between two runs.
+
+    Raises:
+        CorruptError: one of them is damaged.
+    """
+    histories = a.history(), b.history()
+    metric = _common_accuracy(*histories)
+    return Comparison(
+        [Difference(*each) for each in canonical.differences(*map(_config, (a, b)))],
+        metric,
+        _summary(a, histories[0], metric),
+        _summary(b, histories[1], metric),
+    )
+
+
+def _config(run: Run) -> Config:
+    return msgspec.convert(run.record.config, Config)
+
+
+def _common_accuracy(*histories: list[Row]) -> str:
+    """Return the accuracy that every run recorded: validation's if it can be."""
+    for metric in ("validation_accuracy", "test_accuracy"):
+        if all(getattr(row, metric) is not UNSET for history in histories for row in history):
+            return metric
+    return "train_accuracy"
+
+
+def _summary(run: Run, history: list[Row], metric: str) -> Summary:
+    result = run.result
+    return Summary(
+        str(run.path),
+        run.status,
+        history[-1].epoch if history else 0,
+        msgspec.to_builtins(best_row(history)) if history else None,
+        msgspec.to_builtins(history[-1]) if history else None,
+        result.test_accuracy if result else None,
+        {f"{100 * level:g}": _first(history, metric, level) for level in LEVELS},
+    )
+
+
+def _first(history: list[Row], metric: str, level: float) -> int | None:
+    for row in history:
+        value = getattr(row, metric)
+        if value is not UNSET and value >= level:
+            return row.epoch
+    return None

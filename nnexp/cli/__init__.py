@@ -1,0 +1,99 @@
+"""The command line: click declares, one library call does, one line is said.
+
+Only this package imports click. Heavy modules are imported inside the commands, so that
+``--help`` and completion load none of them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from nnexp import __version__
+from nnexp.errors import InterruptedRunError, NnexpError
+
+COMMANDS = {
+    "train": "train a config: metrics and checkpoints in a run directory",
+    "compare": "say what differs between two runs",
+    "runs": "list the runs and how they stand",
+    "init": "write a commented config to start from",
+    "schema": "print the config's JSON Schema, for editors",
+}
+"""The commands in the order of their use; each is in the module of its name."""
+
+ONE_THREAD = ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR")
+
+
+class Commands(click.Group):
+    """The commands, imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names, in the order of their use."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"nnexp.cli.{cmd_name}"), cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"nnexp.cli.{cmd_name}.{cmd_name} is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands and what they are for, without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which was probably meant."""
+        from difflib import get_close_matches
+
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = get_close_matches(args[0], COMMANDS, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(COMMANDS)})"
+            ctx.fail(f"unknown command {args[0]!r}{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nnexp", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Experiments with small neural networks, from YAML files and the shell.
+
+    \b
+    Example:
+      nnexp init my.yaml                 # a config with every key explained
+      nnexp train my.yaml                # prints the run's directory
+      nnexp train my.yaml --set learning_rate=0.1
+      nnexp compare runs/A runs/B
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    for library in ONE_THREAD:  # one thread gives the same bytes anywhere; NumPy reads these
+        os.environ[f"{library}_NUM_THREADS"] = "1"
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = 130
+    except InterruptedRunError as error:
+        click.echo(str(error), err=True)
+        code = 128 + error.signal_number
+    except NnexpError as error:
+        click.echo(str(error), err=True)
+        code = error.exit_code
+    sys.exit(code if isinstance(code, int) else 0)

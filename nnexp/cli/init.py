@@ -1,0 +1,34 @@
+"""nnexp init: a config to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnexp.errors import DiskError, UsageError
+
+
+@click.command()
+@click.argument(
+    "file", default="config.yaml", type=click.Path(dir_okay=False, path_type=Path), metavar="[FILE]"
+)
+def init(file: Path) -> None:
+    """Write a commented config to FILE (config.yaml) with every key at its default.
+
+    \b
+    Example:
+      nnexp init my.yaml
+
+    A file that is there is left alone.
+    """
+    from nnexp.config.starter import starter
+
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(starter())
+    except FileExistsError:
+        raise UsageError(f"{file}: is there already; name another file") from None
+    except OSError as error:
+        raise DiskError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+    click.echo(str(file))

@@ -1,0 +1,120 @@
+"""How a training looks while it goes on: a bar on a terminal, a line an epoch otherwise."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+from msgspec import UNSET
+
+from nnexp.cli.text import percent
+
+if TYPE_CHECKING:
+    from nnexp.recording import Event
+    from nnexp.training.history import Row
+
+
+class Progress:
+    """Says on stderr what a training yields; whoever reads it may go away without harm.
+
+    Args:
+        epochs: how many the config asks for.
+        quiet: say nothing but warnings.
+    """
+
+    def __init__(self, epochs: int, *, quiet: bool) -> None:
+        self._epochs = epochs
+        self._quiet = quiet
+        self._bar: Any = None
+        self._examples = 0
+        self._best: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, event: Event) -> None:
+        """Say what happened."""
+        from nnexp import recording
+
+        match event:
+            case recording.Warned(message):
+                self._line(f"warning: {message}")
+            case recording.Opened(run, history, examples):
+                self._open(str(run.path), history, examples)
+            case recording.Trained(epoch, examples) if self._bar is not None:
+                self._bar.update((epoch - 1) * self._examples + examples - self._bar.n)
+            case recording.Evaluated(row):
+                self._evaluated(row)
+
+    def _open(self, path: str, history: list[Row], examples: int) -> None:
+        if self._quiet:
+            return
+        done = history[-1].epoch if history else 0
+        self._best = max((r.validation_accuracy or 0 for r in history), default=None)
+        self._line(f"{path}: going on after epoch {done}" if done else f"{path}: training")
+        self._examples = examples
+        if _is_terminal():
+            self._bar = _bar(self._epochs, done, examples)
+
+    def _evaluated(self, row: Row) -> None:
+        if self._quiet:
+            return
+        text = measures(row)
+        if self._bar is None:
+            width = len(str(self._epochs))
+            self._line(f"epoch {row.epoch:{width}}/{self._epochs}  {text}{self._mark(row)}")
+        else:
+            self._bar.set_description_str(f"epoch {row.epoch}/{self._epochs}", refresh=False)
+            self._bar.set_postfix_str(text)
+
+    def _mark(self, row: Row) -> str:
+        accuracy = row.validation_accuracy
+        if accuracy is UNSET or (self._best is not None and accuracy <= self._best):
+            return ""
+        self._best = accuracy
+        return "  best"
+
+    def _line(self, line: str) -> None:
+        say(line)
+
+
+def say(line: str) -> None:
+    """Write a line to stderr; that nobody reads it any more is no reason to stop a training."""
+    try:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+    except OSError:
+        pass
+
+
+def measures(row: Row) -> str:
+    """Return a row's costs and accuracies as one line."""
+    parts = []
+    for split in ("train", "validation", "test"):
+        cost, accuracy = getattr(row, f"{split}_cost"), getattr(row, f"{split}_accuracy")
+        if cost is not UNSET:
+            parts.append(f"{split} {cost:.4f} {percent(accuracy)}")
+    return "  ".join(parts)
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def _bar(epochs: int, done: int, examples: int) -> Any:  # noqa: ANN401 - tqdm's own type
+    from tqdm import tqdm
+
+    return tqdm(
+        total=epochs * examples,
+        initial=done * examples,
+        desc=f"epoch {done}/{epochs}",
+        unit=" examples",
+        unit_scale=True,
+        dynamic_ncols=True,
+        file=sys.stderr,
+        bar_format="{desc} {percentage:3.0f}%|{bar}| {rate_fmt} {remaining}  {postfix}",
+    )

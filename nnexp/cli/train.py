@@ -1,0 +1,174 @@
+"""nnexp train: a config into a run, or several runs over seeds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nnexp.cli import options, signals
+from nnexp.cli.progress import Progress, say
+from nnexp.cli.text import as_json as json_line
+from nnexp.errors import InterruptedRunError, NnexpError
+
+if TYPE_CHECKING:
+    from nnexp.config.model import Config
+    from nnexp.store.run import Run
+
+_PART = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
+MOST_SEEDS = 100_000
+
+
+class Seeds(click.ParamType[list[int]]):
+    """``5`` is seeds 0 to 4; ``0-4,7`` is a list with ranges."""
+
+    name = "seeds"
+
+    def convert(
+        self, value: str | list[int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        """Return the seeds in the order given."""
+        if isinstance(value, list):
+            return value
+        parts = [_PART.fullmatch(part.strip()) for part in value.split(",")]
+        if len(parts) == 1 and parts[0] and parts[0][2] is None:
+            ranges = [range(int(parts[0][1]))]
+        else:
+            ranges = [range(int(p[1]), int(p[2] or p[1]) + 1) if p else range(0) for p in parts]
+        count = sum(map(len, ranges))
+        if not all(ranges) or count > MOST_SEEDS or len(set().union(*ranges)) != count:
+            self.fail(
+                f"{value!r} names no seeds; 5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7",
+                param,
+                ctx,
+            )
+        return [seed for part in ranges for seed in part]
+
+
+@click.command()
+@click.argument("config", type=options.CONFIG)
+@options.settings
+@options.runs
+@click.option("--name", help="The run's name, in place of the one that follows from the config.")
+@click.option(
+    "--seeds", type=Seeds(), metavar="N|LIST", help="One run for each seed: 5 is 0 to 4; or 0-4,7."
+)
+@click.option(
+    "--until", type=click.IntRange(1), metavar="E", help="Stop once epoch E is committed."
+)
+@options.as_json
+@options.quiet
+def train(
+    config: Path,
+    settings: tuple[str, ...],
+    runs: Path,
+    name: str | None,
+    seeds: list[int] | None,
+    until: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train the experiment described in CONFIG; print its run directory.
+
+    \b
+    Example:
+      nnexp train configs/quickstart.yaml --set learning_rate=0.25
+      nnexp train configs/quickstart.yaml --seeds 5
+
+    A finished run says so at once; an interrupted one goes on from its last checkpoint.
+    Nothing is ever overwritten.
+    """
+    from nnexp.config import load
+
+    described = load.read(config, settings)
+    planned = _planned(described, config.stem, runs, name, seeds)
+    failures: list[NnexpError] = []
+    with signals.noted() as signal:
+        for each, run in planned:
+            try:
+                _train(each, run, until, signal, quiet=quiet)
+            except InterruptedRunError:
+                raise
+            except NnexpError as error:
+                failures.append(error)
+                if seeds is not None:
+                    say(str(error))
+            if run.path.is_dir():
+                click.echo(json_line(summary(run)) if as_json else str(run.path))
+    if failures:
+        if seeds is None:
+            raise failures[0]
+        click.get_current_context().exit(failures[0].exit_code)
+
+
+def _planned(
+    config: Config, stem: str, runs: Path, name: str | None, seeds: list[int] | None
+) -> list[tuple[Config, Run]]:
+    """Return the configs to train and their runs, every name checked."""
+    import msgspec
+
+    from nnexp.experiment import run_name
+    from nnexp.store.run import named
+
+    if seeds is None:
+        return [(config, named(runs, name or run_name(config, stem)))]
+    configs = [msgspec.structs.replace(config, seed=seed) for seed in seeds]
+    names = [f"{name}-s{c.seed}" if name else run_name(c, stem) for c in configs]
+    return [(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
+
+
+def _train(
+    config: Config, run: Run, until: int | None, signal: signals.Noted, *, quiet: bool
+) -> None:
+    """Train one run to its end and say how it went."""
+    from nnexp import experiment
+
+    done = experiment.is_done(config, run)
+    with Progress(config.epochs, quiet=quiet) as progress:
+        for event in experiment.events(config, run, until=until):
+            progress.show(event)
+            if signal.number is not None:
+                raise InterruptedRunError(
+                    signal.number,
+                    f"{run.path}: stopped; what is committed is safe; "
+                    "the same command goes on from there",
+                )
+    if not quiet:
+        say(f"{run.path}: {'already done' if done else outcome(run)}")
+
+
+def outcome(run: Run) -> str:
+    """Return in words how a run ended."""
+    from nnexp.cli.text import percent
+
+    result = run.result
+    if result is None or result.best is None:
+        return "stopped as asked; the same command without --until goes on"
+    words = f"done after epoch {result.epochs}"
+    if result.reason == "patience":
+        words += " (no improvement)"
+    if isinstance(result.best.validation_accuracy, float):
+        words += f"; best validation {percent(result.best.validation_accuracy)}"
+        words += f" at epoch {result.best.epoch}"
+    if result.test_accuracy is not None:
+        words += f", test {percent(result.test_accuracy)}"
+    return words
+
+
+def summary(run: Run) -> dict[str, object]:
+    """Return what a script may want to know of a run."""
+    import msgspec
+
+    from nnexp.store.run import Run
+
+    fresh = Run(run.path)
+    result = msgspec.to_builtins(fresh.result) if fresh.result else {}
+    kept = ("reason", "epochs", "best", "final", "test_accuracy", "test_cost", "fault")
+    return {
+        "run": str(run.path),
+        "name": run.name,
+        "status": fresh.status,
+        **{key: result[key] for key in kept if key in result},
+    }
