@@ -69,7 +69,8 @@ def events(config: Config, run: Run, *, until: int | None = None) -> Iterator[Ev
     if is_done(config, run):
         return
     dataset = load(config.data)
-    with threadpool_limits(1, user_api="blas"):
+    # What is not finite is found and named by the training itself; NumPy's warnings add nothing.
+    with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
         _check_fits(config, dataset)
         yield from _warnings(config, dataset)
         with _writer(config, run, dataset) as writer:

@@ -35,6 +35,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     file: str = "a"
     shares: tuple[Annotated[float, Meta(gt=0)], ...] = ()
     sizes: Annotated[tuple[int, ...], Meta(min_length=1)] = (1,)
+    order: Literal[1, 2] = 1
 
 
 def problems(text: str) -> list[str]:
@@ -138,7 +139,7 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order() -> None:
         ),
         (
             "hidden: [" + "1, " * 101 + "]",
-            "a.yaml:1:9: hidden: must have at most 100 values, got 101",
+            "a.yaml:1:9: hidden: must have at most 100 items, got 101",
         ),
         (
             "monitor: all",
@@ -169,9 +170,9 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order() -> None:
             '"a\\u202eb\\e": 5',
             (
                 "a.yaml:1:1: a\\u202eb\\x1b: unknown key 'a\\u202eb\\x1b' (known: data, hidden, "
-                "activation, output, cost, initializer, bias_initializer, optimizer, learning_rate, "
-                "schedule, lambda, regularizer, batch_size, epochs, evaluate_every, stopping, "
-                "patience, monitor, dtype, rng, seed)"
+                "activation, output, cost, initializer, bias_initializer, optimizer, "
+                "learning_rate, schedule, lambda, regularizer, batch_size, epochs, "
+                "evaluate_every, stopping, patience, monitor, dtype, rng, seed)"
             ),
         ),
         (
@@ -230,20 +231,21 @@ def test_the_problems_of_a_component_of_a_later_issue_are_told() -> None:
     text = (
         "optimizer:\n  name: rolling\n  mu: 1.5\n  nesterov: 1\n  window: 9\n  betas: [1]\n"
         "  mode: fats\n  nue: 3\n"
-        "rate: none\nfile: ~\nshares: [0, x]\nsizes: []\n"
+        "rate: none\nfile: ~\nshares: [0, x]\nsizes: []\norder: true\n"
     )
     assert model_problems(text) == [
         "m:3:7: optimizer.mu: must be a number from 0 to 1, got 1.5",
         "m:4:13: optimizer.nesterov: must be true or false, got 1",
         "m:5:11: optimizer.window: must be a whole number ≥ 1 and < 9 or null, got 9",
-        "m:6:10: optimizer.betas: must have 2 values, got 1",
+        "m:6:10: optimizer.betas: must have 2 items, got 1",
         "m:7:9: optimizer.mode: unknown mode 'fats'; did you mean 'fast'? (known: fast, slow)",
         "m:8:3: optimizer.nue: unknown key 'nue' (known: mu, nesterov, window, betas, mode, every)",
         "m:9:7: rate: must be a number > 0 or a mapping with per_example, got 'none'",
         "m:10:7: file: must be a string, got null",
         "m:11:10: shares[0]: must be a number > 0, got 0",
         "m:11:13: shares[1]: must be a number > 0, got 'x'",
-        "m:12:8: sizes: must have at least 1 values, got 0",
+        "m:12:8: sizes: must have at least 1 items, got 0",
+        "m:13:8: order: must be 1 or 2, got true",
     ]
 
 

@@ -87,8 +87,9 @@ def test_problems_of_file_and_settings_come_together_the_files_first() -> None:
         "a.yaml:1:7: seed: must be a whole number ≥ 0, got -1",
         (
             "--set b=1: b: unknown key 'b' (known: data, hidden, activation, output, cost, "
-            "initializer, bias_initializer, optimizer, learning_rate, schedule, lambda, regularizer, "
-            "batch_size, epochs, evaluate_every, stopping, patience, monitor, dtype, rng, seed)"
+            "initializer, bias_initializer, optimizer, learning_rate, schedule, lambda, "
+            "regularizer, batch_size, epochs, evaluate_every, stopping, patience, monitor, dtype, "
+            "rng, seed)"
         ),
         "--set epochs=no: epochs: must be a whole number ≥ 1, got 'no'",
         "--set a: must have the form KEY=VALUE, such as --set learning_rate=0.5",
@@ -103,6 +104,15 @@ def test_a_file_s_own_mistake_keeps_its_place_when_a_setting_goes_beside_it() ->
     assert problems("data: mnits", "data.train=5") == [
         (
             "a.yaml:1:7: data.name: unknown data 'mnits'; did you mean 'mnist'? "
+            "(known: mnist, idx, npz, csv)"
+        )
+    ]
+
+
+def test_a_value_that_a_setting_replaced_leaves_no_place_behind() -> None:
+    assert problems("data: {name: mnist}", "data=mnits") == [
+        (
+            "--set data=mnits: data.name: unknown data 'mnits'; did you mean 'mnist'? "
             "(known: mnist, idx, npz, csv)"
         )
     ]

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnexp.config import load, reader, scalars
@@ -149,6 +149,14 @@ def test_all_that_is_refused_is_reported_at_once_and_in_order() -> None:
         (b"seed: 1\nrng: \xff", "a.yaml:2:6: not UTF-8 text (byte 0xff)"),
         ("seed: " + "9" * 5000, "a.yaml:1:7: seed: a number of 5000 digits is too long"),
         ("seed: 1 #" + "x" * 65536, "a.yaml: a config has at most 65536 bytes"),
+        (
+            "hidden: [" + "1," * 5000 + "]",
+            "a.yaml:1:10000: a config has at most 5000 keys and values",
+        ),
+        (
+            "hidden: [*a, 1]",
+            "a.yaml:1:10: hidden[0]: aliases (*) are not allowed; write the value again",
+        ),
         ("hidden: " + "[" * 30, "a.yaml:1:29: values are nested more than 20 deep"),
     ],
 )
@@ -169,13 +177,14 @@ def test_a_refused_text_is_one_line_in_plain_words(content: str | bytes, message
     ],
 )
 def test_a_hostile_text_is_refused_quickly_and_briefly(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ConfigError) as caught:
         load.parse(text, "a.yaml")
     assert len(caught.value.problems) <= 51
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
+@settings(deadline=None)
 @given(
     st.text(alphabet=st.sampled_from("ab:,-?*&!|>%@`'\"[]{}#\n\t \\0x1.~<=\r\u2028é"), max_size=30)
 )
@@ -184,6 +193,7 @@ def test_any_text_is_a_config_or_a_config_error(text: str) -> None:
         load.parse(text, "a.yaml", [text, f"data={text}"])
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none()))
 def test_a_scalar_written_is_read_as_the_same_scalar(scalar: scalars.Scalar) -> None:
     if isinstance(scalar, str) and reader.UNWRITABLE.search(scalar):

@@ -139,13 +139,13 @@ class _Converter:
         size = len(values)
         if isinstance(kind, TupleType):
             if size != len(kind.item_types):
-                return self._fault(path, f"must have {len(kind.item_types)} values, got {size}")
+                return self._fault(path, f"must have {len(kind.item_types)} items, got {size}")
             item_kinds = list(kind.item_types)
         else:
             most = size if kind.max_length is None else kind.max_length
             if not (kind.min_length or 0) <= size <= most:
                 bounds = kinds.size(kind.min_length or 0, kind.max_length)
-                return self._fault(path, f"must have {bounds} values, got {size}")
+                return self._fault(path, f"must have {bounds} items, got {size}")
             item_kinds = [kind.item_type] * size
         pairs = enumerate(zip(item_kinds, values, strict=True))
         made = tuple(self._value(each, value, (*path, index)) for index, (each, value) in pairs)
