@@ -13,10 +13,11 @@ ActivationName = Literal["sigmoid", "tanh", "relu"]
 
 
 class Activation(NamedTuple):
-    """A nonlinearity and its slope, kept together so that neither can be forgotten."""
+    """A nonlinearity and its derivatives, kept together so that none can be forgotten."""
 
     apply: Callable[[Array, Array], None]  # (z, out): out = apply(z)
     slope: Callable[[Array, Array], None]  # (a, out): out = da/dz, written in terms of a
+    bend: Callable[[Array, Array], None]  # (a, out): out = d²a/dz², written in terms of a
 
 
 def sigmoid(z: Array, out: Array) -> None:
@@ -37,6 +38,11 @@ def sigmoid_slope(a: Array, out: Array) -> None:
     np.multiply(a, out, out=out)
 
 
+def sigmoid_bend(a: Array, out: Array) -> None:
+    """Write a (1 - a) (1 - 2a) to out."""
+    np.multiply(a * (1.0 - a), 1.0 - 2.0 * a, out=out)
+
+
 def tanh(z: Array, out: Array) -> None:
     """Write the hyperbolic tangent of z to out. Source: Nielsen (2015), eq. 109."""
     np.tanh(z, out=out)
@@ -46,6 +52,11 @@ def tanh_slope(a: Array, out: Array) -> None:
     """Write 1 - a^2 to out."""
     np.multiply(a, a, out=out)
     np.subtract(ONE[a.dtype], out, out=out)
+
+
+def tanh_bend(a: Array, out: Array) -> None:
+    """Write -2a (1 - a^2) to out."""
+    np.multiply(-2.0 * a, 1.0 - a * a, out=out)
 
 
 def relu(z: Array, out: Array) -> None:
@@ -58,8 +69,14 @@ def relu_slope(a: Array, out: Array) -> None:
     np.greater(a, ZERO[a.dtype], out=out)
 
 
+def relu_bend(a: Array, out: Array) -> None:
+    """Write 0 to out: the slope is constant on either side of the kink."""
+    del a
+    out.fill(0.0)
+
+
 ACTIVATIONS: dict[ActivationName, Activation] = {
-    "sigmoid": Activation(sigmoid, sigmoid_slope),
-    "tanh": Activation(tanh, tanh_slope),
-    "relu": Activation(relu, relu_slope),
+    "sigmoid": Activation(sigmoid, sigmoid_slope, sigmoid_bend),
+    "tanh": Activation(tanh, tanh_slope, tanh_bend),
+    "relu": Activation(relu, relu_slope, relu_bend),
 }

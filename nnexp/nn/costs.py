@@ -22,6 +22,9 @@ class Cost(NamedTuple):
 
     total: Callable[[Array, Array, Array], float]  # (z, a, y): the sum of the examples' costs
     delta: Callable[[Array, Array, Array], None]  # (a, y, out): out = dC/dz, an example a row
+    curvature: Callable[[Array, Array, Array], Array]  # (a, y, r): d²C/dz² r, an example a row
+    gauss_newton: Callable[[Array, Array, Array], Array]
+    """Like curvature, but without the outputs' own bend: never negative, r · (G r) >= 0."""
 
 
 def cross_entropy(z: Array, a: Array, y: Array) -> float:
@@ -68,13 +71,74 @@ def quadratic_sigmoid_delta(a: Array, y: Array, out: Array) -> None:
     np.multiply(a - y, out, out=out)
 
 
+def quadratic_tanh_delta(a: Array, y: Array, out: Array) -> None:
+    """Write (a - y) (1 - a^2) to out."""
+    np.multiply(a, a, out=out)
+    np.subtract(ONE[a.dtype], out, out=out)
+    np.multiply(a - y, out, out=out)
+
+
+def sigmoid_curvature(a: Array, y: Array, r: Array) -> Array:
+    """Return a (1 - a) r, the slope of a - y along r for sigmoid outputs."""
+    del y
+    return a * (1.0 - a) * r
+
+
+def softmax_curvature(a: Array, y: Array, r: Array) -> Array:
+    """Return a r - a (a · r), the slope of a - y along r for softmax outputs."""
+    del y
+    return a * (r - np.sum(a * r, axis=1, keepdims=True))
+
+
+def linear_curvature(a: Array, y: Array, r: Array) -> Array:
+    """Return r, the slope of a - y along r for linear outputs."""
+    del a, y
+    return r.copy()
+
+
+def quadratic_sigmoid_curvature(a: Array, y: Array, r: Array) -> Array:
+    """Return (s^2 + (a - y) s (1 - 2a)) r with s = a (1 - a)."""
+    slope = a * (1.0 - a)
+    return slope * (slope + (a - y) * (1.0 - 2.0 * a)) * r
+
+
+def quadratic_sigmoid_gauss_newton(a: Array, y: Array, r: Array) -> Array:
+    """Return s^2 r with s = a (1 - a)."""
+    del y
+    return (a * (1.0 - a)) ** 2 * r
+
+
+def quadratic_tanh_curvature(a: Array, y: Array, r: Array) -> Array:
+    """Return (s^2 - 2 (a - y) a s) r with s = 1 - a^2."""
+    slope = 1.0 - a * a
+    return slope * (slope - 2.0 * (a - y) * a) * r
+
+
+def quadratic_tanh_gauss_newton(a: Array, y: Array, r: Array) -> Array:
+    """Return s^2 r with s = 1 - a^2."""
+    del y
+    return (1.0 - a * a) ** 2 * r
+
+
 COSTS: dict[CostName, dict[OutputName, Cost]] = {
-    "cross-entropy": {"sigmoid": Cost(cross_entropy, difference)},
-    "quadratic": {
-        "sigmoid": Cost(quadratic, quadratic_sigmoid_delta),
-        "linear": Cost(quadratic, difference),
+    "cross-entropy": {
+        "sigmoid": Cost(cross_entropy, difference, sigmoid_curvature, sigmoid_curvature),
     },
-    "log-likelihood": {"softmax": Cost(log_likelihood, difference)},
+    "quadratic": {
+        "sigmoid": Cost(
+            quadratic,
+            quadratic_sigmoid_delta,
+            quadratic_sigmoid_curvature,
+            quadratic_sigmoid_gauss_newton,
+        ),
+        "tanh": Cost(
+            quadratic, quadratic_tanh_delta, quadratic_tanh_curvature, quadratic_tanh_gauss_newton
+        ),
+        "linear": Cost(quadratic, difference, linear_curvature, linear_curvature),
+    },
+    "log-likelihood": {
+        "softmax": Cost(log_likelihood, difference, softmax_curvature, softmax_curvature),
+    },
 }
 
 NEEDS: dict[CostName, str] = {

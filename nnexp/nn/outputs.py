@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from nnexp.nn.activations import sigmoid
+from nnexp.nn.activations import sigmoid, tanh
 from nnexp.nn.arrays import Array
 
-OutputName = Literal["sigmoid", "softmax", "linear"]
+OutputName = Literal["sigmoid", "softmax", "tanh", "linear"]
 
 
 class Output(NamedTuple):
@@ -42,5 +42,6 @@ def linear(z: Array, out: Array) -> None:
 OUTPUTS: dict[OutputName, Output] = {
     "sigmoid": Output(sigmoid),
     "softmax": Output(softmax),
+    "tanh": Output(tanh, targets=(-1.0, 1.0)),
     "linear": Output(linear),
 }

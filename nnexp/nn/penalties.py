@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
 
-RegularizerName = Literal["l2"]
+RegularizerName = Literal["l2", "l1"]
 
 
 class Regularizer(NamedTuple):
@@ -20,7 +20,8 @@ class Regularizer(NamedTuple):
     total: Callable[[Array], float]  # (w): the penalty of these weights
     slope: Callable[[Array, Array, Array], None]  # (w, factors, out): out = factors * slope
     decays: bool
-    """Whether the slope is w itself, so that a step down it is a multiplication by 1 - factors."""
+    """Whether the slope is w itself, so that a step down it is a multiplication by 1 - factors;
+    otherwise it is constant (but for jumps) and the penalty has no curvature."""
 
 
 def l2(w: Array) -> float:
@@ -33,7 +34,21 @@ def l2_slope(w: Array, factors: Array, out: Array) -> None:
     np.multiply(w, factors, out=out)
 
 
-REGULARIZERS: dict[RegularizerName, Regularizer] = {"l2": Regularizer(l2, l2_slope, decays=True)}
+def l1(w: Array) -> float:
+    """Return sum |w|. Source: Nielsen (2015), eq. 95."""
+    return float(np.abs(w).sum(dtype=np.float64))
+
+
+def l1_slope(w: Array, factors: Array, out: Array) -> None:
+    """Write factors * sgn(w) to out, with sgn(0) = 0. Source: Nielsen (2015), eq. 96."""
+    np.sign(w, out=out)
+    np.multiply(out, factors, out=out)
+
+
+REGULARIZERS: dict[RegularizerName, Regularizer] = {
+    "l2": Regularizer(l2, l2_slope, decays=True),
+    "l1": Regularizer(l1, l1_slope, decays=False),
+}
 
 
 class Penalty:
@@ -85,6 +100,12 @@ class Penalty:
         else:
             self._regularizer.slope(theta, self._factors, self._slope)
             np.subtract(theta, self._slope, out=theta)
+
+    def hessian_product(self, v: Array) -> Array:
+        """Return the penalty's Hessian times v: a diagonal, λ/n at the weights or nothing."""
+        factor = self._strength if self._regularizer.decays else 0.0
+        product: Array = self._mask * factor * v
+        return product
 
     def _scale_to(self, scale: float) -> bool:
         """Set the factors for a scale, which changes by the epoch, not by the step."""
