@@ -1,157 +1,19 @@
-"""One contender a process: trains an epoch on order and says how many examples it does a second.
+"""The peers: the same training by other programs, each in its own natural way.
 
-``throughput.py`` starts this script once for each name in ``CONTENDERS`` and talks to it by
-lines of JSON: a cell (sizes, batch, examples) makes it ready and is answered with how far
-training moved the parameters, so that equal work shows as equal numbers; ``null`` makes it
-run, and is answered with examples a second. Every contender trains the same network from the
-same start on the same examples of MNIST in the same order: sigmoid neurons, cross-entropy,
-L2 with λ/n = 1e-4, plain gradient descent, float32.
-
-nnexp is measured as ``nnexp train`` runs it: its feed gathers stored pixels and scales them.
-The peers are given pixels that are scaled already, and gather them in their own natural way.
+They are given pixels that are scaled to floats already, and gather them in the order of the
+epoch, as nnexp does with stored ones, within the time that is measured.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-import time
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nnexp.assembly import Assembly
-from nnexp.config.model import Config, PerExample
-from nnexp.datasets.dataset import Dataset
-from nnexp.datasets.loading import load
+from benchmarks.work import DECAY, LEARNING_RATE, Contender, Weights, Work
 from nnexp.nn.arrays import Array
-from nnexp.training.trainer import State
-
-LEARNING_RATE = 0.1
-DECAY = 1e-4  # λ/n
-LEAST_SECONDS = 0.1  # one measurement; an epoch that is over sooner is repeated
-
-Weights = list[Array]
-
-
-class Work(NamedTuple):
-    """What one cell of the table asks of everyone."""
-
-    dataset: Dataset
-    assembly: Assembly
-    start: State
-    batch: int
-    order: npt.NDArray[np.int64]
-    """The examples of the epoch: a multiple of the batch size."""
-
-    @property
-    def weights(self) -> Weights:
-        """The initial weights, each (fan_in, fan_out)."""
-        return [w.copy() for w in self.assembly.network.weights(self.start.theta)]
-
-    @property
-    def biases(self) -> Weights:
-        """The initial biases, each (fan_out,)."""
-        return [b.copy() for b in self.assembly.network.biases(self.start.theta)]
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Neurons of each layer."""
-        return self.assembly.network.sizes
-
-    def scaled(self) -> tuple[Array, Array]:
-        """All training examples as floats: inputs and targets."""
-        train = self.dataset.train
-        inputs = np.divide(train.features, self.dataset.scale, dtype=np.float32)
-        return inputs, self.assembly.network.targets(train.labels, np.float32)
-
-
-class Contender(NamedTuple):
-    """An epoch to time, and where its parameters stand."""
-
-    epoch: Callable[[], None]
-    parameters: Callable[[], tuple[Weights, Weights]]
-    """Weights (fan_in, fan_out) and biases; copies."""
-
-
-def prepare(dataset: Dataset, sizes: list[int], batch: int, examples: int) -> Work:
-    """Return a cell's work."""
-    config = Config(
-        hidden=tuple(sizes[1:-1]),
-        batch_size=batch,
-        learning_rate=LEARNING_RATE,
-        lambda_=PerExample(DECAY),
-    )
-    assembly = Assembly(config, dataset)
-    return Work(dataset, assembly, assembly.initial(), batch, assembly.orders(1)[:examples])
-
-
-def nnexp(work: Work) -> Contender:
-    """Train as ``nnexp train`` does."""
-    state, network = work.start.copy(), work.assembly.network
-
-    def epoch() -> None:
-        for _ in work.assembly.trainer.epoch(state, work.order, LEARNING_RATE):
-            pass
-
-    def parameters() -> tuple[Weights, Weights]:
-        theta = state.theta.copy()
-        return network.weights(theta), network.biases(theta)
-
-    return Contender(epoch, parameters)
-
-
-def part(epoch: Callable[[], None]) -> Contender:
-    """Return a contender that does only a part of the work, so nothing is to be compared."""
-    return Contender(epoch, lambda: ([], []))
-
-
-def products(work: Work) -> Contender:
-    """Compute nothing but the two largest matrix products of a step, as nnexp lays them out."""
-    fan_in, fan_out = work.sizes[:2]
-    rows = max(work.batch, 2000 // work.batch * work.batch)
-    rng = np.random.default_rng(0)
-    inputs = rng.random((rows, fan_in + 1), np.float32)
-    layer = rng.random((fan_out, fan_in + 1), np.float32)
-    gradient, delta = np.empty_like(layer), rng.random((work.batch, fan_out), np.float32)
-    logits = np.empty_like(delta)
-    batches = np.split(inputs, rows // work.batch)
-
-    def epoch() -> None:
-        for step in range(len(work.order) // work.batch):
-            batch = batches[step % len(batches)]
-            np.dot(batch, layer.T, logits)
-            np.dot(delta.T, batch, gradient)
-
-    return part(epoch)
-
-
-def passes(work: Work) -> Contender:
-    """Do nothing but a step's passes over the whole vector: weight decay and the update."""
-    theta = work.start.theta.copy()
-    kept, gradient = np.full_like(theta, 1 - 1e-7), np.full_like(theta, 1e-9)
-
-    def epoch() -> None:
-        for _ in range(len(work.order) // work.batch):
-            np.multiply(theta, kept, out=theta)
-            np.subtract(theta, gradient, out=theta)
-
-    return part(epoch)
-
-
-def feed(work: Work) -> Contender:
-    """Do nothing but make the batches: gather, scale, cut."""
-    batches = Assembly.feed(work.assembly, "train").batches
-
-    def epoch() -> None:
-        for _ in batches(work.order, work.batch):
-            pass
-
-    return part(epoch)
 
 
 def network2(work: Work) -> Contender:
@@ -159,17 +21,19 @@ def network2(work: Work) -> Contender:
 
     Written anew after the description in Nielsen (2015), chapters 2 and 3.
     """
-    weights, biases = [w.T.copy() for w in work.weights], [b[:, None] for b in work.biases]
+    weights: Weights = [w.T.copy() for w in work.weights]
+    biases: Weights = [b[:, None] for b in work.biases]
     inputs, targets = work.scaled()
     data = [(x[:, None], y[:, None]) for x, y in zip(inputs, targets, strict=True)]
     kept, rate = np.float32(1 - LEARNING_RATE * DECAY), np.float32(LEARNING_RATE / work.batch)
 
     def backpropagate(x: Array, y: Array) -> tuple[Weights, Weights]:
-        signals = [x]
+        signals: Weights = [x]
         for w, b in zip(weights, biases, strict=True):
             signals.append(1 / (1 + np.exp(-(w @ signals[-1] + b))))
         delta = signals[-1] - y
-        by_bias, by_weight = [delta], [delta @ signals[-2].T]
+        by_bias: Weights = [delta]
+        by_weight: Weights = [delta @ signals[-2].T]
         for depth in range(len(weights) - 1, 0, -1):
             a = signals[depth]
             delta = (weights[depth].T @ delta) * a * (1 - a)
@@ -279,68 +143,24 @@ def jax(work: Work) -> Contender:
         each = jnp.maximum(z, 0) - y * z + jnp.log1p(jnp.exp(-jnp.abs(z)))
         return each.sum() / work.batch + DECAY / 2 * sum((w * w).sum() for w in weights)
 
-    def step(parameters: Any, indices: Any) -> Any:  # noqa: ANN401 - likewise
-        gradient = library.grad(cost)(parameters, inputs[indices], targets[indices])
-        moved = library.tree.map(lambda p, g: p - LEARNING_RATE * g, parameters, gradient)
-        return moved, None
+    def step(parameters: Any, batch: Any) -> Any:  # noqa: ANN401 - likewise
+        gradient = library.grad(cost)(parameters, *batch)
+        return library.tree.map(lambda p, g: p - LEARNING_RATE * g, parameters, gradient), None
 
-    compiled = library.jit(lambda parameters, order: library.lax.scan(step, parameters, order)[0])
+    def steps(parameters: Any, x: Any, y: Any, order: Any) -> Any:  # noqa: ANN401 - likewise
+        return library.lax.scan(step, parameters, (x[order], y[order]))[0]
+
+    compiled = library.jit(steps)
 
     def epoch() -> None:
-        state[:] = library.block_until_ready(compiled(state, order))
+        state[:] = library.block_until_ready(compiled(state, inputs, targets, order))
 
     return Contender(epoch, lambda: ([*map(np.asarray, state[0])], [*map(np.asarray, state[1])]))
 
 
-def moved(work: Work, contender: Contender) -> float | None:
-    """Return the distance that parameters have gone from their start; None for a mere part."""
-    weights, biases = contender.parameters()
-    if not weights:
-        return None
-    pairs = zip(weights + biases, work.weights + work.biases, strict=True)
-    return float(np.sqrt(sum(np.square(a - b, dtype=np.float64).sum() for a, b in pairs)))
-
-
-def rate(work: Work, contender: Contender) -> float:
-    """Return how many examples a second the contender does."""
-    epochs, start = 0, time.perf_counter()
-    while (seconds := time.perf_counter() - start) < LEAST_SECONDS:
-        contender.epoch()
-        epochs += 1
-    return epochs * len(work.order) / seconds
-
-
-CONTENDERS: dict[str, Callable[[Work], Contender]] = {
-    "nnexp": nnexp,
+PEERS: dict[str, Callable[[Work], Contender]] = {
     "network2": network2,
     "scikit-learn": scikit_learn,
     "PyTorch": pytorch,
     "JAX": jax,
-    "products": products,
-    "passes": passes,
-    "feed": feed,
 }
-
-
-def main() -> None:
-    """Answer one line of JSON for each line of JSON."""
-    dataset = load(Config().data)
-    for line in sys.stdin:
-        cell = json.loads(line)
-        if cell is not None:
-            work = prepare(dataset, **cell)
-            try:
-                contender = CONTENDERS[sys.argv[1]](work)
-            except ImportError as error:
-                print(json.dumps({"missing": error.name}), flush=True)
-                return
-            contender.epoch()
-            print(json.dumps({"moved": moved(work, contender)}), flush=True)
-        else:
-            print(json.dumps({"rate": rate(work, contender)}), flush=True)
-
-
-if __name__ == "__main__":
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,12 +17,15 @@ from nnexp.nn.network import Network
 from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagations
-from nnexp.streams import Orders
+from nnexp.training import monitors
+from nnexp.training.dropout import Dropout
 from nnexp.training.evaluation import Evaluation, evaluate
 from nnexp.training.feed import Feed
 from nnexp.training.trainer import State, Trainer
 
 SLOT = "slot_"
+
+Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def per_example(config: Config, examples: int) -> float:
@@ -41,36 +45,35 @@ class Assembly:
 
     def __init__(self, config: Config, dataset: Dataset) -> None:
         self._config = config
-        examples, features = dataset.train.features.shape
+        self.examples, features = dataset.train.features.shape
+        """Training examples in an epoch."""
         sizes = (features, *config.hidden, dataset.classes)
         self.network = Network(sizes, config.activation, config.output, config.cost)
-        self._feeds = {
-            name: Feed(split, dataset.scale, self.network, config.dtype)
-            for name, split in (
-                ("train", dataset.train),
-                ("validation", dataset.validation),
-                ("test", dataset.test),
-            )
-            if split is not None
-        }
         self._penalty = Penalty(
-            self.network, config.regularizer, per_example(config, examples), config.dtype
+            self.network, config.regularizer, per_example(config, self.examples), config.dtype
         )
         self._propagations = Propagations(self.network, config.dtype)
-        self.examples = examples
+        splits = (dataset.train, dataset.validation, dataset.test)
+        self._feeds = {
+            name: Feed(split, dataset.scale, self.network, config.dtype)
+            for name, split in zip(Sizes._fields, splits, strict=True)
+            if split is not None
+        }
         self.trainer = Trainer(
             config.optimizer,
             BatchObjective(self.network, self._penalty, config.dtype),
             self._feeds["train"],
-            examples if config.batch_size == "all" else min(config.batch_size, examples),
+            config.rng.orders(config.seed, self.examples),
+            self.examples if config.batch_size == "all" else min(config.batch_size, self.examples),
+            Dropout(config.dropout, config.hidden, config.seed, config.dtype),
         )
-        self.orders: Orders = config.rng.orders(config.seed, examples)
 
     def initial(self) -> State:
         """Return the state before the first epoch."""
         config = self._config
+        redrawn = 0 if config.initializer == "lecun-normal" else self.network.size
         theta = self.network.initial(
-            config.rng.parameters(config.seed),
+            config.rng.parameters(config.seed, redrawn),
             INITIALIZERS[config.initializer],
             BIAS_INITIALIZERS[config.bias_initializer],
             config.dtype,
@@ -89,25 +92,49 @@ class Assembly:
         """Return the measure of parameters on a split."""
         return evaluate(theta, self._feeds[split], self._propagations, self._penalty)
 
+    def monitored(self, theta: Array, what: str) -> dict[str, Any]:
+        """Return what a row says of parameters under one entry of the config's monitor."""
+        if what == "saturation":
+            feed = self._feeds["train"]
+            shares = monitors.saturation(theta, feed, self.network, self._propagations)
+            return {"saturation": shares}
+        if what == "norms":
+            gradient = self.trainer.full_gradient(theta)
+            return {
+                "weight_norms": monitors.norms(theta, self.network),
+                "gradient_norms": monitors.norms(gradient, self.network),
+            }
+        measured = self.evaluate(theta, what)
+        return {f"{what}_cost": measured.cost, f"{what}_accuracy": measured.accuracy}
+
     def arrays(self, state: State) -> dict[str, npt.NDArray[Any]]:
         """Return a state as the named arrays of a checkpoint; those of theta are views."""
-        named: dict[str, npt.NDArray[Any]] = {}
-        weights, biases = self.network.weights(state.theta), self.network.biases(state.theta)
-        for number, (weight, bias) in enumerate(zip(weights, biases, strict=True), 1):
-            named[f"weights_{number}"], named[f"biases_{number}"] = weight, bias
-        return named | {SLOT + name: slot for name, slot in state.slots.items()}
+        slots = {SLOT + name: slot for name, slot in state.slots.items()}
+        return self._parameters(state.theta) | slots
 
-    def expected(self) -> dict[str, Header]:
+    def headers(self, state: State) -> dict[str, Header]:
         """Return the types and shapes of a checkpoint's arrays."""
-        arrays = self.arrays(self.initial())
+        arrays = self.arrays(state)
         return {name: Header(array.dtype, array.shape) for name, array in arrays.items()}
 
-    def state(self, arrays: dict[str, npt.NDArray[Any]]) -> State:
-        """Return the state that a checkpoint's arrays hold."""
-        state = self.initial()
+    def restore(self, state: State, arrays: Arrays) -> None:
+        """Set a state to what a checkpoint's arrays hold."""
         for name, array in self.arrays(state).items():
             array[...] = arrays[name]
-        return state
+
+    def theta(self, arrays: Arrays) -> Array:
+        """Return the parameters that a checkpoint's arrays hold."""
+        theta: Array = np.empty(self.network.size, self._config.dtype)
+        for name, array in self._parameters(theta).items():
+            array[...] = arrays[name]
+        return theta
+
+    def _parameters(self, theta: Array) -> dict[str, npt.NDArray[Any]]:
+        named: dict[str, npt.NDArray[Any]] = {}
+        layers = zip(self.network.weights(theta), self.network.biases(theta), strict=True)
+        for number, (weights, biases) in enumerate(layers, 1):
+            named[f"weights_{number}"], named[f"biases_{number}"] = weights, biases
+        return named
 
 
 class Sizes(NamedTuple):

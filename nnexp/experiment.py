@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 import nnexp
 from nnexp import numerics
-from nnexp.assembly import sizes
+from nnexp.assembly import Assembly, sizes
 from nnexp.config import canonical, dump, rules
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
@@ -72,9 +72,11 @@ def events(config: Config, run: Run, *, until: int | None = None) -> Iterator[Ev
     # What is not finite is found and named by the training itself; NumPy's warnings add nothing.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
         _check_fits(config, dataset)
+        assembly = Assembly(config, dataset)
+        state = assembly.initial()  # what is too large is refused before anything is created
         yield from _warnings(config, dataset)
         with _writer(config, run, dataset) as writer:
-            yield from Recording(config, dataset, writer).events(until)
+            yield from Recording(config, assembly, state, writer).events(until)
 
 
 def is_done(config: Config, run: Run) -> bool:

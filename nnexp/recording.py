@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+from msgspec import UNSET
 
 from nnexp.assembly import Assembly
 from nnexp.config.model import Config
-from nnexp.datasets.dataset import Dataset
 from nnexp.errors import DivergedError
+from nnexp.optim.schedules import Scored
 from nnexp.store.records import Fault, Reason, Result
 from nnexp.store.run import Run
 from nnexp.store.writer import Writer
+from nnexp.training.evaluation import Evaluation
 from nnexp.training.history import Row, best_row
+from nnexp.training.stopping import stops
 from nnexp.training.trainer import State
 
 
@@ -63,14 +65,17 @@ class Recording:
 
     Args:
         config: the experiment.
-        dataset: what ``config.data`` loads.
+        assembly: its parts.
+        state: as it is before the first epoch; training changes it.
         writer: the run, open for writing.
     """
 
-    def __init__(self, config: Config, dataset: Dataset, writer: Writer) -> None:
+    def __init__(self, config: Config, assembly: Assembly, state: State, writer: Writer) -> None:
         self._config = config
+        self._assembly = assembly
+        self._state = state
+        self._headers = assembly.headers(state)
         self._writer = writer
-        self._assembly = Assembly(config, dataset)
         self._history: list[Row] = []
 
     def events(self, until: int | None) -> Iterator[Event]:
@@ -79,26 +84,26 @@ class Recording:
         Raises:
             DivergedError: a cost or parameter is not finite; that is recorded.
         """
-        warnings: list[str] = []
-        state = self._restore(warnings)
-        yield from map(Warned, warnings)
+        yield from map(Warned, self._restore())
         self._log(f"training from epoch {self._epoch + 1}")
         yield Opened(self._writer.run, list(self._history), self._assembly.examples)
         try:
             while (reason := self._reason()) is None and not self._reaches(until):
-                yield from self._to_next_commit(state)
+                yield from self._to_next_commit()
         except _Found as found:
             self._finish("diverged", found.fault)
             raise DivergedError(describe(self._writer.run, found.fault)) from None
         if reason is not None:
             self._finish(reason, None)
 
-    def _restore(self, warnings: list[str]) -> State:
-        committed = self._writer.restore(self._assembly.expected(), warnings.append)
-        if committed is None:
-            return self._assembly.initial()
-        self._history = committed.history
-        return self._assembly.state(committed.arrays)
+    def _restore(self) -> list[str]:
+        """Take up the last commit, if there is one; return what the user should know of it."""
+        warnings: list[str] = []
+        committed = self._writer.restore(self._headers, warnings.append)
+        if committed is not None:
+            self._history = committed.history
+            self._assembly.restore(self._state, committed.arrays)
+        return warnings
 
     @property
     def _epoch(self) -> int:
@@ -110,87 +115,108 @@ class Recording:
 
     def _reason(self) -> Reason | None:
         """Return why training is over, or None while it is not: a function of the history."""
-        config = self._config
-        if not self._history:
+        config, history = self._config, self._history
+        if not history:
             return None
-        if config.patience is not None and config.stopping.stops(self._history, config.patience):
+        if _has_converged(config, history[-1]):
+            return "converged"
+        if history[-1].step_norm == 0:
+            return "stalled"
+        if config.patience is not None and stops(config.stopping, history, config.patience):
             return "patience"
+        if self._multiplier(self._epoch + 1) is None:
+            return "schedule"
         return "epochs" if self._epoch >= config.epochs else None
 
-    def _to_next_commit(self, state: State) -> Iterator[Event]:
+    def _to_next_commit(self) -> Iterator[Event]:
         """Train up to the next epoch that is evaluated, measure it and commit it."""
         config, start = self._config, time.perf_counter()
         last = min(self._epoch + config.evaluate_every, config.epochs)
         for epoch in range(self._epoch + 1, last + 1):
-            yield from self._train(state, epoch)
+            yield from self._train(epoch)
         trained = time.perf_counter()
-        row = self._measure(state, last)
+        row = self._measure(last)
         self._history.append(row)
-        self._writer.commit(self._history, self._assembly.arrays(state))
+        self._writer.commit(self._history, self._assembly.arrays(self._state))
         self._writer.time(last, trained - start, time.perf_counter() - trained)
         yield Evaluated(row)
 
-    def _train(self, state: State, epoch: int) -> Iterator[Event]:
-        before = state.copy()
-        trainer, order = self._assembly.trainer, self._assembly.orders(epoch)
-        learning_rate = self._learning_rate(epoch)
-        for examples in trainer.epoch(state, order, learning_rate):
-            if state.fault() is not None:
-                batch, found = trainer.first_fault(before, order, learning_rate)
+    def _train(self, epoch: int) -> Iterator[Event]:
+        before, learning_rate = self._state.copy(), self._learning_rate(epoch)
+        for examples in self._assembly.trainer.epoch(self._state, epoch, learning_rate):
+            if self._state.fault() is not None:
+                batch, found = self._assembly.trainer.first_fault(before, epoch, learning_rate)
                 raise _Found(Fault(epoch=epoch, batch=batch, found=found))
             yield Trained(epoch, examples)
 
-    def _learning_rate(self, epoch: int) -> float:
-        return self._config.learning_rate * self._config.schedule.factor(epoch)
+    def _multiplier(self, epoch: int) -> float | None:
+        """Return what the schedule makes of the learning rate in an epoch; None ends the run."""
+        scored = [
+            Scored(row.epoch, row.validation_accuracy)
+            for row in self._history
+            if row.validation_accuracy is not UNSET
+        ]
+        return self._config.schedule.multiplier(epoch, self._config.epochs, scored)
 
-    def _measure(self, state: State, epoch: int) -> Row:
+    def _learning_rate(self, epoch: int) -> float | None:
+        if self._config.learning_rate is None:
+            return None
+        return self._config.learning_rate * (self._multiplier(epoch) or 0.0)
+
+    def _measure(self, epoch: int) -> Row:
         """Return the epoch's row.
 
         Raises:
             _Found: a cost is not finite.
         """
-        values: dict[str, float] = {}
-        for split in self._config.monitor:
-            measured = self._assembly.evaluate(state.theta, split)
-            if not np.isfinite(measured.cost):
-                found = f"the {split} cost is {measured.cost}"
+        values: dict[str, Any] = dict(self._state.measures)
+        for what in self._config.monitor:
+            values |= self._assembly.monitored(self._state.theta, what)
+        for name, value in values.items():
+            if not np.isfinite(value).all():
+                found = f"{name.replace('_', ' ')} is {value}"
                 raise _Found(Fault(epoch=epoch, batch=None, found=found))
-            values |= {f"{split}_cost": measured.cost, f"{split}_accuracy": measured.accuracy}
         return Row(epoch=epoch, learning_rate=self._learning_rate(epoch), **values)
 
     def _finish(self, reason: Reason, fault: Fault | None) -> None:
         """Measure the best epoch's parameters and write the result."""
         best = best_row(self._history) if self._history else None
-        predictions: dict[str, npt.NDArray[Any]] = {}
-        test_cost = test_accuracy = None
-        if best is not None:
-            arrays = self._writer.load(best.epoch, self._assembly.expected())
-            theta = self._assembly.state(arrays).theta
-            smallest = np.min_scalar_type(self._assembly.network.sizes[-1] - 1)
-            for split in ("validation", "test"):
-                if not self._assembly.has(split):
-                    continue
-                measured = self._assembly.evaluate(theta, split)
-                predictions[f"{split}_predicted"] = measured.predicted.astype(smallest)
-                predictions[f"{split}_true"] = self._assembly.labels(split).astype(smallest)
-                if split == "test":
-                    test_cost, test_accuracy = measured.cost, measured.accuracy
+        measured = {} if best is None else self._measure_splits(best.epoch)
+        smallest = np.min_scalar_type(self._assembly.network.sizes[-1] - 1)
+        predictions = {}
+        for split, evaluation in measured.items():
+            predictions[f"{split}_predicted"] = evaluation.predicted.astype(smallest)
+            predictions[f"{split}_true"] = self._assembly.labels(split).astype(smallest)
+        test = measured.get("test")
         result = Result(
             status="finished" if fault is None else "diverged",
             reason=reason,
             epochs=self._epoch,
             best=best,
             final=self._history[-1] if self._history else None,
-            test_cost=test_cost,
-            test_accuracy=test_accuracy,
+            test_cost=test.cost if test else None,
+            test_accuracy=test.accuracy if test else None,
             fault=fault,
             files={},
         )
         self._writer.finish(result, predictions)
         self._log(f"{result.status} after epoch {result.epochs}: {reason}")
 
+    def _measure_splits(self, epoch: int) -> dict[str, Evaluation]:
+        """Evaluate a committed epoch's parameters on validation and test data, where there are."""
+        theta = self._assembly.theta(self._writer.load(epoch, self._headers))
+        splits = [split for split in ("validation", "test") if self._assembly.has(split)]
+        return {split: self._assembly.evaluate(theta, split) for split in splits}
+
     def _log(self, line: str) -> None:
         self._writer.log(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}")
+
+
+def _has_converged(config: Config, row: Row) -> bool:
+    """Return whether a full-batch optimizer has come to where the gradient vanishes."""
+    tolerance: float | None = getattr(config.optimizer, "tolerance", None)
+    norm = row.gradient_norm
+    return tolerance is not None and norm is not UNSET and norm < tolerance
 
 
 def describe(run: Run, fault: Fault) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -19,3 +24,78 @@ def book() -> Path:
     if not BOOK.is_dir():
         pytest.skip(f"the book's curves are not at {BOOK}")
     return BOOK
+
+
+class Said(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Bench:
+    """The command line in a folder of its own, which holds small data and a config of it."""
+
+    def __init__(self, folder: Path, call: Callable[..., Said]) -> None:
+        self.folder = folder
+        self.call = call
+
+    def __call__(self, *arguments: str) -> Said:
+        """Run a command in this process."""
+        return self.call(*arguments)
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401
+        """Start a command in a process of its own."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        command = [sys.executable, "-m", "nnexp", *arguments]
+        return subprocess.Popen(command, cwd=self.folder, **(pipes | options))
+
+    def process(self, *arguments: str, **options: Any) -> Said:  # noqa: ANN401
+        """Run a command in a process of its own."""
+        process = self.start(*arguments, **options)
+        out, err = process.communicate(timeout=60)
+        return Said(process.returncode, out or "", err or "")
+
+    def config(self, name: str = "tiny.yaml", **keys: object) -> str:
+        """Write a config of the small data and return its name."""
+        config = {"data": {"name": "npz", "file": "tiny.npz"}, "hidden": [5], "epochs": 3} | keys
+        lines = [f"{key}: {json.dumps(value)}\n" for key, value in config.items()]
+        (self.folder / name).write_text("".join(lines), encoding="utf-8")
+        return name
+
+    def data(self, seed: int = 0, name: str = "tiny.npz") -> str:
+        """Write three classes of ten pixels, that a few epochs tell apart, and return the name."""
+        import numpy as np  # noqa: PLC0415 - after its variables are set
+
+        rng = np.random.default_rng(seed)
+        arrays: dict[str, Any] = {}
+        centres = rng.integers(50, 200, (3, 10))
+        for split, count in (("train", 200), ("validation", 60), ("test", 40)):
+            labels = rng.integers(0, 3, count)
+            pixels = centres[labels] + rng.integers(-50, 51, (count, 10))
+            arrays |= {f"x_{split}": pixels.astype(np.uint8), f"y_{split}": labels}
+        np.savez(self.folder / name, **arrays)
+        return name
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Bench:
+    """The command line in an empty folder but for tiny.npz and tiny.yaml."""
+    from nnexp.cli import main  # noqa: PLC0415 - after the variables are set
+
+    def call(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["nnexp", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        return Said(code if isinstance(code, int) else -1, *capsys.readouterr())
+
+    monkeypatch.chdir(tmp_path)
+    made = Bench(tmp_path, call)
+    made.data()
+    made.config()
+    return made

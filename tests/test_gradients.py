@@ -50,9 +50,7 @@ def objective(
     network: Network, regularizer: RegularizerName, strength: float, *pieces: Piece
 ) -> BatchObjective:
     """Return the objective of a batch that comes in these pieces."""
-    whole = BatchObjective(
-        network, Penalty(network, regularizer, strength, np.float64), np.float64
-    )
+    whole = BatchObjective(network, Penalty(network, regularizer, strength, np.float64), np.float64)
     whole.use(sum(len(inputs) for inputs, _ in pieces), lambda: pieces)
     return whole
 

@@ -18,9 +18,7 @@ every_rng = pytest.mark.parametrize("rng", RNGS, ids=lambda rng: type(rng).__nam
 
 
 @given(st.sampled_from(RNGS), st.integers(0, 2**63 - 1), st.integers(1, 5), st.integers(1, 50))
-def test_an_order_visits_every_example_once(
-    rng: Rng, seed: int, epoch: int, examples: int
-) -> None:
+def test_an_order_visits_every_example_once(rng: Rng, seed: int, epoch: int, examples: int) -> None:
     order = rng.orders(seed, examples)(epoch)
     assert order.dtype == np.int64
     assert sorted(order) == list(range(examples))
@@ -59,8 +57,8 @@ def test_no_two_streams_begin_alike() -> None:
 
 def test_a_stream_is_numpy_s_of_the_documented_key() -> None:
     """Purposes are part of every run, by number: renumbered, no old run would go on."""
-    assert Purpose.PARAMETERS == 0
-    assert Purpose.ORDER == 1
+    assert [purpose.name for purpose in Purpose][:2] == ["PARAMETERS", "ORDER"]
+    assert [purpose.value for purpose in Purpose] == list(range(len(Purpose)))
     sequence = np.random.SeedSequence(entropy=9, spawn_key=(1, 3))
     expected = np.random.PCG64(sequence).random_raw(5)
     np.testing.assert_array_equal(

@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from nnexp import __version__
+from nnexp.cli.text import say
 from nnexp.errors import InterruptedRunError, NnexpError
 
 COMMANDS = {
@@ -91,9 +92,9 @@ def main() -> NoReturn:
     except click.Abort:
         code = 130
     except InterruptedRunError as error:
-        click.echo(str(error), err=True)
+        say(str(error))
         code = 128 + error.signal_number
     except NnexpError as error:
-        click.echo(str(error), err=True)
+        say(str(error))
         code = error.exit_code
     sys.exit(code if isinstance(code, int) else 0)

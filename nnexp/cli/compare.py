@@ -9,7 +9,7 @@ import click
 
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import percent, table
+from nnexp.cli.text import percent, put, table
 
 if TYPE_CHECKING:
     from nnexp.analysis.comparison import Comparison
@@ -39,14 +39,11 @@ def compare(run_a: Path, run_b: Path, plot: Path | None, as_json: bool) -> None:
 
     a, b = at(run_a), at(run_b)
     compared = comparison.compare(a, b)
-    if as_json:
-        click.echo(json_line(_tree(compared)))
-    else:
-        click.echo(_text(compared))
-    if plot is not None:
+    if plot is not None:  # first, so that a wrong name of the picture is all that is said
         from nnexp.report import curves
 
         curves.plot(plot, [(run.name, run.history()) for run in (a, b)])
+    put(json_line(_tree(compared)) if as_json else _text(compared))
 
 
 def _tree(compared: Comparison) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from nnexp.cli.text import put
 from nnexp.errors import DiskError, UsageError
 
 
@@ -31,4 +32,4 @@ def init(file: Path) -> None:
         raise UsageError(f"{file}: is there already; name another file") from None
     except OSError as error:
         raise DiskError(f"{file}: {(error.strerror or str(error)).lower()}") from error
-    click.echo(str(file))
+    put(str(file))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import UNSET
 
-from nnexp.cli.text import percent
+from nnexp.cli.text import percent, say
 
 if TYPE_CHECKING:
     from nnexp.recording import Event
     from nnexp.training.history import Row
+
+SPLITS = ("train", "validation", "test")
 
 
 class Progress:
@@ -63,13 +67,15 @@ class Progress:
     def _evaluated(self, row: Row) -> None:
         if self._quiet:
             return
-        text = measures(row)
         if self._bar is None:
             width = len(str(self._epochs))
-            self._line(f"epoch {row.epoch:{width}}/{self._epochs}  {text}{self._mark(row)}")
+            self._line(
+                f"epoch {row.epoch:{width}}/{self._epochs}  {measures(row)}{self._mark(row)}"
+            )
         else:
             self._bar.set_description_str(f"epoch {row.epoch}/{self._epochs}", refresh=False)
-            self._bar.set_postfix_str(text)
+            watched = "train" if row.validation_cost is UNSET else "validation"
+            self._bar.set_postfix_str(measures(row, [watched]))
 
     def _mark(self, row: Row) -> str:
         accuracy = row.validation_accuracy
@@ -82,19 +88,10 @@ class Progress:
         say(line)
 
 
-def say(line: str) -> None:
-    """Write a line to stderr; that nobody reads it any more is no reason to stop a training."""
-    try:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-    except OSError:
-        pass
-
-
-def measures(row: Row) -> str:
+def measures(row: Row, splits: Sequence[str] = SPLITS) -> str:
     """Return a row's costs and accuracies as one line."""
     parts = []
-    for split in ("train", "validation", "test"):
+    for split in splits:
         cost, accuracy = getattr(row, f"{split}_cost"), getattr(row, f"{split}_accuracy")
         if cost is not UNSET:
             parts.append(f"{split} {cost:.4f} {percent(accuracy)}")
@@ -102,7 +99,10 @@ def measures(row: Row) -> str:
 
 
 def _is_terminal() -> bool:
-    return sys.stderr.isatty()
+    """Return whether a bar has a place: some terminals are none, and have no columns."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return False
+    return os.get_terminal_size(sys.stderr.fileno()).columns > 0
 
 
 def _bar(epochs: int, done: int, examples: int) -> Any:  # noqa: ANN401 - tqdm's own type
@@ -116,5 +116,5 @@ def _bar(epochs: int, done: int, examples: int) -> Any:  # noqa: ANN401 - tqdm's
         unit_scale=True,
         dynamic_ncols=True,
         file=sys.stderr,
-        bar_format="{desc} {percentage:3.0f}%|{bar}| {rate_fmt} {remaining}  {postfix}",
+        bar_format="{desc} {percentage:3.0f}%|{bar:10}| {rate_fmt} {remaining}{postfix}",
     )

@@ -10,7 +10,7 @@ import click
 
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import percent, table
+from nnexp.cli.text import percent, put, say, table
 
 if TYPE_CHECKING:
     from nnexp.store.listing import Entry
@@ -68,14 +68,14 @@ def runs(
     if as_json:
         import msgspec
 
-        click.echo(json_line([msgspec.to_builtins(entry) for entry in chosen]))
+        put(json_line([msgspec.to_builtins(entry) for entry in chosen]))
     elif chosen:
-        click.echo(_table(chosen))
+        put(_table(chosen))
     else:
-        click.echo(f"no runs in {runs}" + (" fit" if patterns or status else ""), err=True)
+        say(f"no runs in {runs}" + (" fit" if patterns or status else ""))
     damaged = [entry for entry in chosen if entry.problem is not None]
     for entry in damaged:
-        click.echo(entry.problem, err=True)
+        say(str(entry.problem))
     if damaged:
         click.get_current_context().exit(1)
 

@@ -6,6 +6,8 @@ import json
 
 import click
 
+from nnexp.cli.text import put
+
 
 @click.command()
 def schema() -> None:
@@ -17,4 +19,4 @@ def schema() -> None:
     """
     from nnexp.config.schema import schema as config_schema
 
-    click.echo(json.dumps(config_schema(), indent=2, ensure_ascii=False))
+    put(json.dumps(config_schema(), indent=2, ensure_ascii=False))

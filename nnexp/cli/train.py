@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from nnexp.cli import options, signals
-from nnexp.cli.progress import Progress, say
+from nnexp.cli.progress import Progress
 from nnexp.cli.text import as_json as json_line
-from nnexp.errors import InterruptedRunError, NnexpError
+from nnexp.cli.text import put, say
+from nnexp.errors import DivergedError, InterruptedRunError, NnexpError
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -40,7 +41,8 @@ class Seeds(click.ParamType[list[int]]):
         count = sum(map(len, ranges))
         if not all(ranges) or count > MOST_SEEDS or len(set().union(*ranges)) != count:
             self.fail(
-                f"{value!r} names no seeds; 5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7",
+                f"{value!r} is no list of different seeds; "
+                "5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7",
                 param,
                 ctx,
             )
@@ -95,8 +97,9 @@ def train(
                 failures.append(error)
                 if seeds is not None:
                     say(str(error))
-            if run.path.is_dir():
-                click.echo(json_line(summary(run)) if as_json else str(run.path))
+                if not isinstance(error, DivergedError):
+                    continue  # what stands there is damaged or not this command's
+            put(json_line(summary(run)) if as_json else str(run.path))
     if failures:
         if seeds is None:
             raise failures[0]
@@ -109,13 +112,15 @@ def _planned(
     """Return the configs to train and their runs, every name checked."""
     import msgspec
 
+    from nnexp.config import load
     from nnexp.experiment import run_name
     from nnexp.store.run import named
 
     if seeds is None:
-        return [(config, named(runs, name or run_name(config, stem)))]
+        return [(config, named(runs, run_name(config, stem) if name is None else name))]
     configs = [msgspec.structs.replace(config, seed=seed) for seed in seeds]
-    names = [f"{name}-s{c.seed}" if name else run_name(c, stem) for c in configs]
+    load.check(max(configs, key=lambda each: each.seed), "--seeds")
+    names = [run_name(c, stem) if name is None else f"{name}-s{c.seed}" for c in configs]
     return [(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
 
 

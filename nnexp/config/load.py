@@ -69,12 +69,14 @@ def _kept(problems: list[str], step: Callable[[], T], *, first: bool = False) ->
 
 
 def _config(base: Document, given: Sequence[overrides.Override]) -> Config:
-    from nnexp.config import canonical, convert, rules  # noqa: PLC0415 - NumPy, see check
+    from nnexp.config import canonical, convert, dependent, rules  # noqa: PLC0415 - NumPy, see check
     from nnexp.config.model import Config  # noqa: PLC0415 - likewise
 
     overrides.apply(base, given, canonical.to_builtins(Config()))
     config, found = convert.convert(base, Config)
     found = [*base.problems, *found]
+    if config is not None:
+        config = dependent.settled(config, base.root)
     for clash in rules.problems(config) if config is not None else ():
         path = next((path for path in clash.paths if path in base.values), clash.paths[0])
         found.append(Problem(base.place(path), path, clash.message))

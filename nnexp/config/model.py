@@ -65,7 +65,13 @@ class Config(
         BiasInitializerName, Meta(description="The biases' distribution.")
     ] = "standard-normal"
     optimizer: Annotated[Optimizer, Meta(description="How a step follows from a gradient.")] = Sgd()
-    learning_rate: Annotated[float, Meta(gt=0, description="η, the first epoch's step size.")] = 0.5
+    learning_rate: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(
+            description="η, the first epoch's step size; adam's default is 0.001, newton's and "
+            "hessian-free's 1; null for methods with a line search, which choose it themselves."
+        ),
+    ] = 0.5
     schedule: Annotated[Schedule, Meta(description="How η changes from epoch to epoch.")] = (
         Constant()
     )
@@ -76,8 +82,13 @@ class Config(
     regularizer: Annotated[
         RegularizerName, Meta(description="What is penalized: l2 is (λ/2n)Σw².")
     ] = "l2"
+    dropout: Annotated[
+        float,
+        Meta(ge=0, lt=1, description="The share of hidden neurons left out of each mini-batch."),
+    ] = 0.0
     batch_size: Annotated[
-        Positive | Literal["all"], Meta(description="Examples a mini-batch, or all.")
+        Positive | Literal["all"],
+        Meta(description="Examples a mini-batch, or all, as full-batch methods take."),
     ] = 10
     epochs: Annotated[
         int, Meta(ge=1, le=1_000_000, description="Passes over the training data, at most.")
@@ -95,12 +106,15 @@ class Config(
         Positive | None,
         Meta(
             description="Stop after this many epochs without improvement (no-improvement-in-n); "
-            "null: never."
+            "null: never, the default under halve-on-plateau, which ends the run itself."
         ),
     ] = 10
     monitor: Annotated[
-        tuple[Literal["train", "validation", "test"], ...],
-        Meta(description="What is measured at each evaluation: train, validation, test."),
+        tuple[Literal["train", "validation", "test", "saturation", "norms"], ...],
+        Meta(
+            description="What is measured at each evaluation: train, validation, test, "
+            "saturation (of hidden neurons), norms (of weights and gradient)."
+        ),
     ] = ("train", "validation")
     dtype: Annotated[
         Literal["float32", "float64"], Meta(description="The precision of all arithmetic.")

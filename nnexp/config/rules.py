@@ -11,6 +11,8 @@ from nnexp.config.model import Config, PerExample
 from nnexp.config.wording import listed
 from nnexp.datasets.sources import Idx
 from nnexp.nn import costs
+from nnexp.optim.schedules import Constant, HalveOnPlateau
+from nnexp.optim.sgd import Sgd
 from nnexp.streams import Network2
 
 if TYPE_CHECKING:
@@ -28,7 +30,25 @@ class Clash(NamedTuple):
 
 def problems(config: Config) -> list[Clash]:
     """Return every combination of settings that cannot work."""
-    return [*_network(config), *_monitoring(config), *_data(config)]
+    return [*_network(config), *_training(config), *_monitoring(config), *_data(config)]
+
+
+def _training(config: Config) -> Iterator[Clash]:
+    optimizer, name = config.optimizer, config.optimizer.__struct_config__.tag
+    if optimizer.default_learning_rate is None and config.learning_rate is not None:
+        message = f"{name} chooses its step by a line search and takes none: leave it out"
+        yield Clash((("learning_rate",), ("optimizer",)), message)
+    elif optimizer.default_learning_rate is not None and config.learning_rate is None:
+        yield Clash((("learning_rate",),), f"{name} needs one, got null")
+    if config.learning_rate is None and not isinstance(config.schedule, Constant):
+        message = f"{name} has no learning rate that a schedule could change: leave it out"
+        yield Clash((("schedule",), ("optimizer",)), message)
+    if optimizer.full_batch and config.batch_size != "all":
+        message = f"{name} takes all examples at each step: leave it out, got {config.batch_size}"
+        yield Clash((("batch_size",), ("optimizer",)), message)
+    if optimizer.full_batch and config.dtype != "float64":
+        message = f"{name} needs dtype: float64, got {config.dtype}"
+        yield Clash((("dtype",), ("optimizer",)), message)
 
 
 def _network(config: Config) -> Iterator[Clash]:
@@ -46,6 +66,18 @@ def _monitoring(config: Config) -> Iterator[Clash]:
     if config.patience is not None and "validation" not in monitor:
         message = "patience watches the validation data: set patience: null, or monitor validation"
         yield Clash((("monitor",), ("patience",)), message)
+    if not isinstance(config.schedule, HalveOnPlateau):
+        return
+    own = config.schedule.patience
+    if "validation" not in monitor:
+        message = "halve-on-plateau watches the validation data: monitor validation"
+        yield Clash((("monitor",), ("schedule",)), message)
+    if config.patience is not None and not own < config.patience:
+        message = (
+            f"halve-on-plateau's own patience of {own} must be smaller than patience, or "
+            f"patience null, since it would end the run before a cut; got {config.patience}"
+        )
+        yield Clash((("patience",), ("schedule", "patience")), message)
 
 
 def _data(config: Config) -> Iterator[Clash]:
@@ -81,7 +113,9 @@ def doomed(config: Config, n: int) -> list[str]:
 
 def _flipping_decay(config: Config, n: int) -> Iterator[str]:
     """Weight decay is w <- (1 - ηλ/n) w at each step. Source: Nielsen (2015), eq. 93."""
-    eta, strength = config.learning_rate, config.lambda_
+    if config.regularizer != "l2" or not isinstance(config.optimizer, Sgd):
+        return
+    eta, strength = config.learning_rate or 0.0, config.lambda_
     if isinstance(strength, PerExample):
         decay, algebra = eta * strength.per_example, f"{eta:g}·{strength.per_example:g}"
     else:

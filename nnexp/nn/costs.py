@@ -87,25 +87,29 @@ def sigmoid_curvature(a: Array, y: Array, r: Array) -> Array:
 def softmax_curvature(a: Array, y: Array, r: Array) -> Array:
     """Return a r - a (a · r), the slope of a - y along r for softmax outputs."""
     del y
-    return a * (r - np.sum(a * r, axis=1, keepdims=True))
+    curved: Array = a * (r - np.sum(a * r, axis=1, keepdims=True))
+    return curved
 
 
 def linear_curvature(a: Array, y: Array, r: Array) -> Array:
     """Return r, the slope of a - y along r for linear outputs."""
     del a, y
-    return r.copy()
+    curved: Array = r.copy()
+    return curved
 
 
 def quadratic_sigmoid_curvature(a: Array, y: Array, r: Array) -> Array:
     """Return (s^2 + (a - y) s (1 - 2a)) r with s = a (1 - a)."""
     slope = a * (1.0 - a)
-    return slope * (slope + (a - y) * (1.0 - 2.0 * a)) * r
+    curved: Array = slope * (slope + (a - y) * (1.0 - 2.0 * a)) * r
+    return curved
 
 
 def quadratic_sigmoid_gauss_newton(a: Array, y: Array, r: Array) -> Array:
     """Return s^2 r with s = a (1 - a)."""
     del y
-    return (a * (1.0 - a)) ** 2 * r
+    slope = a * (1.0 - a)
+    return slope * slope * r
 
 
 def quadratic_tanh_curvature(a: Array, y: Array, r: Array) -> Array:
@@ -117,7 +121,8 @@ def quadratic_tanh_curvature(a: Array, y: Array, r: Array) -> Array:
 def quadratic_tanh_gauss_newton(a: Array, y: Array, r: Array) -> Array:
     """Return s^2 r with s = 1 - a^2."""
     del y
-    return (1.0 - a * a) ** 2 * r
+    slope = 1.0 - a * a
+    return slope * slope * r
 
 
 COSTS: dict[CostName, dict[OutputName, Cost]] = {

@@ -12,17 +12,18 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from nnexp.nn import curvature
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
 from nnexp.nn.penalties import Penalty
-from nnexp.nn.propagation import Propagations
+from nnexp.nn.propagation import Masks, Propagations
 
 Piece: TypeAlias = tuple[Array, Array]
 """Inputs (rows, fan_in + 1), whose last column is 1, and targets (rows, classes)."""
 
 
 class BatchObjective:
-    """The mean cost over one batch plus the penalty, and its gradient.
+    """The mean cost over one batch plus the penalty, and its derivatives.
 
     Args:
         network: the architecture.
@@ -31,21 +32,30 @@ class BatchObjective:
     """
 
     def __init__(self, network: Network, penalty: Penalty, dtype: npt.DTypeLike) -> None:
+        self._network = network
         self._penalty = penalty
         self._propagations = Propagations(network, dtype)
         self._gradient: Array = np.empty(network.size, dtype)
         self._part: Array = np.empty(network.size, dtype)
 
-    def use(self, examples: int, pieces: Callable[[], Iterable[Piece]]) -> None:
-        """Speak of this batch from now on; pieces are asked for anew at every pass over it."""
-        self._examples, self._pieces = examples, pieces
+    def use(
+        self,
+        examples: int,
+        pieces: Callable[[], Iterable[Piece]],
+        masks: Masks | None = None,
+    ) -> None:
+        """Speak of this batch, under these dropout masks, from now on.
+
+        Pieces are asked for anew at every pass over the batch.
+        """
+        self._examples, self._pieces, self._masks = examples, pieces, masks
 
     def value(self, theta: Array) -> float:
         """Return the batch's mean cost plus the penalty."""
         total = 0.0
         for inputs, targets in self._pieces():
             propagation = self._propagations[len(inputs)]
-            propagation.forward(theta, inputs)
+            propagation.forward(theta, inputs, self._masks)
             total += propagation.cost(targets)
         return total / self._examples + self._penalty.total(theta)
 
@@ -61,11 +71,22 @@ class BatchObjective:
         self._penalty.descend(theta, learning_rate)
         np.subtract(theta, gradient, out=theta)
 
+    def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
+        """Return the Hessian of value at theta, or its Gauss-Newton part, times v."""
+        product: Array = np.zeros_like(theta)
+        for inputs, targets in self._pieces():
+            product += curvature.hessian_product(
+                self._network, theta, v, inputs, targets, self._masks, gauss_newton=gauss_newton
+            )
+        product /= self._examples
+        product += self._penalty.hessian_product(v)
+        return product
+
     def _data_gradient(self, theta: Array, scale: float) -> Array:
         out, total = self._gradient, None
         for inputs, targets in self._pieces():
             propagation = self._propagations[len(inputs)]
-            propagation.forward(theta, inputs)
+            propagation.forward(theta, inputs, self._masks)
             propagation.backward(targets, scale / self._examples, out)
             if total is None:
                 total, out = out, self._part

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import numpy as np
 import numpy.typing as npt
 
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
+
+Masks: TypeAlias = Sequence[Array]
+"""A factor for each neuron of each hidden layer: 0 where dropout leaves it out."""
 
 
 class Propagation:
@@ -30,23 +36,37 @@ class Propagation:
         self._extended = [np.ones((rows, size + 1), dtype) for size in hidden]
         self.outputs: Array = np.empty_like(self._logits[-1])
         """What the last forward pass put out, (rows, classes)."""
+        self._masks: Masks | None = None
         self._scale: Array = np.array(1.0, dtype)
         self._theta: Array | None = None
         self._gradient: Array | None = None
 
-    def forward(self, theta: Array, inputs: Array) -> None:
-        """Compute the outputs for inputs of shape (rows, fan_in + 1), whose last column is 1."""
+    def forward(self, theta: Array, inputs: Array, masks: Masks | None = None) -> None:
+        """Compute the outputs for inputs of shape (rows, fan_in + 1), whose last column is 1.
+
+        Masks are dropout's: what each hidden layer's outputs are multiplied by.
+        """
         if theta is not self._theta:  # training passes the same vector at every step
             self._theta, self._layers = theta, self._network.layers(theta)
         layers, logits, apply = self._layers, self._logits, self._network.activation.apply
         self._inputs = signal = inputs
+        self._masks = masks
         for depth, hidden in enumerate(self._hidden):
             np.dot(signal, layers[depth].T, logits[depth])
             apply(logits[depth], hidden)
             signal = self._extended[depth]
-            signal[:, :-1] = hidden
+            if masks is None:
+                signal[:, :-1] = hidden
+            else:
+                np.multiply(hidden, masks[depth], out=signal[:, :-1])
         np.dot(signal, layers[-1].T, logits[-1])
         self._network.output.apply(logits[-1], self.outputs)
+
+    def slopes(self) -> list[Array]:
+        """Return the slopes of the hidden neurons after a forward pass, (rows, size) a layer."""
+        for hidden, slope in zip(self._hidden, self._slopes, strict=True):
+            self._network.activation.slope(hidden, slope)
+        return self._slopes
 
     def cost(self, targets: Array) -> float:
         """Return the sum of the examples' costs after a forward pass, without penalty."""
@@ -66,6 +86,8 @@ class Propagation:
             np.dot(delta, self._layers[depth + 1][:, :-1], below)
             self._network.activation.slope(self._hidden[depth], slope)
             np.multiply(below, slope, out=below)
+            if self._masks is not None:
+                np.multiply(below, self._masks[depth], out=below)
             delta = below
         np.dot(delta.T, self._inputs, self._slots[0])
 

@@ -1,19 +1,111 @@
-"""Learning-rate schedules: from the epoch and the recorded history to a learning rate."""
+"""Learning-rate schedules: pure functions of the epoch and the recorded history."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import math
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, NamedTuple, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Fraction = Annotated[float, Meta(gt=0, lt=1)]
+
+
+class Scored(NamedTuple):
+    """An evaluated epoch and its validation accuracy."""
+
+    epoch: int
+    accuracy: float
 
 
 class Constant(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="constant"):
     """The same learning rate in every epoch."""
 
-    def factor(self, epoch: int) -> float:
-        """Return what the config's learning rate is multiplied by in an epoch."""
-        del epoch
+    ends_the_run: ClassVar[bool] = False
+
+    def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
+        """Return what the config's learning rate is multiplied by in an epoch: 1."""
+        del epoch, epochs, history
         return 1.0
 
 
-Schedule: TypeAlias = Constant
+class Step(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="step"):
+    """Multiply the learning rate by a factor after every so many epochs."""
+
+    ends_the_run: ClassVar[bool] = False
+
+    every: Annotated[int, Meta(ge=1, le=1_000_000, description="Epochs between two steps.")] = 10
+    factor: Annotated[Fraction, Meta(description="What a step multiplies by.")] = 0.5
+
+    def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
+        """Return factor^floor((epoch - 1) / every)."""
+        del epochs, history
+        return float(self.factor ** ((epoch - 1) // self.every))
+
+
+class Exponential(
+    Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="exponential"
+):
+    """Multiply the learning rate by a factor after every epoch."""
+
+    ends_the_run: ClassVar[bool] = False
+
+    factor: Annotated[Fraction, Meta(description="What an epoch multiplies by.")] = 0.95
+
+    def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
+        """Return factor^(epoch - 1)."""
+        del epochs, history
+        return float(self.factor ** (epoch - 1))
+
+
+class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="cosine"):
+    """Let the learning rate fall along half a cosine, from 1 to the floor in the last epoch.
+
+    Source: Loshchilov and Hutter (2017), eq. 5, without restarts.
+    """
+
+    ends_the_run: ClassVar[bool] = False
+
+    floor: Annotated[
+        float, Meta(ge=0, lt=1, description="What is left of the learning rate at the end.")
+    ] = 0.0
+
+    def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
+        """Return floor + (1 - floor) (1 + cos(pi (epoch - 1) / epochs)) / 2."""
+        del history
+        return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+
+
+class HalveOnPlateau(
+    Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="halve-on-plateau"
+):
+    """Hold the learning rate until validation accuracy stops improving, then cut it.
+
+    No improvement on the best accuracy within ``patience`` epochs, counted anew from each
+    cut, multiplies the learning rate by ``factor``; the run ends when that reaches the floor.
+    Source: Nielsen (2015), chapter 3, the exercise on learning-rate schedules.
+    """
+
+    ends_the_run: ClassVar[bool] = True
+
+    patience: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Epochs without improvement before a cut.")
+    ] = 10
+    factor: Annotated[Fraction, Meta(description="What a cut multiplies by.")] = 0.5
+    floor: Annotated[
+        Fraction, Meta(description="The run ends when this share of the learning rate is reached.")
+    ] = 0.0078125
+
+    def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
+        """Return factor^cuts, or None when the floor is reached and the run ends."""
+        del epoch, epochs
+        share, best, since = 1.0, -math.inf, 0
+        for evaluated, accuracy in history:
+            if accuracy > best:
+                best, since = accuracy, evaluated
+            elif evaluated - since >= self.patience:
+                share, since = share * self.factor, evaluated
+        return None if share <= self.floor else share
+
+
+Schedule: TypeAlias = Constant | Step | Exponential | Cosine | HalveOnPlateau

@@ -5,6 +5,7 @@ Nothing else in ``store`` opens, writes, renames or removes a file.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -108,6 +109,15 @@ def remove(path: Path) -> None:
     """Remove a file if it is there."""
     with errors(path):
         path.unlink(missing_ok=True)
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a directory if it is there and empty."""
+    try:
+        path.rmdir()
+    except OSError as error:
+        if error.errno not in {errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST}:
+            raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
 
 
 def make_directory(path: Path) -> None:

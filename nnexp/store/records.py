@@ -49,7 +49,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     found: str
 
 
-Reason = Literal["epochs", "patience", "diverged"]
+Reason = Literal["epochs", "patience", "schedule", "converged", "stalled", "diverged"]
 
 
 class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

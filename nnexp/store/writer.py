@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 from nnexp.datasets.npz import Header
-from nnexp.errors import CorruptError, NameTakenError
+from nnexp.errors import CorruptError, DiskError, LockedError, NameTakenError
 from nnexp.store import checkpoint, disk, metrics, sealed
 from nnexp.store.checkpoint import Arrays, Meta
 from nnexp.store.lock import Lock
@@ -186,7 +186,34 @@ def create(run: Run, record: RunRecord, config: str) -> Writer:
         NameTakenError: another process has just made a run of this name.
     """
     build = run.path.with_name(f".{run.name}.new")
-    lock = _locked(build)
+    lock = _locked(run, build)
+    try:
+        _publish(build, run, record, config)
+    except BaseException:  # a signal's too: whoever catches it may try again
+        lock.release()
+        raise
+    return Writer(Run(run.path), lock)
+
+
+def _locked(run: Run, build: Path) -> Lock:
+    """Lock the directory that a run is built in; one left by a killed process is built anew."""
+    while True:
+        disk.make_directory(build)
+        try:
+            lock = Lock(build / LOCK)
+            lock.acquire()
+        except LockedError:
+            raise LockedError(f"{run.path}: another process is training this run") from None
+        except DiskError:
+            if build.exists():
+                raise
+            continue  # it has been published between the two steps
+        if lock.is_at(build / LOCK):
+            return lock
+        lock.release()  # it has been published, or removed, since it was opened
+
+
+def _publish(build: Path, run: Run, record: RunRecord, config: str) -> None:
     disk.make_directory(build / CHECKPOINTS)
     disk.write(build / RUN, sealed.seal(record))
     disk.write(build / CONFIG, config.encode())
@@ -194,20 +221,17 @@ def create(run: Run, record: RunRecord, config: str) -> Writer:
     disk.sync_directory(build / CHECKPOINTS)
     disk.sync_directory(build)
     if not disk.rename_directory(build, run.path):
-        lock.release()
+        _discard(build)
         raise NameTakenError(f"{run.path}: another process has just made this run; try again")
-    return Writer(Run(run.path), lock)
 
 
-def _locked(build: Path) -> Lock:
-    """Lock the directory that a run is built in; one left by a killed process is built anew."""
-    while True:
-        disk.make_directory(build)
-        lock = Lock(build / LOCK)
-        lock.acquire()
-        if lock.is_at(build / LOCK):
-            return lock
-        lock.release()  # it has been published, or removed, since it was opened
+def _discard(build: Path) -> None:
+    """Remove what was built in vain, its lock last: others may be waiting for it."""
+    for name in (RUN, CONFIG, METRICS):
+        disk.remove(build / name)
+    disk.remove_directory(build / CHECKPOINTS)
+    disk.remove(build / LOCK)
+    disk.remove_directory(build)
 
 
 def open_(run: Run) -> Writer:

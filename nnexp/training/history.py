@@ -8,16 +8,29 @@ from msgspec import UNSET, Struct, UnsetType
 
 
 class Row(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One evaluation: accuracies are fractions, costs include the penalty."""
+    """One evaluation: accuracies are fractions, costs include the penalty.
+
+    What is listed has a number for each layer, the first hidden one first.
+    """
 
     epoch: int
-    learning_rate: float
+    learning_rate: float | None
     train_cost: float | UnsetType = UNSET
     train_accuracy: float | UnsetType = UNSET
     validation_cost: float | UnsetType = UNSET
     validation_accuracy: float | UnsetType = UNSET
     test_cost: float | UnsetType = UNSET
     test_accuracy: float | UnsetType = UNSET
+    # What full-batch optimizers say of their step:
+    gradient_norm: float | UnsetType = UNSET
+    step_norm: float | UnsetType = UNSET
+    damping: float | UnsetType = UNSET
+    predicted_decrease: float | UnsetType = UNSET
+    actual_decrease: float | UnsetType = UNSET
+    # What monitor asks for:
+    saturation: tuple[float, ...] | UnsetType = UNSET
+    weight_norms: tuple[float, ...] | UnsetType = UNSET
+    gradient_norms: tuple[float, ...] | UnsetType = UNSET
 
 
 def best_row(history: Sequence[Row]) -> Row:

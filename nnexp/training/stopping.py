@@ -1,13 +1,16 @@
-"""Early stopping: pure functions of the recorded history."""
+"""Early stopping: pure functions of the recorded history.
+
+A rule says what is watched; patience, how many epochs its best may stand.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from msgspec import Struct
+from msgspec import UNSET, Meta, Struct
 
-from nnexp.training.history import Row, best_row
+from nnexp.training.history import Row
 
 
 class Accuracy(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="accuracy"):
@@ -16,9 +19,47 @@ class Accuracy(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name"
     Source: Nielsen (2015), chapter 3, early stopping.
     """
 
-    def stops(self, history: Sequence[Row], patience: int) -> bool:
-        """Return whether training ends after the last row of history."""
-        return history[-1].epoch - best_row(history).epoch >= patience
+    def scores(self, history: Sequence[Row], split: str = "validation") -> list[float]:
+        """Return what is watched, epoch by epoch: greater is better."""
+        return [_recorded(row, f"{split}_accuracy") for row in history]
 
 
-Stopping: TypeAlias = Accuracy
+class Cost(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="cost"):
+    """No-improvement-in-n on the validation cost: stop when its minimum has stood for n epochs."""
+
+    def scores(self, history: Sequence[Row], split: str = "validation") -> list[float]:
+        """Return what is watched, epoch by epoch: greater is better."""
+        return [-_recorded(row, f"{split}_cost") for row in history]
+
+
+class Average(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="average"):
+    """Stop when the average validation accuracy of the last k evaluations stops rising.
+
+    The best average has stood for n epochs, n the config's patience; with patience 1 that is
+    its first fall.
+    """
+
+    last: Annotated[int, Meta(ge=1, le=1_000_000, description="Evaluations that are averaged.")] = 5
+
+    def scores(self, history: Sequence[Row], split: str = "validation") -> list[float]:
+        """Return what is watched, epoch by epoch: greater is better."""
+        values = [_recorded(row, f"{split}_accuracy") for row in history]
+        windows = (values[max(0, end - self.last) : end] for end in range(1, len(values) + 1))
+        return [sum(window) / len(window) for window in windows]
+
+
+Stopping: TypeAlias = Accuracy | Cost | Average
+
+
+def stops(rule: Stopping, history: Sequence[Row], patience: int, split: str = "validation") -> bool:
+    """Return whether training ends after the last row: the best has stood for patience epochs."""
+    scores = rule.scores(history, split)
+    best = max(range(len(scores)), key=lambda place: (scores[place], -place))
+    return history[-1].epoch - history[best].epoch >= patience
+
+
+def _recorded(row: Row, key: str) -> float:
+    value: Any = getattr(row, key)
+    if value is UNSET:
+        raise ValueError(f"epoch {row.epoch} has no {key}")
+    return float(value)

@@ -1,4 +1,4 @@
-"""One epoch: an optimizer's steps through the training examples, and where they went wrong."""
+"""The steps of an epoch through the training examples, and where they went wrong."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import numpy as np
 
 from nnexp.nn.arrays import Array
 from nnexp.nn.objective import BatchObjective, Piece
-from nnexp.optim.objective import Slots
+from nnexp.nn.propagation import Masks
+from nnexp.optim.objective import Measures, Objective, Remembered, Slots
 from nnexp.optim.optimizers import Optimizer
-from nnexp.streams import Order
+from nnexp.streams import Order, Orders
+from nnexp.training.dropout import Dropout
 from nnexp.training.feed import CHUNK, Feed
 
 PULSE = 2000
@@ -24,19 +26,20 @@ class State(NamedTuple):
 
     theta: Array
     slots: Slots
+    measures: Measures
+    """What the optimizer said of its last step; no part of a checkpoint."""
 
     def copy(self) -> State:
         """Return a state that further training leaves alone."""
-        return State(self.theta.copy(), {name: slot.copy() for name, slot in self.slots.items()})
+        slots = {name: slot.copy() for name, slot in self.slots.items()}
+        return State(self.theta.copy(), slots, dict(self.measures))
 
     def fault(self) -> str | None:
-        """Return what is wrong with the numbers, or None if all are finite."""
-        for name, vector in {"theta": self.theta, **self.slots}.items():
-            wrong = np.count_nonzero(~np.isfinite(vector))
-            if wrong:
-                what = "parameters" if name == "theta" else f"elements of {name}"
-                return f"{wrong} of {vector.size} {what} are not finite"
-        return None
+        """Return what is wrong with the parameters, or None if all are finite."""
+        wrong = np.count_nonzero(~np.isfinite(self.theta))
+        if not wrong:
+            return None
+        return f"{wrong} of {self.theta.size} parameters are not finite"
 
 
 class Trainer:
@@ -46,31 +49,43 @@ class Trainer:
         optimizer: makes the steps.
         objective: the cost that the steps go down.
         feed: the training examples.
+        orders: in which order each epoch visits them.
         batch_size: examples in a step; the last batch of an epoch may be smaller.
+        dropout: draws the masks of each step, if any.
     """
 
     def __init__(
-        self, optimizer: Optimizer, objective: BatchObjective, feed: Feed, batch_size: int
+        self,
+        optimizer: Optimizer,
+        objective: BatchObjective,
+        feed: Feed,
+        orders: Orders,
+        batch_size: int,
+        dropout: Dropout,
     ) -> None:
         self._optimizer = optimizer
         self._objective = objective
         self._feed = feed
+        self._orders = orders
         self._batch_size = batch_size
+        self._dropout = dropout
+        self._whole = Remembered(objective)
 
     def start(self, theta: Array) -> State:
         """Return the state before the first step."""
-        return State(theta, self._optimizer.start(theta))
+        return State(theta, self._optimizer.start(theta), {})
 
     def epoch(
-        self, state: State, order: Order, learning_rate: float, pulse: int = PULSE
+        self, state: State, epoch: int, learning_rate: float | None, pulse: int = PULSE
     ) -> Iterator[int]:
-        """Train on the examples in this order, once; yield how many are done, about every pulse."""
-        objective, step = self._objective, self._optimizer.step
-        theta, slots = state
+        """Train for an epoch; yield how many examples are done, about every pulse of them."""
+        step: Callable[..., Measures | None] = self._optimizer.step
+        theta, slots, measures = state
+        masks = self._dropout.masks(epoch)
         done = reported = 0
-        for examples, pieces in self._batches(order):
-            objective.use(examples, pieces)
-            step(theta, objective, slots, learning_rate)
+        for examples, pieces in self._batches(epoch):
+            objective = self._faced(examples, pieces, next(masks))
+            measures.update(step(theta, objective, slots, learning_rate) or {})
             done += examples
             if done - reported >= pulse:
                 reported = done
@@ -78,21 +93,40 @@ class Trainer:
         if done > reported:
             yield done
 
-    def first_fault(self, state: State, order: Order, learning_rate: float) -> tuple[int, str]:
+    def first_fault(self, state: State, epoch: int, learning_rate: float | None) -> tuple[int, str]:
         """Go once more through an epoch that ended badly, with a look at the numbers every batch.
 
         Returns: the first batch (counted from 1) after which they are not finite, and what is
         wrong with them.
         """
-        for batch, _ in enumerate(self.epoch(state, order, learning_rate, pulse=1), 1):
+        for batch, _ in enumerate(self.epoch(state, epoch, learning_rate, pulse=1), 1):
             fault = state.fault()
             if fault is not None:
                 return batch, fault
         raise AssertionError("an epoch gone through again must go wrong again")
 
-    def _batches(self, order: Order) -> Iterator[tuple[int, Callable[[], Iterable[Piece]]]]:
-        """Yield each batch as its size and its pieces."""
+    def full_gradient(self, theta: Array) -> Array:
+        """Return the gradient of the cost over all training examples, without dropout."""
+        order = np.arange(len(self._feed))
+        self._objective.use(len(order), partial(self._feed.batches, order, CHUNK))
+        gradient: Array = self._objective.gradient(theta).copy()
+        return gradient
+
+    def _faced(
+        self, examples: int, pieces: Callable[[], Iterable[Piece]], masks: Masks | None
+    ) -> Objective:
+        """Return what the optimizer sees of a batch."""
+        self._objective.use(examples, pieces, masks)
+        if not self._optimizer.full_batch:
+            return self._objective
+        if masks is not None:  # another network at every step: nothing to remember
+            self._whole = Remembered(self._objective)
+        return self._whole
+
+    def _batches(self, epoch: int) -> Iterator[tuple[int, Callable[[], Iterable[Piece]]]]:
+        """Yield each batch of an epoch as its size and its pieces."""
         rows = self._batch_size
+        order = self._order(epoch)
         if rows <= CHUNK:
             for batch in self._feed.batches(order, rows):
                 yield len(batch.inputs), (batch,).__iter__
@@ -100,3 +134,9 @@ class Trainer:
             for start in range(0, len(order), rows):
                 part = order[start : start + rows]
                 yield len(part), partial(self._feed.batches, part, CHUNK)
+
+    def _order(self, epoch: int) -> Order:
+        """Return an epoch's order; a full batch has none, so that its sums always round alike."""
+        if self._optimizer.full_batch:
+            return np.arange(len(self._feed))
+        return self._orders(epoch)

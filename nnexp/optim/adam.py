@@ -1,0 +1,53 @@
+"""Adam, for comparison: the chapter does not know it."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+from msgspec import Meta, Struct
+
+from nnexp.nn.arrays import Array
+from nnexp.optim.objective import Objective, Slots
+
+Decay = Annotated[float, Meta(ge=0, lt=1)]
+
+
+class Adam(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="adam"):
+    """Steps scaled by running means of the gradient and of its square.
+
+    m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2;
+    theta <- theta - eta (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+    Source: Kingma and Ba (2015), algorithm 1.
+    """
+
+    full_batch: ClassVar[bool] = False
+    default_learning_rate: ClassVar[float | None] = 0.001
+
+    beta1: Annotated[Decay, Meta(description="What the mean of gradients keeps in a step.")] = 0.9
+    beta2: Annotated[Decay, Meta(description="What the mean of squares keeps in a step.")] = 0.999
+    epsilon: Annotated[float, Meta(gt=0, description="Keeps the division from 0.")] = 1e-8
+
+    def start(self, theta: Array) -> Slots:
+        """Return the state before the first step: no means, no steps."""
+        return {
+            "mean": np.zeros_like(theta),
+            "square": np.zeros_like(theta),
+            "steps": np.zeros(1),
+        }
+
+    def step(self, theta: Array, objective: Objective, slots: Slots, learning_rate: float) -> None:
+        """Move theta, in place, by one step."""
+        gradient = objective.gradient(theta)
+        mean, square, steps = slots["mean"], slots["square"], slots["steps"]
+        steps += 1
+        mean += (1 - self.beta1) * (gradient - mean)
+        square += (1 - self.beta2) * (gradient * gradient - square)
+        count = float(steps[0])
+        rate = learning_rate / (1 - self.beta1**count)
+        np.divide(square, 1 - self.beta2**count, out=gradient)
+        np.sqrt(gradient, out=gradient)
+        gradient += self.epsilon
+        np.divide(mean, gradient, out=gradient)
+        gradient *= rate
+        np.subtract(theta, gradient, out=theta)

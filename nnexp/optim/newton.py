@@ -1,0 +1,106 @@
+"""Newton's method: the chapter's Hessian technique."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from msgspec import Struct
+
+from nnexp.nn.arrays import Array
+from nnexp.optim.convergence import Tolerance, check_room, measures
+from nnexp.optim.objective import Measures, Objective, Slots
+
+FIRST_DAMPING = 1e-4
+GROWTH = 4.0
+MOST_DAMPINGS = 60
+
+
+class _Trial(NamedTuple):
+    """A step under some damping, what the quadratic model says of it, and what came of it."""
+
+    step: Array
+    damping: float
+    predicted: float
+    actual: float
+
+
+class Newton(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="newton"):
+    """Go to the minimum of the quadratic model: theta <- theta - eta H⁻¹ grad, all examples a step.
+
+    H is built from exact products with the unit vectors. Where it is not positive definite,
+    or the model promises a fall of the cost that does not come, H + damping I takes its
+    place, with the smallest damping of a rising row that helps.
+    Source: Nielsen (2015), eqs. 103 to 106; damping: Nocedal and Wright (2006), section 3.4.
+    """
+
+    full_batch: ClassVar[bool] = True
+    default_learning_rate: ClassVar[float | None] = 1.0
+
+    tolerance: Tolerance = 1e-8
+
+    def start(self, theta: Array) -> Slots:
+        """Return the state before the first step: none.
+
+        Raises:
+            UsageError: the Hessian would need more memory than is allowed.
+        """
+        check_room(theta.size, "newton")
+        return {}
+
+    def step(
+        self, theta: Array, objective: Objective, slots: Slots, learning_rate: float
+    ) -> Measures:
+        """Move theta, in place, by one step."""
+        del slots
+        trial = self._trial(theta, objective, learning_rate)
+        theta += trial.step
+        return measures(theta, objective, trial.step) | {
+            "damping": trial.damping,
+            "predicted_decrease": trial.predicted,
+            "actual_decrease": trial.actual,
+        }
+
+    def _trial(self, theta: Array, objective: Objective, learning_rate: float) -> _Trial:
+        """Return the first step, under rising damping, that the cost falls along."""
+        gradient, value = objective.gradient(theta), objective.value(theta)
+        h = hessian(theta, objective)
+        rounding = 100 * np.finfo(float).eps * max(1.0, abs(value))
+        damping = 0.0
+        for _ in range(MOST_DAMPINGS):
+            solution = _solved(h, damping, gradient)
+            if solution is not None:
+                step = -learning_rate * solution
+                predicted = -float(gradient @ step + 0.5 * step @ (h @ step))
+                actual = value - objective.value(theta + step)
+                if actual > -rounding:
+                    return _Trial(step, damping, predicted, actual)
+            damping = max(GROWTH * damping, FIRST_DAMPING * float(np.abs(h.diagonal()).max()))
+        return _Trial(np.zeros_like(theta), damping, 0.0, 0.0)
+
+
+def hessian(theta: Array, objective: Objective) -> Array:
+    """Return the cost's Hessian at theta, (parameters, parameters), exactly."""
+    matrix: Array = np.empty((theta.size, theta.size))
+    unit = np.zeros_like(theta)
+    for place in range(theta.size):
+        unit[place] = 1.0
+        matrix[place] = objective.hessian_product(theta, unit)
+        unit[place] = 0.0
+    matrix += matrix.T.copy()  # equal but for rounding; Cholesky takes it for symmetric
+    matrix *= 0.5
+    return matrix
+
+
+def _solved(h: Array, damping: float, gradient: Array) -> Array | None:
+    """Return (H + damping I)⁻¹ grad by Cholesky, or None if the matrix is not positive definite."""
+    from scipy.linalg import cho_factor, cho_solve  # noqa: PLC0415 - slow to import, for few
+
+    damped = h.copy()
+    damped.flat[:: len(h) + 1] += damping
+    try:
+        factor = cho_factor(damped, overwrite_a=True)
+    except np.linalg.LinAlgError:
+        return None
+    solution: Array = cho_solve(factor, gradient)
+    return solution

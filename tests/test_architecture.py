@@ -1,0 +1,191 @@
+"""The shape of the code: what may import what, and what each part must do without."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, get_args
+
+import pytest
+
+import nnexp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(nnexp.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+ORDER = [
+    *("errors", "checks", "streams", "numerics"),
+    *("nn", "optim", "datasets"),
+    *("training", "config", "store"),
+    *("assembly", "recording", "experiment", "analysis", "report", "sweep", "tune"),
+    "cli",
+]
+"""A part imports parts that stand before it, and itself (design.md, section 5)."""
+
+LONGEST = 250
+PURE = {"nn", "optim", "training"}
+WORLDLY = {"io", "logging", "os", "pathlib", "random", "shutil", "sys", "tempfile", "time"}
+ONLY_IN = {"yaml": "config", "click": "cli", "tqdm": "cli", "fcntl": "store"}
+VAGUE = {"utils", "util", "common", "base", "helpers", "helper", "manager", "misc", "core"}
+FORBIDDEN = {"pickle", "shelve", "marshal", "dill", "joblib"}
+
+each_file = pytest.mark.parametrize(
+    "path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix()
+)
+
+
+def part(path: Path) -> str:
+    """Return the concept a file belongs to: its folder or, at the top, its own name."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Generate the full names of what a file imports, at whatever depth."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def tops(path: Path) -> set[str]:
+    """Return the packages a file imports from."""
+    return {name.partition(".")[0] for name in imported(path)}
+
+
+def own_parts(path: Path) -> set[str]:
+    """Return the parts of nnexp a file imports; what the package itself holds is none."""
+    names = [name.split(".") for name in imported(path) if name.partition(".")[0] == "nnexp"]
+    return {name[1] for name in names if len(name) > 1 and not name[1].startswith("__")}
+
+
+@each_file
+def test_imports_point_one_way(path: Path) -> None:
+    if part(path) in {"__init__", "__main__"}:
+        assert own_parts(path) <= ({"cli"} if part(path) == "__main__" else set())
+        return
+    assert part(path) in ORDER, "a new part needs its place in the order"
+    before = ORDER[: ORDER.index(part(path)) + 1]
+    assert own_parts(path) <= set(before)
+
+
+def test_within_a_part_no_imports_go_round() -> None:
+    names = {
+        path: ".".join(["nnexp", *path.relative_to(PACKAGE).with_suffix("").parts])
+        for path in FILES
+    }
+    needs = {
+        name: {
+            other
+            for found in imported(path)
+            for other in names.values()
+            if other != name and (found == other or found.startswith(f"{other}."))
+        }
+        for path, name in names.items()
+    }
+    while free := [name for name, others in needs.items() if not others]:
+        needs = {name: others - set(free) for name, others in needs.items() if name not in free}
+    assert not needs, "these import each other"
+
+
+@each_file
+def test_libraries_with_one_owner_are_imported_by_it_alone(path: Path) -> None:
+    strangers = {name for name, owner in ONLY_IN.items() if owner != part(path)}
+    assert not tops(path) & strangers
+    assert not tops(path) & FORBIDDEN
+
+
+@each_file
+def test_the_mathematics_knows_no_files_clock_or_terminal(path: Path) -> None:
+    if part(path) in PURE:
+        assert not tops(path) & WORLDLY
+        calls = [n.id for n in ast.walk(tree(path)) if isinstance(n, ast.Name)]
+        assert not {"print", "open", "input"} & set(calls)
+
+
+@each_file
+def test_modules_are_short_and_named_for_what_they_hold(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= LONGEST
+    assert not VAGUE & set(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+@each_file
+def test_nothing_is_executed_that_is_made_at_run_time(path: Path) -> None:
+    names = {n.id for n in ast.walk(tree(path)) if isinstance(n, ast.Name)}
+    assert not names & {"eval", "exec", "compile", "__import__"}
+    dynamic = "importlib.import_module" in imported(path) or any(
+        isinstance(n, ast.Attribute) and n.attr == "import_module" for n in ast.walk(tree(path))
+    )
+    assert not dynamic or path == PACKAGE / "cli" / "__init__.py"
+
+
+Documented: TypeAlias = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def public(node: Documented, name: str) -> Iterator[tuple[str, Documented]]:
+    """Generate a module or class, and what is public in it, by name."""
+    yield name, node
+    if isinstance(node, ast.Module | ast.ClassDef):
+        for child in node.body:
+            if not isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if not child.name.startswith("_"):
+                yield from public(child, f"{name}.{child.name}")
+
+
+@each_file
+def test_everything_public_says_what_it_is(path: Path) -> None:
+    silent = [name for name, node in public(tree(path), path.stem) if not ast.get_docstring(node)]
+    assert not silent
+
+
+def tables() -> Iterator[tuple[str, str, str]]:
+    """Generate every table whose keys are a Literal: module, table, and the Literal's name."""
+    for path in FILES:
+        if part(path) not in PURE:
+            continue
+        module = ".".join(["nnexp", *path.relative_to(PACKAGE).with_suffix("").parts])
+        for node in tree(path).body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                kind, _, keys = ast.unparse(node.annotation).partition("[")
+                if kind == "dict" and keys.partition(",")[0].endswith("Name"):
+                    yield module, node.target.id, keys.partition(",")[0]
+
+
+@pytest.mark.parametrize(("module", "table", "literal"), list(tables()))
+def test_a_table_s_keys_are_the_names_a_config_may_use(
+    module: str, table: str, literal: str
+) -> None:
+    home = importlib.import_module(module)
+    assert list(getattr(home, table)) == list(get_args(getattr(home, literal)))
+
+
+def test_every_table_is_found() -> None:
+    assert {table for _, table, _ in tables()} >= {
+        "ACTIVATIONS",
+        "OUTPUTS",
+        "COSTS",
+        "INITIALIZERS",
+        "BIAS_INITIALIZERS",
+        "REGULARIZERS",
+    }
+
+
+def test_importing_nnexp_changes_no_environment() -> None:
+    script = """
+import os
+before = dict(os.environ)
+import nnexp.experiment, nnexp.cli
+assert os.environ == before, set(os.environ.items()) ^ set(before.items())
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,0 +1,570 @@
+"""nnexp train as a user has it: exit codes and whole output, of good and of bad input."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+RUN = "runs/tiny-9cd7fc6c25d7-s0"
+"""The digits are of the sha256 of this and nothing else; others would train all sweeps anew:
+
+{"data":{"file":"tiny.npz","name":"npz"},"epochs":3,"hidden":[5]}
+"""
+
+LONG = ("--set", "epochs=40", "--set", "batch_size=1", "--set", "patience=", "--name", "long")
+"""A run of a second, so that it can be met on its way."""
+
+
+def hidden(text: str) -> str:
+    """Return text with # for the numbers that training yields."""
+    return re.sub(r"\d+\.\d+|(?<=at epoch )\d+|  best(?=\n)", lambda m: "#" * m[0][-1].isdigit(), text)
+
+
+def files(run: Path) -> dict[str, bytes]:
+    """Return what a run must hold to the last byte."""
+    left_out = {"log.txt", "timing.jsonl", "LOCK"}
+    return {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in run.rglob("*")
+        if path.is_file() and path.name not in left_out
+    }
+
+
+def wait_for(process: subprocess.Popen[str], words: str) -> str:
+    """Read a process's stderr up to a line with words, and return what came."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if words in line:
+            return "".join(lines)
+    raise AssertionError(f"no {words!r} in {lines}")
+
+
+def test_a_run_is_trained_and_its_directory_printed(bench: Bench) -> None:
+    code, out, err = bench.process("train", "tiny.yaml")
+    assert (code, out) == (0, f"{RUN}\n")
+    assert hidden(err) == (
+        f"{RUN}: training\n"
+        "epoch 1/3  train # # %  validation # # %\n"
+        "epoch 2/3  train # # %  validation # # %\n"
+        "epoch 3/3  train # # %  validation # # %\n"
+        f"{RUN}: done after epoch 3; best validation # % at epoch #, test # %\n"
+    )
+    names = {path.name for path in (bench.folder / RUN).iterdir()}
+    assert names == {
+        *("run.json", "config.yaml", "metrics.jsonl", "checkpoints", "result.json"),
+        *("predictions.npz", "timing.jsonl", "log.txt", "LOCK"),
+    }
+    kept = {path.name for path in (bench.folder / RUN / "checkpoints").iterdir()}
+    assert kept == {"epoch-000002.npz", "epoch-000003.npz"}
+
+
+def test_the_epoch_that_is_best_so_far_is_marked(bench: Bench) -> None:
+    _, _, err = bench("train", "tiny.yaml", "--set", "epochs=8")
+    found = re.findall(r"validation \S+ (\S+) %(  best)?\n", err)
+    best = -1.0
+    for accuracy, mark in found:
+        assert bool(mark) == (float(accuracy) > best)
+        best = max(best, float(accuracy))
+    assert len(found) == 8
+
+
+def test_a_finished_run_says_so_at_once_and_stays_as_it_is(bench: Bench) -> None:
+    bench("train", "tiny.yaml")
+    before = files(bench.folder / RUN)
+    (bench.folder / "tiny.npz").unlink()  # not even the data is looked at
+    assert bench("train", "tiny.yaml") == (0, f"{RUN}\n", f"{RUN}: already done\n")
+    assert files(bench.folder / RUN) == before
+
+
+def test_quiet_says_nothing_but_the_directory(bench: Bench) -> None:
+    assert bench("train", "tiny.yaml", "-q") == (0, f"{RUN}\n", "")
+    assert bench("train", "tiny.yaml", "--quiet") == (0, f"{RUN}\n", "")
+
+
+def test_json_is_one_object_with_the_result(bench: Bench) -> None:
+    code, out, err = bench("train", "tiny.yaml", "--json", "-q")
+    assert (code, out.count("\n"), err) == (0, 1, "")
+    told = json.loads(out)
+    lines = (bench.folder / RUN / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert told == {
+        "run": RUN,
+        "name": Path(RUN).name,
+        "status": "finished",
+        "reason": "epochs",
+        "epochs": 3,
+        "best": max(rows, key=lambda row: row["validation_accuracy"]),  # the first of equals
+        "final": rows[2],
+        "test_cost": told["test_cost"],
+        "test_accuracy": told["test_accuracy"],
+        "fault": None,
+    }
+    assert bench("train", "tiny.yaml", "--json", "-q").out == out
+
+
+def test_json_of_a_run_that_was_stopped_says_how_it_stands(bench: Bench) -> None:
+    _, out, _ = bench("train", "tiny.yaml", "--json", "--until", "1")
+    assert json.loads(out) == {"run": RUN, "name": Path(RUN).name, "status": "interrupted"}
+
+
+def test_no_escape_codes_where_there_is_no_terminal(bench: Bench) -> None:
+    for arguments in (("train", "tiny.yaml"), ("runs",), ("compare", RUN, RUN), ("--help",)):
+        code, out, err = bench.process(*arguments, env=os.environ | {"TERM": "xterm-256color"})
+        assert (code, re.findall(r"[\x00-\x09\x0b-\x1f\x7f]", out + err)) == (0, [])
+
+
+# Settings, names, seeds, until
+
+
+def test_set_reaches_into_a_short_form_of_the_packaged_mnist(bench: Bench) -> None:
+    (bench.folder / "short.yaml").write_text("data: mnist\nhidden: [5]\nepochs: 1\n")
+    sizes = ("--set", "data.train=300", "--set", "data.validation=100", "--set", "data.test=50")
+    code, out, _ = bench("train", "short.yaml", *sizes, "-q")
+    record = json.loads((bench.folder / out.strip() / "run.json").read_text())
+    assert (code, record["data"]["train"], record["data"]["validation"]) == (0, 300, 100)
+    assert (record["data"]["test"], record["data"]["features"]) == (50, 784)
+
+
+def test_equal_configs_in_other_words_are_one_run(bench: Bench) -> None:
+    bench("train", "tiny.yaml")
+    same = ("--set", "data.scale=255.0", "--set", "learning_rate=0.50", "--set", "batch_size=10")
+    assert bench("train", "tiny.yaml", *same) == (0, f"{RUN}\n", f"{RUN}: already done\n")
+
+
+def test_until_stops_after_an_epoch_and_the_next_call_goes_on(bench: Bench) -> None:
+    code, out, err = bench("train", "tiny.yaml", "--until", "2")
+    assert (code, out) == (0, f"{RUN}\n")
+    assert err.endswith(f"{RUN}: stopped as asked; the same command without --until goes on\n")
+    assert not (bench.folder / RUN / "result.json").exists()
+    code, out, err = bench("train", "tiny.yaml")
+    assert (code, out) == (0, f"{RUN}\n")
+    assert hidden(err) == (
+        f"{RUN}: going on after epoch 2\n"
+        "epoch 3/3  train # # %  validation # # %\n"
+        f"{RUN}: done after epoch 3; best validation # % at epoch #, test # %\n"
+    )
+
+
+def test_until_the_last_epoch_or_beyond_finishes(bench: Bench) -> None:
+    for until in ("3", "100"):
+        bench("train", "tiny.yaml", "--until", until, "--name", until)
+        assert (bench.folder / "runs" / until / "result.json").exists()
+
+
+def test_until_never_ends_a_run_early(bench: Bench) -> None:
+    """A run that early stopping would end later is not finished by being stopped."""
+    bench("train", "tiny.yaml", "--set", "epochs=30", "--until", "1")
+    _, _, err = bench("train", "tiny.yaml", "--set", "epochs=30", "--until", "1")
+    assert "going on after epoch 1\n" in err
+    assert "stopped as asked" in err
+
+
+@pytest.mark.parametrize(
+    ("seeds", "expected"),
+    [("3", [0, 1, 2]), ("0-1,3", [0, 1, 3]), ("3,0-1", [3, 0, 1]), ("7,", None), ("5-5", [5])],
+)
+def test_seeds_make_a_run_each_in_order(
+    bench: Bench, seeds: str, expected: list[int] | None
+) -> None:
+    code, out, err = bench("train", "tiny.yaml", "--seeds", seeds, "--set", "epochs=1", "-q")
+    if expected is None:
+        assert (code, out) == (2, "")
+        return
+    assert (code, err) == (0, "")
+    stem = out.split("-s", 1)[0]
+    assert out.splitlines() == [f"{stem}-s{seed}" for seed in expected]
+    for line, seed in zip(out.splitlines(), expected, strict=True):
+        record = json.loads((bench.folder / line / "run.json").read_text())
+        assert record["config"]["seed"] == seed
+
+
+def test_seeds_are_appended_to_a_name_and_json_is_a_line_each(bench: Bench) -> None:
+    code, out, _ = bench("train", "tiny.yaml", "--seeds", "2", "--name", "n", "--json", "-q")
+    assert code == 0
+    assert [json.loads(line)["run"] for line in out.splitlines()] == ["runs/n-s0", "runs/n-s1"]
+
+
+@pytest.mark.parametrize("seeds", ["x", "0", "", "1-", "-1", "3-1", "1,1", "0-3,2", "1-999999999"])
+def test_seeds_that_are_none_are_refused(bench: Bench, seeds: str) -> None:
+    code, out, err = bench("train", "tiny.yaml", f"--seeds={seeds}")
+    assert (code, out) == (2, "")
+    assert err.endswith(
+        f"Error: Invalid value for '--seeds': {seeds!r} is no list of different seeds; "
+        "5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7\n"
+    )
+    assert not (bench.folder / "runs").exists()
+
+
+def test_seeds_are_held_to_the_config_s_rules(bench: Bench) -> None:
+    arguments = ("--set", "rng=network2", "--seeds", "1,4294967296")
+    assert bench("train", "tiny.yaml", *arguments) == (
+        2,
+        "",
+        "--seeds: seed: network2 takes seeds below 2**32 = 4294967296, got 4294967296\n",
+    )
+
+
+def test_seeds_go_on_after_a_failure_and_the_first_code_is_the_exit_code(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--seeds", "3", "--name", "n", "-q")
+    for seed, file in ((0, "run.json"), (1, "result.json")):
+        (bench.folder / f"runs/n-s{seed}/{file}").write_text("{}")
+    (bench.folder / "runs/n-s2/result.json").unlink()
+    for told in ((), ("--json",)):
+        code, out, err = bench("train", "tiny.yaml", "--seeds", "4", "--name", "n", "-q", *told)
+        assert code == 5
+        assert err == (
+            "runs/n-s0/run.json: is damaged: its checksum does not fit its content\n"
+            "runs/n-s1/result.json: is damaged: its checksum does not fit its content\n"
+        )
+        lines = [json.loads(line)["run"] if told else line for line in out.splitlines()]
+        assert lines == ["runs/n-s2", "runs/n-s3"]
+
+
+def test_the_first_failure_s_code_wins(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "n-s1", "-q")  # of seed 0
+    diverging = ("--set", "learning_rate=1e30", "--seeds", "2", "--name", "n")
+    code, out, err = bench("train", "tiny.yaml", *diverging, "-q")
+    assert (code, out) == (3, "runs/n-s0\n")
+    assert "runs/n-s0: diverged in epoch 1" in err
+    assert "runs/n-s1: is a run of another config" in err
+
+
+def test_a_name_replaces_the_whole_name(bench: Bench) -> None:
+    assert bench("train", "tiny.yaml", "--name", "A.b_c-9", "-q").out == "runs/A.b_c-9\n"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a b", "-x", "ä", "a/b", "a" * 101, "a\n"])
+def test_a_name_that_cannot_be_is_refused(bench: Bench, name: str) -> None:
+    code, out, err = bench("train", "tiny.yaml", f"--name={name}")
+    assert (code, out) == (2, "")
+    assert "cannot name a run: a name is 1 to 100 of A-Z a-z 0-9 . _ -" in err
+    assert not (bench.folder / "runs").exists()
+
+
+def test_a_stem_that_cannot_name_a_run_suggests_name(bench: Bench) -> None:
+    bench.config("a b.yaml")
+    assert bench("train", "a b.yaml") == (
+        2,
+        "",
+        f"'a b-{RUN[-15:-3]}-s0' cannot name a run: a name is 1 to 100 of A-Z a-z 0-9 . _ - and "
+        "begins with a letter or digit; choose one with --name\n",
+    )
+    assert bench("train", "a b.yaml", "--name", "ab", "-q") == (0, "runs/ab\n", "")
+
+
+def test_a_name_of_another_config_is_left_alone(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "n")
+    before = files(bench.folder / "runs/n")
+    other = ("--set", "learning_rate=1", "--set", "seed=3")
+    assert bench("train", "tiny.yaml", "--name", "n", *other) == (
+        4,
+        "",
+        "runs/n: is a run of another config (it differs in learning_rate, seed); "
+        "choose another name with --name\n",
+    )
+    assert files(bench.folder / "runs/n") == before
+
+
+# What goes wrong
+
+
+def test_divergence_exits_3_and_3_again(bench: Bench) -> None:
+    arguments = ("train", "tiny.yaml", "--set", "learning_rate=1e30", "--name", "n")
+    code, out, err = bench.process(*arguments)
+    assert (code, out) == (3, "runs/n\n")
+    assert re.fullmatch(
+        r"runs/n: training\nruns/n: diverged in epoch 1, batch \d+: .* not finite; "
+        r"try a smaller learning_rate\n",
+        err,
+    )
+    again = bench(*arguments)
+    assert again == (3, "runs/n\n", err.split("\n", 1)[1])
+    code, out, _ = bench(*arguments, "--json")
+    told = json.loads(out)
+    assert (code, told["status"], told["fault"]["epoch"]) == (3, "diverged", 1)
+
+
+def test_every_problem_of_a_config_is_told_and_nothing_is_created(bench: Bench) -> None:
+    (bench.folder / "bad.yaml").write_text("hiden: [5]\nlearning_rate: fast\nepochs: 0\n")
+    code, out, err = bench("train", "bad.yaml", "--set", "epoch=3")
+    assert (code, out) == (2, "")
+    assert err == (
+        "bad.yaml:1:1: hiden: unknown key 'hiden'; did you mean 'hidden'?\n"
+        "bad.yaml:2:16: learning_rate: must be a number > 0, got 'fast'\n"
+        "bad.yaml:3:9: epochs: must be an integer from 1 to 1000000, got 0\n"
+        "--set epoch=3: epoch: unknown key 'epoch'; did you mean 'epochs'?\n"
+    )
+    assert not (bench.folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "last"),
+    [
+        (["train", "nix.yaml"], "nix.yaml: there is no such file"),
+        (["train", "."], ".: is not a regular file; a config is one"),
+        (["train"], "Error: Missing argument 'CONFIG'."),
+        (["train", "tiny.yaml", "--until", "0"], "0 is not in the range x>=1."),
+        (["train", "tiny.yaml", "--runs", "tiny.yaml"], "Directory 'tiny.yaml' is a file."),
+        (["train", "tiny.yaml", "--sed", "3"], "No such option '--sed'."),
+        (["tran", "tiny.yaml"], "Error: unknown command 'tran'; did you mean 'train'?"),
+        (
+            ["qqq"],
+            "Error: unknown command 'qqq' (known: train, compare, runs, init, schema)",
+        ),
+        (["train", "tiny.yaml", "--set", "data.file=nix.npz"], "nix.npz: No such file or directory"),
+        (
+            ["train", "tiny.yaml", "--set", "cost=log-likelihood"],
+            "log-likelihood",
+        ),
+    ],
+)
+def test_usage_errors_exit_2_and_create_nothing(
+    bench: Bench, arguments: list[str], last: str
+) -> None:
+    code, out, err = bench(*arguments)
+    assert (code, out) == (2, "")
+    assert last in err.splitlines()[-1]
+    assert sorted(path.name for path in bench.folder.iterdir()) == ["tiny.npz", "tiny.yaml"]
+
+
+def test_a_split_that_the_data_lacks_is_named_with_the_way_out(bench: Bench) -> None:
+    with np.load(bench.folder / "tiny.npz") as arrays:
+        np.savez(bench.folder / "part.npz", x_train=arrays["x_train"], y_train=arrays["y_train"])
+    bench.config("part.yaml", data={"name": "npz", "file": "part.npz"})
+    assert bench("train", "part.yaml") == (
+        2,
+        "",
+        "monitor: the data has no validation examples; "
+        "set monitor: ['train'] and patience: null\n",
+    )
+    arguments = ("--set", "monitor=[train]", "--set", "patience=", "--name", "n")
+    code, out, err = bench("train", "part.yaml", *arguments)
+    assert (code, out) == (0, "runs/n\n")
+    assert err.splitlines()[-1] == "runs/n: done after epoch 3"
+
+
+def test_doomed_settings_are_warned_of_and_trained(bench: Bench) -> None:
+    code, out, err = bench("train", "tiny.yaml", "--set", "batch_size=500", "--name", "n")
+    assert (code, out) == (0, "runs/n\n")
+    warning = (
+        "warning: batch_size 500 is more than the 200 training examples: "
+        "every epoch is one batch, one step"
+    )
+    assert err.splitlines()[:2] == [warning, "runs/n: training"]
+    arguments = ("--set", "learning_rate=10", "--set", "lambda=40", "--name", "m", "-q")
+    _, _, err = bench("train", "tiny.yaml", *arguments)
+    assert err.splitlines()[0] == (
+        "warning: weight decay multiplies every weight by 1 - ηλ/n = 1 - 10·40/200 = -1 "
+        "at each step: weights flip sign and do not shrink (|1 - ηλ/n| must be below 1)"
+    )
+
+
+def test_a_place_that_cannot_be_written_exits_74(bench: Bench) -> None:
+    assert bench("train", "tiny.yaml", "--runs", "tiny.yaml/runs", "--name", "n", "-q") == (
+        74,
+        "",
+        "tiny.yaml/runs/.n.new: not a directory\n",
+    )
+
+
+def test_a_full_disk_exits_74_and_names_the_file(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--until", "1", "--name", "n")
+    log = bench.folder / "runs/n/log.txt"
+    log.unlink()
+    log.symlink_to("/dev/full")
+    assert bench("train", "tiny.yaml", "--name", "n", "-q") == (
+        74,
+        "",
+        "runs/n/log.txt: no space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("arguments", [["train", "tiny.yaml", "-q"], ["runs"], ["schema"]])
+def test_a_full_disk_under_stdout_exits_74(bench: Bench, arguments: list[str]) -> None:
+    bench("train", "tiny.yaml", "-q")
+    with Path("/dev/full").open("w") as full:
+        said = bench.process(*arguments, stdout=full)
+    assert said == (74, "", "standard output: no space left on device\n")
+
+
+def test_a_locked_run_exits_4_and_names_it(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "n", "--until", "1")
+    with (bench.folder / "runs/n/LOCK").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert bench("train", "tiny.yaml", "--name", "n", "-q") == (
+            4,
+            "",
+            "runs/n: another process is training this run\n",
+        )
+    assert bench("train", "tiny.yaml", "--name", "n", "-q").code == 0
+
+
+def test_two_at_once_make_one_run_and_leave_nothing_else(bench: Bench) -> None:
+    for attempt in range(3):
+        name = f"n{attempt}"
+        started = [bench.start("train", "tiny.yaml", "--name", name, "-q") for _ in range(3)]
+        ends = [(process.communicate()[1], process.returncode) for process in started]
+        assert (("", 0)) in ends
+        for said, code in ends:
+            assert (code, bool(said)) in {(0, False), (4, True)}
+            assert not said or said.startswith(f"runs/{name}: another process ")
+    assert sorted(os.listdir(bench.folder / "runs")) == ["n0", "n1", "n2"]  # noqa: PTH208
+
+
+# Signals, pipes, terminals
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, bytes]]:
+    """The files of a run that nothing has stopped, once they are made."""
+    del tmp_path_factory
+    return {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_and_the_same_command_ends_byte_equal(
+    bench: Bench, straight: dict[int, dict[str, bytes]], number: signal.Signals
+) -> None:
+    process = bench.start("train", "tiny.yaml", *LONG)
+    wait_for(process, "epoch  2/40")
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (128 + number, "")
+    assert err.splitlines()[-1] == (
+        "runs/long: stopped; what is committed is safe; the same command goes on from there"
+    )
+    code, out, err = bench.process("train", "tiny.yaml", *LONG)
+    assert (code, out) == (0, "runs/long\n")
+    assert re.match(r"runs/long: going on after epoch \d+\n", err)
+    if not straight:
+        bench("train", "tiny.yaml", *LONG, "--runs", "straight", "-q")
+        straight[0] = files(bench.folder / "straight/long")
+    assert files(bench.folder / "runs/long") == straight[0]
+
+
+def test_a_signal_that_was_ignored_stays_ignored(bench: Bench) -> None:
+    """As under nohup."""
+    command = "import signal, os, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+    command += "os.execv(sys.executable, [sys.executable, '-m', 'nnexp', *sys.argv[1:]])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, "train", "tiny.yaml", *LONG],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(process, "epoch  2/40")
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, "runs/long\n")
+
+
+def test_a_second_signal_ends_at_once(bench: Bench) -> None:
+    from nnexp.cli import signals
+
+    del bench
+    with signals.noted() as found:
+        signal.raise_signal(signal.SIGTERM)
+        assert found.number == signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+@pytest.mark.parametrize("arguments", [["--name", "n"], ["--name", "n", "--seeds", "2"]])
+def test_a_reader_that_goes_away_ends_no_run(bench: Bench, arguments: list[str]) -> None:
+    """As in ``nnexp train tiny.yaml 2>&1 | head -1``."""
+    reading, writing = os.pipe()
+    process = bench.start("train", "tiny.yaml", *arguments, stdout=writing, stderr=writing)
+    os.close(writing)
+    assert os.read(reading, 1)
+    os.close(reading)
+    assert process.wait(timeout=20) == 0
+    runs = ["n-s0", "n-s1"] if "--seeds" in arguments else ["n"]
+    for name in runs:
+        assert (bench.folder / "runs" / name / "result.json").exists()
+
+
+def test_a_closed_stderr_ends_no_run(bench: Bench) -> None:
+    line = f"{sys.executable} -m nnexp train tiny.yaml 2>&-"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{RUN}\n", "")
+
+
+def on_a_terminal(bench: Bench, *arguments: str, columns: int = 80, **extra: str) -> str:
+    """Return what a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | extra
+    process = bench.start(*arguments, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            read = os.read(ours, 65536)
+        except OSError as error:
+            assert error.errno == errno.EIO  # how Linux says that the other side is closed
+            read = b""
+        if not read:
+            break
+        written += read
+    os.close(ours)
+    assert process.wait(timeout=20) == 0
+    return written.decode()
+
+
+def test_a_terminal_sees_a_bar_with_rate_cost_and_accuracy(bench: Bench) -> None:
+    text = on_a_terminal(bench, "train", "tiny.yaml", "--name", "n")
+    states = [state for state in text.split("\r") if "epoch" in state and "%|" in state]
+    last = states[-1].rstrip("\n")
+    assert re.fullmatch(
+        r"epoch 3/3 100%\|█{10}\| \S+ examples/s 00:00, validation \d\.\d{4} \d+\.\d\d % *", last
+    )
+    assert max(map(len, states)) <= 80
+    assert text.endswith("\r\nruns/n\r\n")
+    assert "epoch 1/3  train" not in text
+
+
+def test_a_terminal_without_columns_gets_lines(bench: Bench) -> None:
+    text = on_a_terminal(bench, "train", "tiny.yaml", "--name", "n", columns=0)
+    assert "\nepoch 1/3  train" in text
+
+
+def test_quiet_on_a_terminal_has_no_bar(bench: Bench) -> None:
+    text = on_a_terminal(bench, "train", "tiny.yaml", "--name", "n", "-q")
+    assert text == "runs/n\r\n"
+
+
+def test_no_color_is_respected(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "n")
+    assert on_a_terminal(bench, "runs").startswith("\x1b[1mrun ")
+    assert "\x1b" not in on_a_terminal(bench, "runs", NO_COLOR="1")
+
+
+def test_a_terminal_that_vanishes_ends_no_run(bench: Bench) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = bench.start("train", "tiny.yaml", *LONG, stderr=theirs)
+    os.close(theirs)
+    assert os.read(ours, 100)
+    os.close(ours)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, "runs/long\n")
