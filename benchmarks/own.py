@@ -15,7 +15,7 @@ def nnexp(work: Work) -> Contender:
     state, network = work.start.copy(), work.assembly.network
 
     def epoch() -> None:
-        for _ in work.assembly.trainer.epoch(state, work.order, LEARNING_RATE):
+        for _ in work.assembly.trainer.epoch(state, 1, LEARNING_RATE):
             pass
 
     def parameters() -> tuple[Weights, Weights]:

@@ -64,6 +64,15 @@ class Bench:
         (self.folder / name).write_text("".join(lines), encoding="utf-8")
         return name
 
+    def files(self, run: str) -> dict[str, bytes]:
+        """Return what a run must hold to the last byte, by path."""
+        left_out = {"log.txt", "timing.jsonl", "LOCK"}
+        return {
+            str(path.relative_to(self.folder / run)): path.read_bytes()
+            for path in (self.folder / run).rglob("*")
+            if path.is_file() and path.name not in left_out
+        }
+
     def data(self, seed: int = 0, name: str = "tiny.npz") -> str:
         """Write three classes of ten pixels, that a few epochs tell apart, and return the name."""
         import numpy as np  # noqa: PLC0415 - after its variables are set

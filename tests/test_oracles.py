@@ -15,6 +15,7 @@ from nnexp.nn.network import Network
 from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
 from nnexp.optim.sgd import Sgd
+from nnexp.training.dropout import Dropout
 from nnexp.training.feed import Feed
 from nnexp.training.trainer import Trainer
 
@@ -40,8 +41,15 @@ def after_an_epoch(network: Network, data: Split, decay: float) -> Array:
     """Return theta after one epoch in the order of the data."""
     theta = drawn(network)
     objective = BatchObjective(network, Penalty(network, "l2", decay, "float64"), "float64")
-    trainer = Trainer(Sgd(), objective, Feed(data, 1.0, network, "float64"), BATCH)
-    for _ in trainer.epoch(trainer.start(theta), np.arange(len(data.labels)), RATE):
+    trainer = Trainer(
+        Sgd(),
+        objective,
+        Feed(data, 1.0, network, "float64"),
+        lambda _: np.arange(len(data.labels)),
+        BATCH,
+        Dropout(0.0, SIZES[1:-1], 0, "float64"),
+    )
+    for _ in trainer.epoch(trainer.start(theta), 1, RATE):
         pass
     return theta
 

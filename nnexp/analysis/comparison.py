@@ -16,7 +16,7 @@ LEVELS = (0.90, 0.93, 0.95, 0.96, 0.97, 0.975, 0.98)
 
 
 class Difference(NamedTuple):
-    """A config key that the runs do not share; None stands for a key that a run does not have."""
+    """A config key that the runs do not share; UNSET stands for a key that a run does not have."""
 
     key: str
     a: Any

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import UNSET
 
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
@@ -48,7 +49,10 @@ def compare(run_a: Path, run_b: Path, plot: Path | None, as_json: bool) -> None:
 
 def _tree(compared: Comparison) -> dict[str, Any]:
     return {
-        "differences": {d.key: {"a": d.a, "b": d.b} for d in compared.differences},
+        "differences": {
+            d.key: {side: v for side, v in (("a", d.a), ("b", d.b)) if v is not UNSET}
+            for d in compared.differences
+        },
         "levels_of": compared.levels_of,
         "a": compared.a._asdict(),
         "b": compared.b._asdict(),
@@ -97,7 +101,9 @@ def _get(row: dict[str, Any] | None, key: str) -> Any:  # noqa: ANN401 - a JSON 
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - a config's value
-    return MISSING if value is None else value if isinstance(value, str) else json_line(value)
+    if value is None or value is UNSET:
+        return MISSING
+    return value if isinstance(value, str) else json_line(value)
 
 
 def _cost(value: float | None) -> str:

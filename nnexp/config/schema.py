@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import msgspec
@@ -34,7 +35,8 @@ def schema() -> Schema:
 
 def _with_short_form(field: Schema, definitions: dict[str, Schema]) -> Schema:
     """Return a component's schema with the bare name beside the mapping; others as they are."""
-    references = [choice for choice in field.get("anyOf", [field]) if "$ref" in choice]
+    alternatives = list(_alternatives(field))
+    references = [choice for choice in alternatives if "$ref" in choice]
     components = [definitions[choice["$ref"].rpartition("/")[2]] for choice in references]
     names = [
         component["properties"]["name"]["enum"][0]
@@ -43,6 +45,16 @@ def _with_short_form(field: Schema, definitions: dict[str, Schema]) -> Schema:
     ]
     if not names:
         return field
-    choices = field.get("anyOf") or [{"$ref": field["$ref"]}]
     rest = {key: field[key] for key in field if key not in {"$ref", "anyOf", "discriminator"}}
-    return {**rest, "anyOf": [{"enum": names}, *choices]}
+    return {**rest, "anyOf": [{"enum": names}, *alternatives]}
+
+
+def _alternatives(field: Schema) -> Iterator[Schema]:
+    """Generate the schemas of which a value must fit one, a component that may be null included."""
+    if "$ref" in field:
+        yield {"$ref": field["$ref"]}
+    elif "anyOf" in field:
+        for choice in field["anyOf"]:
+            yield from _alternatives(choice)
+    else:
+        yield field

@@ -69,7 +69,8 @@ def content_hash(array: npz.Array) -> str:
 def part(path: str, split: str, arrays: Mapping[str, npz.Array]) -> Part:
     """Return one split, its values checked."""
     x, y = f"{path}: x_{split}", f"{path}: y_{split}"
-    return pair(features(x, arrays[f"x_{split}"]), labels(y, arrays[f"y_{split}"]), x, y)
+    read = pair(features(x, arrays[f"x_{split}"]), labels(y, arrays[f"y_{split}"]), x, y)
+    return read._replace(image=arrays[f"x_{split}"].shape[1:])
 
 
 def features(where: str, array: npz.Array) -> Features:

@@ -33,10 +33,12 @@ MEANINGS = {IMAGES: "images", LABELS: "labels"}
 
 
 class Idx(NamedTuple):
-    """A file's array, in the file's own shape, and the sha256 of the uncompressed file."""
+    """A file's array, the sha256 of the uncompressed file, and the shape of an image."""
 
     array: npt.NDArray[Any]
     sha256: str
+    image: tuple[int, ...] = ()
+    """Rows and columns; empty where the array holds labels."""
 
 
 def read_images(path: Path) -> Idx:
@@ -45,10 +47,10 @@ def read_images(path: Path) -> Idx:
     Raises: DataError if the file cannot be read or is malformed.
     """
     with files.reading(path) as file:
-        images, sha256 = parse(file, IMAGES)
-        if 0 in images.shape[1:]:
-            raise MalformedError(f"declares images of {times(images.shape[1:])} pixels")
-    return Idx(images.reshape(len(images), math.prod(images.shape[1:])), sha256)
+        images, sha256, image = parse(file, IMAGES)
+        if 0 in image:
+            raise MalformedError(f"declares images of {times(image)} pixels")
+    return Idx(images.reshape(len(images), math.prod(image)), sha256, image)
 
 
 def read_labels(path: Path) -> Idx:
@@ -57,7 +59,7 @@ def read_labels(path: Path) -> Idx:
     Raises: DataError if the file cannot be read or is malformed.
     """
     with files.reading(path) as file:
-        labels, sha256 = parse(file, LABELS)
+        labels, sha256, _ = parse(file, LABELS)
     as_indices: Labels = labels.astype(np.int64)
     return Idx(as_indices, sha256)
 
@@ -87,7 +89,7 @@ def content(stream: files.Stream, magic: int, room: int, *, exact: bool) -> Idx:
     start = len(read)
     files.fill(read, stream, declared)
     array = np.frombuffer(read, np.uint8, offset=start).reshape(shape)
-    return Idx(array, hashlib.sha256(read).hexdigest())
+    return Idx(array, hashlib.sha256(read).hexdigest(), shape[1:])
 
 
 def header(stream: files.Stream, magic: int) -> tuple[bytearray, tuple[int, ...]]:

@@ -109,9 +109,10 @@ def in_directory(directory: Path) -> dict[str, Path]:
 def read_part(part: str, paths: dict[str, Path], sha256: dict[str, str]) -> Part:
     """Return a split from its two files, and record their hashes."""
     images_path, labels_path = paths[f"{part}_images"], paths[f"{part}_labels"]
-    images, sha256[f"{part}_images"] = idx.read_images(images_path)
-    labels, sha256[f"{part}_labels"] = idx.read_labels(labels_path)
-    return pair(images, labels, shown(images_path), shown(labels_path))
+    images, sha256[f"{part}_images"], image = idx.read_images(images_path)
+    labels, sha256[f"{part}_labels"], _ = idx.read_labels(labels_path)
+    read = pair(images, labels, shown(images_path), shown(labels_path))
+    return read._replace(image=image)
 
 
 def divided(part: Part, n: int) -> tuple[Part, Part]:

@@ -1,4 +1,7 @@
-"""From splits as they were read to a Dataset: which classes, how many examples, and what fits."""
+"""From splits as they were read to a Dataset: which classes, how many examples, and what fits.
+
+Training examples that are to be expanded are so last of all.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nnexp.datasets.dataset import Dataset, Features, Labels, Split
+from nnexp.datasets.expansion import expanded
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,6 +27,8 @@ class Part(NamedTuple):
     labels: Labels  # (examples,)
     features_from: str
     labels_from: str
+    image: tuple[int, ...] = ()
+    """The shape of an example as its file gives it; empty where it gives none."""
 
 
 class Parts(NamedTuple):
@@ -50,6 +56,8 @@ def pair(features: Features, labels: Labels, features_from: str, labels_from: st
 def select(source: Source, parts: Parts) -> Dataset:
     """Return what the source selects: the classes first, renumbered, then the first n of each.
 
+    The training examples are expanded after that, if they are to be.
+
     Without ``classes`` there are 1 + the largest training label, whatever n is.
 
     Raises: DataError if the parts do not fit together or hold less than is asked for.
@@ -61,7 +69,7 @@ def select(source: Source, parts: Parts) -> Dataset:
         if part is not None:
             check_fits(part, parts.train, count if source.classes is None else None)
     return Dataset(
-        train=chosen(source, "train", parts.train),
+        train=trained_on(source, parts.train),
         validation=chosen_or_none(source, "validation", validation),
         test=chosen_or_none(source, "test", test),
         classes=count,
@@ -118,6 +126,14 @@ def check_fits(part: Part, train: Part, classes: int | None) -> None:
             f"{part.labels_from}: label {part.labels.max()}, but the training labels end "
             f"at {classes - 1}"
         )
+
+
+def trained_on(source: Source, part: Part) -> Split:
+    """Return what is chosen of the training examples, expanded if the source says so."""
+    train = chosen(source, "train", part)
+    if source.expand is None:
+        return train
+    return expanded(source.expand, train, part.image, part.features_from)
 
 
 def chosen_or_none(source: Source, name: str, part: Part | None) -> Split | None:

@@ -6,11 +6,13 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
+from nnexp.datasets.expansion import Expansion
+
 Count: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name"):
-    """What every source lets the user choose; classes apply first, then the counts."""
+    """What every source lets the user choose; classes apply first, then the counts, then expand."""
 
     train: Annotated[
         Count | None, Meta(description="Use the first n training examples; null: all.")
@@ -28,6 +30,10 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     scale: Annotated[
         float, Meta(gt=0, description="Features are divided by this (the book's files: 256).")
     ] = 255.0
+    expand: Annotated[
+        Expansion | None,
+        Meta(description="Images that training gets besides, made from its own: shift, rotate; null: none."),
+    ] = None
 
 
 class Mnist(Source, frozen=True, kw_only=True, tag="mnist"):

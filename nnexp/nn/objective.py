@@ -72,11 +72,21 @@ class BatchObjective:
         np.subtract(theta, gradient, out=theta)
 
     def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
-        """Return the Hessian of value at theta, or its Gauss-Newton part, times v."""
-        product: Array = np.zeros_like(theta)
+        """Return the Hessian of value at theta, or its Gauss-Newton part, times v.
+
+        Several vectors may come as rows; they are quicker together.
+        """
+        product: Array = np.zeros_like(v)
+        vectors, products = np.atleast_2d(v, product)
         for inputs, targets in self._pieces():
-            product += curvature.hessian_product(
-                self._network, theta, v, inputs, targets, self._masks, gauss_newton=gauss_newton
+            products += curvature.hessian_products(
+                self._network,
+                theta,
+                vectors,
+                inputs,
+                targets,
+                self._masks,
+                gauss_newton=gauss_newton,
             )
         product /= self._examples
         product += self._penalty.hessian_product(v)

@@ -80,18 +80,24 @@ class Writer:
         """
         content = disk.read(self.run.path / METRICS, METRICS_LIMIT) or b""
         paths = self.run.checkpoints()
+        problems: list[CorruptError] = []
         for epoch, path in paths.items():
             try:
                 meta, arrays = self._read(path, epoch, content, expected)
             except CorruptError as error:
-                warn(f"{error}; going back to the checkpoint before it")
+                problems.append(error)
                 continue
+            for problem in problems:
+                warn(f"{problem}; going back to the checkpoint before it")
             self._cut(content[: meta.metrics_length], len(content))
             history = metrics.decode(content[: meta.metrics_length])
             self._prune(history)
             return Committed(history, arrays)
         if paths or content.count(b"\n") > 1:
-            raise CorruptError(f"{self.run.path}: no intact checkpoint is left to go on from")
+            newest = f"; the newest: {problems[0]}" if problems else ""
+            raise CorruptError(
+                f"{self.run.path}: no intact checkpoint is left to go on from{newest}"
+            )
         self._cut(b"", len(content))
         return None
 

@@ -1,0 +1,106 @@
+"""README says what is so: its loops and its Python run, its tables name what there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnexp.cli import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def workbench(tmp_path: Path) -> Path:
+    """A folder with the configs and the command, as after README's first line."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    command = binaries / "nnexp"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nnexp "$@"\n')
+    command.chmod(0o755)
+    return tmp_path
+
+
+def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+
+def test_the_sweeps_train_what_they_say_and_can_be_run_again(workbench: Path) -> None:
+    loop, parallel, seeds = (block for block in blocks("sh") if "epochs=10" in block)
+    listing = shell(loop, workbench).stdout.splitlines()
+    assert sum(line.startswith("quickstart-") and "finished" in line for line in listing) == 3
+    assert len(list((workbench / "runs").iterdir())) == 3
+    again = shell(parallel, workbench)
+    assert len(again.stdout.splitlines()) == 3
+    assert len(list((workbench / "runs").iterdir())) == 3
+    assert len(shell(seeds, workbench).stdout.splitlines()) == 3
+
+
+def test_xargs_trains_in_parallel_from_nothing(workbench: Path) -> None:
+    parallel = next(block for block in blocks("sh") if "xargs" in block)
+    assert len(set(shell(parallel, workbench).stdout.splitlines())) == 3
+
+
+def test_the_python_example_prints_each_epoch(workbench: Path) -> None:
+    (example,) = blocks("python")
+    assert len([line for line in example.splitlines() if line.strip()]) <= 10
+    printed = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=workbench,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout.splitlines()
+    assert len(printed) == 11
+    assert printed[0].startswith("1 ")
+    assert float(printed[-1].split()[1]) > 0.8
+
+
+@pytest.mark.slow
+def test_the_comparison_shows_the_differing_key_and_the_curves(workbench: Path) -> None:
+    compare = next(block for block in blocks("sh") if "init-large" in block)
+    printed = shell(compare, workbench).stdout
+    shown = re.search(r"<!-- output: compare -->\n(.*?)<!-- end -->", README, re.DOTALL)
+    assert shown is not None
+    promised = [line[4:].rstrip() for line in shown[1].strip("\n").splitlines()]
+    labels = [line.split("  ")[0] for line in promised]
+    assert [line.split("  ")[0] for line in printed.splitlines()[2:]] == labels
+    assert (workbench / "curves.png").stat().st_size > 10_000
+
+
+def test_every_command_and_exit_code_is_named() -> None:
+    for command in COMMANDS:
+        assert f"`nnexp {command}" in README
+    for code in ("0", "1", "2", "3", "4", "5", "6", "7", "74", "128+n"):
+        assert f"| {code} |" in README
+
+
+def test_both_commands_are_one_line_each() -> None:
+    for name in ("quickstart", "tests"):
+        found = re.search(rf"<!-- command: {name} -->\n(.*?)<!-- end -->", README, re.DOTALL)
+        assert found is not None
+        lines = [line for line in found[1].splitlines() if line.strip()]
+        assert len(lines) == 1
+        assert lines[0].startswith("    python3 -m venv")
