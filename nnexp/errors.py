@@ -63,6 +63,12 @@ class MismatchError(NnexpError):
     exit_code = 6
 
 
+class CheckFailedError(NnexpError):
+    """Something that was asked to hold did not."""
+
+    exit_code = 7
+
+
 class DiskError(NnexpError):
     """Reading or writing failed: disk full, no permission, and so on."""
 

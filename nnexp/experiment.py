@@ -8,7 +8,7 @@ yielded as Evaluated is committed, and closing it at any point loses nothing.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -64,8 +64,17 @@ def train(
     return run
 
 
-def events(config: Config, run: Run, *, until: int | None = None) -> Iterator[Event]:
-    """Do what train does, and yield what happens. Raises what train raises."""
+def events(
+    config: Config,
+    run: Run,
+    *,
+    until: int | None = None,
+    heartbeat: Callable[[], None] = lambda: None,
+) -> Iterator[Event]:
+    """Do what train does, and yield what happens. Raises what train raises.
+
+    A heartbeat is called within long steps; it may raise to end the training.
+    """
     if is_done(config, run):
         return
     dataset = load(config.data)
@@ -76,7 +85,7 @@ def events(config: Config, run: Run, *, until: int | None = None) -> Iterator[Ev
         state = assembly.initial()  # what is too large is refused before anything is created
         yield from _warnings(config, dataset)
         with _writer(config, run, dataset) as writer:
-            yield from Recording(config, assembly, state, writer).events(until)
+            yield from Recording(config, assembly, state, writer).events(until, heartbeat)
 
 
 def is_done(config: Config, run: Run) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ from nnexp.assembly import Assembly
 from nnexp.config.model import Config
 from nnexp.errors import DivergedError
 from nnexp.optim.schedules import Scored
+from nnexp.store import commits
 from nnexp.store.records import Fault, Reason, Result
 from nnexp.store.run import Run
 from nnexp.store.writer import Writer
@@ -78,12 +79,13 @@ class Recording:
         self._writer = writer
         self._history: list[Row] = []
 
-    def events(self, until: int | None) -> Iterator[Event]:
+    def events(self, until: int | None, heartbeat: Callable[[], None]) -> Iterator[Event]:
         """Go on from the last commit to the end, or until an epoch is committed.
 
         Raises:
             DivergedError: a cost or parameter is not finite; that is recorded.
         """
+        self._assembly.trainer.heartbeat = heartbeat
         yield from map(Warned, self._restore())
         self._log(f"training from epoch {self._epoch + 1}")
         yield Opened(self._writer.run, list(self._history), self._assembly.examples)
@@ -204,7 +206,7 @@ class Recording:
 
     def _measure_splits(self, epoch: int) -> dict[str, Evaluation]:
         """Evaluate a committed epoch's parameters on validation and test data, where there are."""
-        theta = self._assembly.theta(self._writer.load(epoch, self._headers))
+        theta = self._assembly.theta(commits.load(self._writer.run, epoch, self._headers))
         splits = [split for split in ("validation", "test") if self._assembly.has(split)]
         return {split: self._assembly.evaluate(theta, split) for split in splits}
 

@@ -20,7 +20,10 @@ from nnexp.errors import InterruptedRunError, NnexpError
 COMMANDS = {
     "train": "train a config: metrics and checkpoints in a run directory",
     "compare": "say what differs between two runs",
+    "evaluate": "measure runs on validation or test data, and their vote",
+    "replay": "say where stopping rules would have ended a run",
     "runs": "list the runs and how they stand",
+    "verify": "train a run again and say whether it comes out the same",
     "init": "write a commented config to start from",
     "schema": "print the config's JSON Schema, for editors",
 }

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import options, signals
-from nnexp.cli.progress import Progress
+from nnexp.cli import options, signals, training
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say
 from nnexp.errors import DivergedError, InterruptedRunError, NnexpError
@@ -131,15 +130,7 @@ def _train(
     from nnexp import experiment
 
     done = experiment.is_done(config, run)
-    with Progress(config.epochs, quiet=quiet) as progress:
-        for event in experiment.events(config, run, until=until):
-            progress.show(event)
-            if signal.number is not None:
-                raise InterruptedRunError(
-                    signal.number,
-                    f"{run.path}: stopped; what is committed is safe; "
-                    "the same command goes on from there",
-                )
+    training.follow(config, run, signal, until=until, quiet=quiet)
     if not quiet:
         say(f"{run.path}: {'already done' if done else outcome(run)}")
 

@@ -13,7 +13,7 @@ from nnexp.nn.objective import BatchObjective, Piece
 from nnexp.nn.propagation import Masks
 from nnexp.optim.objective import Measures, Objective, Remembered, Slots
 from nnexp.optim.optimizers import Optimizer
-from nnexp.streams import Order, Orders
+from nnexp.streams import Orders
 from nnexp.training.dropout import Dropout
 from nnexp.training.feed import CHUNK, Feed
 
@@ -70,6 +70,9 @@ class Trainer:
         self._batch_size = batch_size
         self._dropout = dropout
         self._whole = Remembered(objective)
+        self.heartbeat: Callable[[], None] = lambda: None
+        """Called within full-batch steps, which are long, about as often as others yield; what it
+        raises ends the training."""
 
     def start(self, theta: Array) -> State:
         """Return the state before the first step."""
@@ -107,8 +110,7 @@ class Trainer:
 
     def full_gradient(self, theta: Array) -> Array:
         """Return the gradient of the cost over all training examples, without dropout."""
-        order = np.arange(len(self._feed))
-        self._objective.use(len(order), partial(self._feed.batches, order, CHUNK))
+        self._objective.use(len(self._feed), self._beating)
         gradient: Array = self._objective.gradient(theta).copy()
         return gradient
 
@@ -125,8 +127,10 @@ class Trainer:
 
     def _batches(self, epoch: int) -> Iterator[tuple[int, Callable[[], Iterable[Piece]]]]:
         """Yield each batch of an epoch as its size and its pieces."""
-        rows = self._batch_size
-        order = self._order(epoch)
+        if self._optimizer.full_batch:
+            yield len(self._feed), self._beating
+            return
+        rows, order = self._batch_size, self._orders(epoch)
         if rows <= CHUNK:
             for batch in self._feed.batches(order, rows):
                 yield len(batch.inputs), (batch,).__iter__
@@ -135,8 +139,8 @@ class Trainer:
                 part = order[start : start + rows]
                 yield len(part), partial(self._feed.batches, part, CHUNK)
 
-    def _order(self, epoch: int) -> Order:
-        """Return an epoch's order; a full batch has none, so that its sums always round alike."""
-        if self._optimizer.full_batch:
-            return np.arange(len(self._feed))
-        return self._orders(epoch)
+    def _beating(self) -> Iterator[Piece]:
+        """Yield all examples in the order they are stored, so that sums always round alike."""
+        for piece in self._feed.batches(np.arange(len(self._feed)), CHUNK):
+            self.heartbeat()
+            yield piece

@@ -1,0 +1,48 @@
+"""nnexp verify: whether a run comes out the same here and now."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from nnexp.cli import options, signals, training
+from nnexp.cli.text import as_json as json_line
+from nnexp.errors import CheckFailedError, DivergedError
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@options.as_json
+@options.quiet
+def verify(run: Path, as_json: bool, quiet: bool) -> None:
+    """Train RUN again in a temporary place, and say whether it comes out the same to the bit.
+
+    \b
+    Example:
+      nnexp verify runs/quickstart-b76005d11616-s0
+
+    Exits 7, naming the first epoch and quantity that differ, if it does not.
+    """
+    from tempfile import TemporaryDirectory
+
+    from nnexp import verification
+    from nnexp.store.run import Run, at
+
+    recorded = at(run)
+    config, until = verification.task(recorded)
+    with signals.noted() as signal, TemporaryDirectory(prefix="nnexp-verify-") as folder:
+        again = Run(Path(folder) / recorded.name)
+        with suppress(DivergedError):  # what diverged is to diverge again
+            training.follow(config, again, signal, until=until, quiet=quiet)
+        found = verification.first_difference(recorded, again)
+        same_numerics = recorded.record.numerics == again.record.numerics
+    if as_json:
+        said = {"run": str(run), "identical": found is None, "same_numerics": same_numerics}
+        click.echo(json_line(said | {"difference": found and found._asdict()}))
+    elif found is None:
+        click.echo(f"{run}: identical")
+    if found is not None:
+        machine = "" if same_numerics else " (this machine's arithmetic gives other last digits)"
+        raise CheckFailedError(f"{run}: trained again it differs: {found}{machine}")

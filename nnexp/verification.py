@@ -1,0 +1,83 @@
+"""Whether a run comes out the same when it is trained again, here and now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from nnexp.config.model import Config
+from nnexp.errors import MismatchError, UsageError
+from nnexp.store.run import CHECKPOINTS, PREDICTIONS, RESULT, Run
+
+
+class Difference(NamedTuple):
+    """The first place where two runs of one config part."""
+
+    epoch: int | None
+    """None where the rows agree and only a file does not."""
+    quantity: str
+    recorded: Any
+    obtained: Any
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        if self.epoch is None:
+            return f"its numbers are the same, but {self.quantity} has other bytes"
+        return (
+            f"in epoch {self.epoch}, {self.quantity} was {self.recorded} and is now {self.obtained}"
+        )
+
+
+class Task(NamedTuple):
+    """What it takes to train a run again."""
+
+    config: Config
+    until: int | None
+    """The epoch that an unfinished run had come to; None for a finished one."""
+
+
+def task(recorded: Run) -> Task:
+    """Return what to train again.
+
+    Raises:
+        UsageError: the run has recorded nothing yet.
+        CorruptError: it is damaged.
+    """
+    history, result = recorded.history(), recorded.result
+    if not history and result is None:
+        raise UsageError(f"{recorded.path}: has no epoch yet that could be verified")
+    config = msgspec.convert(recorded.record.config, Config)
+    return Task(config, None if result is not None else history[-1].epoch)
+
+
+def first_difference(recorded: Run, obtained: Run) -> Difference | None:
+    """Return where a run trained again parts from what was recorded, or None if nowhere.
+
+    Rows are compared number by number, then the files that follow from training byte by byte.
+
+    Raises:
+        MismatchError: it was trained on other data.
+    """
+    if recorded.record.data != obtained.record.data:
+        raise MismatchError(f"{recorded.path}: the data is not what this run was trained on")
+    for old, new in zip(recorded.history(), obtained.history(), strict=False):
+        before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
+        for quantity in before | after:
+            if before.get(quantity) != after.get(quantity):
+                return Difference(old.epoch, quantity, before.get(quantity), after.get(quantity))
+    for name in _files(recorded):
+        if _content(recorded.path / name) != _content(obtained.path / name):
+            return Difference(None, name, "recorded bytes", "other bytes")
+    return None
+
+
+def _files(run: Run) -> list[str]:
+    """Return the names of the files that follow from training, as far as the run has come."""
+    names = [f"{CHECKPOINTS}/{path.name}" for path in run.checkpoints().values()]
+    return names if run.result is None else [*names, PREDICTIONS, RESULT]
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
