@@ -13,8 +13,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from threadpoolctl import threadpool_limits
-
 import nnexp
 from nnexp import numerics
 from nnexp.assembly import Assembly, sizes
@@ -75,6 +73,8 @@ def events(
 
     A heartbeat is called within long steps; it may raise to end the training.
     """
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
+
     if is_done(config, run):
         return
     dataset = load(config.data)

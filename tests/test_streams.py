@@ -43,7 +43,9 @@ def test_an_epoch_s_order_is_the_same_however_it_is_reached(rng: Rng) -> None:
 
 @every_rng
 def test_initial_parameters_differ_by_seed_alone(rng: Rng) -> None:
-    first, again, other = (rng.parameters(seed).standard_normal((4, 3)) for seed in (5, 5, 6))
+    first, again, other = (
+        rng.parameters(seed, redrawn=0).standard_normal((4, 3)) for seed in (5, 5, 6)
+    )
     np.testing.assert_array_equal(first, again)
     assert (first != other).all()
 
@@ -83,7 +85,7 @@ def test_network2_draws_biases_then_weights_a_row_a_neuron() -> None:
     """NumPy's legacy generator of seed 1 is known to begin 1.6243, -0.6118, -0.5282, …"""
     network = Network((2, 2))
     theta = network.initial(
-        Network2().parameters(1),
+        Network2().parameters(1, redrawn=0),
         INITIALIZERS["lecun-normal"],
         BIAS_INITIALIZERS["standard-normal"],
         "float64",
@@ -92,5 +94,11 @@ def test_network2_draws_biases_then_weights_a_row_a_neuron() -> None:
     into_first, into_second = network.weights(theta)[0].T * np.sqrt(2)
     assert into_first == pytest.approx([-0.5282, -1.0730], abs=5e-5)
     assert into_second == pytest.approx([0.8654, -2.3015], abs=5e-5)
-    uniform = Network2().parameters(1).uniform(-1, 1, (2, 1))
+    uniform = Network2().parameters(1, redrawn=0).uniform(-1, 1, (2, 1))
     assert (uniform.ravel() + 1) / 2 == pytest.approx([0.4170, 0.7203], abs=5e-5)
+
+
+def test_network2_draws_anew_what_making_the_net_drew_in_vain() -> None:
+    """The first two of seed 1 are skipped: its third and fourth are -0.5282 and -1.0730."""
+    draws = Network2().parameters(1, redrawn=2).standard_normal((1, 2))
+    assert draws.ravel() == pytest.approx([-0.5282, -1.0730], abs=5e-5)

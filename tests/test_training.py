@@ -175,9 +175,7 @@ def test_the_first_bad_batch_is_found_by_going_through_again() -> None:
     state = school.start(np.zeros(network.size, "float32"))
     before = state.copy()
     with np.errstate(all="ignore"):
-        pulses = [
-            (done, state.fault() is None) for done in school.epoch(state, 1, 0.1, pulse=2000)
-        ]
+        pulses = [(done, state.fault() is None) for done in school.epoch(state, 1, 0.1, pulse=2000)]
         assert pulses == [(2000, True), (4000, False)]
         batch, found = school.first_fault(before, 1, 0.1)
     assert batch == 346
@@ -266,7 +264,10 @@ def test_without_validation_the_last_row_is_the_best() -> None:
 def accuracy_after(data: Split, network: Network, epochs: int) -> float:
     """Return the accuracy on the training examples after training in float32."""
     theta = network.initial(
-        Pcg64().parameters(0, REDRAWN), INITIALIZERS["lecun-normal"], BIAS_INITIALIZERS["standard-normal"], "float32"
+        Pcg64().parameters(0, redrawn=0),
+        INITIALIZERS["lecun-normal"],
+        BIAS_INITIALIZERS["standard-normal"],
+        "float32",
     )
     orders = Pcg64().orders(0, len(data.labels))
     school = trainer(network, data, 10, dtype="float32", orders=orders)
@@ -293,4 +294,4 @@ def test_exclusive_or_is_learned_with_hidden_neurons_only(activation: Activation
     features += 2.0 * np.sign(features)
     data = Split(features, ((features > 0).sum(axis=1) == 1).astype("int64"))
     assert accuracy_after(data, Network((2, 2)), 50) < 0.8
-    assert accuracy_after(data, Network((2, 8, 2), activation), 50) == 1.0
+    assert accuracy_after(data, Network((2, 8, 2), activation), 100) == 1.0

@@ -35,11 +35,18 @@ class State(NamedTuple):
         return State(self.theta.copy(), slots, dict(self.measures))
 
     def fault(self) -> str | None:
-        """Return what is wrong with the parameters, or None if all are finite."""
+        """Return what is wrong with the numbers, or None if they can be trained on.
+
+        A slot may hold NaN for what is not known yet, but nothing infinite: Adam, for one,
+        would then stand still for ever.
+        """
         wrong = np.count_nonzero(~np.isfinite(self.theta))
-        if not wrong:
-            return None
-        return f"{wrong} of {self.theta.size} parameters are not finite"
+        if wrong:
+            return f"{wrong} of {self.theta.size} parameters are not finite"
+        for name, slot in self.slots.items():
+            if np.isinf(slot).any():
+                return f"the optimizer's {name} is infinite"
+        return None
 
 
 class Trainer:
