@@ -1,8 +1,8 @@
 """One contender of ``throughput.py``, in a process of its own: ``-m benchmarks.contender NAME``.
 
 It is talked to by lines of JSON: a cell (sizes, batch, examples) makes it ready and is
-answered with how far an epoch moved the parameters, so that equal work shows as equal
-numbers; ``null`` makes it run, and is answered with examples a second.
+answered with how far an epoch's parameters are from nnexp's, so that other work than nnexp's
+shows; ``null`` makes it run, and is answered with examples a second.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,21 @@ LEAST_SECONDS = 0.1
 """One measurement; an epoch that is over sooner is repeated."""
 
 
-def moved(work: Work, contender: Contender) -> float | None:
-    """Return the distance that parameters have gone from their start; None for a mere part."""
+def strayed(work: Work, contender: Contender) -> float | None:
+    """Return how far an epoch's end is from where nnexp's own ends, as a share of the way there.
+
+    Returns: about the rounding of float32 if both do the same work; None for a mere part.
+    """
     weights, biases = contender.parameters()
     if not weights:
         return None
-    pairs = zip(weights + biases, work.weights + work.biases, strict=True)
-    return float(np.sqrt(sum(np.square(a - b, dtype=np.float64).sum() for a, b in pairs)))
+    own = OWN["nnexp"](work)
+    own.epoch()
+    expected = chain(*own.parameters())
+    ends = list(zip(weights + biases, expected, work.weights + work.biases, strict=True))
+    away = sum(np.square(end - other, dtype=np.float64).sum() for end, other, _ in ends)
+    way = sum(np.square(other - start, dtype=np.float64).sum() for _, other, start in ends)
+    return float(np.sqrt(away / way))
 
 
 def rate(work: Work, contender: Contender) -> float:
@@ -69,7 +78,7 @@ def main() -> None:
         except ImportError as error:
             print(json.dumps({"missing": error.name}), flush=True)
             return
-        print(json.dumps({"moved": moved(*current)}), flush=True)
+        print(json.dumps({"strayed": strayed(*current)}), flush=True)
 
 
 if __name__ == "__main__":

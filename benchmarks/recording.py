@@ -21,6 +21,7 @@ from nnexp import experiment
 from nnexp.assembly import Assembly
 from nnexp.config.model import Config
 from nnexp.datasets.loading import load
+from nnexp.datasets.npz import Header
 from nnexp.datasets.sources import Mnist
 from nnexp.store import writer as writers
 
@@ -43,11 +44,13 @@ def costs(hidden: tuple[int, ...], folder: Path, epochs: int) -> Iterator[Cost]:
     config = Config(data=EXAMPLES, hidden=hidden)
     run = experiment.train(config, folder, until=1)
     assembly = Assembly(config, load(config.data))
+    arrays = assembly.arrays(assembly.initial())
+    headers = {name: Header(array.dtype, array.shape) for name, array in arrays.items()}
     with writers.open_(run) as writer:
-        committed = writer.restore(assembly.expected(), print)
+        committed = writer.restore(headers, print)
         if committed is None:
             raise ValueError("the first epoch was not committed")
-        history, arrays = committed
+        history = committed.history
         for _ in range(epochs):
             # As good as the first epoch, so that this stays the best and each pass prunes one.
             history.append(msgspec.structs.replace(history[-1], epoch=history[-1].epoch + 1))

@@ -11,15 +11,16 @@ import numpy.typing as npt
 from nnexp.config.model import Config, PerExample
 from nnexp.datasets.dataset import Dataset, Split
 from nnexp.datasets.npz import Header
+from nnexp.errors import UsageError
 from nnexp.nn.arrays import Array
 from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from nnexp.nn.network import Network
 from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagations
-from nnexp.training import monitors
+from nnexp.training import memory, monitors
 from nnexp.training.dropout import Dropout
-from nnexp.training.evaluation import Evaluation, evaluate
+from nnexp.training.evaluation import Evaluation, evaluate, outputs
 from nnexp.training.feed import Feed
 from nnexp.training.trainer import State, Trainer
 
@@ -41,6 +42,9 @@ class Assembly:
     Args:
         config: the experiment.
         dataset: what ``config.data`` loads.
+
+    Raises:
+        UsageError: the network is too large to be trained.
     """
 
     def __init__(self, config: Config, dataset: Dataset) -> None:
@@ -48,6 +52,9 @@ class Assembly:
         self.examples, features = dataset.train.features.shape
         """Training examples in an epoch."""
         sizes = (features, *config.hidden, dataset.classes)
+        itemsize = np.dtype(config.dtype).itemsize
+        if too_large := memory.why_not(sizes, config.optimizer, config.batch_size, itemsize):
+            raise UsageError(f"hidden: {too_large}")
         self.network = Network(sizes, config.activation, config.output, config.cost)
         self._penalty = Penalty(
             self.network, config.regularizer, per_example(config, self.examples), config.dtype
@@ -91,6 +98,10 @@ class Assembly:
     def evaluate(self, theta: Array, split: str) -> Evaluation:
         """Return the measure of parameters on a split."""
         return evaluate(theta, self._feeds[split], self._propagations, self._penalty)
+
+    def outputs(self, theta: Array, split: str) -> Array:
+        """Return the outputs of parameters for each example of a split, (examples, classes)."""
+        return outputs(theta, self._feeds[split], self._propagations)
 
     def monitored(self, theta: Array, what: str) -> dict[str, Any]:
         """Return what a row says of parameters under one entry of the config's monitor."""

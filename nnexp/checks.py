@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 
@@ -14,9 +13,9 @@ def is_run_name(name: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """Return text with everything escaped that could steer a terminal or reorder a line."""
-    return "".join(c if _is_harmless(c) else c.encode("unicode_escape").decode() for c in text)
+    """Return text as one line, all escaped that could steer a terminal or reorder a line.
 
-
-def _is_harmless(character: str) -> bool:
-    return character == " " or unicodedata.category(character)[0] not in "CZ"
+    What Python calls printable is neither control character, nor bidi override, nor line
+    or paragraph separator, nor half a surrogate pair.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

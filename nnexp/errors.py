@@ -8,11 +8,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from nnexp.checks import printable
+
 
 class NnexpError(Exception):
-    """Something failed that a user can understand and act on."""
+    """Something failed that a user can understand and act on.
+
+    Its text is one line that steers no terminal, whatever names and values it quotes.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class UsageError(NnexpError):
@@ -25,8 +33,12 @@ class ConfigError(UsageError):
     """A config has one or more problems, all of them listed, a line each."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = [printable(problem) for problem in problems]
+        super().__init__("; ".join(self.problems))
+
+    def __str__(self) -> str:
+        """Return the problems, a line each."""
+        return "\n".join(self.problems)
 
 
 class DataError(UsageError):

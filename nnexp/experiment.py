@@ -7,12 +7,13 @@ yielded as Evaluated is committed, and closing it at any point loses nothing.
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import numpy as np
+
 import nnexp
 from nnexp import numerics
 from nnexp.assembly import Assembly, sizes
@@ -95,11 +96,10 @@ def is_done(config: Config, run: Run) -> bool:
         NameTakenError: the run is another config's.
         DivergedError: it is done, and had diverged.
     """
-    if not run.path.exists():
+    if not os.path.lexists(run.path):
         return False
-    recorded = msgspec.convert(run.record.config, Config)
-    if recorded != config:
-        different = ", ".join(key for key, _, _ in canonical.differences(recorded, config))
+    if run.config != config:
+        different = ", ".join(key for key, _, _ in canonical.differences(run.config, config))
         raise NameTakenError(
             f"{run.path}: is a run of another config (it differs in {different}); "
             "choose another name with --name"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from itertools import repeat
 from typing import Annotated, TypeAlias
 
 import numpy as np
@@ -142,10 +143,16 @@ class ReplayedShuffles:
         self._random = random.Random(self._seed).random  # noqa: S311 - it is the book's own
         self._order = list(range(self._examples))
         for training in self._before:
-            own = self._order if training.shared else list(range(training.examples))
-            for _ in range(training.epochs):
-                self._shuffle(own)
+            if training.shared:
+                for _ in range(training.epochs):
+                    self._shuffle(self._order)
+            else:  # how a copy was shuffled changes nothing here, but the draws are gone
+                self._skip(training.epochs * (training.examples - 1))
         self._epoch = 0
+
+    def _skip(self, draws: int) -> None:
+        for _ in repeat(None, draws):
+            self._random()
 
     def _shuffle(self, order: list[int]) -> None:
         draw = self._random

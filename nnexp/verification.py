@@ -48,8 +48,7 @@ def task(recorded: Run) -> Task:
     history, result = recorded.history(), recorded.result
     if not history and result is None:
         raise UsageError(f"{recorded.path}: has no epoch yet that could be verified")
-    config = msgspec.convert(recorded.record.config, Config)
-    return Task(config, None if result is not None else history[-1].epoch)
+    return Task(recorded.config, None if result is not None else history[-1].epoch)
 
 
 def first_difference(recorded: Run, obtained: Run) -> Difference | None:

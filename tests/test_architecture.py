@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(nnexp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
-    *("errors", "checks", "streams", "numerics"),
+    *("checks", "errors", "streams", "numerics"),
     *("nn", "optim", "datasets"),
     *("training", "config", "store"),
     *("assembly", "recording", "experiment", "verification"),
@@ -198,7 +198,6 @@ def test_every_table_is_found() -> None:
 
 
 def test_importing_nnexp_changes_no_environment() -> None:
-    """But for what threadpoolctl sets for itself, so that Intel's OpenMP may be loaded twice."""
     script = """
 import os
 before = dict(os.environ)

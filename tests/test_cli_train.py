@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from nnexp.cli import signals
+from nnexp.cli import COMMANDS, signals
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -29,7 +29,7 @@ RUN = "runs/tiny-9cd7fc6c25d7-s0"
 {"data":{"file":"tiny.npz","name":"npz"},"epochs":3,"hidden":[5]}
 """
 
-LONG = ("--set", "epochs=150", "--set", "batch_size=1", "--set", "patience=", "--name", "long")
+LONG = ("--set", "epochs=80", "--set", "batch_size=1", "--set", "patience=", "--name", "long")
 """A run of a second, so that it can be met on its way."""
 
 
@@ -322,7 +322,7 @@ def test_every_problem_of_a_config_is_told_and_nothing_is_created(bench: Bench) 
         (["tran", "tiny.yaml"], "Error: unknown command 'tran'; did you mean 'train'?"),
         (
             ["qqq"],
-            "Error: unknown command 'qqq' (known: train, compare, runs, init, schema)",
+            f"Error: unknown command 'qqq' (known: {', '.join(COMMANDS)})",
         ),
         (
             ["train", "tiny.yaml", "--set", "data.file=nix.npz"],
@@ -382,16 +382,17 @@ def test_a_place_that_cannot_be_written_exits_74(bench: Bench) -> None:
     )
 
 
-def test_a_full_disk_exits_74_and_names_the_file(bench: Bench) -> None:
-    bench("train", "tiny.yaml", "--until", "1", "--name", "n")
-    log = bench.folder / "runs/n/log.txt"
-    log.unlink()
-    log.symlink_to("/dev/full")
-    assert bench("train", "tiny.yaml", "--name", "n", "-q") == (
-        74,
-        "",
-        "runs/n/log.txt: no space left on device\n",
+def test_a_full_disk_exits_74_names_the_file_and_loses_nothing(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--runs", "straight", "--name", "n", "-q")
+    bench("train", "tiny.yaml", "--name", "n", "--until", "1", "-q")
+    line = f"ulimit -f 2; {sys.executable} -m nnexp train tiny.yaml --name n -q"  # 1 or 2 kB
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=bench.folder, capture_output=True, text=True, check=False
     )
+    assert (done.returncode, done.stdout) == (74, "")
+    assert done.stderr == "runs/n/checkpoints/.epoch-000002.npz.tmp: file too large\n"
+    assert bench("train", "tiny.yaml", "--name", "n", "-q") == (0, "runs/n\n", "")
+    assert bench.files("runs/n") == bench.files("straight/n")
 
 
 @pytest.mark.parametrize("arguments", [["train", "tiny.yaml", "-q"], ["runs"], ["schema"]])
@@ -440,7 +441,7 @@ def test_a_signal_stops_and_the_same_command_ends_byte_equal(
     bench: Bench, straight: dict[str, bytes], number: signal.Signals
 ) -> None:
     process = bench.start("train", "tiny.yaml", *LONG)
-    wait_for(process, "epoch   2/150")
+    wait_for(process, "epoch  2/80")
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (128 + number, "")
@@ -467,7 +468,7 @@ def test_a_signal_that_was_ignored_stays_ignored(bench: Bench) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for(process, "epoch   2/150")
+    wait_for(process, "epoch  2/80")
     process.send_signal(signal.SIGHUP)
     out, _ = process.communicate(timeout=20)
     assert (process.returncode, out) == (0, "runs/long\n")

@@ -11,6 +11,7 @@ from msgspec import UNSET, Struct, structs
 
 from nnexp.config import canonical, dump, load, reader, rules
 from nnexp.config.model import Config, PerExample
+from nnexp.datasets.expansion import Rotate, Shift
 from nnexp.datasets.sources import Csv, Idx, Mnist, Npz
 from nnexp.nn.costs import COSTS
 from nnexp.streams import Network2, Pcg64
@@ -29,6 +30,7 @@ selection: dict[str, st.SearchStrategy[Any]] = {
     "test": count,
     "classes": st.none() | st.lists(st.integers(0, 99), min_size=2, unique=True).map(tuple),
     "scale": positive,
+    "expand": st.sampled_from([None, Shift(), Rotate(), Rotate(degrees=1.5)]),
 }
 sources = st.one_of(
     st.builds(Mnist, **selection),
@@ -143,12 +145,14 @@ def test_the_resolved_yaml_names_every_key_in_the_model_s_order() -> None:
     )
     assert dump.to_yaml(config) == (
         "data:\n  name: csv\n  train: null\n  validation: null\n  test: null\n  classes: null\n"
-        '  scale: 255.0\n  train_file: no\n  validation_file: null\n  test_file: "é 1e3"\n'
+        "  scale: 255.0\n  expand: null\n  train_file: no\n  validation_file: null\n"
+        '  test_file: "é 1e3"\n'
         "hidden: [30, 20]\nactivation: sigmoid\noutput: sigmoid\ncost: cross-entropy\n"
         "initializer: lecun-normal\nbias_initializer: standard-normal\noptimizer: sgd\n"
         "learning_rate: 0.5\nschedule: constant\nlambda:\n  per_example: 1e-05\n"
-        "regularizer: l2\nbatch_size: 10\nepochs: 30\nevaluate_every: 1\nstopping: accuracy\n"
-        "patience: null\nmonitor: [train, validation]\ndtype: float32\nrng: network2\nseed: 0\n"
+        "regularizer: l2\ndropout: 0.0\nbatch_size: 10\nepochs: 30\nevaluate_every: 1\n"
+        "stopping: accuracy\npatience: null\nmonitor: [train, validation]\ndtype: float32\n"
+        "rng:\n  name: network2\n  before: null\nseed: 0\n"
     )
 
 

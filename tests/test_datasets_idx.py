@@ -112,8 +112,9 @@ def test_too_few_examples_for_a_sixth_leave_no_validation_data(tmp_path: Path) -
 def test_what_was_written_is_read(shape: tuple[int, int, int], *, zipped: bool) -> None:
     content = image_file(shape)
     written = gzip.compress(content) if zipped else content
-    array, sha256 = idx.parse(io.BytesIO(written), idx.IMAGES)
+    array, sha256, image = idx.parse(io.BytesIO(written), idx.IMAGES)
     assert array.shape == shape
+    assert image == shape[1:]
     assert array.tobytes() == content[16:]
     assert sha256 == hashlib.sha256(content).hexdigest()
 

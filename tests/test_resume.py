@@ -32,14 +32,13 @@ class KilledError(BaseException):
 
 
 class Mortal:
-    """The ``os`` of ``nnexp.store.disk``, which dies in its nth change of the disk.
+    """The ``os`` of ``nnexp.store.disk``, which dies at its nth change of the disk.
 
-    A write that it dies in is torn; a rename is either done or not.
+    It dies within a write, so that only half of it is there, and after anything else.
     """
 
-    def __init__(self, death: int, *, late: bool) -> None:
+    def __init__(self, death: int) -> None:
         self._left = death
-        self._late = late
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever os has
         call = getattr(os, name)
@@ -52,7 +51,7 @@ class Mortal:
                 return call(*arguments)
             if call is os.write:
                 os.write(arguments[0], arguments[1][: len(arguments[1]) // 2])
-            elif self._late:
+            else:
                 call(*arguments)
             raise KilledError
 
@@ -81,7 +80,7 @@ def test_stopping_anywhere_changes_no_byte(bench: Bench, keys: dict[str, Any]) -
     config["data"] = {**MNIST["data"], **keys.get("data", {})}  # type: ignore[dict-item] # a dict
     name = bench.config("mnist.yaml", **config)
     bench("train", name, "--runs", "straight", "--name", "n", "-q")
-    for until in ("1", "2", "5"):
+    for until in ("1", "4"):
         assert bench("train", name, "--name", "n", "--until", until, "-q").code == 0
     assert bench("train", name, "--name", "n", "-q").code == 0
     assert bench.files("runs/n") == bench.files("straight/n")
@@ -101,7 +100,7 @@ def test_killed_at_random_moments_it_ends_byte_equal(bench: Bench) -> None:
     name = bench.config("killed.yaml", **keys)
     bench("train", name, "--runs", "straight", "--name", "n", "-q")
     moments, kills = np.random.default_rng(1), 0
-    for _ in range(8):
+    for _ in range(5):
         process = bench.start("train", name, "--name", "n")
         assert process.stderr is not None
         for _ in range(moments.integers(1, 10)):  # of its lines; then it runs on a little
@@ -110,15 +109,14 @@ def test_killed_at_random_moments_it_ends_byte_equal(bench: Bench) -> None:
         _, err = process.communicate(timeout=30)
         kills += process.returncode == -9
         assert "warning" not in err
-    assert kills > 2
+    assert kills > 1
     code, out, _ = bench("train", name, "--name", "n", "-q")
     assert (code, out) == (0, "runs/n\n")
     assert bench.files("runs/n") == bench.files("straight/n")
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_in_any_change_of_the_disk_it_ends_byte_equal(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, moment: str
+def test_killed_at_any_change_of_the_disk_it_ends_byte_equal(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each attempt dies in one change of the disk later than the one before it."""
     bench("train", "tiny.yaml", "--runs", "straight", "--name", "n", "-q")
@@ -127,7 +125,7 @@ def test_killed_in_any_change_of_the_disk_it_ends_byte_equal(
         deaths += 1
         arguments = ("train", "tiny.yaml", "--runs", f"runs{deaths}", "--name", "n", "-q")
         with monkeypatch.context() as patch:
-            patch.setattr(disk, "os", Mortal(deaths, late=moment == "after"))
+            patch.setattr(disk, "os", Mortal(deaths))
             try:
                 bench(*arguments)
             except KilledError:
@@ -139,12 +137,29 @@ def test_killed_in_any_change_of_the_disk_it_ends_byte_equal(
     assert deaths > 30
 
 
+def test_writes_that_take_only_a_part_are_gone_on_with(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stuttering:
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever os has
+            return getattr(os, name)
+
+        @staticmethod
+        def write(descriptor: int, content: memoryview) -> int:
+            return os.write(descriptor, content[:100])
+
+    bench("train", "tiny.yaml", "--runs", "straight", "--name", "n", "-q")
+    monkeypatch.setattr(disk, "os", Stuttering())
+    bench("train", "tiny.yaml", "--name", "n", "-q")
+    assert bench.files("runs/n") == bench.files("straight/n")
+
+
 def test_what_a_killed_creation_left_does_not_matter(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--runs", "straight", "--name", "n", "-q")
     left = bench.folder / "runs/.n.new"
     (left / "checkpoints").mkdir(parents=True)
     for name in ("LOCK", "run.json", "metrics.jsonl", "config.yaml"):
-        (left / name).write_text("half")
+        (left / name).write_text("half of something" * 1000)
     assert bench("train", "tiny.yaml", "--name", "n", "-q") == (0, "runs/n\n", "")
     assert bench.files("runs/n") == bench.files("straight/n")
     assert not left.exists()

@@ -8,7 +8,6 @@ import msgspec
 from msgspec import UNSET
 
 from nnexp.config import canonical
-from nnexp.config.model import Config
 from nnexp.store.run import Run
 from nnexp.training.history import Row, best_row
 
@@ -55,15 +54,11 @@ def compare(a: Run, b: Run) -> Comparison:
     histories = a.history(), b.history()
     metric = _common_accuracy(*histories)
     return Comparison(
-        [Difference(*each) for each in canonical.differences(*map(_config, (a, b)))],
+        [Difference(*each) for each in canonical.differences(*(a.config, b.config))],
         metric,
         _summary(a, histories[0], metric),
         _summary(b, histories[1], metric),
     )
-
-
-def _config(run: Run) -> Config:
-    return msgspec.convert(run.record.config, Config)
 
 
 def _common_accuracy(*histories: list[Row]) -> str:

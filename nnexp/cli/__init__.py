@@ -6,6 +6,7 @@ Only this package imports click. Heavy modules are imported inside the commands,
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -24,6 +25,7 @@ COMMANDS = {
     "replay": "say where stopping rules would have ended a run",
     "runs": "list the runs and how they stand",
     "verify": "train a run again and say whether it comes out the same",
+    "reproduce": "train a figure of the book again: published beside obtained",
     "init": "write a commented config to start from",
     "schema": "print the config's JSON Schema, for editors",
 }
@@ -90,7 +92,9 @@ def main() -> NoReturn:
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        told = io.StringIO()
+        error.show(told)
+        say(told.getvalue().rstrip("\n"))
         code = error.exit_code
     except click.Abort:
         code = 130
@@ -100,4 +104,7 @@ def main() -> NoReturn:
     except NnexpError as error:
         say(str(error))
         code = error.exit_code
+    except MemoryError as error:
+        say(f"there is not enough memory: {error}".removesuffix(": "))
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import UNSET
 
+from nnexp.checks import printable
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, put, table
@@ -60,7 +61,8 @@ def _tree(compared: Comparison) -> dict[str, Any]:
 
 
 def _text(compared: Comparison) -> str:
-    blocks = [f"A  {compared.a.run}  {compared.a.status}\nB  {compared.b.run}  {compared.b.status}"]
+    sides = (("A", compared.a), ("B", compared.b))
+    blocks = ["\n".join(f"{x}  {printable(each.run)}  {each.status}" for x, each in sides)]
     if compared.differences:
         rows = [[d.key, _value(d.a), _value(d.b)] for d in compared.differences]
         blocks.append(table(("config", "A", "B"), rows))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
+from nnexp.checks import printable
 from nnexp.errors import DiskError
 
 
@@ -20,30 +22,23 @@ def put(text: str) -> None:
         DiskError: it cannot be written.
     """
     try:
-        click.echo(text)
+        try:
+            click.echo(text)
+        except UnicodeEncodeError:  # a path that is no text goes out as the bytes that it is
+            click.echo(os.fsencode(text))
     except BrokenPipeError:
-        _give_up(sys.stdout)
+        pass
     except OSError as error:
-        _give_up(sys.stdout)
         raise DiskError(f"standard output: {(error.strerror or str(error)).lower()}") from error
 
 
 def say(line: str) -> None:
-    """Write a line to stderr; that nobody reads it any more is no reason to stop a training."""
+    """Write lines to stderr, escaped; that nobody reads it is no reason to stop a training."""
     if sys.stderr is None:  # it was closed before nnexp began
         return
-    try:
-        sys.stderr.write(line + "\n")
+    with contextlib.suppress(OSError):
+        sys.stderr.write("".join(f"{printable(each)}\n" for each in line.split("\n")))
         sys.stderr.flush()
-    except OSError:
-        _give_up(sys.stderr)
-
-
-def _give_up(stream: TextIO) -> None:
-    """Let what a stream still holds vanish: Python would fail on it once more at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
 
 
 def percent(fraction: float | None) -> str:
@@ -53,9 +48,10 @@ def percent(fraction: float | None) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Return aligned columns: the first ``left`` to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    whole = [[printable(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
     lines = []
-    for row in (header, *rows):
+    for row in whole:
         cells = [
             cell.ljust(width) if place < left else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
@@ -67,5 +63,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 
 
 def as_json(value: Any) -> str:  # noqa: ANN401 - anything that JSON can say
-    """Return a value as one line of JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    """Return a value as one line of JSON, in ASCII where a terminal would not print it as it is."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text if text.isprintable() else json.dumps(value, allow_nan=False)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from nnexp.checks import printable
 from nnexp.cli import options, signals, training
 from nnexp.cli.text import as_json as json_line
+from nnexp.cli.text import put
 from nnexp.errors import CheckFailedError, DivergedError
 
 
@@ -33,16 +35,16 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
     recorded = at(run)
     config, until = verification.task(recorded)
     with signals.noted() as signal, TemporaryDirectory(prefix="nnexp-verify-") as folder:
-        again = Run(Path(folder) / recorded.name)
+        again = Run(Path(folder) / recorded.record.name)
         with suppress(DivergedError):  # what diverged is to diverge again
             training.follow(config, again, signal, until=until, quiet=quiet)
         found = verification.first_difference(recorded, again)
         same_numerics = recorded.record.numerics == again.record.numerics
     if as_json:
         said = {"run": str(run), "identical": found is None, "same_numerics": same_numerics}
-        click.echo(json_line(said | {"difference": found and found._asdict()}))
+        put(json_line(said | {"difference": found and found._asdict()}))
     elif found is None:
-        click.echo(f"{run}: identical")
+        put(f"{printable(str(run))}: identical")
     if found is not None:
         machine = "" if same_numerics else " (this machine's arithmetic gives other last digits)"
         raise CheckFailedError(f"{run}: trained again it differs: {found}{machine}")

@@ -54,8 +54,14 @@ def changed(struct: Struct) -> Tree:
     for field in structs.fields(struct):
         value = getattr(struct, field.name)
         if field.default is NODEFAULT or value != field.default:
-            tree[field.encode_name] = changed(value) if isinstance(value, Struct) else value
+            tree[field.encode_name] = _changed(value)
     return tree
+
+
+def _changed(value: Any) -> Any:  # noqa: ANN401 - any value of a config
+    if isinstance(value, tuple):
+        return [_changed(item) for item in value]
+    return changed(value) if isinstance(value, Struct) else value
 
 
 def differences(a: Config, b: Config) -> list[tuple[str, Any, Any]]:

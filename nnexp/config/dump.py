@@ -28,9 +28,11 @@ def lines(tree: dict[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def inline(value: Any) -> str:  # noqa: ANN401 - any value of a config
-    """Return a value that needs no lines of its own: a scalar, a list, a bare component."""
+    """Return a value on one line: a scalar, a list, a component."""
     if isinstance(value, dict):
-        return inline(value["name"])
+        if set(value) == {"name"}:
+            return inline(value["name"])
+        return f"{{{', '.join(f'{key}: {inline(inner)}' for key, inner in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(inline, value))}]"
     return scalars.text(value)

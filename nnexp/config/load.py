@@ -6,7 +6,7 @@ import functools
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nnexp.config import encoding, overrides, problem, reader
 from nnexp.config.document import Document
@@ -56,6 +56,14 @@ def check(config: Config, source: str = "config") -> Config:
         tree = canonical.to_builtins(config)
     except TypeError as error:  # a value of a type that no config holds
         raise ConfigError([f"{source}: {error}"]) from None
+    return recorded(tree, source)
+
+
+def recorded(tree: dict[str, Any], source: str) -> Config:
+    """Return the config that plain values describe, as they stand in a run's record.
+
+    Raises: ConfigError with every problem.
+    """
     return _config(Document(tree, {}, {}, [], Place(source)), [])
 
 

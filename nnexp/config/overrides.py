@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nnexp.checks import printable
 from nnexp.config import problem, reader
 from nnexp.config.problem import Path, Place, refusal
-from nnexp.config.wording import shortened, visible
+from nnexp.config.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ def parse(setting: str) -> Override:
 
     Raises: ConfigError for a setting that is not KEY=VALUE with a YAML value.
     """
-    place = Place(f"--set {shortened(visible(setting))}", is_setting=True)
+    place = Place(f"--set {shortened(printable(setting))}", is_setting=True)
     key, equals, text = setting.partition("=")
     path = tuple(key.strip().split("."))
     if not equals:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from nnexp.config.wording import shortened, visible
+from nnexp.checks import printable
+from nnexp.config.wording import shortened
 from nnexp.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Place(NamedTuple):
         return self if self.is_setting else Place(self.source, line, column)
 
     def __str__(self) -> str:
-        source = visible(self.source)
+        source = printable(self.source)
         return f"{source}:{self.line}:{self.column}" if self.line else source
 
 
@@ -47,7 +48,7 @@ class Problem(NamedTuple):
 
 def dotted(path: Path) -> str:
     """Return a path as people write it: ``data.classes[1]``."""
-    keys = "".join(f"[{key}]" if isinstance(key, int) else f".{visible(key)}" for key in path)
+    keys = "".join(f"[{key}]" if isinstance(key, int) else f".{printable(key)}" for key in path)
     return shortened(keys.removeprefix("."))
 
 
@@ -59,7 +60,7 @@ def error(problems: Iterable[Problem]) -> ConfigError:
     )
     lines = list(dict.fromkeys(map(str, ordered)))
     if len(lines) > MOST:
-        lines[MOST:] = [f"{visible(ordered[0].place.source)}: … and {len(lines) - MOST} more"]
+        lines[MOST:] = [f"{printable(ordered[0].place.source)}: … and {len(lines) - MOST} more"]
     return ConfigError(lines)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from nnexp.config.model import Config, PerExample
 from nnexp.config.wording import listed
 from nnexp.datasets.sources import Idx
@@ -14,6 +16,7 @@ from nnexp.nn import costs
 from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.optim.sgd import Sgd
 from nnexp.streams import Network2
+from nnexp.training import memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +55,10 @@ def _training(config: Config) -> Iterator[Clash]:
 
 
 def _network(config: Config) -> Iterator[Clash]:
+    least = (1, *config.hidden, 2)  # whatever the data: an input and two classes
+    itemsize = np.dtype(config.dtype).itemsize
+    if too_large := memory.why_not(least, config.optimizer, config.batch_size, itemsize):
+        yield Clash((("hidden",),), too_large)
     if reason := costs.why_not(config.cost, config.output):
         yield Clash((("cost",), ("output",)), reason)
     if isinstance(config.rng, Network2) and config.seed >= 2**32:

@@ -13,11 +13,6 @@ WIDEST = 60
 """Characters shown of a value; who wrote it knows the rest."""
 
 
-def visible(text: str) -> str:
-    """Return text with whatever a terminal would not print as itself (bidi included) escaped."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
 def shortened(text: str, width: int = WIDEST) -> str:
     """Return text, or its beginning where it is longer than width."""
     return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnexp.datasets import npz
-from nnexp.datasets.files import MalformedError, shown
+from nnexp.datasets.files import MalformedError
 from nnexp.datasets.selection import Part, Parts, pair
 from nnexp.errors import DataError
 
@@ -31,9 +31,9 @@ def read_npz(source: Npz) -> Parts:
     path = Path(source.file)
     arrays = npz.read(path, check)
     sha256 = {name: content_hash(arrays[name]) for name in sorted(arrays)}
-    train = part(shown(path), "train", arrays)
+    train = part(str(path), "train", arrays)
     validation, test = (
-        part(shown(path), split, arrays) if f"x_{split}" in arrays else None
+        part(str(path), split, arrays) if f"x_{split}" in arrays else None
         for split in ("validation", "test")
     )
     return Parts(train, validation, test, sha256)

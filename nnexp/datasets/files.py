@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import stat
 import zipfile
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from nnexp.checks import printable
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ LIMIT = 2 << 30
 
 CHUNK = 1 << 20
 
-SLACK = 1 << 16
+RATIO = 100
+SLACK = 16 << 20
+"""What a compressed file may become: so many times its size, and 16 MiB. Images have a tenth."""
 
 
 class Stream(Protocol):
@@ -38,11 +42,8 @@ class Stream(Protocol):
 class MalformedError(ValueError):
     """A file's content is not what its format asks for; the text is one line, without its name."""
 
-
-def shown(words: object) -> str:
-    """Return a path or a file's own words as one line: control characters come escaped."""
-    text = str(words)
-    return text if text.isprintable() else repr(text)
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 def size(file: BinaryIO) -> int:
@@ -53,8 +54,8 @@ def size(file: BinaryIO) -> int:
 
 
 def most(compressed: int) -> int:
-    """Return how many bytes so many bytes of DEFLATE can become: 258 bytes from two bits."""
-    return min(compressed * 1032 + SLACK, LIMIT)
+    """Return how many bytes so many compressed ones may become: more is no data, but a bomb."""
+    return min(compressed * RATIO + SLACK, LIMIT)
 
 
 def fill(content: bytearray, stream: Stream, length: int) -> None:
@@ -81,7 +82,7 @@ def decompressing() -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        raise MalformedError(f"damaged or cut short: {shown(error)}") from error
+        raise MalformedError(f"damaged or cut short: {error}") from error
 
 
 @contextmanager
@@ -90,9 +91,9 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except MalformedError as error:
-        raise DataError(f"{shown(path)}: {error}") from error
+        raise DataError(f"{path}: {error}") from error
     except OSError as error:
-        raise DataError(f"{shown(path)}: {shown(error.strerror or error)}") from error
+        raise DataError(f"{path}: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -100,7 +101,8 @@ def reading(path: Path) -> Iterator[BinaryIO]:
     """Open a regular file for reading; a fault met inside the block becomes a DataError."""
     with naming(path):
         check_regular(path)
-        with path.open("rb") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
             yield file
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnexp.datasets import idx
-from nnexp.datasets.files import naming, shown
+from nnexp.datasets.files import naming
 from nnexp.datasets.selection import Part, Parts, pair
 from nnexp.datasets.sources import Idx
 from nnexp.errors import DataError
@@ -47,8 +47,7 @@ def read_mnist(_source: Mnist) -> Parts:
     for name, sha256 in MNIST_SHA256.items():
         if parts.sha256[name] != sha256:
             raise DataError(
-                f"{shown(directory)}: {NAMES[name]} is damaged, its sha256 is not MNIST's; "
-                "reinstall nnexp"
+                f"{directory}: {NAMES[name]} is damaged, its sha256 is not MNIST's; reinstall nnexp"
             )
     return parts
 
@@ -91,7 +90,7 @@ def missing(source: Idx, name: str) -> str:
     """Return what to say of a file that is needed and was not named or found."""
     if source.directory is None:
         return f"data.{name}: a file is needed, or a directory that holds it"
-    return f"{shown(source.directory)}: holds no file {NAMES[name]}, gzipped or not"
+    return f"{source.directory}: holds no file {NAMES[name]}, gzipped or not"
 
 
 def in_directory(directory: Path) -> dict[str, Path]:
@@ -111,7 +110,7 @@ def read_part(part: str, paths: dict[str, Path], sha256: dict[str, str]) -> Part
     images_path, labels_path = paths[f"{part}_images"], paths[f"{part}_labels"]
     images, sha256[f"{part}_images"], image = idx.read_images(images_path)
     labels, sha256[f"{part}_labels"], _ = idx.read_labels(labels_path)
-    read = pair(images, labels, shown(images_path), shown(labels_path))
+    read = pair(images, labels, str(images_path), str(labels_path))
     return read._replace(image=image)
 
 

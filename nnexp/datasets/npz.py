@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnexp.datasets import files
-from nnexp.datasets.files import MalformedError, shown
+from nnexp.datasets.files import MalformedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +33,30 @@ HEADER = re.compile(
 
 HEADER_BYTES = 10_000
 MEMBERS = 1000
+AT_ONCE = files.CHUNK
+"""Bytes: twice what the directory of ``MEMBERS`` members with long names takes."""
 ENCRYPTED = 0x1
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+class Measured:
+    """An open file that hands out so much at a time and no more.
+
+    What zipfile reads at once is an archive's directory, and each entry in it becomes an object.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to size bytes.
+
+        Raises: MalformedError if that is more than is handed out.
+        """
+        if size > AT_ONCE:
+            raise MalformedError(f"its directory has {size} bytes; the limit is {AT_ONCE}")
+        return self._file.read(size)
 
 
 class Header(NamedTuple):
@@ -72,13 +94,13 @@ def parse(file: BinaryIO, check: Check) -> dict[str, Array]:
     Raises: MalformedError if it is malformed or does not pass the check.
     """
     try:
-        with files.decompressing(), zipfile.ZipFile(file) as archive:
+        with files.decompressing(), zipfile.ZipFile(Measured(file)) as archive:
             infos = listed(archive, files.size(file))
             members = {name: member(archive, name, info) for name, info in infos.items()}
             check({name: member.header for name, member in members.items()})
             return {name: array(archive, member) for name, member in members.items()}
     except (NotImplementedError, RuntimeError, struct.error, UnicodeDecodeError) as error:
-        raise MalformedError(f"not an archive that NumPy wrote: {shown(error)}") from error
+        raise MalformedError(f"not an archive that NumPy wrote: {error}") from error
 
 
 def exactly(expected: Mapping[str, Header]) -> Check:
@@ -99,7 +121,7 @@ def check_names(
 ) -> None:
     """Refuse an archive that lacks a required array or holds an unknown one."""
     if missing := sorted(set(required) - set(headers)):
-        raise MalformedError(f"holds no {shown(missing[0])}")
+        raise MalformedError(f"holds no {missing[0]}")
     if unknown := sorted(set(headers) - set(known)):
         names = ", ".join(sorted(known))
         raise MalformedError(f"holds an unknown array {unknown[0]!r} (known: {names})")

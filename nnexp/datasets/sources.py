@@ -32,7 +32,10 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     ] = 255.0
     expand: Annotated[
         Expansion | None,
-        Meta(description="Images that training gets besides, made from its own: shift, rotate; null: none."),
+        Meta(
+            description="Images that training gets besides, made from its own: shift or rotate; "
+            "null: none."
+        ),
     ] = None
 
 

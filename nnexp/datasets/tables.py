@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias
 import numpy as np
 
 from nnexp.datasets import files
-from nnexp.datasets.files import MalformedError, shown
+from nnexp.datasets.files import MalformedError
 from nnexp.datasets.selection import Part, Parts, pair
 
 if TYPE_CHECKING:
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 Lines: TypeAlias = Iterator[tuple[int, str]]
 """Lines that are not blank, each with its number counted from 1."""
 
-LINE_BYTES = 1 << 24
+LINE_BYTES = 1 << 20
 ROWS = 1000
-"""Rows parsed at a time: images in text become bytes before the next ones are read."""
+BLOCK_BYTES = 4 << 20
+"""What is parsed at a time: images in text become bytes before the next ones are read."""
 
 MOST_LABEL = 2**31 - 1
 
@@ -49,7 +50,7 @@ def read_csv(source: Csv) -> Parts:
         "test": source.test_file,
     }
     tables = {split: read(Path(path)) for split, path in paths.items() if path is not None}
-    parts = {split: part(shown(paths[split]), table) for split, table in tables.items()}
+    parts = {split: part(str(paths[split]), table) for split, table in tables.items()}
     sha256 = {f"{split}_file": table.sha256 for split, table in tables.items()}
     return Parts(parts["train"], parts.get("validation"), parts.get("test"), sha256)
 
@@ -77,7 +78,7 @@ def parse(file: BinaryIO) -> Table:
     lines = numbered(file, digest.update)
     columns = header(lines)
     blocks = []
-    while rows := list(islice(lines, ROWS)):
+    while rows := gathered(lines):
         blocks.append(block(rows, columns))
     if not blocks:
         raise MalformedError("holds a header and no examples")
@@ -99,6 +100,18 @@ def numbered(file: BinaryIO, update: Callable[[bytes], None]) -> Lines:
             raise MalformedError(f"line {number}: not UTF-8 text, {error.reason}") from error
         if text.strip():
             yield number, text
+
+
+def gathered(lines: Lines) -> list[tuple[int, str]]:
+    """Return the next lines, as many as are parsed at a time; none at the end."""
+    rows: list[tuple[int, str]] = []
+    room = BLOCK_BYTES
+    for number, text in islice(lines, ROWS):
+        rows.append((number, text))
+        room -= len(text)
+        if room < 0:
+            break
+    return rows
 
 
 def header(lines: Lines) -> int:
@@ -140,7 +153,7 @@ def block(rows: list[tuple[int, str]], columns: int) -> tuple[Features, Labels]:
     try:
         values = np.loadtxt(texts, delimiter=",", comments=None, ndmin=2)
     except ValueError as error:
-        raise MalformedError(fault(rows, columns) or shown(error)) from error
+        raise MalformedError(fault(rows, columns) or str(error)) from error
     if values.shape[1] != columns:
         raise MalformedError(fault(rows, columns))
     features, labels = values[:, :-1], values[:, -1]

@@ -105,7 +105,7 @@ def _forward(
             for array in (a, slope, bend):
                 np.multiply(array, masks[depth], out=array)
         signal = np.hstack([a, np.ones_like(a[:, :1])])
-        along = np.zeros((len(z_along), signal.shape[1]))
+        along = np.zeros((len(z_along), signal.shape[1]), z.dtype)
         np.multiply(_each(slope, len(direction)), z_along, out=along[:, :-1])
         hidden.append(_Layer(slope, bend, signal, z_along, along))
     return hidden

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -38,16 +39,22 @@ class Adam(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", ta
 
     def step(self, theta: Array, objective: Objective, slots: Slots, learning_rate: float) -> None:
         """Move theta, in place, by one step."""
-        gradient = objective.gradient(theta)
         mean, square, steps = slots["mean"], slots["square"], slots["steps"]
         steps += 1
-        mean += (1 - self.beta1) * (gradient - mean)
-        square += (1 - self.beta2) * (gradient * gradient - square)
         count = float(steps[0])
-        rate = learning_rate / (1 - self.beta1**count)
-        np.divide(square, 1 - self.beta2**count, out=gradient)
-        np.sqrt(gradient, out=gradient)
-        gradient += self.epsilon
+        new = 1 - self.beta1
+        gradient = objective.gradient(theta, new)
+        np.multiply(mean, self.beta1, out=mean)
+        np.add(mean, gradient, out=mean)
+        np.multiply(gradient, gradient, out=gradient)
+        np.multiply(gradient, (1 - self.beta2) / new**2, out=gradient)
+        np.multiply(square, self.beta2, out=square)
+        np.add(square, gradient, out=square)
+        # The corrections of both means are folded into two numbers, as section 2 of the paper ends.
+        correction = math.sqrt(1 - self.beta2**count)
+        np.sqrt(square, out=gradient)
+        np.add(gradient, self.epsilon * correction, out=gradient)
         np.divide(mean, gradient, out=gradient)
-        gradient *= rate
+        rate = learning_rate * correction / (1 - self.beta1**count)
+        np.multiply(gradient, rate, out=gradient)
         np.subtract(theta, gradient, out=theta)

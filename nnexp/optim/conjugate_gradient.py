@@ -35,7 +35,7 @@ class ConjugateGradient(
         return {
             "direction": np.zeros_like(theta),
             "gradient_before": np.zeros_like(theta),
-            "value_before": np.full(1, np.nan),
+            "fall_before": np.zeros(1),
         }
 
     def step(
@@ -43,7 +43,7 @@ class ConjugateGradient(
     ) -> Measures:
         """Move theta, in place, by one step."""
         del learning_rate
-        gradient, value = objective.gradient(theta), objective.value(theta)
+        gradient = objective.gradient(theta).copy()
         direction, before = slots["direction"], slots["gradient_before"]
         square = float(before @ before)
         beta = max(0.0, float(gradient @ (gradient - before)) / square) if square else 0.0
@@ -51,22 +51,28 @@ class ConjugateGradient(
         direction -= gradient
         if not float(direction @ gradient) < 0:
             direction[...] = -gradient
-        found = self._search(theta, objective, slots, value)
-        if found is None:
+        length = _length(theta, objective, gradient, slots)
+        if length is None:
             direction[...] = -gradient
-            found = self._search(theta, objective, slots, value)
+            length = _length(theta, objective, gradient, slots)
         before[...] = gradient
-        slots["value_before"][0] = value
-        if found is None:
+        if length is None:
             return measures(theta, objective, None)
-        step = found.length * direction
+        slots["fall_before"][0] = length * float(gradient @ direction)
+        step = length * direction
         theta += step
         return measures(theta, objective, step)
 
-    def _search(
-        self, theta: Array, objective: Objective, slots: Slots, value: float
-    ) -> line_search.Found | None:
-        before = float(slots["value_before"][0])
-        if before != before:  # noqa: PLR0124 - NaN: the first step is guessed as scipy's cg does
-            before = value + float(np.linalg.norm(slots["direction"])) / 2
-        return line_search.wolfe(objective, theta, slots["direction"], before, CURVATURE)
+
+def _length(theta: Array, objective: Objective, gradient: Array, slots: Slots) -> float | None:
+    """Return how far to go; the first guess is that the cost falls as far as in the last step.
+
+    Source: Nocedal and Wright (2006), eq. 3.59 and above it.
+    """
+    direction, fall = slots["direction"], float(slots["fall_before"][0])
+    slope = float(gradient @ direction)
+    if fall and slope:
+        guess = min(1.0, fall / slope)
+    else:
+        guess = 1.0 / max(1.0, float(np.linalg.norm(direction)))
+    return line_search.wolfe(objective, theta, direction, guess, CURVATURE)

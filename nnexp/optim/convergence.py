@@ -34,6 +34,11 @@ def check_room(parameters: int, optimizer: str) -> None:
         )
 
 
+def rounding(value: float) -> float:
+    """Return the difference of costs near a value below which it may be rounding alone."""
+    return 100 * float(np.finfo(float).eps) * max(1.0, abs(value))
+
+
 def measures(theta: Array, objective: Objective, step: Array | None) -> Measures:
     """Return what a row says of a full-batch step: how far it went, and the slope left."""
     return {

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from nnexp.nn.arrays import Array
-from nnexp.optim.convergence import Tolerance, measures
+from nnexp.optim.convergence import Tolerance, measures, rounding
 from nnexp.optim.objective import Measures, Objective, Slots
 
 MOST_HALVINGS = 30
@@ -90,10 +90,9 @@ class HessianFree(
 
 def _halved(theta: Array, objective: Objective, step: Array, value: float) -> tuple[Array, float]:
     """Return the step, halved until the cost falls, and by how much it falls."""
-    rounding = 100 * np.finfo(float).eps * max(1.0, abs(value))
     for _ in range(MOST_HALVINGS):
         actual = value - objective.value(theta + step)
-        if actual > -rounding:
+        if actual >= -rounding(value):
             return step, actual
         step = step * 0.5
     return np.zeros_like(theta), 0.0

@@ -8,15 +8,17 @@ import numpy as np
 from msgspec import Struct
 
 from nnexp.nn.arrays import Array
-from nnexp.optim.convergence import Tolerance, check_room, measures
+from nnexp.optim.convergence import Tolerance, check_room, measures, rounding
 from nnexp.optim.objective import Measures, Objective, Slots
 
-FIRST_DAMPING = 1e-4
-GROWTH = 4.0
+SUFFICIENT_DECREASE = 1e-4
+
+FIRST_DAMPING = 1e-3
+GROWTH = 2.0
 MOST_DAMPINGS = 60
 
-DIRECTIONS = 64
-"""Products with the Hessian taken at once: from here on more save no time."""
+DIRECTIONS = 32
+"""Products with the Hessian taken at once: beyond, more save no time."""
 
 
 class _Trial(NamedTuple):
@@ -68,17 +70,18 @@ class Newton(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", 
         """Return the first step, under rising damping, that the cost falls along."""
         gradient, value = objective.gradient(theta), objective.value(theta)
         h = hessian(theta, objective)
-        rounding = 100 * np.finfo(float).eps * max(1.0, abs(value))
-        damping = 0.0
+        slack = rounding(value)
+        damping, least = 0.0, FIRST_DAMPING * float(max(h.max(), -h.min()))
         for _ in range(MOST_DAMPINGS):
             solution = _solved(h, damping, gradient)
             if solution is not None:
                 step = -learning_rate * solution
                 predicted = -float(gradient @ step + 0.5 * step @ (h @ step))
                 actual = value - objective.value(theta + step)
-                if actual > -rounding:
+                if actual >= SUFFICIENT_DECREASE * abs(predicted) - slack:
                     return _Trial(step, damping, predicted, actual)
-            damping = max(GROWTH * damping, FIRST_DAMPING * float(np.abs(h.diagonal()).max()))
+                slack = 0.0  # else damping would make any step small enough to pass
+            damping = max(GROWTH * damping, least)
         return _Trial(np.zeros_like(theta), damping, 0.0, 0.0)
 
 
@@ -99,9 +102,9 @@ def _solved(h: Array, damping: float, gradient: Array) -> Array | None:
 
     damped = h.copy()
     damped.flat[:: len(h) + 1] += damping
-    try:
-        factor = cho_factor(damped, overwrite_a=True)
+    try:  # transposed a symmetric matrix is itself, in the order that LAPACK can overwrite
+        factor = cho_factor(damped.T, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
         return None
-    solution: Array = cho_solve(factor, gradient)
+    solution: Array = cho_solve(factor, gradient, check_finite=False)
     return solution

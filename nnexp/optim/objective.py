@@ -33,7 +33,10 @@ class Objective(Protocol):
         """
 
     def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
-        """Return the cost's Hessian at theta, or its Gauss-Newton part, times v."""
+        """Return the cost's Hessian at theta, or its Gauss-Newton part, times v.
+
+        Several vectors may come as rows, and so do their products; together they are quicker.
+        """
 
 
 class Remembered:

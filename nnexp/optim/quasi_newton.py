@@ -19,7 +19,7 @@ class Bfgs(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", ta
     """Broyden, Fletcher, Goldfarb and Shanno: theta <- theta - alpha H grad, all examples a step.
 
     H <- (I - r s yᵀ) H (I - r y sᵀ) + r s sᵀ with r = 1 / (y · s), s the step and y the
-    gradient's change. Alpha meets the strong Wolfe conditions.
+    gradient's change. H begins as I. Alpha meets the strong Wolfe conditions.
     Source: Nocedal and Wright (2006), eq. 6.17.
     """
 
@@ -35,27 +35,34 @@ class Bfgs(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", ta
             UsageError: H would need more memory than is allowed.
         """
         check_room(theta.size, "bfgs")
-        return {"inverse_hessian": np.eye(theta.size), "value_before": np.full(1, np.nan)}
+        return {"inverse_hessian": np.eye(theta.size), "updates": np.zeros(1)}
 
     def step(
         self, theta: Array, objective: Objective, slots: Slots, learning_rate: float | None
     ) -> Measures:
         """Move theta, in place, by one step."""
         del learning_rate
-        h = slots["inverse_hessian"]
-        gradient = objective.gradient(theta)
-        step = _search(theta, objective, -h @ gradient, slots)
+        h, updates = slots["inverse_hessian"], slots["updates"]
+        gradient = objective.gradient(theta).copy()
+        step = _search(theta, objective, -(h @ gradient), updates[0])
         if step is None:  # H has gone bad: forget it, and go down the gradient
             h[...] = np.eye(theta.size)
-            step = _search(theta, objective, -gradient, slots)
+            updates[0] = 0
+            step = _search(theta, objective, -gradient, updates[0])
         if step is not None:
-            change = objective.gradient(theta) - gradient
-            product = float(change @ step)
-            if product > 0:
-                left = h @ change
-                h += np.outer(step, step) * ((product + change @ left) / product**2)
-                h -= (np.outer(left, step) + np.outer(step, left)) / product
+            self._learn(step, objective.gradient(theta) - gradient, slots)
         return measures(theta, objective, step)
+
+    def _learn(self, step: Array, change: Array, slots: Slots) -> None:
+        h, updates, product = slots["inverse_hessian"], slots["updates"], float(change @ step)
+        if product <= 0:
+            return
+        left = h @ change
+        half = (0.5 + 0.5 * float(change @ left) / product) * step - left
+        update = np.outer(step, half / product)  # eq. 6.17 is h + update + updateᵀ
+        h += update
+        h += update.T
+        updates += 1
 
 
 class LBfgs(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="l-bfgs"):
@@ -76,7 +83,6 @@ class LBfgs(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", t
             "steps": np.zeros((self.memory, theta.size)),
             "changes": np.zeros((self.memory, theta.size)),
             "remembered": np.zeros(1),
-            "value_before": np.full(1, np.nan),
         }
 
     def step(
@@ -84,11 +90,11 @@ class LBfgs(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", t
     ) -> Measures:
         """Move theta, in place, by one step."""
         del learning_rate
-        gradient = objective.gradient(theta)
-        step = _search(theta, objective, self._direction(gradient, slots), slots)
+        gradient, remembered = objective.gradient(theta).copy(), slots["remembered"]
+        step = _search(theta, objective, self._direction(gradient, slots), remembered[0])
         if step is None:  # what is remembered has gone bad: forget it, and go down the gradient
-            slots["remembered"][0] = 0
-            step = _search(theta, objective, -gradient, slots)
+            remembered[0] = 0
+            step = _search(theta, objective, -gradient, remembered[0])
         if step is not None:
             self._remember(step, objective.gradient(theta) - gradient, slots)
         return measures(theta, objective, step)
@@ -117,15 +123,15 @@ class LBfgs(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", t
         slots["remembered"][0] = min(slots["remembered"][0] + 1, self.memory)
 
 
-def _search(theta: Array, objective: Objective, direction: Array, slots: Slots) -> Array | None:
-    """Move theta along a direction as far as the line search says; return the step, if any."""
-    value, before = objective.value(theta), float(slots["value_before"][0])
-    if before != before:  # noqa: PLR0124 - NaN: the first step is guessed as scipy's bfgs does
-        before = value + float(np.linalg.norm(direction)) / 2
-    found = line_search.wolfe(objective, theta, direction, before, CURVATURE)
-    if found is None:
+def _search(theta: Array, objective: Objective, direction: Array, learned: float) -> Array | None:
+    """Move theta along a direction as far as the line search says; return the step, if any.
+
+    A direction of the right length is tried as it is; nothing learned, it is cut to length 1.
+    """
+    guess = 1.0 if learned else 1.0 / max(1.0, float(np.linalg.norm(direction)))
+    length = line_search.wolfe(objective, theta, direction, guess, CURVATURE)
+    if length is None:
         return None
-    slots["value_before"][0] = value
-    step = found.length * direction
+    step = length * direction
     theta += step
     return step

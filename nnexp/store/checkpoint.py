@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -22,7 +23,8 @@ from nnexp.errors import CorruptError
 from nnexp.store.sealed import SCHEMA
 
 META = "meta"
-LIMIT = 2 << 30
+OVERHEAD = 2048
+"""Bytes of a member beside its values, at most: zip's and NumPy's headers, and meta's own text."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -33,7 +35,7 @@ class Meta(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schema: int = SCHEMA
     epoch: int
     config_sha256: str
-    metrics_length: int
+    metrics_length: Annotated[int, msgspec.Meta(ge=0)]
     metrics_sha256: str
     arrays_sha256: str
 
@@ -58,6 +60,12 @@ def archive(arrays: Arrays) -> bytes:
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
     return content.getvalue()
+
+
+def room(expected: Mapping[str, npz.Header]) -> int:
+    """Return how many bytes a checkpoint of these arrays has at most."""
+    values = sum(math.prod(shape) * dtype.itemsize for dtype, shape in expected.values())
+    return values + OVERHEAD * (len(expected) + 1)
 
 
 def decode(name: str, content: bytes, expected: Mapping[str, npz.Header]) -> tuple[Meta, Arrays]:

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from nnexp.errors import CorruptError, DiskError
 
+PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""How files are opened: a link is not followed, and a pipe or device not waited for."""
+
 
 @contextmanager
 def errors(path: Path) -> Iterator[None]:
@@ -32,24 +35,49 @@ def read(path: Path, limit: int) -> bytes | None:
         DiskError: it cannot be read.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | PLAIN)
     except FileNotFoundError:
         return None
     except OSError as error:
-        if path.is_symlink():
-            raise CorruptError(f"{path}: is a symbolic link, not a file of a run") from None
+        check_kind(path)
         raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    with errors(path), open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
-        _check_regular(path, descriptor, limit)
-        return file.read(limit)
+    try:
+        with errors(path):
+            _check_size(path, descriptor, limit)
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read(limit)
+    finally:
+        os.close(descriptor)
 
 
-def _check_regular(path: Path, descriptor: int, limit: int) -> None:
+def _check_size(path: Path, descriptor: int, limit: int) -> None:
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise CorruptError(f"{path}: is not a regular file")
+    _check_mode(path, status.st_mode, stat.S_IFREG)
     if status.st_size > limit:
         raise CorruptError(f"{path}: has {status.st_size} bytes, more than the {limit} it may have")
+
+
+def check_kind(path: Path, kind: int = stat.S_IFREG) -> None:
+    """Refuse a name that stands for something else than a file (or, by S_IFDIR, a directory).
+
+    A name that stands for nothing passes.
+
+    Raises:
+        CorruptError: it is a link, a pipe, a device, or otherwise not what a run holds there.
+    """
+    with errors(path):
+        try:
+            mode = path.lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return
+    _check_mode(path, mode, kind)
+
+
+def _check_mode(path: Path, mode: int, kind: int) -> None:
+    if stat.S_IFMT(mode) != kind:
+        found = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
+        wanted = "file" if kind == stat.S_IFREG else "folder"
+        raise CorruptError(f"{path}: is {found}: a run has a {wanted} there")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -64,7 +92,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 def write(path: Path, content: bytes) -> None:
     """Write a file from its beginning and force it to the disk."""
     with errors(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        descriptor = _opened(path, os.O_CREAT | os.O_TRUNC)
         try:
             _write_all(descriptor, content)
             os.fsync(descriptor)
@@ -75,7 +103,7 @@ def write(path: Path, content: bytes) -> None:
 def append(path: Path, content: bytes, *, sync: bool) -> None:
     """Append to a file, and force it to the disk if asked to."""
     with errors(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        descriptor = _opened(path, os.O_CREAT | os.O_APPEND)
         try:
             _write_all(descriptor, content)
             if sync:
@@ -87,7 +115,7 @@ def append(path: Path, content: bytes, *, sync: bool) -> None:
 def truncate(path: Path, length: int) -> None:
     """Cut a file to length bytes and force that to the disk."""
     with errors(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        descriptor = _opened(path, 0)
         try:
             os.ftruncate(descriptor, length)
             os.fsync(descriptor)
@@ -121,9 +149,28 @@ def remove_directory(path: Path) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory, and those above it, unless it is there."""
+    """Make a directory, and those above it, unless it is there.
+
+    Raises:
+        CorruptError: something else is there, such as a link to a directory.
+    """
+    check_kind(path, stat.S_IFDIR)
     with errors(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+def names(path: Path) -> list[str]:
+    """Return the names in a directory of a run.
+
+    Raises:
+        CorruptError: it is missing, or something else than a directory.
+    """
+    check_kind(path, stat.S_IFDIR)
+    with errors(path):
+        try:
+            return [entry.name for entry in path.iterdir()]
+        except FileNotFoundError:
+            raise CorruptError(f"{path}: is missing") from None
 
 
 def rename_directory(source: Path, target: Path) -> bool:
@@ -138,6 +185,25 @@ def rename_directory(source: Path, target: Path) -> bool:
         raise DiskError(f"{target}: {(error.strerror or str(error)).lower()}") from error
     sync_directory(target.parent)
     return True
+
+
+def _opened(path: Path, flags: int) -> int:
+    """Return a descriptor to write a regular file by.
+
+    Raises:
+        CorruptError: it is a link, a pipe or a device.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | PLAIN | flags, 0o666)
+    except OSError:
+        check_kind(path)
+        raise
+    try:
+        _check_mode(path, os.fstat(descriptor).st_mode, stat.S_IFREG)
+    except CorruptError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -38,7 +39,7 @@ def entries(folder: Path) -> Iterator[Entry]:
         names = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
     for name in names:
         path = folder / name
-        if is_run_name(name) and ((path / RUN).exists() or (path / METRICS).exists()):
+        if is_run_name(name) and any(os.path.lexists(path / file) for file in (RUN, METRICS)):
             yield entry(Run(path))
 
 

@@ -19,10 +19,9 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        disk.check_kind(path)
         with disk.errors(path):
-            self._descriptor = os.open(
-                path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666
-            )
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | disk.PLAIN, 0o666)
 
     def acquire(self) -> None:
         """Take the lock for writing.
@@ -65,7 +64,7 @@ class Lock:
 def is_held(path: Path) -> bool:
     """Return whether some process holds the lock, by taking it shared for an instant."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | disk.PLAIN)
     except OSError:
         return False  # no lock file, no writer: it is made before the run has its name
     try:

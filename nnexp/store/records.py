@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from nnexp.checks import NAME
 from nnexp.store.sealed import SCHEMA
 from nnexp.training.history import Row
 
@@ -33,7 +34,7 @@ class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a run is: everything that its numbers follow from."""
 
     schema: int = SCHEMA
-    name: str
+    name: Annotated[str, Meta(pattern=rf"\A{NAME.pattern}\Z")]
     config: dict[str, Any]
     config_sha256: str
     data: DataRecord

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from nnexp.checks import is_run_name, printable
-from nnexp.errors import CorruptError, UsageError
+from nnexp.checks import is_run_name
+from nnexp.errors import ConfigError, CorruptError, UsageError
 from nnexp.store import disk, lock, metrics, sealed
 from nnexp.store.records import Result, RunRecord
 from nnexp.training.history import Row
+
+if TYPE_CHECKING:
+    from nnexp.config.model import Config
 
 RUN = "run.json"
 CONFIG = "config.yaml"
@@ -54,6 +58,24 @@ class Run:
             raise CorruptError(f"{self.path}: is not a run: it has no {RUN}")
         return record
 
+    @cached_property
+    def config(self) -> Config:
+        """The config that the run was trained with, checked as one from a file is.
+
+        Raises:
+            CorruptError: it cannot be trained, or is not the one that run.json has the digest of.
+        """
+        from nnexp.config import canonical, load  # noqa: PLC0415 - NumPy, which listing does without
+
+        path = self.path / RUN
+        try:
+            config = load.recorded(self.record.config, "its config")
+        except ConfigError as error:
+            raise CorruptError(f"{path}: is damaged: {error.problems[0]}") from error
+        if canonical.digest(config) != self.record.config_sha256:
+            raise CorruptError(f"{path}: is damaged: its config does not fit its checksum")
+        return config
+
     @property
     def result(self) -> Result | None:
         """How the run ended, or None while it has not."""
@@ -74,10 +96,9 @@ class Run:
         Raises:
             CorruptError: metrics.jsonl is damaged.
         """
-        path = self.path / METRICS
-        content = disk.read(path, METRICS_LIMIT) or b""
-        result = self.result
-        if result and hashlib.sha256(content).hexdigest() != result.files[METRICS]:
+        path, result = self.path / METRICS, self.result
+        content = disk.read(path, METRICS_LIMIT) or b""  # after the result: then it is complete
+        if result and hashlib.sha256(content).hexdigest() != result.files.get(METRICS):
             raise CorruptError(f"{path}: is damaged: its checksum does not fit {RESULT}")
         try:
             return metrics.decode(content)
@@ -85,11 +106,14 @@ class Run:
             raise CorruptError(f"{path}: is damaged: {error}") from error
 
     def checkpoints(self) -> dict[int, Path]:
-        """Return the checkpoints by epoch, the latest first."""
+        """Return the checkpoints by epoch, the latest first.
+
+        Raises:
+            CorruptError: they have no folder.
+        """
         folder = self.path / CHECKPOINTS
-        with disk.errors(folder):
-            matches = [(_CHECKPOINT.fullmatch(entry.name), entry) for entry in folder.iterdir()]
-        found = {int(match[1]): entry for match, entry in matches if match}
+        matches = [_CHECKPOINT.fullmatch(name) for name in disk.names(folder)]
+        found = {int(match[1]): folder / match[0] for match in matches if match}
         return dict(sorted(found.items(), reverse=True))
 
     def checkpoint_path(self, epoch: int) -> Path:
@@ -104,8 +128,8 @@ def at(path: Path) -> Run:
         UsageError: there is no such directory.
         CorruptError: it is no run, or its run.json is damaged.
     """
-    if not path.is_dir():
-        raise UsageError(f"{printable(str(path))}: there is no such run")
+    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
+        raise UsageError(f"{path}: there is no such run")
     run = Run(path)
     _ = run.record
     return run
@@ -119,7 +143,7 @@ def named(folder: Path, name: str) -> Run:
     """
     if not is_run_name(name):
         raise UsageError(
-            f"{printable(name)!r} cannot name a run: a name is 1 to 100 of A-Z a-z 0-9 . _ - and "
+            f"{name!r} cannot name a run: a name is 1 to 100 of A-Z a-z 0-9 . _ - and "
             "begins with a letter or digit; choose one with --name"
         )
     return Run(folder / name)

@@ -12,7 +12,8 @@ import msgspec
 from nnexp.errors import CorruptError
 from nnexp.store import disk
 
-LIMIT = 16 << 20
+LIMIT = 1 << 20
+"""A run.json has a few thousand bytes; JSON in memory is thirty times as large as in its file."""
 SCHEMA = 1
 """The number of the run directory's format; a reader refuses a larger one."""
 
@@ -50,7 +51,7 @@ def unseal(path: Path, raw: bytes, kind: type[T]) -> T:
                 f"(schema {content['schema']}; this one knows {SCHEMA})"
             )
         return msgspec.convert(content, kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise CorruptError(f"{path}: is damaged: {error}") from error
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 
 from nnexp.datasets.npz import Header
-from nnexp.errors import CorruptError, DiskError, LockedError, NameTakenError
-from nnexp.store import checkpoint, disk, metrics, sealed
+from nnexp.errors import DiskError, LockedError, NameTakenError
+from nnexp.store import checkpoint, commits, disk, metrics, sealed
 from nnexp.store.checkpoint import Arrays, Meta
+from nnexp.store.commits import Commit
 from nnexp.store.lock import Lock
 from nnexp.store.records import Result, RunRecord
 from nnexp.store.run import (
@@ -25,7 +26,6 @@ from nnexp.store.run import (
     LOCK,
     LOG,
     METRICS,
-    METRICS_LIMIT,
     PREDICTIONS,
     RESULT,
     RUN,
@@ -36,13 +36,6 @@ from nnexp.training.history import Row, best_row
 
 KEPT = 2
 """Checkpoints that are kept beside the best epoch's: the newest may turn out damaged."""
-
-
-class Committed(NamedTuple):
-    """Where an interrupted run stands."""
-
-    history: list[Row]
-    arrays: Arrays
 
 
 class Writer:
@@ -64,9 +57,7 @@ class Writer:
         """Give up the lock."""
         self._lock.release()
 
-    def restore(
-        self, expected: Mapping[str, Header], warn: Callable[[str], None]
-    ) -> Committed | None:
+    def restore(self, expected: Mapping[str, Header], warn: Callable[[str], None]) -> Commit | None:
         """Return the newest commit that is intact, and cut off what was not committed.
 
         Args:
@@ -78,28 +69,14 @@ class Writer:
         Raises:
             CorruptError: checkpoints are there, but none is intact.
         """
-        content = disk.read(self.run.path / METRICS, METRICS_LIMIT) or b""
-        paths = self.run.checkpoints()
-        problems: list[CorruptError] = []
-        for epoch, path in paths.items():
-            try:
-                meta, arrays = self._read(path, epoch, content, expected)
-            except CorruptError as error:
-                problems.append(error)
-                continue
-            for problem in problems:
-                warn(f"{problem}; going back to the checkpoint before it")
-            self._cut(content[: meta.metrics_length], len(content))
-            history = metrics.decode(content[: meta.metrics_length])
-            self._prune(history)
-            return Committed(history, arrays)
-        if paths or content.count(b"\n") > 1:
-            newest = f"; the newest: {problems[0]}" if problems else ""
-            raise CorruptError(
-                f"{self.run.path}: no intact checkpoint is left to go on from{newest}"
-            )
-        self._cut(b"", len(content))
-        return None
+        content = commits.recorded(self.run)
+        commit = commits.newest(self.run, content, expected, warn)
+        if commit is None:
+            self._cut(b"", len(content))
+            return None
+        self._cut(content[: commit.metrics_length], len(content))
+        self._prune(commit.history)
+        return commit
 
     def commit(self, history: list[Row], arrays: Arrays) -> None:
         """Make the last row of history, and the arrays that belong to it, permanent."""
@@ -117,16 +94,6 @@ class Writer:
         path = self.run.checkpoint_path(history[-1].epoch)
         disk.write_atomically(path, checkpoint.encode(meta, arrays))
         self._prune(history)
-
-    def load(self, epoch: int, expected: Mapping[str, Header]) -> Arrays:
-        """Return the arrays that were committed with an epoch.
-
-        Raises:
-            CorruptError: its checkpoint is missing or damaged.
-        """
-        path = self.run.checkpoint_path(epoch)
-        content = disk.read(self.run.path / METRICS, METRICS_LIMIT) or b""
-        return self._read(path, epoch, content, expected)[1]
 
     def finish(self, result: Result, predictions: Arrays) -> None:
         """Write what the run came to; with result.json it is finished."""
@@ -150,20 +117,6 @@ class Writer:
     def log(self, line: str) -> None:
         """Note what happened to the run, for people."""
         disk.append(self.run.path / LOG, (line + "\n").encode(), sync=False)
-
-    def _read(
-        self, path: Path, epoch: int, content: bytes, expected: Mapping[str, Header]
-    ) -> tuple[Meta, Arrays]:
-        """Read a checkpoint and hold it against the run it stands in."""
-        raw = disk.read(path, checkpoint.LIMIT)
-        if raw is None:
-            raise CorruptError(f"{path}: is missing")
-        meta, arrays = checkpoint.decode(str(path), raw, expected)
-        if meta.epoch != epoch or meta.config_sha256 != self.run.record.config_sha256:
-            raise CorruptError(f"{path}: belongs to another epoch or run")
-        if hashlib.sha256(content[: meta.metrics_length]).hexdigest() != meta.metrics_sha256:
-            raise CorruptError(f"{path}: its epoch's rows in {METRICS} are damaged")
-        return meta, arrays
 
     def _cut(self, committed: bytes, length: int) -> None:
         if len(committed) < length:

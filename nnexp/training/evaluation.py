@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from nnexp.nn.arrays import Array
 from nnexp.nn.penalties import Penalty
-from nnexp.nn.propagation import Propagations
+from nnexp.nn.propagation import Propagation, Propagations
 from nnexp.training.feed import Feed
 
 ROWS = 500
@@ -30,12 +31,28 @@ class Evaluation(NamedTuple):
 def evaluate(theta: Array, feed: Feed, propagations: Propagations, penalty: Penalty) -> Evaluation:
     """Return the measure of the parameters theta on all examples of a feed."""
     predicted = np.empty(len(feed), np.int64)
-    cost, done = 0.0, 0
+    cost = 0.0
+    for place, propagation, targets in _passes(theta, feed, propagations):
+        cost += propagation.cost(targets)
+        np.argmax(propagation.outputs, axis=1, out=predicted[place])
+    accuracy = int(np.count_nonzero(predicted == feed.labels)) / len(feed)
+    return Evaluation(cost / len(feed) + penalty.total(theta), accuracy, predicted)
+
+
+def outputs(theta: Array, feed: Feed, propagations: Propagations) -> Array:
+    """Return what the network puts out for each example of a feed, (examples, classes)."""
+    passes = _passes(theta, feed, propagations)
+    whole: Array = np.concatenate([propagation.outputs.copy() for _, propagation, _ in passes])
+    return whole
+
+
+def _passes(
+    theta: Array, feed: Feed, propagations: Propagations
+) -> Iterator[tuple[slice, Propagation, Array]]:
+    """Yield, for some examples at a time: where they stand, their forward pass, their targets."""
+    done = 0
     for inputs, targets in feed.batches(np.arange(len(feed)), ROWS):
         propagation = propagations[len(inputs)]
         propagation.forward(theta, inputs)
-        cost += propagation.cost(targets)
-        np.argmax(propagation.outputs, axis=1, out=predicted[done : done + len(inputs)])
+        yield slice(done, done + len(inputs)), propagation, targets
         done += len(inputs)
-    accuracy = int(np.count_nonzero(predicted == feed.labels)) / len(feed)
-    return Evaluation(cost / len(feed) + penalty.total(theta), accuracy, predicted)

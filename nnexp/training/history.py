@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 
 class Row(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -13,7 +14,7 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     What is listed has a number for each layer, the first hidden one first.
     """
 
-    epoch: int
+    epoch: Annotated[int, Meta(ge=1, le=1_000_000)]
     learning_rate: float | None
     train_cost: float | UnsetType = UNSET
     train_accuracy: float | UnsetType = UNSET

@@ -1,0 +1,172 @@
+"""The book's published numbers beside what nnexp obtains over five seeds: docs/book.md's table.
+
+    python -m benchmarks.book --runs book-runs
+
+Each config of configs/book is trained with seeds 0 to 4, all configs with one seed before the
+next seed. It can be stopped and started again at any time: finished runs are read, not trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import NamedTuple
+
+import msgspec
+
+from nnexp import experiment
+from nnexp.config import load
+from nnexp.config.model import Config
+from nnexp.errors import DivergedError
+from nnexp.reproduction.measures import MEASURES, curve
+from nnexp.store.run import Run
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "book"
+
+
+class Number(NamedTuple):
+    """A published number and how it is measured in a run."""
+
+    published: str
+    series: str
+    """A key of metrics.jsonl; test_at_best: the result's test accuracy."""
+    measure: str = "last"
+    meaning: str = ""
+
+
+class Row(NamedTuple):
+    """A config and the numbers that the book gives of it."""
+
+    config: str
+    numbers: tuple[Number, ...]
+
+
+NONE = "-"
+"""Stands where the book has no number."""
+
+TEST, VALIDATION, COST = "test_accuracy", "validation_accuracy", "train_cost"
+
+
+def _last(published: str, series: str) -> tuple[Number, ...]:
+    return (Number(published, series),)
+
+
+def _peak(published: str, epoch: int | None = None) -> tuple[Number, ...]:
+    numbers = [Number(published, TEST, "highest")]
+    return (*numbers, *([Number(str(epoch), TEST, "highest epoch")] if epoch else []))
+
+
+def _ends(first: str, last: str, series: str = VALIDATION) -> tuple[Number, ...]:
+    return Number(first, series, "first"), Number(last, series)
+
+
+def _training(full: int, for_good: int) -> tuple[Number, ...]:
+    accuracy = "train_accuracy"
+    return (
+        Number(str(full), accuracy, "full epoch"),
+        Number(str(for_good), accuracy, "full for good epoch"),
+    )
+
+
+SIZES = (100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)
+BY_SIZE = ("69.09", "76.37", "85.29", "88.85", "91.27", "93.24", "94.89", "95.85", "95.97")
+BY_DEPTH = ("96.48", "96.90", "96.57", "96.53")
+
+ROWS = (
+    Row("cross-entropy-30", (*_last("95.49", TEST), *_peak("95.33"))),
+    Row("cross-entropy-100", (*_last("96.82", TEST), Number(NONE, TEST, "highest"))),
+    Row("quadratic-30", (Number(NONE, TEST), *_peak("95.42"))),
+    Row("quadratic-100", (*_last("96.59", TEST), Number(NONE, TEST, "highest"))),
+    Row(
+        "overfitting-1000",
+        (*_peak("82.27", 375), *_training(68, 74), Number("15", "test_cost", "lowest epoch")),
+    ),
+    Row("regularized-1000", (*_peak("87.10", 384), *_training(69, 73))),
+    Row("regularized-30", _peak("96.49", 29)),
+    Row("regularized-100", (*_last("97.92", VALIDATION), Number(NONE, VALIDATION, "highest"))),
+    Row("slower-100", (*_last("98.04", VALIDATION), Number(NONE, VALIDATION, "highest"))),
+    Row("weight-init-30-new", _ends("92.70", "96.50")),
+    Row("weight-init-30-large", _ends("86.43", "96.37")),
+    Row("weight-init-100-new", _ends("92.95", "97.81")),
+    Row("weight-init-100-large", _ends("89.94", "97.42")),
+    Row("eta-0.025", _ends(".8781", ".3392", COST)),
+    Row("eta-0.25", _ends(".4950", ".3388", COST)),
+    Row("eta-2.5", _ends(".9249", ".8607", COST)),
+    *(
+        Row(f"more-data-{size}", _last(accuracy, VALIDATION))
+        for size, accuracy in zip(SIZES, BY_SIZE, strict=True)
+    ),
+    *(
+        Row(
+            "deeper" + "-30" * depth,
+            (Number(accuracy, VALIDATION), Number(NONE, VALIDATION, "highest")),
+        )
+        for depth, accuracy in enumerate(BY_DEPTH, 1)
+    ),
+    Row("softmax-100", (Number("97.80", "test_at_best"),)),
+)
+
+
+def main() -> None:
+    """Train what is missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--runs", type=Path, default=Path("book-runs"))
+    parser.add_argument("--seeds", type=int, default=5, help="seeds 0 to this one less 1")
+    arguments = parser.parse_args()
+    runs: dict[str, list[Run]] = {row.config: [] for row in ROWS}
+    for seed in range(arguments.seeds):
+        for row in ROWS:
+            runs[row.config].append(train(row.config, seed, arguments.runs))
+    print("\n".join(table(runs)))
+
+
+def train(name: str, seed: int, runs: Path) -> Run:
+    """Return a config's run with a seed, finished; a diverged one counts as it is."""
+    config: Config = msgspec.structs.replace(load.read(CONFIGS / f"{name}.yaml"), seed=seed)
+    run = Run(runs / experiment.run_name(config, name))
+    try:
+        for _ in experiment.events(config, run):
+            pass
+    except DivergedError as error:
+        print(error)
+    return run
+
+
+def table(runs: dict[str, list[Run]]) -> list[str]:
+    """Return the lines of the Markdown table."""
+    lines = ["| config | measure | published | mean ± sd |", "| --- | --- | --- | --- |"]
+    for row in ROWS:
+        for number in row.numbers:
+            values = [measured(run, number) for run in runs[row.config]]
+            what = f"{number.series.replace('_', ' ')}, {number.measure}"
+            lines.append(
+                f"| `{row.config}` | {what} | {number.published} | {spread(values, number)} |"
+            )
+    return lines
+
+
+def measured(run: Run, number: Number) -> float:
+    """Return what a run obtained, accuracies in per cent."""
+    if number.series == "test_at_best":
+        return 100 * float((run.result and run.result.test_accuracy) or "nan")
+    value = MEASURES[number.measure](curve(run.history(), number.series))
+    is_share = number.series.endswith("accuracy") and not number.measure.endswith("epoch")
+    return 100 * value if is_share else value
+
+
+def spread(values: Sequence[float], number: Number) -> str:
+    """Return mean and standard deviation, as many digits as are published."""
+    digits = 4 if number.series == COST else 2
+    if number.measure.endswith("epoch"):
+        digits = 0
+    reached = [value for value in values if value != float("inf")]
+    if len(reached) < len(values):
+        return f"reached by {len(reached)} of {len(values)}"
+    deviation = f" ± {stdev(reached):.{digits}f}" if len(reached) > 1 else ""
+    return f"{mean(reached):.{digits}f}{deviation}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""nnexp evaluate: runs on validation or test data, and their vote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnexp.cli import options
+from nnexp.cli.text import as_json as json_line
+from nnexp.cli.text import percent, put, table
+
+if TYPE_CHECKING:
+    from nnexp.analysis.voting import Evaluated, On
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@click.option(
+    "--on",
+    type=click.Choice(["validation", "test"]),
+    default="validation",
+    show_default=True,
+    help="The examples to measure on.",
+)
+@options.as_json
+def evaluate(runs: tuple[Path, ...], on: On, as_json: bool) -> None:
+    """Measure each RUN's best epoch on validation or test data; several RUNs also vote.
+
+    \b
+    Example:
+      nnexp evaluate runs/A --on test
+      nnexp evaluate runs/A-s0 runs/A-s1 runs/A-s2
+
+    The vote takes the class whose mean output over the runs is the largest.
+    """
+    from nnexp.analysis import voting
+    from nnexp.store.run import at
+
+    evaluated = voting.evaluate([at(run) for run in runs], on)
+    put(json_line(_tree(evaluated)) if as_json else _text(evaluated))
+
+
+def _tree(evaluated: Evaluated) -> dict[str, Any]:
+    return {
+        "on": evaluated.on,
+        "examples": evaluated.examples,
+        "runs": [each._asdict() for each in evaluated.runs],
+        "vote": None if evaluated.vote is None else {"accuracy": evaluated.vote.accuracy},
+    }
+
+
+def _text(evaluated: Evaluated) -> str:
+    rows = [
+        [each.run, str(each.epoch), f"{each.cost:.4f}", percent(each.accuracy)]
+        for each in evaluated.runs
+    ]
+    if evaluated.vote is not None:
+        rows.append([f"vote of {len(rows)}", "", "", percent(evaluated.vote.accuracy)])
+    header = ("run", "best epoch", f"{evaluated.on} cost", f"{evaluated.on} accuracy")
+    return table(header, rows)

@@ -1,0 +1,137 @@
+"""How the comparison of a figure with what was published is told: as tables, or as JSON."""
+
+from __future__ import annotations
+
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnexp.cli.text import table
+
+if TYPE_CHECKING:
+    from nnexp.reproduction.plan import Part
+    from nnexp.reproduction.verdicts import Comparison, Number, Series
+
+
+def text(parts: list[Part], compared: list[Comparison], promised: list[bool]) -> str:
+    """Return all that is to be said of a figure: points, numbers and the verdict of each net."""
+    blocks = []
+    for part, comparison, is_promised in zip(parts, compared, promised, strict=True):
+        blocks += [_points(each) for each in comparison.series]
+        if comparison.series:
+            blocks.append(_summary(comparison.series))
+        blocks.append(_numbers(comparison.numbers))
+        promise = _promise(part, is_promised=is_promised)
+        blocks.append(f"{part.book.run.path}: {comparison.verdict} ({promise})")
+    return "\n\n".join(blocks)
+
+
+def _promise(part: Part, *, is_promised: bool) -> str:
+    if is_promised:
+        return "exact is promised"
+    return {
+        "points": "nothing is promised under --set",
+        "numbers": "rounding errors grow: only the book's numbers are promised",
+        "band": "chaotic: only a band is promised, which --seeds 5 gives",
+    }[part.net.promise]
+
+
+def _points(series: Series) -> str:
+    rows = [
+        [str(p.epoch), _shown(p.published), _shown(p.obtained), "" if p.is_equal else "differs"]
+        for p in series.points
+    ]
+    return table(("epoch", f"published {_words(series.key)}", "obtained", ""), rows)
+
+
+def _summary(series: tuple[Series, ...]) -> str:
+    rows = [
+        [
+            _words(each.key),
+            f"{len(each.points)} of {each.published}",
+            str(sum(point.is_equal for point in each.points)),
+            f"{max((abs(p.published - p.obtained) for p in each.points), default=0):.3g}",
+        ]
+        for each in series
+    ]
+    return table(("series", "epochs compared", "equal", "greatest difference"), rows)
+
+
+def _numbers(numbers: tuple[Number, ...]) -> str:
+    rows = [
+        [
+            f"{number.headline.measure} {_words(number.headline.series)}",
+            _decimal(number.headline.published, number),
+            _decimal(number.obtained, number),
+            _spread(number),
+            number.verdict,
+        ]
+        for number in numbers
+    ]
+    return table(("number", "published", "obtained", "seeds: mean ± sd", "verdict"), rows)
+
+
+def _spread(number: Number) -> str:
+    from statistics import mean, stdev
+
+    if len(number.seeds) < 2 or not all(map(isfinite, number.seeds)):  # noqa: PLR2004 - a spread
+        return "-"
+    return f"{_decimal(mean(number.seeds), number)} ± {_decimal(stdev(number.seeds), number)}"
+
+
+def _decimal(value: float, number: Number) -> str:
+    return f"{value:.{min(number.headline.digits, 6)}f}"
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _shown(value: float) -> str:
+    return str(value) if value != int(value) else str(int(value))
+
+
+def tree(
+    figure: str,
+    parts: list[Part],
+    compared: list[Comparison],
+    promised: list[bool],
+    picture: Path,
+) -> dict[str, Any]:
+    """Return the same as plain values; null stands for what never happened."""
+    return {
+        "figure": figure,
+        "picture": str(picture),
+        "nets": [
+            {
+                "net": part.net.name,
+                "run": str(part.book.run.path),
+                "seeds": [str(run.path) for _, run in part.seeds],
+                "promised_exact": is_promised,
+                "verdict": comparison.verdict,
+                "series": [_series_tree(each) for each in comparison.series],
+                "numbers": [_number_tree(each) for each in comparison.numbers],
+            }
+            for part, comparison, is_promised in zip(parts, compared, promised, strict=True)
+        ],
+    }
+
+
+def _series_tree(series: Series) -> dict[str, Any]:
+    points = [point._asdict() for point in series.points]
+    return {"series": series.key, "exact": series.is_exact, "points": points}
+
+
+def _number_tree(number: Number) -> dict[str, Any]:
+    series, measure, published, _ = number.headline
+    return {
+        "number": f"{measure} {_words(series)}",
+        "published": published,
+        "obtained": _finite(number.obtained),
+        "seeds": [_finite(value) for value in number.seeds],
+        "verdict": number.verdict,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None

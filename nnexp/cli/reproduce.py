@@ -1,0 +1,146 @@
+"""nnexp reproduce: the book's figures, trained again and held against what was published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nnexp.cli import figures, options, signals, training
+from nnexp.cli.text import as_json as json_line
+from nnexp.cli.text import put, say, table
+from nnexp.cli.train import Seeds
+from nnexp.errors import CheckFailedError, UsageError
+
+if TYPE_CHECKING:
+    from nnexp.reproduction.figures import Figure
+    from nnexp.reproduction.plan import Part
+    from nnexp.reproduction.verdicts import Comparison
+
+
+@click.command()
+@click.argument("figure", required=False)
+@click.option(
+    "--against",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The author's file of the figure, to compare with point by point.",
+)
+@options.runs
+@options.settings
+@click.option(
+    "--seeds",
+    type=Seeds(),
+    metavar="N|LIST",
+    help="Also train with these seeds and nnexp's own generators, for the spread.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where the picture goes (.png, .svg or .pdf); by default beside the runs.",
+)
+@options.as_json
+@options.quiet
+def reproduce(
+    figure: str | None,
+    against: Path | None,
+    runs: Path,
+    settings: tuple[str, ...],
+    seeds: list[int] | None,
+    plot: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train a FIGURE of the book again; print published beside obtained. Without FIGURE: list them.
+
+    \b
+    Example:
+      nnexp reproduce
+      nnexp reproduce weight_initialization_30 --against weight_initialization_30.json
+      nnexp reproduce overfitting_full --seeds 5
+
+    With the author's file (fig/FIGURE.json of the book's companion code) every point is
+    compared, without it the numbers that the book names. Exact means: all counts equal, costs
+    within 1e-12, other numbers equal to the published digits. Within the seeds' spread means:
+    in the 95 % prediction interval of the seeds' runs. Exits 7 if a net that is promised to be
+    exact is not; nothing is promised of the two chaotic nets, nor of --set without a file.
+    """
+    from nnexp.reproduction import against as files
+    from nnexp.reproduction import picture
+    from nnexp.reproduction.figures import FIGURES
+    from nnexp.reproduction.plan import compare, plan
+
+    if figure is None:
+        put(_listed(FIGURES, as_json=as_json))
+        return
+    chosen = _figure(FIGURES, figure)
+    target = plot or runs / f"{figure}.png"
+    picture.check(target)
+    parts = plan(figure, chosen, runs, settings, seeds or [])
+    published = None
+    if against is not None:
+        configs = [part.book.config for part in parts]
+        published = files.read(against, figure, chosen, configs)
+    _train(parts, quiet=quiet)
+    compared = [
+        compare(part, published[place] if published else None) for place, part in enumerate(parts)
+    ]
+    picture.draw(target, f"{figure}: {chosen.title}", parts, published)
+    promised = [
+        part.net.is_exact_promised(against=published is not None)
+        and (published is not None or not settings)
+        for part in parts
+    ]
+    if as_json:
+        put(json_line(figures.tree(figure, parts, compared, promised, target)))
+    else:
+        put(figures.text(parts, compared, promised))
+    if not quiet:
+        say(f"{target}: published and obtained")
+    _check(figure, parts, compared, promised)
+
+
+def _figure(figures: dict[str, Figure], name: str) -> Figure:
+    from difflib import get_close_matches
+
+    if name in figures:
+        return figures[name]
+    close = get_close_matches(name, figures, 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise UsageError(f"unknown figure {name!r}{hint} (known: {', '.join(figures)})")
+
+
+def _listed(figures: dict[str, Figure], *, as_json: bool) -> str:
+    if as_json:
+        listed = [
+            {"figure": name, "title": figure.title, "nets": [net.name for net in figure.nets]}
+            for name, figure in figures.items()
+        ]
+        return json_line(listed)
+    return table(("figure", "what it shows"), list(map(list, _titles(figures))), left=2)
+
+
+def _titles(figures: dict[str, Figure]) -> list[tuple[str, str]]:
+    return [(name, figure.title) for name, figure in figures.items()]
+
+
+def _train(parts: list[Part], *, quiet: bool) -> None:
+    with signals.noted() as signal:
+        for part in parts:
+            for config, run in part.trainings:
+                training.follow(config, run, signal, quiet=quiet)
+
+
+def _check(
+    figure: str, parts: list[Part], compared: list[Comparison], promised: list[bool]
+) -> None:
+    """Raise if a net that is promised to be exact is not."""
+    broken = [
+        part.net.name or figure
+        for part, comparison, is_promised in zip(parts, compared, promised, strict=True)
+        if is_promised and comparison.verdict != "exact"
+    ]
+    if broken:
+        raise CheckFailedError(f"{figure}: not exact, as was promised: {', '.join(broken)}")

@@ -1,0 +1,1 @@
+"""The book's figures: what was published, and how near a run comes to it."""

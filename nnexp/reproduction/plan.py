@@ -1,0 +1,114 @@
+"""What a figure needs: its nets' configs and runs, and the comparison once they are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from nnexp.config import dump, load
+from nnexp.config.model import Config
+from nnexp.experiment import run_name
+from nnexp.reproduction.against import Published
+from nnexp.reproduction.figures import Figure, Headline, Net
+from nnexp.reproduction.measures import MEASURES, Curve, curve, measured
+from nnexp.reproduction.obtained import obtained
+from nnexp.reproduction.verdicts import TOLERANCE_DIGITS, Comparison, Number, compare_series
+from nnexp.store.run import Run, named
+from nnexp.streams import Pcg64
+
+
+class Training(NamedTuple):
+    """A config and the run it is trained into."""
+
+    config: Config
+    run: Run
+
+
+class Part(NamedTuple):
+    """One net of a figure, as it is going to be trained."""
+
+    net: Net
+    book: Training
+    """With the generators of the book's own process."""
+    seeds: tuple[Training, ...]
+    """With nnexp's own, for the spread."""
+
+    @property
+    def trainings(self) -> tuple[Training, ...]:
+        """All of them, in their order."""
+        return (self.book, *self.seeds)
+
+
+def plan(
+    name: str, figure: Figure, runs: Path, settings: Sequence[str] = (), seeds: Sequence[int] = ()
+) -> list[Part]:
+    """Return what is to be trained for a figure.
+
+    What the process did before a net stays the book's, whatever the settings.
+
+    Args:
+        name: the figure's.
+        figure: the figure.
+        runs: the folder of the runs.
+        settings: KEY=VALUE each, put over every net's config.
+        seeds: of further runs, with ``rng: pcg64``.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    parts = []
+    for net in figure.nets:
+        config = load.parse(dump.to_yaml(net.config), name, settings)
+        others = [msgspec.structs.replace(config, rng=Pcg64(), seed=seed) for seed in seeds]
+        for other in others:
+            load.check(other, "--seeds")
+        stem = f"{name}-{net.name}" if net.name else name
+        book, *seeded = [Training(c, named(runs, run_name(c, stem))) for c in (config, *others)]
+        parts.append(Part(net, book, tuple(seeded)))
+    return parts
+
+
+def compare(part: Part, published: Published | None) -> Comparison:
+    """Return what was published of a net beside what its runs, all finished, obtained.
+
+    Without an author's file the numbers are the book's; with one, they are measured in it.
+    """
+    if published is None:
+        numbers = [_number(part, headline) for headline in part.net.headlines]
+        return Comparison((), tuple(numbers))
+    found = {key: obtained(part.book.run, key) for key in published}
+    series = compare_series(published, found)
+    numbers = [
+        _number_of(part, key, measure, published[key])
+        for key in published
+        for measure in ("first", "last", *(["highest"] if key.endswith("accuracy") else []))
+        if _shared(published[key], found[key]).epochs
+    ]
+    return Comparison(series, tuple(numbers))
+
+
+def _number(part: Part, headline: Headline) -> Number:
+    values = [
+        measured(curve(training.run.history(), headline.series), headline.series, headline.measure)
+        for training in part.trainings
+    ]
+    return Number(headline, values[0], tuple(values[1:]))
+
+
+def _number_of(part: Part, key: str, measure: str, published: Curve) -> Number:
+    """Measure a published curve and the obtained ones, in the epochs that all have."""
+    measure_of = MEASURES[measure]
+    curves = [_shared(obtained(training.run, key), published) for training in part.trainings]
+    theirs = measure_of(_shared(published, curves[0]))
+    own, *others = [measure_of(each) if each.epochs else float("nan") for each in curves]
+    return Number(Headline(key, measure, theirs, TOLERANCE_DIGITS), own, tuple(others))
+
+
+def _shared(curve: Curve, other: Curve) -> Curve:
+    """Return what a curve is in the epochs that another has too."""
+    wanted = set(other.epochs)
+    kept = [(e, v) for e, v in zip(*curve, strict=True) if e in wanted]
+    return Curve([epoch for epoch, _ in kept], [value for _, value in kept])

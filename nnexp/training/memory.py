@@ -1,0 +1,54 @@
+"""How much memory a training takes, told from its sizes before anything is allocated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+from nnexp.optim.optimizers import Optimizer
+from nnexp.optim.quasi_newton import LBfgs
+from nnexp.training.evaluation import ROWS
+from nnexp.training.feed import CHUNK
+
+LIMIT = 8 << 30
+"""8 GiB; the largest network of the book takes a hundredth of one."""
+
+VECTORS = 12
+"""Arrays like theta: the penalty's, gradients, an optimizer's two, a copy, the draws in float64."""
+
+LAYERS = 5
+"""Arrays that hold a number for each neuron and each example that goes through at once."""
+
+
+def needed(
+    sizes: Sequence[int], optimizer: Optimizer, batch_size: int | Literal["all"], itemsize: int
+) -> int:
+    """Return about how many bytes it takes to train a network.
+
+    Args:
+        sizes: neurons of each layer, the inputs first and the outputs last.
+        optimizer: what it remembers counts.
+        batch_size: examples that training takes at once, though never more than ``CHUNK``.
+        itemsize: bytes of a number.
+    """
+    vectors = VECTORS + (4 * optimizer.memory if isinstance(optimizer, LBfgs) else 0)
+    rows = ROWS + (CHUNK if batch_size == "all" else min(batch_size, CHUNK))
+    return itemsize * (vectors * _parameters(sizes) + LAYERS * rows * sum(sizes))
+
+
+def why_not(
+    sizes: Sequence[int], optimizer: Optimizer, batch_size: int | Literal["all"], itemsize: int
+) -> str | None:
+    """Return in words why a network is too large to be trained, or None if it is not."""
+    size = needed(sizes, optimizer, batch_size, itemsize)
+    if size <= LIMIT:
+        return None
+    return (
+        f"a network of {_parameters(sizes)} parameters would take about {size / 2**30:.1f} GiB "
+        f"of memory to train; the limit is {LIMIT >> 30} GiB"
+    )
+
+
+def _parameters(sizes: Sequence[int]) -> int:
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))

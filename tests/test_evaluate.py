@@ -1,0 +1,236 @@
+"""nnexp evaluate: runs measured again, and their vote."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from nnexp.analysis import voting
+from nnexp.errors import CorruptError, MismatchError, UsageError
+from nnexp.nn.network import Network
+from nnexp.store import commits
+from nnexp.store.run import Run
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+LABELS = np.array([0, 1, 2, 1])
+
+
+def test_a_vote_goes_to_the_class_with_the_largest_mean_output() -> None:
+    """Two are right and unsure in the first example, one is wrong and sure; and so on."""
+    nets = np.array(
+        [
+            [[0.6, 0.4, 0.0], [0.1, 0.9, 0.0], [0.5, 0.0, 0.4], [0.9, 0.8, 0.0]],
+            [[0.6, 0.4, 0.0], [0.8, 0.7, 0.0], [0.5, 0.0, 0.4], [0.0, 0.9, 0.0]],
+            [[0.0, 0.3, 0.9], [0.8, 0.7, 0.0], [0.0, 0.0, 0.4], [0.9, 0.0, 0.0]],
+        ]
+    )
+    vote = voting.voted(nets.mean(axis=0), LABELS)
+    assert vote.predicted.tolist() == [0, 1, 2, 0]
+    assert vote.accuracy == 3 / 4
+
+
+def test_a_tie_goes_to_the_first_class() -> None:
+    assert voting.voted(np.array([[0.5, 0.5], [0.2, 0.2]]), np.array([0, 1])).accuracy == 0.5
+
+
+def test_tanh_outputs_vote_on_the_scale_of_the_others() -> None:
+    tanh = Network((2, 3), "tanh", "tanh", "quadratic")
+    linear = Network((2, 3), "tanh", "linear", "quadratic")
+    outputs = np.array([[-1.0, 0.0, 1.0]])
+    assert voting.degrees(outputs, tanh).tolist() == [[0.0, 0.5, 1.0]]
+    assert voting.degrees(outputs, linear).tolist() == [[-1.0, 0.0, 1.0]]
+
+
+@pytest.fixture
+def runs(bench: Bench) -> list[str]:
+    """Three runs that differ in their seeds."""
+    return bench("train", "tiny.yaml", "--seeds", "3", "-q").out.split()
+
+
+def result(bench: Bench, run: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((bench.folder / run / "result.json").read_text())
+    return found
+
+
+def test_a_run_s_measure_is_the_one_it_recorded_to_the_last_digit(
+    bench: Bench, runs: list[str]
+) -> None:
+    for run in runs:
+        recorded = result(bench, run)
+        best = recorded["best"]
+        (on_validation,) = json.loads(bench("evaluate", run, "--json").out)["runs"]
+        assert on_validation == {
+            "run": run,
+            "epoch": best["epoch"],
+            "cost": best["validation_cost"],
+            "accuracy": best["validation_accuracy"],
+        }
+        said = json.loads(bench("evaluate", run, "--on", "test", "--json").out)
+        (on_test,) = said["runs"]
+        assert on_test["cost"] == recorded["test_cost"]
+        assert on_test["accuracy"] == recorded["test_accuracy"]
+        assert (said["examples"], said["vote"]) == (40, None)
+
+
+def outputs(bench: Bench, run: str, split: str) -> Any:  # noqa: ANN401 - an array
+    """Return a run's outputs from its checkpoint's arrays and the data, by NumPy alone."""
+    epoch = result(bench, run)["best"]["epoch"]
+    signal = np.load(bench.folder / "tiny.npz")[f"x_{split}"] / 255
+    with np.load(bench.folder / run / "checkpoints" / f"epoch-{epoch:06d}.npz") as arrays:
+        for layer in (1, 2):
+            z = signal @ arrays[f"weights_{layer}"] + arrays[f"biases_{layer}"]
+            signal = 1 / (1 + np.exp(-z))
+    return signal
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_several_runs_vote_by_the_mean_of_their_outputs(
+    bench: Bench, runs: list[str], split: str
+) -> None:
+    said = json.loads(bench("evaluate", *runs, "--on", split, "--json").out)
+    mean = np.mean([outputs(bench, run, split) for run in runs], axis=0)
+    labels = np.load(bench.folder / "tiny.npz")[f"y_{split}"]
+    assert said["vote"]["accuracy"] == np.mean(mean.argmax(axis=1) == labels)
+    assert [each["run"] for each in said["runs"]] == runs
+
+
+def test_runs_of_other_architectures_and_outputs_vote_too(bench: Bench, runs: list[str]) -> None:
+    other = bench.config(
+        "other.yaml", hidden=[4, 3], output="softmax", cost="log-likelihood", dtype="float64"
+    )
+    run = bench("train", other, "-q").out.strip()
+    said = json.loads(bench("evaluate", runs[0], run, "--json").out)
+    assert said["vote"] is not None
+
+
+def test_the_table_has_a_line_a_run_and_one_for_the_vote(bench: Bench, runs: list[str]) -> None:
+    said = bench("evaluate", *runs)
+    lines = said.out.splitlines()
+    assert said.code == 0
+    assert "validation cost  validation accuracy" in lines[0]
+    assert [line.split()[0] for line in lines[1:4]] == runs
+    assert lines[4].startswith("vote of 3 ")
+    assert len(bench("evaluate", runs[0]).out.splitlines()) == 2
+
+
+def test_nothing_of_a_run_is_changed_and_no_lock_is_taken(bench: Bench, runs: list[str]) -> None:
+    path = bench.folder / runs[0]
+    before = {each: each.read_bytes() for each in path.rglob("*") if each.is_file()}
+    lock = os.open(path / "LOCK", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    assert bench("evaluate", *runs).code == 0
+    os.close(lock)
+    assert before == {each: each.read_bytes() for each in path.rglob("*") if each.is_file()}
+
+
+def test_an_interrupted_run_is_measured_at_its_best_committed_epoch(bench: Bench) -> None:
+    run = bench("train", bench.config(epochs=9), "--until", "2", "-q").out.strip()
+    rows = (bench.folder / run / "metrics.jsonl").read_text().splitlines()
+    best = max(map(json.loads, rows), key=lambda row: (row["validation_accuracy"], -row["epoch"]))
+    with (bench.folder / run / "metrics.jsonl").open("a") as file:  # killed before its commit
+        file.write(json.dumps(best | {"epoch": 3, "validation_accuracy": 1.0}) + "\n")
+    (measured,) = json.loads(bench("evaluate", run, "--json").out)["runs"]
+    assert (measured["epoch"], measured["cost"]) == (best["epoch"], best["validation_cost"])
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_checkpoints_that_a_running_writer_has_just_removed_are_looked_for_anew(
+    bench: Bench, runs: list[str], monkeypatch: pytest.MonkeyPatch, *, running: bool
+) -> None:
+    path = bench.folder / runs[0]
+    missing = [CorruptError("is missing") for _ in (path / "checkpoints").iterdir()]
+    (path / "result.json").unlink()
+    real = commits.read
+
+    def read(*arguments: Any) -> Any:  # noqa: ANN401 - what the real one takes and returns
+        if missing:
+            raise missing.pop()
+        return real(*arguments)
+
+    monkeypatch.setattr(commits, "read", read)
+    with (path / "LOCK").open("rb+") as lock:
+        if running:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            assert voting.evaluate([Run(path)]).runs[0].accuracy > 0
+        else:
+            with pytest.raises(CorruptError, match="no intact checkpoint is left"):
+                voting.evaluate([Run(path)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (["data.classes=[2, 1, 0]"], "has other classes than"),
+        (["data.validation=30"], "has other number of validation examples than"),
+        (["data.file=other.npz"], "has other data than"),
+    ],
+)
+def test_runs_of_other_data_cannot_vote(
+    bench: Bench, runs: list[str], settings: list[str], told: str
+) -> None:
+    bench.data(seed=1, name="other.npz")
+    other = bench("train", "tiny.yaml", "-q", "--set", *settings).out.strip()
+    said = bench("evaluate", runs[0], other)
+    assert (said.code, said.out) == (6, "")
+    assert told in said.err
+    assert said.err.startswith(other)
+    assert bench("evaluate", other).code == 0
+
+
+def test_fewer_training_examples_or_another_scale_are_no_obstacle(
+    bench: Bench, runs: list[str]
+) -> None:
+    settings = ("--set", "data.train=50", "--set", "data.scale=256")
+    other = bench("train", "tiny.yaml", "-q", *settings).out.strip()
+    assert bench("evaluate", runs[0], other).code == 0
+
+
+def test_data_that_has_changed_since_is_refused(bench: Bench, runs: list[str]) -> None:
+    bench.data(seed=1)
+    said = bench("evaluate", runs[0])
+    assert said.code == 6
+    assert "the data is not what this run was trained on (x_test, x_train," in said.err
+
+
+def test_what_cannot_be_measured_exits_2_and_says_why(bench: Bench, runs: list[str]) -> None:
+    said = bench("evaluate", runs[0], str(bench.folder / runs[0]))
+    assert (said.code, said.err) == (2, f"{bench.folder / runs[0]}: is named twice\n")
+    assert bench("evaluate").code == 2
+    assert bench("evaluate", "nowhere").code == 2
+    with np.load("tiny.npz") as arrays:
+        np.savez("no-test.npz", **{name: arrays[name] for name in arrays if "test" not in name})
+    run = bench("train", "tiny.yaml", "-q", "--set", "data.file=no-test.npz").out.strip()
+    said = bench("evaluate", run, "--on", "test")
+    assert (said.code, said.err) == (2, f"{run}: its data has no test examples\n")
+    assert bench("evaluate", run).code == 0
+
+
+def test_a_run_without_a_committed_epoch_has_nothing_to_measure(bench: Bench) -> None:
+    run = bench.folder / bench("train", "tiny.yaml", "--until", "1", "-q").out.strip()
+    for file in (run / "checkpoints").iterdir():
+        file.unlink()
+    with pytest.raises(UsageError, match="has no evaluated epoch yet"):
+        voting.evaluate([Run(run)])
+
+
+def test_a_damaged_checkpoint_exits_5(bench: Bench, runs: list[str]) -> None:
+    for path in (bench.folder / runs[0] / "checkpoints").iterdir():
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b"\x3f", b"\x40"))  # floats from 0.5 become larger ones
+    assert bench("evaluate", runs[0]).code == 5
+
+
+def test_from_python_a_mismatch_is_an_error_of_its_own_kind(bench: Bench, runs: list[str]) -> None:
+    other = bench("train", "tiny.yaml", "-q", "--set", "data.test=10").out.strip()
+    pair = [Run(Path(runs[0])), Run(Path(other))]
+    assert voting.evaluate(pair, "validation").vote is not None
+    with pytest.raises(MismatchError, match="number of test examples"):
+        voting.evaluate(pair, "test")

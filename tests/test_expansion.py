@@ -1,0 +1,311 @@
+"""Expanded data: shifted and rotated training images, and how a config asks for them."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from nnexp.assembly import Assembly
+from nnexp.config import canonical, dump, load
+from nnexp.config.convert import info
+from nnexp.config.model import Config
+from nnexp.config.schema import schema
+from nnexp.datasets import loading
+from nnexp.datasets.dataset import Split
+from nnexp.datasets.expansion import Expansion, Rotate, Shift, expanded
+from nnexp.datasets.sources import Csv, Idx, Mnist, Npz
+from nnexp.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Bench
+
+
+def images(rows: int, columns: int, n: int = 3, dtype: str = "uint8") -> Split:
+    pixels = np.random.default_rng(rows).integers(1, 256, (n, rows * columns))
+    return Split(pixels.astype(dtype), np.arange(n))
+
+
+def archive(path: Path, shape: tuple[int, ...], n: int = 6) -> Npz:
+    pixels = np.arange(n * math.prod(shape), dtype=np.uint8).reshape(n, *shape)
+    labels = np.arange(n) % 2
+    np.savez(path, x_train=pixels, y_train=labels, x_validation=pixels[:4], y_validation=labels[:4])
+    return Npz(file=str(path))
+
+
+def test_an_image_is_shifted_up_down_left_and_right_and_the_free_edge_is_0() -> None:
+    """The 2 x 3 image 1 2 3 / 4 5 6, each of its shifts written down by hand."""
+    train = Split(np.array([[1, 2, 3, 4, 5, 6]], np.uint8), np.array([7]))
+    grown = expanded(Shift(), train, (2, 3), "x")
+    assert grown.features.tolist() == [
+        [1, 2, 3, 4, 5, 6],
+        [4, 5, 6, 0, 0, 0],
+        [0, 0, 0, 1, 2, 3],
+        [2, 3, 0, 5, 6, 0],
+        [0, 1, 2, 0, 4, 5],
+    ]
+    assert grown.labels.tolist() == [7] * 5
+
+
+@pytest.mark.parametrize(("expansion", "times"), [(Shift(), 5), (Rotate(), 3)])
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_all_originals_come_first_and_then_one_change_of_all_after_another(
+    expansion: Expansion, times: int, dtype: str
+) -> None:
+    train = images(5, 5, 4, dtype)
+    grown = expanded(expansion, train, (), "x")
+    assert grown.features.shape == (times * 4, 25)
+    assert grown.features.dtype == dtype
+    assert grown.features[:4].tolist() == train.features.tolist()
+    assert grown.labels.tolist() == [0, 1, 2, 3] * times
+    for example in range(4):
+        alone = expanded(expansion, Split(*(part[[example]] for part in train)), (), "x")
+        assert grown.features[example::4].tolist() == alone.features.tolist()
+
+
+def test_an_image_is_turned_about_its_centre_first_counter_clockwise() -> None:
+    """A bar to the right of the centre goes up counter-clockwise, and down clockwise."""
+    image = np.zeros((29, 29), np.uint8)
+    image[14, 14:] = 255
+    train = Split(image.reshape(1, -1), np.array([0]))
+    _, counter, clockwise = expanded(Rotate(degrees=45), train, (), "x").features.reshape(3, 29, 29)
+    assert counter[7, 21] > 100
+    assert clockwise[21, 21] > 100
+    assert counter[21, 21] == clockwise[7, 21] == 0
+    assert counter[14, 14] == clockwise[14, 14] == 255
+
+
+def bilinear(image: npt.NDArray[Any], degrees: float) -> npt.NDArray[np.float64]:
+    """Return an image turned counter-clockwise, pixel by pixel from the four around its source."""
+    size = len(image)
+    centre, angle = (size - 1) / 2, math.radians(degrees)
+    turned = np.zeros((size, size))
+    for row in range(size):
+        for column in range(size):
+            up, right = centre - row, column - centre
+            source_row = centre - (up * math.cos(angle) - right * math.sin(angle))
+            source_column = centre + (up * math.sin(angle) + right * math.cos(angle))
+            if not (0 <= source_row <= size - 1 and 0 <= source_column <= size - 1):
+                continue
+            r, c = min(int(source_row), size - 2), min(int(source_column), size - 2)
+            down, along = source_row - r, source_column - c
+            top = (1 - along) * image[r, c] + along * image[r, c + 1]
+            bottom = (1 - along) * image[r + 1, c] + along * image[r + 1, c + 1]
+            turned[row, column] = (1 - down) * top + down * bottom
+    return turned
+
+
+@pytest.mark.parametrize(("dtype", "off"), [("uint8", 0.5 + 1e-9), ("float64", 1e-9)])
+def test_a_rotation_is_bilinear_and_bytes_are_rounded_to_the_nearest(
+    dtype: str, off: float
+) -> None:
+    train = images(9, 9, 2, dtype)
+    grown = expanded(Rotate(degrees=7), train, (), "x").features.reshape(3, 2, 9, 9)
+    for degrees, turned in zip((7, -7), grown[1:], strict=True):
+        for image, got in zip(grown[0], turned, strict=True):
+            assert np.abs(bilinear(image, degrees) - got).max() <= off
+
+
+def test_more_images_than_a_chunk_are_all_rotated() -> None:
+    train = images(4, 4, 2345)
+    grown = expanded(Rotate(), train, (), "x").features
+    alone = expanded(Rotate(), Split(train.features[-1:], train.labels[-1:]), (), "x").features
+    assert grown[-1].tolist() == alone[-1].tolist()
+    assert grown[2345 + 2344].tolist() == alone[1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("features", "image", "told"),
+    [
+        (10, (), "rows x columns of pixels an example, got 10, which is no square"),
+        (10, (10,), "rows x columns of pixels an example, got 10, which is no square"),
+        (64, (4, 4, 4), "rows x columns of pixels an example, got 4 x 4 x 4"),
+    ],
+)
+def test_what_is_no_image_is_refused(features: int, image: tuple[int, ...], told: str) -> None:
+    train = Split(np.ones((2, features), np.uint8), np.array([0, 1]))
+    with pytest.raises(DataError) as refused:
+        expanded(Shift(), train, image, "a.npz: x_train")
+    assert str(refused.value) == f"a.npz: x_train: data.expand needs images, {told}"
+
+
+def test_only_the_training_examples_are_expanded_after_classes_and_counts(tmp_path: Path) -> None:
+    plain = archive(tmp_path / "a.npz", (2, 2))
+    source = msgspec.structs.replace(plain, train=2, classes=(1, 0), expand=Shift())
+    loaded, unexpanded = (
+        loading.load(each)
+        for each in (source, msgspec.structs.replace(plain, train=2, classes=(1, 0)))
+    )
+    assert len(loaded.train.labels) == 10
+    assert loaded.train.features[:2].tolist() == unexpanded.train.features.tolist()
+    assert loaded.train.labels.tolist() == [1, 0] * 5
+    assert loaded.validation is not None
+    assert unexpanded.validation is not None
+    assert loaded.validation.features.tolist() == unexpanded.validation.features.tolist()
+    assert loaded.sha256 == unexpanded.sha256
+
+
+def test_an_archive_s_images_have_the_shape_it_gives_them(tmp_path: Path) -> None:
+    """Of 2 x 8 pixels, which are no 4 x 4 ones."""
+    source = msgspec.structs.replace(archive(tmp_path / "a.npz", (2, 8)), expand=Shift())
+    grown = loading.load(source).train.features.reshape(5, 6, 2, 8)
+    assert grown[1, 0].tolist() == [[8, 9, 10, 11, 12, 13, 14, 15], [0] * 8]
+
+
+def test_an_idx_file_s_images_have_the_shape_it_gives_them(tmp_path: Path) -> None:
+    pixels = np.arange(6 * 16, dtype=np.uint8)
+    (tmp_path / "x").write_bytes(struct.pack(">4I", 0x803, 6, 2, 8) + pixels.tobytes())
+    (tmp_path / "y").write_bytes(struct.pack(">2I", 0x801, 6) + bytes([0, 1, 0, 1, 0, 1]))
+    source = Idx(train_images=str(tmp_path / "x"), train_labels=str(tmp_path / "y"), expand=Shift())
+    grown = loading.load(source).train.features.reshape(5, 5, 2, 8)
+    assert grown[1, 0].tolist() == [[8, 9, 10, 11, 12, 13, 14, 15], [0] * 8]
+
+
+def test_a_table_s_rows_are_square_images(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b,c,d,label\n1,2,3,4,0\n5,6,7,8,1\n")
+    source = Csv(train_file=str(tmp_path / "a.csv"), expand=Shift())
+    assert loading.load(source).train.features[2].tolist() == [3, 4, 0, 0]
+
+
+def test_a_thousand_digits_become_five_thousand() -> None:
+    dataset = loading.load(Mnist(train=1000, validation=10, test=10, expand=Shift()))
+    assert dataset.train.features.shape == (5000, 784)
+    assert dataset.train.features.dtype == np.uint8
+    whole = dataset.train.features.reshape(5, 1000, 28, 28)
+    assert (whole[2, :, 1:] == whole[0, :, :-1]).all()
+
+
+def test_n_and_an_epoch_count_the_expanded_examples(tmp_path: Path) -> None:
+    """So λ/n has five times the n, and a penalty a fifth of the weight."""
+    source = archive(tmp_path / "a.npz", (2, 2))
+    penalties = []
+    for expand in (None, Shift()):
+        data = msgspec.structs.replace(source, expand=expand)
+        with_, without = (
+            Assembly(Config(data=data, hidden=(), lambda_=strength), loading.load(data))
+            for strength in (10.0, 0.0)
+        )
+        theta = with_.initial().theta
+        costs = [each.evaluate(theta, "validation").cost for each in (with_, without)]
+        penalties.append((with_.examples, costs[0] - costs[1]))
+    (n, plain), (grown_n, grown) = penalties
+    assert (n, grown_n) == (6, 30)
+    assert plain == pytest.approx(5 * grown)
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "expand"),
+    [
+        ("data: {name: mnist, expand: shift}", [], Shift()),
+        ("data: {name: mnist, expand: {name: shift}}", [], Shift()),
+        ("data: {name: mnist, expand: rotate}", [], Rotate()),
+        ("data: {name: mnist, expand: {name: rotate, degrees: 5}}", [], Rotate(degrees=5.0)),
+        ("data: {name: mnist, expand: rotate}", ["data.expand.degrees=5"], Rotate(degrees=5.0)),
+        ("", ["data.expand=shift"], Shift()),
+        ("", ["data.expand={name: rotate, degrees: 5}"], Rotate(degrees=5.0)),
+        ("data: {name: csv, train_file: a.csv}", ["data.expand=shift"], Shift()),
+        ("data: {name: mnist, expand: shift}", ["data.expand=null"], None),
+        ("data: {name: mnist, expand: null}", [], None),
+        ("", [], None),
+    ],
+)
+def test_a_config_asks_for_it_by_name_or_with_settings(
+    text: str, settings: list[str], expand: Expansion | None
+) -> None:
+    config = load.parse(text, "a.yaml", settings)
+    assert config.data.expand == expand
+    assert load.parse(dump.to_yaml(config), "b.yaml") == config
+    assert msgspec.convert(canonical.to_builtins(config), Config) == config
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("data.expand=shfit", "name: unknown expand 'shfit'; did you mean 'shift'?"),
+        ("data.expand=3", "must be null or a name (shift, rotate) or a mapping with one, got 3"),
+        ("data.expand.degrees=3", "needs a 'name' (known: shift, rotate)"),
+        ("data.expand={name: shift, degrees: 3}", "it is a setting of rotate"),
+        ("data.expand={name: rotate, degrees: 60}", "must be a number > 0 and ≤ 45, got 60"),
+        ("data.expand={name: rotate, degrees: 0}", "must be a number > 0 and ≤ 45, got 0"),
+    ],
+)
+def test_a_wrong_expansion_is_told_with_what_is_wanted(setting: str, told: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load.parse("", "a.yaml", [setting])
+    assert told in str(refused.value)
+
+
+def test_expansion_makes_another_experiment_and_none_makes_the_old_one() -> None:
+    assert canonical.digest(Config(data=Mnist(expand=None))) == canonical.digest(Config())
+    assert canonical.differences(Config(), Config(data=Mnist(expand=Rotate()))) == [
+        ("data.expand", None, "rotate"),
+        ("data.expand.degrees", msgspec.UNSET, 10.0),
+    ]
+
+
+@pytest.mark.parametrize("source", ["Mnist", "Idx", "Npz", "Csv"])
+def test_an_editor_offers_the_bare_names_the_mappings_and_null(source: str) -> None:
+    offered = schema()["$defs"][source]["properties"]["expand"]
+    assert offered["anyOf"] == [
+        {"enum": ["shift", "rotate"]},
+        {"$ref": "#/$defs/Shift"},
+        {"$ref": "#/$defs/Rotate"},
+        {"type": "null"},
+    ]
+    assert "expand" in [field.encode_name for field in info(Mnist).fields]
+
+
+def test_the_command_line_trains_on_expanded_examples_and_records_how_many(bench: Bench) -> None:
+    archive(bench.folder / "square.npz", (2, 2))
+    config = bench.config(data={"name": "npz", "file": "square.npz"}, epochs=1)
+    ended = bench("train", config, "--set", "data.expand=shift", "-q")
+    assert ended.code == 0
+    record = msgspec.json.decode((bench.folder / ended.out.strip() / "run.json").read_bytes())
+    assert record["data"]["train"] == 30
+
+
+def test_the_command_line_says_in_a_line_that_these_are_no_images(bench: Bench) -> None:
+    ended = bench("train", "tiny.yaml", "--set", "data.expand=shift")
+    assert ended.code == 2
+    assert ended.err == (
+        "tiny.npz: x_train: data.expand needs images, rows x columns of pixels an example, "
+        "got 10, which is no square\n"
+    )
+    assert not (bench.folder / "runs").exists()
+
+
+PEAK = """
+import resource, sys
+from nnexp.cli import main
+sys.argv = ["nnexp", "train", "a.yaml", "--set", sys.argv[1], "-q"]
+try:
+    main()
+finally:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak / (2**20 if sys.platform == "darwin" else 2**10))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("expand", ["shift", "rotate"])
+def test_all_of_mnist_expanded_takes_less_than_350_mb(tmp_path: Path, expand: str) -> None:
+    (tmp_path / "a.yaml").write_text("epochs: 1\npatience: null\n")
+    said = subprocess.run(
+        [sys.executable, "-c", PEAK, f"data.expand={expand}"],
+        cwd=tmp_path,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 100 < float(said.stdout.splitlines()[-1]) < 350

@@ -1,0 +1,132 @@
+"""Help leads with an example, tells every option, and is quick: nothing heavy is imported."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+import nnexp
+from nnexp.cli import COMMANDS, cli
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+HEAVY = {"numpy", "scipy", "matplotlib", "tqdm", "rich", "yaml", "threadpoolctl", "distributed"}
+SPY = """
+import atexit, sys
+from nnexp.cli import main
+def tell():
+    print("loaded:", *sorted({name.split(".")[0] for name in sys.modules}), file=sys.stderr)
+atexit.register(tell)
+sys.argv[0] = "nnexp"
+main()
+"""
+
+
+def command(name: str) -> click.Command:
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None
+    return found
+
+
+def loaded(bench: Bench, *arguments: str) -> tuple[int, set[str]]:
+    """Return a command's exit code and the packages that it imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", SPY, *arguments],
+        cwd=bench.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, set(done.stderr.rsplit("loaded:", 1)[1].split())
+
+
+def test_help_leads_with_an_example_and_names_every_command(bench: Bench) -> None:
+    code, out, err = bench("--help")
+    assert (code, err) == (0, "")
+    assert out.index("Example:\n    nnexp init my.yaml") < out.index("Options:")
+    told = re.findall(r"^  (\w+) +\w", out.split("Commands:\n")[1], re.MULTILINE)
+    assert told == list(COMMANDS)
+    assert bench("-h").out == out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_s_help_leads_with_an_example_and_tells_every_option(
+    bench: Bench, name: str
+) -> None:
+    code, out, err = bench(name, "--help")
+    assert (code, err) == (0, "")
+    usage, summary, example, *_ = out.split("\n\n")
+    assert usage.startswith(f"Usage: nnexp {name} ")
+    assert summary.strip().endswith(".")
+    assert example.startswith(f"  Example:\n    nnexp {name}")
+    for parameter in command(name).params:
+        for option in parameter.opts if isinstance(parameter, click.Option) else ():
+            assert re.search(rf"^  .*{option}\b", out, re.MULTILINE), option
+            assert parameter.help
+            assert parameter.help.endswith("."), option
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_parses(name: str) -> None:
+    text = command(name).help
+    assert text is not None
+    examples = re.findall(rf"^ *nnexp {name}\b(.*)$", text, re.MULTILINE)
+    assert examples
+    for example in examples:
+        words = [word.strip("'") for word in example.split(" > ")[0].split()]
+        command(name).make_context(name, words, resilient_parsing=False)
+
+
+def test_no_command_at_all_shows_the_help(bench: Bench) -> None:
+    code, out, err = bench()
+    assert (code, out) == (2, "")
+    assert err == bench("--help").out
+
+
+def test_version(bench: Bench) -> None:
+    assert bench("--version") == (0, f"nnexp {nnexp.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)]
+)
+def test_help_imports_nothing_heavy(bench: Bench, arguments: list[str]) -> None:
+    code, modules = loaded(bench, *arguments)
+    assert (code, modules & HEAVY) == (0, set())
+    assert "click" in modules
+
+
+def test_completion_imports_nothing_heavy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_NNEXP_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "nnexp tr")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    code, modules = loaded(bench)
+    assert (code, modules & HEAVY) == (0, set())
+
+
+def test_runs_imports_nothing_heavy(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "-q", "--name", "n")
+    bench("train", "tiny.yaml", "-q", "--name", "m", "--until", "1")
+    for arguments in (["runs"], ["runs", "--json"], ["runs", "--sort", "test", "m*"]):
+        code, modules = loaded(bench, *arguments)
+        assert (code, modules & HEAVY) == (0, set())
+        assert "msgspec" in modules
+
+
+def test_a_syntax_error_is_told_without_numpy(bench: Bench) -> None:
+    (bench.folder / "bad.yaml").write_text("hidden: [5\nepochs: 3\n")
+    code, modules = loaded(bench, "train", "bad.yaml")
+    assert (code, modules & (HEAVY - {"yaml"})) == (2, set())
+    assert "yaml" in modules
+
+
+def test_training_imports_no_scipy_and_no_pictures(bench: Bench) -> None:
+    code, modules = loaded(bench, "train", "tiny.yaml")
+    assert (code, modules & {"scipy", "matplotlib", "tqdm", "rich"}) == (0, set())
+    assert "numpy" in modules

@@ -1,0 +1,414 @@
+"""The run store: what is damaged is noticed, what runs is locked, what is there is listed."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from nnexp.datasets.npz import Header
+from nnexp.errors import CorruptError, LockedError, NameTakenError
+from nnexp.store import checkpoint, lock, metrics, sealed, writer
+from nnexp.store.checkpoint import Arrays, Meta
+from nnexp.store.records import DataRecord, RunRecord, Versions
+from nnexp.store.run import Run
+from nnexp.training.history import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Bench
+
+
+def flips(content: bytes) -> Iterator[bytes]:
+    """Yield content with each of its bytes changed by one bit, another one each time."""
+    for place in range(len(content)):
+        changed = bytearray(content)
+        changed[place] ^= 1 << place % 8
+        yield bytes(changed)
+
+
+# Sealed records
+
+RECORD = RunRecord(
+    name="n",
+    config={"learning_rate": 0.5, "hidden": [30], "data": {"file": "Zürich.npz"}},
+    config_sha256="c" * 64,
+    data=DataRecord(
+        sha256={"train": "d" * 64}, train=5, validation=0, test=0, features=3, classes=2
+    ),
+    versions=Versions(nnexp="1", python="3", numpy="2"),
+    numerics="f" * 64,
+)
+
+
+def test_a_sealed_record_reads_back_and_is_readable() -> None:
+    raw = sealed.seal(RECORD)
+    assert sealed.unseal(Path("run.json"), raw, RunRecord) == RECORD
+    assert json.loads(raw)["config"]["data"]["file"] == "Zürich.npz"
+    assert list(json.loads(raw))[-1] == "checksum"
+    assert raw == sealed.seal(RECORD)
+
+
+def test_no_flipped_bit_of_a_sealed_record_goes_unnoticed() -> None:
+    for changed in flips(sealed.seal(RECORD)):
+        try:
+            found = sealed.unseal(Path("run.json"), changed, RunRecord)
+        except CorruptError as error:
+            assert str(error).startswith("run.json: ")  # noqa: PT017 - or it is the same record
+        else:
+            assert found == RECORD
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"{}", b"\xff", b"[" * 100_000, b"1"])
+def test_what_is_no_record_is_damaged(raw: bytes) -> None:
+    with pytest.raises(CorruptError, match=r"^run\.json: is damaged: "):
+        sealed.unseal(Path("run.json"), raw, RunRecord)
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "fifo", "link", "folder"])
+def test_only_regular_files_are_read(tmp_path: Path, place: str) -> None:
+    """A run directory may come from anywhere: nothing in it may hang or fill the memory."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("/etc/hostname")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CorruptError, match=f"^{tmp_path / place}: is (not a regular|a symbolic)"):
+        sealed.read(tmp_path / place, RunRecord)
+
+
+# Metrics
+
+
+def test_metrics_read_back_without_a_torn_last_line() -> None:
+    rows = [Row(epoch=1, learning_rate=0.5, train_cost=0.1 + 0.2), Row(epoch=3, learning_rate=0.5)]
+    content = b"".join(map(metrics.encode, rows))
+    assert content.splitlines()[1] == b'{"epoch":3,"learning_rate":0.5}'
+    assert metrics.decode(content) == rows
+    for torn in range(1, len(metrics.encode(rows[1]))):
+        assert metrics.decode(content[:-torn]) == rows[:1]
+    assert metrics.decode(b"") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"epoch":2,"learning_rate":1}\n' * 2, "epoch 2 follows epoch 2"),
+        (b'{"epoch":2,"learning_rate":1}\n{"epoch":1,"learning_rate":1}\n', "epoch 1 follows"),
+        (b'{"epoch":"1","learning_rate":1}\n', "Expected `int`"),
+        (b'{"epoch":1,"learning_rate":1,"loss":1}\n', "unknown field `loss`"),
+        (b'{"epoch":1,"learning_rate":NaN}\n', "malformed"),
+        (b"\n", "truncated"),
+    ],
+)  # fmt: skip
+def test_metrics_that_cannot_be_are_refused(content: bytes, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        metrics.decode(content)
+
+
+# Checkpoints
+
+ARRAYS: Arrays = {
+    "weights_1": np.arange(6, dtype=np.float32).reshape(3, 2),
+    "biases_1": np.array([0.5, -0.5], np.float32),
+    "slot_velocity": np.zeros(8, np.float32),
+}
+HEADERS = {name: Header(array.dtype, array.shape) for name, array in ARRAYS.items()}
+
+
+def meta(arrays: Arrays) -> Meta:
+    return Meta(
+        epoch=1,
+        config_sha256="c" * 64,
+        metrics_length=10,
+        metrics_sha256="d" * 64,
+        arrays_sha256=checkpoint.digest(arrays),
+    )
+
+
+def test_a_checkpoint_s_bytes_follow_from_its_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = checkpoint.encode(meta(ARRAYS), ARRAYS)
+    views = {name: np.asfortranarray(array.copy()) for name, array in ARRAYS.items()}
+    assert checkpoint.digest(views) == checkpoint.digest(ARRAYS)
+    later = time.time() + 1e6  # what zip files say of their members
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert checkpoint.encode(meta(ARRAYS), ARRAYS) == content
+
+
+def test_a_checkpoint_reads_back() -> None:
+    content = checkpoint.encode(meta(ARRAYS), ARRAYS)
+    found, arrays = checkpoint.decode("c.npz", content, HEADERS)
+    assert found == meta(ARRAYS)
+    assert {name: array.tolist() for name, array in arrays.items()} == {
+        name: array.tolist() for name, array in ARRAYS.items()
+    }
+
+
+def test_no_flipped_bit_of_a_checkpoint_goes_unnoticed() -> None:
+    for changed in flips(checkpoint.encode(meta(ARRAYS), ARRAYS)):
+        try:
+            found, arrays = checkpoint.decode("c.npz", changed, HEADERS)
+        except CorruptError as error:
+            assert str(error).startswith("c.npz: ")  # noqa: PT017 - or it is the same content
+        else:
+            assert found == meta(ARRAYS)
+            assert checkpoint.digest(arrays) == checkpoint.digest(ARRAYS)
+
+
+def test_no_part_of_a_checkpoint_passes_for_the_whole() -> None:
+    content = checkpoint.encode(meta(ARRAYS), ARRAYS)
+    for length in range(0, len(content), 7):
+        with pytest.raises(CorruptError):
+            checkpoint.decode("c.npz", content[:length], HEADERS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights_1": np.zeros((3, 3), np.float32)},
+        {"weights_1": np.zeros((3, 2), np.float64)},
+        {"biases_2": np.zeros(2, np.float32)},
+        {"weights_1": None},
+        {"weights_1": np.array([[None] * 2] * 3)},
+    ],
+)
+def test_a_checkpoint_of_other_arrays_is_refused(change: dict[str, Any]) -> None:
+    arrays = {name: array for name, array in (ARRAYS | change).items() if array is not None}
+    packed = io.BytesIO()
+    told = np.frombuffer(b"{}", np.uint8)
+    np.savez(packed, allow_pickle=True, meta=told, **arrays)
+    with pytest.raises(CorruptError, match=r"^c\.npz: is damaged: "):
+        checkpoint.decode("c.npz", packed.getvalue(), HEADERS)
+
+
+def test_arrays_that_another_checkpoint_s_meta_vouches_for_are_refused() -> None:
+    """A file that is whole, and yet not what was committed."""
+    content = checkpoint.encode(meta(ARRAYS), ARRAYS | {"biases_1": np.zeros(2, np.float32)})
+    with pytest.raises(CorruptError, match="its arrays do not fit their checksum"):
+        checkpoint.decode("c.npz", content, HEADERS)
+
+
+def test_anyone_can_use_a_checkpoint_with_numpy_alone(bench: Bench) -> None:
+    """What a run says of its best epoch follows from its checkpoint and the data."""
+    bench("train", "tiny.yaml", "--set", "dtype=float64", "--name", "n", "-q")
+    result = json.loads((bench.folder / "runs/n/result.json").read_text())
+    best = result["best"]["epoch"]
+    path = bench.folder / f"runs/n/checkpoints/epoch-{best:06d}.npz"
+    with np.load(path, allow_pickle=False) as kept, np.load(bench.folder / "tiny.npz") as data:
+        assert set(kept) == {"meta", "weights_1", "biases_1", "weights_2", "biases_2"}
+        assert (kept["weights_1"].shape, kept["weights_2"].shape) == ((10, 5), (5, 3))
+        a = data["x_test"] / 255
+        for layer in (1, 2):
+            a = 1 / (1 + np.exp(-(a @ kept[f"weights_{layer}"] + kept[f"biases_{layer}"])))
+        predicted, true = a.argmax(axis=1), data["y_test"]
+    assert np.mean(predicted == true) == result["test_accuracy"]
+    with np.load(bench.folder / "runs/n/predictions.npz", allow_pickle=False) as kept:
+        assert kept["test_predicted"].tolist() == predicted.tolist()
+        assert kept["test_true"].tolist() == true.tolist()
+        right = kept["validation_predicted"] == kept["validation_true"]
+    assert np.mean(right) == result["best"]["validation_accuracy"]
+
+
+# Locks
+
+HOLDER = """
+import sys
+from pathlib import Path
+from nnexp.store.lock import Lock
+lock = Lock(Path(sys.argv[1]))
+lock.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_lock_is_one_process_s_and_gone_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "LOCK"
+    assert not lock.is_held(path)
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        assert lock.is_held(path)
+        start = time.perf_counter()
+        with pytest.raises(LockedError, match=f"^{tmp_path}: another process is training this run"):
+            lock.Lock(path).acquire()
+        assert 0.2 <= time.perf_counter() - start < 2  # three tries, 100 ms apart
+        holder.kill()
+    assert not lock.is_held(path)
+    mine = lock.Lock(path)
+    mine.acquire()
+    mine.release()
+
+
+def test_a_reader_s_probe_takes_the_lock_from_nobody(tmp_path: Path) -> None:
+    mine = lock.Lock(tmp_path / "LOCK")
+    mine.acquire()
+    assert lock.is_held(tmp_path / "LOCK")
+    assert lock.is_held(tmp_path / "LOCK")
+    mine.release()
+    assert not lock.is_held(tmp_path / "LOCK")
+
+
+def test_a_run_that_came_between_is_kept_and_nothing_left_beside_it(tmp_path: Path) -> None:
+    run = Run(tmp_path / "n")
+    writer.create(run, RECORD, "first").close()
+    for _ in range(2):
+        with pytest.raises(NameTakenError, match=f"^{run.path}: another process has just made "):
+            writer.create(run, RECORD, "second")
+    assert (run.path / "config.yaml").read_text() == "first"
+    assert list(tmp_path.iterdir()) == [run.path]
+
+
+def test_a_run_in_the_making_is_locked_under_its_own_name(tmp_path: Path) -> None:
+    run = Run(tmp_path / "n")
+    (tmp_path / ".n.new").mkdir()
+    held = lock.Lock(tmp_path / ".n.new/LOCK")
+    held.acquire()
+    with pytest.raises(LockedError, match=f"^{run.path}: another process is training this run"):
+        writer.create(run, RECORD, "")
+    held.release()
+    writer.create(run, RECORD, "").close()
+
+
+# Listing
+
+
+@pytest.fixture
+def several(bench: Bench) -> Bench:
+    """Runs that are finished, stopped, and diverged."""
+    bench("train", "tiny.yaml", "--name", "b-finished", "-q")
+    bench("train", "tiny.yaml", "--name", "c-stopped", "--until", "1", "-q")
+    bench("train", "tiny.yaml", "--name", "a-diverged", "--set", "learning_rate=1e30", "-q")
+    return bench
+
+
+def test_runs_are_listed_with_what_came_of_them(several: Bench) -> None:
+    result = json.loads((several.folder / "runs/b-finished/result.json").read_text())
+    row = json.loads((several.folder / "runs/c-stopped/metrics.jsonl").read_text())
+    best, test = 100 * result["best"]["validation_accuracy"], 100 * result["test_accuracy"]
+    first = 100 * row["validation_accuracy"]
+    assert several("runs") == (
+        0,
+        (
+            "run         status       epochs  best validation  at     test\n"
+            "a-diverged  diverged          0                -   -        -\n"
+            f"b-finished  finished          3          {best:5.2f} %   {result['best']['epoch']}"
+            f"  {test:5.2f} %\n"
+            f"c-stopped   interrupted       1          {first:5.2f} %   1        -\n"
+        ),
+        "",
+    )
+
+
+def test_runs_as_json(several: Bench) -> None:
+    code, out, _ = several("runs", "--json")
+    listed = json.loads(out)
+    assert (code, out.count("\n")) == (0, 1)
+    assert [entry["name"] for entry in listed] == ["a-diverged", "b-finished", "c-stopped"]
+    assert listed[0] == {
+        "name": "a-diverged",
+        "path": "runs/a-diverged",
+        "status": "diverged",
+        "epochs": 0,
+        "best_validation_accuracy": None,
+        "best_epoch": None,
+        "test_accuracy": None,
+        "problem": None,
+    }
+    assert listed[1]["epochs"] == 3
+    assert several("runs", "nix", "--json") == (0, "[]\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--reverse"], "cba"),
+        (["--sort", "status"], "abc"),
+        (["--sort", "epochs"], "acb"),
+        (["--sort", "epochs", "--reverse"], "bca"),
+        (["--sort", "test"], "bac"),
+        (["--sort", "test", "--reverse"], "bac"),
+        (["--status", "finished"], "b"),
+        (["--status", "finished", "--status", "diverged"], "ab"),
+        (["a*", "*stopped"], "ac"),
+        (["?-finished"], "b"),
+        (["a*", "--status", "finished"], ""),
+    ],
+)
+def test_runs_are_sorted_and_filtered(several: Bench, arguments: list[str], names: str) -> None:
+    code, out, err = several("runs", *arguments)
+    assert (code, [line[0] for line in out.splitlines()[1:]]) == (0, list(names))
+    assert err == ("" if names else "no runs in runs fit\n")
+
+
+def test_sorting_by_validation_goes_from_low_to_high(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--seeds", "5", "-q")
+    for reverse in ([], ["--reverse"]):
+        listed = json.loads(bench("runs", "--sort", "validation", "--json", *reverse).out)
+        values = [entry["best_validation_accuracy"] for entry in listed]
+        assert values == sorted(values, reverse=bool(reverse))
+        assert len(set(values)) > 1
+
+
+def test_a_damaged_run_is_listed_hides_no_other_and_exits_1(several: Bench) -> None:
+    (several.folder / "runs/b-finished/result.json").write_text("{}")
+    (several.folder / "runs/c-stopped/run.json").unlink()
+    code, out, err = several("runs")
+    assert code == 1
+    assert [line.split()[:2] for line in out.splitlines()[1:]] == [
+        ["a-diverged", "diverged"],
+        ["b-finished", "damaged"],
+        ["c-stopped", "damaged"],
+    ]
+    assert err == (
+        "runs/b-finished/result.json: is damaged: its checksum does not fit its content\n"
+        "runs/c-stopped: is not a run: it has no run.json\n"
+    )
+    assert several("runs", "a*").code == 0
+
+
+def test_a_folder_without_runs(bench: Bench) -> None:
+    assert bench("runs") == (0, "", "no runs in runs\n")
+    (bench.folder / "runs/.hidden").mkdir(parents=True)
+    (bench.folder / "runs/notes").mkdir()
+    (bench.folder / "runs/file.txt").write_text("")
+    assert bench("runs") == (0, "", "no runs in runs\n")
+
+
+def test_status_is_derived_from_what_is_there(several: Bench) -> None:
+    run = Run(several.folder / "runs/c-stopped")
+    seen = [run.status]
+    held = lock.Lock(run.path / "LOCK")
+    held.acquire()
+    seen.append(run.status)
+    assert several("runs", "--status", "running").out.splitlines()[1].split()[1] == "running"
+    held.release()
+    seen.append(run.status)
+    several("train", "tiny.yaml", "--name", "c-stopped", "-q")
+    seen.append(run.status)
+    assert seen == ["interrupted", "running", "interrupted", "finished"]
+
+
+def test_many_runs_are_listed_at_once(several: Bench) -> None:
+    """10,000 in 1.5 s is what was promised: 300 then take less than a second anywhere."""
+    for number in range(150):
+        for name in ("b-finished", "c-stopped"):
+            source = several.folder / "runs" / name
+            target = several.folder / "many" / f"{name}-{number}"
+            target.mkdir(parents=True)
+            for file in ("run.json", "metrics.jsonl", "result.json"):
+                if (source / file).exists():
+                    shutil.copy(source / file, target / file)
+    start = time.perf_counter()
+    code, out, _ = several("runs", "--runs", "many")
+    assert (code, out.count("\n")) == (0, 301)
+    assert time.perf_counter() - start < 1
