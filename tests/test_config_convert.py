@@ -79,19 +79,21 @@ a.yaml:2:17: hidden[2]: must be a whole number ≥ 1, got 'ten'
 a.yaml:2:22: hidden[3]: must be a whole number ≥ 1, got true
 a.yaml:3:13: activation: unknown activation 'sigmiod'; did you mean 'sigmoid'? \
 (known: relu, sigmoid, tanh)
-a.yaml:4:12: optimizer: needs a 'name' (known: sgd)
+a.yaml:4:12: optimizer: needs a 'name' (known: sgd, momentum, nesterov, adam, newton, \
+hessian-free, conjugate-gradient, bfgs, l-bfgs)
 a.yaml:5:1: learning_rte: unknown key 'learning_rte'; did you mean 'learning_rate'?
-a.yaml:6:16: learning_rate: must be a finite number > 0, got .inf
+a.yaml:6:16: learning_rate: must be a finite number > 0 or null, got .inf
 a.yaml:7:9: lambda: needs 'per_example' (λ/n: λ for each training example)
 a.yaml:7:10: lambda.per_exmple: unknown key 'per_exmple'; did you mean 'per_example'?
 a.yaml:8:13: batch_size: must be a whole number ≥ 1 or all, got 'many'
 a.yaml:9:9: epochs: must be a whole number ≥ 1, got 2.5
 a.yaml:10:11: patience: must be a whole number ≥ 1 or null, got 'off'
 a.yaml:11:18: monitor[1]: unknown monitor 'trian'; did you mean 'train'? \
-(known: test, train, validation)
-a.yaml:12:23: rng.x: unknown key 'x'; network2 has no settings
+(known: norms, saturation, test, train, validation)
+a.yaml:12:23: rng.x: unknown key 'x' (known: before)
 a.yaml:13:7: seed: must be a whole number from 0 to 9223372036854775807, got 99999999999999999999
-a.yaml:14:11: schedule: must be a name (constant) or a mapping with one, got 5
+a.yaml:14:11: schedule: must be a name (constant, step, exponential, cosine, halve-on-plateau) \
+or a mapping with one, got 5
 a.yaml:15:6: cost: must be cross-entropy or log-likelihood or quadratic, got null
 a.yaml:16:17: evaluate_every: must be a whole number ≥ 1, got a mapping
 a.yaml:17:1: data.train: unknown key 'data.train'; dotted keys are for --set: \
@@ -109,18 +111,24 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("learning_rate: 0", "a.yaml:1:16: learning_rate: must be a number > 0, got 0"),
-        ("learning_rate: -0.5", "a.yaml:1:16: learning_rate: must be a number > 0, got -0.5"),
+        ("learning_rate: 0", "a.yaml:1:16: learning_rate: must be a number > 0 or null, got 0"),
+        (
+            "learning_rate: -0.5",
+            "a.yaml:1:16: learning_rate: must be a number > 0 or null, got -0.5",
+        ),
         (
             "learning_rate: .nan",
-            "a.yaml:1:16: learning_rate: must be a finite number > 0, got .nan",
+            "a.yaml:1:16: learning_rate: must be a finite number > 0 or null, got .nan",
         ),
         (
             "learning_rate: 1e999",
-            "a.yaml:1:16: learning_rate: must be a finite number > 0, got .inf",
+            "a.yaml:1:16: learning_rate: must be a finite number > 0 or null, got .inf",
         ),
-        ("learning_rate: true", "a.yaml:1:16: learning_rate: must be a number > 0, got true"),
-        ("learning_rate: '1'", "a.yaml:1:16: learning_rate: must be a number > 0, got '1'"),
+        (
+            "learning_rate: true",
+            "a.yaml:1:16: learning_rate: must be a number > 0 or null, got true",
+        ),
+        ("learning_rate: '1'", "a.yaml:1:16: learning_rate: must be a number > 0 or null, got '1'"),
         (
             "lambda: " + "9" * 390,
             "a.yaml:1:9: lambda: must be a finite number ≥ 0 or a mapping with per_example, "
@@ -143,11 +151,18 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order() -> None:
         ),
         (
             "monitor: all",
-            "a.yaml:1:10: monitor: must be a list of names (test, train, validation), got 'all'",
+            (
+                "a.yaml:1:10: monitor: must be a list of names "
+                "(norms, saturation, test, train, validation), got 'all'"
+            ),
         ),
         (
             "optimizer: momentun",
-            "a.yaml:1:12: optimizer.name: unknown optimizer 'momentun' (known: sgd)",
+            (
+                "a.yaml:1:12: optimizer.name: unknown optimizer 'momentun'; did you mean 'momentum'? "
+                "(known: sgd, momentum, nesterov, adam, newton, hessian-free, conjugate-gradient, "
+                "bfgs, l-bfgs)"
+            ),
         ),
         (
             "data: {name: 3}",
@@ -171,7 +186,7 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order() -> None:
             (
                 "a.yaml:1:1: a\\u202eb\\x1b: unknown key 'a\\u202eb\\x1b' (known: data, hidden, "
                 "activation, output, cost, initializer, bias_initializer, optimizer, "
-                "learning_rate, schedule, lambda, regularizer, batch_size, epochs, "
+                "learning_rate, schedule, lambda, regularizer, dropout, batch_size, epochs, "
                 "evaluate_every, stopping, patience, monitor, dtype, rng, seed)"
             ),
         ),

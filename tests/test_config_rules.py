@@ -137,7 +137,7 @@ def test_a_config_made_in_python_is_checked_like_a_file() -> None:
     with pytest.raises(ConfigError) as caught:
         load.check(wrong)
     assert caught.value.problems == [
-        "config: learning_rate: must be a finite number > 0, got .nan",
+        "config: learning_rate: must be a finite number > 0 or null, got .nan",
         "config: epochs: must be a whole number ≥ 1, got 0",
         "config: patience: must be a whole number ≥ 1 or null, got true",
     ]
