@@ -4,6 +4,8 @@
 
 Each config of configs/book is trained with seeds 0 to 4, all configs with one seed before the
 next seed. It can be stopped and started again at any time: finished runs are read, not trained.
+A second table holds the book's comparisons: the difference of the means and Welch's 95 %
+confidence interval.
 """
 
 from __future__ import annotations
@@ -15,12 +17,15 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 import msgspec
+from scipy.stats import ttest_ind
 
 from nnexp import experiment
 from nnexp.config import load
 from nnexp.config.model import Config
 from nnexp.errors import DivergedError
-from nnexp.reproduction.measures import MEASURES, curve
+from nnexp.reproduction.measures import curve
+from nnexp.reproduction.measures import measured as measure
+from nnexp.reproduction.verdicts import is_within
 from nnexp.store.run import Run
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "book"
@@ -33,7 +38,6 @@ class Number(NamedTuple):
     series: str
     """A key of metrics.jsonl; test_at_best: the result's test accuracy."""
     measure: str = "last"
-    meaning: str = ""
 
 
 class Row(NamedTuple):
@@ -108,6 +112,25 @@ ROWS = (
     Row("softmax-100", (Number("97.80", "test_at_best"),)),
 )
 
+CLAIMS = (
+    ("cross-entropy-30", "quadratic-30", Number(NONE, TEST, "highest")),
+    ("cross-entropy-100", "quadratic-100", Number(NONE, TEST, "highest")),
+    ("cross-entropy-100", "cross-entropy-30", Number(NONE, TEST, "highest")),
+    ("regularized-1000", "overfitting-1000", Number(NONE, TEST, "highest")),
+    ("regularized-30", "cross-entropy-30", Number(NONE, TEST, "highest")),
+    ("slower-100", "regularized-100", Number(NONE, VALIDATION)),
+    ("weight-init-30-new", "weight-init-30-large", Number(NONE, VALIDATION, "first")),
+    ("weight-init-30-new", "weight-init-30-large", Number(NONE, VALIDATION)),
+    ("weight-init-100-new", "weight-init-100-large", Number(NONE, VALIDATION, "first")),
+    ("weight-init-100-new", "weight-init-100-large", Number(NONE, VALIDATION)),
+    ("eta-0.025", "eta-0.25", Number(NONE, COST)),
+    ("more-data-50000", "more-data-20000", Number(NONE, VALIDATION)),
+    ("deeper-30-30", "deeper-30", Number(NONE, VALIDATION)),
+    ("deeper-30-30-30", "deeper-30-30", Number(NONE, VALIDATION)),
+    ("deeper-30-30-30-30", "deeper-30", Number(NONE, VALIDATION)),
+)
+"""Pairs of configs that the book compares, and what in."""
+
 
 def main() -> None:
     """Train what is missing and print the table."""
@@ -119,7 +142,7 @@ def main() -> None:
     for seed in range(arguments.seeds):
         for row in ROWS:
             runs[row.config].append(train(row.config, seed, arguments.runs))
-    print("\n".join(table(runs)))
+    print("\n".join([*table(runs), "", *claims(runs)]))
 
 
 def train(name: str, seed: int, runs: Path) -> Run:
@@ -135,15 +158,31 @@ def train(name: str, seed: int, runs: Path) -> Run:
 
 
 def table(runs: dict[str, list[Run]]) -> list[str]:
-    """Return the lines of the Markdown table."""
-    lines = ["| config | measure | published | mean ± sd |", "| --- | --- | --- | --- |"]
+    """Return the lines of the Markdown table of all numbers."""
+    lines = [
+        "| config | measure | published | mean ± sd | published is |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for row in ROWS:
         for number in row.numbers:
             values = [measured(run, number) for run in runs[row.config]]
             what = f"{number.series.replace('_', ' ')}, {number.measure}"
-            lines.append(
-                f"| `{row.config}` | {what} | {number.published} | {spread(values, number)} |"
-            )
+            cells = (f"`{row.config}`", what, number.published, spread(values, number))
+            lines.append(f"| {' | '.join((*cells, place(values, number)))} |")
+    return lines
+
+
+def claims(runs: dict[str, list[Run]]) -> list[str]:
+    """Return the lines of the Markdown table of the book's comparisons."""
+    lines = ["| is … | better than … in … | mean difference | 95 % interval |", "| --- " * 4 + "|"]
+    for better, worse, number in CLAIMS:
+        a, b = ([measured(run, number) for run in runs[name]] for name in (better, worse))
+        low, high = ttest_ind(a, b, equal_var=False).confidence_interval()
+        what = f"{number.series.replace('_', ' ')}, {number.measure}"
+        lines.append(
+            f"| `{better}` | `{worse}` in {what} | {mean(a) - mean(b):+.2f} | "
+            f"{low:+.2f} to {high:+.2f} |"
+        )
     return lines
 
 
@@ -151,9 +190,14 @@ def measured(run: Run, number: Number) -> float:
     """Return what a run obtained, accuracies in per cent."""
     if number.series == "test_at_best":
         return 100 * float((run.result and run.result.test_accuracy) or "nan")
-    value = MEASURES[number.measure](curve(run.history(), number.series))
-    is_share = number.series.endswith("accuracy") and not number.measure.endswith("epoch")
-    return 100 * value if is_share else value
+    return measure(curve(run.history(), number.series), number.series, number.measure)
+
+
+def place(values: Sequence[float], number: Number) -> str:
+    """Return whether the published number lies in the seeds' 95 % prediction interval."""
+    if number.published == NONE:
+        return NONE
+    return "inside" if is_within(float(number.published), values) else "**outside**"
 
 
 def spread(values: Sequence[float], number: Number) -> str:

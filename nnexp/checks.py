@@ -12,6 +12,18 @@ def is_run_name(name: str) -> bool:
     return NAME.fullmatch(name) is not None
 
 
+LONGEST = 1000
+"""Characters of a line: enough for any message about any path that is not made to annoy."""
+
+
+def one_line(text: str) -> str:
+    """Return text as a line that is harmless and not endless: the middle of a long one goes."""
+    line = printable(text)
+    if len(line) <= LONGEST:
+        return line
+    return f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+
+
 def printable(text: str) -> str:
     """Return text as one line, all escaped that could steer a terminal or reorder a line.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from nnexp.checks import printable
+from nnexp.checks import one_line
 
 
 class NnexpError(Exception):
@@ -20,7 +20,7 @@ class NnexpError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+        super().__init__(one_line(message))
 
 
 class UsageError(NnexpError):
@@ -33,7 +33,7 @@ class ConfigError(UsageError):
     """A config has one or more problems, all of them listed, a line each."""
 
     def __init__(self, problems: list[str]) -> None:
-        self.problems = [printable(problem) for problem in problems]
+        self.problems = [one_line(problem) for problem in problems]
         super().__init__("; ".join(self.problems))
 
     def __str__(self) -> str:

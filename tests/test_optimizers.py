@@ -358,6 +358,28 @@ def test_the_direction_of_conjugate_gradients(
     assert moved @ np.array(direction) > 0
 
 
+class Watched(Bowl):
+    """Notes where it was asked for its value."""
+
+    def __init__(self) -> None:
+        super().__init__(np.eye(2), np.zeros(2))
+        self.asked: list[list[float]] = []
+
+    def value(self, theta: Array) -> float:
+        self.asked.append(theta.tolist())
+        return super().value(theta)
+
+
+def test_conjugate_gradients_first_try_to_fall_as_far_as_in_the_last_step() -> None:
+    # At (1, 0) the slope along -g is -1; a last fall of 1/4 makes the first trial's length 1/4.
+    objective, theta = Watched(), np.array([1.0, 0.0])
+    slots = ConjugateGradient().start(theta)
+    slots["fall_before"][0] = -0.25
+    ConjugateGradient().step(theta, objective, slots, None)
+    assert objective.asked[:2] == [[1.0, 0.0], [0.75, 0.0]]
+    assert slots["fall_before"][0] == theta[0] - 1.0
+
+
 def learned(h: Array, step: Array, change: Array) -> Array:
     """Return (I - r s yᵀ) H (I - r y sᵀ) + r s sᵀ, Nocedal and Wright's eq. 6.17 as it stands."""
     r = 1 / (change @ step)

@@ -60,6 +60,8 @@ def test_what_happened_before_a_net_is_part_of_its_run_s_name(tmp_path: Path) ->
     parts = plan("more_data", FIGURES["more_data"], tmp_path, ["data.train=100", "epochs=1"])
     digests = {part.book.run.name.split("-")[-2] for part in parts}
     assert len(digests) == 9
+    some, other = (Config(rng=Network2(before=(Drawn(normals),))) for normals in (1, 2))
+    assert experiment.run_name(some) != experiment.run_name(other)
 
 
 def test_what_each_process_had_done_before_a_net() -> None:

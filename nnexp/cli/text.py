@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from nnexp.checks import printable
+from nnexp.checks import one_line, printable
 from nnexp.errors import DiskError
 
 
@@ -33,11 +33,11 @@ def put(text: str) -> None:
 
 
 def say(line: str) -> None:
-    """Write lines to stderr, escaped; that nobody reads it is no reason to stop a training."""
+    """Write lines to stderr, made harmless; that nobody reads it is no reason to stop a training."""
     if sys.stderr is None:  # it was closed before nnexp began
         return
     with contextlib.suppress(OSError):
-        sys.stderr.write("".join(f"{printable(each)}\n" for each in line.split("\n")))
+        sys.stderr.write("".join(f"{one_line(each)}\n" for each in line.split("\n")))
         sys.stderr.flush()
 
 

@@ -100,7 +100,7 @@ def _content(path: Path, source: str) -> bytes:
             raise ConfigError([f"{source}: is not a regular file; a config is one"])
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
-            return file.read(encoding.MAX_BYTES + 1)
+            return file.read(encoding.MAX_BYTES + 1) or b""  # None where waiting would begin
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
         raise ConfigError([f"{source}: there is no such file"]) from None
     except OSError as error:

@@ -103,7 +103,8 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         check_regular(path)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
-            yield file
+            empty = os.fstat(descriptor).st_size == 0  # or so it says, as what never ends does
+            yield io.BytesIO() if empty else file
 
 
 def check_regular(path: Path) -> None:

@@ -104,7 +104,8 @@ def _number_of(part: Part, key: str, measure: str, published: Curve) -> Number:
     curves = [_shared(obtained(training.run, key), published) for training in part.trainings]
     theirs = measure_of(_shared(published, curves[0]))
     own, *others = [measure_of(each) if each.epochs else float("nan") for each in curves]
-    return Number(Headline(key, measure, theirs, TOLERANCE_DIGITS), own, tuple(others))
+    digits = 0 if key.endswith("accuracy") else TOLERANCE_DIGITS  # counts, or costs
+    return Number(Headline(key, measure, theirs, digits), own, tuple(others))
 
 
 def _shared(curve: Curve, other: Curve) -> Curve:

@@ -1,0 +1,159 @@
+"""What is asked of nnexp whatever it is given: one table's line in, all of the promise held."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench, Said
+
+SECONDS = 1.0
+"""Of processor time: a machine that is busy with other things makes nothing of this hostile."""
+
+HANGS = 30
+"""Seconds after which a command is taken to wait for ever."""
+
+MEMORY = 200 << 20
+LINES = 3
+
+STATUS = Path("/proc/self/status")
+CHILD = """
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+from nnexp.cli import main
+try:
+    main()
+finally:
+    with open("peak", "w") as file, open("/proc/self/status") as status:
+        file.write(status.read())
+"""
+
+
+class Hostile:
+    """The command line in a folder with small data, and what must hold of any call of it."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.folder = bench.folder
+
+    def config(self, content: str | bytes, name: str = "c.yaml") -> str:
+        """Write a config."""
+        raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+        (self.folder / name).write_bytes(raw)
+        return name
+
+    def holds(self, *command: str, code: int, told: str, changes: bool = False) -> Said:
+        """Run a command in this process and hold it to everything that is promised."""
+        before = snapshot(self.folder)
+        with within(SECONDS), below(MEMORY):
+            said = self.bench(*command)
+        check(said, code, told)
+        if not changes:
+            assert snapshot(self.folder) == before, "something was created or changed"
+        return said
+
+    def process_holds(self, *command: str, code: int, told: str) -> Said:
+        """Run a command in a process that may take a gigabyte of addresses, and measure it."""
+        if not STATUS.exists():
+            pytest.skip("a process's peak of memory is read from /proc")
+        before = snapshot(self.folder)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, *command],
+            cwd=self.folder,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=HANGS,
+            check=False,
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        peak = self.folder / "peak"
+        assert kilobytes(peak.read_text(), "VmHWM") << 10 < MEMORY
+        assert after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime < 2 * SECONDS
+        peak.unlink()
+        from tests.conftest import Said  # noqa: PLC0415 - pytest finds it, once it runs
+
+        said = Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+        check(said, code, told)
+        assert snapshot(self.folder) == before, "something was created or changed"
+        return said
+
+
+def check(said: Said, code: int, told: str) -> None:
+    """Hold what was said to its code, its words, its length and its harmlessness."""
+    assert "Traceback" not in said.err
+    assert said.code == code, said.err[-500:]
+    assert told in said.err + said.out, said.err
+    lines = [line for line in said.err.splitlines() if line]
+    assert len(lines) <= LINES, said.err
+    assert max(map(len, lines), default=0) < 1500, "a line that scrolls everything away"
+    for text in (said.out, said.err):
+        assert all(line.isprintable() for line in text.split("\n")), ascii(text)
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Return what a folder holds: kind, size and time of each entry, none of them opened."""
+    found = {}
+    for path in [folder, *folder.rglob("*")]:
+        status = path.lstat()
+        is_folder = stat.S_ISDIR(status.st_mode)
+        size, time_ns = (0, 0) if is_folder else (status.st_size, status.st_mtime_ns)
+        found[str(path)] = (status.st_mode, size, time_ns)
+    return found
+
+
+def kilobytes(status: str, name: str) -> int:
+    """Return a figure of /proc/self/status."""
+    match = re.search(rf"^{name}:\s*(\d+) kB", status, re.MULTILINE)
+    assert match is not None
+    return int(match[1])
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Fail a block that takes too much of the processor, or that hangs."""
+
+    def hang(*_: object) -> None:
+        pytest.fail(f"it still runs after {HANGS} seconds")
+
+    handler = signal.signal(signal.SIGALRM, hang)
+    signal.alarm(HANGS)
+    start = time.process_time()
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, handler)
+    assert time.process_time() - start < seconds
+
+
+@contextmanager
+def below(limit: int) -> Iterator[None]:
+    """Fail a block whose peak of memory is more than limit bytes above what was there before."""
+    reset = Path("/proc/self/clear_refs")
+    if not os.access(reset, os.W_OK):
+        yield
+        return
+    reset.write_text("5", encoding="ascii")  # the peak is counted anew
+    before = kilobytes(STATUS.read_text(), "VmRSS")
+    yield
+    assert kilobytes(STATUS.read_text(), "VmHWM") - before < limit >> 10
+
+
+@pytest.fixture
+def hostile(bench: Bench) -> Hostile:
+    """The command line, to be held to its promises."""
+    return Hostile(bench)
