@@ -321,6 +321,12 @@ def test_an_unknown_figure_is_refused(bench: Bench) -> None:
     assert "unknown figure 'overfiting'; did you mean 'overfitting'?" in said.err
 
 
+def test_options_without_a_figure_are_refused(bench: Bench) -> None:
+    said = bench("reproduce", "--seeds", "5")
+    assert said.code == 2
+    assert f"which figure? name one of {', '.join(NAMES)}" in said.err
+
+
 def test_a_wrong_setting_file_or_picture_is_refused_before_training(bench: Bench) -> None:
     (bench.folder / "bad.json").write_text("[]")
     for arguments in (

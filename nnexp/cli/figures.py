@@ -9,31 +9,32 @@ from typing import TYPE_CHECKING, Any
 from nnexp.cli.text import table
 
 if TYPE_CHECKING:
-    from nnexp.reproduction.plan import Part
-    from nnexp.reproduction.verdicts import Comparison, Number, Series
+    from nnexp.reproduction.plan import Outcome
+    from nnexp.reproduction.verdicts import Number, Series
 
 
-def text(parts: list[Part], compared: list[Comparison], promised: list[bool]) -> str:
+def text(outcomes: list[Outcome]) -> str:
     """Return all that is to be said of a figure: points, numbers and the verdict of each net."""
     blocks = []
-    for part, comparison, is_promised in zip(parts, compared, promised, strict=True):
+    for outcome in outcomes:
+        comparison = outcome.comparison
         blocks += [_points(each) for each in comparison.series]
         if comparison.series:
             blocks.append(_summary(comparison.series))
         blocks.append(_numbers(comparison.numbers))
-        promise = _promise(part, is_promised=is_promised)
-        blocks.append(f"{part.book.run.path}: {comparison.verdict} ({promise})")
+        run = outcome.part.book.run.path
+        blocks.append(f"{run}: {comparison.verdict} ({_promise(outcome)})")
     return "\n\n".join(blocks)
 
 
-def _promise(part: Part, *, is_promised: bool) -> str:
-    if is_promised:
+def _promise(outcome: Outcome) -> str:
+    if outcome.is_promised:
         return "exact is promised"
     return {
         "points": "nothing is promised under --set",
         "numbers": "rounding errors grow: only the book's numbers are promised",
         "band": "chaotic: only a band is promised, which --seeds 5 gives",
-    }[part.net.promise]
+    }[outcome.part.net.promise]
 
 
 def _points(series: Series) -> str:
@@ -91,13 +92,7 @@ def _shown(value: float) -> str:
     return str(value) if value != int(value) else str(int(value))
 
 
-def tree(
-    figure: str,
-    parts: list[Part],
-    compared: list[Comparison],
-    promised: list[bool],
-    picture: Path,
-) -> dict[str, Any]:
+def tree(figure: str, outcomes: list[Outcome], picture: Path) -> dict[str, Any]:
     """Return the same as plain values; null stands for what never happened."""
     return {
         "figure": figure,
@@ -112,7 +107,7 @@ def tree(
                 "series": [_series_tree(each) for each in comparison.series],
                 "numbers": [_number_tree(each) for each in comparison.numbers],
             }
-            for part, comparison, is_promised in zip(parts, compared, promised, strict=True)
+            for part, comparison, is_promised in outcomes
         ],
     }
 

@@ -16,7 +16,6 @@ from nnexp.errors import CheckFailedError, UsageError
 if TYPE_CHECKING:
     from nnexp.reproduction.figures import Figure
     from nnexp.reproduction.plan import Part
-    from nnexp.reproduction.verdicts import Comparison
 
 
 @click.command()
@@ -70,36 +69,28 @@ def reproduce(
     from nnexp.reproduction import against as files
     from nnexp.reproduction import picture
     from nnexp.reproduction.figures import FIGURES
-    from nnexp.reproduction.plan import compare, plan
+    from nnexp.reproduction.plan import outcomes, plan
 
     if figure is None:
+        if against or settings or seeds or plot:
+            raise UsageError(f"which figure? name one of {', '.join(FIGURES)}")
         put(_listed(FIGURES, as_json=as_json))
         return
     chosen = _figure(FIGURES, figure)
     target = plot or runs / f"{figure}.png"
     picture.check(target)
     parts = plan(figure, chosen, runs, settings, seeds or [])
-    published = None
-    if against is not None:
-        configs = [part.book.config for part in parts]
-        published = files.read(against, figure, chosen, configs)
+    configs = [part.book.config for part in parts]
+    published = None if against is None else files.read(against, figure, chosen, configs)
     _train(parts, quiet=quiet)
-    compared = [
-        compare(part, published[place] if published else None) for place, part in enumerate(parts)
-    ]
-    picture.draw(target, f"{figure}: {chosen.title}", parts, published)
-    promised = [
-        part.net.is_exact_promised(against=published is not None)
-        and (published is not None or not settings)
-        for part in parts
-    ]
-    if as_json:
-        put(json_line(figures.tree(figure, parts, compared, promised, target)))
-    else:
-        put(figures.text(parts, compared, promised))
+    found = outcomes(parts, published, changed=bool(settings))
+    tree = figures.tree(figure, found, target)
+    put(json_line(tree) if as_json else figures.text(found))
+    picture.draw(target, f"{figure}\n{chosen.title}", parts, published)
     if not quiet:
         say(f"{target}: published and obtained")
-    _check(figure, parts, compared, promised)
+    if broken := [each.part.net.name or figure for each in found if each.is_broken]:
+        raise CheckFailedError(f"{figure}: not exact, as was promised: {', '.join(broken)}")
 
 
 def _figure(figures: dict[str, Figure], name: str) -> Figure:
@@ -119,11 +110,8 @@ def _listed(figures: dict[str, Figure], *, as_json: bool) -> str:
             for name, figure in figures.items()
         ]
         return json_line(listed)
-    return table(("figure", "what it shows"), list(map(list, _titles(figures))), left=2)
-
-
-def _titles(figures: dict[str, Figure]) -> list[tuple[str, str]]:
-    return [(name, figure.title) for name, figure in figures.items()]
+    rows = [(name, figure.title) for name, figure in figures.items()]
+    return table(("figure", "what it shows"), rows, left=2)
 
 
 def _train(parts: list[Part], *, quiet: bool) -> None:
@@ -131,16 +119,3 @@ def _train(parts: list[Part], *, quiet: bool) -> None:
         for part in parts:
             for config, run in part.trainings:
                 training.follow(config, run, signal, quiet=quiet)
-
-
-def _check(
-    figure: str, parts: list[Part], compared: list[Comparison], promised: list[bool]
-) -> None:
-    """Raise if a net that is promised to be exact is not."""
-    broken = [
-        part.net.name or figure
-        for part, comparison, is_promised in zip(parts, compared, promised, strict=True)
-        if is_promised and comparison.verdict != "exact"
-    ]
-    if broken:
-        raise CheckFailedError(f"{figure}: not exact, as was promised: {', '.join(broken)}")

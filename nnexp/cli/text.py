@@ -33,7 +33,7 @@ def put(text: str) -> None:
 
 
 def say(line: str) -> None:
-    """Write lines to stderr, made harmless; that nobody reads it is no reason to stop a training."""
+    """Write lines to stderr, harmless ones; that nobody reads it stops no training."""
     if sys.stderr is None:  # it was closed before nnexp began
         return
     with contextlib.suppress(OSError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
+from nnexp.checks import printable
 from nnexp.errors import DiskError, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def plot(path: Path, runs: Sequence[tuple[str, Sequence[Row]]]) -> None:
 
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     costs, accuracies = figure.subplots(1, 2)
-    for colour, (label, history) in zip(COLOURS, runs, strict=False):
+    for colour, (name, history) in zip(COLOURS, runs, strict=False):
+        label = printable(name).replace("$", r"\$")  # between two $ stands a formula
         _draw(costs, history, "cost", 1.0, colour, label)
         _draw(accuracies, history, "accuracy", 100.0, colour, label)
     costs.set_ylabel("cost")

@@ -73,7 +73,7 @@ def draw(
         axes.set_xlabel("epoch")
         if len(parts) > len(COLOURS):
             axes.set(xlabel="training images", xscale="log")
-    figure.suptitle(title)
+    figure.suptitle(title, fontsize="medium")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     with disk.errors(path):
@@ -82,9 +82,10 @@ def draw(
 
 def _draw(axes: Axes, drawn: Sequence[Drawn]) -> None:
     for colour, each in zip(COLOURS, drawn, strict=False):
-        axes.plot(*each.obtained, color=colour, label=f"{each.label} obtained".strip())
         label = f"{each.label} published".strip()
-        axes.plot(*each.published, ".", color=colour, alpha=0.6, label=label)
+        axes.plot(*each.published, "o", markersize=4, color=colour, alpha=0.4, label=label)
+        label = f"{each.label} obtained".strip()
+        axes.plot(*each.obtained, linewidth=1.2, color=colour, label=label)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 

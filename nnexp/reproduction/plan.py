@@ -42,6 +42,20 @@ class Part(NamedTuple):
         return (self.book, *self.seeds)
 
 
+class Outcome(NamedTuple):
+    """What came of one net."""
+
+    part: Part
+    comparison: Comparison
+    is_promised: bool
+    """Whether it had to be exact."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it had to be exact and is not."""
+        return self.is_promised and self.comparison.verdict != "exact"
+
+
 def plan(
     name: str, figure: Figure, runs: Path, settings: Sequence[str] = (), seeds: Sequence[int] = ()
 ) -> list[Part]:
@@ -69,6 +83,27 @@ def plan(
         book, *seeded = [Training(c, named(runs, run_name(c, stem))) for c in (config, *others)]
         parts.append(Part(net, book, tuple(seeded)))
     return parts
+
+
+def outcomes(
+    parts: Sequence[Part], published: Sequence[Published] | None, *, changed: bool
+) -> list[Outcome]:
+    """Return what came of a figure's nets, all trained.
+
+    Args:
+        parts: the nets.
+        published: what the author's file holds of each; None: the book's numbers are compared.
+        changed: whether settings changed the nets: then nothing but a file's points is promised.
+    """
+    return [
+        Outcome(
+            part,
+            compare(part, None if published is None else published[place]),
+            part.net.is_exact_promised(against=published is not None)
+            and (published is not None or not changed),
+        )
+        for place, part in enumerate(parts)
+    ]
 
 
 def compare(part: Part, published: Published | None) -> Comparison:

@@ -43,18 +43,20 @@ def read(path: Path, limit: int) -> bytes | None:
         raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     try:
         with errors(path):
-            _check_size(path, descriptor, limit)
+            size = _checked_size(path, descriptor, limit)
             with open(descriptor, "rb", closefd=False) as file:
-                return file.read(limit)
+                return file.read(size)  # not limit: so much would be allocated at once
     finally:
         os.close(descriptor)
 
 
-def _check_size(path: Path, descriptor: int, limit: int) -> None:
+def _checked_size(path: Path, descriptor: int, limit: int) -> int:
+    """Return an open file's size, if it is a regular file of no more than limit bytes."""
     status = os.fstat(descriptor)
     _check_mode(path, status.st_mode, stat.S_IFREG)
     if status.st_size > limit:
         raise CorruptError(f"{path}: has {status.st_size} bytes, more than the {limit} it may have")
+    return status.st_size
 
 
 def check_kind(path: Path, kind: int = stat.S_IFREG) -> None:
@@ -171,6 +173,20 @@ def names(path: Path) -> list[str]:
             return [entry.name for entry in path.iterdir()]
         except FileNotFoundError:
             raise CorruptError(f"{path}: is missing") from None
+
+
+def check_plain(folder: Path) -> None:
+    """Refuse a directory of a run that holds something else than files and directories.
+
+    Raises:
+        CorruptError: it does, or is itself missing or something else.
+    """
+    for name in names(folder):
+        path = folder / name
+        with errors(path):
+            mode = path.lstat().st_mode
+        if not stat.S_ISDIR(mode):
+            _check_mode(path, mode, stat.S_IFREG)
 
 
 def rename_directory(source: Path, target: Path) -> bool:

@@ -53,7 +53,8 @@ class Run:
         Raises:
             CorruptError: run.json is missing or damaged.
         """
-        record = sealed.read(self.path / RUN, RunRecord)
+        is_folder = os.path.isdir(self.path)  # noqa: PTH112 - Path's raises where a name is too long
+        record = sealed.read(self.path / RUN, RunRecord) if is_folder else None
         if record is None:
             raise CorruptError(f"{self.path}: is not a run: it has no {RUN}")
         return record

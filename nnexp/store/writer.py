@@ -14,7 +14,7 @@ from typing import Self
 import msgspec
 
 from nnexp.datasets.npz import Header
-from nnexp.errors import DiskError, LockedError, NameTakenError
+from nnexp.errors import DiskError, LockedError, NameTakenError, NnexpError
 from nnexp.store import checkpoint, commits, disk, metrics, sealed
 from nnexp.store.checkpoint import Arrays, Meta
 from nnexp.store.commits import Commit
@@ -198,7 +198,14 @@ def open_(run: Run) -> Writer:
 
     Raises:
         LockedError: another process writes to it.
+        CorruptError: a link, a pipe or a device is in it, or its checkpoints' folder is gone.
     """
     lock = Lock(run.path / LOCK)
     lock.acquire()
+    try:  # now that nobody else changes it
+        disk.check_plain(run.path)
+        disk.check_plain(run.path / CHECKPOINTS)
+    except NnexpError:
+        lock.release()
+        raise
     return Writer(Run(run.path), lock)

@@ -333,5 +333,3 @@ def test_every_problem_is_told_up_to_a_limit(hostile: Hostile) -> None:
 
 def test_there_are_as_many_hostile_configs_as_promised() -> None:
     assert len(CASES) >= 80
-
-

@@ -151,11 +151,6 @@ def patched(old: bytes, new: bytes, content: Callable[[], bytes]) -> Callable[[]
     return lambda: content().replace(old, new)
 
 
-def twice() -> bytes:
-    whole = archive(members() | {"x_trainx.npy": members()["x_train.npy"]})
-    return whole.replace(b"x_trainx.npy", b"x_train.npyy").replace(b"x_train.npyy", b"x_train.npy\0")
-
-
 def flagged() -> bytes:
     """Return an archive whose members are said to be encrypted."""
     whole = bytearray(saved(good()))
@@ -204,7 +199,10 @@ NPZ: dict[str, Case] = {
     "twice": Case(
         lambda: archive(members() | {"x_train": members()["x_train.npy"]}), "holds 'x_train' twice"
     ),
-    "hidden twice": Case(twice, ""),
+    "twice by one name": Case(
+        patched(b"y_tests.npy", b"y_train.npy", changed(y_tests=np.arange(12))),
+        "holds 'y_train' twice",
+    ),
     "encrypted": Case(flagged, "or is encrypted"),
     "another method": Case(lambda: archive(members(), zipfile.ZIP_LZMA), "neither stored nor"),
     "yet another": Case(lambda: archive(members(), zipfile.ZIP_BZIP2), "neither stored nor"),
@@ -310,10 +308,10 @@ CSV: dict[str, Case] = {
     "one class": Case(lambda: b"a,b,label\n1,2,0\n1,2,0\n", "one class only"),
     "NUL": Case(lambda: b"a,b,label\n1,\0,0\n", "not a number, got '\\x00'"),
     "escapes": Case(lambda: b"a,b,label\n1,\x1b[31m,0\n", "not a number, got '\\x1b[31m'"),
-    "bidi": Case(lambda: "a,b,label\n1,\u202e2,0\n".encode(), "not a number, got '\\u202e2'"),
-    "other digits": Case(lambda: "a,b,label\n1,٣,0\n".encode(), "could not convert"),
+    "bidi": Case("a,b,label\n1,\u202e2,0\n".encode, "not a number, got '\\u202e2'"),
+    "other digits": Case("a,b,label\n1,٣,0\n".encode, "could not convert"),
     "UTF-16": Case(lambda: "a,b,label\n1,2,0\n".encode("utf-16"), "line 1: not UTF-8 text"),
-    "bytes": Case(lambda: bytes(range(256)) * 100, "line 2: not UTF-8 text"),
+    "bytes": Case(lambda: bytes(range(256)) * 100, "two columns or more are needed"),
     "a line without end": Case(lambda: b"a," * (20 << 20), "line 1: longer than 1048576 bytes"),
     "a row without end": Case(
         lambda: b"a,label\n" + b"1," * (20 << 20), "line 2: longer than 1048576 bytes"
