@@ -107,7 +107,7 @@ def _sealed() -> Target:
         config={"hidden": [30]},
         config_sha256="c",
         data=DataRecord(sha256={"x": "d"}, train=5, validation=0, test=0, features=3, classes=2),
-        versions=Versions(nnexp="1", python="3", numpy="2"),
+        versions=Versions(**dict.fromkeys(Versions.__struct_fields__, "1")),
         numerics="f",
     )
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,17 +31,39 @@ LARGE = ("hidden=[300, 100]", "epochs=2")
 MEGA = 1e6
 
 
-def seconds(command: Sequence[str]) -> float:
-    """Return the time that a command takes."""
+class Use(NamedTuple):
+    """What a command used."""
+
+    clock: float
+    """Seconds from start to end; what other programs take of the processor counts."""
+    processor: float
+    """Seconds of the processor's time."""
+    memory: float
+    """The most bytes held at a time."""
+
+
+def use(command: Sequence[str]) -> Use:
+    """Run a command and return what it used."""
     start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own commands
-    return time.perf_counter() - start
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
+    _, status, usage = os.wait4(process.pid, 0)
+    clock = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Use(clock, usage.ru_utime + usage.ru_stime, memory)
 
 
-def in_turns(commands: Sequence[Sequence[str]], times: int) -> list[float]:
-    """Return the median time of each command."""
-    rounds = [[seconds(command) for command in commands] for _ in range(times)]
-    return [median(found) for found in zip(*rounds, strict=True)]
+def in_turns(commands: Sequence[Sequence[str]], times: int) -> list[Use]:
+    """Return the medians of what each command used."""
+    rounds = [[use(command) for command in commands] for _ in range(times)]
+    return [Use(*map(median, zip(*found, strict=True))) for found in zip(*rounds, strict=True)]
+
+
+def row(name: str, used: Use) -> str:
+    """Return a row of the table of times, in milliseconds."""
+    return f"| {name} | {used.clock * 1e3:,.0f} | {used.processor * 1e3:,.0f} |"
 
 
 def train(runs: Path, settings: Sequence[str]) -> list[str]:
@@ -60,37 +83,26 @@ def multiply(run: Run, folder: Path, count: int) -> None:
             (path / name).write_bytes(content)
 
 
-def peak_memory(command: Sequence[str]) -> float:
-    """Return the most bytes of memory that a command held at a time."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 def main() -> None:
-    """Measure and print a line each."""
+    """Measure and print a table of times, and the memory."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--starts", type=int, default=40, help="starts of each command")
     parser.add_argument("--count", type=int, default=10_000, help="runs to list")
     options = parser.parse_args()
 
+    print("| command | clock, ms | processor's time, ms |\n| --- | ---: | ---: |")
     python, nnexp = in_turns([(PYTHON, "-c", "pass"), (NNEXP, "--help")], options.starts)
-    print(
-        f"- `python -c pass` {python * 1e3:.0f} ms, `nnexp --help` {nnexp * 1e3:.0f} ms:", end=" "
-    )
-    print(f"{(nnexp - python) * 1e3:.0f} ms more")
+    print(row("`python -c pass`", python))
+    print(row("`nnexp --help`", nnexp), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         one, many = Path(folder) / "one", Path(folder) / "many"
-        subprocess.run(train(one, SMALL), check=True)  # noqa: S603 - our own command
+        use(train(one, SMALL))
         multiply(Run(next(one.iterdir())), many, options.count)
-        listed = in_turns([(NNEXP, "runs", "--runs", str(many))], 5)[0]
-        print(f"- `nnexp runs` over {options.count:,} finished runs: {listed:.2f} s")
+        (listed,) = in_turns([(NNEXP, "runs", "--runs", str(many))], 5)
+        print(row(f"`nnexp runs`, {options.count:,} runs", listed) + "\n", flush=True)
         for name, settings in {"quickstart": (), ", ".join(LARGE): LARGE}.items():
-            peak = peak_memory(train(one, settings))
-            print(f"- peak memory of a run on all of MNIST, {name}: {peak / MEGA:.0f} MB")
+            peak = use(train(one, settings)).memory
+            print(f"peak memory of a run on all of MNIST, {name}: {peak / MEGA:.0f} MB", flush=True)
 
 
 if __name__ == "__main__":

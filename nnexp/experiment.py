@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ import nnexp
 from nnexp import numerics
 from nnexp.assembly import Assembly, sizes
 from nnexp.config import canonical, dump, rules
+from nnexp.config import load as config_load
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load, scale_warning
@@ -28,6 +31,7 @@ from nnexp.store import writer as writers
 from nnexp.store.records import DataRecord, RunRecord, Versions
 from nnexp.store.run import Run
 from nnexp.store.writer import Writer
+from nnexp.streams import Network2
 
 NAME_DIGITS = 12
 
@@ -57,7 +61,7 @@ def train(
         DataError: the data cannot be read.
         DiskError: writing failed.
     """
-    run = store.named(runs, name or run_name(config))
+    run = store.named(runs, run_name(config) if name is None else name)
     for _ in events(config, run, until=until):
         pass
     return run
@@ -74,18 +78,34 @@ def events(
 
     A heartbeat is called within long steps; it may raise to end the training.
     """
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
+    threads = ThreadpoolController()
+    with closing(_events(config, run, until, heartbeat)) as steps:
+        while True:
+            # One thread, for the same bytes anywhere. What is not finite is found and named by
+            # the training itself; NumPy's warnings add nothing. The caller is left alone.
+            with threads.limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
+                event = next(steps, None)
+            if event is None:
+                return
+            yield event
+
+
+def _events(
+    config: Config, run: Run, until: int | None, heartbeat: Callable[[], None]
+) -> Generator[Event]:
+    config = config_load.check(config)
     if is_done(config, run):
         return
     dataset = load(config.data)
-    # What is not finite is found and named by the training itself; NumPy's warnings add nothing.
-    with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-        _check_fits(config, dataset)
-        assembly = Assembly(config, dataset)
-        state = assembly.initial()  # what is too large is refused before anything is created
-        yield from _warnings(config, dataset)
-        with _writer(config, run, dataset) as writer:
+    _check_fits(config, dataset)
+    assembly = Assembly(config, dataset)
+    state = assembly.initial()  # what is too large is refused before anything is created
+    yield from _warnings(config, dataset)
+    with _writer(config, run, dataset) as writer:
+        # Another process may have made or finished the run since it was looked at.
+        if not is_done(config, writer.run):
             yield from Recording(config, assembly, state, writer).events(until, heartbeat)
 
 
@@ -110,7 +130,15 @@ def is_done(config: Config, run: Run) -> bool:
 
 
 def _check_fits(config: Config, dataset: Dataset) -> None:
-    """Refuse a config that needs a split which the data does not have."""
+    """Refuse a config that needs what the data does not have."""
+    examples = len(dataset.train.labels)
+    if isinstance(config.rng, Network2) and any(
+        event.examples != examples for event in config.rng.shared()
+    ):
+        raise UsageError(
+            f"rng.before: a list that is shared has this net's own {examples} examples; "
+            "another net's that differ are trained on a copy (shared: false)"
+        )
     for split, examples in sizes(dataset)._asdict().items():
         if split in config.monitor and not examples:
             without = [name for name in config.monitor if name != split]
@@ -157,7 +185,10 @@ def _record(config: Config, run: Run, dataset: Dataset) -> RunRecord:
             **sizes(dataset)._asdict(),
         ),
         versions=Versions(
-            nnexp=nnexp.__version__, python=platform.python_version(), numpy=np.__version__
+            nnexp=nnexp.__version__,
+            python=platform.python_version(),
+            numpy=np.__version__,
+            scipy=version("scipy"),
         ),
         numerics=numerics.fingerprint(),
     )

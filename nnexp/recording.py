@@ -139,15 +139,20 @@ class Recording:
         trained = time.perf_counter()
         row = self._measure(last)
         self._history.append(row)
-        self._writer.commit(self._history, self._assembly.arrays(self._state))
         self._writer.time(last, trained - start, time.perf_counter() - trained)
+        self._writer.commit(self._history, self._assembly.arrays(self._state))
         yield Evaluated(row)
 
     def _train(self, epoch: int) -> Iterator[Event]:
-        before, learning_rate = self._state.copy(), self._learning_rate(epoch)
-        for examples in self._assembly.trainer.epoch(self._state, epoch, learning_rate):
-            if self._state.fault() is not None:
-                batch, found = self._assembly.trainer.first_fault(before, epoch, learning_rate)
+        state, trainer = self._state, self._assembly.trainer
+        learning_rate = self._learning_rate(epoch)
+        before = None if trainer.full_batch else state.copy()
+        for examples in trainer.epoch(state, epoch, learning_rate):
+            found = state.fault()
+            if found is not None:
+                batch = 1
+                if before is not None:
+                    batch, found = trainer.first_fault(before, epoch, learning_rate)
                 raise _Found(Fault(epoch=epoch, batch=batch, found=found))
             yield Trained(epoch, examples)
 

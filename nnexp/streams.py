@@ -21,6 +21,10 @@ Orders: TypeAlias = Callable[[int], Order]
 """From an epoch (counted from 1) to the order in which it visits the training examples."""
 
 
+CHUNK = 1_000_000
+"""Draws made at once where only what follows them counts."""
+
+
 class Purpose(IntEnum):
     """What a stream is for. The numbers are part of every run: never renumber."""
 
@@ -81,6 +85,18 @@ class Network2(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name"
         ),
     ] = None
 
+    def shared(self) -> list[Trained]:
+        """Return the trainings before this net on the list that it trains on."""
+        return [each for each in self.before or () if isinstance(each, Trained) and each.shared]
+
+    def draws(self) -> int:
+        """Return how many numbers were drawn before this net."""
+        events = self.before or ()
+        return sum(
+            event.normals if isinstance(event, Drawn) else event.epochs * event.examples
+            for event in events
+        )
+
     def parameters(self, seed: int, redrawn: int) -> LegacyDraws:
         """Return the source of the initial parameters.
 
@@ -110,7 +126,8 @@ class LegacyDraws:
 
     def __init__(self, seed: int, drawn: int) -> None:
         self._state = np.random.RandomState(seed)
-        self._state.standard_normal(drawn)
+        for start in range(0, drawn, CHUNK):
+            self._state.standard_normal(min(CHUNK, drawn - start))
 
     def standard_normal(self, size: tuple[int, ...]) -> npt.NDArray[np.float64]:
         """Draw from N(0, 1) in transposed order."""

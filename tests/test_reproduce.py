@@ -206,6 +206,8 @@ def test_the_verdict_on_a_net() -> None:
     half = (number(96.3, 96.4, *seeds), number(90.0, 96.4, *seeds))
     assert Comparison((), half).verdict == "differs", "every number must be within"
     assert Comparison((), (number(90.0, 96.4, *seeds),)).verdict == "differs"
+    far = number(90.0, 90.0, *seeds)
+    assert Comparison((), (far, number(96.3, 96.4, *seeds))).verdict == "within the seeds' spread"
     off = compare_series({"test_accuracy": Curve([1], [9])}, {"test_accuracy": Curve([1], [8])})
     assert Comparison(off, (number(96.3, 96.3),)).verdict == "differs", "a series decides"
     assert Comparison(off, (number(96.3, 96.3, *seeds),)).verdict == "within the seeds' spread"

@@ -31,7 +31,14 @@ COMMANDS = {
 }
 """The commands in the order of their use; each is in the module of its name."""
 
-ONE_THREAD = ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR")
+ONE_THREAD = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
 
 
 class Commands(click.Group):
@@ -87,8 +94,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    for library in ONE_THREAD:  # one thread gives the same bytes anywhere; NumPy reads these
-        os.environ[f"{library}_NUM_THREADS"] = "1"
+    for variable in ONE_THREAD:  # one thread gives the same bytes anywhere; NumPy reads these
+        os.environ[variable] = "1"
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -83,11 +83,15 @@ def _config(base: Document, given: Sequence[overrides.Override]) -> Config:
     overrides.apply(base, given, canonical.to_builtins(Config()))
     config, found = convert.convert(base, Config)
     found = [*base.problems, *found]
-    if config is not None:
-        config = dependent.settled(config, base.root)
+    faulty = {fault.path[0] for fault in found if fault.path}
+    if config is None:  # what is right can still clash: the rest stands at its defaults
+        right = {key: value for key, value in base.root.items() if key not in faulty}
+        config, _ = convert.convert(base._replace(root=right), Config)
+    config = config and dependent.settled(config, base.root)
     for clash in rules.problems(config) if config is not None else ():
-        path = next((path for path in clash.paths if path in base.values), clash.paths[0])
-        found.append(Problem(base.place(path), path, clash.message))
+        if not faulty & {path[0] for path in clash.paths}:
+            path = next((path for path in clash.paths if path in base.values), clash.paths[0])
+            found.append(Problem(base.place(path), path, clash.message))
     if config is None or found:
         raise problem.error(found)
     return config

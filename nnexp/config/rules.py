@@ -14,14 +14,19 @@ from nnexp.config.wording import listed
 from nnexp.datasets.sources import Idx
 from nnexp.nn import costs
 from nnexp.optim.schedules import Constant, HalveOnPlateau
-from nnexp.optim.sgd import Sgd
+from nnexp.optim.sgd import Momentum, Nesterov, Sgd
 from nnexp.streams import Network2
 from nnexp.training import memory
+from nnexp.training.stopping import Accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nnexp.config.problem import Path
+
+
+MOST_DRAWS = 10**9
+"""What network2 may have drawn before a net: minutes of replaying."""
 
 
 class Clash(NamedTuple):
@@ -64,6 +69,9 @@ def _network(config: Config) -> Iterator[Clash]:
     if isinstance(config.rng, Network2) and config.seed >= 2**32:
         message = f"network2 takes seeds below 2**32 = 4294967296, got {config.seed}"
         yield Clash((("seed",), ("rng",)), message)
+    if isinstance(config.rng, Network2) and config.rng.draws() > MOST_DRAWS:
+        message = f"stands for {config.rng.draws():g} draws; the limit is {MOST_DRAWS:g}"
+        yield Clash((("rng", "before"), ("rng",)), message)
 
 
 def _monitoring(config: Config) -> Iterator[Clash]:
@@ -115,12 +123,28 @@ def _idx(data: Idx) -> Iterator[Clash]:
 
 def doomed(config: Config, n: int) -> list[str]:
     """Return warnings of what is legal but will not do what was hoped, for n training examples."""
-    return [*_flipping_decay(config, n), *_large_batch(config, n), *_equal_neurons(config)]
+    return [
+        *_flipping_decay(config, n),
+        *_large_batch(config, n),
+        *_equal_neurons(config),
+        *_idle(config),
+    ]
+
+
+def _idle(config: Config) -> Iterator[str]:
+    """Yield a warning for each setting that changes nothing beside the others."""
+    if config.dropout and not config.hidden:
+        yield "dropout leaves out hidden neurons, and there are none: it changes nothing"
+    if config.regularizer != "l2" and config.lambda_ in {0.0, PerExample(0.0)}:
+        yield f"regularizer {config.regularizer} changes nothing while lambda is 0"
+    if not isinstance(config.stopping, Accuracy) and config.patience is None:
+        name = config.stopping.__struct_config__.tag
+        yield f"stopping {name} changes nothing while patience is null"
 
 
 def _flipping_decay(config: Config, n: int) -> Iterator[str]:
     """Weight decay is w <- (1 - ηλ/n) w at each step. Source: Nielsen (2015), eq. 93."""
-    if config.regularizer != "l2" or not isinstance(config.optimizer, Sgd):
+    if config.regularizer != "l2" or not isinstance(config.optimizer, Sgd | Momentum | Nesterov):
         return
     eta, strength = config.learning_rate or 0.0, config.lambda_
     if isinstance(strength, PerExample):

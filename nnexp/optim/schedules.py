@@ -8,6 +8,9 @@ from typing import Annotated, ClassVar, NamedTuple, TypeAlias
 
 from msgspec import Meta, Struct
 
+ROUNDING = 1e-9
+"""0.1 cubed is not quite 0.001: a floor counts as reached from this close."""
+
 Fraction = Annotated[float, Meta(gt=0, lt=1)]
 
 
@@ -59,7 +62,7 @@ class Exponential(
 
 
 class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="cosine"):
-    """Let the learning rate fall along half a cosine, from 1 to the floor in the last epoch.
+    """Let the learning rate fall along half a cosine, to reach the floor after the last epoch.
 
     Source: Loshchilov and Hutter (2017), eq. 5, without restarts.
     """
@@ -67,7 +70,7 @@ class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", 
     ends_the_run: ClassVar[bool] = False
 
     floor: Annotated[
-        float, Meta(ge=0, lt=1, description="What is left of the learning rate at the end.")
+        float, Meta(ge=0, lt=1, description="The share of the learning rate that it falls to.")
     ] = 0.0
 
     def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
@@ -99,13 +102,14 @@ class HalveOnPlateau(
     def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
         """Return factor^cuts, or None when the floor is reached and the run ends."""
         del epoch, epochs
-        share, best, since = 1.0, -math.inf, 0
+        cuts, best, since = 0, -math.inf, 0
         for evaluated, accuracy in history:
             if accuracy > best:
                 best, since = accuracy, evaluated
             elif evaluated - since >= self.patience:
-                share, since = share * self.factor, evaluated
-        return None if share <= self.floor else share
+                cuts, since = cuts + 1, evaluated
+        share = float(self.factor**cuts)
+        return None if share <= self.floor * (1 + ROUNDING) else share
 
 
 Schedule: TypeAlias = Constant | Step | Exponential | Cosine | HalveOnPlateau

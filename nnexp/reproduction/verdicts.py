@@ -19,6 +19,9 @@ TOLERANCE_DIGITS = 12
 LEVEL = 0.95
 """Of the prediction interval that is the seeds' spread."""
 
+FEWEST = 2
+"""Seeds that have a spread."""
+
 Verdict = Literal["exact", "within the seeds' spread", "differs"]
 
 
@@ -85,11 +88,13 @@ class Comparison(NamedTuple):
     def verdict(self) -> Verdict:
         """What is to be said of the net.
 
-        It is exact if every series is, or, without a file, every number; it is within the
-        seeds' spread if every number is.
+        It is exact if every series is, or, without a file, every number. It is within the
+        seeds' spread if there are seeds and every number is exact or within.
         """
         parts: Sequence[Series | Number] = self.series or self.numbers
-        within = bool(self.numbers) and all(number.is_within for number in self.numbers)
+        enough = all(len(number.seeds) >= FEWEST for number in self.numbers)
+        near = all(number.is_exact or number.is_within for number in self.numbers)
+        within = bool(self.numbers) and enough and near
         return _verdict(exact=all(part.is_exact for part in parts), within=within)
 
 
@@ -100,7 +105,7 @@ def is_within(published: float, seeds: Sequence[float]) -> bool:
     have the standard deviation s and t is the 97.5 % quantile of Student's t with k - 1 degrees
     of freedom. False for fewer than two seeds.
     """
-    if len(seeds) < 2 or not all(map(math.isfinite, seeds)):  # noqa: PLR2004 - a spread needs two
+    if len(seeds) < FEWEST or not all(map(math.isfinite, seeds)):
         return False
     from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
 

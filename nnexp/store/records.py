@@ -28,6 +28,7 @@ class Versions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     nnexp: str
     python: str
     numpy: str
+    scipy: str
 
 
 class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -92,7 +92,7 @@ class Run:
         return "running" if lock.is_held(self.path / LOCK) else "interrupted"
 
     def history(self) -> list[Row]:
-        """Return the recorded rows, whole lines only.
+        """Return the recorded rows: those that a checkpoint has committed.
 
         Raises:
             CorruptError: metrics.jsonl is damaged.
@@ -101,10 +101,12 @@ class Run:
         content = disk.read(path, METRICS_LIMIT) or b""  # after the result: then it is complete
         if result and hashlib.sha256(content).hexdigest() != result.files.get(METRICS):
             raise CorruptError(f"{path}: is damaged: its checksum does not fit {RESULT}")
+        committed = None if result else max(self.checkpoints(), default=0)
         try:
-            return metrics.decode(content)
+            rows = metrics.decode(content)
         except ValueError as error:
             raise CorruptError(f"{path}: is damaged: {error}") from error
+        return rows if committed is None else [row for row in rows if row.epoch <= committed]
 
     def checkpoints(self) -> dict[int, Path]:
         """Return the checkpoints by epoch, the latest first.

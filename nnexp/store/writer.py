@@ -67,13 +67,16 @@ class Writer:
         Returns: None if no epoch was committed.
 
         Raises:
-            CorruptError: checkpoints are there, but none is intact.
+            CorruptError: checkpoints are there, but none is intact, or the best epoch's is not.
         """
         content = commits.recorded(self.run)
         commit = commits.newest(self.run, content, expected, warn)
         if commit is None:
             self._cut(b"", len(content))
             return None
+        best = best_row(commit.history).epoch
+        if best != commit.history[-1].epoch:  # better now than when all is trained
+            commits.load(self.run, best, expected)
         self._cut(content[: commit.metrics_length], len(content))
         self._prune(commit.history)
         return commit

@@ -5,6 +5,7 @@ A rule says what is watched; patience, how many epochs its best may stand.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeAlias
 
@@ -44,8 +45,12 @@ class Average(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name",
     def scores(self, history: Sequence[Row], split: str = "validation") -> list[float]:
         """Return what is watched, epoch by epoch: greater is better."""
         values = [_recorded(row, f"{split}_accuracy") for row in history]
-        windows = (values[max(0, end - self.last) : end] for end in range(1, len(values) + 1))
-        return [sum(window) / len(window) for window in windows]
+        averages = [
+            math.fsum(values[end - self.last : end]) / self.last
+            for end in range(self.last, len(values) + 1)
+        ]
+        # Before there are k values there is no average, and nothing that could fall.
+        return [-math.inf] * (len(values) - len(averages)) + averages
 
 
 Stopping: TypeAlias = Accuracy | Cost | Average
@@ -55,7 +60,7 @@ def stops(rule: Stopping, history: Sequence[Row], patience: int, split: str = "v
     """Return whether training ends after the last row: the best has stood for patience epochs."""
     scores = rule.scores(history, split)
     best = max(range(len(scores)), key=lambda place: (scores[place], -place))
-    return history[-1].epoch - history[best].epoch >= patience
+    return scores[best] > -math.inf and history[-1].epoch - history[best].epoch >= patience
 
 
 def _recorded(row: Row, key: str) -> float:

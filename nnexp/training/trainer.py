@@ -35,17 +35,16 @@ class State(NamedTuple):
         return State(self.theta.copy(), slots, dict(self.measures))
 
     def fault(self) -> str | None:
-        """Return what is wrong with the numbers, or None if they can be trained on.
+        """Return what is wrong with the numbers, or None if all are finite.
 
-        A slot may hold NaN for what is not known yet, but nothing infinite: Adam, for one,
-        would then stand still for ever.
+        The optimizer's count too: with an infinite slot Adam, for one, stands still for ever.
         """
         wrong = np.count_nonzero(~np.isfinite(self.theta))
         if wrong:
             return f"{wrong} of {self.theta.size} parameters are not finite"
         for name, slot in self.slots.items():
-            if np.isinf(slot).any():
-                return f"the optimizer's {name} is infinite"
+            if not np.isfinite(slot).all():
+                return f"the optimizer's {name} is not finite"
         return None
 
 
@@ -80,6 +79,11 @@ class Trainer:
         self.heartbeat: Callable[[], None] = lambda: None
         """Called within full-batch steps, which are long, about as often as others yield; what it
         raises ends the training."""
+
+    @property
+    def full_batch(self) -> bool:
+        """Whether an epoch is one step on all examples."""
+        return self._optimizer.full_batch
 
     def start(self, theta: Array) -> State:
         """Return the state before the first step."""

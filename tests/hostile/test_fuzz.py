@@ -145,7 +145,7 @@ RECORD = RunRecord(
     config={"hidden": [30], "data": {"name": "npz", "file": "ä.npz"}},
     config_sha256="c" * 64,
     data=DataRecord(sha256={"x": "d"}, train=5, validation=0, test=0, features=3, classes=2),
-    versions=Versions(nnexp="1", python="3", numpy="2"),
+    versions=Versions(**dict.fromkeys(Versions.__struct_fields__, "1")),
     numerics="f",
 )
 ROWS = [Row(epoch=1, learning_rate=0.5, train_cost=0.1), Row(epoch=2, learning_rate=None)]

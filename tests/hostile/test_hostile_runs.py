@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from nnexp.store import sealed
+from nnexp.store.records import Versions
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -588,7 +589,7 @@ def test_a_run_holds_the_files_and_keys_that_are_documented(bench: Bench) -> Non
     assert list(record) == [
         *("schema", "name", "config", "config_sha256", "data", "versions", "numerics", "checksum"),
     ]
-    assert list(record["versions"]) == ["nnexp", "python", "numpy"]
+    assert list(record["versions"]) == list(Versions.__struct_fields__)
     assert list(record["data"]) == [
         *("sha256", "train", "validation", "test", "features", "classes"),
     ]
