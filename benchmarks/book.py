@@ -36,7 +36,7 @@ class Number(NamedTuple):
 
     published: str
     series: str
-    """A key of metrics.jsonl; test_at_best: the result's test accuracy."""
+    """A key of metrics.jsonl, or AT_BEST."""
     measure: str = "last"
 
 
@@ -46,6 +46,9 @@ class Row(NamedTuple):
     config: str
     numbers: tuple[Number, ...]
 
+
+AT_BEST = "test_at_best"
+"""Stands for the result's test accuracy."""
 
 NONE = "-"
 """Stands where the book has no number."""
@@ -109,7 +112,7 @@ ROWS = (
         )
         for depth, accuracy in enumerate(BY_DEPTH, 1)
     ),
-    Row("softmax-100", (Number("97.80", "test_at_best"),)),
+    Row("softmax-100", (Number("97.80", AT_BEST),)),
 )
 
 CLAIMS = (
@@ -166,29 +169,35 @@ def table(runs: dict[str, list[Run]]) -> list[str]:
     for row in ROWS:
         for number in row.numbers:
             values = [measured(run, number) for run in runs[row.config]]
-            what = f"{number.series.replace('_', ' ')}, {number.measure}"
-            cells = (f"`{row.config}`", what, number.published, spread(values, number))
+            cells = (f"`{row.config}`", described(number), number.published, spread(values, number))
             lines.append(f"| {' | '.join((*cells, place(values, number)))} |")
     return lines
 
 
 def claims(runs: dict[str, list[Run]]) -> list[str]:
     """Return the lines of the Markdown table of the book's comparisons."""
-    lines = ["| is … | better than … in … | mean difference | 95 % interval |", "| --- " * 4 + "|"]
-    for better, worse, number in CLAIMS:
-        a, b = ([measured(run, number) for run in runs[name]] for name in (better, worse))
+    lines = ["| A | B | measure | mean A − mean B | 95 % interval |", "| --- " * 5 + "|"]
+    for name, other, number in CLAIMS:
+        a, b = ([measured(run, number) for run in runs[each]] for each in (name, other))
         low, high = ttest_ind(a, b, equal_var=False).confidence_interval()
-        what = f"{number.series.replace('_', ' ')}, {number.measure}"
+        digits = 4 if number.series == COST else 2
+        mean_, low_, high_ = (f"{x:+.{digits}f}" for x in (mean(a) - mean(b), low, high))
         lines.append(
-            f"| `{better}` | `{worse}` in {what} | {mean(a) - mean(b):+.2f} | "
-            f"{low:+.2f} to {high:+.2f} |"
+            f"| `{name}` | `{other}` | {described(number)} | {mean_} | {low_} to {high_} |"
         )
     return lines
 
 
+def described(number: Number) -> str:
+    """Return in words what is measured."""
+    if number.series == AT_BEST:
+        return "test accuracy, at the best validation accuracy"
+    return f"{number.series.replace('_', ' ')}, {number.measure}"
+
+
 def measured(run: Run, number: Number) -> float:
     """Return what a run obtained, accuracies in per cent."""
-    if number.series == "test_at_best":
+    if number.series == AT_BEST:
         return 100 * float((run.result and run.result.test_accuracy) or "nan")
     return measure(curve(run.history(), number.series), number.series, number.measure)
 

@@ -159,9 +159,9 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order() -> None:
         (
             "optimizer: momentun",
             (
-                "a.yaml:1:12: optimizer.name: unknown optimizer 'momentun'; did you mean 'momentum'? "
-                "(known: sgd, momentum, nesterov, adam, newton, hessian-free, conjugate-gradient, "
-                "bfgs, l-bfgs)"
+                "a.yaml:1:12: optimizer.name: unknown optimizer 'momentun'; "
+                "did you mean 'momentum'? (known: sgd, momentum, nesterov, adam, newton, "
+                "hessian-free, conjugate-gradient, bfgs, l-bfgs)"
             ),
         ),
         (

@@ -140,6 +140,7 @@ def test_a_config_made_in_python_is_checked_like_a_file() -> None:
         "config: learning_rate: must be a finite number > 0 or null, got .nan",
         "config: epochs: must be a whole number ≥ 1, got 0",
         "config: patience: must be a whole number ≥ 1 or null, got true",
+        "config: data: idx needs 'directory', or both 'train_images' and 'train_labels'",
     ]
     with pytest.raises(ConfigError, match=r"^config: Encoding objects of type complex"):
         load.check(Config(learning_rate=1j))  # type: ignore[arg-type]

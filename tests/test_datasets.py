@@ -293,9 +293,9 @@ NOWHERE = "/no/such\nfile"
 def test_a_missing_file_is_named_on_one_line(source: Source) -> None:
     with pytest.raises(DataError) as caught:
         load(source)
-    assert str(caught.value) == r"'/no/such\nfile': No such file or directory"
+    assert str(caught.value) == r"/no/such\nfile: No such file or directory"
 
 
 def test_a_name_that_no_file_can_have_is_a_data_error() -> None:
-    with pytest.raises(DataError, match=r"^'a\\x00b': not a possible file name"):
+    with pytest.raises(DataError, match=r"^a\\x00b: not a possible file name"):
         load(Npz(file="a\0b"))

@@ -91,7 +91,7 @@ MALFORMED = {
     "huge label": (b"a,b\n1,1e300\n", "line 2: the label, in the last column, must be a whole"),
     "latin-1": (b"a,b\n1,0\n\xe9,0\n", "line 3: not UTF-8 text"),
     "binary": (bytes(range(256)), "line 1: "),
-    "endless line": (b"a,b\n" + b"1" * (1 << 25), "line 2: longer than 16777216 bytes"),
+    "endless line": (b"a,b\n" + b"1" * (1 << 25), "line 2: longer than 1048576 bytes"),
 }
 
 

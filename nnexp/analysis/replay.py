@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 from msgspec import UNSET
 
 from nnexp.training.history import Row
-from nnexp.training.stopping import Accuracy, Average, Cost, Stopping
+from nnexp.training.stopping import Accuracy, Average, Cost, Stopping, first_stop
 
 METRICS = {"validation_accuracy": "validation", "test_accuracy": "test"}
 """The accuracies that can be watched, and the split each is of."""
@@ -57,7 +57,7 @@ def replay(
     for rule in rules:
         scores = rule.scores(history, METRICS[metric])
         for patience in patiences:
-            stop = _stop(epochs, scores, patience)
+            stop = first_stop(epochs, scores, patience)
             place = len(history) - 1 if stop is None else stop
             best, best_epoch = peaks[place]
             replayed.append(
@@ -85,17 +85,6 @@ def recorded(history: Sequence[Row], metric: str, rule: Stopping | None = None) 
     cost = metric.replace("accuracy", "cost")
     keys = [metric, cost] if isinstance(rule, Cost) else [metric]
     return all(getattr(row, key) is not UNSET for row in history for key in keys)
-
-
-def _stop(epochs: Sequence[int], scores: Sequence[float], patience: int) -> int | None:
-    """Return the first place where the best score has stood for patience epochs."""
-    best = 0
-    for place, score in enumerate(scores):
-        if score > scores[best]:
-            best = place
-        if epochs[place] - epochs[best] >= patience:
-            return place
-    return None
 
 
 def _peaks(epochs: Sequence[int], accuracies: Sequence[float]) -> list[Peak]:

@@ -84,8 +84,10 @@ def content(stream: files.Stream, magic: int, room: int, *, exact: bool) -> Idx:
     read, shape = header(stream, magic)
     declared = len(read) + math.prod(shape)
     if declared > room or (exact and declared < room):
-        has = f"the file has {room}" if exact else f"the file can hold no more than {room}"
+        has = f"the file has {room}" if exact else f"the file can hold no more than {room}, packed"
         raise MalformedError(f"declares {times(shape)} values, {declared} bytes, but {has}")
+    if math.prod(max(1, size) for size in shape) > files.LIMIT:  # 0 hides what NumPy can't count
+        raise MalformedError(f"declares {times(shape)} values, which no array can have")
     start = len(read)
     files.fill(read, stream, declared)
     array = np.frombuffer(read, np.uint8, offset=start).reshape(shape)

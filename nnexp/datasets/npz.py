@@ -153,7 +153,7 @@ def check_sizes(info: zipfile.ZipInfo, length: int) -> None:
     if info.compress_size > length or info.file_size > min(room, files.LIMIT):
         raise MalformedError(
             f"{info.filename!r} declares {info.file_size} bytes, but it can hold no more than "
-            f"{min(room, length if stored else files.most(length))}"
+            f"{min(room, length if stored else files.most(length))}{'' if stored else ', packed'}"
         )
 
 

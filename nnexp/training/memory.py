@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-from nnexp.optim.newton import Newton
 from nnexp.optim.optimizers import Optimizer
-from nnexp.optim.quasi_newton import Bfgs, LBfgs
+from nnexp.optim.quasi_newton import LBfgs
 from nnexp.training.evaluation import ROWS
 from nnexp.training.feed import CHUNK
 
@@ -17,9 +16,6 @@ LIMIT = 8 << 30
 
 VECTORS = 12
 """Arrays like theta: the penalty's, gradients, an optimizer's two, a copy, the draws in float64."""
-
-MATRICES = 4
-"""Arrays with a number for each pair of parameters: BFGS's, its change, a checkpoint's copies."""
 
 LAYERS = 5
 """Arrays that hold a number for each neuron and each example that goes through at once."""
@@ -38,10 +34,7 @@ def needed(
     """
     vectors = VECTORS + (4 * optimizer.memory if isinstance(optimizer, LBfgs) else 0)
     rows = ROWS + (CHUNK if batch_size == "all" else min(batch_size, CHUNK))
-    parameters = _parameters(sizes)
-    matrices = MATRICES if isinstance(optimizer, Bfgs | Newton) else 0
-    numbers = (vectors + matrices * parameters) * parameters + LAYERS * rows * sum(sizes)
-    return itemsize * numbers
+    return itemsize * (vectors * _parameters(sizes) + LAYERS * rows * sum(sizes))
 
 
 def why_not(

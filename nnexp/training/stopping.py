@@ -57,10 +57,25 @@ Stopping: TypeAlias = Accuracy | Cost | Average
 
 
 def stops(rule: Stopping, history: Sequence[Row], patience: int, split: str = "validation") -> bool:
-    """Return whether training ends after the last row: the best has stood for patience epochs."""
-    scores = rule.scores(history, split)
-    best = max(range(len(scores)), key=lambda place: (scores[place], -place))
-    return scores[best] > -math.inf and history[-1].epoch - history[best].epoch >= patience
+    """Return whether training ends with the history: its best has stood for patience epochs."""
+    epochs = [row.epoch for row in history]
+    return first_stop(epochs, rule.scores(history, split), patience) is not None
+
+
+def first_stop(epochs: Sequence[int], scores: Sequence[float], patience: int) -> int | None:
+    """Return the first place where the best score has stood for patience epochs, or None.
+
+    A score of minus infinity stands where there is none yet.
+    """
+    best: int | None = None
+    for place, score in enumerate(scores):
+        if score == -math.inf:
+            continue
+        if best is None or score > scores[best]:
+            best = place
+        if epochs[place] - epochs[best] >= patience:
+            return place
+    return None
 
 
 def _recorded(row: Row, key: str) -> float:

@@ -93,11 +93,15 @@ def test_any_words_are_a_setting_or_a_problem(key: str, value: str) -> None:
 
 # Data
 
+ENDLESS = b"\0\0\x08\x03" + b"\xff" * 8 + bytes(4)
+"""A header that atheris came upon: no values, in a shape that NumPy cannot count."""
 IMAGES = b"\0\0\x08\x03" + b"".join(n.to_bytes(4, "big") for n in (3, 2, 2)) + bytes(12)
 
 
 @few
-@given(st.one_of(st.binary(max_size=100), damaged([IMAGES, gzip.compress(IMAGES, mtime=0)])))
+@given(
+    st.one_of(st.binary(max_size=100), damaged([IMAGES, ENDLESS, gzip.compress(IMAGES, mtime=0)]))
+)
 def test_any_bytes_are_images_or_malformed(content: bytes) -> None:
     read = survived(lambda: idx.parse(io.BytesIO(content), idx.IMAGES), MalformedError)
     if read is not None:

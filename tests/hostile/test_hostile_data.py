@@ -66,6 +66,9 @@ IDX_IMAGES: dict[str, Case] = {
     "no images": Case(lambda: images(0, 2, 2, data=b""), "0 examples"),
     "no pixels": Case(lambda: images(12, 0, 2, data=b""), "images of 0 x 2 pixels"),
     "many without pixels": Case(lambda: images(2**32 - 1, 0, 0, data=b""), "of 0 x 0 pixels"),
+    "nothing, enormously": Case(
+        lambda: images(2**32 - 1, 2**32 - 1, 0, data=b""), "x 0 values, which no array can have"
+    ),
     "other images": Case(lambda: images(11, 2, 2)[:-4], "12 labels for the 11 examples"),
     "a short gzip": Case(lambda: gzip.compress(images())[:-9], "damaged or cut short"),
     "a gzip's first bytes": Case(lambda: b"\x1f\x8b", "damaged or cut short"),

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from nnexp.store import sealed
+from nnexp.errors import CorruptError
+from nnexp.store import disk, sealed
 from nnexp.store.records import Versions
 
 if TYPE_CHECKING:
@@ -461,6 +463,23 @@ def test_nothing_is_written_through_a_link(
     runs(Case(link(name, "../../precious"), "", {}))
     assert hostile.bench(*COMMANDS["train"]).code == 5
     assert target.read_text() == "as it was"
+
+
+@pytest.mark.parametrize(
+    "write", [disk.write, partial(disk.append, sync=True), disk.write_atomically]
+)
+@pytest.mark.parametrize("kind", ["link", "fifo"])
+def test_every_write_looks_where_it_goes(
+    tmp_path: Path, kind: str, write: Callable[[Path, bytes], None]
+) -> None:
+    """A run is looked through before it is written to; this holds even when that came too early."""
+    precious = tmp_path / "precious"
+    precious.write_text("as it was")
+    for name in ("file", ".file.tmp"):
+        (link(name, "precious") if kind == "link" else fifo(name))(tmp_path)
+    with pytest.raises(CorruptError, match=r"file.*: is (a symbolic|not a reg)"):
+        write(tmp_path / "file", b"other")
+    assert precious.read_text() == "as it was"
 
 
 @pytest.mark.parametrize("name", ["run.json", "config.yaml", "checkpoints"])
