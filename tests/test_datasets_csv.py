@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,14 +99,12 @@ def test_a_malformed_file_is_refused_with_its_line(tmp_path: Path, name: str) ->
     content, message = MALFORMED[name]
     path = tmp_path / "a.csv"
     path.write_bytes(content)
-    start = time.perf_counter()
     with pytest.raises(DataError) as caught:
         tables.read(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < len(str(path)) + 200
-    assert time.perf_counter() - start < 1
 
 
 def test_a_fault_far_down_is_found_by_its_line(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import hashlib
 import io
 import os
 import struct
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -181,7 +180,6 @@ def test_a_malformed_file_is_refused_at_once_without_allocating(tmp_path: Path, 
     path = tmp_path / "images"
     path.write_bytes(content)
     tracemalloc.start()
-    start = time.perf_counter()
     try:
         with pytest.raises(DataError) as caught:
             idx.read_images(path)
@@ -192,7 +190,6 @@ def test_a_malformed_file_is_refused_at_once_without_allocating(tmp_path: Path, 
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
     assert peak < 10e6
-    assert time.perf_counter() - start < 0.5
 
 
 def test_labels_are_no_images(tmp_path: Path) -> None:

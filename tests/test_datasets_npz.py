@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import time
 import tracemalloc
 import zipfile
 from typing import TYPE_CHECKING, Any, Literal
@@ -262,7 +261,6 @@ def test_a_malformed_archive_is_refused_at_once_without_allocating(
     path = tmp_path / "a.npz"
     path.write_bytes(content)
     tracemalloc.start()
-    start = time.perf_counter()
     try:
         with pytest.raises(DataError) as caught:
             npz.read(path, anything)
@@ -273,7 +271,6 @@ def test_a_malformed_archive_is_refused_at_once_without_allocating(
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
     assert peak < 10e6
-    assert time.perf_counter() - start < 1
 
 
 @given(

@@ -241,7 +241,7 @@ def test_a_lock_is_one_process_s_and_gone_with_it(tmp_path: Path) -> None:
         start = time.perf_counter()
         with pytest.raises(LockedError, match=f"^{tmp_path}: another process is training this run"):
             lock.Lock(path).acquire()
-        assert 0.2 <= time.perf_counter() - start < 2  # three tries, 100 ms apart
+        assert time.perf_counter() - start >= 0.2  # three tries, 100 ms apart
         holder.kill()
     assert not lock.is_held(path)
     mine = lock.Lock(path)
