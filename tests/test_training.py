@@ -9,11 +9,16 @@ import pytest
 
 from nnexp.datasets.dataset import Split
 from nnexp.nn.activations import ACTIVATIONS, ActivationName
-from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
+from nnexp.nn.initializers import (
+    BIAS_INITIALIZERS,
+    INITIALIZERS,
+    lecun_normal,
+    standard_normal,
+)
 from nnexp.nn.network import Network
 from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
-from nnexp.nn.propagation import Propagations
+from nnexp.nn.propagation import Propagation, Propagations
 from nnexp.optim.sgd import Sgd
 from nnexp.streams import Pcg64
 from nnexp.training.dropout import Dropout
@@ -295,3 +300,18 @@ def test_exclusive_or_is_learned_with_hidden_neurons_only(activation: Activation
     data = Split(features, ((features > 0).sum(axis=1) == 1).astype("int64"))
     assert accuracy_after(data, Network((2, 2)), 50) < 0.8
     assert accuracy_after(data, Network((2, 8, 2), activation), 100) == 1.0
+
+
+def test_a_wide_layer_multiplied_in_blocks_gives_the_same_outputs() -> None:
+    """300 neurons, 784 inputs and ten examples are beyond OpenBLAS's small products; one is not."""
+    network = Network((784, 300, 10))
+    theta = network.initial(
+        np.random.default_rng(7), lecun_normal, standard_normal, np.dtype(np.float64)
+    )
+    inputs = np.ones((10, 785))
+    inputs[:, :784] = np.random.default_rng(8).random((10, 784))
+    together, alone = Propagation(network, 10, np.float64), Propagation(network, 1, np.float64)
+    together.forward(theta, inputs)
+    for row in range(10):
+        alone.forward(theta, inputs[row : row + 1])
+        assert together.outputs[row] == pytest.approx(alone.outputs[0], rel=1e-12)

@@ -97,7 +97,7 @@ def main() -> NoReturn:
     for variable in ONE_THREAD:  # one thread gives the same bytes anywhere; NumPy reads these
         os.environ[variable] = "1"
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="nnexp", standalone_mode=False)
     except click.ClickException as error:
         told = io.StringIO()
         error.show(told)
