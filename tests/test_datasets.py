@@ -85,21 +85,19 @@ def test_mnist_splits_are_views_of_one_array(mnist: Dataset) -> None:
     assert second - first == train.nbytes
 
 
-def test_mnist_loads_quickly_and_in_little_memory() -> None:
+def test_mnist_loads_in_little_memory() -> None:
     program = (
-        "import resource, time\n"
+        "import resource\n"
         "from nnexp.datasets.loading import load\n"
         "from nnexp.datasets.sources import Mnist\n"
-        "start = time.process_time(); dataset = load(Mnist())\n"
-        "print(time.process_time() - start)\n"
+        "dataset = load(Mnist())\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )
     output = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     ).stdout
-    seconds, peak = output.split()
+    peak = output.strip()
     unit = 1 if sys.platform == "darwin" else 1024
-    assert float(seconds) < 1
     # A child begins with the peak of the process it was forked from, so that one is allowed too.
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert int(peak) * unit < 150e6 or int(peak) <= own
