@@ -27,17 +27,17 @@ class Dropout:
     def __init__(
         self, share: float, hidden: Sequence[int], seed: int, dtype: npt.DTypeLike
     ) -> None:
-        self._share = share
+        self.share = share
         self._hidden = hidden
         self._seed = seed
         self._dtype = dtype
 
     def masks(self, epoch: int) -> Iterator[Masks | None]:
         """Yield the masks of each mini-batch of an epoch, without end; None without dropout."""
-        if not self._share:
+        if not self.share:
             while True:
                 yield None
         rng = generator(self._seed, Purpose.DROPOUT, epoch)
-        kept = np.array(1.0 / (1.0 - self._share), self._dtype)
+        kept = np.array(1.0 / (1.0 - self.share), self._dtype)
         while True:
-            yield [(rng.random(size) >= self._share) * kept for size in self._hidden]
+            yield [(rng.random(size) >= self.share) * kept for size in self._hidden]

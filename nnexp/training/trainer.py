@@ -10,7 +10,6 @@ import numpy as np
 
 from nnexp.nn.arrays import Array
 from nnexp.nn.objective import BatchObjective, Piece
-from nnexp.nn.propagation import Masks
 from nnexp.optim.objective import Measures, Objective, Remembered, Slots
 from nnexp.optim.optimizers import Optimizer
 from nnexp.streams import Orders
@@ -95,11 +94,13 @@ class Trainer:
         """Train for an epoch; yield how many examples are done, about every pulse of them."""
         step: Callable[..., Measures | None] = self._optimizer.step
         theta, slots, measures = state
-        masks = self._dropout.masks(epoch)
+        masks, use, seen = self._dropout.masks(epoch), self._objective.use, self._seen()
         done = reported = 0
         for examples, pieces in self._batches(epoch):
-            objective = self._faced(examples, pieces, next(masks))
-            measures.update(step(theta, objective, slots, learning_rate) or {})
+            use(examples, pieces, next(masks))
+            said = step(theta, seen, slots, learning_rate)
+            if said:
+                measures.update(said)
             done += examples
             if done - reported >= pulse:
                 reported = done
@@ -125,14 +126,11 @@ class Trainer:
         gradient: Array = self._objective.gradient(theta).copy()
         return gradient
 
-    def _faced(
-        self, examples: int, pieces: Callable[[], Iterable[Piece]], masks: Masks | None
-    ) -> Objective:
-        """Return what the optimizer sees of a batch."""
-        self._objective.use(examples, pieces, masks)
+    def _seen(self) -> Objective:
+        """Return what the optimizer sees of the batches of an epoch."""
         if not self._optimizer.full_batch:
             return self._objective
-        if masks is not None:  # another network at every step: nothing to remember
+        if self._dropout.share:  # another network in every epoch: nothing to remember
             self._whole = Remembered(self._objective)
         return self._whole
 
