@@ -124,6 +124,7 @@ def is_done(config: Config, run: Run) -> bool:
             f"{run.path}: is a run of another config (it differs in {different}); "
             "choose another name with --name"
         )
+    _ = run.result and run.history()  # what is done and damaged is not done
     if run.result is not None and run.result.fault is not None:
         raise DivergedError(describe(run, run.result.fault))
     return run.result is not None

@@ -223,7 +223,10 @@ def problems(source: str) -> list[str]:
 def test_a_full_batch_method_refuses_a_batch_size_and_float32(optimizer: Any) -> None:  # noqa: ANN401
     called = name(optimizer)
     assert problems(text(optimizer, "batch_size: 10", "dtype: float32")) == [
-        f"a.yaml:2:13: batch_size: {called} takes all examples at each step: leave it out, got 10",
+        (
+            f"a.yaml:2:13: batch_size: {called} takes all examples at each step: "
+            "leave it out or all, got 10"
+        ),
         f"a.yaml:3:8: dtype: {called} needs dtype: float64, got float32",
     ]
     assert problems(text(optimizer)) == [
@@ -237,7 +240,7 @@ def test_a_method_with_a_line_search_refuses_a_learning_rate(optimizer: Any) -> 
     assert problems(text(optimizer, "dtype: float64", "learning_rate: 1")) == [
         (
             f"a.yaml:3:16: learning_rate: {called} chooses its step by a line search and takes "
-            "none: leave it out"
+            "none: leave it out or null"
         )
     ]
     assert problems(text(optimizer, "dtype: float64", "schedule: cosine")) == [

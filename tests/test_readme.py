@@ -55,7 +55,7 @@ def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_the_sweeps_train_what_they_say_and_can_be_run_again(workbench: Path) -> None:
     loop, parallel, seeds = (block for block in blocks("sh") if "epochs=10" in block)
     listing = shell(loop, workbench).stdout.splitlines()
-    assert sum(line.startswith("quickstart-") and "finished" in line for line in listing) == 3
+    assert sum(line.startswith("eta-") and "finished" in line for line in listing) == 3
     assert len(list((workbench / "runs").iterdir())) == 3
     again = shell(parallel, workbench)
     assert len(again.stdout.splitlines()) == 3

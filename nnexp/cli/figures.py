@@ -21,7 +21,8 @@ def text(outcomes: list[Outcome]) -> str:
         blocks += [_points(each) for each in comparison.series]
         if comparison.series:
             blocks.append(_summary(comparison.series))
-        blocks.append(_numbers(comparison.numbers))
+        if comparison.numbers:
+            blocks.append(_numbers(comparison.numbers))
         run = outcome.part.book.run.path
         blocks.append(f"{run}: {comparison.verdict} ({_promise(outcome)})")
     return "\n\n".join(blocks)
@@ -81,6 +82,8 @@ def _spread(number: Number) -> str:
 
 
 def _decimal(value: float, number: Number) -> str:
+    if not isfinite(value):
+        return "-"
     return f"{value:.{min(number.headline.digits, 6)}f}"
 
 

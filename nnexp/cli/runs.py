@@ -46,7 +46,7 @@ def runs(
     reverse: bool,
     as_json: bool,
 ) -> None:
-    """List the runs, or those whose name fits a PATTERN with * and ?.
+    """List the runs, or those whose name fits a PATTERN with * and ?; a path's last part counts.
 
     \b
     Example:
@@ -62,7 +62,7 @@ def runs(
         entry
         for entry in listing.entries(runs)
         if (not status or entry.status in status)
-        and (not patterns or any(fnmatchcase(entry.name, pattern) for pattern in patterns))
+        and (not patterns or any(fnmatchcase(entry.name, Path(each).name) for each in patterns))
     ]
     chosen = _sorted(chosen, COLUMNS[sort], reverse=reverse)
     if as_json:

@@ -11,7 +11,7 @@ import click
 from nnexp.cli import options, signals, training
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say
-from nnexp.errors import DivergedError, InterruptedRunError, NnexpError
+from nnexp.errors import DivergedError, InterruptedRunError, NnexpError, UsageError
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -84,6 +84,8 @@ def train(
     from nnexp.config import load
 
     described = load.read(config, settings)
+    if seeds is not None and any(each.partition("=")[0].strip() == "seed" for each in settings):
+        raise UsageError("--set seed and --seeds: give one of them")
     planned = _planned(described, config.stem, runs, name, seeds)
     failures: list[NnexpError] = []
     with signals.noted() as signal:

@@ -44,7 +44,7 @@ def problems(config: Config) -> list[Clash]:
 def _training(config: Config) -> Iterator[Clash]:
     optimizer, name = config.optimizer, config.optimizer.__struct_config__.tag
     if optimizer.default_learning_rate is None and config.learning_rate is not None:
-        message = f"{name} chooses its step by a line search and takes none: leave it out"
+        message = f"{name} chooses its step by a line search and takes none: leave it out or null"
         yield Clash((("learning_rate",), ("optimizer",)), message)
     elif optimizer.default_learning_rate is not None and config.learning_rate is None:
         yield Clash((("learning_rate",),), f"{name} needs one, got null")
@@ -52,7 +52,9 @@ def _training(config: Config) -> Iterator[Clash]:
         message = f"{name} has no learning rate that a schedule could change: leave it out"
         yield Clash((("schedule",), ("optimizer",)), message)
     if optimizer.full_batch and config.batch_size != "all":
-        message = f"{name} takes all examples at each step: leave it out, got {config.batch_size}"
+        message = (
+            f"{name} takes all examples at each step: leave it out or all, got {config.batch_size}"
+        )
         yield Clash((("batch_size",), ("optimizer",)), message)
     if optimizer.full_batch and config.dtype != "float64":
         message = f"{name} needs dtype: float64, got {config.dtype}"

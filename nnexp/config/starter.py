@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from msgspec.inspect import StructType
+from msgspec.inspect import Field, StructType
 
 from nnexp.config import canonical, dump, kinds
 from nnexp.config.convert import info
@@ -38,17 +38,39 @@ def _section(kind: StructType, tree: Mapping[str, Any], indent: str) -> Iterator
         comment = _comment(field.type)
         if not isinstance(value, dict) or set(value) == {"name"}:
             yield from _line(f"{indent}{key}: {dump.inline(value)}", comment, indent)
+            yield from _alternatives(field.type, value, indent)
             continue
         yield from _line(f"{indent}{key}:", comment, indent)
         if "name" in value:
             yield f"{indent}  name: {value['name']}"
         yield from _section(_chosen(field.type, value), value, f"{indent}  ")
+        yield from _alternatives(field.type, value, indent)
 
 
 def _chosen(kind: kinds.Kind, value: Mapping[str, Any]) -> StructType:
     """Return the struct among a field's kinds that the value is of."""
     structs = [each for each in kinds.alternatives(kind) if isinstance(each, StructType)]
     return next(struct for struct in structs if struct.tag == value.get("name"))
+
+
+def _alternatives(kind: kinds.Kind, value: object, indent: str) -> Iterator[str]:
+    """Generate a comment for each other component that has settings of its own, with these."""
+    structs = [each for each in kinds.alternatives(kind) if isinstance(each, StructType)]
+    chosen = next((s for s in structs if isinstance(value, dict) and s.tag == value["name"]), None)
+    common = {field.name for field in chosen.fields} if chosen else set()
+    for struct in structs:
+        own = [field for field in struct.fields if field.name not in common]
+        if struct is chosen or struct.tag is None or not own:
+            continue
+        settings = ", ".join(f"{field.encode_name}: {_default(field)}" for field in own)
+        text = f"or {{name: {struct.tag}, {settings}}}"
+        wrapped = textwrap.wrap(text, WIDTH - len(indent) - 2, break_on_hyphens=False)
+        yield from (f"{indent}# {line}" for line in wrapped)
+
+
+def _default(field: Field) -> str:
+    """Return a setting's default as YAML; dots stand where there is none."""
+    return "..." if field.required else dump.inline(field.default)
 
 
 def _comment(kind: kinds.Kind) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nnexp.datasets.archives import read_npz
 from nnexp.datasets.images import read_idx, read_mnist
 from nnexp.datasets.selection import Parts, select
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
 
     from nnexp.datasets.dataset import Dataset
 
-FAINT = 0.02
-"""Features that stay below this after scaling were scaled before, in all likelihood."""
+FAINT, FAINT_FLOATS = 0.02, 0.1
+"""Pixels, and other features, that stay below this after scaling seem to be scaled already."""
+
+GLARING = 20.0
+"""Features that reach this after scaling, such as pixels of 0 to 255, seem to need it."""
 
 
 def load(source: Source) -> Dataset:
@@ -31,12 +36,12 @@ def scale_warning(dataset: Dataset) -> str | None:
     """Return a warning if the features seem to have been divided by their scale already."""
     features = dataset.train.features
     largest = max(abs(float(features.min())), abs(float(features.max()))) / dataset.scale
-    if largest >= FAINT:
-        return None
-    return (
-        f"the largest value after dividing by data.scale = {dataset.scale:g} is {largest:.2g}; "
-        "already scaled? set data.scale: 1"
-    )
+    told = f"the largest value after dividing by data.scale = {dataset.scale:g} is {largest:.3g}"
+    if largest > GLARING:
+        return f"{told}; neurons saturate from such inputs: set data.scale so that it comes near 1"
+    if largest < (FAINT if features.dtype == np.uint8 else FAINT_FLOATS):
+        return f"{told}; already scaled? set data.scale: 1"
+    return None
 
 
 READERS: dict[type[Source], Callable[[Any], Parts]] = {

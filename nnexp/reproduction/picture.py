@@ -85,7 +85,8 @@ def _draw(axes: Axes, drawn: Sequence[Drawn]) -> None:
         label = f"{each.label} published".strip()
         axes.plot(*each.published, "o", markersize=4, color=colour, alpha=0.4, label=label)
         label = f"{each.label} obtained".strip()
-        axes.plot(*each.obtained, linewidth=1.2, color=colour, label=label)
+        marker = "." if len(each.obtained.epochs) == 1 else ""
+        axes.plot(*each.obtained, marker=marker, linewidth=1.2, color=colour, label=label)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -112,7 +113,7 @@ def _numbers(part: Part) -> Iterator[Drawn]:
             "last": found.epochs[-1],
             "highest": int(highest_epoch(found)),
         }
-        stated = [(h.measure, h.published) for h in part.net.headlines if h.series == key]
+        stated = [(h.measure, h.published) for h in part.headlines if h.series == key]
         points = [(places[measure], value) for measure, value in stated if measure in places]
         published = Curve([epoch for epoch, _ in points], [value for _, value in points])
         line = Curve(found.epochs, [scale * value for value in found.values])
@@ -125,5 +126,10 @@ def _across(parts: Sequence[Part], drawn: Sequence[Drawn]) -> Iterator[Drawn]:
     for series in dict.fromkeys(each.series for each in drawn):
         own = [each for each in drawn if each.series == series]
         last = [each.obtained.values[-1] for each in own]
-        published = [each.published.values[-1] for each in own]
-        yield Drawn(series, "", Curve(examples, published), Curve(examples, last))
+        known = [
+            (n, d.published.values[-1])
+            for n, d in zip(examples, own, strict=True)
+            if d.published.values
+        ]
+        published = Curve([n for n, _ in known], [value for _, value in known])
+        yield Drawn(series, "", published, Curve(examples, last))

@@ -10,6 +10,7 @@ import msgspec
 
 from nnexp.config import dump, load
 from nnexp.config.model import Config
+from nnexp.errors import UsageError
 from nnexp.experiment import run_name
 from nnexp.reproduction.against import Published
 from nnexp.reproduction.figures import Figure, Headline, Net
@@ -17,7 +18,7 @@ from nnexp.reproduction.measures import MEASURES, Curve, curve, measured
 from nnexp.reproduction.obtained import obtained
 from nnexp.reproduction.verdicts import TOLERANCE_DIGITS, Comparison, Number, compare_series
 from nnexp.store.run import Run, named
-from nnexp.streams import Pcg64
+from nnexp.streams import Network2, Pcg64
 
 
 class Training(NamedTuple):
@@ -40,6 +41,13 @@ class Part(NamedTuple):
     def trainings(self) -> tuple[Training, ...]:
         """All of them, in their order."""
         return (self.book, *self.seeds)
+
+    @property
+    def headlines(self) -> tuple[Headline, ...]:
+        """The book's numbers that can be compared: of later epochs only if they are trained."""
+        if self.book.config.epochs == self.net.config.epochs:
+            return self.net.headlines
+        return tuple(each for each in self.net.headlines if each.measure == "first")
 
 
 class Outcome(NamedTuple):
@@ -76,6 +84,7 @@ def plan(
     parts = []
     for net in figure.nets:
         config = load.parse(dump.to_yaml(net.config), name, settings)
+        _check_kept(net.config, config)
         others = [msgspec.structs.replace(config, rng=Pcg64(), seed=seed) for seed in seeds]
         for other in others:
             load.check(other, "--seeds")
@@ -83,6 +92,23 @@ def plan(
         book, *seeded = [Training(c, named(runs, run_name(c, stem))) for c in (config, *others)]
         parts.append(Part(net, book, tuple(seeded)))
     return parts
+
+
+def _check_kept(book: Config, changed: Config) -> None:
+    """Refuse settings under which a figure's net could not be what it is compared as.
+
+    Raises:
+        UsageError: the net trains on, or is measured on, other examples than the figure needs.
+    """
+    missing = [each for each in book.monitor if each not in changed.monitor]
+    if missing:
+        raise UsageError(f"--set monitor: the figure shows {', '.join(missing)}")
+    shared = changed.rng.shared() if isinstance(changed.rng, Network2) else []
+    if shared and changed.data != book.data:
+        raise UsageError(
+            "--set data: this figure's nets train on one list of examples, one after another; "
+            "other data would be another figure"
+        )
 
 
 def outcomes(
@@ -112,7 +138,7 @@ def compare(part: Part, published: Published | None) -> Comparison:
     Without an author's file the numbers are the book's; with one, they are measured in it.
     """
     if published is None:
-        numbers = [_number(part, headline) for headline in part.net.headlines]
+        numbers = [_number(part, headline) for headline in part.headlines]
         return Comparison((), tuple(numbers))
     found = {key: obtained(part.book.run, key) for key in published}
     series = compare_series(published, found)

@@ -22,7 +22,7 @@ LEVEL = 0.95
 FEWEST = 2
 """Seeds that have a spread."""
 
-Verdict = Literal["exact", "within the seeds' spread", "differs"]
+Verdict = Literal["exact", "within the seeds' spread", "differs", "not compared"]
 
 
 class Point(NamedTuple):
@@ -88,10 +88,13 @@ class Comparison(NamedTuple):
     def verdict(self) -> Verdict:
         """What is to be said of the net.
 
-        It is exact if every series is, or, without a file, every number. It is within the
-        seeds' spread if there are seeds and every number is exact or within.
+        Where nothing was published of the epochs trained it is not compared. It is exact if
+        every series is, or, without a file, every number. It is within the seeds' spread if
+        there are seeds and every number is exact or within.
         """
         parts: Sequence[Series | Number] = self.series or self.numbers
+        if not parts:
+            return "not compared"
         enough = all(len(number.seeds) >= FEWEST for number in self.numbers)
         near = all(number.is_exact or number.is_within for number in self.numbers)
         within = bool(self.numbers) and enough and near

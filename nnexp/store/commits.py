@@ -63,7 +63,10 @@ def newest(
         return commit
     if problems or content.count(b"\n") > 1:
         first = f"; the newest: {problems[0]}" if problems else ""
-        raise CorruptError(f"{run.path}: no intact checkpoint is left to go on from{first}")
+        raise CorruptError(
+            f"{run.path}: no intact checkpoint is left to go on from; "
+            f"remove the directory, or train under another --name{first}"
+        )
     return None
 
 

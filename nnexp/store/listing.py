@@ -53,8 +53,9 @@ def entry(run: Run) -> Entry:
 
 def _intact(run: Run) -> Entry:
     result = run.result
+    if result is None or not (run.path / RUN).exists():
+        _ = run.record  # a damaged one shows here, and a missing one
     if result is None:
-        _ = run.record  # a damaged one shows here
         history = run.history()
         best = best_row(history) if history else None
         last, test = history[-1].epoch if history else 0, None
@@ -66,7 +67,7 @@ def _intact(run: Run) -> Entry:
         status=run.status,
         epochs=last,
         best_validation_accuracy=_validation_accuracy(best),
-        best_epoch=best.epoch if best else None,
+        best_epoch=best.epoch if best and _validation_accuracy(best) is not None else None,
         test_accuracy=test,
     )
 
