@@ -386,6 +386,24 @@ def test_seeds_give_a_spread(bench: Bench) -> None:
     assert "±" in text
 
 
+def test_a_chaotic_net_is_held_against_five_seeds_unless_told_otherwise(tmp_path: Path) -> None:
+    figure = FIGURES["multiple_eta"]
+    assert [len(part.seeds) for part in plan("multiple_eta", figure, tmp_path)] == [0, 0, 5]
+    given = plan("multiple_eta", figure, tmp_path, ["epochs=1"])
+    assert [len(part.seeds) for part in given] == [0, 0, 0]
+    given = plan("multiple_eta", figure, tmp_path, seeds=[1, 2])
+    assert [len(part.seeds) for part in given] == [2, 2, 2]
+
+
+def test_data_that_a_figure_shares_between_nets_cannot_be_changed(bench: Bench) -> None:
+    said = bench("reproduce", "weight_initialization_30", "--set", "data.train=500")
+    assert said.code == 2
+    assert said.err.startswith("--set data: this figure's nets train on one list of examples")
+    assert not (bench.folder / "runs").exists()
+    said = bench("reproduce", "overfitting", "--set", "monitor=[test]")
+    assert (said.code, said.err) == (2, "--set monitor: the figure shows train\n")
+
+
 def test_more_data_is_one_training_after_another(bench: Bench) -> None:
     """Numbers of images and epochs are cut; nine runs, one point each, one picture."""
     said = bench("reproduce", "more_data", *QUICK, "--set", "data.validation=50", "--json")

@@ -34,7 +34,7 @@ def _promise(outcome: Outcome) -> str:
     return {
         "points": "nothing is promised under --set",
         "numbers": "rounding errors grow: only the book's numbers are promised",
-        "band": "chaotic: only a band is promised, which --seeds 5 gives",
+        "band": "chaotic: only the band of the seeds is promised",
     }[outcome.part.net.promise]
 
 

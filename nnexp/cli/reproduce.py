@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     "--seeds",
     type=Seeds(),
     metavar="N|LIST",
-    help="Also train with these seeds and nnexp's own generators, for the spread.",
+    help="Also train with these seeds and nnexp's own generators, for the spread; "
+    "chaotic nets by themselves take five.",
 )
 @click.option(
     "--plot",
@@ -79,7 +80,7 @@ def reproduce(
     chosen = _figure(FIGURES, figure)
     target = plot or runs / f"{figure}.png"
     picture.check(target)
-    parts = plan(figure, chosen, runs, settings, seeds or [])
+    parts = plan(figure, chosen, runs, settings, seeds)
     configs = [part.book.config for part in parts]
     published = None if against is None else files.read(against, figure, chosen, configs)
     _train(parts, quiet=quiet)

@@ -20,6 +20,9 @@ from nnexp.reproduction.verdicts import TOLERANCE_DIGITS, Comparison, Number, co
 from nnexp.store.run import Run, named
 from nnexp.streams import Network2, Pcg64
 
+BAND_SEEDS = range(5)
+"""What a chaotic net is held against: the spread of nnexp's own runs over these seeds."""
+
 
 class Training(NamedTuple):
     """A config and the run it is trained into."""
@@ -65,7 +68,11 @@ class Outcome(NamedTuple):
 
 
 def plan(
-    name: str, figure: Figure, runs: Path, settings: Sequence[str] = (), seeds: Sequence[int] = ()
+    name: str,
+    figure: Figure,
+    runs: Path,
+    settings: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
 ) -> list[Part]:
     """Return what is to be trained for a figure.
 
@@ -76,7 +83,8 @@ def plan(
         figure: the figure.
         runs: the folder of the runs.
         settings: KEY=VALUE each, put over every net's config.
-        seeds: of further runs, with ``rng: pcg64``.
+        seeds: of further runs, with ``rng: pcg64``; None: five of the nets that only a band is
+            promised of, unless there are settings.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -85,7 +93,9 @@ def plan(
     for net in figure.nets:
         config = load.parse(dump.to_yaml(net.config), name, settings)
         _check_kept(net.config, config)
-        others = [msgspec.structs.replace(config, rng=Pcg64(), seed=seed) for seed in seeds]
+        own = BAND_SEEDS if net.promise == "band" and not settings else ()
+        chosen = own if seeds is None else seeds
+        others = [msgspec.structs.replace(config, rng=Pcg64(), seed=seed) for seed in chosen]
         for other in others:
             load.check(other, "--seeds")
         stem = f"{name}-{net.name}" if net.name else name
