@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from nnexp.config.model import Config
+from nnexp.datasets.loading import load
 from nnexp.errors import MismatchError, UsageError
 from nnexp.store.run import CHECKPOINTS, PREDICTIONS, RESULT, Run
 
@@ -44,10 +45,13 @@ def task(recorded: Run) -> Task:
     Raises:
         UsageError: the run has recorded nothing yet.
         CorruptError: it is damaged.
+        MismatchError: it was trained on other data.
     """
     history, result = recorded.history(), recorded.result
     if not history and result is None:
         raise UsageError(f"{recorded.path}: has no epoch yet that could be verified")
+    if load(recorded.config.data).sha256 != recorded.record.data.sha256:
+        raise MismatchError(f"{recorded.path}: the data is not what this run was trained on")
     return Task(recorded.config, None if result is not None else history[-1].epoch)
 
 
@@ -55,12 +59,7 @@ def first_difference(recorded: Run, obtained: Run) -> Difference | None:
     """Return where a run trained again parts from what was recorded, or None if nowhere.
 
     Rows are compared number by number, then the files that follow from training byte by byte.
-
-    Raises:
-        MismatchError: it was trained on other data.
     """
-    if recorded.record.data != obtained.record.data:
-        raise MismatchError(f"{recorded.path}: the data is not what this run was trained on")
     for old, new in zip(recorded.history(), obtained.history(), strict=False):
         before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
         for quantity in before | after:

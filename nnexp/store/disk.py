@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 from nnexp.errors import CorruptError, DiskError
@@ -151,14 +152,17 @@ def remove_directory(path: Path) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory, and those above it, unless it is there.
+    """Make a directory, and those above it, unless it is there; what is made stays.
 
     Raises:
         CorruptError: something else is there, such as a link to a directory.
     """
     check_kind(path, stat.S_IFDIR)
     with errors(path):
-        path.mkdir(parents=True, exist_ok=True)
+        missing = list(takewhile(lambda folder: not folder.exists(), (path, *path.parents)))
+        for folder in reversed(missing):
+            folder.mkdir(exist_ok=True)
+            sync_directory(folder.parent)
 
 
 def names(path: Path) -> list[str]:
