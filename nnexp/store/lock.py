@@ -62,15 +62,20 @@ class Lock:
 
 
 def is_held(path: Path) -> bool:
-    """Return whether some process holds the lock, by taking it shared for an instant."""
+    """Return whether some process holds the lock, by taking it shared for an instant.
+
+    Raises:
+        DiskError: the file system has no locks.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | disk.PLAIN)
     except OSError:
         return False  # no lock file, no writer: it is made before the run has its name
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
+    with disk.errors(path):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
     return False
