@@ -201,7 +201,7 @@ def test_importing_nnexp_changes_no_environment() -> None:
     script = """
 import os
 before = dict(os.environ)
-import nnexp.experiment, nnexp.cli
+import nnexp.experiment, nnexp.cli, nnexp.analysis.voting
 changed = {name for name, _ in os.environ.items() ^ before.items()}
 assert not changed, changed
 """

@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from nnexp.assembly import Assembly
 from nnexp.datasets.dataset import Dataset
@@ -59,6 +58,8 @@ def evaluate(runs: Sequence[Run], on: On = "validation") -> Evaluated:
         MismatchError: the data is not what a run was trained on, or not the same for all runs.
         CorruptError: a run is damaged.
     """
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
+
     _check_different(runs)
     _check_alike(runs, on)
     measured, total = [], np.zeros(())

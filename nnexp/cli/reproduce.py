@@ -67,6 +67,7 @@ def reproduce(
     in the 95 % prediction interval of the seeds' runs. Exits 7 if a net that is promised to be
     exact is not; nothing is promised of the two chaotic nets, nor of --set without a file.
     """
+    from nnexp.report.curves import check_format
     from nnexp.reproduction import against as files
     from nnexp.reproduction import picture
     from nnexp.reproduction.figures import FIGURES
@@ -79,7 +80,7 @@ def reproduce(
         return
     chosen = _figure(FIGURES, figure)
     target = plot or runs / f"{figure}.png"
-    picture.check(target)
+    check_format(target)
     parts = plan(figure, chosen, runs, settings, seeds)
     configs = [part.book.config for part in parts]
     published = None if against is None else files.read(against, figure, chosen, configs)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from nnexp.checks import printable
-from nnexp.errors import DiskError, UsageError
+from nnexp.errors import UsageError
+from nnexp.store import disk
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 STYLES = {"train": ":", "validation": "-", "test": "--"}
 FORMATS = (".png", ".svg", ".pdf")
+
+
+def check_format(path: Path) -> None:
+    """Refuse a file whose ending is not a format of pictures.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if path.suffix not in FORMATS:
+        raise UsageError(f"{path}: a picture's name ends in {', '.join(FORMATS)}")
 
 
 def plot(path: Path, runs: Sequence[tuple[str, Sequence[Row]]]) -> None:
@@ -33,8 +44,7 @@ def plot(path: Path, runs: Sequence[tuple[str, Sequence[Row]]]) -> None:
         UsageError: the ending is not a format of pictures.
         DiskError: the picture cannot be written.
     """
-    if path.suffix not in FORMATS:
-        raise UsageError(f"{path}: a picture's name ends in {', '.join(FORMATS)}")
+    check_format(path)
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
 
     figure = Figure(figsize=(10, 4.2), layout="constrained")
@@ -51,10 +61,8 @@ def plot(path: Path, runs: Sequence[tuple[str, Sequence[Row]]]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     handles, labels = costs.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-    try:
+    with disk.errors(path):
         figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _draw(

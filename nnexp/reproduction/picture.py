@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nnexp.errors import UsageError
-from nnexp.report.curves import COLOURS, FORMATS
+from nnexp.report.curves import COLOURS
 from nnexp.reproduction.against import Published
 from nnexp.reproduction.measures import Curve, curve, highest_epoch
 from nnexp.reproduction.obtained import obtained
@@ -28,15 +27,6 @@ class Drawn(NamedTuple):
     label: str
     published: Curve
     obtained: Curve
-
-
-def check(path: Path) -> None:
-    """Refuse a file whose ending is not a format of pictures.
-
-    Raises: UsageError.
-    """
-    if path.suffix not in FORMATS:
-        raise UsageError(f"{path}: a picture's name ends in {', '.join(FORMATS)}")
 
 
 def draw(
