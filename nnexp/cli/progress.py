@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import UNSET
 
-from nnexp.cli.text import percent, say
+from nnexp.cli.text import Told, percent, say
 
 if TYPE_CHECKING:
     from nnexp.recording import Event
@@ -61,7 +59,7 @@ class Progress:
         self._best = max((r.validation_accuracy or 0 for r in history), default=None)
         self._line(f"{path}: going on after epoch {done}" if done else f"{path}: training")
         self._examples = examples
-        if _is_terminal():
+        if Told().columns() > 0:
             self._bar = _bar(self._epochs, done, examples)
 
     def _evaluated(self, row: Row) -> None:
@@ -98,13 +96,6 @@ def measures(row: Row, splits: Sequence[str] = SPLITS) -> str:
     return "  ".join(parts)
 
 
-def _is_terminal() -> bool:
-    """Return whether a bar has a place: some terminals are none, and have no columns."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        return False
-    return os.get_terminal_size(sys.stderr.fileno()).columns > 0
-
-
 def _bar(epochs: int, done: int, examples: int) -> Any:  # noqa: ANN401 - tqdm's own type
     from tqdm import tqdm
 
@@ -115,6 +106,6 @@ def _bar(epochs: int, done: int, examples: int) -> Any:  # noqa: ANN401 - tqdm's
         unit=" examples",
         unit_scale=True,
         dynamic_ncols=True,
-        file=sys.stderr,
+        file=Told(),
         bar_format="{desc} {percentage:3.0f}%|{bar:10}| {rate_fmt} {remaining}{postfix}",
     )

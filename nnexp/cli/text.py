@@ -32,13 +32,46 @@ def put(text: str) -> None:
         raise DiskError(f"standard output: {(error.strerror or str(error)).lower()}") from error
 
 
+class Told:
+    """Standard error for what stops no training when nobody reads it any more.
+
+    A terminal can vanish between any two calls; so each of them may fail, and none raises.
+    """
+
+    @property
+    def encoding(self) -> str:
+        """The encoding that the terminal reads."""
+        return sys.stderr.encoding if sys.stderr else "ascii"
+
+    def fileno(self) -> int:
+        """Return the descriptor, for questions about the terminal's size."""
+        return sys.stderr.fileno()
+
+    def write(self, text: str) -> None:
+        """Write text, if somebody is there."""
+        with contextlib.suppress(OSError):
+            if sys.stderr:  # it may have been closed before nnexp began
+                sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Send what was written, if somebody is there."""
+        with contextlib.suppress(OSError):
+            if sys.stderr:
+                sys.stderr.flush()
+
+    def columns(self) -> int:
+        """Return the terminal's width; 0 where there is no terminal, or one without columns."""
+        try:
+            return os.get_terminal_size(self.fileno()).columns
+        except (AttributeError, OSError):  # closed, redirected, or gone a moment ago
+            return 0
+
+
 def say(line: str) -> None:
     """Write lines to stderr, harmless ones; that nobody reads it stops no training."""
-    if sys.stderr is None:  # it was closed before nnexp began
-        return
-    with contextlib.suppress(OSError):
-        sys.stderr.write("".join(f"{one_line(each)}\n" for each in line.split("\n")))
-        sys.stderr.flush()
+    told = Told()
+    told.write("".join(f"{one_line(each)}\n" for each in line.split("\n")))
+    told.flush()
 
 
 def percent(fraction: float | None) -> str:
