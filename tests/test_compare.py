@@ -1,15 +1,20 @@
-"""nnexp compare: the keys that differ and no others, what came of them, and the picture."""
+"""nnexp compare: what differs and nothing else, what came of it, whether it is real, pictures."""
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
+from nnexp.analysis.metrics import METRICS
 from nnexp.store.lock import Lock
+from nnexp.store.records import RunRecord
+from nnexp.store.sealed import seal, unseal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +55,9 @@ def test_the_whole_text(two: Bench) -> None:
     assert two("compare", "runs/a", "runs/b") == (
         0,
         """\
-A  runs/a  interrupted
-B  runs/b  interrupted
+   run     seeds  status
+A  runs/a  0      interrupted
+B  runs/b  0      interrupted
 
 config           A    B
 data.train       -  100
@@ -59,22 +65,31 @@ learning_rate  0.5  1.0
 lambda         0.0  5.0
 patience        10    -
 
-result                                       A         B
-best validation accuracy               97.60 %   95.00 %
-  at epoch                                   4         2
-test accuracy there                          -         -
-last train accuracy                   100.00 %  100.00 %
-last train cost                         0.2500    0.4000
-last validation accuracy               97.60 %   95.00 %
-last validation cost                    0.1250    0.2000
-epochs                                       4         3
-epochs to 90 % validation accuracy           1         2
-epochs to 93 % validation accuracy           2         2
-epochs to 95 % validation accuracy           4         2
-epochs to 96 % validation accuracy           4         -
-epochs to 97 % validation accuracy           4         -
-epochs to 97.5 % validation accuracy         4         -
-epochs to 98 % validation accuracy           -         -
+result (accuracies in %)          A       B   B - A
+best validation accuracy      97.60   95.00   -2.60
+  at epoch                        4       2       -
+first validation accuracy     90.00   50.00  -40.00
+last train accuracy          100.00  100.00   +0.00
+last train cost              0.2500  0.4000   +0.15
+last validation accuracy      97.60   95.00   -2.60
+last validation cost         0.1250  0.2000  +0.075
+epochs to 90 % validation         1       2      +1
+epochs to 93 % validation         2       2      +0
+epochs to 95 % validation         4       2      -2
+epochs to 96 % validation         4       -       -
+epochs to 97 % validation         4       -       -
+epochs to 97.5 % validation       4       -       -
+epochs run                        4       3       -
+
+note: A: 1 of 1 is interrupted
+note: B: 1 of 1 is interrupted
+note: the verdict is on best validation accuracy: not every run has a test accuracy
+
+best validation accuracy: too few seeds: -2.60 points with 1; 5 would do
+
+to know, train more seeds:
+  nnexp train runs/a/config.yaml --name a --seeds 5
+  nnexp train runs/b/config.yaml --name b --seeds 5
 """,
         "",
     )
@@ -84,18 +99,24 @@ def test_json_says_the_same(two: Bench) -> None:
     code, out, err = two("compare", "runs/a", "runs/b", "--json")
     assert (code, out.count("\n"), err) == (0, 1, "")
     told = json.loads(out)
-    assert told["differences"] == {
-        "data.train": {"a": None, "b": 100},
-        "learning_rate": {"a": 0.5, "b": 1.0},
-        "lambda": {"a": 0.0, "b": 5.0},
-        "patience": {"a": 10, "b": None},
+    assert told["config"] == {
+        "data.train": {"A": None, "B": 100},
+        "learning_rate": {"A": 0.5, "B": 1.0},
+        "lambda": {"A": 0.0, "B": 5.0},
+        "patience": {"A": 10, "B": None},
     }
-    assert told["levels_of"] == "validation_accuracy"
-    reached = {"90": 1, "93": 2, "95": 4, "96": 4, "97": 4, "97.5": 4, "98": None}
-    assert told["a"]["reached"] == reached
-    assert (told["a"]["run"], told["a"]["status"]) == ("runs/a", "interrupted")
-    assert (told["b"]["best"]["epoch"], told["b"]["last"]["epoch"]) == (2, 3)
-    assert told["b"]["test_accuracy"] is None
+    assert told["judged"] == "validation_accuracy"
+    reached = {key: each["A"]["mean"] for key, each in told["metrics"].items() if "_to_" in key}
+    assert list(reached.values()) == [1, 2, 4, 4, 4, 4, None]
+    assert told["experiments"]["A"] == {
+        "place": "runs/a",
+        "runs": ["runs/a"],
+        "seeds": [0],
+        "statuses": {"interrupted": 1},
+    }
+    assert told["metrics"]["best_epoch"]["B"]["mean"] == 2
+    assert told["metrics"]["test_accuracy"]["B"]["values"] == [None]
+    assert told["verdicts"] == {"B": "too few seeds: -2.60 points with 1; 5 would do"}
 
 
 def test_equal_configs_are_called_the_same(bench: Bench) -> None:
@@ -104,12 +125,261 @@ def test_equal_configs_are_called_the_same(bench: Bench) -> None:
     code, out, _ = bench("compare", "runs/a/", "./runs/b")
     result = json.loads((bench.folder / "runs/a/result.json").read_text())
     assert code == 0
-    assert out.startswith(
-        "A  runs/a  finished\nB  runs/b  finished\n\nThe configs are the same.\n\n"
+    assert "\n\nThe configs are the same.\n\n" in out
+    test = f"{100 * result['test_accuracy']:.2f}"
+    line = next(line for line in out.splitlines() if line.startswith("test accuracy, best"))
+    assert line.split()[4:7] == [test, test, "+0.00"]
+    assert "identical: B has just what A has (1 seed, 40 examples)" in out
+
+
+# Experiments
+
+Curve = list[tuple[float, float]]
+
+
+def seeds(bench: Bench, name: str, curves: dict[int, Curve], *settings: str) -> None:
+    """Make interrupted runs over seeds, with curves that were made up."""
+    given = [argument for each in settings for argument in ("--set", each)]
+    for seed, rows in curves.items():
+        own = (*given, "--set", f"seed={seed}", "--name", f"{name}-s{seed}", "--until", "1", "-q")
+        assert bench("train", "tiny.yaml", *own).code == 0
+        (bench.folder / f"runs/{name}-s{seed}/metrics.jsonl").write_bytes(history(rows))
+        committed = f"runs/{name}-s{seed}/checkpoints/epoch-{len(rows):06d}.npz"
+        (bench.folder / committed).write_bytes(b"")
+
+
+def ending(*accuracies: float) -> dict[int, Curve]:
+    """Return a curve for each seed: one epoch, of a cost and an accuracy."""
+    return {seed: [(1.0, accuracy)] for seed, accuracy in enumerate(accuracies)}
+
+
+@pytest.fixture
+def many(bench: Bench) -> Bench:
+    """Three experiments: b beats a by 1 to 3 points at every seed, c is a with noise."""
+    seeds(bench, "a", ending(0.90, 0.91, 0.92, 0.90, 0.91))
+    seeds(bench, "b", ending(0.91, 0.93, 0.94, 0.93, 0.93), "learning_rate=1")
+    seeds(bench, "c", ending(0.91, 0.90, 0.92, 0.91, 0.90), "learning_rate=0.1")
+    return bench
+
+
+def verdict(bench: Bench, *arguments: str) -> str:
+    """Return what is said last."""
+    code, out, err = bench("compare", *arguments)
+    assert (code, err) == (0, "")
+    return out.splitlines()[-1]
+
+
+PAIRED = "B is better: +2.00 ± 0.88 points (5 seeds, p = 0.003)"
+# Differences 1, 2, 2, 3, 2: mean 2, sd 0.7071, t = 2 / (0.7071 / √5) = 6.325 on 4 degrees of
+# freedom; p = 0.0032; 2.7764 · 0.3162 = 0.878.
+
+
+def test_an_experiment_is_named_without_its_seed(many: Bench) -> None:
+    assert verdict(many, "runs/a", "runs/b").endswith(PAIRED)
+
+
+def test_an_experiment_is_named_by_a_pattern(many: Bench) -> None:
+    assert verdict(many, "runs/a-s*", "runs/b-s[0-9]").endswith(PAIRED)
+    assert verdict(many, "runs/[ab]-*").endswith(PAIRED)
+
+
+def test_runs_as_a_shell_lists_them_are_taken_together(many: Bench) -> None:
+    listed = [f"runs/{name}-s{seed}" for name in "ab" for seed in range(5)]
+    assert verdict(many, *listed).endswith(PAIRED)
+
+
+def test_runs_of_one_experiment_are_compared_one_by_one(many: Bench) -> None:
+    out = many("compare", "runs/a-s0", "runs/a-s1").out
+    assert "config  A  B\nseed    0  1\n" in out
+    assert "train more seeds" not in out
+
+
+def test_seeds_are_paired_by_their_number(many: Bench) -> None:
+    """A seed that only one side has takes no part: b's mean without it is what counts."""
+    seeds(many, "b", {7: [(1.0, 0.10)]}, "learning_rate=1")
+    assert verdict(many, "runs/a", "runs/b").endswith(PAIRED)
+
+
+def test_no_common_seeds_are_compared_by_welch(bench: Bench) -> None:
+    seeds(bench, "a", ending(0.90, 0.91, 0.92))
+    other = {seed + 10: curve for seed, curve in ending(0.94, 0.95, 0.96).items()}
+    seeds(bench, "b", other, "learning_rate=1")
+    # Means 4 apart, both variances 1: t = 4 / √(2/3) = 4.899 on 4 degrees of freedom.
+    assert "B is better: +4.00 ± 2.27 points (3 seeds each, p = 0.008)" in verdict(
+        bench, "runs/a", "runs/b"
     )
-    test = f"{100 * result['test_accuracy']:.2f} %"
-    line = next(line for line in out.splitlines() if line.startswith("test accuracy there"))
-    assert line.split()[3:] == [*test.split(), *test.split()]
+
+
+def test_noise_is_called_noise_and_how_many_seeds_would_tell(many: Bench) -> None:
+    said = verdict(many, "runs/a", "runs/c")
+    assert "~ inside the noise: +0.00 ± 1.24; " in said
+    assert said.endswith("seeds would tell a difference of that size")
+
+
+def test_several_are_corrected_by_holm(many: Bench) -> None:
+    out = many("compare", "runs/a", "runs/b", "runs/c").out
+    assert "B is better: +2.00 ± 0.88 points (5 seeds, p = 0.006 after Holm)" in out
+    assert "C: ~ inside the noise: +0.00 ± 1.24 (5 seeds, p = 1.000 after Holm)" in out
+    row = next(line for line in out.splitlines() if line.startswith("best validation"))
+    assert " ".join(row.split()[3:]) == "90.80 ± 0.84 92.80 ± 1.10 + 90.80 ± 0.84 ~"
+
+
+def test_a_level_that_not_all_reach_has_no_verdict(many: Bench) -> None:
+    out = many("compare", "runs/a", "runs/b").out
+    row = next(line for line in out.splitlines() if line.startswith("epochs to 93 %"))
+    assert row.split()[5:] == ["-", "reached", "by", "4", "of", "5", "-"]
+
+
+def test_another_metric_can_be_judged(many: Bench) -> None:
+    said = verdict(many, "runs/a", "runs/b", "--metric", "last_validation_cost")
+    assert said == "last validation cost: identical: B has just what A has (5 seeds)"
+
+
+def test_mcnemar_compares_two_nets_on_the_same_images(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "a", "-q")
+    bench("train", "tiny.yaml", "--name", "b", "-q", "--set", "learning_rate=1e-6")
+    out = bench("compare", "runs/a", "runs/b").out
+    predicted = [np.load(bench.folder / f"runs/{name}/predictions.npz") for name in "ab"]
+    right = [each["test_predicted"] == each["test_true"] for each in predicted]
+    lost, won = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    p = binomtest(won, won + lost).pvalue
+    assert lost > won
+    assert f"(1 seed, 40 examples, p {'< 0.001' if p < 0.0005 else f'= {p:.3f}'})" in out
+    assert "these two nets, not of the methods" in out
+    assert "nnexp train runs/a/config.yaml --name a --seeds 5" in out
+
+
+def test_the_commands_that_train_more_seeds_do(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--seeds", "1", "-q")
+    bench("train", "tiny.yaml", "--seeds", "1", "-q", "--set", "learning_rate=3")
+    runs = sorted(str(path.relative_to(bench.folder)) for path in bench.folder.glob("runs/*"))
+    out = bench("compare", *runs).out
+    commands = [line.split()[1:] for line in out.splitlines() if line.startswith("  nnexp train")]
+    assert len(commands) == 2
+    for command in commands:
+        assert bench(*command, "-q").code == 0
+    assert "(5 seeds" in bench("compare", *(run.removesuffix("-s0") for run in runs)).out
+
+
+def test_seconds_are_shown_where_every_epoch_has_its_time(bench: Bench) -> None:
+    for name in ("a", "b"):
+        bench("train", "tiny.yaml", "--name", name, "-q")
+    row = '{"epoch":%d,"train_seconds":%s,"evaluate_seconds":9}\n'
+    timing = [bench.folder / f"runs/{name}/timing.jsonl" for name in "ab"]
+    timing[0].write_text(row % (1, 7) + row % (1, 0.5) + row % (2, 1) + row % (3, 1))
+    timing[1].write_text(row % (1, 0.5) + "torn" + row % (3, 1))
+    out = bench("compare", "runs/a", "runs/b").out
+    line = next(line for line in out.splitlines() if line.startswith("seconds of training"))
+    assert line.split()[3:] == ["2.5", "-", "-"]
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "told"),
+    [
+        ("numerics", "0" * 64, "A and B were trained with different numerics"),
+        ("versions", None, "A and B were trained with different version of nnexp"),
+    ],
+)
+def test_what_the_numbers_were_made_with_is_said_where_it_differs(
+    bench: Bench, key: str, content: str | None, told: str
+) -> None:
+    for name in ("a", "b"):
+        bench("train", "tiny.yaml", "--name", name, "-q")
+    path = bench.folder / "runs/b/run.json"
+    record = unseal(path, path.read_bytes(), RunRecord)
+    versions = msgspec.structs.replace(record.versions, nnexp="0.0.1")
+    path.write_bytes(seal(msgspec.structs.replace(record, **{key: content or versions})))
+    assert f"note: {told}" in bench("compare", "runs/a", "runs/b").out
+
+
+def test_other_data_is_said(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "a", "-q")
+    bench.data(seed=1)
+    bench("train", "tiny.yaml", "--name", "b", "-q")
+    out = bench("compare", "runs/a", "runs/b").out
+    assert "note: A and B were trained with different data\n" in out
+    assert "examples" not in out  # other images: McNemar's test has no pairs
+
+
+# Claims
+
+
+@pytest.mark.parametrize(
+    ("claim", "code"),
+    [
+        ("B.validation_accuracy >= A.validation_accuracy", 0),
+        ("B.validation_accuracy - A.validation_accuracy > 0.0199", 0),
+        ("B.validation_accuracy>A.validation_accuracy+0.0201", 7),
+        ("2*A.epochs == 2", 0),
+        ("A.epochs_to_90 + 1 <= -1 + 3e0", 0),
+        ("A.epochs_to_97.5 >= 0", 7),  # nobody reached it
+        ("0 <= A.test_accuracy", 7),  # nobody has one
+    ],
+)
+def test_a_claim_holds_or_exits_7(many: Bench, claim: str, code: int) -> None:
+    said = many("compare", "runs/a", "runs/b", "--check", claim)
+    assert said.code == code
+    assert (claim in said.err) == (code == 7)
+    assert said.out.endswith(f"{PAIRED}\n")
+
+
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [
+        ("B.test_accuracy", "is no claim; one is"),
+        ("1 < 2 < 3", "is no claim; one is"),
+        ("B.test_acuracy > 0", "did you mean 'test_accuracy'?"),
+        ("C.test_accuracy > 0", "there is no C, only A, B"),
+        ("B.epochs 3 > 0", "'3' is not understood"),
+        ("B.epochs > A.epochs * 2", "'* 2' is not understood"),
+        ("__import__('os') > 0", "is not understood"),
+        ("> 0", "a side of it is empty"),
+        ("1 * > 0", "is not understood"),
+        ("2 A.epochs > 0", "is not understood"),
+    ],
+)
+def test_a_claim_that_is_none_exits_2_before_anything_is_said(
+    many: Bench, claim: str, told: str
+) -> None:
+    code, out, err = many("compare", "runs/a", "runs/b", "--check", claim)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert told in err
+
+
+# Other forms
+
+
+def test_csv_has_a_row_for_each_experiment_and_metric(many: Bench) -> None:
+    rows = list(csv.DictReader(many("compare", "runs/a", "runs/b", "--csv").out.splitlines()))
+    assert len(rows) == 2 * len(METRICS)
+    row = next(r for r in rows if (r["experiment"], r["metric"]) == ("B", "validation_accuracy"))
+    assert (row["runs"], row["values"], row["of"]) == ("runs/b", "5", "5")
+    assert float(row["mean"]) == pytest.approx(0.928)
+    assert float(row["difference"]) == pytest.approx(0.02)
+    assert float(row["low"]) == pytest.approx(0.02 - 0.00878, abs=1e-5)
+    assert (row["test"], row["verdict"]) == ("paired t", "better")
+
+
+def test_markdown_has_the_tables(many: Bench) -> None:
+    out = many("compare", "runs/a", "runs/b", "--markdown").out
+    assert "| config | A | B |\n| --- | ---: | ---: |\n| learning\\_rate | 0.5 | 1.0 |\n" in out
+    assert (
+        "| best validation accuracy | 90.80 ± 0.84 | 92.80 ± 1.10 | +2.00 ± 0.88 | better |" in out
+    )
+
+
+def test_one_form_at_a_time(many: Bench) -> None:
+    code, out, err = many("compare", "runs/a", "runs/b", "--csv", "--json")
+    assert (code, out, err) == (2, "", "--csv, --markdown and --json: choose one of them\n")
+
+
+def test_curves_in_the_terminal_fit_into_80_columns(two: Bench) -> None:
+    plain = two("compare", "runs/a", "runs/b").out
+    drawn = two("compare", "runs/a", "runs/b", "--curves").out
+    lines = [line for line in drawn.splitlines() if line not in plain.splitlines()]
+    assert {"training cost", "validation accuracy"} <= {line.strip() for line in lines}
+    assert sum("⠤" in line or "⣀" in line for line in lines) > 3
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_running_run_can_be_compared(two: Bench) -> None:
@@ -117,26 +387,25 @@ def test_a_running_run_can_be_compared(two: Bench) -> None:
     held.acquire()
     code, out, _ = two("compare", "runs/a", "runs/b")
     held.release()
-    assert (code, out.splitlines()[0]) == (0, "A  runs/a  running")
+    assert (code, out.splitlines()[1]) == (0, "A  runs/a  0      running")
 
 
-def test_levels_are_of_an_accuracy_that_both_have(bench: Bench) -> None:
-    for name, monitor in (("a", "[train, test]"), ("b", "[test]"), ("c", "[train]"), ("d", "[]")):
+def test_the_verdict_is_on_what_all_runs_have(bench: Bench) -> None:
+    for name, monitor in (("a", "[train, test]"), ("b", "[train]"), ("c", "[]")):
         given = ("--set", f"monitor={monitor}", "--set", "patience=", "--name", name)
-        assert bench("train", "tiny.yaml", *given, "-q").code == 0
-    assert "epochs to 90 % test accuracy" in bench("compare", "runs/a", "runs/b").out
-    assert "epochs to 90 % train accuracy" in bench("compare", "runs/a", "runs/c").out
-    out = bench("compare", "runs/c", "runs/d").out
-    assert [line.split() for line in out.splitlines() if line.startswith("best")] == [
-        ["best", "validation", "accuracy", "-", "-"]
-    ]
+        bench("train", "tiny.yaml", *given, "--until", "1", "-q")
+    assert verdict(bench, "runs/a", "runs/b").startswith("  nnexp train")
+    assert "the verdict is on last train accuracy" in bench("compare", "runs/a", "runs/b").out
+    assert verdict(bench, "runs/b", "runs/c") == (
+        "no verdict: not every run has a value of test accuracy, best epoch"
+    )
 
 
 def test_a_run_without_epochs_can_be_compared(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--name", "a", "-q")
     bench("train", "tiny.yaml", "--name", "b", "--set", "learning_rate=1e30", "-q")
     code, out, _ = bench("compare", "runs/a", "runs/b", "--plot", "c.png")
-    assert (code, out.splitlines()[1]) == (0, "B  runs/b  diverged")
+    assert (code, out.splitlines()[2]) == (0, "B  runs/b  0      diverged")
     assert (bench.folder / "c.png").exists()
 
 
@@ -182,10 +451,51 @@ def test_a_picture_that_cannot_be_is_all_that_is_said(
 # What goes wrong
 
 
-def test_a_run_that_is_not_there_exits_2(two: Bench) -> None:
-    assert two("compare", "runs/a", "runs/x") == (2, "", "runs/x: there is no such run\n")
-    assert two("compare", "tiny.yaml", "runs/a") == (2, "", "tiny.yaml: there is no such run\n")
-    assert two("compare", "runs/a").code == 2
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        (
+            ("runs/a", "runs/x"),
+            "runs/x: there is no such run, nor runs of this name with -s and a seed",
+        ),
+        (
+            ("runs/a", "tiny.yaml"),
+            "tiny.yaml: there is no such run, nor runs of this name with -s and a seed",
+        ),
+        (("runs/a", "runs/x*"), "runs/x*: no run's name fits"),
+        (("runs/a", "runs/b", "./runs/a"), "runs/a: is named twice"),
+        (("runs/a",), "runs/a: is one experiment; name another to compare it with"),
+    ],
+)
+def test_what_names_no_comparison_exits_2(two: Bench, places: tuple[str, ...], told: str) -> None:
+    assert two("compare", *places) == (2, "", f"{told}\n")
+
+
+def test_the_same_seed_twice_is_no_second_result(bench: Bench) -> None:
+    for name in ("a-s0", "a-s1", "b"):
+        rate = ("--set", "learning_rate=1") if name == "b" else ()
+        bench("train", "tiny.yaml", "--name", name, "-q", *rate)
+    code, out, err = bench("compare", "runs/a", "runs/b")
+    assert (code, out) == (2, "")
+    assert err.startswith("runs/a-s0 and runs/a-s1 have the same config and seed")
+
+
+def test_a_name_of_different_configs_is_no_experiment(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "a-s0", "-q")
+    bench("train", "tiny.yaml", "--name", "a-s1", "-q", "--set", "seed=1", "--set", "lambda=1")
+    code, _, err = bench("compare", "runs/a", "runs/a-s0")
+    assert code == 2
+    assert err == "runs/a: its runs are of different configs; name them one by one\n"
+
+
+def test_a_metric_that_is_none_exits_2(two: Bench) -> None:
+    code, _, err = two("compare", "runs/a", "runs/b", "--metric", "epochs_to_94")
+    assert (code, "there is no metric 'epochs_to_94'; did you mean 'epochs_to_9" in err) == (
+        2,
+        True,
+    )
+    code, _, err = two("compare", "runs/a", "runs/b", "--metric", "seconds")
+    assert (code, err) == (2, "no verdict is given on 'seconds'\n")
 
 
 def test_a_folder_that_is_no_run_exits_5(two: Bench) -> None:
@@ -198,12 +508,13 @@ def test_a_folder_that_is_no_run_exits_5(two: Bench) -> None:
 
 @pytest.mark.parametrize("file", ["run.json", "metrics.jsonl", "result.json"])
 def test_a_damaged_run_exits_5_and_names_the_file(bench: Bench, file: str) -> None:
-    bench("train", "tiny.yaml", "--name", "a", "-q")
+    for name in ("a", "b"):
+        bench("train", "tiny.yaml", "--name", name, "-q")
     path = bench.folder / "runs/a" / file
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    code, out, err = bench("compare", "runs/a", "runs/a")
+    code, out, err = bench("compare", "runs/a", "runs/b")
     assert (code, out, err.count("\n")) == (5, "", 1)
     assert err.startswith(f"runs/a/{file}: is damaged: ")
 

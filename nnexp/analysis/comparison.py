@@ -1,90 +1,226 @@
-"""Two runs side by side: which config keys differ, and what came of it."""
+"""Experiments side by side: what differs, what came of it, and whether that is real."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
-import msgspec
+import numpy as np
 from msgspec import UNSET
 
+from nnexp.analysis.claims import unknown
+from nnexp.analysis.experiments import Experiment
+from nnexp.analysis.metrics import METRICS, SPLITS, Facts, Metric
+from nnexp.analysis.statistics import Difference, mcnemar
+from nnexp.analysis.verdicts import Unit, Verdict, between, judge
 from nnexp.config import canonical
+from nnexp.errors import UsageError
+from nnexp.store import predictions
 from nnexp.store.run import Run
-from nnexp.training.history import Row, best_row
+from nnexp.training.history import Row
 
-LEVELS = (0.90, 0.93, 0.95, 0.96, 0.97, 0.975, 0.98)
+PREFERRED = ("test_accuracy", "validation_accuracy", "last_train_accuracy")
+"""What the verdict is on unless asked otherwise: the first of these that every run has."""
 
 
-class Difference(NamedTuple):
-    """A config key that the runs do not share; UNSET stands for a key that a run does not have."""
+class Side(NamedTuple):
+    """An experiment with what its runs have to say."""
+
+    experiment: Experiment
+    facts: tuple[Facts, ...]
+
+    @property
+    def histories(self) -> list[list[Row]]:
+        """The rows of each run."""
+        return [facts.history for facts in self.facts]
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """How many of its runs stand how."""
+        statuses = [run.status for run in self.experiment.runs]
+        return {status: statuses.count(status) for status in dict.fromkeys(statuses)}
+
+
+class Sample(NamedTuple):
+    """A metric over the runs of an experiment."""
+
+    values: tuple[float | None, ...]
+    """By run; None where a run has none."""
+
+    @property
+    def known(self) -> list[float]:
+        """The values there are."""
+        return [value for value in self.values if value is not None]
+
+    @property
+    def mean(self) -> float | None:
+        """The mean, if every run has a value."""
+        return fmean(self.known) if self.is_whole else None
+
+    @property
+    def sd(self) -> float | None:
+        """The standard deviation between runs, if there are two or more."""
+        return stdev(self.known) if self.is_whole and len(self.values) > 1 else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every run has a value."""
+        return None not in self.values
+
+
+class Measure(NamedTuple):
+    """A metric of every experiment, and the verdict on each against the first."""
 
     key: str
-    a: Any
-    b: Any
-
-
-class Summary(NamedTuple):
-    """What a run has to show; None where it does not say."""
-
-    run: str
-    status: str
-    epochs: int
-    best: dict[str, Any] | None
-    last: dict[str, Any] | None
-    test_accuracy: float | None
-    reached: dict[str, int | None]
-    """The first epoch with at least this accuracy, by the level in per cent."""
+    metric: Metric
+    samples: tuple[Sample, ...]
+    verdicts: Mapping[str, Verdict]
+    """By letter; none where a run has no value or the metric is not judged."""
 
 
 class Comparison(NamedTuple):
-    """Two runs side by side."""
+    """Experiments side by side; the first is the baseline."""
 
-    differences: list[Difference]
-    levels_of: str
-    """The metric that levels are of."""
-    a: Summary
-    b: Summary
+    sides: tuple[Side, ...]
+    config: list[tuple[str, tuple[Any, ...]]]
+    """Keys that differ, each with its values; UNSET stands for a key that a side does not have."""
+    notes: list[str]
+    measures: dict[str, Measure]
+    judged: str
+    """The metric that the verdict is on."""
+
+    @property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """The verdict on each experiment but the first, by letter."""
+        return self.measures[self.judged].verdicts
+
+    def value(self, letter: str, metric: str) -> float | None:
+        """Return an experiment's mean of a metric, or None if a run has none."""
+        letters = [side.experiment.label for side in self.sides]
+        return self.measures[metric].samples[letters.index(letter)].mean
 
 
-def compare(a: Run, b: Run) -> Comparison:
-    """Return what differs between two runs.
+def compare(experiments: Sequence[Experiment], metric: str | None = None) -> Comparison:
+    """Return what differs between experiments.
+
+    Args:
+        experiments: two or more, the first of which is the baseline.
+        metric: what the verdict is on; None: test accuracy at the best validation epoch, or the
+            next best thing that all runs have.
 
     Raises:
-        CorruptError: one of them is damaged.
+        UsageError: there is no such metric, or it is not one to be judged by.
+        CorruptError: a run is damaged.
     """
-    histories = a.history(), b.history()
-    metric = _common_accuracy(*histories)
-    return Comparison(
-        [Difference(*each) for each in canonical.differences(*(a.config, b.config))],
-        metric,
-        _summary(a, histories[0], metric),
-        _summary(b, histories[1], metric),
+    if metric is not None and (metric not in METRICS or not METRICS[metric].is_judged):
+        raise UsageError(
+            unknown(metric) if metric not in METRICS else f"no verdict is given on {metric!r}"
+        )
+    sides = tuple(Side(each, tuple(map(Facts, each.runs))) for each in experiments)
+    measures = {key: _measure(key, each, sides) for key, each in METRICS.items()}
+    judged = metric or next(
+        (key for key in PREFERRED if all(each.is_whole for each in measures[key].samples)),
+        PREFERRED[0],
     )
+    notes = list(_notes(sides))
+    if metric is None and judged != PREFERRED[0]:
+        notes.append(
+            f"the verdict is on {METRICS[judged].label.strip()}: not every run has a test accuracy"
+        )
+    return Comparison(sides, differing(experiments), notes, measures, judged)
 
 
-def _common_accuracy(*histories: list[Row]) -> str:
-    """Return the accuracy that every run recorded: validation's if it can be."""
-    for metric in ("validation_accuracy", "test_accuracy"):
-        if all(getattr(row, metric) is not UNSET for history in histories for row in history):
-            return metric
-    return "train_accuracy"
+def differing(experiments: Sequence[Experiment]) -> list[tuple[str, tuple[Any, ...]]]:
+    """Return the config keys that are not the same everywhere, in the model's order."""
+    flat = [canonical.flat(each.config) for each in experiments]
+    if len({each.runs[0].record.config_sha256 for each in experiments}) > 1:
+        for tree in flat:
+            del tree["seed"]
+    keys = dict.fromkeys(key for tree in flat for key in tree)
+    rows = [(key, tuple(tree.get(key, UNSET) for tree in flat)) for key in keys]
+    return [(key, values) for key, values in rows if not _same(values)]
 
 
-def _summary(run: Run, history: list[Row], metric: str) -> Summary:
-    result = run.result
-    return Summary(
-        str(run.path),
-        run.status,
-        history[-1].epoch if history else 0,
-        msgspec.to_builtins(best_row(history)) if history else None,
-        msgspec.to_builtins(history[-1]) if history else None,
-        result.test_accuracy if result else None,
-        {f"{100 * level:g}": _first(history, metric, level) for level in LEVELS},
+def _same(values: Sequence[Any]) -> bool:
+    present = [None if value is UNSET else value for value in values]
+    return all(value == present[0] for value in present)
+
+
+def _measure(key: str, metric: Metric, sides: Sequence[Side]) -> Measure:
+    samples = tuple(Sample(tuple(map(metric.of, side.facts))) for side in sides)
+    unit = _resolved(metric.unit, key, sides)
+    differences = {}
+    if metric.is_judged and samples[0].is_whole:
+        for side, sample in zip(sides[1:], samples[1:], strict=True):
+            if sample.is_whole:
+                differences[side.experiment.label] = _difference(
+                    key, (sides[0], side), (samples[0], sample), unit
+                )
+    verdicts = judge(differences, unit, sides[0].experiment.label)
+    return Measure(key, metric, samples, verdicts)
+
+
+def _resolved(unit: Unit, key: str, sides: Sequence[Side]) -> Unit:
+    """Return a unit of accuracies with what one example of the split is worth."""
+    if unit.name != "points":
+        return unit
+    data = sides[0].experiment.runs[0].record.data
+    split = next(split for split in SPLITS if split in key)
+    return unit._replace(resolution=1 / max(1, getattr(data, split)))
+
+
+def _difference(
+    key: str, sides: tuple[Side, Side], samples: tuple[Sample, Sample], unit: Unit
+) -> Difference:
+    runs = [side.experiment.runs for side in sides]
+    if key == "test_accuracy" and len(runs[0]) == len(runs[1]) == 1:
+        nets = _nets(runs[0][0], runs[1][0])
+        if nets is not None:
+            return mcnemar(*nets)
+    first, second = (
+        dict(zip(side.experiment.seeds, sample.known, strict=True))
+        for side, sample in zip(sides, samples, strict=True)
     )
+    return between(first, second, unit)
 
 
-def _first(history: list[Row], metric: str, level: float) -> int | None:
-    for row in history:
-        value = getattr(row, metric)
-        if value is not UNSET and value >= level:
-            return row.epoch
-    return None
+def _nets(a: Run, b: Run) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
+    """Return which test examples two nets have right, if both were asked for the same ones."""
+    first, second = (predictions.read(run).get("test") for run in (a, b))
+    if first is None or second is None or a.record.data.sha256 != b.record.data.sha256:
+        return None
+    if not np.array_equal(first.true, second.true):
+        return None
+    return first.predicted == first.true, second.predicted == second.true
+
+
+def _notes(sides: Sequence[Side]) -> Iterator[str]:
+    """Yield what else a reader must know before the numbers mean anything."""
+    records = {
+        side.experiment.label: [run.record for run in side.experiment.runs] for side in sides
+    }
+    for what, of in (
+        ("data", lambda record: tuple(sorted(record.data.sha256.items()))),
+        ("numerics (the machine's arithmetic)", lambda record: record.numerics),
+        ("version of nnexp", lambda record: record.versions.nnexp),
+    ):
+        found = {letter: {of(record) for record in each} for letter, each in records.items()}
+        if len(set().union(*found.values())) > 1:
+            letters = _letters(found)
+            yield f"{letters} were trained with different {what}"
+    for side in sides:
+        unfinished = {s: n for s, n in side.statuses.items() if s != "finished"}
+        for status, count in unfinished.items():
+            verb = "is" if count == 1 else "are"
+            yield f"{side.experiment.label}: {count} of {len(side.facts)} {verb} {status}"
+
+
+def _letters(found: Mapping[str, set[Any]]) -> str:
+    """Return the letters that something is not the same for: within one, or between several."""
+    within = [letter for letter, each in found.items() if len(each) > 1]
+    if within and len(set().union(*found.values())) == len(
+        set().union(*(found[w] for w in within))
+    ):
+        return f"the runs of {' and of '.join(within)}"
+    return " and ".join(found)

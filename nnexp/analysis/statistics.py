@@ -42,7 +42,7 @@ class Difference:
     degrees_of_freedom: float | None = None
     sd: float | None = None
     """Of the pairs' differences or, unpaired, the root mean square of both sides' deviations;
-    never less than rounding alone makes it."""
+    if they are all equal, that of rounding."""
     sign_flip_p: float | None = None
     """The exact permutation test's, from eight pairs on."""
     identical: bool = False
@@ -56,8 +56,8 @@ def paired_t(first: Values, second: Values, resolution: float = 0.0) -> Differen
         first: the first method's values.
         second: the second's, in the same order.
         resolution: what the values are whole multiples of, such as one epoch, if anything. Then
-            equal differences do not pass for an infinitely sure one: the variance is held to be
-            no less than that of the rounding, resolution²/12 a value. Without a resolution equal
+            differences that are all equal do not pass for infinitely sure: their variance is
+            taken to be that of the rounding, resolution²/12 a value. Without a resolution equal
             differences other than zero have the p of the formula's limit, zero.
 
     Raises:
@@ -69,7 +69,7 @@ def paired_t(first: Values, second: Values, resolution: float = 0.0) -> Differen
         raise ValueError(f"pairs need as many values on both sides, got {len(a)} and {len(b)}")
     differences = b - a
     n = len(differences)
-    variance = max(_variance(differences), resolution**2 / 6)
+    variance = _variance(differences) or resolution**2 / 6
     mean, identical = float(differences.mean()), not differences.any()
     half_width, p = _student(mean, 0.0 if identical else math.sqrt(variance / n), n - 1)
     return Difference(
@@ -102,7 +102,7 @@ def welch(first: Values, second: Values, resolution: float = 0.0) -> Difference:
     Source: Welch (1947), The generalization of 'Student's' problem.
     """
     a, b = finite(first), finite(second)
-    variances = [max(_variance(side), resolution**2 / 12) for side in (a, b)]
+    variances = [_variance(side) or resolution**2 / 12 for side in (a, b)]
     identical = bool(np.all(np.concatenate([a, b]) == a[0]))
     shares = [0.0 if identical else v / len(x) for v, x in zip(variances, (a, b), strict=True)]
     total = sum(shares)

@@ -1,112 +1,111 @@
-"""nnexp compare: what differs between two runs."""
+"""nnexp compare: what differs between experiments, and whether it is real."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from msgspec import UNSET
 
-from nnexp.checks import printable
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import percent, put, table
+from nnexp.cli.text import put
 
 if TYPE_CHECKING:
+    from nnexp.analysis.claims import Outcome
     from nnexp.analysis.comparison import Comparison
-
-MISSING = "-"
 
 
 @click.command()
-@click.argument("run_a", metavar="RUN_A", type=click.Path(path_type=Path))
-@click.argument("run_b", metavar="RUN_B", type=click.Path(path_type=Path))
+@click.argument("places", metavar="A B...", nargs=-1, required=True, type=options.PLACE)
+@click.option("--metric", metavar="KEY", help="What the verdict is on (default: test_accuracy).")
+@click.option("--curves", is_flag=True, help="Also draw the curves in the terminal.")
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Also draw both runs' cost and accuracy curves (.png, .svg or .pdf).",
+    help="Also draw cost and accuracy curves, means with a band over seeds (.png, .svg, .pdf).",
 )
+@click.option(
+    "--check",
+    "checks",
+    metavar="CLAIM",
+    multiple=True,
+    help="Exit 7 unless this holds: 'B.test_accuracy >= A.test_accuracy - 0.002'; repeatable.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a row an experiment and metric.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown.")
 @options.as_json
-def compare(run_a: Path, run_b: Path, plot: Path | None, as_json: bool) -> None:
-    """Say what differs between two runs: config keys, accuracies, and how soon they came.
+def compare(
+    places: tuple[Path, ...],
+    metric: str | None,
+    curves: bool,
+    plot: Path | None,
+    checks: tuple[str, ...],
+    as_csv: bool,
+    as_markdown: bool,
+    as_json: bool,
+) -> None:
+    """Say what differs between experiments, by how much, and whether that is real.
 
     \b
     Example:
-      nnexp compare runs/A runs/B --plot curves.png
+      nnexp compare runs/A runs/B
+      nnexp compare 'runs/eta-*' --metric epochs_to_95 --curves
+      nnexp compare runs/A runs/B --check 'B.test_accuracy >= A.test_accuracy'
+
+    Each place is a run's directory; or an experiment, all seeds of a config: the runs' name
+    without -s and the seed, or a pattern with *. The first is the baseline. Runs given one
+    by one that differ only in their seed are taken together.
     """
-    from nnexp.analysis import comparison
-    from nnexp.store.run import at
+    from nnexp.analysis import claims, comparison, experiments
+    from nnexp.errors import CheckFailedError, UsageError
 
-    a, b = at(run_a), at(run_b)
-    compared = comparison.compare(a, b)
+    if sum((as_csv, as_markdown, as_json)) > 1:
+        raise UsageError("--csv, --markdown and --json: choose one of them")
+    gathered = experiments.gather(places)
+    if len(gathered) == 1:
+        raise UsageError(f"{gathered[0].place}: is one experiment; name another to compare it with")
+    wanted = [claims.parse(each, "".join(side.label for side in gathered)) for each in checks]
+    compared = comparison.compare(gathered, metric)
     if plot is not None:  # first, so that a wrong name of the picture is all that is said
-        from nnexp.report import curves
-
-        curves.plot(plot, [(run.name, run.history()) for run in (a, b)])
-    put(json_line(_tree(compared)) if as_json else _text(compared))
-
-
-def _tree(compared: Comparison) -> dict[str, Any]:
-    return {
-        "differences": {
-            d.key: {side: v for side, v in (("a", d.a), ("b", d.b)) if v is not UNSET}
-            for d in compared.differences
-        },
-        "levels_of": compared.levels_of,
-        "a": compared.a._asdict(),
-        "b": compared.b._asdict(),
-    }
+        _plot(plot, compared)
+    outcomes = [each.judge(compared.value) for each in wanted]
+    put(_told(compared, outcomes, curves, csv=as_csv, markdown=as_markdown, json=as_json))
+    failed = [each for each in outcomes if not each.holds]
+    if failed:
+        raise CheckFailedError("; ".join(_failure(each) for each in failed))
 
 
-def _text(compared: Comparison) -> str:
-    sides = (("A", compared.a), ("B", compared.b))
-    blocks = ["\n".join(f"{x}  {printable(each.run)}  {each.status}" for x, each in sides)]
-    if compared.differences:
-        rows = [[d.key, _value(d.a), _value(d.b)] for d in compared.differences]
-        blocks.append(table(("config", "A", "B"), rows))
-    else:
-        blocks.append("The configs are the same.")
-    blocks.append(_results(compared))
-    return "\n\n".join(blocks)
+def _plot(path: Path, compared: Comparison) -> None:
+    from nnexp.report import comparisons
+    from nnexp.report.curves import Line, plot
+
+    labels = comparisons.captions(compared)
+    plot(path, [Line(x, side.histories) for x, side in zip(labels, compared.sides, strict=True)])
 
 
-def _results(compared: Comparison) -> str:
-    a, b = compared.a, compared.b
-    rows = [
-        [
-            "best validation accuracy",
-            *(percent(_get(s.best, "validation_accuracy")) for s in (a, b)),
-        ],
-        ["  at epoch", *(_value(_get(s.best, "epoch")) for s in (a, b))],
-        ["test accuracy there", *(percent(s.test_accuracy) for s in (a, b))],
-    ]
-    for split in ("train", "validation", "test"):
-        cost, accuracy = f"{split}_cost", f"{split}_accuracy"
-        if _get(a.last, cost) is not None or _get(b.last, cost) is not None:
-            rows.append(
-                [f"last {split} accuracy", *(percent(_get(s.last, accuracy)) for s in (a, b))]
-            )
-            rows.append([f"last {split} cost", *(_cost(_get(s.last, cost)) for s in (a, b))])
-    rows.append(["epochs", str(a.epochs), str(b.epochs)])
-    what = compared.levels_of.replace("_", " ")
-    rows += [
-        [f"epochs to {level} % {what}", _value(a.reached[level]), _value(b.reached[level])]
-        for level in a.reached
-    ]
-    return table(("result", "A", "B"), rows)
+def _told(
+    compared: Comparison,
+    outcomes: list[Outcome],
+    curves: bool,
+    *,
+    csv: bool,
+    markdown: bool,
+    json: bool,
+) -> str:
+    from nnexp.cli import comparing
+    from nnexp.report import comparisons, tables
+
+    if json:
+        return json_line(comparing.tree(compared, outcomes))
+    if csv:
+        return tables.as_csv(comparisons.LONG_HEADER, list(comparisons.long_rows(compared)))
+    if markdown:
+        return comparing.markdown(compared)
+    return comparing.text(compared, curves=curves)
 
 
-def _get(row: dict[str, Any] | None, key: str) -> Any:  # noqa: ANN401 - a JSON value
-    return None if row is None else row.get(key)
-
-
-def _value(value: Any) -> str:  # noqa: ANN401 - a config's value
-    if value is None or value is UNSET:
-        return MISSING
-    return value if isinstance(value, str) else json_line(value)
-
-
-def _cost(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.4f}"
+def _failure(outcome: Outcome) -> str:
+    sides = [f"{'nothing' if x is None else f'{x:.6g}'}" for x in (outcome.left, outcome.right)]
+    return f"does not hold: {outcome.claim} ({sides[0]} against {sides[1]})"

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 CONFIG = click.Path(path_type=Path)
+PLACE = click.Path(path_type=Path)
 
 settings = click.option(
     "--set",

@@ -95,6 +95,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
     return "\n".join(lines)
 
 
+PALETTE = ("blue", "yellow", "green", "magenta", "cyan", "red")
+
+
+def coloured(text: str, place: int) -> str:
+    """Return text in the colour of one of several things, by its place among them."""
+    if os.environ.get("NO_COLOR"):
+        return text
+    return click.style(text, fg=PALETTE[place % len(PALETTE)])
+
+
 def as_json(value: Any) -> str:  # noqa: ANN401 - anything that JSON can say
     """Return a value as one line of JSON, in ASCII where a terminal would not print it as it is."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -70,7 +70,7 @@ def differences(a: Config, b: Config) -> list[tuple[str, Any, Any]]:
     A component's name stands under the component's own key. A setting that only one
     side's component has is ``msgspec.UNSET`` on the other, and left out where it is null.
     """
-    left, right = _flat(to_builtins(a)), _flat(to_builtins(b))
+    left, right = flat(a), flat(b)
     pairs = [(key, left.get(key, UNSET), right.get(key, UNSET)) for key in {**left, **right}]
     return [(key, one, other) for key, one, other in pairs if not _same(one, other)]
 
@@ -78,6 +78,11 @@ def differences(a: Config, b: Config) -> list[tuple[str, Any, Any]]:
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values of two configs
     nothing = (None, UNSET)
     return one == other or (one in nothing and other in nothing)
+
+
+def flat(config: Config) -> Tree:
+    """Return the whole config as dotted keys, a component's name under its own key."""
+    return _flat(to_builtins(config))
 
 
 def _flat(tree: Tree) -> Tree:

@@ -19,7 +19,7 @@ from nnexp.store import checkpoint, commits, disk, metrics, sealed
 from nnexp.store.checkpoint import Arrays, Meta
 from nnexp.store.commits import Commit
 from nnexp.store.lock import Lock
-from nnexp.store.records import Result, RunRecord
+from nnexp.store.records import Result, RunRecord, Timing
 from nnexp.store.run import (
     CHECKPOINTS,
     CONFIG,
@@ -110,11 +110,11 @@ class Writer:
 
     def time(self, epoch: int, train_seconds: float, evaluate_seconds: float) -> None:
         """Note how long an epoch took."""
-        row = {
-            "epoch": epoch,
-            "train_seconds": round(train_seconds, 6),
-            "evaluate_seconds": round(evaluate_seconds, 6),
-        }
+        row = Timing(
+            epoch=epoch,
+            train_seconds=round(train_seconds, 6),
+            evaluate_seconds=round(evaluate_seconds, 6),
+        )
         disk.append(self.run.path / TIMING, msgspec.json.encode(row) + b"\n", sync=False)
 
     def log(self, line: str) -> None:

@@ -1,0 +1,39 @@
+"""Curves over seeds: the mean of several runs and how far they lie apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+from nnexp.training.history import Row
+
+
+class Average(NamedTuple):
+    """A measure against epochs, over the runs of an experiment."""
+
+    epochs: list[int]
+    mean: list[float]
+    sd: list[float]
+    """The standard deviation between runs; 0 for a single one."""
+
+
+def average(histories: Sequence[Sequence[Row]], key: str) -> Average:
+    """Return a measure's mean and spread at the epochs that every run has it for.
+
+    Beyond the epoch where the first run stopped, the mean would be one of the others only.
+    """
+    curves = [_finite(history, key) for history in histories]
+    epochs = sorted(set.intersection(*(set(curve) for curve in curves))) if curves else []
+    values = [[curve[epoch] for curve in curves] for epoch in epochs]
+    return Average(
+        epochs,
+        [fmean(each) for each in values],
+        [stdev(each) if len(each) > 1 else 0.0 for each in values],
+    )
+
+
+def _finite(history: Sequence[Row], key: str) -> dict[int, float]:
+    values = {row.epoch: getattr(row, key) for row in history}
+    return {e: v for e, v in values.items() if isinstance(v, float) and isfinite(v)}

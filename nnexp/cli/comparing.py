@@ -1,0 +1,124 @@
+"""How a comparison is told: as text with curves, as Markdown, or as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nnexp.checks import printable
+from nnexp.cli.text import coloured, percent, table
+
+if TYPE_CHECKING:
+    from nnexp.analysis.claims import Outcome
+    from nnexp.analysis.comparison import Comparison
+    from nnexp.analysis.verdicts import Verdict
+
+DRAWN = (("train_cost", "training cost"), ("validation_accuracy", "validation accuracy"))
+
+
+def text(compared: Comparison, *, curves: bool) -> str:
+    """Return all that is to be said, the verdict at the end."""
+    from nnexp.report import comparisons
+
+    blocks = [table(*comparisons.sides(compared), left=4)]
+    if compared.config:
+        blocks.append(table(*comparisons.config(compared)))
+    else:
+        blocks.append("The configs are the same.")
+    blocks.append(table(*comparisons.results(compared)))
+    if curves:
+        blocks += _curves(compared)
+    if compared.notes:
+        blocks.append("\n".join(f"note: {printable(note)}" for note in compared.notes))
+    blocks.append("\n".join(map(printable, comparisons.verdicts(compared))))
+    if commands := comparisons.advice(compared):
+        blocks.append(
+            "\n".join(
+                ["to know, train more seeds:", *(f"  {printable(each)}" for each in commands)]
+            )
+        )
+    return "\n\n".join(blocks)
+
+
+def _curves(compared: Comparison) -> list[str]:
+    from nnexp.analysis.averages import average
+    from nnexp.report import braille
+
+    drawn = []
+    for key, title in DRAWN:
+        found = [(side.experiment.label, average(side.histories, key)) for side in compared.sides]
+        lines = [braille.Curve(label, each.epochs, each.mean) for label, each in found]
+        if all(line.x for line in lines):
+            form = percent if key.endswith("accuracy") else _short
+            drawn.append(braille.draw(title, lines, form=form, paint=coloured))
+    return drawn
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def markdown(compared: Comparison) -> str:
+    """Return the tables for an issue, a page or a notebook."""
+    from nnexp.report import comparisons, tables
+
+    blocks = [tables.as_markdown(*comparisons.sides(compared))]
+    if compared.config:
+        blocks.append(tables.as_markdown(*comparisons.config(compared)))
+    blocks.append(tables.as_markdown(*comparisons.results(compared)))
+    lines = [*(f"Note: {note}." for note in compared.notes), *comparisons.verdicts(compared)]
+    blocks += [f"{tables.escaped(line)}" for line in lines]
+    return "\n\n".join(blocks)
+
+
+def tree(compared: Comparison, outcomes: list[Outcome]) -> dict[str, Any]:
+    """Return the same as plain values; accuracies are fractions, null stands for what is not."""
+    from msgspec import UNSET
+
+    names = [side.experiment.label for side in compared.sides]
+    return {
+        "experiments": {
+            side.experiment.label: {
+                "place": side.experiment.place,
+                "runs": [str(run.path) for run in side.experiment.runs],
+                "seeds": list(side.experiment.seeds),
+                "statuses": side.statuses,
+            }
+            for side in compared.sides
+        },
+        "config": {
+            key: {n: v for n, v in zip(names, values, strict=True) if v is not UNSET}
+            for key, values in compared.config
+        },
+        "notes": compared.notes,
+        "metrics": {
+            key: {
+                name: {
+                    "values": list(sample.values),
+                    "mean": sample.mean,
+                    "sd": sample.sd,
+                    **_verdict(measure.verdicts.get(name)),
+                }
+                for name, sample in zip(names, measure.samples, strict=True)
+            }
+            for key, measure in compared.measures.items()
+        },
+        "judged": compared.judged,
+        "verdicts": {name: each.words for name, each in compared.verdicts.items()},
+        "checks": [outcome._asdict() for outcome in outcomes],
+    }
+
+
+def _verdict(verdict: Verdict | None) -> dict[str, Any]:
+    if verdict is None:
+        return {}
+    d = verdict.difference
+    return {
+        "difference": d.difference,
+        "half_width": d.half_width,
+        "test": d.kind,
+        "p": d.p,
+        "p_adjusted": verdict.p,
+        "sign_flip_p": d.sign_flip_p,
+        "verdict": verdict.outcome,
+        "seeds_needed": verdict.needed,
+    }

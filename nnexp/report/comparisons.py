@@ -1,0 +1,222 @@
+"""A comparison as tables and sentences, for whatever shows them: terminal, Markdown, CSV, HTML."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from msgspec import UNSET
+
+from nnexp.analysis.comparison import Comparison, Measure, Sample, Side
+from nnexp.analysis.verdicts import USUAL, Unit, Verdict
+
+MISSING = "-"
+MARKS = {"better": "better", "worse": "worse", "noise": "~", "identical": "=", "too few": ""}
+CAPTION = 60
+"""Characters of a legend's line; a longer list of settings goes back to the bare letter."""
+
+
+class Table(NamedTuple):
+    """A header and rows of the same length."""
+
+    header: list[str]
+    rows: list[list[str]]
+
+
+def value(setting: Any) -> str:  # noqa: ANN401 - a config's value
+    """Return a config's value as YAML and tables write it, a dash for none."""
+    if setting is None or setting is UNSET:
+        return MISSING
+    return setting if isinstance(setting, str) else json.dumps(setting, ensure_ascii=False)
+
+
+def letters(comparison: Comparison) -> list[str]:
+    """Return the letters of the experiments."""
+    return [side.experiment.label for side in comparison.sides]
+
+
+def sides(comparison: Comparison) -> Table:
+    """Return which experiments stand beside each other, and how they are doing."""
+    rows = [
+        [
+            side.experiment.label,
+            side.experiment.place,
+            ranges(side.experiment.seeds),
+            _statuses(side),
+        ]
+        for side in comparison.sides
+    ]
+    return Table(["", "run", "seeds", "status"], rows)
+
+
+def config(comparison: Comparison) -> Table:
+    """Return the keys that differ, a row each."""
+    rows = [[key, *map(value, values)] for key, values in comparison.config]
+    return Table(["config", *letters(comparison)], rows)
+
+
+def results(comparison: Comparison) -> Table:
+    """Return the metrics, a row each; accuracies in per cent.
+
+    Of two experiments the difference stands beside them, of more each has its mark.
+    """
+    names = letters(comparison)
+    pair = len(names) == 2  # noqa: PLR2004 - the difference of two has a place
+    rows = []
+    for measure in comparison.measures.values():
+        if not _is_told(measure):
+            continue
+        cells = [cell(each, measure.metric.unit) for each in measure.samples]
+        verdicts = [measure.verdicts.get(name) for name in names]
+        if pair:
+            last = verdicts[1]
+            beside = [_beside(last), MARKS[last.outcome]] if last else [MISSING, ""]
+        else:
+            cells = [f"{c} {_sign(v)}".rstrip() for c, v in zip(cells, verdicts, strict=True)]
+            beside = []
+        rows.append([measure.metric.label, *cells, *beside])
+    return Table(["result (accuracies in %)", *names, *(["B - A", ""] if pair else [])], rows)
+
+
+def _beside(verdict: Verdict) -> str:
+    """Return a difference for its column; that of two whole numbers of epochs is whole."""
+    return verdict.amount.removesuffix(".0") if verdict.outcome == "too few" else verdict.amount
+
+
+def _is_told(measure: Measure) -> bool:
+    """Return whether any run has it: a level that none has reached says nothing."""
+    return any(sample.known for sample in measure.samples)
+
+
+def _sign(verdict: Verdict | None) -> str:
+    return {"better": "+", "worse": "-"}.get(verdict.outcome, "~") if verdict else ""
+
+
+def cell(sample: Sample, unit: Unit) -> str:
+    """Return a metric of an experiment: its mean and standard deviation over seeds."""
+    known, of = len(sample.known), len(sample.values)
+    if not known:
+        return MISSING
+    if not sample.is_whole:
+        return f"reached by {known} of {of}" if unit.name == "epochs" else f"{known} of {of}"
+    mean = number(sample.mean, unit, whole=of == 1)
+    return mean if sample.sd is None else f"{mean} ± {number(sample.sd, unit, whole=False)}"
+
+
+def number(amount: float | None, unit: Unit, *, whole: bool) -> str:
+    """Return a number in its unit: costs with four decimals, counts of epochs whole if they are."""
+    if amount is None:
+        return MISSING
+    decimals = 4 if unit.decimals is None else unit.decimals
+    if whole and unit.name == "epochs":
+        decimals = 0
+    return f"{unit.factor * amount:.{decimals}f}"
+
+
+def verdicts(comparison: Comparison) -> list[str]:
+    """Return the verdict on each experiment but the first, and what would make it surer."""
+    label = comparison.measures[comparison.judged].metric.label.strip()
+    told = [
+        f"{letter}: {each.words}" if _needs_letter(comparison, letter, each) else each.words
+        for letter, each in comparison.verdicts.items()
+    ]
+    if not told:
+        return [f"no verdict: not every run has a value of {label}"]
+    return [f"{label}: {each}" for each in told]
+
+
+def _needs_letter(comparison: Comparison, letter: str, verdict: Verdict) -> bool:
+    return len(comparison.sides) > 2 and not verdict.words.startswith(letter)  # noqa: PLR2004 - B of two is understood
+
+
+def advice(comparison: Comparison) -> list[str]:
+    """Return the commands that would train the seeds that a verdict wants."""
+    if len({side.experiment.runs[0].record.config_sha256 for side in comparison.sides}) == 1:
+        return []  # seeds are compared: more of them are no answer
+    wanted = [
+        verdict.needed or USUAL
+        for verdict in comparison.verdicts.values()
+        if verdict.outcome == "too few" or verdict.difference.kind == "McNemar"
+    ]
+    seeds = max(wanted, default=0)
+    return [
+        _command(side, seeds)
+        for side in comparison.sides
+        if not set(range(seeds)) <= set(side.experiment.seeds)
+    ]
+
+
+def _command(side: Side, seeds: int) -> str:
+    run = side.experiment.runs[0].path
+    stem = Path(side.experiment.place).name if len(side.facts) > 1 else run.name
+    own = f"-s{side.experiment.seeds[0]}"
+    words = ["nnexp", "train", str(run / "config.yaml"), "--name", stem.removesuffix(own)]
+    words += ["--seeds", str(seeds)]
+    if str(run.parent) != "runs":
+        words += ["--runs", str(run.parent)]
+    return shlex.join(words)
+
+
+def captions(comparison: Comparison) -> list[str]:
+    """Return a legend's line for each experiment: what differs, and nothing else."""
+    told = []
+    for place, letter in enumerate(letters(comparison)):
+        settings = [
+            f"{key}={value(values[place])}"
+            for key, values in comparison.config
+            if values[place] is not UNSET
+        ]
+        text = f"{letter}  {', '.join(settings)}".rstrip()
+        told.append(text if len(text) <= CAPTION else f"{text[: CAPTION - 1]}…")
+    return told
+
+
+def ranges(seeds: Sequence[int]) -> str:
+    """Return seeds in order as --seeds takes them: 0-4,7."""
+    parts: list[list[int]] = []
+    for seed in sorted(seeds):
+        if parts and seed == parts[-1][-1] + 1:
+            parts[-1].append(seed)
+        else:
+            parts.append([seed])
+    return ",".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
+
+
+def _statuses(side: Side) -> str:
+    counts = side.statuses
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+LONG_HEADER = (
+    *("experiment", "runs", "metric", "values", "of", "mean", "sd"),
+    *("difference", "low", "high", "test", "p", "p_adjusted", "verdict"),
+)
+
+
+def long_rows(comparison: Comparison) -> Iterator[list[Any]]:
+    """Yield a row for each experiment and metric; accuracies are fractions, as recorded."""
+    for key, measure in comparison.measures.items():
+        for side, sample in zip(comparison.sides, measure.samples, strict=True):
+            known = sample.known
+            yield [
+                *(side.experiment.label, side.experiment.place, key),
+                *(len(known), len(sample.values), sample.mean, sample.sd),
+                *_tested(measure.verdicts.get(side.experiment.label)),
+            ]
+
+
+def _tested(verdict: Verdict | None) -> list[Any]:
+    if verdict is None:
+        return [None] * 7
+    d = verdict.difference
+    low, high = (
+        (None, None)
+        if d.half_width is None
+        else (d.difference - d.half_width, d.difference + d.half_width)
+    )
+    return [d.difference, low, high, d.kind, d.p, verdict.p, verdict.outcome]
