@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from nnexp.analysis import voting
+from nnexp.analysis import restored, voting
 from nnexp.errors import CorruptError, MismatchError, UsageError
 from nnexp.nn.network import Network
 from nnexp.store import commits
@@ -45,8 +45,8 @@ def test_tanh_outputs_vote_on_the_scale_of_the_others() -> None:
     tanh = Network((2, 3), "tanh", "tanh", "quadratic")
     linear = Network((2, 3), "tanh", "linear", "quadratic")
     outputs = np.array([[-1.0, 0.0, 1.0]])
-    assert voting.degrees(outputs, tanh).tolist() == [[0.0, 0.5, 1.0]]
-    assert voting.degrees(outputs, linear).tolist() == [[-1.0, 0.0, 1.0]]
+    assert restored.degrees(outputs, tanh).tolist() == [[0.0, 0.5, 1.0]]
+    assert restored.degrees(outputs, linear).tolist() == [[-1.0, 0.0, 1.0]]
 
 
 @pytest.fixture

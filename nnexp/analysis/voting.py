@@ -5,24 +5,17 @@ Reading only: it takes no lock and writes nothing, whatever the runs are doing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.assembly import Assembly
-from nnexp.datasets.dataset import Dataset
-from nnexp.datasets.loading import load
-from nnexp.datasets.sources import Source
+from nnexp.analysis.restored import On, degrees, restored
 from nnexp.errors import MismatchError, UsageError
 from nnexp.nn.arrays import Array
-from nnexp.nn.network import Network
-from nnexp.store import commits
 from nnexp.store.run import Run
-
-On = Literal["validation", "test"]
 
 
 class Measured(NamedTuple):
@@ -65,26 +58,16 @@ def evaluate(runs: Sequence[Run], on: On = "validation") -> Evaluated:
     measured, total = [], np.zeros(())
     # What is not finite is a diverged run's; NumPy's warnings add nothing.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-        for run, assembly in _assembled(runs):
-            theta, epoch = _best(run, assembly)
-            if not assembly.has(on):
-                raise UsageError(f"{run.path}: its data has no {on} examples")
+        for each in restored(runs):
+            run, _, assembly = each
+            theta, epoch = each.best()
+            each.check(on)
             evaluation = assembly.evaluate(theta, on)
             measured.append(Measured(str(run.path), epoch, evaluation.cost, evaluation.accuracy))
             total = total + degrees(assembly.outputs(theta, on), assembly.network)
     labels = assembly.labels(on)
     vote = voted(total / len(runs), labels) if len(runs) > 1 else None
     return Evaluated(on, len(labels), measured, vote)
-
-
-def degrees(outputs: Array, network: Network) -> Array:
-    """Return outputs as degrees of belief in each class: 0 and 1 where the targets are.
-
-    So networks of different outputs can vote together: tanh's reach from -1 to 1.
-    """
-    other, own = network.output.targets
-    believed: Array = (outputs.astype(np.float64) - other) / (own - other)
-    return believed
 
 
 def voted(mean: Array, labels: npt.NDArray[np.int64]) -> Vote:
@@ -126,31 +109,3 @@ def _check_alike(runs: Sequence[Run], on: On) -> None:
             f"{run.path}: has other {what} than {first.path}: they cannot vote together; "
             "evaluate them one by one"
         )
-
-
-def _assembled(runs: Sequence[Run]) -> Iterator[tuple[Run, Assembly]]:
-    """Yield each run with its parts, loading the data anew only where it is another choice."""
-    source: Source | None = None
-    dataset: Dataset | None = None
-    for run in runs:
-        config = run.config
-        if dataset is None or config.data != source:
-            dataset = None  # let it go before the next one comes
-            source, dataset = config.data, load(config.data)
-        found, recorded = dataset.sha256, run.record.data.sha256
-        if found != recorded:
-            changed = sorted(name for name in found if recorded.get(name) != found[name])
-            raise MismatchError(
-                f"{run.path}: the data is not what this run was trained on "
-                f"({', '.join(changed)} changed)"
-            )
-        yield run, Assembly(config, dataset)
-
-
-def _best(run: Run, assembly: Assembly) -> tuple[Array, int]:
-    """Return the parameters of the best epoch, and which it is."""
-    committed = commits.best(run, assembly.headers(assembly.initial()))
-    if committed is None:
-        raise UsageError(f"{run.path}: has no evaluated epoch yet")
-    row, arrays = committed
-    return assembly.theta(arrays), row.epoch

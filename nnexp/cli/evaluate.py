@@ -12,7 +12,8 @@ from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, put, table
 
 if TYPE_CHECKING:
-    from nnexp.analysis.voting import Evaluated, On
+    from nnexp.analysis.restored import On
+    from nnexp.analysis.voting import Evaluated
 
 
 @click.command()

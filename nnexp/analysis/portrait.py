@@ -1,0 +1,131 @@
+"""One run as a whole: what it is, how it went, what came of it, and what that says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from msgspec import UNSET
+
+from nnexp.analysis.confusion import Confusion, confusion
+from nnexp.analysis.diagnosis import Diagnosis, diagnose
+from nnexp.analysis.overfitting import Overfitting, overfits_from
+from nnexp.config import canonical
+from nnexp.config.model import Config
+from nnexp.errors import CorruptError, DiskError
+from nnexp.store import predictions
+from nnexp.store.records import Fault, Result
+from nnexp.store.run import Run, Status
+from nnexp.training.history import Row, best_row
+
+T = TypeVar("T")
+
+
+class Portrait(NamedTuple):
+    """What there is to see of a run; None and empty where it has nothing to show yet."""
+
+    run: Run
+    status: Status
+    ending: str
+    """Why the run is over, or how far it has come, in words."""
+    config: Config
+    changed: list[tuple[str, Any, Any]]
+    """The config's keys that differ from their defaults: key, value, default."""
+    history: list[Row]
+    best: Row | None
+    last: Row | None
+    result: Result | None
+    diagnosis: Diagnosis | None
+    overfitting: Overfitting | None
+    confusion: dict[str, Confusion]
+    """By split, of the best epoch: once the run is finished."""
+    problems: list[CorruptError | DiskError]
+    """What of the run is damaged, and so left out."""
+
+    @property
+    def classes(self) -> Sequence[int]:
+        """What the classes are called in the data, in the network's order."""
+        return self.config.data.classes or range(self.run.record.data.classes)
+
+
+def portray(run: Run) -> Portrait:
+    """Return what there is to see of a run: all of it that is not damaged.
+
+    Raises:
+        CorruptError: what the run is, or its result, is damaged.
+    """
+    problems: list[CorruptError | DiskError] = []
+    status, result, config = run.status, run.result, run.config
+    history = _intact(run.history, problems) or []
+    predicted = _intact(lambda: predictions.read(run), problems) or {}
+    best, last = (result.best, result.final) if result else (None, None)
+    if history and result is None:
+        best, last = best_row(history), history[-1]
+    classes = run.record.data.classes
+    return Portrait(
+        run=run,
+        status=status,
+        ending=_ending(run, config, result, last),
+        config=config,
+        changed=canonical.differences(config, Config()),
+        history=history,
+        best=best,
+        last=last,
+        result=result,
+        diagnosis=_diagnosis(history, result.fault if result else None),
+        overfitting=_overfitting(history),
+        confusion={split: confusion(each, classes) for split, each in predicted.items()},
+        problems=problems,
+    )
+
+
+def _intact(read: Callable[[], T], problems: list[CorruptError | DiskError]) -> T | None:
+    try:
+        return read()
+    except (CorruptError, DiskError) as error:
+        problems.append(error)
+        return None
+
+
+def _ending(run: Run, config: Config, result: Result | None, last: Row | None) -> str:
+    if result is None:
+        done = f"epoch {last.epoch} of {config.epochs}" if last else "no epoch"
+        going = "; nnexp train goes on with it" if run.status == "interrupted" else ""
+        return f"{done} is committed so far{going}"
+    if result.fault is not None:
+        batch = f", batch {result.fault.batch}" if result.fault.batch else ""
+        return f"diverged in epoch {result.fault.epoch}{batch}: {result.fault.found}"
+    watched = str(config.stopping.__struct_config__.tag)
+    watched = {"average": "average validation accuracy"}.get(watched, f"validation {watched}")
+    reasons = {
+        "epochs": "all that the config asks for",
+        "patience": f"the {watched} had not improved for {config.patience} epochs",
+        "schedule": "the schedule had no lower learning rate left",
+        "converged": "it converged: the gradient vanishes",
+        "stalled": "the optimizer found no step that lowers the cost",
+    }
+    return f"ended after epoch {result.epochs}: {reasons[result.reason]}"
+
+
+def _recorded(history: Sequence[Row], *keys: str) -> bool:
+    return all(getattr(row, key) is not UNSET for row in history for key in keys)
+
+
+def _diagnosis(history: Sequence[Row], fault: Fault | None) -> Diagnosis | None:
+    """Return what the training cost did; an epoch that diverged had an infinite one."""
+    if not _recorded(history, "train_cost"):
+        return None
+    costs = [float(row.train_cost) for row in history if row.train_cost is not UNSET]
+    epochs = [row.epoch for row in history]
+    if fault is not None:
+        costs, epochs = [*costs, math.inf], [*epochs, fault.epoch]
+    return diagnose(costs, epochs)
+
+
+def _overfitting(history: Sequence[Row]) -> Overfitting | None:
+    if not _recorded(history, "train_cost", "validation_cost"):
+        return None
+    train = [float(row.train_cost) for row in history if row.train_cost is not UNSET]
+    held = [float(row.validation_cost) for row in history if row.validation_cost is not UNSET]
+    return overfits_from(train, held, [row.epoch for row in history])
