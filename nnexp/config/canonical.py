@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import NODEFAULT, UNSET, Struct, structs
 
+from nnexp.config import keys
 from nnexp.config.model import Config
 
 Tree: TypeAlias = dict[str, Any]
@@ -70,7 +71,7 @@ def differences(a: Config, b: Config) -> list[tuple[str, Any, Any]]:
     A component's name stands under the component's own key. A setting that only one
     side's component has is ``msgspec.UNSET`` on the other, and left out where it is null.
     """
-    left, right = _flat(to_builtins(a)), _flat(to_builtins(b))
+    left, right = keys.flat(to_builtins(a)), keys.flat(to_builtins(b))
     pairs = [(key, left.get(key, UNSET), right.get(key, UNSET)) for key in {**left, **right}]
     return [(key, one, other) for key, one, other in pairs if not _same(one, other)]
 
@@ -78,14 +79,3 @@ def differences(a: Config, b: Config) -> list[tuple[str, Any, Any]]:
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values of two configs
     nothing = (None, UNSET)
     return one == other or (one in nothing and other in nothing)
-
-
-def _flat(tree: Tree) -> Tree:
-    flat: Tree = {}
-    for key, value in tree.items():
-        if not isinstance(value, dict):
-            flat[key] = value
-            continue
-        for inner, setting in _flat(value).items():
-            flat[key if inner == "name" else f"{key}.{inner}"] = setting
-    return flat
