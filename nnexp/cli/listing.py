@@ -10,13 +10,14 @@ from msgspec import UNSET
 
 from nnexp.checks import printable
 from nnexp.cli.text import as_json, percent, ranges, table
+from nnexp.config.wording import shortened
 
 if TYPE_CHECKING:
     from nnexp.analysis.overview import Experiment, Spread
     from nnexp.store.listing import Entry
 
 WIDEST = 30
-"""Characters shown of a config's value."""
+"""Characters shown of a config's value, or of many seeds."""
 GAP = 2
 FIRST, TEST, SEEDS, EPOCHS, REST = range(5)
 """Who has room first: the most telling key, the results, what is left of the keys."""
@@ -69,7 +70,8 @@ def _columns(
         Column("status", [_status(each) for each in experiments]),
     ]
     if several:
-        columns.append(Column("seeds", [ranges(each.seeds) for each in experiments], SEEDS))
+        seeds = [shortened(ranges(each.seeds), WIDEST) for each in experiments]
+        columns.append(Column("seeds", seeds, SEEDS))
     columns.append(Column("epochs", [_between(each.epochs) for each in experiments], EPOCHS))
     for key in keys:
         header = f"{PREFIX}{key}" if key in COLUMNS and key != "seed" else key
@@ -109,7 +111,6 @@ def _spread(spread: Spread | None) -> str:
 
 def _cell(experiment: Experiment, key: str) -> str:
     from nnexp.analysis.columns import setting
-    from nnexp.config.wording import shortened
 
     value = setting(experiment.config, key)
     if value is UNSET:
