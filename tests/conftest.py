@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +28,13 @@ def book() -> Path:
     if not BOOK.is_dir():
         pytest.skip(f"the book's curves are not at {BOOK}")
     return BOOK
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # EIO is how Linux says that the other side is closed
+        return b""
 
 
 class Said(NamedTuple):
@@ -56,6 +67,18 @@ class Bench:
         process = self.start(*arguments, **options)
         out, err = process.communicate(timeout=60)
         return Said(process.returncode, out or "", err or "")
+
+    def on_a_terminal(self, *arguments: str, columns: int = 80, **extra: str) -> str:
+        """Return what a command that succeeds writes to a terminal."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        inherited = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+        process = self.start(*arguments, stdout=theirs, stderr=theirs, env=inherited | extra)
+        os.close(theirs)
+        written = b"".join(iter(lambda: _read(ours), b""))
+        os.close(ours)
+        assert process.wait(timeout=20) == 0
+        return written.decode()
 
     def config(self, name: str = "tiny.yaml", **keys: object) -> str:
         """Write a config of the small data and return its name."""

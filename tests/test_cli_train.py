@@ -506,28 +506,8 @@ def test_a_closed_stderr_ends_no_run(bench: Bench) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{RUN}\n", "")
 
 
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 65536)
-    except OSError:  # EIO is how Linux says that the other side is closed
-        return b""
-
-
-def on_a_terminal(bench: Bench, *arguments: str, columns: int = 80, **extra: str) -> str:
-    """Return what a command writes to a terminal."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | extra
-    process = bench.start(*arguments, stdout=theirs, stderr=theirs, env=environment)
-    os.close(theirs)
-    written = b"".join(iter(lambda: _read(ours), b""))
-    os.close(ours)
-    assert process.wait(timeout=20) == 0
-    return written.decode()
-
-
 def test_a_terminal_sees_a_bar_with_rate_cost_and_accuracy(bench: Bench) -> None:
-    text = on_a_terminal(bench, "train", "tiny.yaml", "--name", "n")
+    text = bench.on_a_terminal("train", "tiny.yaml", "--name", "n")
     states = [state for state in text.split("\r") if "epoch" in state and "%|" in state]
     last = states[-1].rstrip("\n")
     assert re.fullmatch(
@@ -539,19 +519,19 @@ def test_a_terminal_sees_a_bar_with_rate_cost_and_accuracy(bench: Bench) -> None
 
 
 def test_a_terminal_without_columns_gets_lines(bench: Bench) -> None:
-    text = on_a_terminal(bench, "train", "tiny.yaml", "--name", "n", columns=0)
+    text = bench.on_a_terminal("train", "tiny.yaml", "--name", "n", columns=0)
     assert "\nepoch 1/3  train" in text
 
 
 def test_quiet_on_a_terminal_has_no_bar(bench: Bench) -> None:
-    text = on_a_terminal(bench, "train", "tiny.yaml", "--name", "n", "-q")
+    text = bench.on_a_terminal("train", "tiny.yaml", "--name", "n", "-q")
     assert text == "runs/n\r\n"
 
 
 def test_no_color_is_respected(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--name", "n")
-    assert on_a_terminal(bench, "runs").startswith("\x1b[1mrun ")
-    assert "\x1b" not in on_a_terminal(bench, "runs", NO_COLOR="1")
+    assert bench.on_a_terminal("runs").startswith("\x1b[1mrun ")
+    assert "\x1b" not in bench.on_a_terminal("runs", NO_COLOR="1")
 
 
 def test_a_terminal_that_vanishes_ends_no_run(bench: Bench) -> None:

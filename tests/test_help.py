@@ -113,7 +113,15 @@ def test_completion_imports_nothing_heavy(bench: Bench, monkeypatch: pytest.Monk
 def test_runs_imports_nothing_heavy(bench: Bench) -> None:
     bench("train", "tiny.yaml", "-q", "--name", "n")
     bench("train", "tiny.yaml", "-q", "--name", "m", "--until", "1")
-    for arguments in (["runs"], ["runs", "--json"], ["runs", "--sort", "test", "m*"]):
+    bench("train", "tiny.yaml", "-q", "--name", "o", "--set", "optimizer=momentum")
+    for arguments in (
+        ["runs"],
+        ["runs", "--json"],
+        ["runs", "--each", "--json"],
+        ["runs", "--sort", "test", "m*"],
+        ["runs", "--where", "learning_rate<1 and optimizer.mu<1", "--sort", "epochs"],
+        ["runs", "--best", "2", "-q"],
+    ):
         code, modules = loaded(bench, *arguments)
         assert (code, modules & HEAVY) == (0, set())
         assert "msgspec" in modules

@@ -296,26 +296,31 @@ def test_runs_are_listed_with_what_came_of_them(several: Bench) -> None:
     row = json.loads((several.folder / "runs/c-stopped/metrics.jsonl").read_text())
     best, test = 100 * result["best"]["validation_accuracy"], 100 * result["test_accuracy"]
     first = 100 * row["validation_accuracy"]
-    assert several("runs") == (
+    assert several("runs", "--each") == (
         0,
         (
-            "run         status       epochs  best validation  at     test\n"
-            "a-diverged  diverged          0                -   -        -\n"
-            f"b-finished  finished          3          {best:5.2f} %   {result['best']['epoch']}"
-            f"  {test:5.2f} %\n"
-            f"c-stopped   interrupted       1          {first:5.2f} %   1        -\n"
+            "run         status       epochs  learning_rate  validation  at     test\n"
+            "a-diverged  diverged          0          1e+30           -   -        -\n"
+            f"b-finished  finished          3            0.5     {best:5.2f} %   "
+            f"{result['best']['epoch']}  {test:5.2f} %\n"
+            f"c-stopped   interrupted       1            0.5     {first:5.2f} %   1        -\n"
         ),
         "",
     )
 
 
 def test_runs_as_json(several: Bench) -> None:
-    code, out, _ = several("runs", "--json")
+    code, out, _ = several("runs", "--each", "--json")
     listed = json.loads(out)
     assert (code, out.count("\n")) == (0, 1)
     assert [entry["name"] for entry in listed] == ["a-diverged", "b-finished", "c-stopped"]
+    configs = [entry.pop("config") for entry in listed]
+    assert [config["learning_rate"] for config in configs] == [1e30, 0.5, 0.5]
+    assert configs[0]["data.file"] == "tiny.npz"
     assert listed[0] == {
         "name": "a-diverged",
+        "experiment": "a-diverged",
+        "seed": 0,
         "path": "runs/a-diverged",
         "status": "diverged",
         "epochs": 0,
@@ -325,6 +330,8 @@ def test_runs_as_json(several: Bench) -> None:
         "problem": None,
     }
     assert listed[1]["epochs"] == 3
+    assert {entry["experiment"] for entry in listed[1:]} == {"b-finished"}
+    assert several("runs", "nix", "--each", "--json") == (0, "[]\n", "")
     assert several("runs", "nix", "--json") == (0, "[]\n", "")
 
 
@@ -345,7 +352,7 @@ def test_runs_as_json(several: Bench) -> None:
     ],
 )
 def test_runs_are_sorted_and_filtered(several: Bench, arguments: list[str], names: str) -> None:
-    code, out, err = several("runs", *arguments)
+    code, out, err = several("runs", "--each", *arguments)
     assert (code, [line[0] for line in out.splitlines()[1:]]) == (0, list(names))
     assert err == ("" if names else "no runs in runs fit\n")
 
@@ -353,7 +360,7 @@ def test_runs_are_sorted_and_filtered(several: Bench, arguments: list[str], name
 def test_sorting_by_validation_goes_from_low_to_high(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--seeds", "5", "-q")
     for reverse in ([], ["--reverse"]):
-        listed = json.loads(bench("runs", "--sort", "validation", "--json", *reverse).out)
+        listed = json.loads(bench("runs", "--each", "--sort", "validation", "--json", *reverse).out)
         values = [entry["best_validation_accuracy"] for entry in listed]
         assert values == sorted(values, reverse=bool(reverse))
         assert len(set(values)) > 1
@@ -407,5 +414,5 @@ def test_many_runs_are_listed(several: Bench) -> None:
             for file in ("run.json", "metrics.jsonl", "result.json"):
                 if (source / file).exists():
                     shutil.copy(source / file, target / file)
-    code, out, _ = several("runs", "--runs", "many")
+    code, out, _ = several("runs", "--each", "--runs", "many")
     assert (code, out.count("\n")) == (0, 301)

@@ -2,100 +2,192 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from nnexp.analysis import columns
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import percent, put, say, table
+from nnexp.cli.text import columns as terminal_columns
+from nnexp.cli.text import put, say
+from nnexp.errors import UsageError
 
 if TYPE_CHECKING:
+    from nnexp.analysis.conditions import Condition
+    from nnexp.analysis.overview import Experiment
     from nnexp.store.listing import Entry
-
-STATUSES = ("finished", "diverged", "running", "interrupted", "damaged")
-COLUMNS = {
-    "name": "name",
-    "status": "status",
-    "epochs": "epochs",
-    "validation": "best_validation_accuracy",
-    "best-epoch": "best_epoch",
-    "test": "test_accuracy",
-}
-"""What can be sorted by, and the field it stands for."""
 
 
 @click.command()
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @options.runs
 @click.option(
-    "--status", multiple=True, type=click.Choice(STATUSES), help="Only these; repeatable."
+    "--status", multiple=True, type=click.Choice(columns.STATUSES), help="Only these; repeatable."
 )
+@click.option("--where", metavar="CONDITION", help="Only runs that this holds of.")
+@click.option("--each", is_flag=True, help="A line for each run, not for each experiment.")
 @click.option(
-    "--sort", type=click.Choice(list(COLUMNS)), default="name", show_default=True, help="Order by."
+    "--sort", metavar="KEY", help="Order by a column (name, if not given) or a config's key."
 )
 @click.option("--reverse", is_flag=True, help="The other way round.")
+@click.option(
+    "--best",
+    metavar="[N]",
+    type=click.IntRange(1),
+    is_flag=False,
+    flag_value=1,
+    help="Only the N (1) with the best validation accuracy, the best first.",
+)
+@click.option("--watch", is_flag=True, help="Follow those that are running until none is.")
 @options.as_json
+@click.option("-q", "--quiet", is_flag=True, help="Only what compare takes for each, a line each.")
 def runs(
     patterns: tuple[str, ...],
     runs: Path,
     status: tuple[str, ...],
-    sort: str,
+    where: str | None,
+    each: bool,
+    sort: str | None,
     reverse: bool,
+    best: int | None,
+    watch: bool,
     as_json: bool,
+    quiet: bool,
 ) -> None:
-    """List the runs, or those whose name fits a PATTERN with * and ?; a path's last part counts.
+    """List the experiments: runs that differ in nothing but the seed are one line.
 
     \b
     Example:
       nnexp runs --sort test --reverse
-      nnexp runs 'quickstart-*' --status finished
+      nnexp runs 'quickstart-*' --where 'learning_rate<1 and optimizer=sgd'
+      nnexp runs --best 2 --quiet
+      nnexp runs --watch
 
-    Numbers sort from low to high; runs that have none yet come last. Exits 1 if a run
-    is damaged.
+    A PATTERN with * and ? chooses runs by name; a path's last part counts. Results are
+    means ± standard deviations over the seeds, of the finished runs once there is one.
+    Config keys that differ between the lines have a column each.
+
+    A CONDITION is KEY OP VALUE, joined with and, or and brackets; OP is = != < <= > or
+    >=. KEY is a dotted key of the config (optimizer.mu) or a column: name, status, seed,
+    epochs (trained; config.epochs: asked for), validation, best-epoch, test. Accuracies
+    are fractions, or end in %. A run without the key does not fit.
+
+    Sorting goes from low to high; what has no value comes last. JSON is a list of
+    experiments with name, path (for compare), seeds, statuses, config, the results' mean
+    and sd, and runs; with --each it is a list of runs. Exits 1 if a run is damaged.
     """
-    from nnexp.store import listing
-
-    chosen = [
-        entry
-        for entry in listing.entries(runs)
-        if (not status or entry.status in status)
-        and (not patterns or any(fnmatchcase(entry.name, Path(each).name) for each in patterns))
-    ]
-    chosen = _sorted(chosen, COLUMNS[sort], reverse=reverse)
-    if as_json:
-        import msgspec
-
-        put(json_line([msgspec.to_builtins(entry) for entry in chosen]))
+    condition = _condition(where)
+    if watch:
+        if status or each or sort or reverse or best or as_json or quiet:
+            raise UsageError("--watch shows what is running: only a PATTERN and --where go with it")
+        _watch(runs, patterns, condition)
+        return
+    entries = _entries(runs, patterns, status)
+    for asked, keys in (("--where", condition.keys), ("--sort", (sort,) if sort else ())):
+        for key in keys:
+            columns.check(key, entries, asked)
+    fitting = [entry for entry in entries if condition.fits(partial(columns.value, entry))]
+    chosen = _arranged(fitting, sort, each=each, reverse=reverse, best=best)
+    if quiet:
+        _put_paths(chosen)
+    elif as_json:
+        _put_json(chosen, each=each)
     elif chosen:
-        put(_table(chosen))
+        _put_table(chosen, each=each)
     else:
-        say(f"no runs in {runs}" + (" fit" if patterns or status else ""))
-    damaged = [entry for entry in chosen if entry.problem is not None]
-    for entry in damaged:
-        say(str(entry.problem))
-    if damaged:
+        asked_for = patterns or status or where or best
+        say(f"no runs in {runs}" + (" fit" if asked_for else ""))
+    problems = [entry.problem for entry in entries if entry.problem is not None]
+    for problem in problems:  # of those too that only their damage keeps from fitting
+        say(problem)
+    if problems:
         click.get_current_context().exit(1)
 
 
-def _sorted(entries: list[Entry], field: str, *, reverse: bool) -> list[Entry]:
-    known = [entry for entry in entries if getattr(entry, field) is not None]
-    unknown = [entry for entry in entries if getattr(entry, field) is None]
-    return sorted(known, key=lambda e: (getattr(e, field), e.name), reverse=reverse) + unknown
+def _condition(where: str | None) -> Condition:
+    from nnexp.analysis import conditions
+
+    if where is None:
+        return conditions.Condition((), lambda _: True)
+    return conditions.parse(where)
 
 
-def _table(entries: list[Entry]) -> str:
-    rows = [
-        [
-            entry.name,
-            entry.status,
-            str(entry.epochs),
-            percent(entry.best_validation_accuracy),
-            str(entry.best_epoch or "-"),
-            percent(entry.test_accuracy),
-        ]
-        for entry in entries
+def _named(entry: Entry, patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(fnmatchcase(entry.name, Path(each).name) for each in patterns)
+
+
+def _entries(runs: Path, patterns: tuple[str, ...], status: tuple[str, ...]) -> list[Entry]:
+    from nnexp.store import listing
+
+    return [
+        entry
+        for entry in listing.entries(runs)
+        if (not status or entry.status in status) and _named(entry, patterns)
     ]
-    return table(("run", "status", "epochs", "best validation", "at", "test"), rows, left=2)
+
+
+def _arranged(
+    entries: list[Entry], sort: str | None, *, each: bool, reverse: bool, best: int | None
+) -> list[Experiment]:
+    """Return the lines in their order."""
+    from nnexp.analysis import overview
+
+    found = overview.experiments(entries, each=each)
+    if best is not None:
+        found = overview.best(found, best)
+        if sort is None:
+            return found[::-1] if reverse else found
+    return overview.ordered(found, sort or "name", reverse=reverse)
+
+
+def _put_table(chosen: Sequence[Experiment], *, each: bool) -> None:
+    from nnexp.analysis import overview
+    from nnexp.cli import listing
+
+    table, left_out = listing.shown(
+        chosen, overview.differing(chosen, seed=each), terminal_columns()
+    )
+    put(table)
+    if left_out:
+        say(f"no room for {left_out}; a wider terminal, a pipe or --json has them")
+
+
+def _put_json(chosen: Sequence[Experiment], *, each: bool) -> None:
+    from nnexp.cli import listing
+
+    if each:
+        put(json_line(listing.run_trees([run for one in chosen for run in one.runs])))
+    else:
+        put(json_line([listing.tree(one) for one in chosen]))
+
+
+def _put_paths(chosen: Sequence[Experiment]) -> None:
+    """Print what compare takes; what is damaged is nothing to compare."""
+    sound = [experiment for experiment in chosen if "damaged" not in experiment.statuses]
+    if sound:
+        put("\n".join(str(experiment.path) for experiment in sound))
+    for experiment in sound:
+        if len(experiment.names) > 1:
+            others = ", ".join(experiment.names[1:])
+            say(
+                f"{experiment.path}: {others} has the same config but for the seed; "
+                "this name leaves it out"
+            )
+
+
+def _watch(runs: Path, patterns: tuple[str, ...], condition: Condition) -> None:
+    from nnexp.analysis.standing import Watch
+    from nnexp.cli import watch
+
+    for key in condition.keys:
+        columns.check(key, (), "--where")
+
+    def fits(entry: Entry) -> bool:
+        return _named(entry, patterns) and condition.fits(partial(columns.value, entry))
+
+    watch.tell(Watch(runs, fits), str(runs))

@@ -15,8 +15,10 @@ from nnexp.checks import one_line, printable
 from nnexp.errors import DiskError
 
 
-def put(text: str) -> None:
-    """Write a line to stdout; that its reader has gone, as ``head`` does, is no error.
+def put(text: str) -> bool:
+    """Write a line to stdout and return whether it is still read.
+
+    That its reader has gone, as ``head`` does, is no error.
 
     Raises:
         DiskError: it cannot be written.
@@ -27,9 +29,10 @@ def put(text: str) -> None:
         except UnicodeEncodeError:  # a path that is no text goes out as the bytes that it is
             click.echo(os.fsencode(text))
     except BrokenPipeError:
-        pass
+        return False
     except OSError as error:
         raise DiskError(f"standard output: {(error.strerror or str(error)).lower()}") from error
+    return True
 
 
 class Told:
@@ -74,9 +77,28 @@ def say(line: str) -> None:
     told.flush()
 
 
+def columns() -> int:
+    """Return the width of the terminal that stdout is; 0 where it is none."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (AttributeError, OSError, ValueError):  # closed, redirected or replaced
+        return 0
+
+
 def percent(fraction: float | None) -> str:
     """Return a fraction as a percentage with two decimals, or a dash."""
     return "-" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Return rising whole numbers as ``--seeds`` takes them: 0-4,7."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ",".join("-".join(map(str, run)) for run in runs)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:

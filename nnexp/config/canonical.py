@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import NODEFAULT, UNSET, Struct, structs
 
+from nnexp.config import keys
 from nnexp.config.model import Config
 
 Tree: TypeAlias = dict[str, Any]
@@ -82,15 +83,4 @@ def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values of two con
 
 def flat(config: Config) -> Tree:
     """Return the whole config as dotted keys, a component's name under its own key."""
-    return _flat(to_builtins(config))
-
-
-def _flat(tree: Tree) -> Tree:
-    flat: Tree = {}
-    for key, value in tree.items():
-        if not isinstance(value, dict):
-            flat[key] = value
-            continue
-        for inner, setting in _flat(value).items():
-            flat[key if inner == "name" else f"{key}.{inner}"] = setting
-    return flat
+    return keys.flat(to_builtins(config))

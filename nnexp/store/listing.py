@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct
 
 from nnexp.checks import is_run_name
+from nnexp.config import keys
 from nnexp.errors import CorruptError, DiskError
 from nnexp.store import disk
+from nnexp.store.records import RunRecord
 from nnexp.store.run import METRICS, RUN, Run, Status
 from nnexp.training.history import Row, best_row
 
@@ -27,10 +29,14 @@ class Entry(Struct, frozen=True, kw_only=True):
     best_epoch: int | None = None
     test_accuracy: float | None = None
     problem: str | None = None
+    seed: int | None = None
+    config: dict[str, Any] = {}
+    """The recorded config by dotted key."""
+    config_sha256: str | None = None
 
 
-def entries(folder: Path) -> Iterator[Entry]:
-    """Yield an entry for each run in a folder, in the order of their names.
+def runs(folder: Path) -> Iterator[Run]:
+    """Yield the runs in a folder, in the order of their names; some may be damaged.
 
     Raises:
         DiskError: the folder cannot be read.
@@ -40,7 +46,27 @@ def entries(folder: Path) -> Iterator[Entry]:
     for name in names:
         path = folder / name
         if is_run_name(name) and any(os.path.lexists(path / file) for file in (RUN, METRICS)):
-            yield entry(Run(path))
+            yield Run(path)
+
+
+def entries(folder: Path) -> Iterator[Entry]:
+    """Return an entry for each run in a folder, in the order of their names.
+
+    Raises:
+        DiskError: the folder cannot be read.
+    """
+    return map(entry, runs(folder))
+
+
+def by_experiment(entries: Iterable[Entry]) -> list[list[Entry]]:
+    """Return the entries of each experiment together: configs that are equal but for the seed.
+
+    A damaged run is by itself, since what it was is not known.
+    """
+    groups: dict[str, list[Entry]] = {}
+    for each in entries:
+        groups.setdefault(each.config_sha256 or each.path, []).append(each)
+    return list(groups.values())
 
 
 def entry(run: Run) -> Entry:
@@ -53,8 +79,7 @@ def entry(run: Run) -> Entry:
 
 def _intact(run: Run) -> Entry:
     result = run.result
-    if result is None or not (run.path / RUN).exists():
-        _ = run.record  # a damaged one shows here, and a missing one
+    record = run.record  # a damaged one shows here, and a missing one
     if result is None:
         history = run.history()
         best = best_row(history) if history else None
@@ -69,7 +94,22 @@ def _intact(run: Run) -> Entry:
         best_validation_accuracy=_validation_accuracy(best),
         best_epoch=best.epoch if best and _validation_accuracy(best) is not None else None,
         test_accuracy=test,
+        seed=_seed(record),
+        config=_flat(run, record),
+        config_sha256=record.config_sha256,
     )
+
+
+def _flat(run: Run, record: RunRecord) -> dict[str, Any]:
+    try:
+        return keys.flat(record.config)
+    except ValueError as error:
+        raise CorruptError(f"{run.path / RUN}: is damaged: {error}") from None
+
+
+def _seed(record: RunRecord) -> int | None:
+    seed = record.config.get("seed")
+    return seed if type(seed) is int else None
 
 
 def _validation_accuracy(row: Row | None) -> float | None:

@@ -447,7 +447,7 @@ def test_a_hostile_run_hides_no_other(
     hostile: Hostile, runs: Callable[[Case], Path], name: str
 ) -> None:
     runs(CASES[name])
-    listed = json.loads(hostile.holds("runs", "--json", code=1, told="").out)
+    listed = json.loads(hostile.holds("runs", "--each", "--json", code=1, told="").out)
     assert [(entry["name"], entry["status"]) for entry in listed] == [
         ("hostile", "damaged"),
         ("other", "finished"),

@@ -1,0 +1,95 @@
+"""How far running runs have come, and how long they may still take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from nnexp.errors import CorruptError, DiskError
+from nnexp.store import listing, timing
+from nnexp.store.listing import Entry
+from nnexp.store.run import TIMING, Run
+from nnexp.store.timing import Timing
+
+RECENT = 10
+"""Evaluations that the time left is judged by."""
+
+
+class Standing(NamedTuple):
+    """How a run that is being watched stands; None where nothing is known yet."""
+
+    entry: Entry
+    epochs: int | None
+    """How many the config asks for; it may stop sooner."""
+    validation_accuracy: float | None
+    seconds_left: float | None
+
+
+class Watch:
+    """Looks at the runs of a folder again and again; those that have ended are read once.
+
+    Args:
+        folder: where the runs are.
+        fits: which ones are watched.
+    """
+
+    def __init__(self, folder: Path, fits: Callable[[Entry], bool]) -> None:
+        self._folder = folder
+        self._fits = fits
+        self._ended: set[str] = set()
+        self.seen: dict[str, Standing] = {}
+
+    def look(self) -> bool:
+        """Bring ``seen``, which has what was ever found running, up to date; False: none runs."""
+        running = False
+        for run in listing.runs(self._folder):
+            if run.name in self._ended:
+                continue
+            entry = listing.entry(run)
+            if entry.status in {"finished", "diverged", "damaged"}:
+                self._ended.add(run.name)
+            is_running = entry.status == "running" and self._fits(entry)
+            if is_running or run.name in self.seen:
+                self.seen[run.name] = standing(run, entry)
+            running = running or is_running
+        return running
+
+
+def standing(run: Run, entry: Entry) -> Standing:
+    """Return how a run stands now."""
+    epochs = entry.config.get("epochs")
+    asked = epochs if type(epochs) is int else None
+    try:
+        history = run.history() if entry.problem is None else []
+        seconds = seconds_left(run, entry.epochs, asked or 0) if entry.status == "running" else None
+    except (CorruptError, DiskError):  # the next look says what it is
+        return Standing(entry, asked, None, None)
+    last = history[-1].validation_accuracy if history else UNSET
+    return Standing(entry, asked, None if last is UNSET else last, seconds)
+
+
+def seconds_left(run: Run, epoch: int, epochs: int) -> float | None:
+    """Return how long the epochs after one will take, if they take what the latest ones took.
+
+    What has passed since the last evaluation is taken off.
+    """
+    rows = [row for row in timing.read(run.path / TIMING) if row.epoch <= epoch]
+    if not rows:
+        return None
+    age = time.time() - (run.path / TIMING).stat().st_mtime
+    return left(rows, epochs - epoch, age)
+
+
+def left(rows: Sequence[Timing], epochs: int, age: float) -> float:
+    """Return the seconds for a number of epochs, age seconds after the last of the rows."""
+    first = Timing(epoch=0, train_seconds=0, evaluate_seconds=0)
+    steps = list(pairwise([first, *rows]))[-RECENT:]
+    an_epoch = median(now.seconds / (now.epoch - before.epoch) for before, now in steps)
+    step = an_epoch * (rows[-1].epoch - steps[-1][0].epoch)
+    return max(0.0, an_epoch * epochs - min(max(age, 0.0), step))

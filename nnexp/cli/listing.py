@@ -1,0 +1,153 @@
+"""Experiments as a table that fits its terminal, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from nnexp.checks import printable
+from nnexp.cli.text import as_json, percent, ranges, table
+from nnexp.config.wording import shortened
+
+if TYPE_CHECKING:
+    from nnexp.analysis.overview import Experiment, Spread
+    from nnexp.store.listing import Entry
+
+WIDEST = 30
+"""Characters shown of a config's value, or of many seeds."""
+GAP = 2
+FIRST, TEST, SEEDS, EPOCHS, REST = range(5)
+"""Who has room first: the most telling key, the results, what is left of the keys."""
+
+
+class Column(NamedTuple):
+    """A column of the table; one that may be left out has its rank, the last one goes first."""
+
+    header: str
+    cells: list[str]
+    rank: int | None = None
+
+    @property
+    def width(self) -> int:
+        """The characters it takes."""
+        return max(len(printable(cell)) for cell in (self.header, *self.cells)) + GAP
+
+
+def shown(experiments: Sequence[Experiment], keys: Sequence[str], width: int) -> tuple[str, str]:
+    """Return the table, and which columns the width had no room for; 0 has room for all."""
+    columns = _columns(experiments, keys, ranked=width > 0)
+    left_out: list[Column] = []
+    if width:
+        room = width + GAP - sum(column.width for column in columns if column.rank is None)
+        optional = [column for column in columns if column.rank is not None]
+        for column in sorted(optional, key=lambda column: column.rank or 0):
+            if column.width <= room:
+                room -= column.width
+            else:
+                left_out.append(column)
+    kept = [column for column in columns if column not in left_out]
+    rows = list(zip(*(column.cells for column in kept), strict=True))
+    return (
+        table([column.header for column in kept], rows, left=2),
+        ", ".join(column.header for column in left_out),
+    )
+
+
+def _columns(
+    experiments: Sequence[Experiment], keys: Sequence[str], *, ranked: bool
+) -> list[Column]:
+    from nnexp.analysis import overview
+    from nnexp.analysis.columns import COLUMNS, PREFIX
+
+    cells = {key: [_cell(each, key) for each in experiments] for key in keys}
+    order = overview.telling(keys, cells.__getitem__) if ranked else list(keys)
+    several = any(len(each.runs) > 1 for each in experiments)
+    columns = [
+        Column("experiment" if several else "run", [_name(each) for each in experiments]),
+        Column("status", [_status(each) for each in experiments]),
+    ]
+    if several:
+        seeds = [shortened(ranges(each.seeds), WIDEST) for each in experiments]
+        columns.append(Column("seeds", seeds, SEEDS))
+    columns.append(Column("epochs", [_between(each.epochs) for each in experiments], EPOCHS))
+    for key in keys:
+        header = f"{PREFIX}{key}" if key in COLUMNS and key != "seed" else key
+        place = order.index(key)
+        columns.append(Column(header, cells[key], REST + place if place else FIRST))
+    columns.append(Column("validation", [_spread(e.spread("validation")) for e in experiments]))
+    if not several:
+        at = [str(each.runs[0].best_epoch or "-") for each in experiments]
+        columns.append(Column("at", at, REST + len(keys)))
+    columns.append(Column("test", [_spread(e.spread("test")) for e in experiments], TEST))
+    return columns
+
+
+def _name(experiment: Experiment) -> str:
+    first, *others = experiment.names
+    if not others:
+        return first
+    return f"{first} (+ {others[0] if len(others) == 1 else f'{len(others)} other names'})"
+
+
+def _status(experiment: Experiment) -> str:
+    if len(experiment.runs) == 1:
+        return experiment.runs[0].status
+    return ", ".join(f"{count} {status}" for status, count in experiment.statuses.items())
+
+
+def _between(bounds: tuple[int, int]) -> str:
+    least, most = bounds
+    return str(least) if least == most else f"{least}-{most}"
+
+
+def _spread(spread: Spread | None) -> str:
+    if spread is None or spread.sd is None:
+        return percent(spread and spread.mean)
+    return f"{100 * spread.mean:.2f} ± {percent(spread.sd)}"
+
+
+def _cell(experiment: Experiment, key: str) -> str:
+    from nnexp.analysis.columns import setting
+
+    value = setting(experiment.config, key)
+    if value is UNSET:
+        return "-"
+    return shortened(value if isinstance(value, str) else as_json(value), WIDEST)
+
+
+def tree(experiment: Experiment) -> dict[str, Any]:
+    """Return an experiment and its runs as JSON has them."""
+    spreads = {
+        field: spread and spread._asdict()
+        for field, spread in (
+            ("best_validation_accuracy", experiment.spread("validation")),
+            ("test_accuracy", experiment.spread("test")),
+        )
+    }
+    return {
+        "name": experiment.names[0],
+        "path": str(experiment.path),
+        "other_names": list(experiment.names[1:]),
+        "seeds": experiment.seeds,
+        "statuses": experiment.statuses,
+        **spreads,
+        "config": {key: value for key, value in experiment.config.items() if key != "seed"},
+        "runs": [_fields(run) for run in experiment.runs],
+    }
+
+
+def run_trees(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Return runs as JSON has them, each with its experiment's name."""
+    from nnexp.analysis import overview
+
+    found = overview.experiments(entries)
+    names = {run.path: each.names[0] for each in found for run in each.runs}
+    return [_fields(run) | {"experiment": names[run.path], "config": run.config} for run in entries]
+
+
+def _fields(run: Entry) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(run)
+    return {key: value for key, value in fields.items() if key not in {"config", "config_sha256"}}
