@@ -149,7 +149,7 @@ class _Tally:
         """Count in the z of some examples, and how many of them are saturated."""
         self._count += z.size
         self._squares += float(np.einsum("ij,ij->", z, z, dtype=np.float64))
-        self._saturated = None if saturated is None else (self._saturated or 0) + saturated
+        self._saturated = None if saturated is None else (self._saturated or 0) + int(saturated)
         if self._edges is not None:
             self._bins += np.histogram(z, self._edges)[0]
 

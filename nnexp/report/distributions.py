@@ -27,7 +27,7 @@ MOST = 6
 REACH = 3.5
 """Of an axis, in standard deviations of the widest distribution of a layer."""
 
-NARROWEST = 0.02
+NARROWEST = 0.03
 """Of that one: a narrower distribution would not be seen, and has an axis of its own."""
 
 

@@ -8,6 +8,7 @@ and what is chosen after it. A file a problem, so that two searches at once lose
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,7 +69,9 @@ def read(runs: Path, config: Config) -> Threshold | None:
         CorruptError: the file is damaged.
         DiskError: it cannot be read.
     """
-    return sealed.read(place(runs, config), Threshold)
+    path = place(runs, config)
+    is_folder = os.path.isdir(path.parent)  # noqa: PTH112 - Path's raises where a name is too long
+    return sealed.read(path, Threshold) if is_folder else None
 
 
 def threshold(runs: Path, config: Config) -> float | None:
