@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +34,15 @@ def per_example(config: Config, examples: int) -> float:
     if isinstance(config.lambda_, PerExample):
         return config.lambda_.per_example
     return config.lambda_ / examples
+
+
+def draws(config: Config, network: Network) -> Iterator[Array]:
+    """Yield initial parameters without end; training starts from the first."""
+    redrawn = 0 if config.initializer == "lecun-normal" else network.size
+    rng = config.rng.parameters(config.seed, redrawn)
+    weights, biases = INITIALIZERS[config.initializer], BIAS_INITIALIZERS[config.bias_initializer]
+    while True:
+        yield network.initial(rng, weights, biases, config.dtype)
 
 
 class Assembly:
@@ -77,15 +86,7 @@ class Assembly:
 
     def initial(self) -> State:
         """Return the state before the first epoch."""
-        config = self._config
-        redrawn = 0 if config.initializer == "lecun-normal" else self.network.size
-        theta = self.network.initial(
-            config.rng.parameters(config.seed, redrawn),
-            INITIALIZERS[config.initializer],
-            BIAS_INITIALIZERS[config.bias_initializer],
-            config.dtype,
-        )
-        return self.trainer.start(theta)
+        return self.trainer.start(next(draws(self._config, self.network)))
 
     def has(self, split: str) -> bool:
         """Return whether the data has this split."""

@@ -24,9 +24,17 @@ from nnexp.config import load as config_load
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load, scale_warning
-from nnexp.errors import DivergedError, MismatchError, NameTakenError, UsageError
+from nnexp.errors import (
+    CorruptError,
+    DiskError,
+    DivergedError,
+    MismatchError,
+    NameTakenError,
+    UsageError,
+)
 from nnexp.recording import Event, Recording, Warned, describe
 from nnexp.store import run as store
+from nnexp.store import thresholds
 from nnexp.store import writer as writers
 from nnexp.store.records import DataRecord, RunRecord, Versions
 from nnexp.store.run import Run
@@ -42,7 +50,12 @@ def run_name(config: Config, stem: str = "run") -> str:
 
 
 def train(
-    config: Config, runs: Path = Path("runs"), *, name: str | None = None, until: int | None = None
+    config: Config,
+    runs: Path = Path("runs"),
+    *,
+    name: str | None = None,
+    until: int | None = None,
+    against: Run | None = None,
 ) -> Run:
     """Train a config, or go on with its run, or return it if it is finished.
 
@@ -51,6 +64,7 @@ def train(
         runs: the folder that holds the run's directory.
         name: the run's name; by default it follows from the config.
         until: stop after this epoch is committed; the run stays interrupted.
+        against: a run to check the config against; it changes warnings alone (see ``events``).
 
     Raises:
         DivergedError: a cost or parameter became infinite or not a number.
@@ -62,7 +76,7 @@ def train(
         DiskError: writing failed.
     """
     run = store.named(runs, run_name(config) if name is None else name)
-    for _ in events(config, run, until=until):
+    for _ in events(config, run, until=until, against=against):
         pass
     return run
 
@@ -73,15 +87,17 @@ def events(
     *,
     until: int | None = None,
     heartbeat: Callable[[], None] = lambda: None,
+    against: Run | None = None,
 ) -> Iterator[Event]:
     """Do what train does, and yield what happens. Raises what train raises.
 
-    A heartbeat is called within long steps; it may raise to end the training.
+    A heartbeat is called within long steps; it may raise to end the training. Where the run
+    given as ``against`` had other training examples in number and the same λ, that is warned of.
     """
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     threads = ThreadpoolController()
-    with closing(_events(config, run, until, heartbeat)) as steps:
+    with closing(_events(config, run, until, heartbeat, against)) as steps:
         while True:
             # One thread, for the same bytes anywhere. What is not finite is found and named by
             # the training itself; NumPy's warnings add nothing. The caller is left alone.
@@ -93,16 +109,22 @@ def events(
 
 
 def _events(
-    config: Config, run: Run, until: int | None, heartbeat: Callable[[], None]
+    config: Config,
+    run: Run,
+    until: int | None,
+    heartbeat: Callable[[], None],
+    against: Run | None,
 ) -> Generator[Event]:
     config = config_load.check(config)
     if is_done(config, run):
         return
     dataset = load(config.data)
-    _check_fits(config, dataset)
+    check_fits(config, dataset)
     assembly = Assembly(config, dataset)
     state = assembly.initial()  # what is too large is refused before anything is created
-    yield from _warnings(config, dataset)
+    yield from map(
+        Warned, [*warnings(config, dataset), *_remembered(config, run, dataset, against)]
+    )
     with _writer(config, run, dataset) as writer:
         # Another process may have made or finished the run since it was looked at.
         if not is_done(config, writer.run):
@@ -130,7 +152,7 @@ def is_done(config: Config, run: Run) -> bool:
     return run.result is not None
 
 
-def _check_fits(config: Config, dataset: Dataset) -> None:
+def check_fits(config: Config, dataset: Dataset) -> None:
     """Refuse a config that needs what the data does not have."""
     examples = len(dataset.train.labels)
     if isinstance(config.rng, Network2) and any(
@@ -149,10 +171,26 @@ def _check_fits(config: Config, dataset: Dataset) -> None:
             )
 
 
-def _warnings(config: Config, dataset: Dataset) -> Iterator[Warned]:
-    yield from map(Warned, rules.doomed(config, len(dataset.train.labels)))
-    if (message := scale_warning(dataset)) is not None:
-        yield Warned(message)
+def warnings(config: Config, dataset: Dataset) -> list[str]:
+    """Return what is legal but will not do what was hoped, on this data."""
+    scale = scale_warning(dataset)
+    return [*rules.doomed(config, len(dataset.train.labels)), *([] if scale is None else [scale])]
+
+
+def _remembered(config: Config, run: Run, dataset: Dataset, against: Run | None) -> Iterator[str]:
+    """Yield warnings that follow from what was done before: another run, a threshold found."""
+    if against is not None:
+        n, other = len(dataset.train.labels), against.record.data.train
+        yield from rules.unscaled(config, n, against.config, other, str(against.path))
+    runs = run.path.parent
+    try:
+        found = thresholds.read(runs, config)
+    except (CorruptError, DiskError) as error:
+        yield f"{error}; it is left out of account"
+        return
+    if found is not None:
+        source = f"found by {found.found_by}, in {thresholds.place(runs, config)}"
+        yield from rules.overshooting(config, found.learning_rate, source)
 
 
 def _writer(config: Config, run: Run, dataset: Dataset) -> Writer:

@@ -59,6 +59,12 @@ class Seeds(click.ParamType[list[int]]):
 @click.option(
     "--until", type=click.IntRange(1), metavar="E", help="Stop once epoch E is committed."
 )
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Warn if lambda is RUN's and the number n of training examples is not: λ goes with n.",
+)
 @options.as_json
 @options.quiet
 def train(
@@ -68,6 +74,7 @@ def train(
     name: str | None,
     seeds: list[int] | None,
     until: int | None,
+    against: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -84,6 +91,7 @@ def train(
     from nnexp.config import load
 
     described = load.read(config, settings)
+    named = None if against is None else _named(against)
     if seeds is not None and any(each.partition("=")[0].strip() == "seed" for each in settings):
         raise UsageError("--set seed and --seeds: give one of them")
     planned = _planned(described, config.stem, runs, name, seeds)
@@ -91,7 +99,7 @@ def train(
     with signals.noted() as signal:
         for each, run in planned:
             try:
-                _train(each, run, until, signal, quiet=quiet)
+                _train(each, run, until, signal, named, quiet=quiet)
             except InterruptedRunError:
                 raise
             except NnexpError as error:
@@ -125,14 +133,29 @@ def _planned(
     return [(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
 
 
+def _named(path: Path) -> Run:
+    """Return the run to warn against, looked at before anything is trained."""
+    from nnexp.store.run import at
+
+    run = at(path)
+    _ = run.config
+    return run
+
+
 def _train(
-    config: Config, run: Run, until: int | None, signal: signals.Noted, *, quiet: bool
+    config: Config,
+    run: Run,
+    until: int | None,
+    signal: signals.Noted,
+    against: Run | None,
+    *,
+    quiet: bool,
 ) -> None:
     """Train one run to its end and say how it went."""
     from nnexp import experiment
 
     done = experiment.is_done(config, run)
-    training.follow(config, run, signal, until=until, quiet=quiet)
+    training.follow(config, run, signal, until=until, against=against, quiet=quiet)
     if not quiet:
         say(f"{run.path}: {'already done' if done else outcome(run)}")
 

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 def follow(
-    config: Config, run: Run, signal: Noted, *, until: int | None = None, quiet: bool = False
+    config: Config,
+    run: Run,
+    signal: Noted,
+    *,
+    until: int | None = None,
+    against: Run | None = None,
+    quiet: bool = False,
 ) -> None:
     """Train a run, showing what happens.
 
@@ -33,6 +39,6 @@ def follow(
             )
 
     with Progress(config.epochs, quiet=quiet) as progress:
-        for event in experiment.events(config, run, until=until, heartbeat=check):
+        for event in experiment.events(config, run, until=until, heartbeat=check, against=against):
             progress.show(event)
             check()

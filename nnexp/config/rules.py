@@ -29,6 +29,10 @@ MOST_DRAWS = 10**9
 """What network2 may have drawn before a net: minutes of replaying."""
 
 
+FAR = 4.0
+"""Times the threshold at which a learning rate is warned of; thresholds are known to a factor."""
+
+
 class Clash(NamedTuple):
     """A combination that cannot work: the keys involved, the likeliest culprit first."""
 
@@ -131,6 +135,33 @@ def doomed(config: Config, n: int) -> list[str]:
         *_equal_neurons(config),
         *_idle(config),
     ]
+
+
+def unscaled(config: Config, n: int, other: Config, other_n: int, name: str) -> Iterator[str]:
+    """Yield a warning if λ stayed what it is in another run whose n differs: λ goes with n.
+
+    Source: Nielsen (2015), chapter 3: λ = 0.1 for 1,000 images is λ = 5 for 50,000.
+    """
+    strength = config.lambda_
+    if isinstance(strength, PerExample) or strength != other.lambda_ or not strength:
+        return
+    if n != other_n and config.regularizer == other.regularizer:
+        yield (
+            f"lambda is {strength:g} as in {name}, but n is {n} and was {other_n} there: λ/n goes "
+            f"from {strength / other_n:g} to {strength / n:g}; lambda: {strength / other_n * n:g} "
+            f"keeps it, and so does {{per_example: {strength / other_n:g}}} in both"
+        )
+
+
+def overshooting(config: Config, threshold: float, source: str) -> Iterator[str]:
+    """Yield a warning if η is far over the threshold that was found for the problem."""
+    eta = config.learning_rate
+    if eta is not None and eta >= FAR * threshold:
+        yield (
+            f"learning_rate {eta:g} is {eta / threshold:.3g} times the threshold {threshold:g} of "
+            f"this problem ({source}): the cost will hardly fall; the chapter takes half the "
+            f"threshold, {threshold / 2:g}"
+        )
 
 
 def _idle(config: Config) -> Iterator[str]:

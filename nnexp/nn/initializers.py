@@ -114,3 +114,14 @@ BIAS_INITIALIZERS: dict[BiasInitializerName, Callable[[Draws, int, int], Array]]
     "zeros": zeros,
 }
 """Biases are drawn as weights of shape (1, fan_out)."""
+
+VARIANCES: dict[InitializerName, Callable[[int, int], float]] = {
+    "standard-normal": lambda fan_in, fan_out: 1.0,  # noqa: ARG005 - as all take them
+    "lecun-normal": lambda fan_in, fan_out: 1.0 / fan_in,  # noqa: ARG005 - likewise
+    "glorot-normal": lambda fan_in, fan_out: 2.0 / (fan_in + fan_out),
+    "glorot-uniform": lambda fan_in, fan_out: 2.0 / (fan_in + fan_out),
+    "he-normal": lambda fan_in, fan_out: 2.0 / fan_in,  # noqa: ARG005 - likewise
+    "he-uniform": lambda fan_in, fan_out: 2.0 / fan_in,  # noqa: ARG005 - likewise
+    "zeros": lambda fan_in, fan_out: 0.0,  # noqa: ARG005 - likewise
+}
+"""The variance that each draws with, (fan_in, fan_out); all draw with mean 0."""

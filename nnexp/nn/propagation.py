@@ -83,6 +83,11 @@ class Propagation:
         else:
             np.matmul(signal, blocks[0], out=blocks[1])
 
+    @property
+    def logits(self) -> list[Array]:
+        """The z of each layer after a forward pass, (rows, size); the next pass overwrites them."""
+        return self._logits
+
     def slopes(self) -> list[Array]:
         """Return the slopes of the hidden neurons after a forward pass, (rows, size) a layer."""
         for hidden, slope in zip(self._hidden, self._slopes, strict=True):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
-from nnexp.nn.propagation import Propagations
+from nnexp.nn.propagation import Propagation, Propagations
 from nnexp.training.evaluation import ROWS
 from nnexp.training.feed import Feed
 
@@ -22,10 +23,14 @@ def saturation(
     for inputs, _ in feed.batches(np.arange(len(feed)), ROWS):
         propagation = propagations[len(inputs)]
         propagation.forward(theta, inputs)
-        for layer, slope in enumerate(propagation.slopes()):
-            counts[layer] += np.count_nonzero(slope < SATURATED)
+        counts += saturated(propagation)
     pairs = len(feed) * np.array(network.sizes[1:-1])
     return tuple(float(share) for share in counts / pairs)
+
+
+def saturated(propagation: Propagation) -> npt.NDArray[np.int64]:
+    """Return the saturated (neuron, example) pairs of each hidden layer after a forward pass."""
+    return np.array([np.count_nonzero(s < SATURATED) for s in propagation.slopes()], np.int64)
 
 
 def norms(vector: Array, network: Network) -> tuple[float, ...]:

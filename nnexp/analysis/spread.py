@@ -1,0 +1,185 @@
+"""A network's layers before training: how z spreads, what saturates, how large gradients are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from nnexp.assembly import draws
+from nnexp.config.model import Config
+from nnexp.datasets.dataset import Dataset
+from nnexp.nn import moments
+from nnexp.nn.arrays import Array
+from nnexp.nn.initializers import VARIANCES, InitializerName
+from nnexp.nn.network import Network
+from nnexp.nn.objective import BatchObjective
+from nnexp.nn.penalties import Penalty
+from nnexp.nn.propagation import Propagation, Propagations
+from nnexp.training import monitors
+from nnexp.training.dropout import Dropout
+from nnexp.training.evaluation import ROWS
+from nnexp.training.feed import CHUNK, Feed
+
+EXAMPLES, NETWORKS, BATCHES = 1000, 10, 20
+"""What is measured at most: examples, networks, and mini-batches of each network."""
+
+WORK = 1_000_000_000
+"""Parameters times examples times networks, about a second; a large network is drawn less often."""
+
+BINS, REACH = 40, 4.0
+"""Of a histogram, which ends at so many predicted standard deviations."""
+
+
+class Histogram(NamedTuple):
+    """The density of z."""
+
+    edges: npt.NDArray[np.float64]
+    density: npt.NDArray[np.float64]
+
+
+class Layer(NamedTuple):
+    """One layer under one initializer."""
+
+    predicted: float
+    """The standard deviation of z, from variances alone (``nn.moments``)."""
+    measured: float
+    """The same over examples, neurons and networks; about 0, which is z's mean over networks."""
+    saturated: float | None
+    """The share of saturated (neuron, example) pairs; None for output neurons."""
+    gradient_norm: float
+    """The mean norm, for the weights, of a mini-batch's gradient without penalty."""
+    weight_norm: float
+    """The mean norm of the weights."""
+    histogram: Histogram | None
+    """None where z is always 0, or not finite."""
+
+
+class Scope(NamedTuple):
+    """How much was measured."""
+
+    examples: int
+    networks: int
+    batches: int
+    """Of each network."""
+    rows: int
+    """Examples in a mini-batch."""
+
+
+class Bench:
+    """A config's data and network, to be looked at under any initializer.
+
+    Args:
+        config: its initializer is not looked at.
+        dataset: what ``config.data`` loads.
+        network: the config's.
+    """
+
+    def __init__(self, config: Config, dataset: Dataset, network: Network) -> None:
+        self._config, self._network = config, network
+        self._feed = Feed(dataset.train, dataset.scale, network, config.dtype)
+        self._propagations = Propagations(network, config.dtype)
+        n = len(self._feed)
+        none = Penalty(network, config.regularizer, 0.0, config.dtype)
+        self._objective = BatchObjective(network, none, config.dtype)
+        self.scope = _scope(config, network.size, n)
+        # What training sees first, which is in no order: a file may be sorted by class.
+        self._sample = config.rng.orders(config.seed, n)(1)[: self.scope.examples]
+        known = [split for split in (dataset.train, dataset.validation) if split is not None]
+        feeds = [Feed(split, dataset.scale, network, config.dtype) for split in known]
+        self.known = sum(map(len, feeds))
+        """Training and validation examples: all that may be looked at beforehand."""
+        self.square = sum(map(_square, feeds)) / self.known
+        """The mean over them of Σ x_i²."""
+
+    def layers(self, initializer: InitializerName) -> tuple[Layer, ...]:
+        """Return what is predicted and measured of each layer."""
+        config = msgspec.structs.replace(self._config, initializer=initializer)
+        biases = VARIANCES[config.bias_initializer](1, 1)
+        predicted = moments.deviations(self._network, self.square, VARIANCES[initializer], biases)
+        tallies = [_Tally(deviation) for deviation in predicted]
+        gradients, weights = [], []
+        for theta in islice(draws(config, self._network), self.scope.networks):
+            for propagation in self._passes(theta):
+                saturated = [*monitors.saturated(propagation), None]
+                for tally, z, count in zip(tallies, propagation.logits, saturated, strict=True):
+                    tally.add(z, count)
+            gradients += list(self._gradients(theta))
+            weights.append(monitors.norms(theta, self._network))
+        norms = zip(np.mean(gradients, axis=0), np.mean(weights, axis=0), strict=True)
+        return tuple(
+            tally.layer(float(gradient), float(weight))
+            for tally, (gradient, weight) in zip(tallies, norms, strict=True)
+        )
+
+    def _passes(self, theta: Array) -> Iterator[Propagation]:
+        """Yield the forward passes of the sample."""
+        for inputs, _ in self._feed.batches(self._sample, ROWS):
+            propagation = self._propagations[len(inputs)]
+            propagation.forward(theta, inputs)
+            yield propagation
+
+    def _gradients(self, theta: Array) -> Iterator[tuple[float, ...]]:
+        """Yield the norms of the first mini-batches' gradients, with dropout, as in training."""
+        config, rows = self._config, self.scope.rows
+        dropout = Dropout(config.dropout, config.hidden, config.seed, config.dtype)
+        batches = self._feed.batches(self._sample[: self.scope.batches * rows], rows)
+        for batch, masks in zip(batches, dropout.masks(1), strict=False):
+            self._objective.use(len(batch.inputs), (batch,).__iter__, masks)
+            yield monitors.norms(self._objective.gradient(theta), self._network)
+
+
+class _Tally:
+    """Sums over the z of one layer."""
+
+    def __init__(self, predicted: float) -> None:
+        self._predicted = predicted
+        self._count, self._squares = 0, 0.0
+        self._saturated: int | None = 0
+        reach = REACH * predicted
+        self._edges = np.linspace(-reach, reach, BINS + 1) if 0 < reach < math.inf else None
+        self._bins = np.zeros(BINS)
+
+    def add(self, z: Array, saturated: int | None) -> None:
+        """Count in the z of some examples, and how many of them are saturated."""
+        self._count += z.size
+        self._squares += float(np.einsum("ij,ij->", z, z, dtype=np.float64))
+        self._saturated = None if saturated is None else (self._saturated or 0) + int(saturated)
+        if self._edges is not None:
+            self._bins += np.histogram(z, self._edges)[0]
+
+    def layer(self, gradient_norm: float, weight_norm: float) -> Layer:
+        """Return what the sums come to."""
+        histogram = None
+        if self._edges is not None:
+            width = float(self._edges[1] - self._edges[0])
+            histogram = Histogram(self._edges, self._bins / (self._count * width))
+        return Layer(
+            predicted=self._predicted,
+            measured=math.sqrt(self._squares / self._count),
+            saturated=None if self._saturated is None else self._saturated / self._count,
+            gradient_norm=gradient_norm,
+            weight_norm=weight_norm,
+            histogram=histogram,
+        )
+
+
+def _scope(config: Config, parameters: int, n: int) -> Scope:
+    examples = min(n, EXAMPLES)
+    networks = min(NETWORKS, max(1, WORK // (parameters * examples)))
+    rows = examples if config.batch_size == "all" else min(config.batch_size, examples)
+    return Scope(examples, networks, min(BATCHES, -(-examples // rows)), rows)
+
+
+def _square(feed: Feed) -> float:
+    """Return the sum over examples of Σ x_i²."""
+    total = 0.0
+    for inputs, _ in feed.batches(np.arange(len(feed)), CHUNK):
+        features = inputs[:, :-1]  # the last column is the bias's
+        total += float(np.einsum("ij,ij->", features, features, dtype=np.float64))
+    return total
