@@ -83,9 +83,10 @@ def _draw(portrait: Portrait, on: On, path: Path) -> None:
     from nnexp.analysis.mistakes import surest
     from nnexp.errors import UsageError
     from nnexp.report import mistakes
+    from nnexp.report.curves import check_format
 
     run = portrait.run
-    mistakes.check(path, run.record.data.features)
+    check_format(path)  # before anything is loaded
     found = surest(run, on, mistakes.MOST)
     if not found.wrong:
         raise UsageError(f"{run.path}: is wrong about no {on} example: there is nothing to draw")
