@@ -467,6 +467,9 @@ def test_the_time_left_is_what_the_latest_epochs_took() -> None:
     assert standing.left(rows, 10, age=60.0) == 18.0, "a pause is not counted as work"
     assert standing.left(rows, 10, age=-5.0) == 20.0, "nor is a clock that was put back"
     assert standing.left(rows, 0, age=1.0) == 0.0
+    slow = [Timing(epoch, 100.0, 0.0) for epoch in range(1, 31)]
+    fast = [Timing(epoch, 1.0, 0.0) for epoch in range(31, 41)]
+    assert standing.left([*slow, *fast], 5, age=0.0) == 5.0
     every_third = [Timing(3, 5.0, 1.0), Timing(6, 5.0, 1.0)]
     assert standing.left(every_third, 4, age=1.0) == 7.0
 
