@@ -89,9 +89,10 @@ def train(
     Nothing is ever overwritten.
     """
     from nnexp.config import load
+    from nnexp.store.run import at
 
     described = load.read(config, settings)
-    named = None if against is None else _named(against)
+    named = None if against is None else at(against)
     if seeds is not None and any(each.partition("=")[0].strip() == "seed" for each in settings):
         raise UsageError("--set seed and --seeds: give one of them")
     planned = _planned(described, config.stem, runs, name, seeds)
@@ -131,15 +132,6 @@ def _planned(
     load.check(max(configs, key=lambda each: each.seed), "--seeds")
     names = [run_name(c, stem) if name is None else f"{name}-s{c.seed}" for c in configs]
     return [(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
-
-
-def _named(path: Path) -> Run:
-    """Return the run to warn against, looked at before anything is trained."""
-    from nnexp.store.run import at
-
-    run = at(path)
-    _ = run.config
-    return run
 
 
 def _train(
