@@ -37,10 +37,10 @@ class Facts:
     @cached_property
     def seconds(self) -> float | None:
         """What training took, without evaluation; None where an epoch's time was not noted."""
-        timing = self.run.timing()
-        if not self.history or any(row.epoch not in timing for row in self.history):
+        seconds = {each.epoch: each.train_seconds for each in self.run.timing()}
+        if not self.history or any(row.epoch not in seconds for row in self.history):
             return None
-        return sum(timing[row.epoch].train_seconds for row in self.history)
+        return sum(seconds[row.epoch] for row in self.history)
 
 
 class Metric(NamedTuple):

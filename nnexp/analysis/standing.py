@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from nnexp.errors import CorruptError, DiskError
-from nnexp.store import listing, timing
+from nnexp.store import listing
 from nnexp.store.listing import Entry
 from nnexp.store.run import TIMING, Run
 from nnexp.store.timing import Timing
@@ -79,7 +79,7 @@ def seconds_left(run: Run, epoch: int, epochs: int) -> float | None:
 
     What has passed since the last evaluation is taken off.
     """
-    rows = [row for row in timing.read(run.path / TIMING) if row.epoch <= epoch]
+    rows = [row for row in run.timing() if row.epoch <= epoch]
     if not rows:
         return None
     age = time.time() - (run.path / TIMING).stat().st_mtime

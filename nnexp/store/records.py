@@ -1,4 +1,4 @@
-"""What a run's JSON says: run.json and result.json, written once, and a line of timing.jsonl."""
+"""What run.json and result.json say. Both are written once and never changed."""
 
 from __future__ import annotations
 
@@ -49,14 +49,6 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     epoch: int
     batch: int | None
     found: str
-
-
-class Timing(Struct, frozen=True, kw_only=True):
-    """How long an epoch took, in seconds of the clock."""
-
-    epoch: int
-    train_seconds: Annotated[float, Meta(ge=0)]
-    evaluate_seconds: Annotated[float, Meta(ge=0)]
 
 
 Reason = Literal["epochs", "patience", "schedule", "converged", "stalled", "diverged"]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from nnexp.checks import is_run_name
 from nnexp.errors import ConfigError, CorruptError, UsageError
-from nnexp.store import disk, lock, metrics, sealed
-from nnexp.store.records import Result, RunRecord, Timing
+from nnexp.store import disk, lock, metrics, sealed, timing
+from nnexp.store.records import Result, RunRecord
+from nnexp.store.timing import Timing
 from nnexp.training.history import Row
 
 if TYPE_CHECKING:
@@ -108,14 +109,9 @@ class Run:
             raise CorruptError(f"{path}: is damaged: {error}") from error
         return rows if committed is None else [row for row in rows if row.epoch <= committed]
 
-    def timing(self) -> dict[int, Timing]:
-        """Return how long epochs took, by epoch; of a repeated one the last time counts.
-
-        These are notes for people, so a line that is torn or damaged is no error: its
-        epoch is not there.
-        """
-        content = disk.read(self.path / TIMING, METRICS_LIMIT) or b""
-        return {timing.epoch: timing for timing in metrics.timings(content)}
+    def timing(self) -> list[Timing]:
+        """Return how long epochs took, by epoch; one whose note is torn or damaged is not there."""
+        return timing.read(self.path / TIMING)
 
     def checkpoints(self) -> dict[int, Path]:
         """Return the checkpoints by epoch, the latest first.

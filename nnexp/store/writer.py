@@ -19,7 +19,7 @@ from nnexp.store import checkpoint, commits, disk, metrics, sealed
 from nnexp.store.checkpoint import Arrays, Meta
 from nnexp.store.commits import Commit
 from nnexp.store.lock import Lock
-from nnexp.store.records import Result, RunRecord, Timing
+from nnexp.store.records import Result, RunRecord
 from nnexp.store.run import (
     CHECKPOINTS,
     CONFIG,
@@ -32,6 +32,7 @@ from nnexp.store.run import (
     TIMING,
     Run,
 )
+from nnexp.store.timing import Timing
 from nnexp.training.history import Row, best_row
 
 KEPT = 2
@@ -110,11 +111,7 @@ class Writer:
 
     def time(self, epoch: int, train_seconds: float, evaluate_seconds: float) -> None:
         """Note how long an epoch took."""
-        row = Timing(
-            epoch=epoch,
-            train_seconds=round(train_seconds, 6),
-            evaluate_seconds=round(evaluate_seconds, 6),
-        )
+        row = Timing(epoch, round(train_seconds, 6), round(evaluate_seconds, 6))
         disk.append(self.run.path / TIMING, msgspec.json.encode(row) + b"\n", sync=False)
 
     def log(self, line: str) -> None:
