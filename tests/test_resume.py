@@ -305,8 +305,8 @@ def test_other_arithmetic_exits_6(bench: Bench, stopped: Path) -> None:
         6,
         "",
         (
-            "runs/n: this machine's arithmetic gives other last digits than the one this run "
-            "was begun on; train it anew under another --name\n"
+            "runs/n: this machine's arithmetic gives other last digits than the run's; "
+            "train anew under another --name, or go on with --other-numerics\n"
         ),
     )
 

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import UNSET
 
 from nnexp.config import canonical
+from nnexp.store.records import RunRecord
 from nnexp.store.run import Run
-from nnexp.training.history import Row, best_row
+from nnexp.training.history import Row, best_row, stretches
 
 LEVELS = (0.90, 0.93, 0.95, 0.96, 0.97, 0.975, 0.98)
 
@@ -33,12 +34,16 @@ class Summary(NamedTuple):
     test_accuracy: float | None
     reached: dict[str, int | None]
     """The first epoch with at least this accuracy, by the level in per cent."""
+    numerics: list[dict[str, Any]]
+    """The arithmetic's fingerprints, in turn, each with the epoch since which it holds."""
 
 
 class Comparison(NamedTuple):
     """Two runs side by side."""
 
     differences: list[Difference]
+    circumstances: list[Difference]
+    """What differs beside the config: data, the numerics at the beginning, nnexp."""
     levels_of: str
     """The metric that levels are of."""
     a: Summary
@@ -55,10 +60,21 @@ def compare(a: Run, b: Run) -> Comparison:
     metric = _common_accuracy(*histories)
     return Comparison(
         [Difference(*each) for each in canonical.differences(*(a.config, b.config))],
+        _circumstances(_identity(a.record), _identity(b.record)),
         metric,
         _summary(a, histories[0], metric),
         _summary(b, histories[1], metric),
     )
+
+
+def _identity(record: RunRecord) -> dict[str, str]:
+    data = {f"data.{split}": digest for split, digest in record.data.sha256.items()}
+    return data | {"numerics": record.numerics, "nnexp": record.versions.nnexp}
+
+
+def _circumstances(a: dict[str, str], b: dict[str, str]) -> list[Difference]:
+    pairs = [Difference(key, a.get(key, UNSET), b.get(key, UNSET)) for key in a | b]
+    return [each for each in pairs if each.a != each.b]
 
 
 def _common_accuracy(*histories: list[Row]) -> str:
@@ -79,6 +95,7 @@ def _summary(run: Run, history: list[Row], metric: str) -> Summary:
         msgspec.to_builtins(history[-1]) if history else None,
         result.test_accuracy if result else None,
         {f"{100 * level:g}": _first(history, metric, level) for level in LEVELS},
+        [each._asdict() for each in stretches(run.record.numerics, history)],
     )
 
 

@@ -14,7 +14,7 @@ from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, put, table
 
 if TYPE_CHECKING:
-    from nnexp.analysis.comparison import Comparison
+    from nnexp.analysis.comparison import Comparison, Difference, Summary
 
 MISSING = "-"
 
@@ -50,13 +50,18 @@ def compare(run_a: Path, run_b: Path, plot: Path | None, as_json: bool) -> None:
 
 def _tree(compared: Comparison) -> dict[str, Any]:
     return {
-        "differences": {
-            d.key: {side: v for side, v in (("a", d.a), ("b", d.b)) if v is not UNSET}
-            for d in compared.differences
-        },
+        "differences": _sides(compared.differences),
+        "circumstances": _sides(compared.circumstances),
         "levels_of": compared.levels_of,
         "a": compared.a._asdict(),
         "b": compared.b._asdict(),
+    }
+
+
+def _sides(differences: list[Difference]) -> dict[str, dict[str, Any]]:
+    return {
+        d.key: {side: v for side, v in (("a", d.a), ("b", d.b)) if v is not UNSET}
+        for d in differences
     }
 
 
@@ -68,8 +73,25 @@ def _text(compared: Comparison) -> str:
         blocks.append(table(("config", "A", "B"), rows))
     else:
         blocks.append("The configs are the same.")
+    if compared.circumstances:
+        rows = [[d.key, _short(d.a), _short(d.b)] for d in compared.circumstances]
+        blocks.append(table(("recorded", "A", "B"), rows))
+    blocks += [_changes(side) for _, side in sides if len(side.numerics) > 1]
     blocks.append(_results(compared))
     return "\n\n".join(blocks)
+
+
+def _changes(side: Summary) -> str:
+    """Return in words that a run went on under other arithmetic."""
+    count = len({each["numerics"] for each in side.numerics})
+    since = ", ".join(str(each["since"]) for each in side.numerics[1:])
+    run = printable(side.run)
+    return f"{run} was trained under {count} numerics: they changed with epoch {since}"
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 - a hash or a version
+    """Return so much of a hash as tells it from another."""
+    return _value(value)[:12]
 
 
 def _results(compared: Comparison) -> str:

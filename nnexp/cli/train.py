@@ -59,6 +59,11 @@ class Seeds(click.ParamType[list[int]]):
 @click.option(
     "--until", type=click.IntRange(1), metavar="E", help="Stop once epoch E is committed."
 )
+@click.option(
+    "--other-numerics",
+    is_flag=True,
+    help="Go on also where this machine's arithmetic gives other last digits; the run records it.",
+)
 @options.as_json
 @options.quiet
 def train(
@@ -68,6 +73,7 @@ def train(
     name: str | None,
     seeds: list[int] | None,
     until: int | None,
+    other_numerics: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -91,7 +97,7 @@ def train(
     with signals.noted() as signal:
         for each, run in planned:
             try:
-                _train(each, run, until, signal, quiet=quiet)
+                _train(each, run, until, signal, other_numerics=other_numerics, quiet=quiet)
             except InterruptedRunError:
                 raise
             except NnexpError as error:
@@ -126,13 +132,19 @@ def _planned(
 
 
 def _train(
-    config: Config, run: Run, until: int | None, signal: signals.Noted, *, quiet: bool
+    config: Config,
+    run: Run,
+    until: int | None,
+    signal: signals.Noted,
+    *,
+    other_numerics: bool,
+    quiet: bool,
 ) -> None:
     """Train one run to its end and say how it went."""
     from nnexp import experiment
 
     done = experiment.is_done(config, run)
-    training.follow(config, run, signal, until=until, quiet=quiet)
+    training.follow(config, run, signal, until=until, other_numerics=other_numerics, quiet=quiet)
     if not quiet:
         say(f"{run.path}: {'already done' if done else outcome(run)}")
 

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 def follow(
-    config: Config, run: Run, signal: Noted, *, until: int | None = None, quiet: bool = False
+    config: Config,
+    run: Run,
+    signal: Noted,
+    *,
+    until: int | None = None,
+    other_numerics: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Train a run, showing what happens.
 
@@ -32,7 +38,10 @@ def follow(
                 "the same command goes on from there",
             )
 
+    events = experiment.events(
+        config, run, until=until, heartbeat=check, other_numerics=other_numerics
+    )
     with Progress(config.epochs, quiet=quiet) as progress:
-        for event in experiment.events(config, run, until=until, heartbeat=check):
+        for event in events:
             progress.show(event)
             check()

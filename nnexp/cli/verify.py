@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from nnexp.cli import options, signals, training
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put
 from nnexp.errors import CheckFailedError, DivergedError
+
+if TYPE_CHECKING:
+    from nnexp.training.history import Stretch
 
 
 @click.command()
@@ -39,12 +43,25 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
         with suppress(DivergedError):  # what diverged is to diverge again
             training.follow(config, again, signal, until=until, quiet=quiet)
         found = verification.first_difference(recorded, again)
-        same_numerics = recorded.record.numerics == again.record.numerics
+        trained_under = recorded.numerics()
+        same_numerics = {each.numerics for each in trained_under} == {again.record.numerics}
     if as_json:
         said = {"run": str(run), "identical": found is None, "same_numerics": same_numerics}
         put(json_line(said | {"difference": found and found._asdict()}))
     elif found is None:
-        put(f"{printable(str(run))}: identical")
+        put(f"{printable(str(run))}: {_same(trained_under)}")
     if found is not None:
-        machine = "" if same_numerics else " (this machine's arithmetic gives other last digits)"
+        machine = "" if same_numerics else _excuse(trained_under)
         raise CheckFailedError(f"{run}: trained again it differs: {found}{machine}")
+
+
+def _same(trained_under: list[Stretch]) -> str:
+    if len(trained_under) == 1:
+        return "identical"
+    return f"the same numbers, though its numerics changed with epoch {trained_under[1].since}"
+
+
+def _excuse(trained_under: list[Stretch]) -> str:
+    if len(trained_under) == 1:
+        return " (this machine's arithmetic gives other last digits)"
+    return f" (its numerics changed with epoch {trained_under[1].since})"

@@ -13,7 +13,7 @@ from nnexp.checks import is_run_name
 from nnexp.errors import ConfigError, CorruptError, UsageError
 from nnexp.store import disk, lock, metrics, sealed
 from nnexp.store.records import Result, RunRecord
-from nnexp.training.history import Row
+from nnexp.training.history import Row, Stretch, stretches
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -107,6 +107,14 @@ class Run:
         except ValueError as error:
             raise CorruptError(f"{path}: is damaged: {error}") from error
         return rows if committed is None else [row for row in rows if row.epoch <= committed]
+
+    def numerics(self) -> list[Stretch]:
+        """Return the fingerprints of the arithmetic that it was trained under, in turn.
+
+        Raises:
+            CorruptError: run.json or metrics.jsonl is damaged.
+        """
+        return stretches(self.record.numerics, self.history())
 
     def checkpoints(self) -> dict[int, Path]:
         """Return the checkpoints by epoch, the latest first.
