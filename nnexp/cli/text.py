@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import stat
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -16,7 +18,7 @@ from nnexp.errors import DiskError
 
 
 def put(text: str) -> None:
-    """Write a line to stdout; that its reader has gone, as ``head`` does, is no error.
+    """Write a line to stdout; that its reader has gone, as ``head`` or a terminal, is no error.
 
     Raises:
         DiskError: it cannot be written.
@@ -29,7 +31,14 @@ def put(text: str) -> None:
     except BrokenPipeError:
         pass
     except OSError as error:
+        if error.errno == errno.EIO and _is_device(sys.stdout):
+            return  # a terminal that is no longer there
         raise DiskError(f"standard output: {(error.strerror or str(error)).lower()}") from error
+
+
+def _is_device(stream: TextIO) -> bool:
+    """Return whether a stream leads to a terminal; one that is gone no longer says so itself."""
+    return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
 
 
 class Told:

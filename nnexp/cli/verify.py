@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from nnexp.checks import printable
 from nnexp.cli import options, signals, training
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put
-from nnexp.errors import CheckFailedError, DivergedError
+from nnexp.errors import CheckFailedError, DivergedError, InterruptedRunError
 
 if TYPE_CHECKING:
     from nnexp.training.history import Stretch
@@ -40,8 +39,13 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
     config, until = verification.task(recorded)
     with signals.noted() as signal, TemporaryDirectory(prefix="nnexp-verify-") as folder:
         again = Run(Path(folder) / recorded.record.name)
-        with suppress(DivergedError):  # what diverged is to diverge again
+        try:
             training.follow(config, again, signal, until=until, quiet=quiet)
+        except DivergedError:
+            pass  # what diverged is to diverge again
+        except InterruptedRunError as error:
+            told = f"{run}: stopped before it was verified; the same command begins again"
+            raise InterruptedRunError(error.signal_number, told) from None
         found = verification.first_difference(recorded, again)
         trained_under = recorded.numerics()
         same_numerics = {each.numerics for each in trained_under} == {again.record.numerics}
