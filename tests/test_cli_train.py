@@ -400,18 +400,6 @@ def test_a_locked_run_exits_4_and_names_it(bench: Bench) -> None:
     assert bench("train", "tiny.yaml", "--name", "n", "-q").code == 0
 
 
-def test_two_at_once_make_one_run_and_leave_nothing_else(bench: Bench) -> None:
-    for attempt in range(3):
-        name = f"n{attempt}"
-        started = [bench.start("train", "tiny.yaml", "--name", name, "-q") for _ in range(3)]
-        ends = [(process.communicate()[1], process.returncode) for process in started]
-        assert (("", 0)) in ends
-        for said, code in ends:
-            assert (code, bool(said)) in {(0, False), (4, True)}
-            assert not said or said.startswith(f"runs/{name}: another process ")
-    assert sorted(os.listdir(bench.folder / "runs")) == ["n0", "n1", "n2"]  # noqa: PTH208
-
-
 # Pipes, terminals
 
 
