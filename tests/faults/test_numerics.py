@@ -13,6 +13,7 @@ import pytest
 
 from nnexp import numerics
 from nnexp.assembly import Assembly
+from nnexp.training.history import Row, stretches
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,6 +170,15 @@ def test_it_is_told_once_for_each_change(bench: Bench, monkeypatch: pytest.Monke
     assert [each["since"] for each in said["a"]["numerics"]] == [1, 2, 3]
     text = bench("compare", "runs/n", "runs/n").out
     assert "runs/n was trained under 2 numerics: they changed with epoch 2, 3\n" in text
+
+
+def test_arithmetic_under_which_nothing_was_trained_does_not_count() -> None:
+    """Of two epochs an evaluation, the second was trained under OTHER; the first under nothing."""
+    rows = [Row(epoch=epoch, learning_rate=0.5, numerics=OTHER) for epoch in (2, 4)]
+    assert stretches("0" * 64, rows) == [(1, OTHER)]
+    first = Row(epoch=2, learning_rate=0.5)
+    assert stretches("0" * 64, [first, *rows[1:]]) == [(1, "0" * 64), (3, OTHER)]
+    assert stretches("0" * 64, []) == [(1, "0" * 64)]
 
 
 def test_the_epoch_that_was_not_committed_does_not_count(

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nnexp import experiment
+from nnexp.config import load
 from nnexp.store import lock, sealed, writer
 from nnexp.store.records import RunRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nnexp.store.writer import Writer
     from tests.conftest import Bench
 
@@ -39,6 +46,10 @@ sys.argv = ["nnexp", "train", *sys.argv[1:]]
 main()
 """
 """A training that waits for a line before it begins, and for another once it has its run."""
+
+
+PATIENCE = 30
+"""Seconds after which processes that have not ended are taken to have found the run free."""
 
 
 class Trainings:
@@ -71,12 +82,22 @@ class Trainings:
         """Let all begin; return the one that is left when all others have ended."""
         for process in self.processes:
             self.go(process)
+        end = time.monotonic() + PATIENCE
         while sum(process.poll() is None for process in self.processes) > 1:
             time.sleep(0.01)
+            if time.monotonic() > end:  # two or more have the run, and wait to go on
+                self.kill()
+                pytest.fail("more than one process trains the run")
         (left,) = [process for process in self.processes if process.poll() is None]
         assert left.stdout is not None
         assert left.stdout.readline() == "opened\n"
         return left
+
+    def kill(self) -> None:
+        """End what is left of them."""
+        for process in self.processes:
+            process.kill()
+            process.communicate()
 
 
 @pytest.mark.parametrize("count", [2, 6])
@@ -278,3 +299,60 @@ def test_readers_beside_live_runs_never_fail(bench: Bench, number: int) -> None:
     assert set(seen) <= {"running", "interrupted", "finished"}
     assert seen["running"]
     print(f"{commands} commands beside {dict(seen)}")  # noqa: T201 - docs/reliability.md's counts
+
+
+class Between:
+    """Lets a writer act before the nth time that a reader opens a file or lists a directory."""
+
+    def __init__(self, look: int, act: Callable[[], object]) -> None:
+        self.left = look
+        self._act = act
+
+    def looking(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def look(path: Any, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - the call's own
+            if "runs" in str(path):
+                self.left -= 1
+                if self.left == 0:
+                    self._act()
+            return call(path, *arguments, **named)
+
+        return look
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reads"),
+    [(None, 1, READS[:2]), (1, 2, READS), (3, 6, READS), (3, None, READS), (6, None, READS)],
+    ids=["it begins", "it commits", "it commits and removes", "it goes on to its end", "it ends"],
+)
+def test_whatever_a_writer_does_between_two_looks_of_a_reader(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    before: int | None,
+    after: int | None,
+    reads: tuple[tuple[str, ...], ...],
+) -> None:
+    """At every look in turn: so no moment is left to chance."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    config = load.read(bench.config(epochs=8))
+    for name, until in (("a0", None), ("n", before)):
+        if name == "a0" or until:
+            experiment.train(config, bench.folder / "runs", name=name, until=until)
+    shutil.copytree("runs", "prepared")
+    looks = 0
+    for read in reads:
+        for look in itertools.count(1):
+            between = Between(
+                look, lambda: experiment.train(config, Path("runs"), name="n", until=after)
+            )
+            with monkeypatch.context() as patch:
+                for name in ("open", "listdir"):
+                    patch.setattr(os, name, between.looking(getattr(os, name)))
+                said = bench(*(word.format("runs/n") for word in read))
+            assert (said.code, said.err) == (0, ""), (read, look)
+            if between.left > 0:
+                break
+            looks += 1
+            shutil.rmtree("runs")
+            shutil.copytree("prepared", "runs")
+    print(f"{looks} looks")  # noqa: T201 - docs/reliability.md's counts
+    assert looks >= 2 * len(reads)
