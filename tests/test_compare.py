@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from nnexp.store import sealed
 from nnexp.store.lock import Lock
+from nnexp.store.records import RunRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,6 +112,34 @@ def test_equal_configs_are_called_the_same(bench: Bench) -> None:
     test = f"{100 * result['test_accuracy']:.2f} %"
     line = next(line for line in out.splitlines() if line.startswith("test accuracy there"))
     assert line.split()[3:] == [*test.split(), *test.split()]
+
+
+def test_other_data_numerics_and_versions_are_said(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "a", "-q")
+    bench.data(seed=1)
+    bench("train", "tiny.yaml", "--name", "b", "-q")
+    path = bench.folder / "runs/b/run.json"
+    b = sealed.read(path, RunRecord)
+    a = sealed.read(bench.folder / "runs/a/run.json", RunRecord)
+    assert a is not None
+    assert b is not None
+    pairs = zip(a.data.sha256.items(), b.data.sha256.values(), strict=True)
+    data = [(f"data.{name}", one, other) for (name, one), other in pairs]
+    versions = msgspec.structs.replace(b.versions, nnexp="99.0", python="3.99")
+    path.write_bytes(sealed.seal(msgspec.structs.replace(b, numerics="0" * 64, versions=versions)))
+    said = bench("compare", "runs/a", "runs/b").out.split("\n\n")[2]
+    assert [line.split() for line in said.splitlines()] == [
+        ["recorded", "A", "B"],
+        *([key, one[:12], other[:12]] for key, one, other in data),
+        ["numerics", a.numerics[:12], "0" * 12],
+        ["nnexp", a.versions.nnexp, "99.0"],
+    ]
+    told = json.loads(bench("compare", "runs/a", "runs/b", "--json").out)["circumstances"]
+    assert told == {
+        **{key: {"a": one, "b": other} for key, one, other in data},
+        "numerics": {"a": a.numerics, "b": "0" * 64},
+        "nnexp": {"a": a.versions.nnexp, "b": "99.0"},
+    }
 
 
 def test_a_running_run_can_be_compared(two: Bench) -> None:

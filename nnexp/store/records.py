@@ -40,7 +40,7 @@ class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     config_sha256: str
     data: DataRecord
     versions: Versions
-    numerics: str
+    numerics: Fingerprint
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
