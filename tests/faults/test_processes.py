@@ -209,9 +209,7 @@ print(*claimed)
 """Claims names, all processes in the same order, so that they meet at every one of them."""
 
 
-@pytest.mark.parametrize(
-    ("processes", "names"), [(16, 100), pytest.param(16, 1000, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("processes", "names"), [(16, 1000)])
 def test_of_names_that_many_claim_each_is_given_once(
     bench: Bench, processes: int, names: int
 ) -> None:
