@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -56,6 +57,7 @@ def train(
     name: str | None = None,
     until: int | None = None,
     against: Run | None = None,
+    other_numerics: bool = False,
 ) -> Run:
     """Train a config, or go on with its run, or return it if it is finished.
 
@@ -65,6 +67,8 @@ def train(
         name: the run's name; by default it follows from the config.
         until: stop after this epoch is committed; the run stays interrupted.
         against: a run to check the config against; it changes warnings alone (see ``events``).
+        other_numerics: go on also where the arithmetic is not what the run recorded;
+            the epochs that are trained so say so.
 
     Raises:
         DivergedError: a cost or parameter became infinite or not a number.
@@ -76,7 +80,7 @@ def train(
         DiskError: writing failed.
     """
     run = store.named(runs, run_name(config) if name is None else name)
-    for _ in events(config, run, until=until, against=against):
+    for _ in events(config, run, until=until, against=against, other_numerics=other_numerics):
         pass
     return run
 
@@ -88,16 +92,19 @@ def events(
     until: int | None = None,
     heartbeat: Callable[[], None] = lambda: None,
     against: Run | None = None,
+    other_numerics: bool = False,
 ) -> Iterator[Event]:
     """Do what train does, and yield what happens. Raises what train raises.
 
-    A heartbeat is called within long steps; it may raise to end the training. Where the run
-    given as ``against`` had other training examples in number and the same λ, that is warned of.
+    A heartbeat is called about every 2,000 examples that are trained on or measured; it may
+    raise to end the training. Where the run given as ``against`` had other training examples in
+    number and the same λ, that is warned of.
     """
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     threads = ThreadpoolController()
-    with closing(_events(config, run, until, heartbeat, against)) as steps:
+    terms = _Terms(until, heartbeat, against, other_numerics)
+    with closing(_events(config, run, terms)) as steps:
         while True:
             # One thread, for the same bytes anywhere. What is not finite is found and named by
             # the training itself; NumPy's warnings add nothing. The caller is left alone.
@@ -108,13 +115,16 @@ def events(
             yield event
 
 
-def _events(
-    config: Config,
-    run: Run,
-    until: int | None,
-    heartbeat: Callable[[], None],
-    against: Run | None,
-) -> Generator[Event]:
+class _Terms(NamedTuple):
+    """What ``events`` was asked for."""
+
+    until: int | None
+    heartbeat: Callable[[], None]
+    against: Run | None
+    other_numerics: bool
+
+
+def _events(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
     config = config_load.check(config)
     if is_done(config, run):
         return
@@ -123,12 +133,15 @@ def _events(
     assembly = Assembly(config, dataset)
     state = assembly.initial()  # what is too large is refused before anything is created
     yield from map(
-        Warned, [*warnings(config, dataset), *_remembered(config, run, dataset, against)]
+        Warned, [*warnings(config, dataset), *_remembered(config, run, dataset, terms.against)]
     )
-    with _writer(config, run, dataset) as writer:
+    record = _record(config, run, dataset)
+    with _writer(config, run, record) as writer:
         # Another process may have made or finished the run since it was looked at.
         if not is_done(config, writer.run):
-            yield from Recording(config, assembly, state, writer).events(until, heartbeat)
+            recording = Recording(config, assembly, state, writer, record.numerics)
+            recording.other_numerics = terms.other_numerics
+            yield from recording.events(terms.until, terms.heartbeat)
 
 
 def is_done(config: Config, run: Run) -> bool:
@@ -193,21 +206,18 @@ def _remembered(config: Config, run: Run, dataset: Dataset, against: Run | None)
         yield from rules.overshooting(config, found.learning_rate, source)
 
 
-def _writer(config: Config, run: Run, dataset: Dataset) -> Writer:
-    """Create the run, or open it if it is there and its data and numerics are at hand."""
-    record = _record(config, run, dataset)
+def _writer(config: Config, run: Run, record: RunRecord) -> Writer:
+    """Create the run, or open it if it is there and its data is at hand."""
     if not run.path.exists():
-        return writers.create(run, record, dump.to_yaml(config))
+        try:
+            return writers.create(run, record, dump.to_yaml(config))
+        except NameTakenError:  # it is there now: the same as if it had been there before
+            is_done(config, run)
     found = run.record
     if found.data.sha256 != record.data.sha256:
         names = sorted(k for k, v in record.data.sha256.items() if found.data.sha256.get(k) != v)
         raise MismatchError(
             f"{run.path}: the data is not what this run was trained on ({', '.join(names)} changed)"
-        )
-    if found.numerics != record.numerics:
-        raise MismatchError(
-            f"{run.path}: this machine's arithmetic gives other last digits than the one this run "
-            "was begun on; train it anew under another --name"
         )
     return writers.open_(run)
 

@@ -108,6 +108,8 @@ def test_json_says_the_same(two: Bench) -> None:
     assert told["judged"] == "validation_accuracy"
     reached = {key: each["A"]["mean"] for key, each in told["metrics"].items() if "_to_" in key}
     assert list(reached.values()) == [1, 2, 4, 4, 4, 4, None]
+    (numerics,) = told["experiments"]["A"].pop("numerics")
+    assert [turn["since"] for turn in numerics] == [1]
     assert told["experiments"]["A"] == {
         "place": "runs/a",
         "runs": ["runs/a"],

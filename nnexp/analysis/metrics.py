@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from nnexp.analysis.verdicts import ACCURACY, COST, EPOCHS, Unit
 from nnexp.store.run import Run
-from nnexp.training.history import Row, best_row
+from nnexp.training.history import Row, Stretch, best_row, stretches
 
 LEVELS = (0.90, 0.93, 0.95, 0.96, 0.97, 0.975, 0.98)
 SPLITS = ("train", "validation", "test")
@@ -33,6 +33,11 @@ class Facts:
     def best(self) -> Row | None:
         """The row of the best epoch."""
         return best_row(self.history) if self.history else None
+
+    @property
+    def numerics(self) -> list[Stretch]:
+        """The fingerprints of the arithmetic that it was trained under, in turn."""
+        return stretches(self.run.record.numerics, self.history)
 
     @cached_property
     def seconds(self) -> float | None:

@@ -63,6 +63,7 @@ def tree(compared: Comparison, outcomes: list[Outcome]) -> dict[str, Any]:
                 "runs": [str(run.path) for run in side.experiment.runs],
                 "seeds": list(side.experiment.seeds),
                 "statuses": side.statuses,
+                "numerics": [[turn._asdict() for turn in facts.numerics] for facts in side.facts],
             }
             for side in compared.sides
         },

@@ -65,6 +65,11 @@ class Seeds(click.ParamType[list[int]]):
     metavar="RUN",
     help="Warn if lambda is RUN's and the number n of training examples is not: λ goes with n.",
 )
+@click.option(
+    "--other-numerics",
+    is_flag=True,
+    help="Go on also where this machine's arithmetic gives other last digits; the run records it.",
+)
 @options.as_json
 @options.quiet
 def train(
@@ -75,6 +80,7 @@ def train(
     seeds: list[int] | None,
     until: int | None,
     against: Path | None,
+    other_numerics: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -96,11 +102,24 @@ def train(
     if seeds is not None and any(each.partition("=")[0].strip() == "seed" for each in settings):
         raise UsageError("--set seed and --seeds: give one of them")
     planned = _planned(described, config.stem, runs, name, seeds)
+    from nnexp import experiment
+
     failures: list[NnexpError] = []
     with signals.noted() as signal:
         for each, run in planned:
             try:
-                _train(each, run, until, signal, named, quiet=quiet)
+                done = experiment.is_done(each, run)
+                training.follow(
+                    each,
+                    run,
+                    signal,
+                    until=until,
+                    against=named,
+                    other_numerics=other_numerics,
+                    quiet=quiet,
+                )
+                if not quiet:
+                    say(f"{run.path}: {'already done' if done else outcome(run)}")
             except InterruptedRunError:
                 raise
             except NnexpError as error:
@@ -132,24 +151,6 @@ def _planned(
     load.check(max(configs, key=lambda each: each.seed), "--seeds")
     names = [run_name(c, stem) if name is None else f"{name}-s{c.seed}" for c in configs]
     return [(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
-
-
-def _train(
-    config: Config,
-    run: Run,
-    until: int | None,
-    signal: signals.Noted,
-    against: Run | None,
-    *,
-    quiet: bool,
-) -> None:
-    """Train one run to its end and say how it went."""
-    from nnexp import experiment
-
-    done = experiment.is_done(config, run)
-    training.follow(config, run, signal, until=until, against=against, quiet=quiet)
-    if not quiet:
-        say(f"{run.path}: {'already done' if done else outcome(run)}")
 
 
 def outcome(run: Run) -> str:

@@ -20,6 +20,7 @@ def follow(
     *,
     until: int | None = None,
     against: Run | None = None,
+    other_numerics: bool = False,
     quiet: bool = False,
 ) -> None:
     """Train a run, showing what happens.
@@ -38,7 +39,15 @@ def follow(
                 "the same command goes on from there",
             )
 
+    events = experiment.events(
+        config,
+        run,
+        until=until,
+        heartbeat=check,
+        against=against,
+        other_numerics=other_numerics,
+    )
     with Progress(config.epochs, quiet=quiet) as progress:
-        for event in experiment.events(config, run, until=until, heartbeat=check, against=against):
+        for event in events:
             progress.show(event)
             check()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from nnexp.checks import NAME
 from nnexp.store.sealed import SCHEMA
-from nnexp.training.history import Row
+from nnexp.training.history import Fingerprint, Row
 
 
 class DataRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +40,7 @@ class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     config_sha256: str
     data: DataRecord
     versions: Versions
-    numerics: str
+    numerics: Fingerprint
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,3 +68,5 @@ class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fault: Fault | None
     files: dict[str, str]
     """The sha256 of the run's other immutable files."""
+    numerics: Fingerprint | UnsetType = UNSET
+    """What it was measured under, where that is other arithmetic than the run was begun on."""

@@ -14,7 +14,7 @@ from nnexp.errors import ConfigError, CorruptError, UsageError
 from nnexp.store import disk, lock, metrics, sealed, timing
 from nnexp.store.records import Result, RunRecord
 from nnexp.store.timing import Timing
-from nnexp.training.history import Row
+from nnexp.training.history import Row, Stretch, stretches
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -112,6 +112,14 @@ class Run:
     def timing(self) -> list[Timing]:
         """Return how long epochs took, by epoch; one whose note is torn or damaged is not there."""
         return timing.read(self.path / TIMING)
+
+    def numerics(self) -> list[Stretch]:
+        """Return the fingerprints of the arithmetic that it was trained under, in turn.
+
+        Raises:
+            CorruptError: run.json or metrics.jsonl is damaged.
+        """
+        return stretches(self.record.numerics, self.history())
 
     def checkpoints(self) -> dict[int, Path]:
         """Return the checkpoints by epoch, the latest first.

@@ -181,7 +181,7 @@ def _publish(build: Path, run: Run, record: RunRecord, config: str) -> None:
     disk.sync_directory(build)
     if not disk.rename_directory(build, run.path):
         _discard(build)
-        raise NameTakenError(f"{run.path}: another process has just made this run; try again")
+        raise NameTakenError(f"{run.path}: another process has just made this run")
 
 
 def _discard(build: Path) -> None:
