@@ -103,7 +103,7 @@ def test_json_of_a_run_that_was_stopped_says_how_it_stands(bench: Bench) -> None
 
 
 def test_no_escape_codes_where_there_is_no_terminal(bench: Bench) -> None:
-    for arguments in (("train", "tiny.yaml"), ("runs",), ("compare", RUN, RUN), ("--help",)):
+    for arguments in (("train", "tiny.yaml"), ("runs",), ("show", RUN), ("--help",)):
         code, out, err = bench.process(*arguments, env=os.environ | {"TERM": "xterm-256color"})
         assert (code, re.findall(r"[\x00-\x09\x0b-\x1f\x7f]", out + err)) == (0, [])
 

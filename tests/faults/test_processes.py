@@ -169,11 +169,11 @@ def test_after_kill_9_of_the_holder_the_next_start_succeeds_at_once(
         bench("train", "tiny.yaml", "--name", "n", "--until", epochs, "-q")
     holder = Trainings(bench, 1).start()
     assert bench("train", "tiny.yaml", "--name", "n", "-q").code == 4
-    assert json.loads(bench("runs", "--json").out)[0]["status"] == "running"
+    assert json.loads(bench("runs", "--each", "--json").out)[0]["status"] == "running"
     holder.kill()
     holder.communicate()
     monkeypatch.setattr(lock, "PAUSE", "no second try is needed")
-    assert json.loads(bench("runs", "--json").out)[0]["status"] == "interrupted"
+    assert json.loads(bench("runs", "--each", "--json").out)[0]["status"] == "interrupted"
     assert bench("train", "tiny.yaml", "--name", "n", "-q") == (0, "runs/n\n", "")
     assert bench.files("runs/n") == bench.files("straight/n")
 
@@ -269,15 +269,16 @@ READS = (
     ("runs", "--json"),
     ("compare", "runs/a0", "{}"),
     ("compare", "{}", "runs/a0", "--json"),
-    ("compare", "{}", "{}"),
-    ("compare", "{}", "{}", "--json"),
+    ("compare", "{}", "runs/a0", "--curves"),
+    ("show", "{}"),
 )
 
 
 @pytest.mark.parametrize("number", [12, pytest.param(150, marks=pytest.mark.slow)])
 def test_readers_beside_live_runs_never_fail(bench: Bench, number: int) -> None:
     bench.config(epochs=6)
-    bench("train", "tiny.yaml", "--name", "a0", "-q")
+    for name in ("a0", "a1"):
+        bench("train", "tiny.yaml", "--name", name, "-q")
     seen: Counter[str] = Counter()
     started = [
         subprocess.Popen([sys.executable, "-c", WRITER, name, str(number)], cwd=bench.folder)
@@ -285,15 +286,15 @@ def test_readers_beside_live_runs_never_fail(bench: Bench, number: int) -> None:
     ]
     commands = 0
     while any(process.poll() is None for process in started):
-        listed = json.loads(bench("runs", "--json").out)
+        listed = json.loads(bench("runs", "--each", "--json").out)
         seen.update(each["status"] for each in listed)
         live = [each["path"] for each in listed if each["status"] != "finished"]
         for read in READS:
-            said = bench(*(word.format((live or ["runs/a0"])[-1]) for word in read))
+            said = bench(*(word.format((live or ["runs/a1"])[-1]) for word in read))
             assert (said.code, said.err) == (0, ""), read
             commands += 1
     assert [process.returncode for process in started] == [0, 0]
-    assert len(json.loads(bench("runs", "--json").out)) == 1 + 2 * number
+    assert len(json.loads(bench("runs", "--each", "--json").out)) == 2 + 2 * number
     assert set(seen) <= {"running", "interrupted", "finished"}
     assert seen["running"]
     print(f"{commands} commands beside {dict(seen)}")  # noqa: T201 - docs/reliability.md's counts
