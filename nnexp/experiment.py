@@ -7,7 +7,6 @@ yielded as Evaluated is committed, and closing it at any point loses nothing.
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -116,7 +115,7 @@ def is_done(config: Config, run: Run) -> bool:
         NameTakenError: the run is another config's.
         DivergedError: it is done, and had diverged.
     """
-    if not os.path.lexists(run.path):
+    if not run.exists:
         return False
     if run.config != config:
         different = ", ".join(key for key, _, _ in canonical.differences(run.config, config))
@@ -158,7 +157,7 @@ def _warnings(config: Config, dataset: Dataset) -> Iterator[Warned]:
 def _writer(config: Config, run: Run, dataset: Dataset) -> Writer:
     """Create the run, or open it if it is there and its data and numerics are at hand."""
     record = _record(config, run, dataset)
-    if not run.path.exists():
+    if not run.exists:
         return writers.create(run, record, dump.to_yaml(config))
     found = run.record
     if found.data.sha256 != record.data.sha256:

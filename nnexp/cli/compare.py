@@ -20,8 +20,8 @@ MISSING = "-"
 
 
 @click.command()
-@click.argument("run_a", metavar="RUN_A", type=click.Path(path_type=Path))
-@click.argument("run_b", metavar="RUN_B", type=click.Path(path_type=Path))
+@click.argument("run_a", metavar="RUN_A", type=options.RUN)
+@click.argument("run_b", metavar="RUN_B", type=options.RUN)
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),

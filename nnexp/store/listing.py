@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -36,24 +35,25 @@ def entries(folder: Path) -> Iterator[Entry]:
         DiskError: the folder cannot be read.
     """
     with disk.errors(folder):
-        names = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
+        names = sorted(entry.name for entry in folder.iterdir()) if disk.mode(folder) else []
     for name in names:
-        path = folder / name
-        if is_run_name(name) and any(os.path.lexists(path / file) for file in (RUN, METRICS)):
-            yield entry(Run(path))
+        found = entry(Run(folder / name)) if is_run_name(name) else None
+        if found is not None:
+            yield found
 
 
-def entry(run: Run) -> Entry:
-    """Return how one run stands."""
+def entry(run: Run) -> Entry | None:
+    """Return how one run stands, or None if there is none, not even a damaged one."""
     try:
-        return _intact(run)
+        is_run = any(disk.exists(run.path / file) for file in (RUN, METRICS))
+        return _intact(run) if is_run else None
     except (CorruptError, DiskError) as error:
         return Entry(name=run.name, path=str(run.path), status="damaged", problem=str(error))
 
 
 def _intact(run: Run) -> Entry:
     result = run.result
-    if result is None or not (run.path / RUN).exists():
+    if result is None or not disk.exists(run.path / RUN):
         _ = run.record  # a damaged one shows here, and a missing one
     if result is None:
         history = run.history()
