@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import lacking
-from tests.faults.tracing import Call, Tracing
+from tests.faults.crashes import CRASHES, Crash
+from tests.faults.tracing import RUN, Call, Tracing
 
 Count = Callable[[str, int], None]
 
@@ -22,16 +25,14 @@ RETRIED = ("read", "write", "fsync", "flock", "ftruncate")
 """What Python calls again where a signal cut it short."""
 
 SHARDS = 2
-SAMPLE = 25
+SAMPLE = 40
 """Of so many calls, every day's tests take one; `pytest -m slow` takes all."""
 
 
-def touching(tracing: Tracing) -> list[Call]:
-    """Return the calls that touch the place."""
-    tracing.reset()
-    calls = [call for call in tracing.calls() if call.path]
-    assert len(calls) > 150
-    return calls
+def touching(tracing: Tracing, state: Path | None = None, *command: str) -> list[Call]:
+    """Return a command's calls that touch the place; by default, a training's."""
+    tracing.reset(state)
+    return [call for call in tracing.calls([*command]) if call.path]
 
 
 def is_harmless(call: Call) -> bool:
@@ -42,14 +43,17 @@ def is_harmless(call: Call) -> bool:
     return call.name == "close" and call.after_listing
 
 
-def fail_at(tracing: Tracing, error: str, places: slice, *, on: bool = False) -> int:
+def fail_at(
+    tracing: Tracing, error: str, places: slice, state: Path | None = None, *, on: bool = False
+) -> int:
     """Let each call of some places fail, train again, and return how often."""
-    calls, faults = touching(tracing), 0
+    calls, faults = touching(tracing, state), 0
+    assert len(calls) > 50
     for place in range(len(calls))[places]:
         call = calls[place]
         if on and call.name == "write":
             continue  # nothing could be told; the full file system below stands for it
-        tracing.reset()
+        tracing.reset(state)
         code, out, err = tracing.fail(call, error, on=on)
         if is_harmless(call) and not on:
             assert (code, out, err) == tracing.done, call
@@ -58,7 +62,7 @@ def fail_at(tracing: Tracing, error: str, places: slice, *, on: bool = False) ->
             path, _, told = err.partition(": ")
             assert path.startswith(str(tracing.place)), (call, err)
             assert told == f"{ERRORS[error]}\n", (call, err)
-        assert tracing.damage(calls[:place]) == [], call
+        assert tracing.damage(calls[:place], state) == [], call
         assert tracing.train() == tracing.done, call
         assert tracing.differences() == [], call
         faults += 1
@@ -68,7 +72,7 @@ def fail_at(tracing: Tracing, error: str, places: slice, *, on: bool = False) ->
 @pytest.mark.parametrize("error", ERRORS)
 def test_an_error_at_some_calls_ends_in_74_and_loses_nothing(tracing: Tracing, error: str) -> None:
     first = list(ERRORS).index(error) * SAMPLE // len(ERRORS)
-    assert fail_at(tracing, error, slice(first, None, SAMPLE)) > 5
+    assert fail_at(tracing, error, slice(first, None, SAMPLE)) > 3
 
 
 @pytest.mark.slow
@@ -89,6 +93,42 @@ def test_an_error_that_stays_ends_in_74_and_loses_nothing(
     """What is tidied up after a failure fails, too, and hides nothing."""
     made = fail_at(tracing, error, slice(shard, None, SHARDS), on=True)
     count(f"{error} from a call on", made)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("crash", CRASHES.values(), ids=CRASHES.keys())
+def test_an_error_at_any_call_of_a_recovery_ends_in_74_and_loses_nothing(
+    tracing: Tracing, crash: Crash, count: Count
+) -> None:
+    state, faults = crash.made(tracing), 0
+    for first, error in enumerate(ERRORS):  # each call fails once, in one way
+        faults += fail_at(tracing, error, slice(first, None, len(ERRORS)), state)
+    count("an error at a call of a recovery", faults)
+
+
+READERS = (("runs",), ("compare", RUN), ("evaluate",), ("replay",), ("verify", "-q"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", READERS, ids=[command[0] for command in READERS])
+def test_an_error_at_any_call_of_a_reader_is_told(
+    tracing: Tracing, command: tuple[str, ...], count: Count
+) -> None:
+    """Reading, too, takes no error for an answer; `runs` may list the run as damaged instead."""
+    state = CRASHES["a result half written"].made(tracing)
+    runs = str(tracing.run.parent)
+    arguments = [str(tracing.run) if word == RUN else word for word in command]
+    arguments += ["--runs", runs] if command == ("runs",) else [str(tracing.run)]
+    calls = touching(tracing, state, *arguments)
+    assert len(calls) > 10
+    for call in calls:
+        code, _, err = tracing.fail(call, "EIO", arguments)
+        if is_harmless(call):
+            assert (code, err) == (0, ""), call
+        else:
+            assert code in ((1, 74) if command == ("runs",) else (74,)), (call, err)
+            assert re.fullmatch(f"{re.escape(runs)}.*: {ERRORS['EIO']}\n", err), (call, err)
+    count("EIO at a call of a reader", len(calls))
 
 
 def test_a_signal_s_interruption_of_a_call_is_no_error(tracing: Tracing) -> None:

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,25 +89,25 @@ class Tracing:
         beside = {path.name for path in self.run.parent.iterdir()} - {RUN}
         return [name for name in names if found.get(name) != self.straight.get(name)] + [*beside]
 
-    def damage(self, before: list[Call]) -> list[str]:
-        """Return what is not as it must be after some calls: any file, or a row that they commit.
+    def damage(self, before: list[Call], state: Path | None = None) -> list[str]:
+        """Return what is not as it must be after some calls: any file, or a committed row.
 
         What stands under its last name is whole at any time; metrics.jsonl grows by whole rows.
         """
         found = self._bench.files(f"place/runs/{RUN}")
-        grown = found.pop(METRICS, b"")
-        wrong = [
-            name
-            for name in found.keys() & self.straight.keys()
-            if found[name] != self.straight[name]
-        ]
-        committed = sum(c.name.startswith("rename") and "/.epoch-" in c.path for c in before)
-        rows = self.straight[METRICS].splitlines(keepends=True)
-        if not grown.startswith(b"".join(rows[:committed])) or not self.straight[
-            METRICS
-        ].startswith(grown):
-            wrong.append(METRICS)
-        return wrong
+        wrong = {name for name in found.keys() & self.straight.keys() if name != METRICS}
+        wrong = {name for name in wrong if found[name] != self.straight[name]}
+        done = [call.path for call in before if call.name.startswith("rename")]
+        if state is not None:
+            done += map(str, state.glob(f"runs/{RUN}/checkpoints/epoch-*.npz"))
+        last = latest(done)
+        if latest(found) < last:
+            wrong.add(f"epoch {last}")
+        rows, grown = self.straight[METRICS], found.get(METRICS, b"")
+        committed = b"".join(rows.splitlines(keepends=True)[:last])
+        if not (rows.startswith(grown) and grown.startswith(committed)):
+            wrong.add(METRICS)
+        return sorted(wrong)
 
     def reset(self, state: Path | None = None) -> None:
         """Make the place empty, or what it was when it was kept."""
@@ -207,6 +208,12 @@ class Tracing:
     def _receive(self) -> str:
         assert self._server.stdout is not None
         return self._server.stdout.readline().strip()
+
+
+def latest(paths: Iterable[str]) -> int:
+    """Return the last epoch that has a checkpoint among some paths, or 0."""
+    found = [re.search(r"epoch-(\d+)", path) for path in paths]
+    return max((int(match[1]) for match in found if match), default=0)
 
 
 def attached(pid: int, trace: Path, options: list[str]) -> subprocess.Popen[str]:
