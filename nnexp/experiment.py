@@ -7,7 +7,6 @@ yielded as Evaluated is committed, and closing it at any point loses nothing.
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -27,7 +26,6 @@ from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load, scale_warning
 from nnexp.errors import (
     CorruptError,
-    DiskError,
     DivergedError,
     MismatchError,
     NameTakenError,
@@ -151,7 +149,7 @@ def is_done(config: Config, run: Run) -> bool:
         NameTakenError: the run is another config's.
         DivergedError: it is done, and had diverged.
     """
-    if not os.path.lexists(run.path):
+    if not run.exists:
         return False
     if run.config != config:
         different = ", ".join(key for key, _, _ in canonical.differences(run.config, config))
@@ -198,7 +196,7 @@ def _remembered(config: Config, run: Run, dataset: Dataset, against: Run | None)
     runs = run.path.parent
     try:
         found = thresholds.read(runs, config)
-    except (CorruptError, DiskError) as error:
+    except CorruptError as error:
         yield f"{error}; it is left out of account"
         return
     if found is not None:
@@ -208,7 +206,7 @@ def _remembered(config: Config, run: Run, dataset: Dataset, against: Run | None)
 
 def _writer(config: Config, run: Run, record: RunRecord) -> Writer:
     """Create the run, or open it if it is there and its data is at hand."""
-    if not run.path.exists():
+    if not run.exists:
         try:
             return writers.create(run, record, dump.to_yaml(config))
         except NameTakenError:  # it is there now: the same as if it had been there before

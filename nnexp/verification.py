@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from nnexp.config.model import Config
 from nnexp.datasets.loading import load
 from nnexp.errors import MismatchError, UsageError
+from nnexp.store import disk
 from nnexp.store.run import CHECKPOINTS, PREDICTIONS, RESULT, Run
 
 
@@ -67,7 +68,8 @@ def first_difference(recorded: Run, obtained: Run) -> Difference | None:
             if before.get(quantity) != after.get(quantity):
                 return Difference(old.epoch, quantity, before.get(quantity), after.get(quantity))
     for name in _files(recorded) if len(recorded.numerics()) == 1 else []:
-        if _content(recorded.path / name) != _content(obtained.path / name):
+        kept, made = (disk.read(run.path / name, sys.maxsize) for run in (recorded, obtained))
+        if kept != made:
             return Difference(None, name, "recorded bytes", "other bytes")
     return None
 
@@ -76,7 +78,3 @@ def _files(run: Run) -> list[str]:
     """Return the names of the files that follow from training, as far as the run has come."""
     names = [f"{CHECKPOINTS}/{path.name}" for path in run.checkpoints().values()]
     return names if run.result is None else [*names, PREDICTIONS, RESULT]
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None

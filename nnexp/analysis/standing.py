@@ -48,10 +48,11 @@ class Watch:
     def look(self) -> bool:
         """Bring ``seen``, which has what was ever found running, up to date; False: none runs."""
         running = False
-        for run in listing.runs(self._folder):
-            if run.name in self._ended:
+        for name in listing.names(self._folder):
+            run = Run(self._folder / name)
+            entry = None if name in self._ended else listing.entry(run)
+            if entry is None:
                 continue
-            entry = listing.entry(run)
             if entry.status in {"finished", "diverged", "damaged"}:
                 self._ended.add(run.name)
             is_running = entry.status == "running" and self._fits(entry)

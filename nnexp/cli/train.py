@@ -61,7 +61,7 @@ class Seeds(click.ParamType[list[int]]):
 )
 @click.option(
     "--against",
-    type=click.Path(path_type=Path),
+    type=options.RUN,
     metavar="RUN",
     help="Warn if lambda is RUN's and the number n of training examples is not: λ goes with n.",
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=options.RUN)
 @options.as_json
 @options.quiet
 def verify(run: Path, as_json: bool, quiet: bool) -> None:

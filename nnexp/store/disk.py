@@ -17,6 +17,8 @@ from nnexp.errors import CorruptError, DiskError
 
 PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """How files are opened: a link is not followed, and a pipe or device not waited for."""
+NOTHING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+"""Errors that say of a name that it stands for nothing, rather than that this cannot be known."""
 
 
 @contextmanager
@@ -26,6 +28,15 @@ def errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+
+
+@contextmanager
+def closing(descriptor: int) -> Iterator[None]:
+    """Close a descriptor at the end; that too may fail."""
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read(path: Path, limit: int) -> bytes | None:
@@ -42,13 +53,13 @@ def read(path: Path, limit: int) -> bytes | None:
     except OSError as error:
         check_kind(path)
         raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    try:
-        with errors(path):
-            size = _checked_size(path, descriptor, limit)
-            with open(descriptor, "rb", closefd=False) as file:
-                return file.read(size)  # not limit: so much would be allocated at once
-    finally:
-        os.close(descriptor)
+    with errors(path), closing(descriptor):
+        size = _checked_size(path, descriptor, limit)
+        parts: list[bytes] = []
+        while size and (part := os.read(descriptor, size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
 
 
 def _checked_size(path: Path, descriptor: int, limit: int) -> int:
@@ -60,6 +71,26 @@ def _checked_size(path: Path, descriptor: int, limit: int) -> int:
     return status.st_size
 
 
+def exists(path: Path) -> bool:
+    """Return whether a name stands for anything, be it a link that leads nowhere."""
+    return mode(path, follow=False) != 0
+
+
+def mode(path: Path, *, follow: bool = True) -> int:
+    """Return the mode of what a name stands for; 0 if that is nothing.
+
+    Raises:
+        DiskError: that cannot be known, which pathlib and os.path take for nothing at times.
+    """
+    with errors(path):
+        try:
+            return path.stat(follow_symlinks=follow).st_mode
+        except OSError as error:
+            if error.errno not in NOTHING:
+                raise
+    return 0
+
+
 def check_kind(path: Path, kind: int = stat.S_IFREG) -> None:
     """Refuse a name that stands for something else than a file (or, by S_IFDIR, a directory).
 
@@ -68,12 +99,8 @@ def check_kind(path: Path, kind: int = stat.S_IFREG) -> None:
     Raises:
         CorruptError: it is a link, a pipe, a device, or otherwise not what a run holds there.
     """
-    with errors(path):
-        try:
-            mode = path.lstat().st_mode
-        except (FileNotFoundError, NotADirectoryError):
-            return
-    _check_mode(path, mode, kind)
+    if found := mode(path, follow=False):
+        _check_mode(path, found, kind)
 
 
 def _check_mode(path: Path, mode: int, kind: int) -> None:
@@ -96,44 +123,36 @@ def write(path: Path, content: bytes) -> None:
     """Write a file from its beginning and force it to the disk."""
     with errors(path):
         descriptor = _opened(path, os.O_CREAT | os.O_TRUNC)
-        try:
+        with closing(descriptor):
             _write_all(descriptor, content)
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def append(path: Path, content: bytes, *, sync: bool) -> None:
     """Append to a file, and force it to the disk if asked to."""
     with errors(path):
         descriptor = _opened(path, os.O_CREAT | os.O_APPEND)
-        try:
+        with closing(descriptor):
             _write_all(descriptor, content)
             if sync:
                 os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def truncate(path: Path, length: int) -> None:
     """Cut a file to length bytes and force that to the disk."""
     with errors(path):
         descriptor = _opened(path, 0)
-        try:
+        with closing(descriptor):
             os.ftruncate(descriptor, length)
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def sync_directory(path: Path) -> None:
     """Force a directory's entries to the disk."""
     with errors(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+        with closing(descriptor):
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def remove(path: Path) -> None:
@@ -159,7 +178,7 @@ def make_directory(path: Path) -> None:
     """
     check_kind(path, stat.S_IFDIR)
     with errors(path):
-        missing = list(takewhile(lambda folder: not folder.exists(), (path, *path.parents)))
+        missing = list(takewhile(lambda folder: not mode(folder), (path, *path.parents)))
         for folder in reversed(missing):
             folder.mkdir(exist_ok=True)
             sync_directory(folder.parent)
@@ -187,20 +206,17 @@ def check_plain(folder: Path) -> None:
     """
     for name in names(folder):
         path = folder / name
-        with errors(path):
-            mode = path.lstat().st_mode
-        if not stat.S_ISDIR(mode):
-            _check_mode(path, mode, stat.S_IFREG)
+        found = mode(path, follow=False)
+        if not stat.S_ISDIR(found):
+            _check_mode(path, found, stat.S_IFREG)
 
 
 def rename_directory(source: Path, target: Path) -> bool:
     """Move a directory to a new name; return False if something with content is there."""
     try:
         source.rename(target)
-    except FileExistsError:
-        return False
     except OSError as error:
-        if target.exists():
+        if exists(target):
             return False
         raise DiskError(f"{target}: {(error.strerror or str(error)).lower()}") from error
     sync_directory(target.parent)

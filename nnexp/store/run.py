@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
+import stat
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -47,6 +47,15 @@ class Run:
         """The run's name: its directory's."""
         return self.path.name
 
+    @property
+    def exists(self) -> bool:
+        """Whether something has the run's name.
+
+        Raises:
+            DiskError: that cannot be known.
+        """
+        return disk.exists(self.path)
+
     @cached_property
     def record(self) -> RunRecord:
         """What the run is.
@@ -54,7 +63,7 @@ class Run:
         Raises:
             CorruptError: run.json is missing or damaged.
         """
-        is_folder = os.path.isdir(self.path)  # noqa: PTH112 - Path's raises where a name is too long
+        is_folder = stat.S_ISDIR(disk.mode(self.path))
         record = sealed.read(self.path / RUN, RunRecord) if is_folder else None
         if record is None:
             raise CorruptError(f"{self.path}: is not a run: it has no {RUN}")
@@ -144,7 +153,7 @@ def at(path: Path) -> Run:
         UsageError: there is no such directory.
         CorruptError: it is no run, or its run.json is damaged.
     """
-    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
+    if not stat.S_ISDIR(disk.mode(path)):
         raise UsageError(f"{path}: there is no such run")
     run = Run(path)
     _ = run.record

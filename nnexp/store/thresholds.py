@@ -8,7 +8,6 @@ and what is chosen after it. A file a problem, so that two searches at once lose
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,8 +69,7 @@ def read(runs: Path, config: Config) -> Threshold | None:
         DiskError: it cannot be read.
     """
     path = place(runs, config)
-    is_folder = os.path.isdir(path.parent)  # noqa: PTH112 - Path's raises where a name is too long
-    return sealed.read(path, Threshold) if is_folder else None
+    return sealed.read(path, Threshold) if disk.exists(path.parent) else None
 
 
 def threshold(runs: Path, config: Config) -> float | None:

@@ -164,7 +164,7 @@ def _locked(run: Run, build: Path) -> Lock:
         except LockedError:
             raise LockedError(f"{run.path}: another process is training this run") from None
         except DiskError:
-            if build.exists():
+            if disk.exists(build):
                 raise
             continue  # it has been published between the two steps
         if lock.is_at(build / LOCK):
