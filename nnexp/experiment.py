@@ -24,7 +24,14 @@ from nnexp.config import load as config_load
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load, scale_warning
-from nnexp.errors import DivergedError, MismatchError, NameTakenError, UsageError
+from nnexp.errors import (
+    CorruptError,
+    DivergedError,
+    MismatchError,
+    NameTakenError,
+    NewerError,
+    UsageError,
+)
 from nnexp.recording import Event, Recording, Warned, describe
 from nnexp.store import run as store
 from nnexp.store import writer as writers
@@ -42,7 +49,12 @@ def run_name(config: Config, stem: str = "run") -> str:
 
 
 def train(
-    config: Config, runs: Path = Path("runs"), *, name: str | None = None, until: int | None = None
+    config: Config,
+    runs: Path = Path("runs"),
+    *,
+    name: str | None = None,
+    until: int | None = None,
+    restart: bool = False,
 ) -> Run:
     """Train a config, or go on with its run, or return it if it is finished.
 
@@ -51,6 +63,7 @@ def train(
         runs: the folder that holds the run's directory.
         name: the run's name; by default it follows from the config.
         until: stop after this epoch is committed; the run stays interrupted.
+        restart: where the run is damaged beyond going on, set it aside and train it again.
 
     Raises:
         DivergedError: a cost or parameter became infinite or not a number.
@@ -62,9 +75,9 @@ def train(
         DiskError: writing failed.
     """
     run = store.named(runs, run_name(config) if name is None else name)
-    for _ in events(config, run, until=until):
+    for _ in events(config, run, until=until, restart=restart):
         pass
-    return run
+    return Run(run.path)  # what was known of a run that has been set aside is forgotten
 
 
 def events(
@@ -72,6 +85,7 @@ def events(
     run: Run,
     *,
     until: int | None = None,
+    restart: bool = False,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> Iterator[Event]:
     """Do what train does, and yield what happens. Raises what train raises.
@@ -81,7 +95,7 @@ def events(
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     threads = ThreadpoolController()
-    with closing(_events(config, run, until, heartbeat)) as steps:
+    with closing(_undamaged(config, run, until, heartbeat, restart=restart)) as steps:
         while True:
             # One thread, for the same bytes anywhere. What is not finite is found and named by
             # the training itself; NumPy's warnings add nothing. The caller is left alone.
@@ -90,6 +104,28 @@ def events(
             if event is None:
                 return
             yield event
+
+
+def _undamaged(
+    config: Config, run: Run, until: int | None, heartbeat: Callable[[], None], *, restart: bool
+) -> Generator[Event]:
+    """Do what _events does; where the run's damage forbids it, begin anew or say how to."""
+    was_there = run.is_there()
+    try:
+        yield from _events(config, run, until, heartbeat)
+        if restart and was_there:
+            yield Warned(f"{run.path}: is not damaged, so nothing was set aside")
+    except NewerError:
+        raise
+    except CorruptError as error:
+        if not run.is_there():
+            raise
+        if not restart:
+            advice = "--restart sets the run aside and trains it again from its first epoch"
+            raise CorruptError(f"{error}; {advice}") from error
+        aside = writers.set_aside(run)
+        yield Warned(f"{error}; it is now {aside.path}, and trained again from its first epoch")
+        yield from _events(config, Run(run.path), until, heartbeat)
 
 
 def _events(

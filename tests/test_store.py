@@ -18,7 +18,9 @@ import pytest
 from nnexp.datasets.npz import Header
 from nnexp.errors import CorruptError, LockedError, NameTakenError
 from nnexp.store import checkpoint, lock, metrics, sealed, writer
-from nnexp.store.checkpoint import Arrays, Meta
+from nnexp.store import meta as metas
+from nnexp.store.checkpoint import Arrays
+from nnexp.store.meta import Meta
 from nnexp.store.records import DataRecord, RunRecord, Versions
 from nnexp.store.run import Run
 from nnexp.training.history import Row
@@ -161,6 +163,20 @@ def test_no_flipped_bit_of_a_checkpoint_goes_unnoticed() -> None:
         else:
             assert found == meta(ARRAYS)
             assert checkpoint.digest(arrays) == checkpoint.digest(ARRAYS)
+
+
+def test_a_checkpoint_s_head_says_what_it_commits_or_that_it_is_damaged() -> None:
+    content = checkpoint.encode(meta(ARRAYS), ARRAYS)
+    path = Path("c.npz")
+    assert metas.head(path, content) == metas.head(path, content[: metas.HEAD]) == meta(ARRAYS)
+    end = content.index(b"PK", 1)  # where the next member begins
+    for changed in (*flips(content[:end]), *(content[:length] for length in range(end))):
+        try:
+            found = metas.head(path, changed)
+        except CorruptError as error:
+            assert str(error).startswith("c.npz: is damaged: ")  # noqa: PT017 - or it is the same
+        else:
+            assert found == meta(ARRAYS)
 
 
 def test_no_part_of_a_checkpoint_passes_for_the_whole() -> None:

@@ -59,6 +59,11 @@ class Seeds(click.ParamType[list[int]]):
 @click.option(
     "--until", type=click.IntRange(1), metavar="E", help="Stop once epoch E is committed."
 )
+@click.option(
+    "--restart",
+    is_flag=True,
+    help="Where a run is damaged beyond going on, keep it as NAME.damaged-1 and train it again.",
+)
 @options.as_json
 @options.quiet
 def train(
@@ -68,6 +73,7 @@ def train(
     name: str | None,
     seeds: list[int] | None,
     until: int | None,
+    restart: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -91,7 +97,7 @@ def train(
     with signals.noted() as signal:
         for each, run in planned:
             try:
-                _train(each, run, until, signal, quiet=quiet)
+                _train(each, run, until, signal, restart=restart, quiet=quiet)
             except InterruptedRunError:
                 raise
             except NnexpError as error:
@@ -126,15 +132,20 @@ def _planned(
 
 
 def _train(
-    config: Config, run: Run, until: int | None, signal: signals.Noted, *, quiet: bool
+    config: Config,
+    run: Run,
+    until: int | None,
+    signal: signals.Noted,
+    *,
+    restart: bool,
+    quiet: bool,
 ) -> None:
     """Train one run to its end and say how it went."""
-    from nnexp import experiment
+    from nnexp.store.run import Run
 
-    done = experiment.is_done(config, run)
-    training.follow(config, run, signal, until=until, quiet=quiet)
+    trained = training.follow(config, run, signal, until=until, restart=restart, quiet=quiet)
     if not quiet:
-        say(f"{run.path}: {'already done' if done else outcome(run)}")
+        say(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
 
 
 def outcome(run: Run) -> str:

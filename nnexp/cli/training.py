@@ -14,15 +14,21 @@ if TYPE_CHECKING:
 
 
 def follow(
-    config: Config, run: Run, signal: Noted, *, until: int | None = None, quiet: bool = False
-) -> None:
-    """Train a run, showing what happens.
+    config: Config,
+    run: Run,
+    signal: Noted,
+    *,
+    until: int | None = None,
+    restart: bool = False,
+    quiet: bool = False,
+) -> bool:
+    """Train a run, showing what happens; return whether there was anything left to do.
 
     Raises:
         InterruptedRunError: a signal came; what is committed is safe.
         NnexpError: what ``experiment.train`` raises.
     """
-    from nnexp import experiment
+    from nnexp import experiment, recording
 
     def check() -> None:
         if signal.number is not None:
@@ -32,7 +38,11 @@ def follow(
                 "the same command goes on from there",
             )
 
+    opened = False
+    events = experiment.events(config, run, until=until, restart=restart, heartbeat=check)
     with Progress(config.epochs, quiet=quiet) as progress:
-        for event in experiment.events(config, run, until=until, heartbeat=check):
+        for event in events:
+            opened = opened or isinstance(event, recording.Opened)
             progress.show(event)
             check()
+    return opened

@@ -28,11 +28,12 @@ def errors(path: Path) -> Iterator[None]:
         raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
 
 
-def read(path: Path, limit: int) -> bytes | None:
+def read(path: Path, limit: int, *, cut: bool = False) -> bytes | None:
     """Return a regular file's content, or None if there is no such file.
 
     Raises:
-        CorruptError: it is a link, a pipe or a device, or is larger than limit bytes.
+        CorruptError: it is a link, a pipe or a device, or is larger than limit bytes; if it is
+            to be cut, then as much of it is read.
         DiskError: it cannot be read.
     """
     try:
@@ -44,19 +45,19 @@ def read(path: Path, limit: int) -> bytes | None:
         raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     try:
         with errors(path):
-            size = _checked_size(path, descriptor, limit)
+            size = _size(path, descriptor)
+            if size > limit and not cut:
+                raise CorruptError(f"{path}: has {size} bytes, more than the {limit} it may have")
             with open(descriptor, "rb", closefd=False) as file:
-                return file.read(size)  # not limit: so much would be allocated at once
+                return file.read(min(size, limit))  # limit alone would be allocated at once
     finally:
         os.close(descriptor)
 
 
-def _checked_size(path: Path, descriptor: int, limit: int) -> int:
-    """Return an open file's size, if it is a regular file of no more than limit bytes."""
+def _size(path: Path, descriptor: int) -> int:
+    """Return an open file's size, if it is a regular file."""
     status = os.fstat(descriptor)
     _check_mode(path, status.st_mode, stat.S_IFREG)
-    if status.st_size > limit:
-        raise CorruptError(f"{path}: has {status.st_size} bytes, more than the {limit} it may have")
     return status.st_size
 
 
@@ -95,7 +96,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 def write(path: Path, content: bytes) -> None:
     """Write a file from its beginning and force it to the disk."""
     with errors(path):
-        descriptor = _opened(path, os.O_CREAT | os.O_TRUNC)
+        descriptor = opened(path, os.O_CREAT | os.O_TRUNC)
         try:
             _write_all(descriptor, content)
             os.fsync(descriptor)
@@ -106,7 +107,7 @@ def write(path: Path, content: bytes) -> None:
 def append(path: Path, content: bytes, *, sync: bool) -> None:
     """Append to a file, and force it to the disk if asked to."""
     with errors(path):
-        descriptor = _opened(path, os.O_CREAT | os.O_APPEND)
+        descriptor = opened(path, os.O_CREAT | os.O_APPEND)
         try:
             _write_all(descriptor, content)
             if sync:
@@ -118,7 +119,7 @@ def append(path: Path, content: bytes, *, sync: bool) -> None:
 def truncate(path: Path, length: int) -> None:
     """Cut a file to length bytes and force that to the disk."""
     with errors(path):
-        descriptor = _opened(path, 0)
+        descriptor = opened(path, 0)
         try:
             os.ftruncate(descriptor, length)
             os.fsync(descriptor)
@@ -152,17 +153,28 @@ def remove_directory(path: Path) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory, and those above it, unless it is there; what is made stays.
+    """Make a directory in one that is there, unless it is itself; its entry is not synced.
 
     Raises:
         CorruptError: something else is there, such as a link to a directory.
     """
     check_kind(path, stat.S_IFDIR)
     with errors(path):
+        path.mkdir(exist_ok=True)
+
+
+def make_directories(path: Path) -> None:
+    """Make a directory, and those above it, unless it is there; what is made stays.
+
+    The lowest one that was there may have been made an instant before a kill: it stays, too.
+    """
+    with errors(path):
         missing = list(takewhile(lambda folder: not folder.exists(), (path, *path.parents)))
         for folder in reversed(missing):
             folder.mkdir(exist_ok=True)
-            sync_directory(folder.parent)
+    for folder in dict.fromkeys(each.parent for each in (path, *path.parents)[: len(missing) + 1]):
+        if os.access(folder, os.R_OK):  # what nobody may read, nobody can sync
+            sync_directory(folder)
 
 
 def names(path: Path) -> list[str]:
@@ -207,7 +219,7 @@ def rename_directory(source: Path, target: Path) -> bool:
     return True
 
 
-def _opened(path: Path, flags: int) -> int:
+def opened(path: Path, flags: int) -> int:
     """Return a descriptor to write a regular file by.
 
     Raises:

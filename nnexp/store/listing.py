@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -12,7 +11,7 @@ from msgspec import UNSET, Struct
 from nnexp.checks import is_run_name
 from nnexp.errors import CorruptError, DiskError
 from nnexp.store import disk
-from nnexp.store.run import METRICS, RUN, Run, Status
+from nnexp.store.run import RUN, Run, Status
 from nnexp.training.history import Row, best_row
 
 
@@ -39,7 +38,7 @@ def entries(folder: Path) -> Iterator[Entry]:
         names = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
     for name in names:
         path = folder / name
-        if is_run_name(name) and any(os.path.lexists(path / file) for file in (RUN, METRICS)):
+        if is_run_name(name) and Run(path).is_there():
             yield entry(Run(path))
 
 
