@@ -109,7 +109,7 @@ def events(
 def _undamaged(
     config: Config, run: Run, until: int | None, heartbeat: Callable[[], None], *, restart: bool
 ) -> Generator[Event]:
-    """Do what _events does; where the run's damage forbids it, begin anew or say how to."""
+    """Do what _events does; where the run's damage forbids it, begin anew if that is asked for."""
     was_there = run.is_there()
     try:
         yield from _events(config, run, until, heartbeat)
@@ -118,11 +118,8 @@ def _undamaged(
     except NewerError:
         raise
     except CorruptError as error:
-        if not run.is_there():
+        if not restart or not run.is_there():
             raise
-        if not restart:
-            advice = "--restart sets the run aside and trains it again from its first epoch"
-            raise CorruptError(f"{error}; {advice}") from error
         aside = writers.set_aside(run)
         yield Warned(f"{error}; it is now {aside.path}, and trained again from its first epoch")
         yield from _events(config, Run(run.path), until, heartbeat)

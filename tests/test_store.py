@@ -284,6 +284,25 @@ def test_a_run_that_came_between_is_kept_and_nothing_left_beside_it(tmp_path: Pa
     assert list(tmp_path.iterdir()) == [run.path]
 
 
+def test_a_run_that_is_set_aside_while_another_waits_for_it_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path / "n")
+    writer.create(run, RECORD, "first").close()
+    acquire = lock.Lock.acquire
+
+    def late(self: lock.Lock) -> None:
+        monkeypatch.setattr(lock.Lock, "acquire", acquire)
+        assert writer.set_aside(run).path == tmp_path / "n.damaged-1"
+        acquire(self)
+
+    monkeypatch.setattr(lock.Lock, "acquire", late)
+    with pytest.raises(LockedError, match="another process has just set this run aside"):
+        writer.open_(run)
+    writer.create(run, RECORD, "second").close()
+    assert (tmp_path / "n.damaged-1/config.yaml").read_text() == "first"
+
+
 def test_a_run_in_the_making_is_locked_under_its_own_name(tmp_path: Path) -> None:
     run = Run(tmp_path / "n")
     (tmp_path / ".n.new").mkdir()

@@ -11,7 +11,14 @@ import click
 from nnexp.cli import options, signals, training
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say
-from nnexp.errors import DivergedError, InterruptedRunError, NnexpError, UsageError
+from nnexp.errors import (
+    CorruptError,
+    DivergedError,
+    InterruptedRunError,
+    NewerError,
+    NnexpError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -143,7 +150,15 @@ def _train(
     """Train one run to its end and say how it went."""
     from nnexp.store.run import Run
 
-    trained = training.follow(config, run, signal, until=until, restart=restart, quiet=quiet)
+    try:
+        trained = training.follow(config, run, signal, until=until, restart=restart, quiet=quiet)
+    except NewerError:
+        raise
+    except CorruptError as error:
+        if restart or not run.is_there():
+            raise
+        advice = "--restart sets the run aside and trains it again from its first epoch"
+        raise CorruptError(f"{error}; {advice}") from error
     if not quiet:
         say(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
 
