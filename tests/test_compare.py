@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from nnexp.store import checkpoint
 from nnexp.store.lock import Lock
-from nnexp.store.meta import Meta
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,20 +31,6 @@ def history(rows: list[tuple[float, float]]) -> bytes:
     return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
 
 
-def commit(run: Path) -> None:
-    """Let a checkpoint, without arrays, say that all rows are committed."""
-    written = (run / "metrics.jsonl").read_bytes()
-    epoch = written.count(b"\n")
-    meta = Meta(
-        epoch=epoch,
-        config_sha256=json.loads((run / "run.json").read_text())["config_sha256"],
-        metrics_length=len(written),
-        metrics_sha256=hashlib.sha256(written).hexdigest(),
-        arrays_sha256="",
-    )
-    (run / f"checkpoints/epoch-{epoch:06d}.npz").write_bytes(checkpoint.encode(meta, {}))
-
-
 @pytest.fixture
 def two(bench: Bench) -> Bench:
     """Two interrupted runs with curves that were made up, so that the answers are known."""
@@ -58,7 +41,7 @@ def two(bench: Bench) -> Bench:
         given = [argument for each in settings for argument in ("--set", str(each))]
         bench("train", "tiny.yaml", *given, "--name", name, "--until", "1", "-q")
         (bench.folder / f"runs/{name}/metrics.jsonl").write_bytes(history(rows))
-        commit(bench.folder / f"runs/{name}")
+        bench.commit(f"runs/{name}")
     return bench
 
 
