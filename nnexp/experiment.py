@@ -17,28 +17,26 @@ from typing import NamedTuple
 import numpy as np
 
 import nnexp
-from nnexp import numerics
+from nnexp import numerics, suitability
 from nnexp.assembly import Assembly, sizes
-from nnexp.config import canonical, dump, rules
+from nnexp.config import canonical, dump
 from nnexp.config import load as config_load
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
-from nnexp.datasets.loading import load, scale_warning
+from nnexp.datasets.loading import load
 from nnexp.errors import (
     CorruptError,
     DivergedError,
     MismatchError,
     NameTakenError,
-    UsageError,
+    NewerError,
 )
 from nnexp.recording import Event, Recording, Warned, describe
 from nnexp.store import run as store
-from nnexp.store import thresholds
 from nnexp.store import writer as writers
 from nnexp.store.records import DataRecord, RunRecord, Versions
 from nnexp.store.run import Run
 from nnexp.store.writer import Writer
-from nnexp.streams import Network2
 
 NAME_DIGITS = 12
 
@@ -56,6 +54,7 @@ def train(
     until: int | None = None,
     against: Run | None = None,
     other_numerics: bool = False,
+    restart: bool = False,
 ) -> Run:
     """Train a config, or go on with its run, or return it if it is finished.
 
@@ -67,6 +66,7 @@ def train(
         against: a run to check the config against; it changes warnings alone (see ``events``).
         other_numerics: go on also where the arithmetic is not what the run recorded;
             the epochs that are trained so say so.
+        restart: where the run is damaged beyond going on, set it aside and train it again.
 
     Raises:
         DivergedError: a cost or parameter became infinite or not a number.
@@ -78,9 +78,16 @@ def train(
         DiskError: writing failed.
     """
     run = store.named(runs, run_name(config) if name is None else name)
-    for _ in events(config, run, until=until, against=against, other_numerics=other_numerics):
+    for _ in events(
+        config,
+        run,
+        until=until,
+        against=against,
+        other_numerics=other_numerics,
+        restart=restart,
+    ):
         pass
-    return run
+    return Run(run.path)  # what was known of a run that has been set aside is forgotten
 
 
 def events(
@@ -88,6 +95,7 @@ def events(
     run: Run,
     *,
     until: int | None = None,
+    restart: bool = False,
     heartbeat: Callable[[], None] = lambda: None,
     against: Run | None = None,
     other_numerics: bool = False,
@@ -101,8 +109,8 @@ def events(
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     threads = ThreadpoolController()
-    terms = _Terms(until, heartbeat, against, other_numerics)
-    with closing(_events(config, run, terms)) as steps:
+    terms = _Terms(until, heartbeat, against, other_numerics, restart)
+    with closing(_undamaged(config, run, terms)) as steps:
         while True:
             # One thread, for the same bytes anywhere. What is not finite is found and named by
             # the training itself; NumPy's warnings add nothing. The caller is left alone.
@@ -120,6 +128,24 @@ class _Terms(NamedTuple):
     heartbeat: Callable[[], None]
     against: Run | None
     other_numerics: bool
+    restart: bool
+
+
+def _undamaged(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
+    """Do what _events does; where the run's damage forbids it, begin anew if that is asked for."""
+    was_there = run.is_there()
+    try:
+        yield from _events(config, run, terms)
+        if terms.restart and was_there:
+            yield Warned(f"{run.path}: is not damaged, so nothing was set aside")
+    except NewerError:
+        raise
+    except CorruptError as error:
+        if not terms.restart or not run.is_there():
+            raise
+        aside = writers.set_aside(run)
+        yield Warned(f"{error}; it is now {aside.path}, and trained again from its first epoch")
+        yield from _events(config, Run(run.path), terms)
 
 
 def _events(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
@@ -127,12 +153,11 @@ def _events(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
     if is_done(config, run):
         return
     dataset = load(config.data)
-    check_fits(config, dataset)
+    suitability.check(config, dataset)
     assembly = Assembly(config, dataset)
     state = assembly.initial()  # what is too large is refused before anything is created
-    yield from map(
-        Warned, [*warnings(config, dataset), *_remembered(config, run, dataset, terms.against)]
-    )
+    yield from map(Warned, suitability.warnings(config, dataset))
+    yield from map(Warned, suitability.remembered(config, run.path.parent, dataset, terms.against))
     record = _record(config, run, dataset)
     with _writer(config, run, record) as writer:
         # Another process may have made or finished the run since it was looked at.
@@ -161,47 +186,6 @@ def is_done(config: Config, run: Run) -> bool:
     if run.result is not None and run.result.fault is not None:
         raise DivergedError(describe(run, run.result.fault))
     return run.result is not None
-
-
-def check_fits(config: Config, dataset: Dataset) -> None:
-    """Refuse a config that needs what the data does not have."""
-    examples = len(dataset.train.labels)
-    if isinstance(config.rng, Network2) and any(
-        event.examples != examples for event in config.rng.shared()
-    ):
-        raise UsageError(
-            f"rng.before: a list that is shared has this net's own {examples} examples; "
-            "another net's that differ are trained on a copy (shared: false)"
-        )
-    for split, examples in sizes(dataset)._asdict().items():
-        if split in config.monitor and not examples:
-            without = [name for name in config.monitor if name != split]
-            raise UsageError(
-                f"monitor: the data has no {split} examples; set monitor: {without}"
-                + (" and patience: null" if split == "validation" else "")
-            )
-
-
-def warnings(config: Config, dataset: Dataset) -> list[str]:
-    """Return what is legal but will not do what was hoped, on this data."""
-    scale = scale_warning(dataset)
-    return [*rules.doomed(config, len(dataset.train.labels)), *([] if scale is None else [scale])]
-
-
-def _remembered(config: Config, run: Run, dataset: Dataset, against: Run | None) -> Iterator[str]:
-    """Yield warnings that follow from what was done before: another run, a threshold found."""
-    if against is not None:
-        n, other = len(dataset.train.labels), against.record.data.train
-        yield from rules.unscaled(config, n, against.config, other, str(against.path))
-    runs = run.path.parent
-    try:
-        found = thresholds.read(runs, config)
-    except CorruptError as error:
-        yield f"{error}; it is left out of account"
-        return
-    if found is not None:
-        source = f"found by {found.found_by}, in {thresholds.place(runs, config)}"
-        yield from rules.overshooting(config, found.learning_rate, source)
 
 
 def _writer(config: Config, run: Run, record: RunRecord) -> Writer:

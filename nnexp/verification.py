@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from nnexp.config import load as load_config
 from nnexp.config.model import Config
 from nnexp.datasets.loading import load
-from nnexp.errors import MismatchError, UsageError
+from nnexp.errors import ConfigError, CorruptError, MismatchError, UsageError
 from nnexp.store import disk
-from nnexp.store.run import CHECKPOINTS, PREDICTIONS, RESULT, Run
+from nnexp.store.run import CHECKPOINTS, CONFIG, PREDICTIONS, RESULT, RUN, Run
 
 
 class Difference(NamedTuple):
@@ -48,12 +49,24 @@ def task(recorded: Run) -> Task:
         CorruptError: it is damaged.
         MismatchError: it was trained on other data.
     """
+    _check_copy(recorded)
     history, result = recorded.history(), recorded.result
     if not history and result is None:
         raise UsageError(f"{recorded.path}: has no epoch yet that could be verified")
     if load(recorded.config.data).sha256 != recorded.record.data.sha256:
         raise MismatchError(f"{recorded.path}: the data is not what this run was trained on")
     return Task(recorded.config, None if result is not None else history[-1].epoch)
+
+
+def _check_copy(recorded: Run) -> None:
+    """Refuse a run whose config.yaml would train something else."""
+    path = recorded.path / CONFIG
+    try:
+        same = load_config.read(path) == recorded.config
+    except ConfigError as error:
+        raise CorruptError(f"{path}: is damaged: {error.problems[0]}") from error
+    if not same:
+        raise CorruptError(f"{path}: is damaged: it is not the config that {RUN} has")
 
 
 def first_difference(recorded: Run, obtained: Run) -> Difference | None:

@@ -208,8 +208,10 @@ def test_seeds_go_on_after_a_failure_and_the_first_code_is_the_exit_code(bench: 
         code, out, err = bench("train", "tiny.yaml", "--seeds", "4", "--name", "n", "-q", *told)
         assert code == 5
         assert err == (
-            "runs/n-s0/run.json: is damaged: its checksum does not fit its content\n"
-            "runs/n-s1/result.json: is damaged: its checksum does not fit its content\n"
+            "runs/n-s0/run.json: is damaged: its checksum does not fit its content; "
+            "--restart sets the run aside and trains it again from its first epoch\n"
+            "runs/n-s1/result.json: is damaged: its checksum does not fit its content; "
+            "--restart sets the run aside and trains it again from its first epoch\n"
         )
         lines = [json.loads(line)["run"] if told else line for line in out.splitlines()]
         assert lines == ["runs/n-s2", "runs/n-s3"]
@@ -361,7 +363,7 @@ def test_a_place_that_cannot_be_written_exits_74(bench: Bench) -> None:
     assert bench("train", "tiny.yaml", "--runs", "tiny.yaml/runs", "--name", "n", "-q") == (
         74,
         "",
-        "tiny.yaml/runs/.n.new: not a directory\n",
+        "tiny.yaml/runs: not a directory\n",
     )
 
 

@@ -207,9 +207,9 @@ def test_without_an_intact_checkpoint_it_exits_5_and_changes_nothing(
     code, out, err = bench("train", "tiny.yaml", "--name", "n", "-q")
     assert (code, out) == (5, "")
     assert re.fullmatch(
-        r"runs/n: no intact checkpoint is left to go on from; remove the directory, or train "
-        r"under another --name; the newest: "
-        r"runs/n/checkpoints/epoch-000002.npz: is damaged: .*\n",
+        r"runs/n: no intact checkpoint is left to go on from; the newest: "
+        r"runs/n/checkpoints/epoch-000002.npz: is damaged: .*; --restart sets the run aside and "
+        r"trains it again from its first epoch\n",
         err,
     )
     assert bench.files("runs/n") == before
@@ -223,7 +223,7 @@ def test_lost_checkpoints_are_no_fresh_start(bench: Bench, stopped: Path) -> Non
         "",
         (
             "runs/n: no intact checkpoint is left to go on from; "
-            "remove the directory, or train under another --name\n"
+            "--restart sets the run aside and trains it again from its first epoch\n"
         ),
     )
 

@@ -21,15 +21,16 @@ def follow(
     until: int | None = None,
     against: Run | None = None,
     other_numerics: bool = False,
+    restart: bool = False,
     quiet: bool = False,
-) -> None:
-    """Train a run, showing what happens.
+) -> bool:
+    """Train a run, showing what happens; return whether there was anything left to do.
 
     Raises:
         InterruptedRunError: a signal came; what is committed is safe.
         NnexpError: what ``experiment.train`` raises.
     """
-    from nnexp import experiment
+    from nnexp import experiment, recording
 
     def check() -> None:
         if signal.number is not None:
@@ -39,6 +40,7 @@ def follow(
                 "the same command goes on from there",
             )
 
+    opened = False
     events = experiment.events(
         config,
         run,
@@ -46,8 +48,11 @@ def follow(
         heartbeat=check,
         against=against,
         other_numerics=other_numerics,
+        restart=restart,
     )
     with Progress(config.epochs, quiet=quiet) as progress:
         for event in events:
+            opened = opened or isinstance(event, recording.Opened)
             progress.show(event)
             check()
+    return opened

@@ -10,7 +10,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
 
 from nnexp.errors import CorruptError, DiskError
@@ -39,11 +38,12 @@ def closing(descriptor: int) -> Iterator[None]:
         os.close(descriptor)
 
 
-def read(path: Path, limit: int) -> bytes | None:
+def read(path: Path, limit: int, *, cut: bool = False) -> bytes | None:
     """Return a regular file's content, or None if there is no such file.
 
     Raises:
-        CorruptError: it is a link, a pipe or a device, or is larger than limit bytes.
+        CorruptError: it is a link, a pipe or a device, or is larger than limit bytes; if it is
+            to be cut, then as much of it is read.
         DiskError: it cannot be read.
     """
     try:
@@ -54,7 +54,10 @@ def read(path: Path, limit: int) -> bytes | None:
         check_kind(path)
         raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     with errors(path), closing(descriptor):
-        size = _checked_size(path, descriptor, limit)
+        size = _size(path, descriptor)
+        if size > limit and not cut:
+            raise CorruptError(f"{path}: has {size} bytes, more than the {limit} it may have")
+        size = min(size, limit)
         parts: list[bytes] = []
         while size and (part := os.read(descriptor, size)):
             parts.append(part)
@@ -62,12 +65,10 @@ def read(path: Path, limit: int) -> bytes | None:
         return b"".join(parts)
 
 
-def _checked_size(path: Path, descriptor: int, limit: int) -> int:
-    """Return an open file's size, if it is a regular file of no more than limit bytes."""
+def _size(path: Path, descriptor: int) -> int:
+    """Return an open file's size, if it is a regular file."""
     status = os.fstat(descriptor)
-    _check_mode(path, status.st_mode, stat.S_IFREG)
-    if status.st_size > limit:
-        raise CorruptError(f"{path}: has {status.st_size} bytes, more than the {limit} it may have")
+    check_mode(path, status.st_mode, stat.S_IFREG)
     return status.st_size
 
 
@@ -100,10 +101,11 @@ def check_kind(path: Path, kind: int = stat.S_IFREG) -> None:
         CorruptError: it is a link, a pipe, a device, or otherwise not what a run holds there.
     """
     if found := mode(path, follow=False):
-        _check_mode(path, found, kind)
+        check_mode(path, found, kind)
 
 
-def _check_mode(path: Path, mode: int, kind: int) -> None:
+def check_mode(path: Path, mode: int, kind: int) -> None:
+    """Refuse a mode that is not of a kind. Raises what check_kind raises."""
     if stat.S_IFMT(mode) != kind:
         found = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
         wanted = "file" if kind == stat.S_IFREG else "folder"
@@ -122,7 +124,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 def write(path: Path, content: bytes) -> None:
     """Write a file from its beginning and force it to the disk."""
     with errors(path):
-        descriptor = _opened(path, os.O_CREAT | os.O_TRUNC)
+        descriptor = opened(path, os.O_CREAT | os.O_TRUNC)
         with closing(descriptor):
             _write_all(descriptor, content)
             os.fsync(descriptor)
@@ -131,7 +133,7 @@ def write(path: Path, content: bytes) -> None:
 def append(path: Path, content: bytes, *, sync: bool) -> None:
     """Append to a file, and force it to the disk if asked to."""
     with errors(path):
-        descriptor = _opened(path, os.O_CREAT | os.O_APPEND)
+        descriptor = opened(path, os.O_CREAT | os.O_APPEND)
         with closing(descriptor):
             _write_all(descriptor, content)
             if sync:
@@ -141,7 +143,7 @@ def append(path: Path, content: bytes, *, sync: bool) -> None:
 def truncate(path: Path, length: int) -> None:
     """Cut a file to length bytes and force that to the disk."""
     with errors(path):
-        descriptor = _opened(path, 0)
+        descriptor = opened(path, 0)
         with closing(descriptor):
             os.ftruncate(descriptor, length)
             os.fsync(descriptor)
@@ -161,69 +163,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_directory(path: Path) -> None:
-    """Remove a directory if it is there and empty."""
-    try:
-        path.rmdir()
-    except OSError as error:
-        if error.errno not in {errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST}:
-            raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-
-
-def make_directory(path: Path) -> None:
-    """Make a directory, and those above it, unless it is there; what is made stays.
-
-    Raises:
-        CorruptError: something else is there, such as a link to a directory.
-    """
-    check_kind(path, stat.S_IFDIR)
-    with errors(path):
-        missing = list(takewhile(lambda folder: not mode(folder), (path, *path.parents)))
-        for folder in reversed(missing):
-            folder.mkdir(exist_ok=True)
-            sync_directory(folder.parent)
-
-
-def names(path: Path) -> list[str]:
-    """Return the names in a directory of a run.
-
-    Raises:
-        CorruptError: it is missing, or something else than a directory.
-    """
-    check_kind(path, stat.S_IFDIR)
-    with errors(path):
-        try:
-            return [entry.name for entry in path.iterdir()]
-        except FileNotFoundError:
-            raise CorruptError(f"{path}: is missing") from None
-
-
-def check_plain(folder: Path) -> None:
-    """Refuse a directory of a run that holds something else than files and directories.
-
-    Raises:
-        CorruptError: it does, or is itself missing or something else.
-    """
-    for name in names(folder):
-        path = folder / name
-        found = mode(path, follow=False)
-        if not stat.S_ISDIR(found):
-            _check_mode(path, found, stat.S_IFREG)
-
-
-def rename_directory(source: Path, target: Path) -> bool:
-    """Move a directory to a new name; return False if something with content is there."""
-    try:
-        source.rename(target)
-    except OSError as error:
-        if exists(target):
-            return False
-        raise DiskError(f"{target}: {(error.strerror or str(error)).lower()}") from error
-    sync_directory(target.parent)
-    return True
-
-
-def _opened(path: Path, flags: int) -> int:
+def opened(path: Path, flags: int) -> int:
     """Return a descriptor to write a regular file by.
 
     Raises:
@@ -235,7 +175,7 @@ def _opened(path: Path, flags: int) -> int:
         check_kind(path)
         raise
     try:
-        _check_mode(path, os.fstat(descriptor).st_mode, stat.S_IFREG)
+        check_mode(path, os.fstat(descriptor).st_mode, stat.S_IFREG)
     except CorruptError:
         os.close(descriptor)
         raise

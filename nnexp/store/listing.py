@@ -13,7 +13,7 @@ from nnexp.config import keys
 from nnexp.errors import CorruptError, DiskError
 from nnexp.store import disk
 from nnexp.store.records import RunRecord
-from nnexp.store.run import METRICS, RUN, Run, Status
+from nnexp.store.run import RUN, Run, Status
 from nnexp.training.history import Row, best_row
 
 
@@ -70,8 +70,7 @@ def by_experiment(entries: Iterable[Entry]) -> list[list[Entry]]:
 def entry(run: Run) -> Entry | None:
     """Return how one run stands, or None if there is none, not even a damaged one."""
     try:
-        is_run = any(disk.exists(run.path / file) for file in (RUN, METRICS))
-        return _intact(run) if is_run else None
+        return _intact(run) if run.is_there() else None
     except (CorruptError, DiskError) as error:
         return Entry(name=run.name, path=str(run.path), status="damaged", problem=str(error))
 

@@ -19,9 +19,8 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        disk.check_kind(path)
         with disk.errors(path):
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | disk.PLAIN, 0o666)
+            self._descriptor = disk.opened(path, os.O_CREAT)
 
     def acquire(self) -> None:
         """Take the lock for writing.
