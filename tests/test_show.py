@@ -167,7 +167,7 @@ def curve(bench: Bench, rows: list[tuple[float, float]]) -> str:
     ]
     path = bench.folder / name
     (path / "metrics.jsonl").write_bytes(b"".join(msgspec.json.encode(x) + b"\n" for x in lines))
-    (path / f"checkpoints/epoch-{len(rows):06d}.npz").write_bytes(b"")  # commits them by its name
+    bench.commit(name)
     return name
 
 

@@ -99,17 +99,6 @@ def percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{100 * fraction:.2f} %"
 
 
-def ranges(numbers: Sequence[int]) -> str:
-    """Return rising whole numbers as ``--seeds`` takes them: 0-4,7."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1][1:] = [number]
-        else:
-            runs.append([number])
-    return ",".join("-".join(map(str, run)) for run in runs)
-
-
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Return aligned columns: the first ``left`` to the left, the others to the right."""
     whole = [[printable(cell) for cell in row] for row in (header, *rows)]

@@ -56,7 +56,7 @@ def record(runs: Path, config: Config, threshold: float, found_by: str = "nnexp 
     if not 0 < threshold < math.inf:
         raise ValueError(f"a threshold is a finite number > 0, got {threshold}")
     path, problem = place(runs, config), canonical.changed(_problem(config))
-    directories.make(path.parent)
+    directories.make_all(path.parent)
     noted = Threshold(learning_rate=threshold, found_by=found_by, problem=problem)
     disk.write_atomically(path, sealed.seal(noted))
 

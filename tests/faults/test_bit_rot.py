@@ -23,7 +23,7 @@ import msgspec
 import pytest
 
 from nnexp import experiment, numerics, verification
-from nnexp.analysis import comparison, experiments, voting
+from nnexp.analysis import comparison, experiments, restored, voting
 from nnexp.cli import comparing
 from nnexp.config import load
 from nnexp.datasets import loading
@@ -191,7 +191,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
 @pytest.fixture
 def cached(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the data be read once: it is what is sound."""
-    for module in (experiment, voting, verification):
+    for module in (experiment, restored, verification):
         monkeypatch.setattr(module, "load", cache(loading.load))
 
 
