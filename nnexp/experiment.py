@@ -24,6 +24,7 @@ from nnexp.config import load as config_load
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load, scale_warning
+from nnexp.datasets.sources import Source
 from nnexp.errors import DivergedError, MismatchError, NameTakenError, UsageError
 from nnexp.recording import Event, Recording, Warned, describe
 from nnexp.store import run as store
@@ -36,9 +37,20 @@ from nnexp.streams import Network2
 NAME_DIGITS = 12
 
 
-def run_name(config: Config, stem: str = "run") -> str:
-    """Return the name of a config's run: the stem, a digest of the config, and the seed."""
-    return f"{stem}-{canonical.digest(config)[:NAME_DIGITS]}-s{config.seed}"
+def run_name(config: Config, stem: str = "run", digest: str | None = None) -> str:
+    """Return the name of a config's run: the stem, a digest of the config, and the seed.
+
+    Who has the config's digest already can give it, since it is most of the work.
+    """
+    return f"{stem}-{(digest or canonical.digest(config))[:NAME_DIGITS]}-s{config.seed}"
+
+
+def prepare() -> None:
+    """Do what every run needs once a process, so that processes forked from this one share it."""
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
+
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        numerics.fingerprint()
 
 
 def train(
@@ -73,15 +85,17 @@ def events(
     *,
     until: int | None = None,
     heartbeat: Callable[[], None] = lambda: None,
+    source: Callable[[Source], Dataset] = load,
 ) -> Iterator[Event]:
     """Do what train does, and yield what happens. Raises what train raises.
 
-    A heartbeat is called within long steps; it may raise to end the training.
+    A heartbeat is called within long steps; it may raise to end the training. The source
+    loads the data, or hands out what is loaded.
     """
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     threads = ThreadpoolController()
-    with closing(_events(config, run, until, heartbeat)) as steps:
+    with closing(_events(config, run, until, heartbeat, source)) as steps:
         while True:
             # One thread, for the same bytes anywhere. What is not finite is found and named by
             # the training itself; NumPy's warnings add nothing. The caller is left alone.
@@ -93,12 +107,16 @@ def events(
 
 
 def _events(
-    config: Config, run: Run, until: int | None, heartbeat: Callable[[], None]
+    config: Config,
+    run: Run,
+    until: int | None,
+    heartbeat: Callable[[], None],
+    source: Callable[[Source], Dataset],
 ) -> Generator[Event]:
     config = config_load.check(config)
     if is_done(config, run):
         return
-    dataset = load(config.data)
+    dataset = source(config.data)
     _check_fits(config, dataset)
     assembly = Assembly(config, dataset)
     state = assembly.initial()  # what is too large is refused before anything is created

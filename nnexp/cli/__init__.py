@@ -20,6 +20,7 @@ from nnexp.errors import InterruptedRunError, NnexpError
 
 COMMANDS = {
     "train": "train a config: metrics and checkpoints in a run directory",
+    "sweep": "train many configs made from one, in parallel, and rank them",
     "compare": "say what differs between two runs",
     "evaluate": "measure runs on validation or test data, and their vote",
     "replay": "say where stopping rules would have ended a run",
