@@ -7,6 +7,7 @@ yielded as Evaluated is committed, and closing it at any point loses nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from collections.abc import Callable, Generator, Iterator
@@ -177,7 +178,9 @@ def _writer(config: Config, run: Run, dataset: Dataset) -> Writer:
     """Create the run, or open it if it is there and its data and numerics are at hand."""
     record = _record(config, run, dataset)
     if not run.path.exists():
-        return writers.create(run, record, dump.to_yaml(config))
+        # If it is there the next moment, it is as any run that is there.
+        with contextlib.suppress(NameTakenError):
+            return writers.create(run, record, dump.to_yaml(config))
     found = run.record
     if found.data.sha256 != record.data.sha256:
         names = sorted(k for k, v in record.data.sha256.items() if found.data.sha256.get(k) != v)

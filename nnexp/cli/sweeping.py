@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from nnexp.cli.standings import failure
 from nnexp.cli.text import Told, percent, say
 
 if TYPE_CHECKING:
@@ -67,6 +66,8 @@ class View:
                 if trial not in self._elsewhere:
                     self._elsewhere.add(trial)
                     self._say(f"{self._plan.trials[trial].name}: another process trains it")
+            case running.Stopped(trial):
+                self._running.pop(trial, None)
             case running.Ended():
                 self._ended(event)
             case running.Told(message):
@@ -82,7 +83,7 @@ class View:
         self._note(outcome.accuracies.get("validation"), event.trial)
         if outcome.code:
             self._failed += 1
-            said = failure(trial, outcome)
+            said = f"{self._named(trial)}: failed, exit {outcome.code}"
         else:
             self._done += 1
             accuracy = outcome.accuracies.get("validation")
@@ -171,7 +172,14 @@ def _live() -> Any:  # noqa: ANN401 - rich's own type
 
     console = Console(file=Told(), force_terminal=True, highlight=False)  # type: ignore[arg-type]
     # No thread that refreshes: trials are forked from this process, which must have but one.
-    return Live("", console=console, auto_refresh=False, transient=True, redirect_stderr=False)
+    return Live(
+        "",
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 def _span(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,13 @@ class Exclusion(NamedTuple):
 
     values: dict[str, list[Any]]
     place: Place
+
+    def fits(self, point: Mapping[str, Any]) -> bool:
+        """Return whether a point, its values by key, is left out."""
+        return all(
+            any(_same(point.get(key), each) for each in wanted)
+            for key, wanted in self.values.items()
+        )
 
 
 class Definition(NamedTuple):
@@ -39,3 +47,7 @@ class Definition(NamedTuple):
     def keys(self) -> list[str]:
         """The keys that the axes vary, in their order."""
         return [key for axis in self.axes for key in axis.keys]
+
+
+def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

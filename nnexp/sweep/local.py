@@ -11,10 +11,12 @@ import gc
 import os
 import selectors
 import signal
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -29,7 +31,10 @@ from nnexp.sweep.limits import Limits
 from nnexp.sweep.trials import Job, Measured, Outcome, Remark, Told, failure
 
 LOGS = ".sweep"
-"""The folder beside the runs where a trial's process says what it has to say; no run's name."""
+"""The folder beside the runs for what processes said that did not end well; no run's name."""
+
+MOST_SAID = 1 << 20
+"""The last bytes of it that are kept."""
 
 LOOK = 0.1
 """Seconds from one look at the limits to the next."""
@@ -44,10 +49,11 @@ _DECODER = msgspec.json.Decoder(Measured | Remark | Outcome)
 class _Child:
     """A trial that runs."""
 
-    def __init__(self, pid: int, pipe: int, log: Path) -> None:
+    def __init__(self, pid: int, pipe: int, said: BinaryIO, log: Path) -> None:
         self.pid = pid
         self.pipe = pipe
-        self.log = log
+        self._said = said
+        self._log = log
         self.future: Future[Outcome] = Future()
         self.future.set_running_or_notify_cancel()
         self.started = time.monotonic()
@@ -88,14 +94,25 @@ class _Child:
         os.close(self.pipe)
         _, status = os.waitpid(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
-        log = _kept(self.log)
+        log = self._kept()
         if code < 0:
             code, reason = 128 - code, self.overrun or f"killed by {signal.Signals(-code).name}"
             return Outcome(code=code, reason=reason, log=log)
         outcome = self.outcome or Outcome(code=code or 1, reason="its process ended without a word")
         if outcome.code and self.overrun:
-            outcome = msgspec.structs.replace(outcome, reason=self.overrun)
+            outcome = msgspec.structs.replace(outcome, reason=self.overrun, is_stopped=False)
         return msgspec.structs.replace(outcome, log=log)
+
+    def _kept(self) -> str | None:
+        """Write what the process said to its log; return that, or None where it said nothing."""
+        with self._said as said, contextlib.suppress(OSError, NnexpError):
+            size = said.seek(0, os.SEEK_END)
+            said.seek(max(0, size - MOST_SAID))
+            if size:
+                disk.make_directory(self._log.parent)
+                disk.write(self._log, said.read())
+                return str(self._log)
+        return None
 
 
 class Local:
@@ -170,8 +187,7 @@ class Local:
             found.future.set_result(found.end())
         self._children.clear()
         self._selector.close()
-        with contextlib.suppress(NnexpError):
-            disk.remove_directory(self._logs)
+        gc.unfreeze()
 
     def _look(self) -> None:
         if any(self._limits) and time.monotonic() - self._looked > LOOK:
@@ -185,23 +201,14 @@ class Local:
         Raises: DataError, DiskError.
         """
         dataset = self._data(job.config.data)
-        log = self._logs / f"{job.run.name}.{os.getpid()}.log"
-        disk.make_directory(self._logs)
-        with disk.errors(log), contextlib.ExitStack() as closing:
-            target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | disk.PLAIN, 0o666)
-            closing.callback(os.close, target)
-            ours, theirs = os.pipe()
-            closing.callback(os.close, theirs)
-            return _Child(child.fork(job, dataset, theirs, target), ours, log)
-
-
-def _kept(log: Path) -> str | None:
-    """Return a log's path; one in which nothing stands is removed."""
-    with contextlib.suppress(OSError):
-        if log.stat().st_size:
-            return str(log)
-        log.unlink()
-    return None
+        with disk.errors(Path(tempfile.gettempdir())):
+            said = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed at the trial's end
+        ours, theirs = os.pipe()
+        try:
+            pid = child.fork(job, dataset, theirs, said.fileno())
+        finally:
+            os.close(theirs)
+        return _Child(pid, ours, said, self._logs / f"{job.run.name}.log")
 
 
 def _import_for(configs: Iterable[Config]) -> None:

@@ -17,7 +17,7 @@ from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, Problem
 from nnexp.errors import ConfigError, UsageError
 from nnexp.sweep.axes import MOST, Choice, Row
-from nnexp.sweep.definition import Definition, Exclusion
+from nnexp.sweep.definition import Definition
 
 SHOWN = 3
 """Points named of those that share a problem."""
@@ -93,7 +93,8 @@ class _Planner:
         self._fixed = fixed
         self._parts = {key: _part(base, key) for key in self._groups}
         self._repeated = 0
-        self._excluded = 0
+        self._excluded = [0] * len(definition.exclusions)
+        """How many points each exclusion left out."""
 
     def plan(self) -> Plan:
         """Return the plan, or raise ConfigError with all that is wrong."""
@@ -102,13 +103,20 @@ class _Planner:
         if self._faults or self._clashes:
             told = [f"{message} ({_such(points)})" for message, points in self._clashes.items()]
             raise ConfigError([*self._faults, *told])
+        idle = [
+            Problem(each.place, ("exclude", number), "leaves out nothing: no point is so")
+            for number, each in enumerate(definition.exclusions)
+            if not self._excluded[number]
+        ]
+        if idle:
+            raise problem.error(idle)
         if not trials:
             raise UsageError("the sweep's exclusions leave nothing to train")
         longest = max(trials, key=lambda trial: trial.config.seed)
         if not is_run_name(longest.name):
             raise UsageError(f"{longest.name!r} cannot name a run; rename the config's file")
         load.check(longest.config, "seeds")
-        return Plan(definition, definition.keys, trials, self._excluded, self._repeated)
+        return Plan(definition, definition.keys, trials, sum(self._excluded), self._repeated)
 
     def _trials(self) -> Iterator[Trial]:
         definition, stem = self._definition, self._definition.stem
@@ -135,13 +143,18 @@ class _Planner:
     def _seeds(self, choices: Row) -> Sequence[int]:
         """Return the seeds of a point that are not excluded; [0] stands for the config's own."""
         seeds = self._definition.seeds or [0]
-        exclusions = self._definition.exclusions
-        if not exclusions:
+        if not self._excluded:
             return seeds
         values = {choice.key: choice.value for choice in choices}
-        kept = [s for s in seeds if not _excluded(exclusions, {"seed": s, **values})]
-        self._excluded += len(seeds) - len(kept)
-        return kept
+        return [seed for seed in seeds if not self._is_excluded({"seed": seed, **values})]
+
+    def _is_excluded(self, values: dict[str, Any]) -> bool:
+        """Return whether a point is left out, and count it for the first exclusion that says so."""
+        for number, each in enumerate(self._definition.exclusions):
+            if each.fits(values):
+                self._excluded[number] += 1
+                return True
+        return False
 
     def _config(self, choices: Row) -> Config | None:
         """Return a point's config, or None and note what is wrong with it."""
@@ -219,17 +232,6 @@ def _copied(value: Any) -> Any:  # noqa: ANN401 - any value of a document
     if isinstance(value, dict):
         return {key: _copied(inner) for key, inner in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list) else value
-
-
-def _excluded(exclusions: Iterable[Exclusion], values: dict[str, Any]) -> bool:
-    return any(
-        all(any(_same(values.get(k), v) for v in wanted) for k, wanted in each.values.items())
-        for each in exclusions
-    )
-
-
-def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _such(points: Sequence[str]) -> str:

@@ -49,6 +49,12 @@ class Ended(NamedTuple):
     was_done: bool
 
 
+class Stopped(NamedTuple):
+    """A trial was stopped with all others; it is no failure of its own."""
+
+    trial: int
+
+
 class Told(NamedTuple):
     """A warning, the first of its kind."""
 
@@ -59,7 +65,7 @@ class Ticked(NamedTuple):
     """Time has passed."""
 
 
-Event: TypeAlias = Started | Progressed | Elsewhere | Ended | Told | Ticked
+Event: TypeAlias = Started | Progressed | Elsewhere | Ended | Stopped | Told | Ticked
 
 
 def events(
@@ -145,6 +151,8 @@ class _Running:
         if outcome.is_locked and not self._is_over:
             self._elsewhere.append(trial)
             return Elsewhere(trial)
+        if self._is_over and (outcome.is_locked or outcome.is_stopped):
+            return Stopped(trial)
         if outcome.code and self._fail_fast and not self._is_over:
             self._end()
         return Ended(trial, outcome, was_done)

@@ -50,6 +50,8 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome"):
     """Why the trial has no result, in a line; empty where it has."""
     is_locked: bool = False
     """Another process trains the run just now."""
+    is_stopped: bool = False
+    """A signal stopped it; the next sweep goes on with it."""
     epochs: int = 0
     accuracies: dict[str, float] = {}
     """By split, at the best epoch."""
@@ -118,7 +120,7 @@ def train(
 def failure(error: Exception) -> Outcome:
     """Return the outcome of a trial that ended in an error."""
     if isinstance(error, InterruptedRunError):
-        return Outcome(code=128 + error.signal_number, reason=str(error))
+        return Outcome(code=128 + error.signal_number, reason=str(error), is_stopped=True)
     if isinstance(error, NnexpError):
         locked = isinstance(error, LockedError)
         return Outcome(code=error.exit_code, reason=str(error), is_locked=locked)
