@@ -300,7 +300,8 @@ def test_a_signal_stops_sweep_and_trials_and_loses_nothing(
 def test_a_signal_to_the_whole_group_as_a_terminal_sends_it_is_the_same(bench: Bench) -> None:
     process = begun(bench, start_new_session=True)
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(30) == 130
+    process.communicate(timeout=30)
+    assert process.returncode == 130
     assert bench("runs").out.count("interrupted") == 2
 
 
@@ -365,6 +366,13 @@ def test_a_warning_of_many_trials_is_told_once(bench: Bench) -> None:
     )
     assert code == 0
     assert err == "warning: regularizer l1 changes nothing while lambda is 0\n"
+
+
+def test_of_many_different_warnings_five_are_told(bench: Bench) -> None:
+    grid = ("--grid", "batch_size=201,202,203,204,205,206,207,208", "--set", "epochs=1")
+    _, _, err = bench.process("sweep", "tiny.yaml", *grid, "-q", "-j", "1")
+    assert err.count("is more than the 200 training examples") == 5
+    assert err.splitlines()[-1] == "warning: there are further ones, which are not shown"
 
 
 @pytest.mark.parametrize(

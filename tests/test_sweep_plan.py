@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,8 +19,6 @@ from nnexp.sweep import emission, reading
 from nnexp.sweep.plan import Plan, plan
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Bench
 
 
@@ -81,6 +81,14 @@ def test_every_point_is_the_run_that_train_would_make(bench: Bench) -> None:
         config = load.read("tiny.yaml", found.settings(trial))
         assert config == trial.config
         assert experiment.run_name(config, "tiny") == trial.name
+
+
+def test_the_sweep_file_of_the_documentation_is_one(bench: Bench) -> None:
+    docs = Path(__file__).parent.parent / "docs" / "sweeps.md"
+    (text,) = re.findall(r"```yaml\n(.*?)```", docs.read_text(encoding="utf-8"), re.DOTALL)
+    found = sheet(bench, text.replace("configs/quickstart.yaml", "tiny.yaml"))
+    assert len(found.trials) + found.excluded == 2 * 2 * 2 * 20 * 5
+    assert found.excluded == 2 * 20 * 5 + 3 * 20 * 2
 
 
 def test_defaults_that_follow_from_a_swept_optimizer_are_train_s(bench: Bench) -> None:

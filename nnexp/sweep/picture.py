@@ -52,6 +52,8 @@ def draw(path: Path, plan: Plan, ranking: Ranking) -> None:
     figure = Figure(figsize=(7.2, 4.8), layout="constrained")
     axes = figure.subplots()
     title = _escaped(f"{ranking.split} accuracy, {plan.definition.stem}")
+    if (seeds := max(each.accuracy.n for each in points)) > 1:
+        title += f": mean ± standard deviation of {seeds} seeds"
     if len(keys) == 1:
         _line(axes, [(each.values[0], each.accuracy) for each in points])
         axes.set_ylabel(f"{ranking.split} accuracy in %")
@@ -92,7 +94,7 @@ def _best_over(plan: Plan, keys: Sequence[str]) -> str:
 
 def _line(axes: Axes, points: Sequence[tuple[Any, Spread]]) -> None:
     values = _ordered([value for value, _ in points])
-    at = dict(zip(map(dump.inline, values), _scale(axes.xaxis, values), strict=True))
+    at = dict(zip(map(dump.inline, values), _scale(axes, "x", values), strict=True))
     ordered = sorted((at[dump.inline(value)], spread) for value, spread in points)
     axes.errorbar(
         [x for x, _ in ordered],
@@ -116,8 +118,8 @@ def _plane(axes: Axes, points: Sequence[Point], split: str) -> None:
         shown = _heat_map(axes, points, columns, rows)
     else:
         x, y = (
-            dict(zip(map(dump.inline, values), _scale(axis, values), strict=True))
-            for axis, values in ((axes.xaxis, columns), (axes.yaxis, rows))
+            dict(zip(map(dump.inline, values), _scale(axes, which, values), strict=True))
+            for which, values in (("x", columns), ("y", rows))
         )
         places = [[dump.inline(value) for value in point.values] for point in points]
         shown = axes.scatter(
@@ -143,7 +145,9 @@ def _heat_map(
     for (column, row), spread in points:
         x, y = names[0].index(dump.inline(column)), names[1].index(dump.inline(row))
         cells[y, x] = 100 * spread.mean
-        told = f"{100 * spread.mean:.2f}" + (f"\n± {100 * spread.sd:.2f}" if spread.sd else "")
+        told = f"{100 * spread.mean:.2f}"
+        if spread.sd is not None:
+            told += f"\n± {100 * spread.sd:.2f}"
         colour = "white" if spread.mean < middle else "black"  # viridis is dark where it is low
         size = 9 if len(columns) <= 8 else 6  # noqa: PLR2004 - what fits into a cell
         axes.text(x, y, told, ha="center", va="center", color=colour, fontsize=size)
@@ -156,17 +160,19 @@ def _middle(values: Sequence[float]) -> float:
     return min(values) + 0.6 * (max(values) - min(values))
 
 
-def _scale(axis: Axis, values: Sequence[Any]) -> list[float]:
-    """Return where values stand on an axis: numbers to scale, anything else in turn."""
+def _scale(axes: Axes, which: str, values: Sequence[Any]) -> list[float]:
+    """Return where values stand on the x or y axis: numbers to scale, anything else in turn."""
     if not _numeric(values):
-        _words(axis, values)
+        _words(axes.xaxis if which == "x" else axes.yaxis, values)
         return [float(place) for place in range(len(values))]
     numbers = [float(value) for value in values]
     positive = [number for number in numbers if number > 0]
     if positive and min(numbers) >= 0 and max(positive) >= DECADES * min(positive):
-        kind = {} if min(numbers) > 0 else {"linthresh": min(positive)}
-        scale = "symlog" if kind else "log"  # 0 has a place on the former only
-        axis._set_axes_scale(scale, **kind)  # type: ignore[attr-defined]  # noqa: SLF001 - set_xscale and set_yscale in one
+        set_scale = axes.set_xscale if which == "x" else axes.set_yscale
+        if min(numbers) > 0:
+            set_scale("log")
+        else:  # 0 has a place on this one only
+            set_scale("symlog", linthresh=min(positive))
     return numbers
 
 

@@ -21,6 +21,10 @@ AGAIN = 1.0
 """Seconds from one look at runs that are trained elsewhere to the next."""
 
 
+MOST_WARNINGS = 5
+"""Different warnings that are told: a sweep may have one for each of its points."""
+
+
 class Started(NamedTuple):
     """A trial runs."""
 
@@ -111,11 +115,17 @@ class _Running:
                 match each:
                     case Measured():
                         yield Progressed(self._running[future], each)
-                    case Remark(message) if message not in self._warned:
-                        self._warned.add(message)
-                        yield Told(message)
+                    case Remark(message):
+                        yield from self._warning(message)
             yield from self._collect()
             yield Ticked()
+
+    def _warning(self, message: str) -> Iterator[Event]:
+        """Yield a warning, unless it was told before or there were enough."""
+        if message not in self._warned and len(self._warned) <= MOST_WARNINGS:
+            self._warned.add(message)
+            enough = len(self._warned) > MOST_WARNINGS
+            yield Told("there are further ones, which are not shown" if enough else message)
 
     def _heed(self) -> None:
         """Stop what runs where the user, or a failure under fail_fast, wants it so."""
