@@ -158,12 +158,13 @@ def _train(
     from nnexp.store.run import named
     from nnexp.sweep import running
     from nnexp.sweep.local import Local
-    from nnexp.sweep.trials import Job
+    from nnexp.sweep.trials import Job, is_open
 
     jobs: list[Job] = [Job(trial.config, named(runs, trial.name)) for trial in plan.trials]
     outcomes: list[Outcome | None] = [None] * len(jobs)
     with signals.noted() as signal, closing(Local(slots, runs, limits)) as engine:
-        engine.prepare(job.config for job in jobs)
+        if wanting := [job.config for job in jobs if is_open(job)]:
+            engine.prepare(wanting)
         with View(plan, quiet=quiet) as view:
             for event in running.events(
                 jobs, engine, fail_fast=fail_fast, stopped=lambda: signal.number is not None

@@ -144,6 +144,14 @@ def accuracies(result: Result) -> dict[str, float]:
     return {split: value for split, value in found.items() if isinstance(value, float)}
 
 
+def is_open(job: Job) -> bool:
+    """Return whether a trial may need training, from a glance that a sweep of many can afford."""
+    try:
+        return job.run.result is None
+    except NnexpError:
+        return False
+
+
 def known(job: Job) -> Outcome | None:
     """Return the outcome of a trial that needs no training, or None where it does.
 
