@@ -8,6 +8,7 @@ yielded as Evaluated is committed, and closing it at any point loses nothing.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 from collections.abc import Callable, Generator, Iterator
@@ -52,6 +53,7 @@ def prepare() -> None:
 
     with ThreadpoolController().limit(limits=1, user_api="blas"):
         numerics.fingerprint()
+    _versions()
 
 
 def train(
@@ -195,6 +197,16 @@ def _writer(config: Config, run: Run, dataset: Dataset) -> Writer:
     return writers.open_(run)
 
 
+@functools.cache  # to look for one package takes as long as many an epoch
+def _versions() -> Versions:
+    return Versions(
+        nnexp=nnexp.__version__,
+        python=platform.python_version(),
+        numpy=np.__version__,
+        scipy=version("scipy"),
+    )
+
+
 def _record(config: Config, run: Run, dataset: Dataset) -> RunRecord:
     return RunRecord(
         name=run.name,
@@ -206,11 +218,6 @@ def _record(config: Config, run: Run, dataset: Dataset) -> RunRecord:
             classes=dataset.classes,
             **sizes(dataset)._asdict(),
         ),
-        versions=Versions(
-            nnexp=nnexp.__version__,
-            python=platform.python_version(),
-            numpy=np.__version__,
-            scipy=version("scipy"),
-        ),
+        versions=_versions(),
         numerics=numerics.fingerprint(),
     )
