@@ -7,6 +7,7 @@ yielded as Evaluated is committed, and closing it at any point loses nothing.
 
 from __future__ import annotations
 
+import functools
 import platform
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -24,6 +25,7 @@ from nnexp.config import load as config_load
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load
+from nnexp.datasets.sources import Source
 from nnexp.errors import (
     CorruptError,
     DivergedError,
@@ -41,9 +43,21 @@ from nnexp.store.writer import Writer
 NAME_DIGITS = 12
 
 
-def run_name(config: Config, stem: str = "run") -> str:
-    """Return the name of a config's run: the stem, a digest of the config, and the seed."""
-    return f"{stem}-{canonical.digest(config)[:NAME_DIGITS]}-s{config.seed}"
+def run_name(config: Config, stem: str = "run", digest: str | None = None) -> str:
+    """Return the name of a config's run: the stem, a digest of the config, and the seed.
+
+    Who has the config's digest already can give it, since it is most of the work.
+    """
+    return f"{stem}-{(digest or canonical.digest(config))[:NAME_DIGITS]}-s{config.seed}"
+
+
+def prepare() -> None:
+    """Do what every run needs once a process, so that processes forked from this one share it."""
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
+
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        numerics.fingerprint()
+    _versions()
 
 
 def train(
@@ -99,17 +113,19 @@ def events(
     heartbeat: Callable[[], None] = lambda: None,
     against: Run | None = None,
     other_numerics: bool = False,
+    source: Callable[[Source], Dataset] = load,
 ) -> Iterator[Event]:
     """Do what train does, and yield what happens. Raises what train raises.
 
     A heartbeat is called about every 2,000 examples that are trained on or measured; it may
     raise to end the training. Where the run given as ``against`` had other training examples in
-    number and the same λ, that is warned of.
+    number and the same λ, that is warned of. The source loads the data, or hands out what is
+    loaded.
     """
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     threads = ThreadpoolController()
-    terms = _Terms(until, heartbeat, against, other_numerics, restart)
+    terms = _Terms(until, heartbeat, against, other_numerics, restart, source)
     with closing(_undamaged(config, run, terms)) as steps:
         while True:
             # One thread, for the same bytes anywhere. What is not finite is found and named by
@@ -129,6 +145,7 @@ class _Terms(NamedTuple):
     against: Run | None
     other_numerics: bool
     restart: bool
+    source: Callable[[Source], Dataset]
 
 
 def _undamaged(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
@@ -152,7 +169,7 @@ def _events(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
     config = config_load.check(config)
     if is_done(config, run):
         return
-    dataset = load(config.data)
+    dataset = terms.source(config.data)
     suitability.check(config, dataset)
     assembly = Assembly(config, dataset)
     state = assembly.initial()  # what is too large is refused before anything is created
@@ -204,6 +221,16 @@ def _writer(config: Config, run: Run, record: RunRecord) -> Writer:
     return writers.open_(run)
 
 
+@functools.cache  # to look for one package takes as long as many an epoch
+def _versions() -> Versions:
+    return Versions(
+        nnexp=nnexp.__version__,
+        python=platform.python_version(),
+        numpy=np.__version__,
+        scipy=version("scipy"),
+    )
+
+
 def _record(config: Config, run: Run, dataset: Dataset) -> RunRecord:
     return RunRecord(
         name=run.name,
@@ -215,11 +242,6 @@ def _record(config: Config, run: Run, dataset: Dataset) -> RunRecord:
             classes=dataset.classes,
             **sizes(dataset)._asdict(),
         ),
-        versions=Versions(
-            nnexp=nnexp.__version__,
-            python=platform.python_version(),
-            numpy=np.__version__,
-            scipy=version("scipy"),
-        ),
+        versions=_versions(),
         numerics=numerics.fingerprint(),
     )

@@ -21,6 +21,7 @@ from nnexp.errors import InterruptedRunError, NnexpError
 COMMANDS = {
     "train": "train a config: metrics and checkpoints in a run directory",
     "inspect": "say what to expect of a config before training: z, saturation, gradients",
+    "sweep": "train many configs made from one, in parallel, and rank them",
     "show": "show one run: config, metrics, how its cost went, what it mixes up",
     "compare": "say what differs between experiments, and whether that is real",
     "evaluate": "measure runs on validation or test data, and their vote",

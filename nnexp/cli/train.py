@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from nnexp import checks
 from nnexp.cli import options, signals, training
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from nnexp.config.model import Config
     from nnexp.store.run import Run
 
-_PART = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
-MOST_SEEDS = 100_000
-
 
 class Seeds(click.ParamType[list[int]]):
     """``5`` is seeds 0 to 4; ``0-4,7`` is a list with ranges."""
@@ -40,20 +37,10 @@ class Seeds(click.ParamType[list[int]]):
         """Return the seeds in the order given."""
         if isinstance(value, list):
             return value
-        parts = [_PART.fullmatch(part.strip()) for part in value.split(",")]
-        if len(parts) == 1 and parts[0] and parts[0][2] is None:
-            ranges = [range(int(parts[0][1]))]
-        else:
-            ranges = [range(int(p[1]), int(p[2] or p[1]) + 1) if p else range(0) for p in parts]
-        count = sum(map(len, ranges))
-        if not all(ranges) or count > MOST_SEEDS or len(set().union(*ranges)) != count:
-            self.fail(
-                f"{value!r} is no list of different seeds; "
-                "5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7",
-                param,
-                ctx,
-            )
-        return [seed for part in ranges for seed in part]
+        try:
+            return checks.seeds(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command()
