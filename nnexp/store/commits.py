@@ -87,6 +87,9 @@ def best(run: Run, expected: Mapping[str, Header]) -> tuple[Row, Arrays] | None:
 
 
 def _best(run: Run, expected: Mapping[str, Header]) -> tuple[Row, Arrays] | None:
+    if run.result is not None and run.result.best is not None:
+        # Not the best of what is intact: behind a damaged newest checkpoint that is another one.
+        return run.result.best, load(run, run.result.best.epoch, expected)
     content = recorded(run)
     commit = newest(run, content, expected, lambda _: None)
     if commit is None:
