@@ -23,6 +23,7 @@ COMMANDS = {
     "inspect": "say what to expect of a config before training: z, saturation, gradients",
     "show": "show one run: config, metrics, how its cost went, what it mixes up",
     "compare": "say what differs between two runs",
+    "report": "write one HTML file that shows runs and how they compare",
     "evaluate": "measure runs on validation or test data, and their vote",
     "replay": "say where stopping rules would have ended a run",
     "runs": "list the runs and how they stand",
