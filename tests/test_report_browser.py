@@ -240,7 +240,9 @@ STRUCTURE = """
   pictures: document.querySelectorAll("img,svg:not(svg svg)").length,
   landmarks: ["header", "nav", "main", "footer"].map((each) =>
     document.querySelectorAll(each).length),
-  nameless: [...document.querySelectorAll("button,input,a,[role=region],[role=group],section")]
+  unnamed: [...document.querySelectorAll("[role=region],[role=group],section,nav")].filter(
+    (each) => !each.getAttribute("aria-label") && !each.getAttribute("aria-labelledby")).length,
+  nameless: [...document.querySelectorAll("button,input,a,summary")]
     .filter((each) => !(each.textContent.trim() || each.getAttribute("aria-label")
       || each.labels?.length)).length,
   scopeless: document.querySelectorAll("th:not([scope])").length,
@@ -287,7 +289,7 @@ def test_it_can_be_heard(browser: Browser, report: Path) -> None:
     assert told["landmarks"] == [1, 1, 1, 1]
     assert told["language"] == "en"
     assert told["title"]
-    for wrong in ("mute", "nameless", "scopeless", "untitled", "empty", "twice"):
+    for wrong in ("mute", "unnamed", "nameless", "scopeless", "untitled", "empty", "twice"):
         assert not told[wrong], wrong
 
 
