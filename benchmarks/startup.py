@@ -2,6 +2,7 @@
 
 - ``nnexp --help`` beside ``python -c pass``, in turns;
 - ``nnexp runs`` over thousands of finished runs;
+- ``nnexp compare`` of two runs, and of two experiments of fifty seeds;
 - the peak memory of whole MNIST runs.
 """
 
@@ -20,7 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from nnexp.store import disk, sealed
+from nnexp.store import directories, sealed
 from nnexp.store.run import CHECKPOINTS, CONFIG, LOCK, METRICS, RESULT, RUN, Run
 
 PYTHON = sys.executable
@@ -28,6 +29,7 @@ NNEXP = str(Path(PYTHON).with_name("nnexp"))
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 SMALL = ("data.train=100", "data.validation=100", "data.test=100", "epochs=3")
 LARGE = ("hidden=[300, 100]", "epochs=2")
+SEEDS = 50
 MEGA = 1e6
 
 
@@ -77,10 +79,21 @@ def multiply(run: Run, folder: Path, count: int) -> None:
     same = {name: (run.path / name).read_bytes() for name in (CONFIG, METRICS, RESULT, LOCK)}
     for number in range(count):
         path = folder / f"{run.name}-{number:05d}"
-        disk.make_directory(path / CHECKPOINTS)
+        directories.make(path / CHECKPOINTS)
         record = msgspec.structs.replace(run.record, name=path.name)
         for name, content in {**same, RUN: sealed.seal(record)}.items():
             (path / name).write_bytes(content)
+
+
+def comparisons(runs: Path) -> dict[str, list[str]]:
+    """Train two experiments of fifty seeds and return what compares them, by what it compares."""
+    for name, setting in (("a", "lambda=0"), ("b", "lambda=5")):
+        use([*train(runs, (*SMALL, setting)), "--name", name, "--seeds", str(SEEDS)])
+    one, both = ([str(runs / f"{name}{end}") for name in "ab"] for end in ("-s0", ""))
+    return {
+        "`nnexp compare` of two runs": [NNEXP, "compare", *one],
+        f"`nnexp compare` of 2 × {SEEDS} runs": [NNEXP, "compare", *both],
+    }
 
 
 def main() -> None:
@@ -99,7 +112,11 @@ def main() -> None:
         use(train(one, SMALL))
         multiply(Run(next(one.iterdir())), many, options.count)
         (listed,) = in_turns([(NNEXP, "runs", "--runs", str(many))], 5)
-        print(row(f"`nnexp runs`, {options.count:,} runs", listed) + "\n", flush=True)
+        print(row(f"`nnexp runs`, {options.count:,} runs", listed), flush=True)
+        compared = comparisons(Path(folder) / "compared")
+        for name, used in zip(compared, in_turns(list(compared.values()), 5), strict=True):
+            print(row(name, used), flush=True)
+        print()
         for name, settings in {"quickstart": (), ", ".join(LARGE): LARGE}.items():
             peak = use(train(one, settings)).memory
             print(f"peak memory of a run on all of MNIST, {name}: {peak / MEGA:.0f} MB", flush=True)

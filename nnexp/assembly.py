@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,6 +100,11 @@ class Assembly:
             self.examples if config.batch_size == "all" else min(config.batch_size, self.examples),
             Dropout(config.dropout, config.hidden, config.seed, config.dtype),
         )
+
+    def beat(self, heartbeat: Callable[[], None]) -> None:
+        """Call a heartbeat within everything that goes through many examples; it may raise."""
+        for feed in self._feeds.values():
+            feed.heartbeat = heartbeat
 
     def initial(self) -> State:
         """Return the state before the first epoch."""

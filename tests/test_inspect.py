@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from nnexp import experiment
+from nnexp import suitability
 from nnexp.analysis import decay, inspection
 from nnexp.analysis.inspection import Inspection
 from nnexp.assembly import Assembly
@@ -184,6 +184,32 @@ def test_what_is_measured_first_is_the_network_that_training_starts_from(
     edges, density = own[0].histogram
     inside = np.count_nonzero(abs(z) <= edges[-1]) / z.size
     assert float(density.sum() * (edges[1] - edges[0])) == pytest.approx(inside)
+
+
+def test_gradients_are_those_of_the_steps_that_training_makes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first step, with dropout, moves each layer's weights by η times the gradient."""
+    from nnexp.analysis import spread  # noqa: PLC0415 - to change it
+
+    data = dataset()
+    config = Config(
+        hidden=(6, 4),
+        dropout=0.5,
+        batch_size="all",
+        monitor=("train",),
+        patience=None,
+        dtype="float64",
+    )
+    monkeypatch.setattr(spread, "NETWORKS", 1)
+    own = looked_at(config, data, monkeypatch).initialized[0].layers
+    assembly = Assembly(config, data)
+    state = assembly.initial()
+    before = [weights.copy() for weights in assembly.network.weights(state.theta)]
+    assert list(assembly.trainer.epoch(state, 1, 0.1)) == [60]
+    pairs = zip(assembly.network.weights(state.theta), before, strict=True)
+    moved = [float(np.linalg.norm(after - weights)) for after, weights in pairs]
+    assert [0.1 * layer.gradient_norm for layer in own] == pytest.approx(moved)
 
 
 def test_other_rules_stand_beside_the_config_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,4 +401,4 @@ def test_a_sorted_file_is_looked_at_in_training_s_own_order(tmp_path: Path) -> N
     layer = inspection.inspect(config).initialized[0].layers[0]
     assert layer.predicted == pytest.approx(math.sqrt(0.5))
     assert layer.measured == pytest.approx(math.sqrt(0.5), rel=0.1)
-    assert not experiment.warnings(config, dataset())
+    assert not suitability.warnings(config, dataset())

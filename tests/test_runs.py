@@ -467,6 +467,9 @@ def test_the_time_left_is_what_the_latest_epochs_took() -> None:
     assert standing.left(rows, 10, age=60.0) == 18.0, "a pause is not counted as work"
     assert standing.left(rows, 10, age=-5.0) == 20.0, "nor is a clock that was put back"
     assert standing.left(rows, 0, age=1.0) == 0.0
+    slow = [Timing(epoch, 100.0, 0.0) for epoch in range(1, 31)]
+    fast = [Timing(epoch, 1.0, 0.0) for epoch in range(31, 41)]
+    assert standing.left([*slow, *fast], 5, age=0.0) == 5.0
     every_third = [Timing(3, 5.0, 1.0), Timing(6, 5.0, 1.0)]
     assert standing.left(every_third, 4, age=1.0) == 7.0
 
@@ -528,7 +531,7 @@ def test_a_run_that_is_damaged_under_watch_is_told(
     monkeypatch.setattr(watch, "INTERVAL", 0.02)
     looked = listing.entry
 
-    def spoil(seen: Run) -> listing.Entry:
+    def spoil(seen: Run) -> listing.Entry | None:
         entry = looked(seen)
         (run.path / "run.json").write_text("{}")
         return entry

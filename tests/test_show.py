@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,8 +21,6 @@ from nnexp.store.predictions import Predictions
 from nnexp.store.run import Run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nnexp.analysis.restored import On
     from tests.conftest import Bench
 
@@ -48,7 +47,7 @@ def test_the_text_from_above(bench: Bench) -> None:
     name = bench("train", bench.config(epochs=2, patience=5), "-q", "--name", "n").out.strip()
     code, out, err = bench("show", name)
     assert (code, err) == (0, "")
-    head, config, metrics, cost, caption, matrix, made = out.rstrip("\n").split("\n\n")
+    head, config, metrics, *curves, cost, caption, matrix, made = out.rstrip("\n").split("\n\n")
     assert head == "runs/n  finished\nended after epoch 2: all that the config asks for"
     assert (
         config
@@ -69,6 +68,10 @@ patience          5       10"""
         assert f"{100 * best[f'{split}_accuracy']:.2f} %" in metrics
     assert f"{result['test_cost']:.4f}" in metrics
     assert f"{100 * result['test_accuracy']:.2f} %" in metrics
+    assert [each.split("\n")[0].strip() for each in curves] == [
+        "training cost",
+        "validation accuracy",
+    ]
     assert cost.startswith(f"Training cost: falling ({first['train_cost']:.4g} to ")
     assert f" to {last['train_cost']:.4g};" in " ".join(cost.split())
     assert caption.startswith("True classes in rows, what they were taken for in columns (validat")
@@ -305,6 +308,15 @@ def test_predictions_of_other_sizes_or_classes_are_damaged(bench: Bench, run: st
             predictions.read(Run(path))
 
 
+def test_predictions_of_another_run_do_not_fit_the_result(bench: Bench, run: str) -> None:
+    path = bench.folder / run / "predictions.npz"
+    with np.load(path) as arrays:
+        other = {name: arrays[name][::-1] for name in arrays}
+    np.savez(path, **other)
+    with pytest.raises(CorruptError, match=r"its checksum does not fit result\.json"):
+        predictions.read(Run(path.parent))
+
+
 def reseal(path: Path) -> None:
     """Make result.json agree with whatever predictions.npz holds."""
     import hashlib  # noqa: PLC0415 - only here
@@ -374,13 +386,24 @@ def test_the_picture_holds_the_images_and_their_names(
     assert f"the 7 surest of {found.wrong} mistakes on 60 validation" in figure.get_suptitle()
 
 
+def test_images_have_the_shape_that_their_file_gives(bench: Bench) -> None:
+    rng = np.random.default_rng(0)
+    shapes = {"x_train": (50, 2, 8), "x_validation": (30, 2, 8)}
+    arrays: dict[str, Any] = {name: rng.integers(0, 256, size) for name, size in shapes.items()}
+    arrays |= {f"y{name[1:]}": np.arange(size[0]) % 2 for name, size in shapes.items()}
+    np.savez(bench.folder / "wide.npz", **arrays)
+    config = bench.config("wide.yaml", data={"name": "npz", "file": "wide.npz"}, epochs=1)
+    found = surest(Run(bench.folder / bench("train", config, "-q").out.strip()), "validation", 5)
+    assert found.image == (2, 8)
+
+
 def test_what_cannot_be_drawn_is_told_before_anything_is(bench: Bench, run: str) -> None:
     said = bench("show", run, "--images", "wrong.bmp")
     assert (said.code, said.out) == (2, "")
     assert said.err == "wrong.bmp: a picture's name ends in .png, .svg, .pdf\n"
     other = bench("train", bench.config("tiny.yaml"), "-q").out.strip()
     said = bench("show", other, "--images", "wrong.png")
-    told = "examples of 10 features are no square images: there is nothing to draw\n"
+    told = f"{Path(other).name}: its examples, of 10 features, are no images to draw\n"
     assert (said.code, said.out, said.err) == (2, "", told)
     assert not (bench.folder / "wrong.png").exists()
 
@@ -389,7 +412,9 @@ def test_a_net_that_is_never_wrong_has_nothing_to_draw(
     bench: Bench, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     none = np.zeros(0, np.int64)
-    flawless = Mistakes("validation", 2, 60, 0, none, np.zeros((0, 16)), none, none, np.zeros(0))
+    flawless = Mistakes(
+        "validation", 2, 60, 0, none, np.zeros((0, 16)), (4, 4), none, none, np.zeros(0)
+    )
     monkeypatch.setattr("nnexp.analysis.mistakes.surest", lambda *_: flawless)
     said = bench("show", run, "--images", "wrong.png")
     told = f"{run}: is wrong about no validation example: there is nothing to draw\n"

@@ -93,7 +93,7 @@ def test_a_threshold_belongs_to_the_problem(tmp_path: Path) -> None:
     ]
     for keys in others:
         assert thresholds.threshold(tmp_path, msgspec.structs.replace(config, **keys)) is None
-    thresholds.record(tmp_path, config, 0.25, "tune")
+    thresholds.record(tmp_path, msgspec.structs.replace(config, seed=3), 0.25, "tune")
     found = thresholds.read(tmp_path, config)
     assert found is not None
     assert (found.learning_rate, found.found_by) == (0.25, "tune")

@@ -24,6 +24,8 @@ class Mistakes(NamedTuple):
     place: npt.NDArray[np.int64]
     """Which example of the split, from 0."""
     features: Features
+    image: tuple[int, int] | None
+    """The rows and columns of an example's image, or None if examples are no images."""
     true: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.int64]
     belief: npt.NDArray[np.float64]
@@ -63,6 +65,7 @@ def surest(run: Run, on: On, most: int) -> Mistakes:
         wrong=len(wrong),
         place=chosen,
         features=split.features[chosen],
+        image=whole.dataset.image_shape,
         true=labels[chosen],
         predicted=predicted[chosen],
         belief=belief[chosen],

@@ -22,7 +22,7 @@ COMMANDS = {
     "train": "train a config: metrics and checkpoints in a run directory",
     "inspect": "say what to expect of a config before training: z, saturation, gradients",
     "show": "show one run: config, metrics, how its cost went, what it mixes up",
-    "compare": "say what differs between two runs",
+    "compare": "say what differs between experiments, and whether that is real",
     "report": "write one HTML file that shows runs and how they compare",
     "evaluate": "measure runs on validation or test data, and their vote",
     "replay": "say where stopping rules would have ended a run",

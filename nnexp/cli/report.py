@@ -12,7 +12,7 @@ from nnexp.cli.text import put
 
 
 @click.command()
-@click.argument("places", metavar="RUN...", nargs=-1, required=True, type=options.PLACE)
+@click.argument("places", metavar="RUN...", nargs=-1, required=True, type=options.RUN)
 @click.option(
     "-o",
     "--output",

@@ -77,6 +77,7 @@ def runs(
     epochs (trained; config.epochs: asked for), validation, best-epoch, test. Accuracies
     are fractions, or end in %. A run without the key does not fit.
 
+    --quiet prints what compare takes: an experiment's name, which means all of its seeds.
     Sorting goes from low to high; what has no value comes last. JSON is a list of
     experiments with name, path (for compare), seeds, statuses, config, the results' mean
     and sd, and runs; with --each it is a list of runs. Exits 1 if a run is damaged.

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.checks import printable
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import percent, put, say, table
+from nnexp.cli.text import put, say
 
 if TYPE_CHECKING:
-    from nnexp.analysis.confusion import Confusion
     from nnexp.analysis.diagnosis import Diagnosis
     from nnexp.analysis.portrait import Portrait
     from nnexp.analysis.restored import On
-    from nnexp.training.history import Row
-
-WIDTH = 80
-CELL = 24
-"""Characters of a config's value."""
-MIXED = 10
-"""Pairs of classes that are listed where the whole matrix is too wide."""
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=options.RUN)
 @click.option(
     "--on",
     type=click.Choice(["validation", "test"]),
@@ -56,13 +45,14 @@ def show(run: Path, on: On | None, images: Path | None, as_json: bool) -> None:
     damaged is left out, and exits 5.
     """
     from nnexp.analysis.portrait import portray
+    from nnexp.cli.portrait import text
     from nnexp.store.run import at
 
     portrait = portray(at(run))
     on = _split(portrait, on)
     if images is not None:  # first, so that a wrong name of the picture is all that is said
         _draw(portrait, on, images)
-    put(json_line(_tree(portrait)) if as_json else _text(portrait, on))
+    put(json_line(_tree(portrait)) if as_json else text(portrait, on))
     for problem in portrait.problems:
         say(str(problem))
     if portrait.problems:
@@ -83,9 +73,10 @@ def _draw(portrait: Portrait, on: On, path: Path) -> None:
     from nnexp.analysis.mistakes import surest
     from nnexp.errors import UsageError
     from nnexp.report import mistakes
+    from nnexp.report.curves import check_format
 
     run = portrait.run
-    mistakes.check(path, run.record.data.features)
+    check_format(path)  # before anything is loaded
     found = surest(run, on, mistakes.MOST)
     if not found.wrong:
         raise UsageError(f"{run.path}: is wrong about no {on} example: there is nothing to draw")
@@ -128,115 +119,3 @@ def _judged(diagnosis: Diagnosis) -> dict[str, Any]:
         key for key, value in said.items() if isinstance(value, float) and not isfinite(value)
     ]
     return said | dict.fromkeys(infinite)  # JSON has no number for them
-
-
-def _text(portrait: Portrait, on: On) -> str:
-    head = f"{printable(str(portrait.run.path))}  {portrait.status}\n{_wrapped(portrait.ending)}"
-    blocks = [head, _config(portrait), _metrics(portrait), _findings(portrait)]
-    if on in portrait.confusion and portrait.best is not None:
-        told = f"{on} examples, epoch {portrait.best.epoch}"
-        blocks.append(_confusion(portrait.confusion[on], portrait.classes, told))
-    elif portrait.result is None:
-        blocks.append("Which classes it mixes up is told when it is finished.")
-    return "\n\n".join(block for block in [*blocks, _made(portrait)] if block)
-
-
-def _wrapped(text: str) -> str:
-    whole = printable(text).replace(" %", "\N{NO-BREAK SPACE}%")
-    return "\n".join(wrap(whole, WIDTH, subsequent_indent="  ")).replace("\N{NO-BREAK SPACE}", " ")
-
-
-def _config(portrait: Portrait) -> str:
-    if not portrait.changed:
-        return "Every key of the config has its default."
-    rows = [[key, _value(own), _value(default)] for key, own, default in portrait.changed]
-    return table(("config", "here", "default"), rows)
-
-
-def _value(value: Any) -> str:  # noqa: ANN401 - a config's value
-    from msgspec import UNSET
-
-    from nnexp.config.wording import shortened
-
-    if value is None or value is UNSET:
-        return "-"
-    return shortened(printable(value if isinstance(value, str) else json_line(value)), CELL)
-
-
-def _metrics(portrait: Portrait) -> str:
-    best, last, result = portrait.best, portrait.last, portrait.result
-    if best is None or last is None:
-        return ""
-    columns = {f"best, epoch {best.epoch}": best}
-    if last.epoch != best.epoch:
-        columns[f"last, epoch {last.epoch}"] = last
-    rows = [["learning rate", *(_number(row, "learning_rate") for row in columns.values())]]
-    for split in ("train", "validation", "test"):
-        for what in ("cost", "accuracy"):
-            cells = [_number(row, f"{split}_{what}") for row in columns.values()]
-            if split == "test" and result and result.test_accuracy is not None:
-                known = percent(result.test_accuracy) if what == "accuracy" else ""
-                cells[0] = known or f"{result.test_cost:.4f}"
-            if set(cells) != {"-"}:
-                rows.append([f"{split} {what}", *cells])
-    return table(("result", *columns), rows)
-
-
-def _number(row: Row, key: str) -> str:
-    from msgspec import UNSET
-
-    value = getattr(row, key)
-    if value is None or value is UNSET:
-        return "-"
-    if key == "learning_rate":
-        return f"{value:.4g}"
-    return percent(value) if key.endswith("accuracy") else f"{value:.4f}"
-
-
-def _findings(portrait: Portrait) -> str:
-    found = []
-    if portrait.diagnosis is not None:
-        found.append(f"Training cost: {portrait.diagnosis.sentence}.")
-    if portrait.overfitting is not None:
-        found.append(f"O{portrait.overfitting.sentence[1:]}.")
-    return "\n".join(_wrapped(each) for each in found)
-
-
-def _confusion(confusion: Confusion, classes: Sequence[int], told: str) -> str:
-    """Return the matrix with each class's accuracy, or where it is too wide the worst of it."""
-    matrix = _matrix(confusion, classes)
-    if max(map(len, matrix.splitlines())) <= WIDTH:
-        caption = f"True classes in rows, what they were taken for in columns ({told}):"
-        return f"{_wrapped(caption)}\n\n{matrix}"
-    rows = [
-        [f"{classes[mixed.true]} → {classes[mixed.predicted]}", str(mixed.examples)]
-        for mixed in confusion.most_mixed(MIXED)
-    ]
-    caption = f"The classes mixed up most often ({told}):"
-    return f"{caption}\n\n{table(('true → taken for', 'examples'), rows)}"
-
-
-def _matrix(confusion: Confusion, classes: Sequence[int]) -> str:
-    """Return a row for each true class, a column for each that it is taken for."""
-    names = [str(each) for each in classes]
-    rows = [
-        [name, *(str(count) if count else "." for count in row), percent(accuracy)]
-        for name, row, accuracy in zip(
-            names, confusion.matrix.tolist(), confusion.accuracy, strict=True
-        )
-    ]
-    return table(("class", *names, "right"), rows)
-
-
-def _made(portrait: Portrait) -> str:
-    record = portrait.run.record
-    data, versions = record.data, record.versions
-    sizes = {split: getattr(data, split) for split in ("train", "validation", "test")}
-    counts = ", ".join(f"{count} {split}" for split, count in sizes.items() if count)
-    name = portrait.config.data.__struct_config__.tag
-    source = f"Data: {name}, {counts} examples, {data.features} features, {data.classes} classes."
-    made = (
-        f"Made by nnexp {versions.nnexp}, Python {versions.python}, NumPy {versions.numpy}, "
-        f"SciPy {versions.scipy}; arithmetic {record.numerics[:12]}."
-    )
-    return f"{_wrapped(source)}\n{_wrapped(made)}"

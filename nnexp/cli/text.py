@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import stat
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -18,7 +20,7 @@ from nnexp.errors import DiskError
 def put(text: str) -> bool:
     """Write a line to stdout and return whether it is still read.
 
-    That its reader has gone, as ``head`` does, is no error.
+    That its reader has gone, as ``head`` or a terminal, is no error.
 
     Raises:
         DiskError: it cannot be written.
@@ -31,8 +33,15 @@ def put(text: str) -> bool:
     except BrokenPipeError:
         return False
     except OSError as error:
+        if error.errno == errno.EIO and _is_device(sys.stdout):
+            return False  # a terminal that is no longer there
         raise DiskError(f"standard output: {(error.strerror or str(error)).lower()}") from error
     return True
+
+
+def _is_device(stream: TextIO) -> bool:
+    """Return whether a stream leads to a terminal; one that is gone no longer says so itself."""
+    return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
 
 
 class Told:

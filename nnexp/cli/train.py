@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,14 @@ import click
 from nnexp.cli import options, signals, training
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say
-from nnexp.errors import DivergedError, InterruptedRunError, NnexpError, UsageError
+from nnexp.errors import (
+    CorruptError,
+    DivergedError,
+    InterruptedRunError,
+    NewerError,
+    NnexpError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -61,9 +69,19 @@ class Seeds(click.ParamType[list[int]]):
 )
 @click.option(
     "--against",
-    type=click.Path(path_type=Path),
+    type=options.RUN,
     metavar="RUN",
     help="Warn if lambda is RUN's and the number n of training examples is not: λ goes with n.",
+)
+@click.option(
+    "--other-numerics",
+    is_flag=True,
+    help="Go on also where this machine's arithmetic gives other last digits; the run records it.",
+)
+@click.option(
+    "--restart",
+    is_flag=True,
+    help="Where a run is damaged beyond going on, keep it as NAME.damaged-1 and train it again.",
 )
 @options.as_json
 @options.quiet
@@ -75,6 +93,8 @@ def train(
     seeds: list[int] | None,
     until: int | None,
     against: Path | None,
+    other_numerics: bool,
+    restart: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -89,23 +109,35 @@ def train(
     Nothing is ever overwritten.
     """
     from nnexp.config import load
+    from nnexp.store.run import Run, at
 
     described = load.read(config, settings)
-    named = None if against is None else _named(against)
+    named = None if against is None else at(against)
     if seeds is not None and any(each.partition("=")[0].strip() == "seed" for each in settings):
         raise UsageError("--set seed and --seeds: give one of them")
     planned = _planned(described, config.stem, runs, name, seeds)
     failures: list[NnexpError] = []
     with signals.noted() as signal:
+        follow = partial(
+            training.follow,
+            signal=signal,
+            until=until,
+            against=named,
+            other_numerics=other_numerics,
+            restart=restart,
+            quiet=quiet,
+        )
         for each, run in planned:
             try:
-                _train(each, run, until, signal, named, quiet=quiet)
+                trained = follow(each, run)
+                if not quiet:
+                    say(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
             except InterruptedRunError:
                 raise
             except NnexpError as error:
-                failures.append(error)
+                failures.append(_advised(error, run, restart=restart))
                 if seeds is not None:
-                    say(str(error))
+                    say(str(failures[-1]))
                 if not isinstance(error, DivergedError):
                     continue  # what stands there is damaged or not this command's
             put(json_line(summary(run)) if as_json else str(run.path))
@@ -133,31 +165,13 @@ def _planned(
     return [(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
 
 
-def _named(path: Path) -> Run:
-    """Return the run to warn against, looked at before anything is trained."""
-    from nnexp.store.run import at
-
-    run = at(path)
-    _ = run.config
-    return run
-
-
-def _train(
-    config: Config,
-    run: Run,
-    until: int | None,
-    signal: signals.Noted,
-    against: Run | None,
-    *,
-    quiet: bool,
-) -> None:
-    """Train one run to its end and say how it went."""
-    from nnexp import experiment
-
-    done = experiment.is_done(config, run)
-    training.follow(config, run, signal, until=until, against=against, quiet=quiet)
-    if not quiet:
-        say(f"{run.path}: {'already done' if done else outcome(run)}")
+def _advised(error: NnexpError, run: Run, *, restart: bool) -> NnexpError:
+    """Return an error; that of a run which is damaged beyond going on says what would help."""
+    is_damage = isinstance(error, CorruptError) and not isinstance(error, NewerError)
+    if restart or not is_damage or not run.is_there():
+        return error
+    advice = "--restart sets the run aside and trains it again from its first epoch"
+    return CorruptError(f"{error}; {advice}")
 
 
 def outcome(run: Run) -> str:

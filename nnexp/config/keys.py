@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from msgspec.inspect import StructType
 
 
 DEEPEST = 20
 """How deep a config's values may be nested: as deep as the reader lets them."""
+TOO_DEEP = f"values are nested more than {DEEPEST} deep"
 
 
 def flat(tree: dict[str, Any], depth: int = 1) -> dict[str, Any]:
@@ -20,23 +21,25 @@ def flat(tree: dict[str, Any], depth: int = 1) -> dict[str, Any]:
     Raises: ValueError for a tree that no config can be.
     """
     found: dict[str, Any] = {}
+    if depth > DEEPEST:
+        raise ValueError(TOO_DEEP)
     for key, value in tree.items():
-        if isinstance(value, dict | list):
-            _check(value, depth)
-        if not isinstance(value, dict):
-            found[key] = value
+        if isinstance(value, dict):
+            for inner, setting in flat(value, depth + 1).items():
+                found[key if inner == "name" else f"{key}.{inner}"] = setting
             continue
-        for inner, setting in flat(value, depth + 1).items():
-            found[key if inner == "name" else f"{key}.{inner}"] = setting
+        if isinstance(value, list):
+            _check(value, depth)
+        found[key] = value
     return found
 
 
-def _check(value: Any, depth: int) -> None:  # noqa: ANN401 - any value of a config
+def _check(values: Iterable[Any], depth: int) -> None:
     if depth > DEEPEST:
-        raise ValueError(f"values are nested more than {DEEPEST} deep")
-    for inner in value if isinstance(value, list) else ():
-        if isinstance(inner, dict | list):
-            _check(list(inner.values()) if isinstance(inner, dict) else inner, depth + 1)
+        raise ValueError(TOO_DEEP)
+    for value in values:
+        if isinstance(value, dict | list):
+            _check(value.values() if isinstance(value, dict) else value, depth + 1)
 
 
 def known() -> list[str]:

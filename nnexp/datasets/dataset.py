@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,3 +35,22 @@ class Dataset(NamedTuple):
     """What features are divided by when a batch needs floats."""
     sha256: dict[str, str]
     """Content hashes of what was read, by names that depend on the source, never on paths."""
+    image: tuple[int, ...] = ()
+    """The shape of an example as its file gives it; empty where it gives none."""
+
+    @property
+    def image_shape(self) -> tuple[int, int] | None:
+        """The rows and columns of an example's image, or None if examples are no images."""
+        return image_shape(self.train.features.shape[1], self.image)
+
+
+def image_shape(features: int, image: Sequence[int]) -> tuple[int, int] | None:
+    """Return an image's rows and columns: as its file gives them, or those of a square.
+
+    Returns: None if the examples are no images.
+    """
+    side = math.isqrt(features)
+    if len(image) == 2:  # noqa: PLR2004 - rows, columns
+        return image[0], image[1]
+    square = len(image) < 2 and side * side == features  # noqa: PLR2004 - a row of features
+    return (side, side) if square else None

@@ -6,14 +6,13 @@ room that the caller made for them, so that no example is ever held twice.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Meta, Struct
 
-from nnexp.datasets.dataset import Split
+from nnexp.datasets.dataset import Split, image_shape
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
@@ -98,11 +97,8 @@ def shape(features: int, image: Sequence[int], where: str) -> tuple[int, int]:
 
     Raises: DataError if the examples are no images.
     """
-    side = math.isqrt(features)
-    if len(image) == 2:  # noqa: PLR2004 - rows, columns
-        return image[0], image[1]
-    if len(image) < 2 and side * side == features:  # noqa: PLR2004 - a row of features
-        return side, side
+    if (found := image_shape(features, image)) is not None:
+        return found
     got = " x ".join(map(str, image)) if len(image) > 1 else f"{features}, which is no square"
     raise DataError(
         f"{where}: data.expand needs images, rows x columns of pixels an example, got {got}"

@@ -75,6 +75,7 @@ def select(source: Source, parts: Parts) -> Dataset:
         classes=count,
         scale=source.scale,
         sha256=parts.sha256,
+        image=parts.train.image,
     )
 
 

@@ -23,38 +23,26 @@ LONGEST = 100
 """Characters of a name that fit in the picture's width."""
 
 
-def check(path: Path, features: int) -> None:
-    """Refuse a picture that cannot be drawn, before anything is loaded.
-
-    Args:
-        path: where it is to go.
-        features: how many an example has.
-
-    Raises:
-        UsageError: the file's ending is not a format of pictures, or examples are no images.
-    """
-    check_format(path)
-    if math.isqrt(features) ** 2 != features:
-        raise UsageError(
-            f"examples of {features} features are no square images: there is nothing to draw"
-        )
-
-
 def draw(path: Path, name: str, mistakes: Mistakes, classes: Sequence[int]) -> None:
     """Draw mistakes into a file, whose ending says the format.
 
     Args:
         path: where the picture goes.
         name: the run's.
-        mistakes: one at least, of square images.
+        mistakes: one at least.
         classes: what each class is called.
 
     Raises:
+        UsageError: the file's ending is not a format of pictures, or the examples are no images.
         DiskError: the picture cannot be written.
     """
+    check_format(path)
+    if mistakes.image is None:
+        features = mistakes.features.shape[1]
+        raise UsageError(f"{name}: its examples, of {features} features, are no images to draw")
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
 
-    shown, side = len(mistakes.place), math.isqrt(mistakes.features.shape[1])
+    shown = len(mistakes.place)
     down = math.ceil(shown / ACROSS)
     size = (ACROSS * SIDE, down * (SIDE + 0.25) + 0.8)
     figure = Figure(figsize=size, layout="constrained")
@@ -64,7 +52,7 @@ def draw(path: Path, name: str, mistakes: Mistakes, classes: Sequence[int]) -> N
         axes.set_axis_off()
     for place, axes in enumerate(grid.flat[:shown]):
         true, predicted = classes[mistakes.true[place]], classes[mistakes.predicted[place]]
-        image = mistakes.features[place].reshape(side, side)
+        image = mistakes.features[place].reshape(mistakes.image)
         axes.imshow(image, cmap="gray_r", interpolation="nearest")
         axes.set_title(f"{true} → {predicted}   {mistakes.belief[place]:.2f}", fontsize=10)
     with disk.errors(path):
