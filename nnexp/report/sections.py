@@ -111,7 +111,7 @@ def verdict(compared: Comparison) -> Section:
         content = [tag("p", each, class_=kind) for each in told]
     named = comparisons.sides(compared)
     named.header[0] = "experiment"
-    content.append(grid(named, "What stands beside what", keyed=True, left=4))
+    content.append(grid(named, "The runs", keyed=True, left=4))
     if compared.notes:
         content.append(tag("h3", "Notes"))
         content.append(tag("ul", *(tag("li", note) for note in compared.notes)))
@@ -159,7 +159,7 @@ def results(compared: Comparison) -> Section:
         caption += "; B − A with its 95 % interval; ~ is inside the noise, = identical"
     elif several > 1:
         caption += "; + is better than A, − worse, ~ inside the noise"
-    return Section("results", "Results", [grid(table, caption)])
+    return Section("results", "Metrics", [grid(table, caption)])
 
 
 def reproduction(compared: Comparison) -> Section:
