@@ -24,6 +24,7 @@ COMMANDS = {
     "sweep": "train many configs made from one, in parallel, and rank them",
     "show": "show one run: config, metrics, how its cost went, what it mixes up",
     "compare": "say what differs between experiments, and whether that is real",
+    "report": "write one HTML file that shows runs and how they compare",
     "evaluate": "measure runs on validation or test data, and their vote",
     "replay": "say where stopping rules would have ended a run",
     "runs": "list the runs and how they stand",
