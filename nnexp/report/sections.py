@@ -9,6 +9,7 @@ from typing import NamedTuple
 from nnexp.analysis.comparison import Comparison, Side
 from nnexp.analysis.experiments import Experiment, seed
 from nnexp.config import dump
+from nnexp.config.wording import ranges
 from nnexp.report import comparisons
 from nnexp.report.comparisons import MISSING, Table
 from nnexp.report.markup import Markup, escape, join, lines, tag
@@ -203,7 +204,7 @@ def commands(experiment: Experiment) -> list[str]:
     file, runs = f"{experiment.label}.yaml", experiment.runs
     stems = {run.name.removesuffix(f"-s{seed(run)}") for run in runs}
     if len(stems) == 1 < len(runs) and all(run.name.endswith(f"-s{seed(run)}") for run in runs):
-        return [_train(file, stems.pop(), "--seeds", comparisons.ranges(experiment.seeds))]
+        return [_train(file, stems.pop(), "--seeds", ranges(experiment.seeds))]
     return [_train(file, run.name, "--set", f"seed={seed(run)}") for run in runs]
 
 
