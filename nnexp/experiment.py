@@ -24,6 +24,7 @@ from nnexp.config import load as config_load
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load, scale_warning
+from nnexp.datasets.sources import Source
 from nnexp.errors import (
     CorruptError,
     DiskError,
@@ -88,16 +89,18 @@ def events(
     until: int | None = None,
     heartbeat: Callable[[], None] = lambda: None,
     against: Run | None = None,
+    source: Callable[[Source], Dataset] = load,
 ) -> Iterator[Event]:
     """Do what train does, and yield what happens. Raises what train raises.
 
     A heartbeat is called within long steps; it may raise to end the training. Where the run
     given as ``against`` had other training examples in number and the same λ, that is warned of.
+    The source loads the data, or hands out what is loaded.
     """
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     threads = ThreadpoolController()
-    with closing(_events(config, run, until, heartbeat, against)) as steps:
+    with closing(_events(config, run, until, heartbeat, against, source)) as steps:
         while True:
             # One thread, for the same bytes anywhere. What is not finite is found and named by
             # the training itself; NumPy's warnings add nothing. The caller is left alone.
@@ -114,11 +117,12 @@ def _events(
     until: int | None,
     heartbeat: Callable[[], None],
     against: Run | None,
+    source: Callable[[Source], Dataset],
 ) -> Generator[Event]:
     config = config_load.check(config)
     if is_done(config, run):
         return
-    dataset = load(config.data)
+    dataset = source(config.data)
     check_fits(config, dataset)
     assembly = Assembly(config, dataset)
     state = assembly.initial()  # what is too large is refused before anything is created

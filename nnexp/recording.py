@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -90,7 +90,9 @@ class Recording:
         self._log(f"training from epoch {self._epoch + 1}")
         yield Opened(self._writer.run, list(self._history), self._assembly.examples)
         try:
-            while (reason := self._reason()) is None and not self._reaches(until):
+            while (reason := ending(self._config, self._history)) is None and not self._reaches(
+                until
+            ):
                 yield from self._to_next_commit()
         except _Found as found:
             self._finish("diverged", found.fault)
@@ -114,21 +116,6 @@ class Recording:
 
     def _reaches(self, until: int | None) -> bool:
         return until is not None and self._epoch >= until
-
-    def _reason(self) -> Reason | None:
-        """Return why training is over, or None while it is not: a function of the history."""
-        config, history = self._config, self._history
-        if not history:
-            return None
-        if _has_converged(config, history[-1]):
-            return "converged"
-        if history[-1].step_norm == 0:
-            return "stalled"
-        if config.patience is not None and stops(config.stopping, history, config.patience):
-            return "patience"
-        if self._multiplier(self._epoch + 1) is None:
-            return "schedule"
-        return "epochs" if self._epoch >= config.epochs else None
 
     def _to_next_commit(self) -> Iterator[Event]:
         """Train up to the next epoch that is evaluated, measure it and commit it."""
@@ -156,19 +143,10 @@ class Recording:
                 raise _Found(Fault(epoch=epoch, batch=batch, found=found))
             yield Trained(epoch, examples)
 
-    def _multiplier(self, epoch: int) -> float | None:
-        """Return what the schedule makes of the learning rate in an epoch; None ends the run."""
-        scored = [
-            Scored(row.epoch, row.validation_accuracy)
-            for row in self._history
-            if row.validation_accuracy is not UNSET
-        ]
-        return self._config.schedule.multiplier(epoch, self._config.epochs, scored)
-
     def _learning_rate(self, epoch: int) -> float | None:
         if self._config.learning_rate is None:
             return None
-        return self._config.learning_rate * (self._multiplier(epoch) or 0.0)
+        return self._config.learning_rate * (_multiplier(self._config, self._history, epoch) or 0.0)
 
     def _measure(self, epoch: int) -> Row:
         """Return the epoch's row.
@@ -217,6 +195,31 @@ class Recording:
 
     def _log(self, line: str) -> None:
         self._writer.log(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}")
+
+
+def ending(config: Config, history: Sequence[Row]) -> Reason | None:
+    """Return why training is over, or None while it is not: a function of the history."""
+    if not history:
+        return None
+    if _has_converged(config, history[-1]):
+        return "converged"
+    if history[-1].step_norm == 0:
+        return "stalled"
+    if config.patience is not None and stops(config.stopping, history, config.patience):
+        return "patience"
+    if _multiplier(config, history, history[-1].epoch + 1) is None:
+        return "schedule"
+    return "epochs" if history[-1].epoch >= config.epochs else None
+
+
+def _multiplier(config: Config, history: Sequence[Row], epoch: int) -> float | None:
+    """Return what the schedule makes of the learning rate in an epoch; None ends the run."""
+    scored = [
+        Scored(row.epoch, row.validation_accuracy)
+        for row in history
+        if row.validation_accuracy is not UNSET
+    ]
+    return config.schedule.multiplier(epoch, config.epochs, scored)
 
 
 def _has_converged(config: Config, row: Row) -> bool:

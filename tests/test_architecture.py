@@ -24,7 +24,7 @@ ORDER = [
     *("nn", "optim", "datasets"),
     *("training", "config", "store"),
     *("assembly", "recording", "experiment", "verification"),
-    *("analysis", "report", "reproduction", "sweep", "tune"),
+    *("analysis", "report", "reproduction", "sweep", "search", "tune"),
     "cli",
 ]
 """A part imports parts that stand before it, and itself (design.md, section 5)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import stat
@@ -28,6 +29,24 @@ def read(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> Config:
     DiskError when the file is there and cannot be read.
     """
     return parse(_content(Path(path), os.fspath(path)), os.fspath(path), settings)
+
+
+def document(path: str | os.PathLike[str]) -> Document:
+    """Return what a YAML file says, its keys and values not looked at yet.
+
+    Raises: ConfigError where it is no YAML mapping; DiskError when it cannot be read.
+    """
+    return reader.parse(_content(Path(path), os.fspath(path)), os.fspath(path))
+
+
+def overridden(base: Document, given: Sequence[overrides.Override]) -> Config:
+    """Return the config of a document with overrides put over it; the document stays as it is.
+
+    Raises: ConfigError with every problem.
+    """
+    if base.problems:  # what could not be read is marked by its identity, which no copy keeps
+        raise problem.error(base.problems)
+    return _config(copy.deepcopy(base), copy.deepcopy(given))
 
 
 def parse(content: bytes | str, source: str, settings: Sequence[str] = ()) -> Config:
