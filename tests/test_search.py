@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import signal
+import subprocess
 import sys
+import textwrap
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 needs_optuna = pytest.mark.skipif(find_spec("optuna") is None, reason="Optuna is not installed")
 TPE = pytest.param("tpe", marks=needs_optuna)
 
+ROOT = Path(__file__).parent.parent
 RATE = "learning_rate=log-uniform(0.01, 10)"
 LAMBDA = "lambda=uniform(0, 2)"
 KINDS = "uniform, log-uniform, integers, choice"
@@ -433,6 +438,49 @@ def test_the_picture_goes_where_it_is_asked_for(bench: Bench, ending: str) -> No
 def test_curves_are_drawn_as_compare_draws_them(bench: Bench) -> None:
     said = search(bench, "--trials", "2", "--curves", "-q")
     assert "      training cost\n" in said.out
+
+
+# The documentation.
+
+
+def section() -> str:
+    text = (ROOT / "docs" / "tuning.md").read_text("utf-8")
+    return text.split("## Automated search\n")[1].split("\n## ")[0]
+
+
+def ranked(out: str) -> set[tuple[str, ...]]:
+    """Return what a table says on any machine: the trials, without the accuracies they came to."""
+    rows = [line.split() for line in textwrap.dedent(out).strip().split("\n\n")[0].splitlines()]
+    return {tuple(row[:3]) for row in rows}
+
+
+def test_the_documented_search_prints_what_is_shown(bench: Bench) -> None:
+    command, shown = section().split("<!-- output: search -->\n")
+    shown = shown.split("<!-- end -->")[0]
+    shutil.copytree(ROOT / "configs", bench.folder / "configs")
+    words = shlex.split(command[command.index("    nnexp") :].replace("\\\n", " "))
+    assert words[0] == "nnexp"
+    said = bench(*words[1:], "-q")
+    assert said.code == 0
+    assert (bench.folder / "search.png").exists()
+    assert ranked(said.out) == ranked(shown)
+    assert len(ranked(shown)) == 11
+    for line in ("9 trials (random, seed 0), 105,000 training examples seen", "A  runs/", "B is "):
+        assert (line in said.out, line in shown) == (True, True)
+
+
+@needs_optuna
+def test_the_documented_python_runs(bench: Bench) -> None:
+    script = textwrap.dedent(section().split("From Python:\n")[1])
+    (bench.folder / "example.py").write_text(script)
+    (bench.folder / bench.config("my.yaml", epochs=1)).touch()
+    done = subprocess.run(
+        [sys.executable, "example.py"], check=True, capture_output=True, text=True
+    )
+    rate, score, examples = map(float, done.stdout.split())
+    assert 0.01 <= rate <= 10
+    assert 0 < score <= 1
+    assert examples == 20 * 3 * 200
 
 
 # What cannot be done.
