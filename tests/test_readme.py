@@ -131,6 +131,13 @@ def test_the_comparison_shows_the_differing_key_and_the_curves(workbench: Path) 
     assert (workbench / "curves.png").stat().st_size > 10_000
 
 
+def test_the_search_ends_with_a_verdict(workbench: Path) -> None:
+    (line,) = (block for block in blocks("sh") if "nnexp search" in block)
+    out = shell(line, workbench).stdout
+    assert "9 trials (random, seed 0), 21,000 training examples seen" in out
+    assert "\ntest accuracy, best epoch: " in out
+
+
 def test_every_command_and_exit_code_is_named() -> None:
     for command in COMMANDS:
         assert f"`nnexp {command}" in README

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shlex
 import shutil
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nnexp.search import definition, halving, methods, picture, searching, space
+from nnexp.search import definition, halving, methods, picture, searching, space, trials
 from nnexp.sweep import axes
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ def names(bench: Bench, runs: str = "runs") -> list[str]:
     return sorted(run.name for run in (bench.folder / runs).iterdir())
 
 
-def points(method: str, trials: int, scores: list[float] | None = None) -> list[space.Values]:
+def points(method: str, count: int, scores: list[float] | None = None) -> list[space.Values]:
     """Return what a method asks for when the points come to these scores."""
     found = space.read([RATE, "hidden=[[5], [7]]", "batch_size=integers(5, 20)"])
-    asked: methods.Method = methods.method(method, found, trials, seed=3)  # type: ignore[arg-type]
-    told = iter(scores or [0.5] * trials)
+    asked: methods.Method = methods.method(method, found, count, seed=3)  # type: ignore[arg-type]
+    told = iter(scores or [0.5] * count)
     made = []
     while (values := asked.ask()) is not None:
         made.append(values)
@@ -92,6 +93,14 @@ def test_tpe_goes_by_the_scores_once_it_has_ten() -> None:
 
 
 @needs_optuna
+def test_tpe_takes_a_key_with_one_value() -> None:
+    asked = methods.method("tpe", space.read(["hidden=[[5]]", LAMBDA]), 12, 0)
+    while (values := asked.ask()) is not None:
+        assert values[0] == [5]
+        asked.tell(values[1])
+
+
+@needs_optuna
 def test_tpe_takes_what_diverged_for_the_worst() -> None:
     asked = methods.method("tpe", space.read([RATE]), 40, 0)
     rates = []
@@ -116,7 +125,7 @@ def test_a_grid_has_every_choice_and_no_more_levels_than_there_are_integers() ->
 
 
 @pytest.mark.parametrize(
-    ("trials", "epochs", "factor", "expected"),
+    ("count", "epochs", "factor", "expected"),
     [
         (27, 27, 3, [(27, 1), (9, 3), (3, 9), (1, 27)]),
         (20, 30, 3, [(20, 4), (6, 10), (2, 30)]),
@@ -125,8 +134,8 @@ def test_a_grid_has_every_choice_and_no_more_levels_than_there_are_integers() ->
         (9, 1, 3, [(9, 1)]),
     ],
 )
-def test_rungs(trials: int, epochs: int, factor: int, expected: list[tuple[int, int]]) -> None:
-    assert halving.rungs(trials, epochs, factor) == expected
+def test_rungs(count: int, epochs: int, factor: int, expected: list[tuple[int, int]]) -> None:
+    assert halving.rungs(count, epochs, factor) == expected
 
 
 def test_a_range_on_the_command_line_is_one_of_a_file(tmp_path: Path) -> None:
@@ -240,6 +249,7 @@ def test_what_diverges_is_the_worst_and_its_other_seeds_are_spared(bench: Bench)
     )
     assert [each["trial"] for each in found["trials"]] == [2, 1]
     assert [len(each["runs"]) for each in found["trials"]] == [2, 1]
+    assert len(names(bench)) == 2 + 2 + 1  # the config as given has two of its own
     assert found["trials"][1]["validation_accuracy"] == {"mean": None, "values": [None]}
     assert found["trials"][1]["examples"] == [200]
 
@@ -324,6 +334,20 @@ def test_what_stops_before_a_rung_needs_no_further_training(bench: Bench) -> Non
     assert found["trials"][0]["test_accuracy"]["mean"] is not None
 
 
+def test_what_was_trained_further_ranks_first_under_halving(bench: Bench) -> None:
+    """The config as given may have been passed by a trial that was then left behind."""
+    defined = definition.define("tiny.yaml", [RATE], trials=3, factor=3)
+    given = trials.Outcome(
+        defined.trial(0, None, Path("runs")), 3, (trials.Standing(3, 600, 0.5, 0.5),)
+    )
+    left = trials.Outcome(
+        defined.trial(1, (0.1,), Path("runs")), 1, (trials.Standing(1, 200, 0.6, None),)
+    )
+    assert searching.Found(defined, given, [left]).ranked == [given, left]
+    assert searching.Found(defined._replace(factor=None), given, [left]).ranked == [left, given]
+    assert not (bench.folder / "runs").exists()
+
+
 # A kill anywhere.
 
 
@@ -386,6 +410,16 @@ def test_a_signal_says_where_it_stopped(bench: Bench) -> None:
         "stopped in config as given; what is committed is safe; "
         "the same command goes on from there\n"
     )
+
+
+def test_a_trial_that_another_process_trains_is_left_to_it(bench: Bench) -> None:
+    search(bench, "--trials", "2", "--halving", "--factor", "2", "--epochs", "9", "-q")
+    run = next(each for each in bench.folder.glob("runs/*") if not (each / "result.json").exists())
+    with (run / "LOCK").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = search(bench, "--trials", "2", "--epochs", "9", "-q")
+    assert (said.code, said.out) == (4, "")
+    assert f"{run.name}: " in said.err
 
 
 def test_a_damaged_trial_is_not_trained_over(bench: Bench) -> None:
@@ -496,6 +530,7 @@ def test_the_documented_python_runs(bench: Bench) -> None:
         (["--space", "lambda=[1, 2"], "the closing ']' is missing"),
         (["--space", "=uniform(1, 2)"], "a key must be a name"),
         (["--space", RATE], f"--space {RATE}: learning_rate: is searched twice"),
+        (["--space", f"lambda=log({'1, ' * 500}2)"], "…: lambda: unknown range 'log'"),
         (["--space", "seed=[1, 2]"], "seed: is not searched; --seeds says"),
         (["--space", "no.yaml"], "no.yaml: there is no such file"),
         (["--space", "lamda=[1, 2]"], "unknown key 'lamda'; did you mean 'lambda'?"),

@@ -100,8 +100,8 @@ def search(
 
     \b
     Example:
-      nnexp search my.yaml --space learning_rate=log-uniform(0.01,10) --trials 10 --epochs 5
-      nnexp search my.yaml --space space.yaml --method tpe --seeds 3
+      nnexp search my.yaml --space 'learning_rate=log-uniform(0.01,10)' --epochs 5 --seeds 3
+      nnexp search my.yaml --space space.yaml --method tpe --trials 50
 
     Trials are ranked by their best validation accuracy, the mean over seeds; test data chooses
     nothing. Each is the run that nnexp train would make, and the config as given is trained

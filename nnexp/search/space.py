@@ -11,10 +11,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from nnexp.checks import printable
 from nnexp.config import load, reader
 from nnexp.config.document import Document
 from nnexp.config.overrides import Override
-from nnexp.config.problem import Place, Problem, error, refusal
+from nnexp.config.problem import Place, error, refusal
+from nnexp.config.wording import shortened
 from nnexp.errors import ConfigError, UsageError
 from nnexp.sweep import axes
 from nnexp.sweep.axes import Range
@@ -93,7 +95,7 @@ def read(sources: Sequence[str]) -> Space:
 
 def _setting(setting: str) -> Iterator[Dimension]:
     key, _, text = setting.partition("=")
-    key, place = key.strip(), Place(f"--space {setting}", is_setting=True)
+    key, place = key.strip(), Place(f"--space {shortened(printable(setting))}", is_setting=True)
     axes.check_key(key, place)
     call = _CALL.fullmatch(text)
     found = reader.read(f"{{{call[1]}: [{call[2]}]}}" if call else text, place)
@@ -118,7 +120,7 @@ def _file(path: str) -> Iterator[Dimension]:
 def _dimension(key: str, document: Document) -> Dimension:
     if key == "seed":
         message = "is not searched; --seeds says which seeds each trial is trained with"
-        raise error([Problem(document.place((key,)), (key,), message)])
+        raise refusal(document.place((key,)), message, (key,))
     tree = document.root[key]
     if isinstance(tree, list):
         tree = {"choice": tree}

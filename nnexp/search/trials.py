@@ -83,16 +83,14 @@ def train(
     Raises: what experiment.train raises, but for DivergedError.
     """
     for config, run in zip(trial.configs, trial.runs, strict=True):
-        found = standing(config, run, epoch)
-        if found is None:
-            until = epoch if epoch < config.epochs else None
-            try:
-                yield from experiment.events(
-                    config, run, until=until, heartbeat=heartbeat, source=source
-                )
-            except DivergedError:
-                return
-        elif found.accuracy is None:
+        if standing(config, run, epoch) is not None:
+            continue
+        until = epoch if epoch < config.epochs else None
+        try:
+            yield from experiment.events(
+                config, run, until=until, heartbeat=heartbeat, source=source
+            )
+        except DivergedError:
             return
 
 
