@@ -20,6 +20,7 @@ from nnexp.errors import InterruptedRunError, NnexpError
 
 COMMANDS = {
     "train": "train a config: metrics and checkpoints in a run directory",
+    "search": "search a space of configs: at random, on a grid, or with TPE",
     "inspect": "say what to expect of a config before training: z, saturation, gradients",
     "sweep": "train many configs made from one, in parallel, and rank them",
     "show": "show one run: config, metrics, how its cost went, what it mixes up",
