@@ -283,6 +283,10 @@ def test_what_is_damaged_is_left_out_and_told(bench: Bench, run: str, file: str,
     assert ("Training cost" in said.out) == (file != "metrics.jsonl")
     assert said.err.startswith(f"{run}/{file}: is ")
     assert json.loads(bench("show", run, "--json").out)["problems"] == [said.err.strip()]
+    config = f"{run}/config.yaml"
+    again = bench("train", config, "--name", "images", "--restart", "-q")
+    assert (again.code, bench("show", run).code) == (0, 0)
+    assert again.err.startswith(f"warning: {said.err.strip()}; it is now {run}.damaged-1")
 
 
 def test_no_run_at_all(bench: Bench) -> None:
