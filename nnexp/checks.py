@@ -37,6 +37,15 @@ def is_run_name(name: str) -> bool:
     return NAME.fullmatch(name) is not None
 
 
+_SEEDED = re.compile(r"(.+)-s\d{1,18}", re.ASCII)
+
+
+def without_seed(name: str) -> str:
+    """Return what a run's name has in common with those of its config's other seeds."""
+    match = _SEEDED.fullmatch(name)
+    return match[1] if match else name
+
+
 LONGEST = 1000
 """Characters of a line: enough for any message about any path that is not made to annoy."""
 

@@ -212,14 +212,14 @@ def test_no_common_seeds_are_compared_by_welch(bench: Bench) -> None:
 
 def test_noise_is_called_noise_and_how_many_seeds_would_tell(many: Bench) -> None:
     said = verdict(many, "runs/a", "runs/c")
-    assert "~ inside the noise: +0.00 ± 1.24; " in said
+    assert "~ inside the noise: +0.00 ± 1.24 points; " in said
     assert said.endswith("seeds would tell a difference of that size")
 
 
 def test_several_are_corrected_by_holm(many: Bench) -> None:
     out = many("compare", "runs/a", "runs/b", "runs/c").out
     assert "B is better: +2.00 ± 0.88 points (5 seeds, p = 0.006 after Holm)" in out
-    assert "C: ~ inside the noise: +0.00 ± 1.24 (5 seeds, p = 1.000 after Holm)" in out
+    assert "C: ~ inside the noise: +0.00 ± 1.24 points (5 seeds, p = 1.000 after Holm)" in out
     row = next(line for line in out.splitlines() if line.startswith("best validation"))
     assert " ".join(row.split()[3:]) == "90.80 ± 0.84 92.80 ± 1.10 + 90.80 ± 0.84 ~"
 
@@ -312,6 +312,8 @@ def test_other_data_is_said(bench: Bench) -> None:
         ("B.validation_accuracy >= A.validation_accuracy", 0),
         ("B.validation_accuracy - A.validation_accuracy > 0.0199", 0),
         ("B.validation_accuracy>A.validation_accuracy+0.0201", 7),
+        ("B.validation_accuracy - A.validation_accuracy > 1.99%", 0),
+        ("B.validation_accuracy - A.validation_accuracy > 2.01 %", 7),
         ("2*A.epochs == 2", 0),
         ("A.epochs_to_90 + 1 <= -1 + 3e0", 0),
         ("A.epochs_to_97.5 >= 0", 7),  # nobody reached it
@@ -323,6 +325,11 @@ def test_a_claim_holds_or_exits_7(many: Bench, claim: str, code: int) -> None:
     assert said.code == code
     assert (claim in said.err) == (code == 7)
     assert said.out.endswith(f"{PAIRED}\n")
+
+
+def test_a_claim_on_what_nobody_has_says_so(many: Bench) -> None:
+    said = many("compare", "runs/a", "runs/b", "--check", "A.epochs_to_97.5 < 3")
+    assert said.err == "does not hold: A.epochs_to_97.5 < 3 (no value against 3)\n"
 
 
 @pytest.mark.parametrize(
@@ -338,6 +345,9 @@ def test_a_claim_holds_or_exits_7(many: Bench, claim: str, code: int) -> None:
         ("> 0", "a side of it is empty"),
         ("1 * > 0", "is not understood"),
         ("2 A.epochs > 0", "is not understood"),
+        ("2% A.epochs > 0", "is not understood"),
+        ("A.epochs% > 0", "'%' is not understood"),
+        ("B.best_validation_accuracy > 0", "did you mean 'validation_accuracy'?"),
     ],
 )
 def test_a_claim_that_is_none_exits_2_before_anything_is_said(
@@ -364,6 +374,7 @@ def test_csv_has_a_row_for_each_experiment_and_metric(many: Bench) -> None:
 
 def test_markdown_has_the_tables(many: Bench) -> None:
     out = many("compare", "runs/a", "runs/b", "--markdown").out
+    assert out.startswith("|  | run | seeds | status |\n| --- | --- | --- | --- |\n| A | runs/a |")
     assert "| config | A | B |\n| --- | ---: | ---: |\n| learning\\_rate | 0.5 | 1.0 |\n" in out
     assert (
         "| best validation accuracy | 90.80 ± 0.84 | 92.80 ± 1.10 | +2.00 ± 0.88 | better |" in out
@@ -463,6 +474,13 @@ def test_a_picture_that_cannot_be_is_all_that_is_said(
         (
             ("runs/a", "tiny.yaml"),
             "tiny.yaml: there is no such run, nor runs of this name with -s and a seed",
+        ),
+        (
+            ("b", "runs/a"),
+            (
+                "b: there is no such run, nor runs of this name with -s and a seed; "
+                "did you mean runs/b?"
+            ),
         ),
         (("runs/a", "runs/x*"), "runs/x*: no run's name fits"),
         (("runs/a", "runs/b", "./runs/a"), "runs/a: is named twice"),

@@ -34,8 +34,8 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
       nnexp report runs/A
 
     Runs and experiments are named as compare's, and the first is the baseline; one alone is
-    shown without a verdict. The file holds all it needs: it opens offline, prints, and can be
-    passed on.
+    shown without a verdict; so is a metric's KEY. The file holds all it needs: it opens offline,
+    prints, and can be passed on.
     """
     from nnexp.analysis import comparison, experiments
     from nnexp.errors import UsageError
