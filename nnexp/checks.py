@@ -8,6 +8,9 @@ NAME_LENGTH = 100
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME_LENGTH - 1}}}", re.ASCII)
 
 
+MOST_CLASSES = 10_000
+"""A class is an output neuron: more than this is a misread column, not a classifier."""
+
 MOST_SEEDS = 100_000
 _SEEDS = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
 

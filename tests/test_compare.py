@@ -224,6 +224,18 @@ def test_several_are_corrected_by_holm(many: Bench) -> None:
     assert " ".join(row.split()[3:]) == "90.80 ± 0.84 92.80 ± 1.10 + 90.80 ± 0.84 ~"
 
 
+def test_what_was_not_tested_has_no_mark_beside_several(many: Bench) -> None:
+    out = many("compare", "runs/a-s0", "runs/b-s0", "runs/c-s0").out
+    row = next(line for line in out.splitlines() if line.startswith("best validation"))
+    assert row.split()[3:] == ["90.00", "91.00", "91.00"]
+
+
+def test_what_is_identical_has_its_mark_beside_several(many: Bench) -> None:
+    out = many("compare", "runs/a", "runs/b", "runs/c").out
+    row = next(line for line in out.splitlines() if line.startswith("last validation cost"))
+    assert " ".join(row.split()[3:]) == "1.0000 ± 0.0000 1.0000 ± 0.0000 = 1.0000 ± 0.0000 ="
+
+
 def test_a_level_that_not_all_reach_has_no_verdict(many: Bench) -> None:
     out = many("compare", "runs/a", "runs/b").out
     row = next(line for line in out.splitlines() if line.startswith("epochs to 93 %"))
@@ -261,6 +273,24 @@ def test_the_commands_that_train_more_seeds_do(bench: Bench) -> None:
     for command in commands:
         assert bench(*command, "-q").code == 0
     assert "(5 seeds" in bench("compare", *(run.removesuffix("-s0") for run in runs)).out
+
+
+def test_more_seeds_are_named_as_those_that_there_are(bench: Bench) -> None:
+    """A name may itself end like a seed's, and runs of one config need not share one."""
+    seeds(bench, "a-s0", ending(0.90, 0.91))
+    seeds(bench, "x", {0: [(1.0, 0.91)]}, "learning_rate=1")
+    seeds(bench, "y", {1: [(1.0, 0.93)]}, "learning_rate=1")
+    out = bench("compare", "runs/a-s0", "runs/x-s0", "runs/y-s1").out
+    lines = [line for line in out.splitlines() if line.startswith("  nnexp train")]
+    assert [line.split()[4] for line in lines] == ["a-s0", "x"]
+
+
+def test_no_seeds_are_advised_where_no_number_would_do(bench: Bench) -> None:
+    seeds(bench, "a", ending(0.9000, 0.9000))
+    seeds(bench, "b", ending(0.9500, 0.8501), "learning_rate=1")
+    out = bench("compare", "runs/a", "runs/b").out
+    assert "more than 10,000 would do" in out
+    assert "train more seeds" not in out
 
 
 def test_seconds_are_shown_where_every_epoch_has_its_time(bench: Bench) -> None:

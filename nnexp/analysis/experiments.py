@@ -39,6 +39,11 @@ class Experiment(NamedTuple):
         """The runs' seeds."""
         return tuple(map(seed, self.runs))
 
+    @property
+    def stems(self) -> list[str]:
+        """Its runs' names without ``-s`` and their own seed, each once."""
+        return list(dict.fromkeys(run.name.removesuffix(f"-s{seed(run)}") for run in self.runs))
+
 
 def seed(run: Run) -> int:
     """Return a run's seed."""

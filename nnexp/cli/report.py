@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import click
@@ -44,7 +45,7 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
 
     if output.suffix not in {".html", ".htm"}:
         raise UsageError(f"{output}: a report's name ends in .html")
-    if not output.parent.is_dir():
+    if not stat.S_ISDIR(disk.mode(output.parent)):
         raise UsageError(f"{output.parent}: there is no such folder")
     compared = comparison.compare(experiments.gather(places), metric)
     content = page(compared).encode("utf-8")

@@ -101,6 +101,8 @@ class Run:
             raise CorruptError(f"{path}: is damaged: {error.problems[0]}") from error
         if canonical.digest(config) != self.record.config_sha256:
             raise CorruptError(f"{path}: is damaged: its config does not fit its checksum")
+        if config.data.classes and len(config.data.classes) != self.record.data.classes:
+            raise CorruptError(f"{path}: is damaged: its config has other classes than its data")
         return config
 
     @property
