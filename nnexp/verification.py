@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from nnexp.config import encoding
 from nnexp.config import load as load_config
 from nnexp.config.model import Config
 from nnexp.datasets.loading import load
@@ -61,8 +62,11 @@ def task(recorded: Run) -> Task:
 def _check_copy(recorded: Run) -> None:
     """Refuse a run whose config.yaml would train something else."""
     path = recorded.path / CONFIG
+    content = disk.read(path, encoding.MAX_BYTES)
+    if content is None:
+        raise CorruptError(f"{path}: is missing")
     try:
-        same = load_config.read(path) == recorded.config
+        same = load_config.parse(content, str(path)) == recorded.config
     except ConfigError as error:
         raise CorruptError(f"{path}: is damaged: {error.problems[0]}") from error
     if not same:

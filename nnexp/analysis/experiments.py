@@ -124,7 +124,7 @@ def _check(parts: Sequence[Sequence[Run]]) -> None:
     seen: set[Path] = set()
     for run in (run for part in parts for run in part):
         with disk.errors(run.path):
-            place = run.path.resolve()
+            place = run.path.resolve(strict=True)
         if place in seen:
             raise UsageError(f"{run.path}: is named twice")
         seen.add(place)
