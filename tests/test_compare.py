@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import binomtest
 
 from nnexp.analysis.metrics import METRICS
+from nnexp.report import tables
 from nnexp.store.lock import Lock
 from nnexp.store.records import RunRecord
 from nnexp.store.sealed import seal, unseal
@@ -398,6 +399,7 @@ def test_markdown_has_the_tables(many: Bench) -> None:
     assert (
         "| best validation accuracy | 90.80 ± 0.84 | 92.80 ± 1.10 | +2.00 ± 0.88 | better |" in out
     )
+    assert tables.escaped("~&lt;b>`\x1b") == "\\~\\&lt;b\\>\\`\\\\x1b"
 
 
 def test_one_form_at_a_time(many: Bench) -> None:
