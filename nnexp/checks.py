@@ -40,6 +40,11 @@ def is_run_name(name: str) -> bool:
     return NAME.fullmatch(name) is not None
 
 
+def stem(name: str, seed: int | None) -> str:
+    """Return a run's name without ``-s`` and its own seed: what it shares with other seeds'."""
+    return name.removesuffix(f"-s{seed}")
+
+
 LONGEST = 1000
 """Characters of a line: enough for any message about any path that is not made to annoy."""
 
