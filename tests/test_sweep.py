@@ -487,7 +487,8 @@ def test_the_slurm_script_passes_the_warning_on_and_goes_back_into_the_queue(ben
 def test_on_a_terminal_a_table_lives_and_goes(bench: Bench) -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, 0x5414, b"\x28\x00\x78\x00\x00\x00\x00\x00")  # 40 lines of 120 columns
-    arguments = ("sweep", "tiny.yaml", "--grid", "lambda=0,1", "--set", "epochs=300")
+    monitored = "monitor=[train, validation],[train, validation, test]"  # looks like rich's markup
+    arguments = ("sweep", "tiny.yaml", "--grid", monitored, "--set", "epochs=300")
     process = bench.start(*arguments, "--set", "patience=null", "-j", "2", stderr=theirs)
     os.close(theirs)
     shown = b""
@@ -503,7 +504,7 @@ def test_on_a_terminal_a_table_lives_and_goes(bench: Bench) -> None:
     assert len(runs_of(out)) == 2
     assert "2 trials: 0 done, 2 running" in text
     assert re.search(r"best so far: validation \d+\.\d\d %, tiny-", text)
-    assert re.search(r"\d+/300", text)
+    assert re.search(r"tiny-\S+ +\[train, validation\] +0 +\d+/300", text)
     assert "about" in text
     assert "[1/2]" not in text
 

@@ -170,7 +170,9 @@ def _live() -> Any:  # noqa: ANN401 - rich's own type
     from rich.console import Console
     from rich.live import Live
 
-    console = Console(file=Told(), force_terminal=True, highlight=False)  # type: ignore[arg-type]
+    # What stands in brackets is a config's list, not rich's markup.
+    plain = {"highlight": False, "markup": False, "emoji": False}
+    console = Console(file=Told(), force_terminal=True, **plain)  # type: ignore[arg-type]
     # No thread that refreshes: trials are forked from this process, which must have but one.
     return Live(
         "",
