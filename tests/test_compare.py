@@ -403,8 +403,10 @@ def test_markdown_has_the_tables(many: Bench) -> None:
 
 
 def test_one_form_at_a_time(many: Bench) -> None:
-    code, out, err = many("compare", "runs/a", "runs/b", "--csv", "--json")
-    assert (code, out, err) == (2, "", "--csv, --markdown and --json: choose one of them\n")
+    for forms in (("--csv", "--json"), ("--curves", "--markdown")):
+        code, out, err = many("compare", "runs/a", "runs/b", *forms)
+        told = "--csv, --markdown, --json and --curves: choose one of them\n"
+        assert (code, out, err) == (2, "", told)
 
 
 def test_curves_in_the_terminal_fit_into_80_columns(two: Bench) -> None:
