@@ -49,6 +49,11 @@ def without_seed(name: str) -> str:
     return match[1] if match else name
 
 
+def stem(name: str, seed: int | None) -> str:
+    """Return a run's name without ``-s`` and its own seed: what it shares with other seeds'."""
+    return name.removesuffix(f"-s{seed}")
+
+
 LONGEST = 1000
 """Characters of a line: enough for any message about any path that is not made to annoy."""
 

@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import binomtest
 
 from nnexp.analysis.metrics import METRICS
+from nnexp.report import tables
 from nnexp.store.lock import Lock
 from nnexp.store.records import RunRecord
 from nnexp.store.sealed import seal, unseal
@@ -409,11 +410,14 @@ def test_markdown_has_the_tables(many: Bench) -> None:
     assert (
         "| best validation accuracy | 90.80 ± 0.84 | 92.80 ± 1.10 | +2.00 ± 0.88 | better |" in out
     )
+    assert tables.escaped("~&lt;b>`\x1b") == "\\~\\&lt;b\\>\\`\\\\x1b"
 
 
 def test_one_form_at_a_time(many: Bench) -> None:
-    code, out, err = many("compare", "runs/a", "runs/b", "--csv", "--json")
-    assert (code, out, err) == (2, "", "--csv, --markdown and --json: choose one of them\n")
+    for forms in (("--csv", "--json"), ("--curves", "--markdown")):
+        code, out, err = many("compare", "runs/a", "runs/b", *forms)
+        told = "--csv, --markdown, --json and --curves: choose one of them\n"
+        assert (code, out, err) == (2, "", told)
 
 
 def test_curves_in_the_terminal_fit_into_80_columns(two: Bench) -> None:

@@ -84,6 +84,7 @@ def test_the_text_fits_in_80_columns_and_is_plain(bench: Bench, run: str) -> Non
     text = bench("show", run).out
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
+    assert all(line == line.rstrip() for line in text.splitlines())
 
 
 def test_the_matrix_and_the_accuracies_are_what_predictions_npz_says(

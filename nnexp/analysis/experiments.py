@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nnexp.checks import without_seed
+from nnexp.checks import stem, without_seed
 from nnexp.errors import UsageError
 from nnexp.store import disk, listing
 from nnexp.store.run import RUN, USUAL, Run, at
@@ -42,7 +42,7 @@ class Experiment(NamedTuple):
     @property
     def stems(self) -> list[str]:
         """Its runs' names without ``-s`` and their own seed, each once."""
-        return list(dict.fromkeys(run.name.removesuffix(f"-s{seed(run)}") for run in self.runs))
+        return list(dict.fromkeys(stem(run.name, seed(run)) for run in self.runs))
 
 
 def seed(run: Run) -> int:

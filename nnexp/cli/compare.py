@@ -67,8 +67,8 @@ def compare(
     from nnexp.analysis import claims, comparison, experiments
     from nnexp.errors import CheckFailedError, UsageError
 
-    if sum((as_csv, as_markdown, as_json)) > 1:
-        raise UsageError("--csv, --markdown and --json: choose one of them")
+    if sum((as_csv, as_markdown, as_json)) + curves > 1:
+        raise UsageError("--csv, --markdown, --json and --curves: choose one of them")
     gathered = experiments.gather(places)
     if len(gathered) == 1:
         raise UsageError(f"{gathered[0].place}: is one experiment; name another to compare it with")

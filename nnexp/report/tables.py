@@ -26,4 +26,4 @@ def as_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int 
 
 def escaped(text: str) -> str:
     """Return text that Markdown shows as it stands."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in printable(text)).strip()
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#&~" else c for c in printable(text)).strip()

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from nnexp.checks import MOST_CLASSES, NAME
 from nnexp.store.sealed import SCHEMA
-from nnexp.training.history import Fingerprint, Row
+from nnexp.training.history import Fingerprint, Fraction, Row
 
 Size = Annotated[int, Meta(ge=0, le=1 << 40)]
 
@@ -66,7 +66,7 @@ class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     best: Row | None
     final: Row | None
     test_cost: float | None
-    test_accuracy: float | None
+    test_accuracy: Fraction | None
     fault: Fault | None
     files: dict[str, str]
     """The sha256 of the run's other immutable files."""

@@ -339,6 +339,7 @@ CASES: dict[str, Case] = {
     "result: a wrong row": Case(result_json(best={"epoch": 0}), "is damaged", DAMAGED, True),
     "result: a cost alone": Case(result_json(test_accuracy=None), "", READ, True),
     "result: an accuracy alone": Case(result_json(test_cost=None), "", READ, True),
+    "result: more than all": Case(result_json(test_accuracy=1.5), "is damaged", DAMAGED, True),
     "result: half diverged": Case(
         result_json(reason="diverged"), "reason and fault contradict", DAMAGED, True
     ),
@@ -368,8 +369,14 @@ CASES: dict[str, Case] = {
         rows(lambda row: row.update(train_cost=1.7e308, validation_cost=1.7e308)), "", READ
     ),
     "metrics: huge, up and down": Case(rows(alternating), "", READ),
-    "metrics: huge parts": Case(
-        rows(lambda row: row.update(train_accuracy=1.7e308, saturation=[1.7e308])), "", READ
+    "metrics: huge norms": Case(
+        rows(lambda row: row.update(weight_norms=[1.7e308], gradient_norms=[1.7e308])), "", READ
+    ),
+    "metrics: more than all": Case(
+        rows(lambda row: row.update(validation_accuracy=1.5)), "metrics.jsonl", ROWS | CHECKPOINT
+    ),
+    "metrics: fewer than no neuron": Case(
+        rows(lambda row: row.update(saturation=[0.5, -1.0])), "metrics.jsonl", ROWS | CHECKPOINT
     ),
     "metrics: not in every row": Case(
         rows(lambda row: row.pop("validation_accuracy") if row["epoch"] == 1 else None),
