@@ -88,16 +88,18 @@ def events(
     until: int | None = None,
     heartbeat: Callable[[], None] = lambda: None,
     against: Run | None = None,
+    dataset: Dataset | None = None,
 ) -> Iterator[Event]:
     """Do what train does, and yield what happens. Raises what train raises.
 
     A heartbeat is called within long steps; it may raise to end the training. Where the run
     given as ``against`` had other training examples in number and the same λ, that is warned of.
+    Who trains many configs on the same data may load it once and give it as ``dataset``.
     """
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     threads = ThreadpoolController()
-    with closing(_events(config, run, until, heartbeat, against)) as steps:
+    with closing(_events(config, run, until, heartbeat, against, dataset)) as steps:
         while True:
             # One thread, for the same bytes anywhere. What is not finite is found and named by
             # the training itself; NumPy's warnings add nothing. The caller is left alone.
@@ -114,11 +116,12 @@ def _events(
     until: int | None,
     heartbeat: Callable[[], None],
     against: Run | None,
+    dataset: Dataset | None,
 ) -> Generator[Event]:
     config = config_load.check(config)
     if is_done(config, run):
         return
-    dataset = load(config.data)
+    dataset = load(config.data) if dataset is None else dataset
     check_fits(config, dataset)
     assembly = Assembly(config, dataset)
     state = assembly.initial()  # what is too large is refused before anything is created

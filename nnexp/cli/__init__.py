@@ -21,6 +21,7 @@ from nnexp.errors import InterruptedRunError, NnexpError
 COMMANDS = {
     "train": "train a config: metrics and checkpoints in a run directory",
     "inspect": "say what to expect of a config before training: z, saturation, gradients",
+    "find-rate": "find the learning rate up to which the training cost falls",
     "show": "show one run: config, metrics, how its cost went, what it mixes up",
     "compare": "say what differs between experiments, and whether that is real",
     "evaluate": "measure runs on validation or test data, and their vote",
@@ -31,7 +32,7 @@ COMMANDS = {
     "init": "write a commented config to start from",
     "schema": "print the config's JSON Schema, for editors",
 }
-"""The commands in the order of their use; each is in the module of its name."""
+"""The commands in the order of their use; each is in the module of its name, - written _."""
 
 ONE_THREAD = (
     "OPENBLAS_NUM_THREADS",
@@ -56,9 +57,10 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"nnexp.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f"nnexp.cli.{name}"), name)
         if not isinstance(command, click.Command):
-            raise TypeError(f"nnexp.cli.{cmd_name}.{cmd_name} is no command")
+            raise TypeError(f"nnexp.cli.{name}.{name} is no command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
