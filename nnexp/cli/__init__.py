@@ -21,6 +21,7 @@ from nnexp.errors import InterruptedRunError, NnexpError
 COMMANDS = {
     "train": "train a config: metrics and checkpoints in a run directory",
     "inspect": "say what to expect of a config before training: z, saturation, gradients",
+    "tune": "choose hyper-parameters the chapter's way, with the reasons for each",
     "find-rate": "find the learning rate up to which the training cost falls",
     "show": "show one run: config, metrics, how its cost went, what it mixes up",
     "compare": "say what differs between experiments, and whether that is real",

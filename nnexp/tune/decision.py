@@ -13,6 +13,8 @@ class Curve(NamedTuple):
     x: Sequence[float]
     y: Sequence[float]
     chosen: bool = False
+    line: bool = True
+    """Its points are joined."""
 
 
 class Picture(NamedTuple):

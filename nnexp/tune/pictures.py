@@ -79,7 +79,7 @@ def _draw(axes: Any, curve: Curve, colour: str, mark: str) -> None:  # noqa: ANN
     axes.plot(
         [x for x, _ in points],
         [y for _, y in points],
-        "-o",
+        "-o" if curve.line else "o",
         markersize=4 if curve.chosen else 2.5,
         linewidth=FRONT if curve.chosen else BACK,
         color=colour,
