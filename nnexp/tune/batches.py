@@ -22,6 +22,8 @@ SEEDS = 3
 EPOCHS = 20
 BEHIND = 0.01
 """A size whose best accuracy is so far below the highest does not set the level."""
+HARDLY = 1.25
+"""Times the shortest time: no later, as clocks go."""
 ARGUMENT = 100
 """The chapter's argument: so many updates of one example against one update of as many."""
 
@@ -29,7 +31,8 @@ RULE = (
     "η scaled with the size, λ as chosen, {seeds} seeds, one run at a time in one sitting; the "
     "clock counts training alone, and of the seeds' times for an epoch the median. The level is "
     "the highest mean validation accuracy that all sizes reach, those left out that end more than "
-    "{behind:g} points below the best. The fastest to the level is taken."
+    "{behind:g} points below the best. The fastest to the level is taken; "
+    "the config's own size stays if it is no more than a quarter later, which clocks hardly tell."
 )
 
 
@@ -38,8 +41,8 @@ class Timed(NamedTuple):
 
     size: int
     learning_rate: float
-    seconds: Sequence[float]
-    accuracies: Sequence[float]
+    seconds: tuple[float, ...]
+    accuracies: tuple[float, ...]
 
     @property
     def best(self) -> float:
@@ -58,11 +61,15 @@ def level(timed: Sequence[Timed]) -> float:
     return min(each.best for each in timed if each.best >= top - BEHIND)
 
 
-def fastest(timed: Sequence[Timed]) -> Timed:
-    """Return the size that is first at the level."""
+def fastest(timed: Sequence[Timed], own: int) -> Timed:
+    """Return the size that is first at the level; the config's own, if it is hardly later."""
     goal = level(timed)
-    reached = [(seconds, each) for each in timed if (seconds := each.reaches(goal)) is not None]
-    return min(reached, key=lambda pair: pair[0])[1]
+    reached = {each: seconds for each in timed if (seconds := each.reaches(goal)) is not None}
+    first = min(reached, key=lambda each: reached[each])
+    for each, seconds in reached.items():
+        if each.size == own and seconds <= HARDLY * reached[first]:
+            return each
+    return first
 
 
 def sizes(own: int, examples: int) -> list[int]:
@@ -91,7 +98,7 @@ def decide(state: State) -> None:
     argument = _argument_configs(state.quick, eta / own)
     load = _measure(state, [each for several in trials.values() for each in several] + argument)
     timed = [_timed(state, size, configs) for size, configs in trials.items()]
-    found = fastest(timed)
+    found = fastest(timed, own)
     state.threshold = state.threshold * found.size / own
     notes = [_argument(state, argument), *load]
     state.settle(
@@ -127,11 +134,11 @@ def _timed(state: State, size: int, configs: Sequence[Config]) -> Timed:
     trials = [state.trials.run(config) for config in configs]
     rate = configs[0].learning_rate or 0.0
     if any(trial.diverged for trial in trials):
-        return Timed(size, rate, [], [])
+        return Timed(size, rate, (), ())
     times = [state.sitting.seconds[trial.run.name] for trial in trials]
     epochs = [median(several) for several in zip(*times, strict=True)]
     curves = zip(*(trial.accuracies for trial in trials), strict=True)
-    return Timed(size, rate, list(accumulate(epochs)), [mean(several) for several in curves])
+    return Timed(size, rate, tuple(accumulate(epochs)), tuple(map(mean, curves)))
 
 
 def _decision(timed: Sequence[Timed], found: Timed, notes: Sequence[str]) -> Decision:
@@ -141,8 +148,8 @@ def _decision(timed: Sequence[Timed], found: Timed, notes: Sequence[str]) -> Dec
         stage=5,
         name="batch-size",
         heading="Mini-batch size",
-        answer=f"Mini-batches of {found.size}, with η = {found.learning_rate:g}: first at "
-        f"{100 * goal:.2f} % validation accuracy, after {number(seconds or 0.0)} s.",
+        answer=f"Mini-batches of {found.size}, with η = {found.learning_rate:g}: at "
+        f"{100 * goal:.2f} % validation accuracy after {number(seconds or 0.0)} s of training.",
         rule=RULE.format(seeds=SEEDS, behind=100 * BEHIND),
         header=("batch_size", "learning_rate", "to the level", "an epoch", "best validation"),
         rows=[_row(each, goal) for each in timed],

@@ -9,20 +9,22 @@ from msgspec.structs import replace
 
 from nnexp.config.model import Config
 from nnexp.errors import NnexpError
-from nnexp.tune.choice import noise
+from nnexp.tune.choice import error
 from nnexp.tune.decision import Curve, Decision, Picture
 from nnexp.tune.state import State
 from nnexp.tune.trials import Trial
 
 EPOCHS = 10
+ERRORS = 3.0
+"""Standard errors above chance from which on it is none: several trials are looked at."""
 RATES = (0.1, 1.0, 0.01)
 """Learning rates to try, after the config's own, before giving up."""
 
 RULE = (
     "Ten epochs on a quick problem, first two classes without a hidden layer, then all classes. "
-    "Better than chance is more than the largest class's share of the validation images and two "
-    "standard errors. If the config's own η and λ do not get there, λ = 0 with η = 0.1, 1 and "
-    "0.01 are tried."
+    "Better than chance is, after the last of them, more than the largest class's share of the "
+    "validation images and three standard errors. If the config's own η and λ do not "
+    "get there, λ = 0 with η = 0.1, 1 and 0.01 are tried."
 )
 
 
@@ -42,7 +44,12 @@ class Attempt(NamedTuple):
     @property
     def is_better(self) -> bool:
         """Whether something was learned."""
-        return self.trial.accuracy > self.limit
+        return self.accuracy > self.limit
+
+    @property
+    def accuracy(self) -> float:
+        """The last epoch's: the best of several would be better than chance by chance."""
+        return self.trial.accuracies[-1] if self.trial.rows and not self.trial.diverged else 0.0
 
     @property
     def row(self) -> list[str]:
@@ -52,7 +59,7 @@ class Attempt(NamedTuple):
             self.problem,
             f"{config.learning_rate:g}",
             f"{config.lambda_:g}",
-            f"{100 * self.trial.accuracy:.2f} %",
+            f"{100 * self.accuracy:.2f} %",
             f"{100 * self.chance:.2f} %",
             "yes" if self.is_better else "no",
         ]
@@ -99,10 +106,10 @@ def _attempt(state: State, name: str, config: Config) -> Attempt:
         raise ValueError("a quick problem has validation examples")
     labels = validation.labels
     chance = float(np.bincount(labels).max() / len(labels))
-    attempt = Attempt(name, trial, chance, chance + noise(chance, len(labels)) / 2)
+    attempt = Attempt(name, trial, chance, chance + ERRORS * error(chance, len(labels)))
     better = "better than chance" if attempt.is_better else "no better than chance"
     state.trials.tell(
-        f"{name}, η = {config.learning_rate:g}: {100 * trial.accuracy:.2f} %, {better} "
+        f"{name}, η = {config.learning_rate:g}: {100 * attempt.accuracy:.2f} %, {better} "
         f"({100 * chance:.2f} %)"
     )
     return attempt
@@ -111,7 +118,7 @@ def _attempt(state: State, name: str, config: Config) -> Attempt:
 def _failure(attempts: list[Attempt]) -> str:
     tried = "; ".join(
         f"{each.problem} with η = {each.trial.config.learning_rate:g}, "
-        f"λ = {each.trial.config.lambda_:g}: {100 * each.trial.accuracy:.1f} %"
+        f"λ = {each.trial.config.lambda_:g}: {100 * each.accuracy:.1f} %"
         for each in attempts
     )
     return (
@@ -123,7 +130,7 @@ def _failure(attempts: list[Attempt]) -> str:
 
 def _decision(attempts: list[Attempt], found: Attempt, wanted: str) -> Decision:
     answer = (
-        f"{100 * found.trial.accuracy:.2f} % on {found.problem}, where guessing gives "
+        f"{100 * found.accuracy:.2f} % on {found.problem}, where guessing gives "
         f"{100 * found.chance:.2f} %. The next stages work on this problem."
     )
     notes = []

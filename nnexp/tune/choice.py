@@ -39,14 +39,19 @@ def best(scores: Scores) -> float:
     return min(scores, key=lambda each: (-mean(scores[each].values()), each))
 
 
+def error(accuracy: float, examples: int) -> float:
+    """Return the standard error of an accuracy on so many examples; never nothing."""
+    p = min(max(accuracy, 1 / (examples + 1)), 1 - 1 / (examples + 1))
+    return math.sqrt(p * (1 - p) / examples)
+
+
 def noise(accuracy: float, examples: int) -> float:
     """Return how far two accuracies on so many examples may lie apart by chance.
 
     Two standard errors of the difference of two proportions; since both nets see the same
     examples, that is rather too much than too little.
     """
-    p = min(max(accuracy, 1 / (examples + 1)), 1 - 1 / (examples + 1))
-    return ERRORS * math.sqrt(2 * p * (1 - p) / examples)
+    return ERRORS * math.sqrt(2) * error(accuracy, examples)
 
 
 def standings(scores: Scores, examples: int, most_seeds: int = MOST_SEEDS) -> dict[float, Stands]:
@@ -129,8 +134,8 @@ def _before(preferred: Sequence[float], leader: float) -> Sequence[float]:
 def walk(scores: Scores, start: float, examples: int, ends: tuple[float, float]) -> float | None:
     """Return the λ to try next, by ×10 and ÷10 from a start; None: enough is known.
 
-    Up until one is worse than the best beyond the noise; down until one is no better than the
-    one before it, since still smaller ones change less and less.
+    Up until one is worse than the best below it, beyond the noise; down until one is no better
+    than the one before it, since still smaller ones change less and less.
 
     Args:
         scores: what was tried.
@@ -140,12 +145,14 @@ def walk(scores: Scores, start: float, examples: int, ends: tuple[float, float])
     """
     if start not in scores:
         return start
-    top = mean(scores[best(scores)].values())
+    top = mean(scores[start].values())
     for candidate in _multiples(start, 10.0, ends):
         if candidate not in scores:
             return candidate
-        if top - mean(scores[candidate].values()) > noise(top, examples):
+        accuracy = mean(scores[candidate].values())
+        if top - accuracy > noise(top, examples):
             break
+        top = max(top, accuracy)
     before = start
     for candidate in _multiples(start, 0.1, ends):
         if candidate not in scores:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from nnexp.config.model import Config
 from nnexp.tune import choice
-from nnexp.tune.choice import MOST_SEEDS, Scores
+from nnexp.tune.choice import MOST_SEEDS, Scores, Stands
 from nnexp.tune.decision import Curve, Decision, Picture
 from nnexp.tune.state import State
 
@@ -117,12 +117,24 @@ def _decision(
         rule=rule,
         header=("lambda", "beside the best", "validation", "seeds"),
         rows=[
-            [f"{each:g}", stands.words, f"{100 * stands.accuracy:.2f} %", str(stands.seeds)]
+            [
+                f"{each:g}",
+                _words(each, stands, best),
+                f"{100 * stands.accuracy:.2f} %",
+                str(stands.seeds),
+            ]
             for each, stands in seen.items()
         ],
         picture=picture(scores, found),
         chose=(("lambda", found),),
     )
+
+
+def _words(each: float, stands: Stands, best: float) -> str:
+    """Return how a λ stands beside the best; a larger one that is close needs no settling."""
+    if each > best and stands.standing == "unsure":
+        return f"no better, and larger: {stands.words.rpartition(': ')[2]}"
+    return stands.words
 
 
 def picture(scores: Scores, found: float) -> Picture:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -11,6 +10,7 @@ from nnexp.config.model import Config
 from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.training.stopping import first_stop
 from nnexp.tune import choice, decays, ladder, quick, rates
+from nnexp.tune.choice import MOST_SEEDS
 from nnexp.tune.decision import Curve, Decision, Picture
 from nnexp.tune.state import State
 from nnexp.tune.trials import Trial
@@ -19,9 +19,7 @@ PATIENCES = (10, 20, 30)
 EPOCHS = 100
 """Of a final training, at most."""
 SEEDS = 3
-"""Of a candidate on the full problem, at most."""
-LARGER = 2.0
-"""The schedule begins with so many times the constant rate: with the threshold itself."""
+"""Of a schedule, at most."""
 CUTS = HalveOnPlateau(patience=5)
 CONSTANT, SCHEDULE = 0.0, 1.0
 
@@ -31,9 +29,9 @@ PATIENCE_RULE = (
     "accuracy on {n:,} images, {error:.2f} points."
 )
 SCHEDULE_RULE = (
-    "A larger rate first, a smaller one later: twice η (the threshold), halved whenever five "
-    "epochs bring no better validation accuracy, until 1/128; against η held constant. A tie goes to the "
-    "constant rate, which has nothing to be tuned."
+    "A larger rate first, a smaller one later: η, halved whenever five epochs bring no better "
+    "validation accuracy, until 1/128; against η held constant. A tie "
+    "goes to the constant rate, which has nothing to be tuned."
 )
 
 
@@ -48,16 +46,17 @@ def rate(state: State) -> None:
 
 
 RATE_RULE = (
-    "The ladder's rule with λ = 0, around the threshold found on the quick problem: up by factors "
-    "of 2 to 2.5 while the training cost falls steadily, else down. (λ is left out since with many "
-    "images a penalized cost is soon on its plateau, whose noise says nothing of η.)"
+    "The ladder's rule with λ = 0, around the threshold found on the quick problem: from a fifth "
+    "of it, up by factors of 2 to 2.5 while the training cost falls steadily, else down. (λ is "
+    "left out since with many images a penalized cost is soon on its plateau, whose noise says "
+    "nothing of η.)"
 )
 
 
 def decay(state: State) -> None:
     """Look whether λ is still right on the full problem, and set it."""
     base = replace(quick.plain(state.config), epochs=min(decays.EPOCHS, state.config.epochs))
-    state.config = replace(state.config, lambda_=decays.check(state, base, SEEDS))
+    state.config = replace(state.config, lambda_=decays.check(state, base, MOST_SEEDS))
 
 
 def train(state: State) -> None:
@@ -85,12 +84,7 @@ def stopped(trial: Trial, patience: int) -> tuple[int, float]:
 def lenient(ends: Mapping[int, tuple[int, float]], examples: int) -> int:
     """Return the smallest patience that loses nothing to speak of beside the largest."""
     top = ends[max(ends)][1]
-    return next(each for each in sorted(ends) if top - ends[each][1] < error(top, examples))
-
-
-def error(accuracy: float, examples: int) -> float:
-    """Return the standard error of an accuracy; never nothing."""
-    return math.sqrt(max(accuracy * (1 - accuracy), 1 / examples) / examples)
+    return next(each for each in sorted(ends) if top - ends[each][1] < choice.error(top, examples))
 
 
 def _patience_decision(
@@ -112,7 +106,7 @@ def _patience_decision(
         heading="Early stopping",
         answer=f"A patience of {patience}: it would end in epoch {ends[patience][0]} with "
         f"{100 * ends[patience][1]:.2f} %, the longest gets {100 * top:.2f} %.",
-        rule=PATIENCE_RULE.format(n=n, error=100 * error(top, n)),
+        rule=PATIENCE_RULE.format(n=n, error=100 * choice.error(top, n)),
         header=("patience", "ends in epoch", "best validation"),
         rows=[[str(p), str(epoch), f"{100 * best:.2f} %"] for p, (epoch, best) in ends.items()],
         picture=Picture("The final training", "epoch", "accuracy in %", [curve, *marks]),
@@ -122,8 +116,7 @@ def _patience_decision(
 
 def _schedule(state: State, constant: Config) -> None:
     """Hold a falling rate against the constant one."""
-    rate = constant.learning_rate or 0.0
-    cut = replace(constant, schedule=CUTS, patience=None, learning_rate=LARGER * rate)
+    cut = replace(constant, schedule=CUTS, patience=None)
     candidates = {CONSTANT: constant, SCHEDULE: cut}
     n, trials = state.validated(constant), dict[tuple[float, int], Trial]()
     wanted: Sequence[tuple[float, int]] = [(CONSTANT, 0), (SCHEDULE, 0)]
@@ -139,9 +132,7 @@ def _schedule(state: State, constant: Config) -> None:
     found = choice.chosen(scores, (CONSTANT, SCHEDULE), n, SEEDS)
     state.decisions.append(_schedule_decision(trials, found, n))
     if found == SCHEDULE:
-        state.config = replace(
-            state.config, schedule=CUTS, patience=None, learning_rate=LARGER * rate
-        )
+        state.config = replace(state.config, schedule=CUTS, patience=None)
 
 
 def _scores(trials: Mapping[tuple[float, int], Trial]) -> dict[float, dict[int, float]]:
@@ -159,7 +150,7 @@ def _schedule_decision(trials: Mapping[tuple[float, int], Trial], found: float, 
     seen = choice.standings(_scores(trials), n, SEEDS)
     curves = [
         Curve(
-            f"{_name(each)}, η = {trial.config.learning_rate:g}",
+            _name(each),
             [row.epoch for row in trial.rows],
             [100 * accuracy for accuracy in trial.accuracies],
             each == found,

@@ -25,6 +25,8 @@ DECADES = tuple(float(f"1e{power}") for power in range(-6, 5))
 """The ladder and both its ends."""
 AROUND = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """What a threshold that was found before is multiplied by to see whether it still holds."""
+BELOW = AROUND.index(0.2)
+"""Where that begins: below, since a rate is judged beside smaller ones."""
 OVERTAKEN = 0.1
 """Part of a smaller rate's cost: to end so much above it is no progress."""
 

@@ -20,6 +20,9 @@ SKIN = {
     "dark": {"text": "#e6e8ec", "page": "#15171c", "grid": "#3a404b"},
 }
 """What a picture takes from the page it is on."""
+WIDE = 24
+"""Characters of a label for which there is no room beside the picture."""
+BESIDE: dict[str, Any] = {"loc": "outside right upper"}
 FRONT, BACK = 2.6, 1.3
 """How thick the chosen curve is, and another."""
 
@@ -70,7 +73,11 @@ def _figure(picture: Picture, skin: str) -> Figure:
     for curve, shade in zip(picture.curves, shades, strict=True):
         _draw(axes, curve, text if shade == "#000000" else shade, picture.mark)
     if len(picture.curves) > 1:
-        drawing.legend(loc="outside right upper", frameon=False, labelcolor=text, fontsize=9)
+        widest = max(len(curve.label) for curve in picture.curves)
+        place: dict[str, Any] = (
+            {"loc": "outside lower center", "ncols": 2} if widest > WIDE else BESIDE
+        )
+        drawing.legend(**place, frameon=False, labelcolor=text, fontsize=9)
     return drawing
 
 
@@ -80,7 +87,7 @@ def _draw(axes: Any, curve: Curve, colour: str, mark: str) -> None:  # noqa: ANN
         [x for x, _ in points],
         [y for _, y in points],
         "-o" if curve.line else "o",
-        markersize=4 if curve.chosen else 2.5,
+        markersize=(9 if len(curve.x) == 1 else 4) if curve.chosen else 2.5,
         linewidth=FRONT if curve.chosen else BACK,
         color=colour,
         zorder=3 if curve.chosen else 2,

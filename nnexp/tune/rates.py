@@ -26,8 +26,8 @@ RULE = (
     "a tenth above what a smaller rate came to. Half of the largest rate that is not."
 )
 AGAIN = (
-    "The same rule on the training cost with λ in it, around the threshold found before: up by "
-    "factors of 2 to 2.5 while the cost falls steadily, else down."
+    "The same rule on the training cost with λ in it, around the threshold found before: from a "
+    "fifth of it, up by factors of 2 to 2.5 while the cost falls steadily, else down."
 )
 
 
@@ -98,11 +98,10 @@ def find(config: Config, trials: Trials, epochs: int = EPOCHS) -> list[Rung]:
 def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> list[Rung]:
     """Look around a threshold found before, with λ or without; raises what find does."""
     grid = [float(f"{factor * before:.6g}") for factor in ladder.AROUND]
-    start = ladder.AROUND.index(1.0)
     base = trial_config(config)
     if lambda_:
         base = replace(base, lambda_=config.lambda_, regularizer=config.regularizer)
-    rungs = climb(base, trials, lambda rungs: ladder.climb(grid, start, rungs))
+    rungs = climb(base, trials, lambda rungs: ladder.climb(grid, ladder.BELOW, rungs))
     return rungs if lambda_ else _noted(config, trials, rungs)
 
 
