@@ -16,6 +16,7 @@ from nnexp.datasets import idx, npz, tables
 from nnexp.datasets.files import MalformedError
 from nnexp.errors import CorruptError, NnexpError, UsageError
 from nnexp.store import checkpoint, metrics, run, sealed
+from nnexp.store.meta import Meta
 from nnexp.store.records import DataRecord, RunRecord, Versions
 from nnexp.training.history import Row
 
@@ -131,7 +132,7 @@ def _checkpoint() -> Target:
 
     arrays: checkpoint.Arrays = {"weights_1": np.ones((2, 3), np.float32), "slot_v": np.zeros(4)}
     headers = {name: npz.Header(array.dtype, array.shape) for name, array in arrays.items()}
-    meta = checkpoint.Meta(
+    meta = Meta(
         epoch=1,
         config_sha256="c",
         metrics_length=5,

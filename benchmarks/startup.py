@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from nnexp.store import disk, sealed
+from nnexp.store import directories, sealed
 from nnexp.store.run import CHECKPOINTS, CONFIG, LOCK, METRICS, RESULT, RUN, Run
 
 PYTHON = sys.executable
@@ -79,7 +79,7 @@ def multiply(run: Run, folder: Path, count: int) -> None:
     same = {name: (run.path / name).read_bytes() for name in (CONFIG, METRICS, RESULT, LOCK)}
     for number in range(count):
         path = folder / f"{run.name}-{number:05d}"
-        disk.make_directory(path / CHECKPOINTS)
+        directories.make(path / CHECKPOINTS)
         record = msgspec.structs.replace(run.record, name=path.name)
         for name, content in {**same, RUN: sealed.seal(record)}.items():
             (path / name).write_bytes(content)

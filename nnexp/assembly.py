@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +45,23 @@ def draws(config: Config, network: Network) -> Iterator[Array]:
         yield network.initial(rng, weights, biases, config.dtype)
 
 
+def named(network: Network, theta: Array) -> dict[str, npt.NDArray[Any]]:
+    """Return theta as the named arrays of a checkpoint, which are views."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    layers = zip(network.weights(theta), network.biases(theta), strict=True)
+    for number, (weights, biases) in enumerate(layers, 1):
+        arrays[f"weights_{number}"], arrays[f"biases_{number}"] = weights, biases
+    return arrays
+
+
+def headers(config: Config, network: Network) -> dict[str, Header]:
+    """Return the types and shapes of a checkpoint's arrays, for whoever has no data."""
+    theta: Array = np.zeros(network.size, config.dtype)
+    slots = {SLOT + name: slot for name, slot in config.optimizer.start(theta).items()}
+    arrays = named(network, theta) | slots
+    return {name: Header(array.dtype, array.shape) for name, array in arrays.items()}
+
+
 class Assembly:
     """Everything that trains and measures one config on its data.
 
@@ -84,6 +101,11 @@ class Assembly:
             Dropout(config.dropout, config.hidden, config.seed, config.dtype),
         )
 
+    def beat(self, heartbeat: Callable[[], None]) -> None:
+        """Call a heartbeat within everything that goes through many examples; it may raise."""
+        for feed in self._feeds.values():
+            feed.heartbeat = heartbeat
+
     def initial(self) -> State:
         """Return the state before the first epoch."""
         return self.trainer.start(next(draws(self._config, self.network)))
@@ -122,7 +144,7 @@ class Assembly:
     def arrays(self, state: State) -> dict[str, npt.NDArray[Any]]:
         """Return a state as the named arrays of a checkpoint; those of theta are views."""
         slots = {SLOT + name: slot for name, slot in state.slots.items()}
-        return self._parameters(state.theta) | slots
+        return named(self.network, state.theta) | slots
 
     def headers(self, state: State) -> dict[str, Header]:
         """Return the types and shapes of a checkpoint's arrays."""
@@ -137,16 +159,9 @@ class Assembly:
     def theta(self, arrays: Arrays) -> Array:
         """Return the parameters that a checkpoint's arrays hold."""
         theta: Array = np.empty(self.network.size, self._config.dtype)
-        for name, array in self._parameters(theta).items():
+        for name, array in named(self.network, theta).items():
             array[...] = arrays[name]
         return theta
-
-    def _parameters(self, theta: Array) -> dict[str, npt.NDArray[Any]]:
-        named: dict[str, npt.NDArray[Any]] = {}
-        layers = zip(self.network.weights(theta), self.network.biases(theta), strict=True)
-        for number, (weights, biases) in enumerate(layers, 1):
-            named[f"weights_{number}"], named[f"biases_{number}"] = weights, biases
-        return named
 
 
 class Sizes(NamedTuple):

@@ -69,6 +69,10 @@ class CorruptError(NnexpError):
     exit_code = 5
 
 
+class NewerError(CorruptError):
+    """A run or checkpoint was written by a newer nnexp, which can go on with it."""
+
+
 class MismatchError(NnexpError):
     """The data or the machine's numerics differ from what the run recorded."""
 

@@ -7,46 +7,57 @@ yielded as Evaluated is committed, and closing it at any point loses nothing.
 
 from __future__ import annotations
 
-import os
+import functools
 import platform
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 import nnexp
-from nnexp import numerics
+from nnexp import numerics, suitability
 from nnexp.assembly import Assembly, sizes
-from nnexp.config import canonical, dump, rules
+from nnexp.config import canonical, dump
 from nnexp.config import load as config_load
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
-from nnexp.datasets.loading import load, scale_warning
+from nnexp.datasets.loading import load
+from nnexp.datasets.sources import Source
 from nnexp.errors import (
     CorruptError,
-    DiskError,
     DivergedError,
     MismatchError,
     NameTakenError,
-    UsageError,
+    NewerError,
 )
 from nnexp.recording import Event, Recording, Warned, describe
 from nnexp.store import run as store
-from nnexp.store import thresholds
 from nnexp.store import writer as writers
 from nnexp.store.records import DataRecord, RunRecord, Versions
 from nnexp.store.run import Run
 from nnexp.store.writer import Writer
-from nnexp.streams import Network2
 
 NAME_DIGITS = 12
 
 
-def run_name(config: Config, stem: str = "run") -> str:
-    """Return the name of a config's run: the stem, a digest of the config, and the seed."""
-    return f"{stem}-{canonical.digest(config)[:NAME_DIGITS]}-s{config.seed}"
+def run_name(config: Config, stem: str = "run", digest: str | None = None) -> str:
+    """Return the name of a config's run: the stem, a digest of the config, and the seed.
+
+    Who has the config's digest already can give it, since it is most of the work.
+    """
+    return f"{stem}-{(digest or canonical.digest(config))[:NAME_DIGITS]}-s{config.seed}"
+
+
+def prepare() -> None:
+    """Do what every run needs once a process, so that processes forked from this one share it."""
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
+
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        numerics.fingerprint()
+    _versions()
 
 
 def train(
@@ -56,6 +67,8 @@ def train(
     name: str | None = None,
     until: int | None = None,
     against: Run | None = None,
+    other_numerics: bool = False,
+    restart: bool = False,
 ) -> Run:
     """Train a config, or go on with its run, or return it if it is finished.
 
@@ -65,6 +78,9 @@ def train(
         name: the run's name; by default it follows from the config.
         until: stop after this epoch is committed; the run stays interrupted.
         against: a run to check the config against; it changes warnings alone (see ``events``).
+        other_numerics: go on also where the arithmetic is not what the run recorded;
+            the epochs that are trained so say so.
+        restart: where the run is damaged beyond going on, set it aside and train it again.
 
     Raises:
         DivergedError: a cost or parameter became infinite or not a number.
@@ -76,9 +92,16 @@ def train(
         DiskError: writing failed.
     """
     run = store.named(runs, run_name(config) if name is None else name)
-    for _ in events(config, run, until=until, against=against):
+    for _ in events(
+        config,
+        run,
+        until=until,
+        against=against,
+        other_numerics=other_numerics,
+        restart=restart,
+    ):
         pass
-    return run
+    return Run(run.path)  # what was known of a run that has been set aside is forgotten
 
 
 def events(
@@ -86,20 +109,24 @@ def events(
     run: Run,
     *,
     until: int | None = None,
+    restart: bool = False,
     heartbeat: Callable[[], None] = lambda: None,
     against: Run | None = None,
-    dataset: Dataset | None = None,
+    other_numerics: bool = False,
+    source: Callable[[Source], Dataset] = load,
 ) -> Iterator[Event]:
     """Do what train does, and yield what happens. Raises what train raises.
 
-    A heartbeat is called within long steps; it may raise to end the training. Where the run
-    given as ``against`` had other training examples in number and the same λ, that is warned of.
-    Who trains many configs on the same data may load it once and give it as ``dataset``.
+    A heartbeat is called about every 2,000 examples that are trained on or measured; it may
+    raise to end the training. Where the run given as ``against`` had other training examples in
+    number and the same λ, that is warned of. The source loads the data, or hands out what is
+    loaded.
     """
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     threads = ThreadpoolController()
-    with closing(_events(config, run, until, heartbeat, against, dataset)) as steps:
+    terms = _Terms(until, heartbeat, against, other_numerics, restart, source)
+    with closing(_undamaged(config, run, terms)) as steps:
         while True:
             # One thread, for the same bytes anywhere. What is not finite is found and named by
             # the training itself; NumPy's warnings add nothing. The caller is left alone.
@@ -110,28 +137,51 @@ def events(
             yield event
 
 
-def _events(
-    config: Config,
-    run: Run,
-    until: int | None,
-    heartbeat: Callable[[], None],
-    against: Run | None,
-    dataset: Dataset | None,
-) -> Generator[Event]:
+class _Terms(NamedTuple):
+    """What ``events`` was asked for."""
+
+    until: int | None
+    heartbeat: Callable[[], None]
+    against: Run | None
+    other_numerics: bool
+    restart: bool
+    source: Callable[[Source], Dataset]
+
+
+def _undamaged(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
+    """Do what _events does; where the run's damage forbids it, begin anew if that is asked for."""
+    was_there = run.is_there()
+    try:
+        yield from _events(config, run, terms)
+        if terms.restart and was_there:
+            yield Warned(f"{run.path}: is not damaged, so nothing was set aside")
+    except NewerError:
+        raise
+    except CorruptError as error:
+        if not terms.restart or not run.is_there():
+            raise
+        aside = writers.set_aside(run)
+        yield Warned(f"{error}; it is now {aside.path}, and trained again from its first epoch")
+        yield from _events(config, Run(run.path), terms)
+
+
+def _events(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
     config = config_load.check(config)
     if is_done(config, run):
         return
-    dataset = load(config.data) if dataset is None else dataset
-    check_fits(config, dataset)
+    dataset = terms.source(config.data)
+    suitability.check(config, dataset)
     assembly = Assembly(config, dataset)
     state = assembly.initial()  # what is too large is refused before anything is created
-    yield from map(
-        Warned, [*warnings(config, dataset), *_remembered(config, run, dataset, against)]
-    )
-    with _writer(config, run, dataset) as writer:
+    yield from map(Warned, suitability.warnings(config, dataset))
+    yield from map(Warned, suitability.remembered(config, run.path.parent, dataset, terms.against))
+    record = _record(config, run, dataset)
+    with _writer(config, run, record) as writer:
         # Another process may have made or finished the run since it was looked at.
         if not is_done(config, writer.run):
-            yield from Recording(config, assembly, state, writer).events(until, heartbeat)
+            recording = Recording(config, assembly, state, writer, record.numerics)
+            recording.other_numerics = terms.other_numerics
+            yield from recording.events(terms.until, terms.heartbeat)
 
 
 def is_done(config: Config, run: Run) -> bool:
@@ -141,7 +191,7 @@ def is_done(config: Config, run: Run) -> bool:
         NameTakenError: the run is another config's.
         DivergedError: it is done, and had diverged.
     """
-    if not os.path.lexists(run.path):
+    if not run.exists:
         return False
     if run.config != config:
         different = ", ".join(key for key, _, _ in canonical.differences(run.config, config))
@@ -155,64 +205,30 @@ def is_done(config: Config, run: Run) -> bool:
     return run.result is not None
 
 
-def check_fits(config: Config, dataset: Dataset) -> None:
-    """Refuse a config that needs what the data does not have."""
-    examples = len(dataset.train.labels)
-    if isinstance(config.rng, Network2) and any(
-        event.examples != examples for event in config.rng.shared()
-    ):
-        raise UsageError(
-            f"rng.before: a list that is shared has this net's own {examples} examples; "
-            "another net's that differ are trained on a copy (shared: false)"
-        )
-    for split, examples in sizes(dataset)._asdict().items():
-        if split in config.monitor and not examples:
-            without = [name for name in config.monitor if name != split]
-            raise UsageError(
-                f"monitor: the data has no {split} examples; set monitor: {without}"
-                + (" and patience: null" if split == "validation" else "")
-            )
-
-
-def warnings(config: Config, dataset: Dataset) -> list[str]:
-    """Return what is legal but will not do what was hoped, on this data."""
-    scale = scale_warning(dataset)
-    return [*rules.doomed(config, len(dataset.train.labels)), *([] if scale is None else [scale])]
-
-
-def _remembered(config: Config, run: Run, dataset: Dataset, against: Run | None) -> Iterator[str]:
-    """Yield warnings that follow from what was done before: another run, a threshold found."""
-    if against is not None:
-        n, other = len(dataset.train.labels), against.record.data.train
-        yield from rules.unscaled(config, n, against.config, other, str(against.path))
-    runs = run.path.parent
-    try:
-        found = thresholds.read(runs, config)
-    except (CorruptError, DiskError) as error:
-        yield f"{error}; it is left out of account"
-        return
-    if found is not None:
-        source = f"found by {found.found_by}, in {thresholds.place(runs, config)}"
-        yield from rules.overshooting(config, found.learning_rate, source)
-
-
-def _writer(config: Config, run: Run, dataset: Dataset) -> Writer:
-    """Create the run, or open it if it is there and its data and numerics are at hand."""
-    record = _record(config, run, dataset)
-    if not run.path.exists():
-        return writers.create(run, record, dump.to_yaml(config))
+def _writer(config: Config, run: Run, record: RunRecord) -> Writer:
+    """Create the run, or open it if it is there and its data is at hand."""
+    if not run.exists:
+        try:
+            return writers.create(run, record, dump.to_yaml(config))
+        except NameTakenError:  # it is there now: the same as if it had been there before
+            is_done(config, run)
     found = run.record
     if found.data.sha256 != record.data.sha256:
         names = sorted(k for k, v in record.data.sha256.items() if found.data.sha256.get(k) != v)
         raise MismatchError(
             f"{run.path}: the data is not what this run was trained on ({', '.join(names)} changed)"
         )
-    if found.numerics != record.numerics:
-        raise MismatchError(
-            f"{run.path}: this machine's arithmetic gives other last digits than the one this run "
-            "was begun on; train it anew under another --name"
-        )
     return writers.open_(run)
+
+
+@functools.cache  # to look for one package takes as long as many an epoch
+def _versions() -> Versions:
+    return Versions(
+        nnexp=nnexp.__version__,
+        python=platform.python_version(),
+        numpy=np.__version__,
+        scipy=version("scipy"),
+    )
 
 
 def _record(config: Config, run: Run, dataset: Dataset) -> RunRecord:
@@ -226,11 +242,6 @@ def _record(config: Config, run: Run, dataset: Dataset) -> RunRecord:
             classes=dataset.classes,
             **sizes(dataset)._asdict(),
         ),
-        versions=Versions(
-            nnexp=nnexp.__version__,
-            python=platform.python_version(),
-            numpy=np.__version__,
-            scipy=version("scipy"),
-        ),
+        versions=_versions(),
         numerics=numerics.fingerprint(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from typing import Any
@@ -12,12 +13,14 @@ import numpy.typing as npt
 SHAPES = ((1, 784, 30), (10, 784, 30), (100, 300, 100), (30, 10, 785), (500, 31, 10))
 
 
+@functools.cache
 def fingerprint() -> str:
     """Return a hash of what this machine computes in a short probe.
 
     Names and versions don't tell: the same NumPy picks other kernels on other processors.
     The probe takes matrix products of several shapes, elementary functions, sums,
-    a permutation and normal draws, in float32 and float64.
+    a permutation and normal draws, in float32 and float64. It is taken once a process,
+    and forks of the process know it.
     """
     total = hashlib.sha256()
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(0)))

@@ -11,14 +11,14 @@ from msgspec import UNSET
 
 from nnexp.assembly import Assembly
 from nnexp.config.model import Config
-from nnexp.errors import DivergedError
+from nnexp.errors import DivergedError, MismatchError
 from nnexp.optim.schedules import Scored
 from nnexp.store import commits
 from nnexp.store.records import Fault, Reason, Result
 from nnexp.store.run import Run
 from nnexp.store.writer import Writer
 from nnexp.training.evaluation import Evaluation
-from nnexp.training.history import Row, best_row
+from nnexp.training.history import Row, best_row, stretches
 from nnexp.training.stopping import stops
 from nnexp.training.trainer import State
 
@@ -69,28 +69,35 @@ class Recording:
         assembly: its parts.
         state: as it is before the first epoch; training changes it.
         writer: the run, open for writing.
+        numerics: the fingerprint of this machine's arithmetic.
     """
 
-    def __init__(self, config: Config, assembly: Assembly, state: State, writer: Writer) -> None:
-        self._config = config
-        self._assembly = assembly
-        self._state = state
+    other_numerics = False
+    """Whether to go on also where the last epoch was trained under other arithmetic."""
+
+    def __init__(
+        self, config: Config, assembly: Assembly, state: State, writer: Writer, numerics: str
+    ) -> None:
+        self._config, self._assembly, self._state = config, assembly, state
         self._headers = assembly.headers(state)
-        self._writer = writer
+        self._writer, self._numerics = writer, numerics
         self._history: list[Row] = []
+        self._foreign = UNSET if numerics == writer.run.record.numerics else numerics
 
     def events(self, until: int | None, heartbeat: Callable[[], None]) -> Iterator[Event]:
         """Go on from the last commit to the end, or until an epoch is committed.
 
         Raises:
             DivergedError: a cost or parameter is not finite; that is recorded.
+            MismatchError: the arithmetic is not that of the last commit.
         """
-        self._assembly.trainer.heartbeat = heartbeat
+        self._assembly.beat(heartbeat)
         yield from map(Warned, self._restore())
+        yield from map(Warned, self._change_of_numerics())
         self._log(f"training from epoch {self._epoch + 1}")
         yield Opened(self._writer.run, list(self._history), self._assembly.examples)
         try:
-            while (reason := self._reason()) is None and not self._reaches(until):
+            while (reason := self._reason()) is None and (until is None or self._epoch < until):
                 yield from self._to_next_commit()
         except _Found as found:
             self._finish("diverged", found.fault)
@@ -107,13 +114,22 @@ class Recording:
             self._assembly.restore(self._state, committed.arrays)
         return warnings
 
+    def _change_of_numerics(self) -> Iterator[str]:
+        """Yield a warning if the arithmetic changes with the next epoch; it must be allowed to."""
+        run = self._writer.run
+        if self._numerics == stretches(run.record.numerics, self._history)[-1].numerics:
+            return
+        change = f"{run.path}: this machine's arithmetic gives other last digits than the run's"
+        if not self.other_numerics:
+            raise MismatchError(
+                f"{change}; train anew under another --name, or go on with --other-numerics"
+            )
+        yield f"{change} up to epoch {self._epoch}; what follows is recorded as such"
+
     @property
     def _epoch(self) -> int:
         """The last committed epoch."""
         return self._history[-1].epoch if self._history else 0
-
-    def _reaches(self, until: int | None) -> bool:
-        return until is not None and self._epoch >= until
 
     def _reason(self) -> Reason | None:
         """Return why training is over, or None while it is not: a function of the history."""
@@ -183,7 +199,8 @@ class Recording:
             if not np.isfinite(value).all():
                 found = f"{name.replace('_', ' ')} is {value}"
                 raise _Found(Fault(epoch=epoch, batch=None, found=found))
-        return Row(epoch=epoch, learning_rate=self._learning_rate(epoch), **values)
+        values |= {"learning_rate": self._learning_rate(epoch), "numerics": self._foreign}
+        return Row(epoch=epoch, **values)
 
     def _finish(self, reason: Reason, fault: Fault | None) -> None:
         """Measure the best epoch's parameters and write the result."""
@@ -205,6 +222,7 @@ class Recording:
             test_accuracy=test.accuracy if test else None,
             fault=fault,
             files={},
+            numerics=self._foreign,
         )
         self._writer.finish(result, predictions)
         self._log(f"{result.status} after epoch {result.epochs}: {reason}")

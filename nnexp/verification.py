@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
 from typing import Any, NamedTuple
 
 import msgspec
 
+from nnexp.config import load as load_config
 from nnexp.config.model import Config
 from nnexp.datasets.loading import load
-from nnexp.errors import MismatchError, UsageError
-from nnexp.store.run import CHECKPOINTS, PREDICTIONS, RESULT, Run
+from nnexp.errors import ConfigError, CorruptError, MismatchError, UsageError
+from nnexp.store import disk
+from nnexp.store.run import CHECKPOINTS, CONFIG, PREDICTIONS, RESULT, RUN, Run
 
 
 class Difference(NamedTuple):
@@ -47,6 +49,7 @@ def task(recorded: Run) -> Task:
         CorruptError: it is damaged.
         MismatchError: it was trained on other data.
     """
+    _check_copy(recorded)
     history, result = recorded.history(), recorded.result
     if not history and result is None:
         raise UsageError(f"{recorded.path}: has no epoch yet that could be verified")
@@ -55,18 +58,31 @@ def task(recorded: Run) -> Task:
     return Task(recorded.config, None if result is not None else history[-1].epoch)
 
 
+def _check_copy(recorded: Run) -> None:
+    """Refuse a run whose config.yaml would train something else."""
+    path = recorded.path / CONFIG
+    try:
+        same = load_config.read(path) == recorded.config
+    except ConfigError as error:
+        raise CorruptError(f"{path}: is damaged: {error.problems[0]}") from error
+    if not same:
+        raise CorruptError(f"{path}: is damaged: it is not the config that {RUN} has")
+
+
 def first_difference(recorded: Run, obtained: Run) -> Difference | None:
     """Return where a run trained again parts from what was recorded, or None if nowhere.
 
     Rows are compared number by number, then the files that follow from training byte by byte.
+    Those of a run that changed its arithmetic on the way record that, and cannot be the same.
     """
     for old, new in zip(recorded.history(), obtained.history(), strict=False):
         before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
-        for quantity in before | after:
+        for quantity in [each for each in before | after if each != "numerics"]:
             if before.get(quantity) != after.get(quantity):
                 return Difference(old.epoch, quantity, before.get(quantity), after.get(quantity))
-    for name in _files(recorded):
-        if _content(recorded.path / name) != _content(obtained.path / name):
+    for name in _files(recorded) if len(recorded.numerics()) == 1 else []:
+        kept, made = (disk.read(run.path / name, sys.maxsize) for run in (recorded, obtained))
+        if kept != made:
             return Difference(None, name, "recorded bytes", "other bytes")
     return None
 
@@ -75,7 +91,3 @@ def _files(run: Run) -> list[str]:
     """Return the names of the files that follow from training, as far as the run has come."""
     names = [f"{CHECKPOINTS}/{path.name}" for path in run.checkpoints().values()]
     return names if run.result is None else [*names, PREDICTIONS, RESULT]
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import pty
@@ -43,6 +44,22 @@ class Said(NamedTuple):
     code: int
     out: str
     err: str
+
+
+def commit(run: Path) -> None:
+    """Let a checkpoint, without arrays, say that all rows of a run's metrics are committed."""
+    from nnexp.store import checkpoint, meta  # noqa: PLC0415 - after the variables are set
+
+    written = (run / "metrics.jsonl").read_bytes()
+    committed = meta.Meta(
+        epoch=json.loads(written.splitlines()[-1])["epoch"],
+        config_sha256=json.loads((run / "run.json").read_text())["config_sha256"],
+        metrics_length=len(written),
+        metrics_sha256=hashlib.sha256(written).hexdigest(),
+        arrays_sha256="",
+    )
+    name = f"checkpoints/epoch-{committed.epoch:06d}.npz"
+    (run / name).write_bytes(checkpoint.encode(committed, {}))
 
 
 class Bench:
@@ -95,6 +112,10 @@ class Bench:
             for path in (self.folder / run).rglob("*")
             if path.is_file() and path.name not in left_out
         }
+
+    def commit(self, run: str) -> None:
+        """Let a checkpoint say that all rows of a run's metrics are committed."""
+        commit(self.folder / run)
 
     def data(self, seed: int = 0, name: str = "tiny.npz") -> str:
         """Write three classes of ten pixels, that a few epochs tell apart, and return the name."""

@@ -23,7 +23,7 @@ ORDER = [
     *("checks", "errors", "streams", "numerics"),
     *("nn", "optim", "datasets"),
     *("training", "config", "store"),
-    *("assembly", "recording", "experiment", "verification"),
+    *("assembly", "recording", "suitability", "experiment", "verification"),
     *("analysis", "report", "reproduction", "sweep", "tune"),
     "cli",
 ]
@@ -128,6 +128,42 @@ def test_the_mathematics_knows_no_files_clock_or_terminal() -> None:
         return (tops(path) & WORLDLY) | (names(path) & {"print", "open", "input"})
 
     assert not offenders(lambda path: worldly(path) if part(path) in PURE else set())
+
+
+CHANGES = {
+    *("ftruncate", "fsync", "link", "makedirs", "mkdir", "remove", "removedirs", "rename"),
+    *("renames", "rmdir", "rmtree", "symlink", "symlink_to", "touch", "truncate", "unlink"),
+    *("write_bytes", "write_text", "copyfile", "copytree", "move", "hardlink_to"),
+}
+"""Calls that change a disk, whoever offers them; ``disk``'s own bear some of the same names."""
+
+
+def changed(path: Path) -> set[str]:
+    """Return the calls by which a file changes the disk or opens something, but for disk's."""
+    found = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+            by = ast.unparse(node.func).rpartition(".")
+            if by[2] in CHANGES | {"open", "fdopen"} or (by[0] == "os" and by[2] == "write"):
+                found |= set() if by[0] in {"disk", "directories"} else {ast.unparse(node.func)}
+    return found
+
+
+def test_a_run_is_written_through_two_modules() -> None:
+    """Power loss and errors of the disk are tested there, for all that a run depends on."""
+    found = offenders(changed)
+    assert found.pop("store/disk.py") >= {"os.fsync", "os.ftruncate", "os.write"}
+    assert found.pop("store/directories.py") >= {"path.mkdir", "path.rmdir", "source.rename"}
+    assert found == {
+        # To its parent through a pipe, and to the kernel, whom to end when memory runs out:
+        "sweep/child.py": {"os.write", "Path('/proc/self/oom_score_adj').write_bytes"},
+        "cli/init.py": {"file.open"},  # the user's own file
+        "store/lock.py": {"os.open"},  # only to ask who holds it
+        "config/load.py": {"os.open", "os.fdopen"},  # these only read
+        "datasets/files.py": {"os.open", "os.fdopen"},
+        "datasets/npz.py": {"archive.open"},
+        "reproduction/against.py": {"path.open"},
+    }
 
 
 def test_modules_are_short_and_named_for_what_they_hold() -> None:

@@ -55,6 +55,17 @@ def runs(bench: Bench) -> list[str]:
     return bench("train", "tiny.yaml", "--seeds", "3", "-q").out.split()
 
 
+def test_a_damaged_best_epoch_is_not_replaced_by_the_best_of_the_others(
+    bench: Bench, runs: list[str]
+) -> None:
+    run = next(each for each in runs if result(bench, each)["best"]["epoch"] == 3)
+    newest = bench.folder / run / "checkpoints/epoch-000003.npz"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    said = bench("evaluate", run)
+    assert (said.code, said.out) == (5, "")
+    assert "epoch-000003.npz" in said.err
+
+
 def result(bench: Bench, run: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((bench.folder / run / "result.json").read_text())
     return found
@@ -161,7 +172,7 @@ def test_checkpoints_that_a_running_writer_has_just_removed_are_looked_for_anew(
             fcntl.flock(lock, fcntl.LOCK_EX)
             assert voting.evaluate([Run(path)]).runs[0].accuracy > 0
         else:
-            with pytest.raises(CorruptError, match="no intact checkpoint is left"):
+            with pytest.raises(CorruptError, match="is missing"):
                 voting.evaluate([Run(path)])
 
 

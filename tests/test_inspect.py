@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from nnexp import experiment
+from nnexp import suitability
 from nnexp.analysis import decay, inspection
 from nnexp.analysis.inspection import Inspection
 from nnexp.assembly import Assembly
@@ -401,4 +401,4 @@ def test_a_sorted_file_is_looked_at_in_training_s_own_order(tmp_path: Path) -> N
     layer = inspection.inspect(config).initialized[0].layers[0]
     assert layer.predicted == pytest.approx(math.sqrt(0.5))
     assert layer.measured == pytest.approx(math.sqrt(0.5), rel=0.1)
-    assert not experiment.warnings(config, dataset())
+    assert not suitability.warnings(config, dataset())

@@ -22,6 +22,7 @@ from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.quasi_newton import Bfgs, LBfgs
 from nnexp.optim.sgd import Momentum, Nesterov, Sgd
 from nnexp.store import checkpoint
+from nnexp.store.meta import Meta
 
 if TYPE_CHECKING:
     from nnexp.nn.arrays import Array
@@ -147,7 +148,7 @@ def drawn(dtype: str) -> Array:
 def through_a_checkpoint(theta: Array, slots: Slots) -> tuple[Array, Slots]:
     arrays: dict[str, Any] = {"theta": theta} | slots
     headers = {key: Header(array.dtype, array.shape) for key, array in arrays.items()}
-    meta = checkpoint.Meta(
+    meta = Meta(
         epoch=1,
         config_sha256="",
         metrics_length=0,

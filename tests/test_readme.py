@@ -100,6 +100,14 @@ def test_xargs_trains_in_parallel_from_nothing(workbench: Path) -> None:
     assert len(set(shell(parallel, workbench).stdout.splitlines())) == 9
 
 
+def test_the_sweep_command_ranks_what_it_trains(workbench: Path) -> None:
+    sweep = next(block for block in blocks("sh") if "nnexp sweep" in block)
+    header, *ranks = shell(sweep, workbench).stdout.splitlines()
+    assert header.split() == ["rank", "learning_rate", "lambda", "validation", "test", "runs"]
+    assert len(ranks) == 6
+    assert (workbench / "sweep.png").stat().st_size > 10_000
+
+
 def test_the_python_example_prints_each_epoch(workbench: Path) -> None:
     (example,) = blocks("python")
     assert len([line for line in example.splitlines() if line.strip()]) <= 10

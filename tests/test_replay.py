@@ -112,8 +112,7 @@ def hand_made(bench: Bench, stopping: object = "accuracy") -> str:
     ]
     text = "".join(f"{json.dumps(line)}\n" for line in lines)
     (bench.folder / path / "metrics.jsonl").write_text(text)
-    committed = bench.folder / path / f"checkpoints/epoch-{len(lines):06d}.npz"
-    committed.write_bytes(b"")  # its name says that the rows up to it are committed
+    bench.commit(path)
     return path
 
 
@@ -209,6 +208,7 @@ def test_every_rule_that_the_metrics_allow_is_tried_or_those_asked_for(
     assert rules(bench, run, "--rule", "average", "--rule", "cost") == ["average", "cost"]
     path = bench.folder / run / "metrics.jsonl"
     path.write_text(path.read_text().replace('"validation_cost"', '"train_cost"'))
+    bench.commit(run)
     assert rules(bench, run) == ["accuracy", "average"]
     said = bench("replay", run, "--rule", "cost")
     assert (said.code, said.err) == (2, f"{run}: did not record what rule cost watches\n")
@@ -266,6 +266,7 @@ def test_a_run_without_the_metric_or_without_an_epoch_exits_2_and_says_so(bench:
     assert bench("replay", "empty").code == 5
     young = bench("train", bench.config(epochs=2, seed=3), "--until", "1", "-q").out.strip()
     (bench.folder / young / "metrics.jsonl").write_bytes(b"")
+    (bench.folder / young / "checkpoints/epoch-000001.npz").unlink()
     said = bench("replay", young)
     assert (said.code, said.err) == (2, f"{young}: has no evaluated epoch yet\n")
 

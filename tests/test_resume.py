@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 import pytest
 
 from nnexp.store import disk, sealed
@@ -93,26 +92,6 @@ def test_the_same_config_gives_the_same_bytes_in_another_process(bench: Bench) -
     threads = {f"{library}_NUM_THREADS": "2" for library in ("OPENBLAS", "OMP", "MKL")}
     bench.process("train", name, "--runs", "b", "--name", "n", "-q", env=os.environ | threads)
     assert bench.files("a/n") == bench.files("b/n")
-
-
-def test_killed_at_random_moments_it_ends_byte_equal(bench: Bench) -> None:
-    keys = {"hidden": [10], "epochs": 40, "batch_size": 1, "patience": None}
-    name = bench.config("killed.yaml", **keys)
-    bench("train", name, "--runs", "straight", "--name", "n", "-q")
-    moments, kills = np.random.default_rng(1), 0
-    for _ in range(5):
-        process = bench.start("train", name, "--name", "n")
-        assert process.stderr is not None
-        for _ in range(moments.integers(1, 10)):  # of its lines; then it runs on a little
-            process.stderr.readline()
-        process.kill()
-        _, err = process.communicate(timeout=30)
-        kills += process.returncode == -9
-        assert "warning" not in err
-    assert kills > 1
-    code, out, _ = bench("train", name, "--name", "n", "-q")
-    assert (code, out) == (0, "runs/n\n")
-    assert bench.files("runs/n") == bench.files("straight/n")
 
 
 def test_killed_at_any_change_of_the_disk_it_ends_byte_equal(
@@ -228,9 +207,9 @@ def test_without_an_intact_checkpoint_it_exits_5_and_changes_nothing(
     code, out, err = bench("train", "tiny.yaml", "--name", "n", "-q")
     assert (code, out) == (5, "")
     assert re.fullmatch(
-        r"runs/n: no intact checkpoint is left to go on from; remove the directory, or train "
-        r"under another --name; the newest: "
-        r"runs/n/checkpoints/epoch-000002.npz: is damaged: .*\n",
+        r"runs/n: no intact checkpoint is left to go on from; the newest: "
+        r"runs/n/checkpoints/epoch-000002.npz: is damaged: .*; --restart sets the run aside and "
+        r"trains it again from its first epoch\n",
         err,
     )
     assert bench.files("runs/n") == before
@@ -244,7 +223,7 @@ def test_lost_checkpoints_are_no_fresh_start(bench: Bench, stopped: Path) -> Non
         "",
         (
             "runs/n: no intact checkpoint is left to go on from; "
-            "remove the directory, or train under another --name\n"
+            "--restart sets the run aside and trains it again from its first epoch\n"
         ),
     )
 
@@ -305,8 +284,8 @@ def test_other_arithmetic_exits_6(bench: Bench, stopped: Path) -> None:
         6,
         "",
         (
-            "runs/n: this machine's arithmetic gives other last digits than the one this run "
-            "was begun on; train it anew under another --name\n"
+            "runs/n: this machine's arithmetic gives other last digits than the run's; "
+            "train anew under another --name, or go on with --other-numerics\n"
         ),
     )
 

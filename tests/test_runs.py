@@ -17,14 +17,15 @@ from msgspec import UNSET
 
 from nnexp.analysis import conditions, standing
 from nnexp.cli import watch
-from nnexp.cli.text import ranges
 from nnexp.config import canonical, keys, load
+from nnexp.config.wording import ranges
 from nnexp.errors import UsageError
 from nnexp.store import listing, lock, metrics, sealed, timing
 from nnexp.store.records import DataRecord, Result, RunRecord, Versions
 from nnexp.store.run import Run
 from nnexp.store.timing import Timing
 from nnexp.training.history import Row
+from tests.conftest import commit
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
@@ -51,15 +52,15 @@ def make(
         config_sha256=canonical.digest(config),
         data=DATA,
         versions=VERSIONS,
-        numerics="",
+        numerics="0" * 64,
     )
     accuracy = UNSET if validation is None else validation
     row = Row(epoch=2, learning_rate=0.5, validation_accuracy=accuracy)
     (run.path / "checkpoints").mkdir(parents=True)
-    (run.path / "checkpoints/epoch-000002.npz").touch()
     (run.path / "LOCK").touch()
     (run.path / "metrics.jsonl").write_bytes(metrics.encode(row))
     (run.path / "run.json").write_bytes(sealed.seal(record))
+    commit(run.path)
     if ended:
         result = Result(
             status="finished",
@@ -491,13 +492,14 @@ def test_a_watch_without_a_terminal_tells_each_change(
     make("old")
     held = lock.Lock(run.path / "LOCK")
     held.acquire()
-    rows = [Row(epoch=epoch, learning_rate=1.0, validation_accuracy=0.5) for epoch in (2, 4)]
+    row = metrics.encode(Row(epoch=4, learning_rate=1.0, validation_accuracy=0.5))
+    rows = (run.path / "metrics.jsonl").read_bytes() + row
 
     steps = iter(
         [
             lambda: None,
-            lambda: (run.path / "metrics.jsonl").write_bytes(b"".join(map(metrics.encode, rows))),
-            (run.path / "checkpoints/epoch-000004.npz").touch,
+            lambda: (run.path / "metrics.jsonl").write_bytes(rows),
+            lambda: commit(run.path),
             held.release,
         ]
     )
@@ -508,8 +510,8 @@ def test_a_watch_without_a_terminal_tells_each_change(
     assert (said.code, said.err) == (0, "")
     assert said.out == (
         "runs/n: running, epoch 2/30, validation 90.00 %, best 90.00 %\n"
-        "runs/n: running, epoch 4/30, validation 50.00 %, best 50.00 %\n"
-        "runs/n: interrupted, epoch 4/30, validation 50.00 %, best 50.00 %\n"
+        "runs/n: running, epoch 4/30, validation 50.00 %, best 90.00 %\n"
+        "runs/n: interrupted, epoch 4/30, validation 50.00 %, best 90.00 %\n"
     )
 
 
@@ -531,7 +533,7 @@ def test_a_run_that_is_damaged_under_watch_is_told(
     monkeypatch.setattr(watch, "INTERVAL", 0.02)
     looked = listing.entry
 
-    def spoil(seen: Run) -> listing.Entry:
+    def spoil(seen: Run) -> listing.Entry | None:
         entry = looked(seen)
         (run.path / "run.json").write_text("{}")
         return entry

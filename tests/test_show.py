@@ -47,7 +47,7 @@ def test_the_text_from_above(bench: Bench) -> None:
     name = bench("train", bench.config(epochs=2, patience=5), "-q", "--name", "n").out.strip()
     code, out, err = bench("show", name)
     assert (code, err) == (0, "")
-    head, config, metrics, cost, caption, matrix, made = out.rstrip("\n").split("\n\n")
+    head, config, metrics, *curves, cost, caption, matrix, made = out.rstrip("\n").split("\n\n")
     assert head == "runs/n  finished\nended after epoch 2: all that the config asks for"
     assert (
         config
@@ -68,6 +68,10 @@ patience          5       10"""
         assert f"{100 * best[f'{split}_accuracy']:.2f} %" in metrics
     assert f"{result['test_cost']:.4f}" in metrics
     assert f"{100 * result['test_accuracy']:.2f} %" in metrics
+    assert [each.split("\n")[0].strip() for each in curves] == [
+        "training cost",
+        "validation accuracy",
+    ]
     assert cost.startswith(f"Training cost: falling ({first['train_cost']:.4g} to ")
     assert f" to {last['train_cost']:.4g};" in " ".join(cost.split())
     assert caption.startswith("True classes in rows, what they were taken for in columns (validat")
@@ -163,7 +167,7 @@ def curve(bench: Bench, rows: list[tuple[float, float]]) -> str:
     ]
     path = bench.folder / name
     (path / "metrics.jsonl").write_bytes(b"".join(msgspec.json.encode(x) + b"\n" for x in lines))
-    (path / f"checkpoints/epoch-{len(rows):06d}.npz").write_bytes(b"")  # commits them by its name
+    bench.commit(name)
     return name
 
 

@@ -18,7 +18,9 @@ import pytest
 from nnexp.datasets.npz import Header
 from nnexp.errors import CorruptError, LockedError, NameTakenError
 from nnexp.store import checkpoint, lock, metrics, sealed, writer
-from nnexp.store.checkpoint import Arrays, Meta
+from nnexp.store import meta as metas
+from nnexp.store.checkpoint import Arrays
+from nnexp.store.meta import Meta
 from nnexp.store.records import DataRecord, RunRecord, Versions
 from nnexp.store.run import Run
 from nnexp.training.history import Row
@@ -163,6 +165,20 @@ def test_no_flipped_bit_of_a_checkpoint_goes_unnoticed() -> None:
             assert checkpoint.digest(arrays) == checkpoint.digest(ARRAYS)
 
 
+def test_a_checkpoint_s_head_says_what_it_commits_or_that_it_is_damaged() -> None:
+    content = checkpoint.encode(meta(ARRAYS), ARRAYS)
+    path = Path("c.npz")
+    assert metas.head(path, content) == metas.head(path, content[: metas.HEAD]) == meta(ARRAYS)
+    end = content.index(b"PK", 1)  # where the next member begins
+    for changed in (*flips(content[:end]), *(content[:length] for length in range(end))):
+        try:
+            found = metas.head(path, changed)
+        except CorruptError as error:
+            assert str(error).startswith("c.npz: is damaged: ")  # noqa: PT017 - or it is the same
+        else:
+            assert found == meta(ARRAYS)
+
+
 def test_no_part_of_a_checkpoint_passes_for_the_whole() -> None:
     content = checkpoint.encode(meta(ARRAYS), ARRAYS)
     for length in range(0, len(content), 7):
@@ -266,6 +282,25 @@ def test_a_run_that_came_between_is_kept_and_nothing_left_beside_it(tmp_path: Pa
             writer.create(run, RECORD, "second")
     assert (run.path / "config.yaml").read_text() == "first"
     assert list(tmp_path.iterdir()) == [run.path]
+
+
+def test_a_run_that_is_set_aside_while_another_waits_for_it_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path / "n")
+    writer.create(run, RECORD, "first").close()
+    acquire = lock.Lock.acquire
+
+    def late(self: lock.Lock) -> None:
+        monkeypatch.setattr(lock.Lock, "acquire", acquire)
+        assert writer.set_aside(run).path == tmp_path / "n.damaged-1"
+        acquire(self)
+
+    monkeypatch.setattr(lock.Lock, "acquire", late)
+    with pytest.raises(LockedError, match="another process has just set this run aside"):
+        writer.open_(run)
+    writer.create(run, RECORD, "second").close()
+    assert (tmp_path / "n.damaged-1/config.yaml").read_text() == "first"
 
 
 def test_a_run_in_the_making_is_locked_under_its_own_name(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ def test_the_first_epoch_and_quantity_that_differ_are_named(bench: Bench) -> Non
     path = bench.folder / run
     config = json.loads((path / "run.json").read_text())["config"] | {"seed": 1}
     reseal(path, config=config)
+    copy = path / "config.yaml"
+    copy.write_text(copy.read_text().replace("seed: 0", "seed: 1"))
     row = json.loads((path / "metrics.jsonl").read_text().splitlines()[0])
     said = bench("verify", run, "-q")
     assert said.code == 7

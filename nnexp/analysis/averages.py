@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
+from operator import attrgetter
 from statistics import fmean, stdev
 from typing import NamedTuple
 
@@ -19,12 +20,17 @@ class Average(NamedTuple):
     """The standard deviation between runs; 0 for a single one."""
 
 
-def average(histories: Sequence[Sequence[Row]], key: str) -> Average:
+def average(histories: Sequence[Sequence[Row]], key: str | Callable[[Row], object]) -> Average:
     """Return a measure's mean and spread at the epochs that every run has it for.
 
     Beyond the epoch where the first run stopped, the mean would be one of the others only.
+
+    Args:
+        histories: the rows of each run.
+        key: the measure's name in a row, or what gives it.
     """
-    curves = [_finite(history, key) for history in histories]
+    of = attrgetter(key) if isinstance(key, str) else key
+    curves = [_finite(history, of) for history in histories]
     epochs = sorted(set.intersection(*(set(curve) for curve in curves))) if curves else []
     values = [[curve[epoch] for curve in curves] for epoch in epochs]
     return Average(
@@ -34,6 +40,6 @@ def average(histories: Sequence[Sequence[Row]], key: str) -> Average:
     )
 
 
-def _finite(history: Sequence[Row], key: str) -> dict[int, float]:
-    values = {row.epoch: getattr(row, key) for row in history}
+def _finite(history: Sequence[Row], of: Callable[[Row], object]) -> dict[int, float]:
+    values = {row.epoch: of(row) for row in history}
     return {e: v for e, v in values.items() if isinstance(v, float) and isfinite(v)}

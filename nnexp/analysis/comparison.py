@@ -209,11 +209,22 @@ def _notes(sides: Sequence[Side]) -> Iterator[str]:
         if len(set().union(*found.values())) > 1:
             letters = _letters(found)
             yield f"{letters} were trained with different {what}"
+    for facts in (facts for side in sides for facts in side.facts):
+        yield from _changed_numerics(facts)
     for side in sides:
         unfinished = {s: n for s, n in side.statuses.items() if s != "finished"}
         for status, count in unfinished.items():
             verb = "is" if count == 1 else "are"
             yield f"{side.experiment.label}: {count} of {len(side.facts)} {verb} {status}"
+
+
+def _changed_numerics(facts: Facts) -> Iterator[str]:
+    turns = facts.numerics
+    if len(turns) > 1:
+        count = len({turn.numerics for turn in turns})
+        since = ", ".join(str(turn.since) for turn in turns[1:])
+        run = facts.run.path
+        yield f"{run} was trained under {count} numerics: they changed with epoch {since}"
 
 
 def _letters(found: Mapping[str, set[Any]]) -> str:

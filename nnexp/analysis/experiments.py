@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nnexp.checks import is_run_name
 from nnexp.errors import UsageError
-from nnexp.store import disk
+from nnexp.store import disk, listing
 from nnexp.store.run import RUN, Run, at
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def gather(arguments: Sequence[Path]) -> list[Experiment]:
 
 
 def _named(argument: Path) -> list[Run]:
-    if os.path.isdir(argument):  # noqa: PTH112 - Path.is_dir raises where a name is too long
+    if stat.S_ISDIR(disk.mode(argument)):
         return [at(argument)]
     if any(character in argument.name for character in "*?["):
         found = [each for each in _runs_in(argument.parent) if fnmatchcase(each, argument.name)]
@@ -97,11 +96,7 @@ def _named(argument: Path) -> list[Run]:
 
 
 def _runs_in(folder: Path) -> Iterator[str]:
-    if not folder.is_dir():
-        return
-    with disk.errors(folder):
-        names = sorted(os.listdir(folder))  # noqa: PTH208 - names are what patterns are about
-    yield from (name for name in names if is_run_name(name) and (folder / name / RUN).exists())
+    yield from (name for name in listing.names(folder) if disk.exists(folder / name / RUN))
 
 
 def _by_config(runs: Iterable[Run]) -> list[list[Run]]:
@@ -114,7 +109,8 @@ def _by_config(runs: Iterable[Run]) -> list[list[Run]]:
 def _check(parts: Sequence[Sequence[Run]]) -> None:
     seen: set[Path] = set()
     for run in (run for part in parts for run in part):
-        place = run.path.resolve()
+        with disk.errors(run.path):
+            place = run.path.resolve()
         if place in seen:
             raise UsageError(f"{run.path}: is named twice")
         seen.add(place)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnexp import experiment
+from nnexp import suitability
 from nnexp.analysis import decay
 from nnexp.analysis.decay import Decay
 from nnexp.analysis.spread import Bench, Layer, Scope
@@ -60,7 +60,7 @@ def inspect(config: Config) -> Inspection:
 
     config = config_load.check(config)
     dataset = load(config.data)
-    experiment.check_fits(config, dataset)
+    suitability.check(config, dataset)
     # Inputs may be so large that z is infinite: that is told as it is.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
         network = Assembly(config, dataset).network
@@ -77,5 +77,5 @@ def inspect(config: Config) -> Inspection:
             initialized=tuple(Initialized(name, bench.layers(name)) for name in names),
             decay=decay.decay(config, n),
             notes=decay.notes(config, n),
-            warnings=experiment.warnings(config, dataset),
+            warnings=suitability.warnings(config, dataset),
         )

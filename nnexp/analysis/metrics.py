@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from nnexp.analysis.verdicts import ACCURACY, COST, EPOCHS, Unit
 from nnexp.store.run import Run
-from nnexp.training.history import Row, best_row
+from nnexp.training.history import Row, Stretch, best_row, stretches
 
 LEVELS = (0.90, 0.93, 0.95, 0.96, 0.97, 0.975, 0.98)
 SPLITS = ("train", "validation", "test")
@@ -34,13 +34,18 @@ class Facts:
         """The row of the best epoch."""
         return best_row(self.history) if self.history else None
 
+    @property
+    def numerics(self) -> list[Stretch]:
+        """The fingerprints of the arithmetic that it was trained under, in turn."""
+        return stretches(self.run.record.numerics, self.history)
+
     @cached_property
     def seconds(self) -> float | None:
         """What training took, without evaluation; None where an epoch's time was not noted."""
-        timing = self.run.timing()
-        if not self.history or any(row.epoch not in timing for row in self.history):
+        seconds = {each.epoch: each.train_seconds for each in self.run.timing()}
+        if not self.history or any(row.epoch not in seconds for row in self.history):
             return None
-        return sum(timing[row.epoch].train_seconds for row in self.history)
+        return sum(seconds[row.epoch] for row in self.history)
 
 
 class Metric(NamedTuple):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from nnexp.errors import CorruptError, DiskError
-from nnexp.store import listing, timing
+from nnexp.store import listing
 from nnexp.store.listing import Entry
 from nnexp.store.run import TIMING, Run
 from nnexp.store.timing import Timing
@@ -48,10 +48,11 @@ class Watch:
     def look(self) -> bool:
         """Bring ``seen``, which has what was ever found running, up to date; False: none runs."""
         running = False
-        for run in listing.runs(self._folder):
-            if run.name in self._ended:
+        for name in listing.names(self._folder):
+            run = Run(self._folder / name)
+            entry = None if name in self._ended else listing.entry(run)
+            if entry is None:
                 continue
-            entry = listing.entry(run)
             if entry.status in {"finished", "diverged", "damaged"}:
                 self._ended.add(run.name)
             is_running = entry.status == "running" and self._fits(entry)
@@ -79,7 +80,7 @@ def seconds_left(run: Run, epoch: int, epochs: int) -> float | None:
 
     What has passed since the last evaluation is taken off.
     """
-    rows = [row for row in timing.read(run.path / TIMING) if row.epoch <= epoch]
+    rows = [row for row in run.timing() if row.epoch <= epoch]
     if not rows:
         return None
     age = time.time() - (run.path / TIMING).stat().st_mtime

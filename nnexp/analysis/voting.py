@@ -6,7 +6,6 @@ Reading only: it takes no lock and writes nothing, whatever the runs are doing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from nnexp.analysis.restored import On, degrees, restored
 from nnexp.errors import MismatchError, UsageError
 from nnexp.nn.arrays import Array
+from nnexp.store import disk
 from nnexp.store.run import Run
 
 
@@ -81,9 +81,11 @@ def voted(mean: Array, labels: npt.NDArray[np.int64]) -> Vote:
 
 def _check_different(runs: Sequence[Run]) -> None:
     """Refuse a run that is named twice: its vote would count twice."""
-    seen: set[Path] = set()
+    seen: set[tuple[int, int]] = set()
     for run in runs:
-        place = run.path.resolve()
+        with disk.errors(run.path):
+            status = run.path.stat()
+        place = status.st_dev, status.st_ino
         if place in seen:
             raise UsageError(f"{run.path}: is named twice")
         seen.add(place)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("places", metavar="A B...", nargs=-1, required=True, type=options.PLACE)
+@click.argument("places", metavar="A B...", nargs=-1, required=True, type=options.RUN)
 @click.option("--metric", metavar="KEY", help="What the verdict is on (default: test_accuracy).")
 @click.option("--curves", is_flag=True, help="Also draw the curves in the terminal.")
 @click.option(

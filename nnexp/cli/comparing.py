@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nnexp.checks import printable
-from nnexp.cli.text import coloured, percent, table
+from nnexp.cli import drawn
+from nnexp.cli.text import table
 
 if TYPE_CHECKING:
     from nnexp.analysis.claims import Outcome
     from nnexp.analysis.comparison import Comparison
     from nnexp.analysis.verdicts import Verdict
-
-DRAWN = (("train_cost", "training cost"), ("validation_accuracy", "validation accuracy"))
 
 
 def text(compared: Comparison, *, curves: bool) -> str:
@@ -26,7 +25,7 @@ def text(compared: Comparison, *, curves: bool) -> str:
         blocks.append("The configs are the same.")
     blocks.append(table(*comparisons.results(compared)))
     if curves:
-        blocks += _curves(compared)
+        blocks += drawn.curves({x.experiment.label: x.histories for x in compared.sides})
     if compared.notes:
         blocks.append("\n".join(f"note: {printable(note)}" for note in compared.notes))
     blocks.append("\n".join(map(printable, comparisons.verdicts(compared))))
@@ -37,24 +36,6 @@ def text(compared: Comparison, *, curves: bool) -> str:
             )
         )
     return "\n\n".join(blocks)
-
-
-def _curves(compared: Comparison) -> list[str]:
-    from nnexp.analysis.averages import average
-    from nnexp.report import braille
-
-    drawn = []
-    for key, title in DRAWN:
-        found = [(side.experiment.label, average(side.histories, key)) for side in compared.sides]
-        lines = [braille.Curve(label, each.epochs, each.mean) for label, each in found]
-        if all(line.x for line in lines):
-            form = percent if key.endswith("accuracy") else _short
-            drawn.append(braille.draw(title, lines, form=form, paint=coloured))
-    return drawn
-
-
-def _short(value: float) -> str:
-    return f"{value:.3g}"
 
 
 def markdown(compared: Comparison) -> str:
@@ -82,6 +63,7 @@ def tree(compared: Comparison, outcomes: list[Outcome]) -> dict[str, Any]:
                 "runs": [str(run.path) for run in side.experiment.runs],
                 "seeds": list(side.experiment.seeds),
                 "statuses": side.statuses,
+                "numerics": [[turn._asdict() for turn in facts.numerics] for facts in side.facts],
             }
             for side in compared.sides
         },

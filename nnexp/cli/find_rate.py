@@ -75,7 +75,7 @@ def find_rate(
 
 
 def _text(found: Decision) -> str:
-    return f"{table(found.header, found.rows, left=3)}\n\n{found.answer}"
+    return f"{table(found.header, found.rows, left=found.left)}\n\n{found.answer}"
 
 
 def _tree(rungs: list[Rung]) -> dict[str, Any]:

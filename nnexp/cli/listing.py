@@ -9,8 +9,8 @@ import msgspec
 from msgspec import UNSET
 
 from nnexp.checks import printable
-from nnexp.cli.text import as_json, percent, ranges, table
-from nnexp.config.wording import shortened
+from nnexp.cli.text import as_json, percent, table
+from nnexp.config.wording import ranges, shortened
 
 if TYPE_CHECKING:
     from nnexp.analysis.overview import Experiment, Spread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -9,8 +10,38 @@ from typing import Any
 
 import click
 
-CONFIG = click.Path(path_type=Path)
-PLACE = click.Path(path_type=Path)
+
+class Name(click.Path):
+    """A path as it was given; click looks what is there, and takes any error for nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401 - click's own
+        """Return the path."""
+        del param, ctx
+        return Path(value)
+
+
+CONFIG = RUN = Name()
+
+
+class Folder(click.Path):
+    """A directory, there or to be made."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401 - click's own
+        """Return the path.
+
+        Raises:
+            DiskError: what is there cannot be known.
+        """
+        from nnexp.store import disk
+
+        path = Path(value)
+        if (mode := disk.mode(path)) and not stat.S_ISDIR(mode):
+            self.fail(f"Directory {value!r} is a file.", param, ctx)
+        return path
+
 
 settings = click.option(
     "--set",
@@ -21,7 +52,7 @@ settings = click.option(
 )
 runs = click.option(
     "--runs",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     default=Path("runs"),
     show_default=True,
     metavar="DIR",

@@ -12,6 +12,7 @@ from nnexp.analysis.confusion import Confusion
 from nnexp.analysis.portrait import Portrait
 from nnexp.analysis.restored import On
 from nnexp.checks import printable
+from nnexp.cli import drawn
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, table
 from nnexp.config.wording import shortened
@@ -27,7 +28,8 @@ MIXED = 10
 def text(portrait: Portrait, on: On) -> str:
     """Return what there is to see of a run, the classes of one split."""
     head = f"{printable(str(portrait.run.path))}  {portrait.status}\n{_wrapped(portrait.ending)}"
-    blocks = [head, _config(portrait), _metrics(portrait), _findings(portrait)]
+    blocks = [head, _config(portrait), _metrics(portrait)]
+    blocks += [*drawn.curves({"": [portrait.history]}), _findings(portrait)]
     if on in portrait.confusion and portrait.best is not None:
         told = f"{on} examples, epoch {portrait.best.epoch}"
         blocks.append(_confusion(portrait.confusion[on], portrait.classes, told))

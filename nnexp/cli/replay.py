@@ -24,7 +24,7 @@ RULES = ("accuracy", "cost", "average")
 
 
 @click.command(cls=options.ManyNumbers, several="--patience")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=options.RUN)
 @click.option(
     "--patience",
     "patiences",

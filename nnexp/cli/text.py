@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import stat
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -18,7 +20,7 @@ from nnexp.errors import DiskError
 def put(text: str) -> bool:
     """Write a line to stdout and return whether it is still read.
 
-    That its reader has gone, as ``head`` does, is no error.
+    That its reader has gone, as ``head`` or a terminal, is no error.
 
     Raises:
         DiskError: it cannot be written.
@@ -31,8 +33,15 @@ def put(text: str) -> bool:
     except BrokenPipeError:
         return False
     except OSError as error:
+        if error.errno == errno.EIO and _is_device(sys.stdout):
+            return False  # a terminal that is no longer there
         raise DiskError(f"standard output: {(error.strerror or str(error)).lower()}") from error
     return True
+
+
+def _is_device(stream: TextIO) -> bool:
+    """Return whether a stream leads to a terminal; one that is gone no longer says so itself."""
+    return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
 
 
 class Told:
@@ -88,17 +97,6 @@ def columns() -> int:
 def percent(fraction: float | None) -> str:
     """Return a fraction as a percentage with two decimals, or a dash."""
     return "-" if fraction is None else f"{100 * fraction:.2f} %"
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Return rising whole numbers as ``--seeds`` takes them: 0-4,7."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1][1:] = [number]
-        else:
-            runs.append([number])
-    return ",".join("-".join(map(str, run)) for run in runs)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from nnexp import checks
 from nnexp.cli import options, signals, training
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say
-from nnexp.errors import DivergedError, InterruptedRunError, NnexpError, UsageError
+from nnexp.errors import (
+    CorruptError,
+    DivergedError,
+    InterruptedRunError,
+    NewerError,
+    NnexpError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
     from nnexp.store.run import Run
-
-_PART = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
-MOST_SEEDS = 100_000
 
 
 class Seeds(click.ParamType[list[int]]):
@@ -32,20 +37,10 @@ class Seeds(click.ParamType[list[int]]):
         """Return the seeds in the order given."""
         if isinstance(value, list):
             return value
-        parts = [_PART.fullmatch(part.strip()) for part in value.split(",")]
-        if len(parts) == 1 and parts[0] and parts[0][2] is None:
-            ranges = [range(int(parts[0][1]))]
-        else:
-            ranges = [range(int(p[1]), int(p[2] or p[1]) + 1) if p else range(0) for p in parts]
-        count = sum(map(len, ranges))
-        if not all(ranges) or count > MOST_SEEDS or len(set().union(*ranges)) != count:
-            self.fail(
-                f"{value!r} is no list of different seeds; "
-                "5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7",
-                param,
-                ctx,
-            )
-        return [seed for part in ranges for seed in part]
+        try:
+            return checks.seeds(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -61,9 +56,19 @@ class Seeds(click.ParamType[list[int]]):
 )
 @click.option(
     "--against",
-    type=click.Path(path_type=Path),
+    type=options.RUN,
     metavar="RUN",
     help="Warn if lambda is RUN's and the number n of training examples is not: λ goes with n.",
+)
+@click.option(
+    "--other-numerics",
+    is_flag=True,
+    help="Go on also where this machine's arithmetic gives other last digits; the run records it.",
+)
+@click.option(
+    "--restart",
+    is_flag=True,
+    help="Where a run is damaged beyond going on, keep it as NAME.damaged-1 and train it again.",
 )
 @options.as_json
 @options.quiet
@@ -75,6 +80,8 @@ def train(
     seeds: list[int] | None,
     until: int | None,
     against: Path | None,
+    other_numerics: bool,
+    restart: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -89,7 +96,7 @@ def train(
     Nothing is ever overwritten.
     """
     from nnexp.config import load
-    from nnexp.store.run import at
+    from nnexp.store.run import Run, at
 
     described = load.read(config, settings)
     named = None if against is None else at(against)
@@ -98,15 +105,26 @@ def train(
     planned = _planned(described, config.stem, runs, name, seeds)
     failures: list[NnexpError] = []
     with signals.noted() as signal:
+        follow = partial(
+            training.follow,
+            signal=signal,
+            until=until,
+            against=named,
+            other_numerics=other_numerics,
+            restart=restart,
+            quiet=quiet,
+        )
         for each, run in planned:
             try:
-                _train(each, run, until, signal, named, quiet=quiet)
+                trained = follow(each, run)
+                if not quiet:
+                    say(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
             except InterruptedRunError:
                 raise
             except NnexpError as error:
-                failures.append(error)
+                failures.append(_advised(error, run, restart=restart))
                 if seeds is not None:
-                    say(str(error))
+                    say(str(failures[-1]))
                 if not isinstance(error, DivergedError):
                     continue  # what stands there is damaged or not this command's
             put(json_line(summary(run)) if as_json else str(run.path))
@@ -134,22 +152,13 @@ def _planned(
     return [(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
 
 
-def _train(
-    config: Config,
-    run: Run,
-    until: int | None,
-    signal: signals.Noted,
-    against: Run | None,
-    *,
-    quiet: bool,
-) -> None:
-    """Train one run to its end and say how it went."""
-    from nnexp import experiment
-
-    done = experiment.is_done(config, run)
-    training.follow(config, run, signal, until=until, against=against, quiet=quiet)
-    if not quiet:
-        say(f"{run.path}: {'already done' if done else outcome(run)}")
+def _advised(error: NnexpError, run: Run, *, restart: bool) -> NnexpError:
+    """Return an error; that of a run which is damaged beyond going on says what would help."""
+    is_damage = isinstance(error, CorruptError) and not isinstance(error, NewerError)
+    if restart or not is_damage or not run.is_there():
+        return error
+    advice = "--restart sets the run aside and trains it again from its first epoch"
+    return CorruptError(f"{error}; {advice}")
 
 
 def outcome(run: Run) -> str:

@@ -20,15 +20,17 @@ def follow(
     *,
     until: int | None = None,
     against: Run | None = None,
+    other_numerics: bool = False,
+    restart: bool = False,
     quiet: bool = False,
-) -> None:
-    """Train a run, showing what happens.
+) -> bool:
+    """Train a run, showing what happens; return whether there was anything left to do.
 
     Raises:
         InterruptedRunError: a signal came; what is committed is safe.
         NnexpError: what ``experiment.train`` raises.
     """
-    from nnexp import experiment
+    from nnexp import experiment, recording
 
     def check() -> None:
         if signal.number is not None:
@@ -38,7 +40,19 @@ def follow(
                 "the same command goes on from there",
             )
 
+    opened = False
+    events = experiment.events(
+        config,
+        run,
+        until=until,
+        heartbeat=check,
+        against=against,
+        other_numerics=other_numerics,
+        restart=restart,
+    )
     with Progress(config.epochs, quiet=quiet) as progress:
-        for event in experiment.events(config, run, until=until, heartbeat=check, against=against):
+        for event in events:
+            opened = opened or isinstance(event, recording.Opened)
             progress.show(event)
             check()
+    return opened

@@ -11,9 +11,8 @@ from nnexp.errors import InterruptedRunError
 if TYPE_CHECKING:
     from nnexp.cli.signals import Noted
     from nnexp.config.model import Config
-    from nnexp.datasets.dataset import Dataset
     from nnexp.store.run import Run
-    from nnexp.tune.trials import Budget, Trials
+    from nnexp.tune.trials import Budget, Load, Trials
 
 
 def trials_of(
@@ -33,8 +32,8 @@ def trials_of(
                 "stopped; what is committed is safe; the same command goes on from there",
             )
 
-    def train(config: Config, run: Run, dataset: Dataset) -> None:
-        for _ in experiment.events(config, run, heartbeat=check, dataset=dataset):
+    def train(config: Config, run: Run, source: Load) -> None:
+        for _ in experiment.events(config, run, heartbeat=check, source=source):
             check()
 
     return Trials(stem, runs, train, budget, (lambda _: None) if quiet else say)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,11 +11,14 @@ from nnexp.checks import printable
 from nnexp.cli import options, signals, training
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put
-from nnexp.errors import CheckFailedError, DivergedError
+from nnexp.errors import CheckFailedError, DivergedError, InterruptedRunError
+
+if TYPE_CHECKING:
+    from nnexp.training.history import Stretch
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=options.RUN)
 @options.as_json
 @options.quiet
 def verify(run: Path, as_json: bool, quiet: bool) -> None:
@@ -36,15 +39,33 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
     config, until = verification.task(recorded)
     with signals.noted() as signal, TemporaryDirectory(prefix="nnexp-verify-") as folder:
         again = Run(Path(folder) / recorded.record.name)
-        with suppress(DivergedError):  # what diverged is to diverge again
+        try:
             training.follow(config, again, signal, until=until, quiet=quiet)
+        except DivergedError:
+            pass  # what diverged is to diverge again
+        except InterruptedRunError as error:
+            told = f"{run}: stopped before it was verified; the same command begins again"
+            raise InterruptedRunError(error.signal_number, told) from None
         found = verification.first_difference(recorded, again)
-        same_numerics = recorded.record.numerics == again.record.numerics
+        trained_under = recorded.numerics()
+        same_numerics = {each.numerics for each in trained_under} == {again.record.numerics}
     if as_json:
         said = {"run": str(run), "identical": found is None, "same_numerics": same_numerics}
         put(json_line(said | {"difference": found and found._asdict()}))
     elif found is None:
-        put(f"{printable(str(run))}: identical")
+        put(f"{printable(str(run))}: {_same(trained_under)}")
     if found is not None:
-        machine = "" if same_numerics else " (this machine's arithmetic gives other last digits)"
+        machine = "" if same_numerics else _excuse(trained_under)
         raise CheckFailedError(f"{run}: trained again it differs: {found}{machine}")
+
+
+def _same(trained_under: list[Stretch]) -> str:
+    if len(trained_under) == 1:
+        return "identical"
+    return f"the same numbers, though its numerics changed with epoch {trained_under[1].since}"
+
+
+def _excuse(trained_under: list[Stretch]) -> str:
+    if len(trained_under) == 1:
+        return " (this machine's arithmetic gives other last digits)"
+    return f" (its numerics changed with epoch {trained_under[1].since})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from typing import Any, TypeAlias
@@ -13,6 +14,10 @@ from nnexp.config import keys
 from nnexp.config.model import Config
 
 Tree: TypeAlias = dict[str, Any]
+
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 
 
 def to_builtins(config: Config) -> Tree:
@@ -36,10 +41,7 @@ def canonical_json(config: Config) -> bytes:
     typed = msgspec.convert(msgspec.to_builtins(config), Config)
     tree = changed(typed)
     tree.pop("seed", None)
-    text = json.dumps(
-        tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode()
+    return _ENCODER.encode(tree).encode()
 
 
 def digest(config: Config) -> str:
@@ -52,11 +54,16 @@ def changed(struct: Struct) -> Tree:
     tree: Tree = {}
     if (tag := struct.__struct_config__.tag) is not None:
         tree["name"] = tag
-    for field in structs.fields(struct):
+    for field in _fields(type(struct)):
         value = getattr(struct, field.name)
         if field.default is NODEFAULT or value != field.default:
             tree[field.encode_name] = _changed(value)
     return tree
+
+
+@functools.cache
+def _fields(model: type[Struct]) -> tuple[structs.FieldInfo, ...]:
+    return structs.fields(model)  # it works them out at each call
 
 
 def _changed(value: Any) -> Any:  # noqa: ANN401 - any value of a config

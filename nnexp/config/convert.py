@@ -14,7 +14,7 @@ import msgspec
 from msgspec import inspect
 from msgspec.inspect import LiteralType, NoneType, StructType, TupleType, VarTupleType
 
-from nnexp.config import kinds, wording
+from nnexp.config import kinds, problem, wording
 from nnexp.config.document import INVALID, Document, Invalid
 from nnexp.config.problem import Path, Place, Problem
 
@@ -43,6 +43,24 @@ def convert(document: Document, model: type[T]) -> tuple[T | None, list[Problem]
     return (made if isinstance(made, model) else None), converter.problems
 
 
+def convert_key(document: Document, model: type[msgspec.Struct], key: str) -> object:
+    """Return what a document's value of one key of a struct becomes.
+
+    Raises: ConfigError with all that is wrong with it.
+    """
+    converter = _Converter(document)
+    made = converter.key(model, document.root, key)
+    if converter.problems:
+        raise problem.error(converter.problems)
+    return made
+
+
+@functools.cache
+def _choices(model: type[msgspec.Struct]) -> dict[str, tuple[Kind, ...]]:
+    """Return the kinds that each key of a struct takes."""
+    return {field.encode_name: kinds.alternatives(field.type) for field in info(model).fields}
+
+
 class _Converter:
     """Walks kinds and values side by side; what is wrong gathers in ``problems``."""
 
@@ -69,6 +87,13 @@ class _Converter:
             return INVALID
         return self._made(kind, given, path)
 
+    def key(self, model: type[msgspec.Struct], tree: Mapping[str, object], key: str) -> object:
+        """Return what a struct's field holds when a mapping gives it, or ``INVALID``."""
+        if key not in _choices(model):
+            self._check_keys(info(model), {key: tree[key]}, (), {})
+            return INVALID
+        return self._one_of(_choices(model)[key], tree[key], (key,))
+
     def _made(self, kind: StructType, given: Mapping[str, object], path: Path) -> object:
         try:
             made = kind.cls(**given)
@@ -93,9 +118,11 @@ class _Converter:
                 self._fault(path, f"{whose} '{field.encode_name}'{_told(field.type)}")
 
     def _value(self, kind: Kind, value: object, path: Path) -> object:
+        return self._one_of(kinds.alternatives(kind), value, path)
+
+    def _one_of(self, choices: tuple[Kind, ...], value: object, path: Path) -> object:
         if value is INVALID:
             return INVALID
-        choices = kinds.alternatives(kind)
         components = {str(each.tag): each for each in choices if kinds.is_component(each)}
         if components and isinstance(value, str | dict):
             return self._component(components, value, path)

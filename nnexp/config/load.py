@@ -30,6 +30,14 @@ def read(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> Config:
     return parse(_content(Path(path), os.fspath(path)), os.fspath(path), settings)
 
 
+def document(path: str | os.PathLike[str]) -> Document:
+    """Return what a YAML file says, its keys and values not looked at yet.
+
+    Raises: ConfigError where it is no YAML mapping; DiskError when it cannot be read.
+    """
+    return reader.parse(_content(Path(path), os.fspath(path)), os.fspath(path))
+
+
 def parse(content: bytes | str, source: str, settings: Sequence[str] = ()) -> Config:
     """Return the config of a YAML text; messages call the text source.
 

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 WIDEST = 60
 """Characters shown of a value; who wrote it knows the rest."""
@@ -16,6 +16,17 @@ WIDEST = 60
 def shortened(text: str, width: int = WIDEST) -> str:
     """Return text, or its beginning where it is longer than width."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Return rising whole numbers as ``--seeds`` takes them: 0-4,7."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ",".join("-".join(map(str, run)) for run in runs)
 
 
 def shown(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from nnexp.analysis.comparison import Comparison, Measure, Sample, Side
 from nnexp.analysis.verdicts import USUAL, Unit, Verdict
+from nnexp.config.wording import ranges
 
 MISSING = "-"
 MARKS = {"better": "better", "worse": "worse", "noise": "~", "identical": "=", "too few": ""}
@@ -172,17 +173,6 @@ def captions(comparison: Comparison) -> list[str]:
         text = f"{letter}  {', '.join(settings)}".rstrip()
         told.append(text if len(text) <= CAPTION else f"{text[: CAPTION - 1]}…")
     return told
-
-
-def ranges(seeds: Sequence[int]) -> str:
-    """Return seeds in order as --seeds takes them: 0-4,7."""
-    parts: list[list[int]] = []
-    for seed in sorted(seeds):
-        if parts and seed == parts[-1][-1] + 1:
-            parts[-1].append(seed)
-        else:
-            parts.append([seed])
-    return ",".join(f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
 
 
 def _statuses(side: Side) -> str:

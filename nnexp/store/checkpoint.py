@@ -11,33 +11,22 @@ import hashlib
 import io
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
 
 from nnexp.datasets import npz
 from nnexp.errors import CorruptError
-from nnexp.store.sealed import SCHEMA
+from nnexp.store import meta as metas
+from nnexp.store.meta import Meta
 
 META = "meta"
 OVERHEAD = 2048
 """Bytes of a member beside its values, at most: zip's and NumPy's headers, and meta's own text."""
 
 Arrays = dict[str, npt.NDArray[Any]]
-
-
-class Meta(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a checkpoint commits: an epoch, with the metrics up to it."""
-
-    schema: int = SCHEMA
-    epoch: int
-    config_sha256: str
-    metrics_length: Annotated[int, msgspec.Meta(ge=0)]
-    metrics_sha256: str
-    arrays_sha256: str
 
 
 def digest(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
@@ -83,11 +72,9 @@ def decode(name: str, content: bytes, expected: Mapping[str, npz.Header]) -> tup
 
     try:
         arrays = npz.parse(io.BytesIO(content), check)
-        meta = msgspec.json.decode(arrays.pop(META).tobytes(), type=Meta)
-    except (KeyError, ValueError, msgspec.MsgspecError) as error:
+    except (KeyError, ValueError) as error:
         raise CorruptError(f"{name}: is damaged: {error}") from error
-    if meta.schema > SCHEMA:
-        raise CorruptError(f"{name}: was written by a newer nnexp (schema {meta.schema})")
+    meta = metas.decode(name, arrays.pop(META).tobytes())
     if meta.arrays_sha256 != digest(arrays):
         raise CorruptError(f"{name}: is damaged: its arrays do not fit their checksum")
     return meta, arrays

@@ -5,20 +5,17 @@ Reading takes no lock and changes nothing, so it may meet a run that is being wr
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from nnexp.datasets.npz import Header
 from nnexp.errors import CorruptError
-from nnexp.store import checkpoint, disk, metrics
-from nnexp.store.checkpoint import Arrays, Meta
+from nnexp.store import checkpoint, disk
+from nnexp.store import meta as metas
+from nnexp.store.checkpoint import Arrays
 from nnexp.store.run import METRICS, METRICS_LIMIT, Run
 from nnexp.training.history import Row, best_row
-
-TRIES = 5
-"""Looks at a run that changes meanwhile: its writer removes checkpoints as it commits others."""
 
 
 class Commit(NamedTuple):
@@ -63,10 +60,7 @@ def newest(
         return commit
     if problems or content.count(b"\n") > 1:
         first = f"; the newest: {problems[0]}" if problems else ""
-        raise CorruptError(
-            f"{run.path}: no intact checkpoint is left to go on from; "
-            f"remove the directory, or train under another --name{first}"
-        )
+        raise CorruptError(f"{run.path}: no intact checkpoint is left to go on from{first}")
     return None
 
 
@@ -74,25 +68,17 @@ def best(run: Run, expected: Mapping[str, Header]) -> tuple[Row, Arrays] | None:
     """Return the best committed epoch's row and arrays, or None if no epoch was committed.
 
     Raises:
-        CorruptError: its checkpoint is missing or damaged.
+        CorruptError: its checkpoint is missing or damaged, or the rows are.
     """
-    for _ in range(TRIES):
-        before = run.status
-        try:
-            return _best(run, expected)
-        except CorruptError:
-            if before != "running":
-                raise
-    return _best(run, expected)
 
+    def look() -> tuple[Row, Arrays] | None:
+        history = run.history()
+        if not history:
+            return None
+        row = best_row(history)
+        return row, load(run, row.epoch, expected)
 
-def _best(run: Run, expected: Mapping[str, Header]) -> tuple[Row, Arrays] | None:
-    content = recorded(run)
-    commit = newest(run, content, expected, lambda _: None)
-    if commit is None:
-        return None
-    row = best_row(commit.history)
-    return row, load(run, row.epoch, expected)
+    return run.looked_at(look)
 
 
 def load(run: Run, epoch: int, expected: Mapping[str, Header]) -> Arrays:
@@ -118,18 +104,4 @@ def read(
     meta, arrays = checkpoint.decode(str(path), raw, expected)
     if meta.epoch != epoch or meta.config_sha256 != run.record.config_sha256:
         raise CorruptError(f"{path}: belongs to another epoch or run")
-    return Commit(_history(path, meta, content), arrays, meta.metrics_length)
-
-
-def _history(path: Path, meta: Meta, content: bytes) -> list[Row]:
-    """Return the rows that a checkpoint commits; its own epoch's is the last."""
-    committed = content[: meta.metrics_length]
-    if hashlib.sha256(committed).hexdigest() != meta.metrics_sha256:
-        raise CorruptError(f"{path}: its epoch's rows in {METRICS} are damaged")
-    try:
-        history = metrics.decode(committed)
-    except ValueError as error:
-        raise CorruptError(f"{path}: its epoch's rows in {METRICS} are damaged: {error}") from error
-    if not history or history[-1].epoch != meta.epoch:
-        raise CorruptError(f"{path}: its epoch's row is not the last that it commits")
-    return history
+    return Commit(metas.rows(path, meta, content), arrays, meta.metrics_length)

@@ -10,13 +10,14 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
 
 from nnexp.errors import CorruptError, DiskError
 
 PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """How files are opened: a link is not followed, and a pipe or device not waited for."""
+NOTHING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+"""Errors that say of a name that it stands for nothing, rather than that this cannot be known."""
 
 
 @contextmanager
@@ -28,11 +29,21 @@ def errors(path: Path) -> Iterator[None]:
         raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
 
 
-def read(path: Path, limit: int) -> bytes | None:
+@contextmanager
+def closing(descriptor: int) -> Iterator[None]:
+    """Close a descriptor at the end; that too may fail."""
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path, limit: int, *, cut: bool = False) -> bytes | None:
     """Return a regular file's content, or None if there is no such file.
 
     Raises:
-        CorruptError: it is a link, a pipe or a device, or is larger than limit bytes.
+        CorruptError: it is a link, a pipe or a device, or is larger than limit bytes; if it is
+            to be cut, then as much of it is read.
         DiskError: it cannot be read.
     """
     try:
@@ -42,22 +53,43 @@ def read(path: Path, limit: int) -> bytes | None:
     except OSError as error:
         check_kind(path)
         raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    try:
-        with errors(path):
-            size = _checked_size(path, descriptor, limit)
-            with open(descriptor, "rb", closefd=False) as file:
-                return file.read(size)  # not limit: so much would be allocated at once
-    finally:
-        os.close(descriptor)
+    with errors(path), closing(descriptor):
+        size = _size(path, descriptor)
+        if size > limit and not cut:
+            raise CorruptError(f"{path}: has {size} bytes, more than the {limit} it may have")
+        size = min(size, limit)
+        parts: list[bytes] = []
+        while size and (part := os.read(descriptor, size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
 
 
-def _checked_size(path: Path, descriptor: int, limit: int) -> int:
-    """Return an open file's size, if it is a regular file of no more than limit bytes."""
+def _size(path: Path, descriptor: int) -> int:
+    """Return an open file's size, if it is a regular file."""
     status = os.fstat(descriptor)
-    _check_mode(path, status.st_mode, stat.S_IFREG)
-    if status.st_size > limit:
-        raise CorruptError(f"{path}: has {status.st_size} bytes, more than the {limit} it may have")
+    check_mode(path, status.st_mode, stat.S_IFREG)
     return status.st_size
+
+
+def exists(path: Path) -> bool:
+    """Return whether a name stands for anything, be it a link that leads nowhere."""
+    return mode(path, follow=False) != 0
+
+
+def mode(path: Path, *, follow: bool = True) -> int:
+    """Return the mode of what a name stands for; 0 if that is nothing.
+
+    Raises:
+        DiskError: that cannot be known, which pathlib and os.path take for nothing at times.
+    """
+    with errors(path):
+        try:
+            return path.stat(follow_symlinks=follow).st_mode
+        except OSError as error:
+            if error.errno not in NOTHING:
+                raise
+    return 0
 
 
 def check_kind(path: Path, kind: int = stat.S_IFREG) -> None:
@@ -68,15 +100,12 @@ def check_kind(path: Path, kind: int = stat.S_IFREG) -> None:
     Raises:
         CorruptError: it is a link, a pipe, a device, or otherwise not what a run holds there.
     """
-    with errors(path):
-        try:
-            mode = path.lstat().st_mode
-        except (FileNotFoundError, NotADirectoryError):
-            return
-    _check_mode(path, mode, kind)
+    if found := mode(path, follow=False):
+        check_mode(path, found, kind)
 
 
-def _check_mode(path: Path, mode: int, kind: int) -> None:
+def check_mode(path: Path, mode: int, kind: int) -> None:
+    """Refuse a mode that is not of a kind. Raises what check_kind raises."""
     if stat.S_IFMT(mode) != kind:
         found = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
         wanted = "file" if kind == stat.S_IFREG else "folder"
@@ -95,45 +124,37 @@ def write_atomically(path: Path, content: bytes) -> None:
 def write(path: Path, content: bytes) -> None:
     """Write a file from its beginning and force it to the disk."""
     with errors(path):
-        descriptor = _opened(path, os.O_CREAT | os.O_TRUNC)
-        try:
+        descriptor = opened(path, os.O_CREAT | os.O_TRUNC)
+        with closing(descriptor):
             _write_all(descriptor, content)
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def append(path: Path, content: bytes, *, sync: bool) -> None:
     """Append to a file, and force it to the disk if asked to."""
     with errors(path):
-        descriptor = _opened(path, os.O_CREAT | os.O_APPEND)
-        try:
+        descriptor = opened(path, os.O_CREAT | os.O_APPEND)
+        with closing(descriptor):
             _write_all(descriptor, content)
             if sync:
                 os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def truncate(path: Path, length: int) -> None:
     """Cut a file to length bytes and force that to the disk."""
     with errors(path):
-        descriptor = _opened(path, 0)
-        try:
+        descriptor = opened(path, 0)
+        with closing(descriptor):
             os.ftruncate(descriptor, length)
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def sync_directory(path: Path) -> None:
     """Force a directory's entries to the disk."""
     with errors(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+        with closing(descriptor):
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def remove(path: Path) -> None:
@@ -142,72 +163,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_directory(path: Path) -> None:
-    """Remove a directory if it is there and empty."""
-    try:
-        path.rmdir()
-    except OSError as error:
-        if error.errno not in {errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST}:
-            raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-
-
-def make_directory(path: Path) -> None:
-    """Make a directory, and those above it, unless it is there; what is made stays.
-
-    Raises:
-        CorruptError: something else is there, such as a link to a directory.
-    """
-    check_kind(path, stat.S_IFDIR)
-    with errors(path):
-        missing = list(takewhile(lambda folder: not folder.exists(), (path, *path.parents)))
-        for folder in reversed(missing):
-            folder.mkdir(exist_ok=True)
-            sync_directory(folder.parent)
-
-
-def names(path: Path) -> list[str]:
-    """Return the names in a directory of a run.
-
-    Raises:
-        CorruptError: it is missing, or something else than a directory.
-    """
-    check_kind(path, stat.S_IFDIR)
-    with errors(path):
-        try:
-            return [entry.name for entry in path.iterdir()]
-        except FileNotFoundError:
-            raise CorruptError(f"{path}: is missing") from None
-
-
-def check_plain(folder: Path) -> None:
-    """Refuse a directory of a run that holds something else than files and directories.
-
-    Raises:
-        CorruptError: it does, or is itself missing or something else.
-    """
-    for name in names(folder):
-        path = folder / name
-        with errors(path):
-            mode = path.lstat().st_mode
-        if not stat.S_ISDIR(mode):
-            _check_mode(path, mode, stat.S_IFREG)
-
-
-def rename_directory(source: Path, target: Path) -> bool:
-    """Move a directory to a new name; return False if something with content is there."""
-    try:
-        source.rename(target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if target.exists():
-            return False
-        raise DiskError(f"{target}: {(error.strerror or str(error)).lower()}") from error
-    sync_directory(target.parent)
-    return True
-
-
-def _opened(path: Path, flags: int) -> int:
+def opened(path: Path, flags: int) -> int:
     """Return a descriptor to write a regular file by.
 
     Raises:
@@ -219,7 +175,7 @@ def _opened(path: Path, flags: int) -> int:
         check_kind(path)
         raise
     try:
-        _check_mode(path, os.fstat(descriptor).st_mode, stat.S_IFREG)
+        check_mode(path, os.fstat(descriptor).st_mode, stat.S_IFREG)
     except CorruptError:
         os.close(descriptor)
         raise

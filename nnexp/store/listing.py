@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +13,7 @@ from nnexp.config import keys
 from nnexp.errors import CorruptError, DiskError
 from nnexp.store import disk
 from nnexp.store.records import RunRecord
-from nnexp.store.run import METRICS, RUN, Run, Status
+from nnexp.store.run import RUN, Run, Status
 from nnexp.training.history import Row, best_row
 
 
@@ -35,27 +34,26 @@ class Entry(Struct, frozen=True, kw_only=True):
     config_sha256: str | None = None
 
 
-def runs(folder: Path) -> Iterator[Run]:
-    """Yield the runs in a folder, in the order of their names; some may be damaged.
+def names(folder: Path) -> list[str]:
+    """Return what in a folder could name a run, in order.
 
     Raises:
         DiskError: the folder cannot be read.
     """
     with disk.errors(folder):
-        names = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
-    for name in names:
-        path = folder / name
-        if is_run_name(name) and any(os.path.lexists(path / file) for file in (RUN, METRICS)):
-            yield Run(path)
+        found = [entry.name for entry in folder.iterdir()] if disk.mode(folder) else []
+    return sorted(filter(is_run_name, found))
 
 
 def entries(folder: Path) -> Iterator[Entry]:
-    """Return an entry for each run in a folder, in the order of their names.
+    """Yield an entry for each run in a folder, in the order of their names.
 
     Raises:
         DiskError: the folder cannot be read.
     """
-    return map(entry, runs(folder))
+    for name in names(folder):
+        if (found := entry(Run(folder / name))) is not None:
+            yield found
 
 
 def by_experiment(entries: Iterable[Entry]) -> list[list[Entry]]:
@@ -69,10 +67,10 @@ def by_experiment(entries: Iterable[Entry]) -> list[list[Entry]]:
     return list(groups.values())
 
 
-def entry(run: Run) -> Entry:
-    """Return how one run stands."""
+def entry(run: Run) -> Entry | None:
+    """Return how one run stands, or None if there is none, not even a damaged one."""
     try:
-        return _intact(run)
+        return _intact(run) if run.is_there() else None
     except (CorruptError, DiskError) as error:
         return Entry(name=run.name, path=str(run.path), status="damaged", problem=str(error))
 

@@ -19,9 +19,8 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        disk.check_kind(path)
         with disk.errors(path):
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | disk.PLAIN, 0o666)
+            self._descriptor = disk.opened(path, os.O_CREAT)
 
     def acquire(self) -> None:
         """Take the lock for writing.
@@ -38,16 +37,22 @@ class Lock:
         raise LockedError(f"{self.path.parent}: another process is training this run")
 
     def release(self) -> None:
-        """Give the lock up."""
-        os.close(self._descriptor)
+        """Give the lock up.
+
+        Raises:
+            DiskError: closing it failed.
+        """
+        with disk.errors(self.path):
+            os.close(self._descriptor)
 
     def is_at(self, path: Path) -> bool:
         """Return whether the file that is locked is the one that now has this name."""
-        try:
-            named = path.lstat()
-        except FileNotFoundError:
-            return False
-        held = os.fstat(self._descriptor)
+        with disk.errors(path):
+            try:
+                named = path.lstat()
+            except FileNotFoundError:
+                return False
+            held = os.fstat(self._descriptor)
         return (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)
 
     def _try(self, kind: int) -> bool:
@@ -65,17 +70,18 @@ def is_held(path: Path) -> bool:
     """Return whether some process holds the lock, by taking it shared for an instant.
 
     Raises:
-        DiskError: the file system has no locks.
+        DiskError: it cannot be opened, or the file system has no locks.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | disk.PLAIN)
-    except OSError:
-        return False  # no lock file, no writer: it is made before the run has its name
     with disk.errors(path):
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
+            descriptor = os.open(path, os.O_RDONLY | disk.PLAIN)
+        except OSError as error:
+            if error.errno in disk.NOTHING:
+                return False  # no lock file, no writer: it is made before the run has its name
+            raise
+        with disk.closing(descriptor):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
     return False

@@ -1,19 +1,15 @@
-"""metrics.jsonl and timing.jsonl: one JSON object an evaluated epoch, append-only."""
+"""metrics.jsonl: one JSON object an evaluated epoch, append-only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from itertools import pairwise
 
 import msgspec
 
-from nnexp.store.records import Timing
 from nnexp.training.history import Row
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Row)
-_TIMING = msgspec.json.Decoder(Timing)
 
 
 def encode(row: Row) -> bytes:
@@ -32,10 +28,3 @@ def decode(content: bytes) -> list[Row]:
         if later.epoch <= earlier.epoch:
             raise ValueError(f"epoch {later.epoch} follows epoch {earlier.epoch}")
     return rows
-
-
-def timings(content: bytes) -> Iterator[Timing]:
-    """Yield the times in timing.jsonl, in its order; a line that is none is passed over."""
-    for line in content.split(b"\n"):
-        with suppress(msgspec.MsgspecError, ValueError):
-            yield _TIMING.decode(line)

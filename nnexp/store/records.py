@@ -1,14 +1,14 @@
-"""What a run's JSON says: run.json and result.json, written once, and a line of timing.jsonl."""
+"""What run.json and result.json say. Both are written once and never changed."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from nnexp.checks import NAME
 from nnexp.store.sealed import SCHEMA
-from nnexp.training.history import Row
+from nnexp.training.history import Fingerprint, Row
 
 
 class DataRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +40,7 @@ class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     config_sha256: str
     data: DataRecord
     versions: Versions
-    numerics: str
+    numerics: Fingerprint
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,14 +49,6 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     epoch: int
     batch: int | None
     found: str
-
-
-class Timing(Struct, frozen=True, kw_only=True):
-    """How long an epoch took, in seconds of the clock."""
-
-    epoch: int
-    train_seconds: Annotated[float, Meta(ge=0)]
-    evaluate_seconds: Annotated[float, Meta(ge=0)]
 
 
 Reason = Literal["epochs", "patience", "schedule", "converged", "stalled", "diverged"]
@@ -76,3 +68,5 @@ class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fault: Fault | None
     files: dict[str, str]
     """The sha256 of the run's other immutable files."""
+    numerics: Fingerprint | UnsetType = UNSET
+    """What it was measured under, where that is other arithmetic than the run was begun on."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
+import stat
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from nnexp.checks import is_run_name
 from nnexp.errors import ConfigError, CorruptError, UsageError
-from nnexp.store import disk, lock, metrics, sealed
-from nnexp.store.records import Result, RunRecord, Timing
-from nnexp.training.history import Row
+from nnexp.store import directories, disk, lock, meta, metrics, sealed, timing
+from nnexp.store.records import Result, RunRecord
+from nnexp.store.timing import Timing
+from nnexp.training.history import Row, Stretch, stretches
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -29,8 +31,11 @@ LOG = "log.txt"
 LOCK = "LOCK"
 
 METRICS_LIMIT = 1 << 30
+LOOKS = 5
+"""So often is a run looked at that changes meanwhile."""
 _CHECKPOINT = re.compile(r"epoch-(\d{6,7})\.npz", re.ASCII)
 
+T = TypeVar("T")
 Status = Literal["finished", "diverged", "running", "interrupted"]
 
 
@@ -46,6 +51,23 @@ class Run:
         """The run's name: its directory's."""
         return self.path.name
 
+    @property
+    def exists(self) -> bool:
+        """Whether something has the run's name.
+
+        Raises:
+            DiskError: that cannot be known.
+        """
+        return disk.exists(self.path)
+
+    def is_there(self) -> bool:
+        """Return whether its directory holds a run, damaged or not.
+
+        Raises:
+            DiskError: that cannot be known.
+        """
+        return any(disk.exists(self.path / file) for file in (RUN, METRICS))
+
     @cached_property
     def record(self) -> RunRecord:
         """What the run is.
@@ -53,7 +75,7 @@ class Run:
         Raises:
             CorruptError: run.json is missing or damaged.
         """
-        is_folder = os.path.isdir(self.path)  # noqa: PTH112 - Path's raises where a name is too long
+        is_folder = stat.S_ISDIR(disk.mode(self.path))
         record = sealed.read(self.path / RUN, RunRecord) if is_folder else None
         if record is None:
             raise CorruptError(f"{self.path}: is not a run: it has no {RUN}")
@@ -95,27 +117,63 @@ class Run:
         """Return the recorded rows: those that a checkpoint has committed.
 
         Raises:
-            CorruptError: metrics.jsonl is damaged.
+            CorruptError: they are damaged, or what vouches for them is.
         """
+        return self.looked_at(self._history)
+
+    def _history(self) -> list[Row]:
         path, result = self.path / METRICS, self.result
+        if result is None:
+            return self._committed()
         content = disk.read(path, METRICS_LIMIT) or b""  # after the result: then it is complete
-        if result and hashlib.sha256(content).hexdigest() != result.files.get(METRICS):
+        if hashlib.sha256(content).hexdigest() != result.files.get(METRICS):
             raise CorruptError(f"{path}: is damaged: its checksum does not fit {RESULT}")
-        committed = None if result else max(self.checkpoints(), default=0)
         try:
-            rows = metrics.decode(content)
+            return metrics.decode(content)
         except ValueError as error:
             raise CorruptError(f"{path}: is damaged: {error}") from error
-        return rows if committed is None else [row for row in rows if row.epoch <= committed]
 
-    def timing(self) -> dict[int, Timing]:
-        """Return how long epochs took, by epoch; of a repeated one the last time counts.
+    def _committed(self) -> list[Row]:
+        """Return the rows that the newest checkpoint vouches for."""
+        epoch, checkpoint = next(iter(self.checkpoints().items()), (0, None))
+        head = None if checkpoint is None else disk.read(checkpoint, meta.HEAD, cut=True)
+        content = disk.read(self.path / METRICS, METRICS_LIMIT) or b""  # what is committed is there
+        if checkpoint is None:
+            if content.count(b"\n") > 1:
+                raise CorruptError(f"{self.path}: has no checkpoint of the epochs in {METRICS}")
+            return []
+        if head is None:
+            raise CorruptError(f"{checkpoint}: is missing")
+        said = meta.head(checkpoint, head)
+        if (said.epoch, said.config_sha256) != (epoch, self.record.config_sha256):
+            raise CorruptError(f"{checkpoint}: belongs to another epoch or run")
+        return meta.rows(checkpoint, said, content)
 
-        These are notes for people, so a line that is torn or damaged is no error: its
-        epoch is not there.
+    def looked_at(self, look: Callable[[], T]) -> T:
+        """Return what look finds, which looks again where a writer changes the run meanwhile.
+
+        It removes checkpoints as it commits others.
         """
-        content = disk.read(self.path / TIMING, METRICS_LIMIT) or b""
-        return {timing.epoch: timing for timing in metrics.timings(content)}
+        for _ in range(LOOKS - 1):
+            before = self.status
+            try:
+                return look()
+            except CorruptError:
+                if before != "running":
+                    raise
+        return look()
+
+    def timing(self) -> list[Timing]:
+        """Return how long epochs took, by epoch; one whose note is torn or damaged is not there."""
+        return timing.read(self.path / TIMING)
+
+    def numerics(self) -> list[Stretch]:
+        """Return the fingerprints of the arithmetic that it was trained under, in turn.
+
+        Raises:
+            CorruptError: run.json or metrics.jsonl is damaged.
+        """
+        return stretches(self.record.numerics, self.history())
 
     def checkpoints(self) -> dict[int, Path]:
         """Return the checkpoints by epoch, the latest first.
@@ -124,7 +182,7 @@ class Run:
             CorruptError: they have no folder.
         """
         folder = self.path / CHECKPOINTS
-        matches = [_CHECKPOINT.fullmatch(name) for name in disk.names(folder)]
+        matches = [_CHECKPOINT.fullmatch(name) for name in directories.names(folder)]
         found = {int(match[1]): folder / match[0] for match in matches if match}
         return dict(sorted(found.items(), reverse=True))
 
@@ -140,7 +198,7 @@ def at(path: Path) -> Run:
         UsageError: there is no such directory.
         CorruptError: it is no run, or its run.json is damaged.
     """
-    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
+    if not stat.S_ISDIR(disk.mode(path)):
         raise UsageError(f"{path}: there is no such run")
     run = Run(path)
     _ = run.record

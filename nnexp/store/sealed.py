@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from nnexp.errors import CorruptError
+from nnexp.errors import CorruptError, NewerError
 from nnexp.store import disk
 
 LIMIT = 1 << 20
@@ -46,7 +46,7 @@ def unseal(path: Path, raw: bytes, kind: type[T]) -> T:
         if checksum != _checksum(content):
             raise CorruptError(f"{path}: is damaged: its checksum does not fit its content")
         if content.get("schema", 0) > SCHEMA:
-            raise CorruptError(
+            raise NewerError(
                 f"{path}: was written by a newer nnexp "
                 f"(schema {content['schema']}; this one knows {SCHEMA})"
             )

@@ -8,7 +8,6 @@ and what is chosen after it. A file a problem, so that two searches at once lose
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +16,7 @@ from msgspec import Meta, Struct
 
 from nnexp.config import canonical
 from nnexp.config.model import Config
-from nnexp.store import disk, sealed
+from nnexp.store import directories, disk, sealed
 from nnexp.store.sealed import SCHEMA
 
 FOLDER = ".thresholds"
@@ -57,7 +56,7 @@ def record(runs: Path, config: Config, threshold: float, found_by: str = "nnexp 
     if not 0 < threshold < math.inf:
         raise ValueError(f"a threshold is a finite number > 0, got {threshold}")
     path, problem = place(runs, config), canonical.changed(_problem(config))
-    disk.make_directory(path.parent)
+    directories.make_all(path.parent)
     noted = Threshold(learning_rate=threshold, found_by=found_by, problem=problem)
     disk.write_atomically(path, sealed.seal(noted))
 
@@ -70,8 +69,7 @@ def read(runs: Path, config: Config) -> Threshold | None:
         DiskError: it cannot be read.
     """
     path = place(runs, config)
-    is_folder = os.path.isdir(path.parent)  # noqa: PTH112 - Path's raises where a name is too long
-    return sealed.read(path, Threshold) if is_folder else None
+    return sealed.read(path, Threshold) if disk.exists(path.parent) else None
 
 
 def threshold(runs: Path, config: Config) -> float | None:

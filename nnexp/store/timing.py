@@ -46,5 +46,5 @@ def _rows(content: bytes) -> Iterator[Timing]:
     for line in content.split(b"\n")[:-1]:
         try:
             yield _DECODER.decode(line)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError):
             continue

@@ -7,19 +7,23 @@ of metrics.jsonl; what stands behind that length was never committed.
 from __future__ import annotations
 
 import hashlib
+import itertools
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
+from nnexp.checks import NAME_LENGTH
 from nnexp.datasets.npz import Header
 from nnexp.errors import DiskError, LockedError, NameTakenError, NnexpError
-from nnexp.store import checkpoint, commits, disk, metrics, sealed
-from nnexp.store.checkpoint import Arrays, Meta
+from nnexp.store import checkpoint, commits, directories, disk, metrics, sealed
+from nnexp.store.checkpoint import Arrays
 from nnexp.store.commits import Commit
 from nnexp.store.lock import Lock
-from nnexp.store.records import Result, RunRecord, Timing
+from nnexp.store.meta import Meta
+from nnexp.store.records import Result, RunRecord
 from nnexp.store.run import (
     CHECKPOINTS,
     CONFIG,
@@ -32,6 +36,7 @@ from nnexp.store.run import (
     TIMING,
     Run,
 )
+from nnexp.store.timing import Timing
 from nnexp.training.history import Row, best_row
 
 KEPT = 2
@@ -100,6 +105,7 @@ class Writer:
 
     def finish(self, result: Result, predictions: Arrays) -> None:
         """Write what the run came to; with result.json it is finished."""
+        disk.sync_directory(self.run.path / CHECKPOINTS)  # what was removed must not come back
         files = {METRICS: self._written.hexdigest()}
         if predictions:
             content = checkpoint.archive(predictions)
@@ -110,11 +116,7 @@ class Writer:
 
     def time(self, epoch: int, train_seconds: float, evaluate_seconds: float) -> None:
         """Note how long an epoch took."""
-        row = Timing(
-            epoch=epoch,
-            train_seconds=round(train_seconds, 6),
-            evaluate_seconds=round(evaluate_seconds, 6),
-        )
+        row = Timing(epoch, round(train_seconds, 6), round(evaluate_seconds, 6))
         disk.append(self.run.path / TIMING, msgspec.json.encode(row) + b"\n", sync=False)
 
     def log(self, line: str) -> None:
@@ -159,15 +161,16 @@ def create(run: Run, record: RunRecord, config: str) -> Writer:
 
 def _locked(run: Run, build: Path) -> Lock:
     """Lock the directory that a run is built in; one left by a killed process is built anew."""
+    directories.make_all(build.parent)
     while True:
-        disk.make_directory(build)
+        directories.make(build)
         try:
             lock = Lock(build / LOCK)
             lock.acquire()
         except LockedError:
             raise LockedError(f"{run.path}: another process is training this run") from None
         except DiskError:
-            if build.exists():
+            if disk.exists(build):
                 raise
             continue  # it has been published between the two steps
         if lock.is_at(build / LOCK):
@@ -176,24 +179,23 @@ def _locked(run: Run, build: Path) -> Lock:
 
 
 def _publish(build: Path, run: Run, record: RunRecord, config: str) -> None:
-    disk.make_directory(build / CHECKPOINTS)
+    directories.make(build / CHECKPOINTS)
     disk.write(build / RUN, sealed.seal(record))
     disk.write(build / CONFIG, config.encode())
     disk.write(build / METRICS, b"")
-    disk.sync_directory(build / CHECKPOINTS)
     disk.sync_directory(build)
-    if not disk.rename_directory(build, run.path):
+    if not directories.rename(build, run.path):
         _discard(build)
-        raise NameTakenError(f"{run.path}: another process has just made this run; try again")
+        raise NameTakenError(f"{run.path}: another process has just made this run")
 
 
 def _discard(build: Path) -> None:
     """Remove what was built in vain, its lock last: others may be waiting for it."""
     for name in (RUN, CONFIG, METRICS):
         disk.remove(build / name)
-    disk.remove_directory(build / CHECKPOINTS)
+    directories.remove(build / CHECKPOINTS)
     disk.remove(build / LOCK)
-    disk.remove_directory(build)
+    directories.remove(build)
 
 
 def open_(run: Run) -> Writer:
@@ -206,9 +208,37 @@ def open_(run: Run) -> Writer:
     lock = Lock(run.path / LOCK)
     lock.acquire()
     try:  # now that nobody else changes it
-        disk.check_plain(run.path)
-        disk.check_plain(run.path / CHECKPOINTS)
+        if not lock.is_at(run.path / LOCK):
+            raise LockedError(f"{run.path}: another process has just set this run aside; try again")
+        directories.check_plain(run.path)
+        directories.check_plain(run.path / CHECKPOINTS)
+        # Whoever was killed before may have renamed and not synced.
+        disk.sync_directory(run.path.parent)
+        disk.sync_directory(run.path / CHECKPOINTS)
     except NnexpError:
         lock.release()
         raise
     return Writer(Run(run.path), lock)
+
+
+def set_aside(run: Run) -> Run:
+    """Give a damaged run another name, under which it is kept as it is; return it.
+
+    The name is ``<name>.damaged-1``, or the next number that is free.
+
+    Raises:
+        LockedError: another process writes to it.
+        CorruptError: it cannot be locked: a link, a pipe or a device is in the lock's place.
+    """
+    disk.check_kind(run.path, stat.S_IFDIR)
+    lock = Lock(run.path / LOCK)
+    lock.acquire()
+    try:
+        for number in itertools.count(1):
+            suffix = f".damaged-{number}"
+            aside = run.path.with_name(run.name[: NAME_LENGTH - len(suffix)] + suffix)
+            if not disk.exists(aside) and directories.rename(run.path, aside):
+                return Run(aside)
+        raise AssertionError("numbers do not end")
+    finally:
+        lock.release()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +35,8 @@ class Feed:
 
     def __init__(self, split: Split, scale: float, network: Network, dtype: npt.DTypeLike) -> None:
         self.labels = split.labels
+        self.heartbeat: Callable[[], None] = lambda: None
+        """Called before each chunk, whoever goes through them; what it raises ends that."""
         self._features = split.features
         self._scale: Array = np.array(scale, dtype)
         self._targets = network.targets(np.arange(network.sizes[-1]), dtype)
@@ -53,6 +55,7 @@ class Feed:
         """
         step = CHUNK // rows * rows
         for start in range(0, len(order), step):
+            self.heartbeat()
             inputs, targets = self._chunk(order[start : start + step])
             for first in range(0, len(inputs), rows):
                 yield Batch(inputs[first : first + rows], targets[first : first + rows])

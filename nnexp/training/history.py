@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+Fingerprint = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 
 
 class Row(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -32,6 +34,33 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     saturation: tuple[float, ...] | UnsetType = UNSET
     weight_norms: tuple[float, ...] | UnsetType = UNSET
     gradient_norms: tuple[float, ...] | UnsetType = UNSET
+    # Where the run went on under other arithmetic than it was begun on:
+    numerics: Fingerprint | UnsetType = UNSET
+
+
+class Stretch(NamedTuple):
+    """Epochs that were trained under the same arithmetic."""
+
+    since: int
+    numerics: str
+
+
+def stretches(first: str, history: Sequence[Row]) -> list[Stretch]:
+    """Return under which arithmetic each part of a history was trained, in turn.
+
+    Args:
+        first: the fingerprint that the run was begun on.
+        history: its rows; one that names no other fingerprint was trained under the first.
+    """
+    found, since = [Stretch(1, first)], 1
+    for row in history:
+        numerics = first if row.numerics is UNSET else row.numerics
+        if numerics != found[-1].numerics:
+            if found[-1].since == since:  # nothing was trained under it
+                found.pop()
+            found.append(Stretch(since, numerics))
+        since = row.epoch + 1
+    return found
 
 
 def best_row(history: Sequence[Row]) -> Row:

@@ -75,9 +75,6 @@ class Trainer:
         self._batch_size = batch_size
         self._dropout = dropout
         self._whole = Remembered(objective)
-        self.heartbeat: Callable[[], None] = lambda: None
-        """Called within full-batch steps, which are long, about as often as others yield; what it
-        raises ends the training."""
 
     @property
     def full_batch(self) -> bool:
@@ -122,7 +119,7 @@ class Trainer:
 
     def full_gradient(self, theta: Array) -> Array:
         """Return the gradient of the cost over all training examples, without dropout."""
-        self._objective.use(len(self._feed), self._beating)
+        self._objective.use(len(self._feed), self._all)
         gradient: Array = self._objective.gradient(theta).copy()
         return gradient
 
@@ -137,7 +134,7 @@ class Trainer:
     def _batches(self, epoch: int) -> Iterator[tuple[int, Callable[[], Iterable[Piece]]]]:
         """Yield each batch of an epoch as its size and its pieces."""
         if self._optimizer.full_batch:
-            yield len(self._feed), self._beating
+            yield len(self._feed), self._all
             return
         rows, order = self._batch_size, self._orders(epoch)
         if rows <= CHUNK:
@@ -148,8 +145,6 @@ class Trainer:
                 part = order[start : start + rows]
                 yield len(part), partial(self._feed.batches, part, CHUNK)
 
-    def _beating(self) -> Iterator[Piece]:
-        """Yield all examples in the order they are stored, so that sums always round alike."""
-        for piece in self._feed.batches(np.arange(len(self._feed)), CHUNK):
-            self.heartbeat()
-            yield piece
+    def _all(self) -> Iterator[Piece]:
+        """Return all examples in the order they are stored, so that sums always round alike."""
+        return self._feed.batches(np.arange(len(self._feed)), CHUNK)

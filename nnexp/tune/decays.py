@@ -125,6 +125,7 @@ def _decision(
             ]
             for each, stands in seen.items()
         ],
+        left=2,
         picture=picture(scores, found),
         chose=(("lambda", found),),
     )

@@ -43,6 +43,8 @@ class Decision(NamedTuple):
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     """The alternatives and their numbers."""
+    left: int = 1
+    """Columns of words, the first ones."""
     picture: Picture | None = None
     notes: Sequence[str] = ()
     chose: tuple[tuple[str, Any], ...] = ()

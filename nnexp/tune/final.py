@@ -170,6 +170,7 @@ def _schedule_decision(trials: Mapping[tuple[float, int], Trial], found: float, 
             [_name(each), stands.words, f"{100 * stands.accuracy:.2f} %", str(stands.seeds)]
             for each, stands in seen.items()
         ],
+        left=2,
         picture=Picture("The final training, first seed", "epoch", "accuracy in %", curves),
         chose=(("schedule", _name(found)),),
     )

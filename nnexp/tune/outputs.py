@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from nnexp.config.model import Config
-from nnexp.store import disk
+from nnexp.store import directories, disk
 from nnexp.tune import pages, pictures, tuned
 from nnexp.tune.protocol import Tuned
 from nnexp.tune.state import Sitting
@@ -32,7 +32,7 @@ def read_sitting(folder: Path) -> Sitting:
 
 def keep_sitting(folder: Path, sitting: Sitting) -> None:
     """Keep the times of a sitting, so that a second tuning decides alike."""
-    disk.make_directory(folder)
+    directories.make_all(folder)
     disk.write_atomically(folder / TIMES, msgspec.json.encode(sitting) + b"\n")
 
 
@@ -43,7 +43,7 @@ def write(folder: Path, found: Tuned, original: Config, source: str) -> dict[str
         DiskError: they cannot be written.
         CorruptError: something else than a folder or file is in the way.
     """
-    disk.make_directory(folder)
+    directories.make_all(folder)
     title = f"How {source} was tuned"
     remarks = [f"The budget did not suffice for stage {each}." for each in found.unfinished]
     texts = {

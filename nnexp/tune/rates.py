@@ -131,6 +131,7 @@ def decision(
         rule=rule,
         header=("learning_rate", "judgement", "cost", "rises/falls", "first", "last"),
         rows=[_row(each) for each in seen],
+        left=3,
         picture=picture(rungs),
         notes=notes,
         chose=(("learning_rate", found / 2),),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +14,16 @@ from nnexp import experiment
 from nnexp.config import load as configs
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
-from nnexp.datasets.loading import load
+from nnexp.datasets.sources import Source
 from nnexp.errors import DivergedError
 from nnexp.store.run import Run, named
+from nnexp.sweep.data import Data
 from nnexp.training.history import Row
 from nnexp.tune.ladder import Rung
 
-Train = Callable[[Config, Run, Dataset], None]
+Load = Callable[[Source], Dataset]
+Train = Callable[[Config, Run, Load], None]
+"""Trains a config into a run on data that is loaded so."""
 
 
 class BudgetSpentError(Exception):
@@ -90,7 +92,7 @@ class Trials:
         self._train = train or _plainly
         self._budget = budget or Budget()
         self._began = time.monotonic()
-        self._load = functools.lru_cache(maxsize=2)(load)
+        self._load: Load = Data()
         self.taken: dict[str, Trial] = {}
         """All trials so far, by the run's name."""
         self.trained = 0
@@ -143,17 +145,18 @@ class Trials:
         done = not new and run.result is not None
         diverged = False
         try:
-            self._train(config, run, self.dataset(config))
+            self._train(config, run, self._load)
         except DivergedError:
             diverged = True
         self.trained += not done
         found = Run(run.path)
-        rows, timing = found.history(), found.timing()
-        whole = new and all(row.epoch in timing for row in rows)
-        seconds = [timing[row.epoch].train_seconds for row in rows] if whole else None
+        rows = found.history()
+        took = {timing.epoch: timing.train_seconds for timing in found.timing()}
+        whole = new and all(row.epoch in took for row in rows)
+        seconds = [took[row.epoch] for row in rows] if whole else None
         return Trial(config, found, rows, diverged, seconds)
 
 
-def _plainly(config: Config, run: Run, dataset: Dataset) -> None:
-    for _ in experiment.events(config, run, dataset=dataset):
+def _plainly(config: Config, run: Run, source: Load) -> None:
+    for _ in experiment.events(config, run, source=source):
         pass

@@ -24,7 +24,7 @@ from nnexp.datasets import idx, npz, tables
 from nnexp.datasets.files import MalformedError
 from nnexp.errors import CorruptError, NnexpError, UsageError
 from nnexp.store import checkpoint, metrics, run, sealed
-from nnexp.store.checkpoint import Meta
+from nnexp.store.meta import Meta
 from nnexp.store.records import DataRecord, Fault, Result, RunRecord, Versions
 from nnexp.training.history import Row
 

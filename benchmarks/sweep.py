@@ -1,0 +1,142 @@
+"""What sweeps cost: planning, memory of parallel trials, time beyond training, two at a time.
+
+- planning 100,000 points, from one grid and from random draws;
+- the peak of memory of two trials at a time and of one, all processes of the sweep together,
+  by what the kernel counts as theirs (PSS: a page that several share is divided among them);
+- the time of a sweep of many small trials beyond what their training takes by itself;
+- the time of two trials at a time, divided by that of one after the other.
+
+The last two say something on an idle machine only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+PYTHON = sys.executable
+QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
+MEGA = 1e6
+PLANNING = """
+import resource, sys, time
+from nnexp.sweep import reading
+from nnexp.sweep.plan import plan
+start = time.perf_counter()
+trials = plan(reading.read(*{arguments})).trials
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(len(trials), time.perf_counter() - start, memory * (1 if sys.platform == "darwin" else 1024))
+"""
+DRAWS = """config: {config}
+random:
+  draws: 100000
+  from: {{learning_rate: {{log-uniform: [0.001, 1]}}, lambda: {{uniform: [0, 10]}}}}
+"""
+
+
+def planned(*arguments: object) -> tuple[int, float, float]:
+    """Return the points of a sweep, the seconds of planning them, and the peak of memory."""
+    script = PLANNING.format(arguments=arguments)
+    told = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+    count, seconds, memory = told.stdout.split()
+    return int(count), float(seconds), float(memory)
+
+
+def sweep(runs: Path, *arguments: str) -> list[str]:
+    """Return the command that sweeps the quickstart."""
+    return [PYTHON, "-m", "nnexp", "sweep", str(QUICKSTART), "-q", "--runs", str(runs), *arguments]
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and its children."""
+    with contextlib.suppress(OSError):
+        told = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [pid, *map(int, told.split())]
+    return [pid]
+
+
+def pss(pid: int) -> int:
+    """Return a process's share of the memory, in bytes; 0 where it is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def peak(command: list[str]) -> float:
+    """Return the most memory that a command and its children have at a time."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
+    most = 0
+    while process.poll() is None:
+        most = max(most, sum(map(pss, family(process.pid))))
+        time.sleep(0.02)
+    return float(most)
+
+
+def seconds(command: list[str]) -> float:
+    """Return how long a command takes."""
+    start = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)  # noqa: S603 - our own command
+    return time.perf_counter() - start
+
+
+def trained(runs: Path) -> float:
+    """Return the seconds that all runs of a folder trained and evaluated."""
+    rows = [
+        json.loads(line)
+        for path in runs.glob("*/timing.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    return float(sum(row["train_seconds"] + row["evaluate_seconds"] for row in rows))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions of what is timed")
+    rounds = parser.parse_args().rounds
+    rates = "learning_rate=" + ",".join(str(each / 1000) for each in range(1, 1001))
+    strengths = "lambda=" + ",".join(map(str, range(100)))
+    with tempfile.TemporaryDirectory() as folder:
+        sheet = Path(folder) / "draws.yaml"
+        sheet.write_text(DRAWS.format(config=QUICKSTART))
+        for name, arguments in {
+            "a grid": (str(QUICKSTART), (), (rates, strengths)),
+            "random draws": (str(sheet),),
+        }.items():
+            count, clock, memory = planned(*arguments)
+            print(f"planning {count:,} points, {name}: {clock:.1f} s, {memory / MEGA:.0f} MB")
+
+        one = peak(sweep(Path(folder) / "one", "-j", "1", "--set", "epochs=3"))
+        two = peak(sweep(Path(folder) / "two", "-j", "2", "--set", "epochs=3", "--seeds", "2"))
+        alone = peak([PYTHON, "-m", "nnexp", "train", str(QUICKSTART), "-q", "--set", "epochs=3",
+                      "--runs", str(Path(folder) / "alone")])  # fmt: skip
+        print(f"peak memory, nnexp train: {alone / MEGA:.0f} MB")
+        print(f"peak memory, a sweep with 1 at a time: {one / MEGA:.0f} MB")
+        print(f"peak memory, a sweep with 2 at a time: {two / MEGA:.0f} MB, "
+              f"{two / one:.2f} times, {two / alone:.2f} times train's")  # fmt: skip
+
+        beyond, ratios = [], []
+        small = ("--set", "data.train=1000", "--set", "epochs=1", "-j", "1")
+        for number in range(rounds):
+            few, many = (Path(folder) / f"{what}{number}" for what in ("few", "many"))
+            start = seconds(sweep(few, *small, "--seeds", "1")) - trained(few)
+            whole = seconds(sweep(many, *small, "--seeds", "41")) - trained(many)
+            beyond.append((whole - start) / 40)
+            after, beside = (Path(folder) / f"{what}{number}" for what in ("after", "beside"))
+            turns = seconds(sweep(after, "-j", "1", "--set", "epochs=15", "--seeds", "2"))
+            together = seconds(sweep(beside, "-j", "2", "--set", "epochs=15", "--seeds", "2"))
+            ratios.append(together / turns)
+        print(f"a trial beyond its training and evaluation: {1e3 * median(beyond):.0f} ms")
+        print(f"two at a time by one after the other: {median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()

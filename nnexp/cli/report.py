@@ -1,0 +1,56 @@
+"""nnexp report: a comparison, or one experiment, as a page to look at and pass on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnexp.cli import options
+from nnexp.cli.text import as_json as json_line
+from nnexp.cli.text import put
+
+
+@click.command()
+@click.argument("places", metavar="RUN...", nargs=-1, required=True, type=options.RUN)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    metavar="FILE",
+    help="Where the page goes; a page that is there is replaced.",
+)
+@click.option("--metric", metavar="KEY", help="What the verdict is on (default: test_accuracy).")
+@options.as_json
+def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: bool) -> None:
+    """Write one HTML file that shows runs and how they compare.
+
+    \b
+    Example:
+      nnexp report runs/A runs/B -o report.html
+      nnexp report 'runs/eta-*' --metric epochs_to_95
+      nnexp report runs/A
+
+    Runs and experiments are named as compare's, and the first is the baseline; one alone is
+    shown without a verdict. The file holds all it needs: it opens offline, prints, and can be
+    passed on.
+    """
+    from nnexp.analysis import comparison, experiments
+    from nnexp.errors import UsageError
+    from nnexp.report.page import page
+    from nnexp.store import disk
+
+    if output.suffix not in {".html", ".htm"}:
+        raise UsageError(f"{output}: a report's name ends in .html")
+    if not output.parent.is_dir():
+        raise UsageError(f"{output.parent}: there is no such folder")
+    compared = comparison.compare(experiments.gather(places), metric)
+    content = page(compared).encode("utf-8")
+    disk.write_atomically(output, content)
+    if as_json:
+        verdicts = {letter: each.words for letter, each in compared.verdicts.items()}
+        put(json_line({"report": str(output), "bytes": len(content), "verdicts": verdicts}))
+    else:
+        put(str(output))

@@ -1,0 +1,132 @@
+"""What is said of a sweep before and after: the runs' states, the ranking, the failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnexp.cli.text import as_json as json_line
+from nnexp.cli.text import percent, table
+
+if TYPE_CHECKING:
+    from nnexp.sweep.plan import Plan, Trial
+    from nnexp.sweep.ranking import Ranking, Spread, Standing
+    from nnexp.sweep.trials import Outcome
+
+
+def states(plan: Plan, runs: Path, *, as_json: bool) -> str:
+    """Return the runs of a plan and how they stand, and what it leaves out."""
+    found = [state(runs / trial.name) for trial in plan.trials]
+    if as_json:
+        listed = [
+            {"name": trial.name, "path": str(runs / trial.name), "state": each, **_values(plan, t)}
+            for trial, each, t in zip(plan.trials, found, plan.trials, strict=True)
+        ]
+        left = {"excluded": plan.excluded, "repeated": plan.repeated}
+        return json_line({"runs": listed, **left})
+    rows = [
+        (trial.name, each, *_cells(trial.values))
+        for trial, each in zip(plan.trials, found, strict=True)
+    ]
+    counts = [f"{found.count(each):,} {each}" for each in dict.fromkeys(found)]
+    left_out = {"excluded": plan.excluded, "repeated": plan.repeated}
+    counts += [f"{count:,} {what} left out" for what, count in left_out.items() if count]
+    listed_table = table(("run", "state", *plan.keys), rows, left=2)
+    return f"{listed_table}\n\n{len(found):,} runs: {', '.join(counts)}"
+
+
+def state(path: Path) -> str:
+    """Return how a run stands; ``new`` where there is none yet."""
+    from nnexp.store import listing
+    from nnexp.store.run import Run
+
+    entry = listing.entry(Run(path))
+    return "new" if entry is None else entry.status
+
+
+def text(plan: Plan, ranking: Ranking) -> str:
+    """Return the ranking as a table."""
+    if ranking.split is None:
+        return "no trial has a result"
+    rows = [
+        [
+            str(place) if each.accuracy else "-",
+            *_cells(each.values),
+            measured(each.accuracy),
+            measured(each.test),
+            _runs(each),
+        ]
+        for place, each in enumerate(ranking.standings, 1)
+    ]
+    header = ("rank", *plan.keys, ranking.split, "test", "runs")
+    return table(header, rows, left=1)
+
+
+def _runs(standing: Standing) -> str:
+    done = len(standing.trials)
+    return f"{done} of {done + standing.missing}" if standing.missing else str(done)
+
+
+def measured(spread: Spread | None) -> str:
+    """Return a mean with its standard deviation, in per cent."""
+    if spread is None or spread.sd is None:
+        return percent(spread.mean if spread else None)
+    return f"{100 * spread.mean:.2f} ± {100 * spread.sd:.2f} %"
+
+
+def failures(plan: Plan, outcomes: Sequence[Outcome | None]) -> Iterator[str]:
+    """Generate a line for each trial that failed: why, and where more is said."""
+    for trial, outcome in zip(plan.trials, outcomes, strict=True):
+        if outcome is not None and outcome.code:
+            yield failure(trial, outcome)
+
+
+def failure(trial: Trial, outcome: Outcome) -> str:
+    """Return why a trial failed, and where more is said."""
+    reason = outcome.reason
+    if trial.name not in reason:
+        reason = f"{trial.name}: {reason}"
+    where = f"; see {outcome.log}" if outcome.log else ""
+    return f"failed (exit {outcome.code}): {reason}{where}"
+
+
+def tree(
+    plan: Plan, runs: Path, ranking: Ranking, outcomes: Sequence[Outcome | None]
+) -> dict[str, Any]:
+    """Return all that a sweep came to, as JSON says it."""
+    names = [trial.name for trial in plan.trials]
+    return {
+        "config": plan.definition.config,
+        "keys": plan.keys,
+        "split": ranking.split,
+        "ranking": [
+            {
+                "values": dict(zip(plan.keys, each.values, strict=True)),
+                "accuracy": each.accuracy and each.accuracy._asdict(),
+                "test": each.test and each.test._asdict(),
+                "runs": [str(runs / names[place]) for place in each.trials],
+                "missing": each.missing,
+            }
+            for each in ranking.standings
+        ],
+        "failures": [
+            {"run": str(runs / name), "exit": o.code, "reason": o.reason, "log": o.log}
+            for name, o in zip(names, outcomes, strict=True)
+            if o is not None and o.code
+        ],
+        "not_run": [str(runs / n) for n, o in zip(names, outcomes, strict=True) if o is None],
+        "excluded": plan.excluded,
+        "repeated": plan.repeated,
+    }
+
+
+def _values(plan: Plan, trial: Trial) -> dict[str, Any]:
+    values = dict(zip(plan.keys, trial.values, strict=True))
+    return {"values": values, "seed": trial.config.seed}
+
+
+def _cells(values: Sequence[Any]) -> list[str]:
+    from nnexp.config import dump
+
+    return [dump.inline(value) for value in values]

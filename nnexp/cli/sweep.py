@@ -1,0 +1,212 @@
+"""nnexp sweep: many configs from one, trained in parallel and ranked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnexp.cli import options, signals, standings
+from nnexp.cli.sweeping import View
+from nnexp.cli.text import as_json as json_line
+from nnexp.cli.text import put, say
+from nnexp.cli.train import Seeds
+from nnexp.errors import InterruptedRunError, UsageError
+
+if TYPE_CHECKING:
+    from nnexp.sweep.limits import Limits
+    from nnexp.sweep.plan import Plan
+    from nnexp.sweep.trials import Job, Outcome
+
+
+class Size(click.ParamType[int]):
+    """``500M`` or ``1.5G``: bytes, by powers of 1024."""
+
+    name = "size"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the bytes."""
+        from nnexp.sweep import limits
+
+        if isinstance(value, int):
+            return value
+        try:
+            return limits.size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@click.argument("config", type=options.CONFIG)
+@click.option(
+    "--grid",
+    "grids",
+    metavar="KEY=V,...",
+    multiple=True,
+    help="Try each of these values, a YAML list without its brackets; repeatable, for a grid.",
+)
+@options.settings
+@click.option(
+    "--seeds", type=Seeds(), metavar="N|LIST", help="Each point with these: 5 is 0 to 4; or 0-4,7."
+)
+@options.runs
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Trials at a time; by default as many as there are cores.",
+)
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+              help="Stop a trial that takes longer; the next call goes on with it.")  # fmt: skip
+@click.option("--max-memory", type=Size(), metavar="SIZE",
+              help="Kill a trial that has more in memory, such as 500M.")  # fmt: skip
+@click.option(
+    "--keep-going/--fail-fast",
+    default=True,
+    help="After a failure go on with the others (the default), or stop all.",
+)
+@click.option("--dry-run", is_flag=True, help="List the runs and their state; train nothing.")
+@click.option(
+    "--emit",
+    type=click.Choice(["commands", "slurm"]),
+    help="Print an nnexp train line a trial, or an sbatch array script; train nothing.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Draw accuracy against what is swept (.png, .svg or .pdf).",
+)
+@options.as_json
+@options.quiet
+def sweep(
+    config: Path,
+    grids: tuple[str, ...],
+    settings: tuple[str, ...],
+    seeds: list[int] | None,
+    runs: Path,
+    jobs: int | None,
+    timeout: float | None,
+    max_memory: int | None,
+    keep_going: bool,
+    dry_run: bool,
+    emit: str | None,
+    plot: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train a config, or a sweep file, at many points; print how they rank.
+
+    \b
+    Example:
+      nnexp sweep configs/quickstart.yaml --grid learning_rate=0.1,0.5,1 --grid lambda=0,5 --seeds 3
+      nnexp sweep my-sweep.yaml --dry-run
+
+    Every trial is the run that nnexp train would make, in a process of its own. Start the same
+    command again to go on: finished runs are skipped, broken ones resumed. A sweep file is YAML
+    with config (the base), and any of set, grid, zip, random, seeds and exclude. Exits as the
+    first trial that failed would have.
+    """
+    from nnexp.report.curves import check_format
+    from nnexp.sweep import reading
+    from nnexp.sweep.limits import Limits
+    from nnexp.sweep.plan import plan as planned
+
+    if plot is not None:
+        check_format(plot)
+    plan = planned(reading.read(str(config), settings, grids, seeds))
+    if emit is not None:
+        _emit(plan, runs, emit)
+        return
+    if dry_run:
+        put(standings.states(plan, runs, as_json=as_json))
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    most = Limits(timeout, max_memory)
+    outcomes = _train(plan, runs, jobs or cores or 1, most, fail_fast=not keep_going, quiet=quiet)
+    _report(plan, runs, outcomes, plot, as_json=as_json, quiet=quiet)
+    codes = [outcome.code for outcome in outcomes if outcome is not None and outcome.code]
+    if codes:
+        click.get_current_context().exit(codes[0])
+
+
+def _emit(plan: Plan, runs: Path, how: str) -> None:
+    from nnexp.sweep import emission
+
+    if how == "slurm":
+        put(emission.slurm(plan, runs).rstrip("\n"))
+        return
+    for line in emission.commands(plan, runs):
+        put(line)
+
+
+def _train(
+    plan: Plan, runs: Path, slots: int, limits: Limits, *, fail_fast: bool, quiet: bool
+) -> list[Outcome | None]:
+    """Train all trials and return what came of each.
+
+    Raises:
+        InterruptedRunError: a signal came; all that ran has stopped.
+    """
+    from contextlib import closing
+
+    from nnexp.store.run import named
+    from nnexp.sweep import running
+    from nnexp.sweep.local import Local
+    from nnexp.sweep.trials import Job, is_open
+
+    jobs: list[Job] = [Job(trial.config, named(runs, trial.name)) for trial in plan.trials]
+    outcomes: list[Outcome | None] = [None] * len(jobs)
+    with signals.noted() as signal, closing(Local(slots, runs, limits)) as engine:
+        if wanting := [job.config for job in jobs if is_open(job)]:
+            engine.prepare(wanting)
+        with View(plan, quiet=quiet) as view:
+            for event in running.events(
+                jobs, engine, fail_fast=fail_fast, stopped=lambda: signal.number is not None
+            ):
+                view.show(event)
+                if isinstance(event, running.Ended):
+                    outcomes[event.trial] = event.outcome
+    if signal.number is not None:
+        done = sum(outcome is not None and not outcome.code for outcome in outcomes)
+        raise InterruptedRunError(
+            signal.number,
+            f"stopped with {done:,} of {len(jobs):,} trials done; what is committed is safe; "
+            "the same command goes on from there",
+        )
+    return outcomes
+
+
+def _report(
+    plan: Plan,
+    runs: Path,
+    outcomes: list[Outcome | None],
+    plot: Path | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from nnexp.sweep.ranking import ranked
+
+    ranking = ranked(plan, outcomes)
+    if as_json:
+        tree: dict[str, Any] = standings.tree(plan, runs, ranking, outcomes)
+        put(json_line(tree))
+    else:
+        put(standings.text(plan, ranking))
+    for line in standings.failures(plan, outcomes):
+        say(line)
+    if plot is None:
+        return
+    from nnexp.sweep import picture
+
+    if ranking.split is None:
+        raise UsageError(f"{plot}: no trial has a result to draw")
+    picture.draw(plot, plan, ranking)
+    if not quiet:
+        say(f"{plot}: {ranking.split} accuracy")

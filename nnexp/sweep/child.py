@@ -1,0 +1,107 @@
+"""A trial in a process of its own, forked from the sweep, that ends with it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from nnexp.datasets.dataset import Dataset
+from nnexp.errors import InterruptedRunError
+from nnexp.sweep.trials import Job, Outcome, Told, failure, train
+
+STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+PR_SET_PDEATHSIG = 1
+EASIER_TO_KILL = b"500"
+"""Where memory runs out the kernel shall take a trial and not the sweep."""
+
+
+def fork(job: Job, dataset: Dataset, pipe: int, log: int) -> int:
+    """Start a trial in a process of its own and return its id.
+
+    The thread that calls this must live on while the trial does: the kernel takes its end for
+    the parent's. Signals that arrive before the child is ready for them wait.
+
+    Args:
+        job: the trial.
+        dataset: its data, shared with the parent.
+        pipe: where the child writes what happens, and last its outcome.
+        log: where its standard output and error go.
+    """
+    parent = os.getpid()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        pid = os.fork()
+        if not pid:
+            _run(job, dataset, pipe, log, parent)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
+
+
+def _run(job: Job, dataset: Dataset, pipe: int, log: int, parent: int) -> NoReturn:
+    """Be the child: train, tell the outcome, and end without the parent's own business."""
+    outcome = Outcome(code=1)
+    try:
+        for stream in (1, 2):
+            os.dup2(log, stream)
+        faulthandler.enable(2)
+        _follow(parent)
+        outcome = train(job, _teller(pipe), _checker(job, parent), lambda _: dataset)
+    except BaseException as error:  # noqa: BLE001 - nothing may return into the parent's program
+        outcome = failure(error) if isinstance(error, Exception) else outcome
+        os.write(2, traceback.format_exc().encode())
+    finally:
+        with contextlib.suppress(OSError):
+            _teller(pipe)(outcome)
+        os._exit(outcome.code)
+
+
+def _follow(parent: int) -> None:
+    """Ask the kernel to be killed with the parent, which may be gone already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_bytes(EASIER_TO_KILL)
+    _end_without(parent)
+
+
+def _end_without(parent: int) -> None:
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _teller(pipe: int) -> Callable[[Told | Outcome], None]:
+    def tell(told: Told | Outcome) -> None:
+        os.write(pipe, msgspec.json.encode(told) + b"\n")
+
+    return tell
+
+
+def _checker(job: Job, parent: int) -> Callable[[], None]:
+    """Return what stops the training after a signal, or where the parent is gone.
+
+    A terminal sends its signals to the sweep and its trials, and the sweep passes them on:
+    so the second one means no more than the first.
+    """
+    came: list[int] = []
+    for number in STOPPING:
+        signal.signal(number, lambda number, _: came.append(number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+    def check() -> None:
+        _end_without(parent)
+        if came:
+            message = f"{job.run.path}: stopped; what is committed is safe"
+            raise InterruptedRunError(came[0], message)
+
+    return check

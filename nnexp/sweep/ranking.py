@@ -1,0 +1,77 @@
+"""Which experiment of a sweep did best: the mean over its seeds, and how far they lie apart.
+
+Verdicts of whether a difference is more than noise are ``analysis``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import Any, NamedTuple
+
+from nnexp.sweep.plan import Plan
+from nnexp.sweep.trials import SPLITS, Outcome
+
+
+class Spread(NamedTuple):
+    """What an experiment's seeds came to."""
+
+    mean: float
+    sd: float | None
+    """The sample's standard deviation; None for one seed."""
+    n: int
+
+
+class Standing(NamedTuple):
+    """An experiment's place."""
+
+    values: tuple[Any, ...]
+    """Of the plan's keys."""
+    trials: list[int]
+    """Those that are finished, as places in the plan."""
+    missing: int
+    """Trials that are not."""
+    accuracy: Spread | None
+    """What counts; None where no trial is finished."""
+    test: Spread | None
+
+
+class Ranking(NamedTuple):
+    """All experiments of a sweep, the best first, those without a result last."""
+
+    split: str | None
+    """Whose accuracy at the best epoch counts: the first of ``SPLITS`` that all runs have."""
+    standings: list[Standing]
+
+
+def ranked(plan: Plan, outcomes: Sequence[Outcome | None]) -> Ranking:
+    """Return how the experiments stand.
+
+    Args:
+        plan: what was to be trained.
+        outcomes: what came of each of its trials; None where nothing did.
+    """
+    done = [o if o is not None and not o.code else None for o in outcomes]
+    finished = [o for o in done if o is not None]
+    shared = [split for split in SPLITS if all(split in o.accuracies for o in finished)]
+    split = shared[0] if finished and shared else None
+    groups: dict[int, list[int]] = {}
+    for place, trial in enumerate(plan.trials):
+        groups.setdefault(trial.experiment, []).append(place)
+    standings = []
+    for places in groups.values():
+        kept = [place for place in places if done[place] is not None]
+        results = [o.accuracies for place in kept if (o := done[place]) is not None]
+        accuracy = spread([each[split] for each in results]) if split is not None else None
+        test = spread([each["test"] for each in results if "test" in each])
+        values = plan.trials[places[0]].values
+        standings.append(Standing(values, kept, len(places) - len(kept), accuracy, test))
+    standings.sort(key=lambda each: -each.accuracy.mean if each.accuracy else 1.0)
+    return Ranking(split, standings)
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Return the mean and standard deviation of values, or None where there are none."""
+    if not values:
+        return None
+    return Spread(fmean(values), stdev(values) if len(values) > 1 else None, len(values))

@@ -1,0 +1,52 @@
+"""What a sweep is said to be: by a sweep file, by options, or by both together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from nnexp.config import load, overrides
+from nnexp.errors import ConfigError
+from nnexp.sweep import axes
+from nnexp.sweep.axes import Choice
+from nnexp.sweep.definition import Definition
+from nnexp.sweep.sheet import Sheet, is_sheet, kept
+
+
+def read(
+    path: str,
+    settings: Sequence[str] = (),
+    grids: Sequence[str] = (),
+    seeds: list[int] | None = None,
+) -> Definition:
+    """Return the sweep of a config or a sweep file, with options put over it.
+
+    Raises: ConfigError with every problem; DiskError when a file cannot be read.
+    """
+    problems: list[str] = []
+    document = load.document(path)
+    if is_sheet(document):
+        found = Sheet(document, problems).definition()
+    else:
+        found = Definition(path, document, [], [], None, [])
+    for each in settings:
+        if (override := kept(problems, partial(overrides.parse, each))) is not None:
+            key, place = ".".join(override.path), override.value.source
+            found.fixed.append(Choice(key, override.value.root, place))
+    for each in grids:
+        if (axis := kept(problems, partial(axes.from_setting, each))) is not None:
+            found.axes.append(axis)
+    found = found if seeds is None else found._replace(seeds=seeds)
+    problems += _told_twice(found)
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _told_twice(found: Definition) -> list[str]:
+    """Return what is wrong where two axes, or an axis and the seeds, vary the same key."""
+    keys = found.keys
+    twice = [f"{key}: is swept twice" for key in dict.fromkeys(keys) if keys.count(key) > 1]
+    if found.seeds is not None and "seed" in [*keys, *(each.key for each in found.fixed)]:
+        twice.append("seed and seeds: give one of them")
+    return twice

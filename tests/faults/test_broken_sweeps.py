@@ -1,0 +1,105 @@
+"""Sweeps broken off at any moment, and many at once: the runs come out as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+pytestmark = pytest.mark.slow
+
+GRID = ("--grid", "learning_rate=0.1,0.3,1,3", "--grid", "lambda=0,1", "--seeds", "2")
+LOOP = 'nnexp sweep tiny.yaml --emit commands {grid} | xargs -P 8 -d "\\n" -I {{}} sh -c {{}}'
+
+
+def runs(bench: Bench, folder: str) -> dict[str, dict[str, bytes]]:
+    """Return what the runs of a folder must hold to the last byte, by name."""
+    names = [path.name for path in (bench.folder / folder).iterdir()]
+    return {name: bench.files(f"{folder}/{name}") for name in sorted(names)}
+
+
+def epochs_trained(bench: Bench, folder: str) -> int:
+    """Return how many epochs were ever committed, by the rows of timing.jsonl."""
+    files = (bench.folder / folder).glob("*/timing.jsonl")
+    return sum(len(path.read_text().splitlines()) for path in files)
+
+
+def test_killed_with_its_whole_group_at_random_times_it_ends_byte_equal(bench: Bench) -> None:
+    bench.config(epochs=150, patience=None)
+    arguments = ("sweep", "tiny.yaml", *GRID, "-q")
+    whole = bench.process(*arguments, "-j", "1", "--runs", "whole")
+    assert whole.code == 0
+    moments, kills, code = random.Random(7), 0, -9  # noqa: S311 - which moments does not matter
+    while code == -9:
+        process = bench.start(*arguments, "-j", "2", start_new_session=True)
+        try:
+            process.wait(moments.uniform(0.25, 0.6) if kills < 30 else 60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        code = process.wait()
+        out = process.communicate()[0]
+        kills += code == -9
+    assert (code, out) == (0, whole.out)
+    assert kills >= 10
+    assert runs(bench, "runs") == runs(bench, "whole")
+    # A kill costs a trial the epoch under way at most, and there are two trials at a time.
+    assert epochs_trained(bench, "runs") <= epochs_trained(bench, "whole") + 2 * kills
+
+
+def test_64_trials_by_xargs_by_a_sweep_and_by_both_at_once_are_the_same_bytes(bench: Bench) -> None:
+    grid = "--grid learning_rate=0.1,0.3,1,3 --grid lambda=0,1 --seeds 8"
+    binaries = bench.folder / "bin"
+    binaries.mkdir()
+    (binaries / "nnexp").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nnexp "$@"\n')
+    (binaries / "nnexp").chmod(stat.S_IRWXU)
+    path = f"{binaries}{os.pathsep}{os.environ['PATH']}"
+
+    def shell(script: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            ["bash", "-c", script],
+            cwd=bench.folder,
+            env={**os.environ, "PATH": path},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    assert shell(LOOP.format(grid=f"{grid} --runs loop")).wait(300) == 0
+    assert bench.process("sweep", "tiny.yaml", *grid.split(), "-j", "2", "-q").code == 0
+    both = [shell(f"nnexp sweep tiny.yaml {grid} -q -j 2 --runs both") for _ in range(3)]
+    assert [process.wait(300) for process in both] == [0, 0, 0]
+    assert len(runs(bench, "loop")) == 64
+    assert runs(bench, "loop") == runs(bench, "runs") == runs(bench, "both")
+    assert epochs_trained(bench, "both") == epochs_trained(bench, "runs")
+
+
+def test_killed_again_and_again_it_leaves_no_orphan(bench: Bench) -> None:
+    moments = random.Random(3)  # noqa: S311 - which moments does not matter
+    arguments = ("sweep", "tiny.yaml", *GRID, "--set", "epochs=100000", "--set", "patience=null")
+    for _ in range(10):
+        process = bench.start(*arguments, "-j", "4", start_new_session=True)
+        time.sleep(moments.uniform(0.3, 1.0))
+        process.kill()  # the sweep alone; its trials are still in its group
+        process.communicate()
+        end = time.monotonic() + 5
+        while alive(process.pid):
+            assert time.monotonic() < end, "a trial outlived its sweep"
+            time.sleep(0.01)
+
+
+def alive(group: int) -> bool:
+    """Return whether a group has a process that is not over yet."""
+    told = subprocess.run(
+        ["ps", "-e", "-o", "pgid=,stat="], capture_output=True, text=True, check=True
+    ).stdout
+    pairs = (line.split() for line in told.splitlines())
+    return any(int(pgid) == group and state[0] != "Z" for pgid, state in pairs)

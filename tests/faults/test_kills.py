@@ -1,0 +1,100 @@
+"""A kill at any system call of a training, and of what goes on after it, changes no byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.crashes import CRASHES, Crash
+from tests.faults.tracing import Call, Tracing
+
+Count = Callable[[str, int], None]
+
+SHARDS = 4
+SAMPLE = 40
+"""Of so many calls, every day's tests take one; `pytest -m slow` takes all."""
+
+
+def test_the_calls_are_those_of_a_fresh_process(tracing: Tracing) -> None:
+    tracing.reset()
+    forked = tracing.calls()
+    tracing.reset()
+    fresh = tracing.fresh_calls()
+    assert [(c.name, c.path) for c in forked] == [(c.name, c.path) for c in fresh]
+
+
+def test_the_calls_are_all_there_are(tracing: Tracing) -> None:
+    """Each kind of step that a run makes is among them, so that none is missed for its name."""
+    tracing.reset()
+    calls = tracing.calls()
+    assert len(calls) > 150
+    made = {
+        (call.name.removesuffix("2").removesuffix("at"), Path(call.path).name) for call in calls
+    }
+    assert made >= {
+        *(("mkdir", name) for name in ("runs", ".n.new", "checkpoints")),
+        *(("rename", name) for name in (".n.new", ".result.json.tmp", ".epoch-000003.npz.tmp")),
+        *(("fsync", name) for name in ("", "runs", "n", "checkpoints", "metrics.jsonl")),
+        *(("write", name) for name in ("run.json", "log.txt", "timing.jsonl", "metrics.jsonl")),
+        *(("close", name) for name in ("LOCK", "run.json")),
+        ("flock", "LOCK"),
+        ("unlink", "epoch-000001.npz"),
+    }
+    assert calls[-1].path == ""
+
+
+def test_a_kill_comes_before_the_call_takes_effect(tracing: Tracing) -> None:
+    tracing.reset()
+    made = next(call for call in tracing.calls() if call.name.startswith("mkdir"))
+    tracing.reset()
+    tracing.kill(made)
+    assert not tracing.run.parent.exists()
+
+
+def kill_at(tracing: Tracing, calls: Iterable[Call], state: Path | None = None) -> int:
+    """Kill a training at each of some calls, start it again, and return how often."""
+    kills = 0
+    for call in calls:
+        tracing.reset(state)
+        tracing.kill(call)
+        assert tracing.damage([], state) == [], call
+        assert tracing.train() == tracing.done, call
+        assert tracing.differences() == [], call
+        kills += 1
+    return kills
+
+
+def test_a_kill_at_some_calls_changes_no_byte(tracing: Tracing) -> None:
+    tracing.reset()
+    assert kill_at(tracing, tracing.calls()[::SAMPLE]) > 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_a_kill_at_any_call_changes_no_byte(tracing: Tracing, shard: int, count: Count) -> None:
+    tracing.reset()
+    calls = tracing.calls()
+    assert len(calls) > 150
+    count("kills of a training", kill_at(tracing, calls[shard::SHARDS]))
+
+
+@pytest.mark.parametrize("crash", CRASHES.values(), ids=CRASHES.keys())
+def test_a_kill_at_some_calls_of_a_recovery_changes_no_byte(tracing: Tracing, crash: Crash) -> None:
+    state = crash.made(tracing)
+    tracing.reset(state)
+    assert kill_at(tracing, tracing.calls()[SAMPLE::SAMPLE], state) > 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", range(2))
+@pytest.mark.parametrize("crash", CRASHES.values(), ids=CRASHES.keys())
+def test_a_kill_at_any_call_of_a_recovery_changes_no_byte(
+    tracing: Tracing, crash: Crash, shard: int, count: Count
+) -> None:
+    state = crash.made(tracing)
+    tracing.reset(state)
+    calls = tracing.calls()
+    assert len(calls) > 50
+    count("kills of a recovery", kill_at(tracing, calls[shard::2], state))

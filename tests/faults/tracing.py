@@ -1,0 +1,256 @@
+"""Faults injected into a command's system calls by strace: a kill, or an error, at any one call.
+
+strace acts at a call's entry: what it kills a process at has not happened, and a call that
+is to fail is not made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import nnexp
+from tests.conftest import Bench, Said
+
+FILE_CALLS = "trace=%file,%desc"
+RUN = "n"
+CONFIG = "tiny.yaml"
+METRICS = "metrics.jsonl"
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(nnexp.__file__).parents[1])}
+"""What other processes import is what the tests import."""
+
+
+class Call(NamedTuple):
+    """One system call of a command: the number-th of its name."""
+
+    name: str
+    number: int
+    path: str
+    """What it touches, relative to the place; empty if that is somewhere else."""
+    after_listing: bool
+    """Whether it follows a getdents64, as the close of a directory's stream does."""
+
+    def __str__(self) -> str:
+        """Say which it is, for a test's message."""
+        return f"{self.name} {self.number} ({self.path})"
+
+
+class Tracing:
+    """A training in a place of its own, whose calls can be listed and made to fail.
+
+    Args:
+        folder: holds the config and its data, and will hold the place and the traces.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.place = folder / "place"
+        self.run = self.place / "runs" / RUN
+        self.arguments = ["train", CONFIG, "--name", RUN, "-q", "--runs", str(self.run.parent)]
+        self.done = Said(0, f"{self.run}\n", "")
+        self._trace = folder / "trace.txt"
+        self._out, self._err = folder / "out.txt", folder / "err.txt"
+        self._path = re.compile(rf'["<]{re.escape(str(self.place))}/?([^">]*)[">]')
+        self._server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("forks.py"))],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+        )
+        self._bench = Bench(folder, lambda *given: self._command([], [*given]))
+        self._bench.data()
+        self._bench.config(CONFIG)
+        self._send([*self.arguments[:-1], str(folder / "warm")])
+        assert self._receive() == "ready"
+        self.reset()
+        assert self.train() == self.done
+        self.straight = self._bench.files(f"place/runs/{RUN}")
+        self.reset()
+
+    def close(self) -> None:
+        """End the process that forks the commands."""
+        self._server.communicate(timeout=30)
+
+    def differences(self) -> list[str]:
+        """Return what is not as an uninterrupted run leaves it: files, or names beside the run."""
+        found = self._bench.files(f"place/runs/{RUN}")
+        names = found.keys() | self.straight.keys()
+        beside = {path.name for path in self.run.parent.iterdir()} - {RUN}
+        return [name for name in names if found.get(name) != self.straight.get(name)] + [*beside]
+
+    def damage(self, before: list[Call], state: Path | None = None) -> list[str]:
+        """Return what is not as it must be after some calls: any file, or a committed row.
+
+        What stands under its last name is whole at any time; metrics.jsonl grows by whole rows.
+        """
+        found = self._bench.files(f"place/runs/{RUN}")
+        wrong = {name for name in found.keys() & self.straight.keys() if name != METRICS}
+        wrong = {name for name in wrong if found[name] != self.straight[name]}
+        done = [call.path for call in before if call.name.startswith("rename")]
+        if state is not None:
+            done += map(str, state.glob(f"runs/{RUN}/checkpoints/epoch-*.npz"))
+        last = latest(done)
+        if latest(found) < last:
+            wrong.add(f"epoch {last}")
+        rows, grown = self.straight[METRICS], found.get(METRICS, b"")
+        committed = b"".join(rows.splitlines(keepends=True)[:last])
+        if not (rows.startswith(grown) and grown.startswith(committed)):
+            wrong.add(METRICS)
+        return sorted(wrong)
+
+    def reset(self, state: Path | None = None) -> None:
+        """Make the place empty, or what it was when it was kept."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        if state is None:
+            self.place.mkdir()
+        else:
+            shutil.copytree(state, self.place, symlinks=True)
+
+    def keep(self, name: str) -> Path:
+        """Keep what is in the place, for reset to come back to."""
+        state = self.folder / name
+        shutil.rmtree(state, ignore_errors=True)
+        shutil.copytree(self.place, state, symlinks=True)
+        return state
+
+    def train(self) -> Said:
+        """Train as a user does, nothing in the way."""
+        return self._command([])
+
+    def calls(self, arguments: list[str] | None = None) -> list[Call]:
+        """Run a command and return its calls that touch the place, and the first one after them."""
+        ended = self._command(["-e", FILE_CALLS], arguments)
+        assert ended.code == 0, ended
+        return self._read_trace()
+
+    def kill(self, call: Call) -> None:
+        """Train, and be killed at the entry of a call."""
+        ended = self._command(_at(call, "signal=SIGKILL"))
+        assert ended == (-signal.SIGKILL, "", ""), (call, ended)
+        self._check_struck(call)
+
+    def fail(
+        self, call: Call, error: str, arguments: list[str] | None = None, *, on: bool = False
+    ) -> Said:
+        """Run a command in which a call fails; with on, all later ones of its name do, too."""
+        ended = self._command(_at(call, f"error={error}", on=on), arguments)
+        self._check_struck(call)
+        return ended
+
+    def fresh_calls(self) -> list[Call]:
+        """Do what calls does in a fresh interpreter."""
+        command = [sys.executable, "-m", "nnexp", *self.arguments]
+        subprocess.run(
+            ["strace", "-f", "-y", "-o", self._trace, "-e", FILE_CALLS, *command],
+            cwd=self.folder,
+            env=ENVIRONMENT,
+            capture_output=True,
+            check=True,
+            timeout=120,
+        )
+        text = self._trace.read_text(encoding="utf-8", errors="replace")
+        self._trace.write_text(re.sub(r"^\d+ +", "", text, flags=re.MULTILINE), encoding="utf-8")
+        return self._read_trace()
+
+    def _read_trace(self) -> list[Call]:
+        seen: Counter[str] = Counter()
+        calls, before = [], ""
+        for line in self._trace.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, opened, _ = line.partition("(")
+            if not opened or not name.isidentifier():
+                continue  # a signal, or the end
+            seen[name] += 1
+            found = self._path.search(line)
+            path = f"/{found[1]}" if found else ""
+            calls.append(Call(name, seen[name], path, before == "getdents64"))
+            before = name
+        last = max(place for place, call in enumerate(calls) if call.path)
+        return [call for call in calls[:last] if call.path] + calls[last : last + 2]
+
+    def _check_struck(self, call: Call) -> None:
+        """Refuse to go on if the call that was struck is not the one that was meant."""
+        lines = self._trace.read_text(encoding="utf-8", errors="replace").splitlines()
+        made = [line for line in lines if line.startswith(f"{call.name}(")]
+        found = self._path.search(made[call.number - 1])
+        assert call.path == (f"/{found[1]}" if found else ""), (call, made[call.number - 1])
+
+    def _command(self, options: list[str], arguments: list[str] | None = None) -> Said:
+        order = {
+            "arguments": arguments or self.arguments,
+            "out": str(self._out),
+            "err": str(self._err),
+        }
+        self._send(order)
+        pid = int(self._receive())
+        tracer = attached(pid, self._trace, options) if options else None
+        os.kill(pid, signal.SIGCONT)
+        code = int(self._receive())
+        if tracer is not None:
+            tracer.communicate(timeout=30)
+        return Said(code, self._out.read_text("utf-8"), self._err.read_text("utf-8"))
+
+    def _send(self, order: object) -> None:
+        assert self._server.stdin is not None
+        self._server.stdin.write(f"{json.dumps(order)}\n")
+        self._server.stdin.flush()
+
+    def _receive(self) -> str:
+        assert self._server.stdout is not None
+        return self._server.stdout.readline().strip()
+
+
+def latest(paths: Iterable[str]) -> int:
+    """Return the last epoch that has a checkpoint among some paths, or 0."""
+    found = [re.search(r"epoch-(\d+)", path) for path in paths]
+    return max((int(match[1]) for match in found if match), default=0)
+
+
+def attached(pid: int, trace: Path, options: list[str]) -> subprocess.Popen[str]:
+    """Return a tracer that has hold of a stopped process.
+
+    Raises: PermissionError if it must not have.
+    """
+    command = ["strace", "-y", "-o", str(trace), *options, "-p", str(pid)]
+    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert tracer.stderr is not None
+    said = tracer.stderr.readline()
+    if "attached" not in said:
+        tracer.communicate(timeout=30)
+        os.kill(pid, signal.SIGKILL)
+        raise PermissionError(said.strip())
+    return tracer
+
+
+def _at(call: Call, fault: str, *, on: bool = False) -> list[str]:
+    inject = f"inject={call.name}:{fault}:when={call.number}{'+' if on else ''}"
+    return ["-e", f"trace={call.name}", "-e", inject]
+
+
+def obstacle() -> str | None:
+    """Return why nothing can be traced here, or None: a process is really traced to find out."""
+    if sys.platform != "linux":
+        return "strace is Linux's"
+    if shutil.which("strace") is None:
+        return "strace is not installed"
+    stopped = subprocess.Popen(["sh", "-c", "kill -STOP $$; exit 7"])
+    os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WNOWAIT)
+    try:
+        tracer = attached(stopped.pid, Path(os.devnull), ["-e", "inject=exit_group:retval=0"])
+    except PermissionError as error:
+        stopped.wait()
+        return f"tracing is not allowed: {error}"
+    os.kill(stopped.pid, signal.SIGCONT)
+    stopped.wait()
+    tracer.communicate(timeout=30)
+    return None

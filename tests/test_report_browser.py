@@ -1,0 +1,418 @@
+"""A report as a reader sees it: in Chromium, without a network, wide and narrow, light and dark."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+MUST_RUN = "NNEXP_BROWSER_MUST_RUN"
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+SECONDS = 60
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"),
+    *("--no-first-run", "--no-default-browser-check", "--disable-extensions", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-default-apps"),
+    *("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9"),
+    "--remote-debugging-pipe",
+)
+COMMAND = 'exec 3<&"$0" 4>&"$1"; shift; exec "$@"'
+"""Chromium reads what it is asked from descriptor 3 and answers to 4."""
+
+COMPLAINTS = {
+    "Runtime.exceptionThrown",
+    "Runtime.consoleAPICalled",
+    "Log.entryAdded",
+    "Audits.issueAdded",
+}
+
+
+class Browser:
+    """A page of Chromium's, spoken to in the DevTools protocol: JSON, a zero byte behind each."""
+
+    def __init__(self, process: subprocess.Popen[bytes], questions: int, answers: int) -> None:
+        self._process, self._questions, self._answers = process, questions, answers
+        self._numbers = itertools.count(1)
+        self._pending = b""
+        self._session: str | None = None
+        self._events: list[dict[str, Any]] = []
+        target = self("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network", "Audits"):
+            self(f"{domain}.enable")
+
+    def __call__(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        """Call a method and return its answer."""
+        number = next(self._numbers)
+        message = {"id": number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._questions, json.dumps(message).encode() + b"\0")
+        answer = self._until(lambda each: each.get("id") == number)
+        assert "error" not in answer, answer
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def _until(self, wanted: Any) -> dict[str, Any]:  # noqa: ANN401 - a predicate
+        deadline = time.monotonic() + SECONDS
+        while True:
+            while b"\0" not in self._pending:
+                left = max(0, deadline - time.monotonic())
+                assert select.select([self._answers], [], [], left)[0], "Chromium does not answer"
+                read = os.read(self._answers, 1 << 16)
+                assert read, f"Chromium has ended ({self._process.wait()})"
+                self._pending += read
+            first, _, self._pending = self._pending.partition(b"\0")
+            message: dict[str, Any] = json.loads(first)
+            if wanted(message):
+                return message
+            self._events.append(message)
+
+    def open(
+        self, path: Path, *, width: int = 1200, scheme: str = "light", scripts: bool = True
+    ) -> None:
+        """Load a file, and forget what happened before."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self("Emulation.setDeviceMetricsOverride", **size)
+        preferred = [{"name": "prefers-color-scheme", "value": scheme}]
+        self("Emulation.setEmulatedMedia", features=preferred)
+        self("Emulation.setScriptExecutionDisabled", value=not scripts)
+        self._events.clear()
+        self("Page.navigate", url=path.as_uri())
+        if not any(event.get("method") == "Page.loadEventFired" for event in self._events):
+            self._events.append(
+                self._until(lambda each: each.get("method") == "Page.loadEventFired")
+            )
+
+    def ask(self, expression: str) -> Any:  # noqa: ANN401 - what the page says
+        """Return the value of an expression in the page."""
+        answer = self("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def mouse(self, kind: str, x: float, y: float, *, held: bool = False) -> None:
+        """Move, press or release the mouse."""
+        button = {"button": "none" if kind == "mouseMoved" and not held else "left"}
+        self("Input.dispatchMouseEvent", type=kind, x=x, y=y, clickCount=1, **button)
+
+    @property
+    def complaints(self) -> list[dict[str, Any]]:
+        """What the console, the policy or a script had to complain of."""
+        return [event for event in self._events if event.get("method") in COMPLAINTS]
+
+    @property
+    def requested(self) -> list[str]:
+        """The addresses that the page asked for, what is in the page itself left out."""
+        urls = [
+            event["params"]["request"]["url"]
+            for event in self._events
+            if event.get("method") == "Network.requestWillBeSent"
+        ]
+        return [url for url in urls if not url.startswith("data:")]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium with a profile of its own and no network."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        said = f"no browser: none of {', '.join(NAMES)} is installed"
+        if os.environ.get(MUST_RUN) == "1":
+            pytest.fail(f"{said}, and {MUST_RUN}=1 says that these tests must run")
+        pytest.skip(said)
+    profile = tmp_path_factory.mktemp("profile")
+    (their_in, questions), (answers, their_out) = os.pipe(), os.pipe()
+    arguments = [*FLAGS, f"--user-data-dir={profile}"]
+    process = subprocess.Popen(
+        ["bash", "-c", COMMAND, str(their_in), str(their_out), found, *arguments],
+        pass_fds=(their_in, their_out),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "HOME": str(profile)},
+    )
+    os.close(their_in)
+    os.close(their_out)
+    try:
+        yield Browser(process, questions, answers)
+    finally:
+        os.close(questions)  # the pipe's end is Chromium's too
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        os.close(answers)
+
+
+def images(bench: Bench, name: str) -> str:
+    """Write three classes of 4 × 4 pixels, that a few epochs tell apart, and return the name."""
+    rng = np.random.default_rng(0)
+    arrays: dict[str, Any] = {}
+    centres = rng.integers(0, 255, (3, 16))
+    for split, count in (("train", 200), ("validation", 60), ("test", 60)):
+        labels = rng.integers(0, 3, count)
+        pixels = np.clip(centres[labels] + rng.integers(-90, 91, (count, 16)), 0, 255)
+        arrays |= {f"x_{split}": pixels.astype(np.uint8), f"y_{split}": labels}
+    with (bench.folder / name).open("wb") as file:
+        np.savez(file, **arrays)
+    return name
+
+
+def reported(bench: Bench, folder: str, data: str, output: str) -> Path:
+    """Return a report with all sections: two experiments of two seeds, in a folder and of data."""
+    images(bench, data)
+    monitor = ["train", "validation", "saturation", "norms"]
+    bench.config(
+        "images.yaml", data={"name": "npz", "file": data}, monitor=monitor, epochs=8, patience=None
+    )
+    places = []
+    for name, rate in (("a", "0.5"), ("b", "0.01")):
+        setting = ("--set", f"learning_rate={rate}", "--runs", folder, "-q")
+        bench("train", "images.yaml", *setting, "--name", name, "--seeds", "2")
+        places.append(f"{folder}/{name}")
+    code, out, err = bench("report", *places, "-o", output)
+    assert (code, out, err) == (0, f"{output}\n", "")
+    return bench.folder / output
+
+
+@pytest.fixture
+def report(bench: Bench) -> Path:
+    """A report with all sections."""
+    return reported(bench, "runs", "images.npz", "report.html")
+
+
+OVERFLOW = "document.scrollingElement.scrollWidth - innerWidth"
+
+FAINT = """
+(() => {
+  const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = (colour) => {
+    const [r, g, b] = colour.map((c) => c / 255)
+      .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const found = channels(getComputedStyle(each).backgroundColor);
+      if (found.length === 3 || found[3] === 1) return found.slice(0, 3);
+      if (found[3] !== 0) throw Error(`half transparent: ${each.outerHTML}`);
+    }
+    throw Error("nothing is behind");
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  let seen = 0;
+  const faint = [];
+  while (walker.nextNode()) {
+    const text = walker.currentNode, element = text.parentElement;
+    if (!text.data.trim() || ["SCRIPT", "STYLE", "title"].includes(element.tagName)) continue;
+    const style = getComputedStyle(element);
+    const own = channels(element instanceof SVGElement ? style.fill : style.color).slice(0, 3);
+    const [light, dark] = [own, behind(element)].map(luminance).sort((a, b) => b - a);
+    const contrast = (light + 0.05) / (dark + 0.05);
+    seen += 1;
+    if (contrast < 4.5) faint.push([text.data, contrast]);
+  }
+  return { seen, faint };
+})()
+"""
+
+STRUCTURE = """
+(() => ({
+  levels: [...document.querySelectorAll("h1,h2,h3,h4,h5,h6")].map((each) => +each.tagName[1]),
+  mute: [...document.querySelectorAll("img,svg:not(svg svg)")].filter((each) =>
+    !(each.tagName === "IMG" ? each.alt : each.getAttribute("role") === "img"
+      && each.getAttribute("aria-label"))).map((each) => each.outerHTML.slice(0, 200)),
+  pictures: document.querySelectorAll("img,svg:not(svg svg)").length,
+  landmarks: ["header", "nav", "main", "footer"].map((each) =>
+    document.querySelectorAll(each).length),
+  unnamed: [...document.querySelectorAll("[role=region],[role=group],section,nav")].filter(
+    (each) => !each.getAttribute("aria-label") && !each.getAttribute("aria-labelledby")).length,
+  nameless: [...document.querySelectorAll("button,input,a,summary")]
+    .filter((each) => !(each.textContent.trim() || each.getAttribute("aria-label")
+      || each.labels?.length)).length,
+  scopeless: document.querySelectorAll("th:not([scope])").length,
+  untitled: document.querySelectorAll("table:not(:has(caption))").length,
+  empty: [...document.querySelectorAll("th")].filter((each) => !each.textContent.trim()).length,
+  twice: [...document.querySelectorAll("[id]")].map((each) => each.id)
+    .filter((id, place, all) => all.indexOf(id) !== place),
+  language: document.documentElement.lang,
+  title: document.title,
+}))()
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 400])
+def test_it_opens_without_complaint_or_network_and_can_be_read(
+    browser: Browser, report: Path, width: int, scheme: str
+) -> None:
+    browser.open(report, width=width, scheme=scheme)
+    assert browser.ask("innerWidth") == width
+    assert browser.ask("matchMedia('(prefers-color-scheme: dark)').matches") == (scheme == "dark")
+    assert browser.ask(OVERFLOW) <= 0
+    browser.ask("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    browser.ask(
+        "document.querySelectorAll('.tools input').forEach((each) => "
+        "each.dispatchEvent(new Event('input')))"
+    )
+    told = browser.ask(FAINT)
+    assert told["seen"] > 300
+    assert not told["faint"]
+    assert browser.ask(OVERFLOW) <= 0
+    assert not browser.complaints
+    assert browser.requested == [report.as_uri()]
+
+
+def test_it_can_be_heard(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    told = browser.ask(STRUCTURE)
+    levels = told["levels"]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(levels))
+    assert told["pictures"] == 7  # cost, accuracy, saturation, two norms, weights of both
+    assert told["landmarks"] == [1, 1, 1, 1]
+    assert told["language"] == "en"
+    assert told["title"]
+    for wrong in ("mute", "unnamed", "nameless", "scopeless", "untitled", "empty", "twice"):
+        assert not told[wrong], wrong
+
+
+ELEMENTS = "[...document.querySelectorAll('*')].map((each) => each.tagName)"
+
+
+def test_hostile_names_add_no_element(browser: Browser, bench: Bench, report: Path) -> None:
+    browser.open(report)
+    benign = Counter(browser.ask(ELEMENTS))
+    folder = "runs/<script>alert(1)<\n/script>\"'><img src=x onerror=alert(2)>"
+    data = "]]>--><\n/style></title><svg onload=alert(3)>&lt;b&gt;\u202e.npz"
+    for path in (folder, data):
+        (bench.folder / path).parent.mkdir(parents=True, exist_ok=True)
+    hostile = reported(bench, folder, data, "hostile.html")
+    browser.open(hostile)
+    assert Counter(browser.ask(ELEMENTS)) == benign
+    assert "onerror=alert(2)" in browser.ask("document.body.textContent")
+    assert "svg onload=alert(3)" in browser.ask("document.body.textContent")
+    assert not browser.complaints
+    assert browser.requested == [hostile.as_uri()]
+
+
+SHOWN = """
+({
+  headings: [...document.querySelectorAll("h2")].map((each) => each.innerText),
+  curves: [...document.querySelectorAll("polyline")].filter((each) =>
+    each.getBoundingClientRect().width > 50).length,
+  cells: document.querySelectorAll("td").length,
+  words: document.querySelector("main").innerText,
+})
+"""
+
+
+def test_without_scripts_all_is_there(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    with_scripts = browser.ask(SHOWN)
+    assert browser.ask("document.querySelectorAll('.tools').length") == 5
+    browser.open(report, scripts=False)
+    without = browser.ask(SHOWN)
+    assert browser.ask("document.querySelectorAll('.tools').length") == 0
+    for part in ("headings", "curves", "cells"):
+        assert without[part] == with_scripts[part]
+    assert with_scripts["curves"] == 14
+    assert "accuracy, best epoch: too few seeds" in without["words"]
+
+
+PLOT = """
+(() => {
+  const box = document.querySelector(".chart .plot").getBoundingClientRect();
+  document.querySelector(".chart").scrollIntoView({ block: "center" });
+  const seen = document.querySelector(".chart > svg").getBoundingClientRect();
+  return [seen.left, seen.top, seen.width, seen.height];
+})()
+"""
+VIEW = "document.querySelector('.chart .plot').getAttribute('viewBox')"
+MARKS = "[...document.querySelectorAll('.chart .ticks .x')].map((each) => each.textContent)"
+ALL_READOUTS = """
+(() => {
+  const figure = document.querySelectorAll("figure.chart")[1];
+  const slider = figure.querySelector("input"), told = [];
+  for (let k = 0; k <= +slider.max; k += 1) {
+    slider.value = k;
+    slider.dispatchEvent(new Event("input"));
+    told.push(figure.querySelector(".readout").textContent);
+  }
+  return told;
+})()
+"""
+READOUT = "document.querySelector('.chart .readout').textContent"
+
+
+def test_a_chart_is_read_and_zoomed_by_mouse_and_keyboard(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    left, top, width, height = browser.ask(PLOT)
+    at = [(left + part * width, top + height / 2) for part in (0.3, 0.6)]
+    whole, marks = browser.ask(VIEW), browser.ask(MARKS)
+    browser.mouse("mouseMoved", *at[0])
+    row = json.loads((report.parent / "runs/a-s0/metrics.jsonl").read_text().splitlines()[2])
+    twin = json.loads((report.parent / "runs/a-s1/metrics.jsonl").read_text().splitlines()[2])
+    cost = (row["train_cost"] + twin["train_cost"]) / 2
+    assert f"Epoch 3: A training {cost:.4g}"[:-1] in browser.ask(READOUT)
+    browser.mouse("mousePressed", *at[0])
+    browser.mouse("mouseMoved", *at[1], held=True)
+    browser.mouse("mouseReleased", *at[1])
+    assert browser.ask(VIEW) != whole
+    assert browser.ask(MARKS) != marks
+    browser.ask("document.querySelector('.chart button:last-of-type').click()")
+    assert (browser.ask(VIEW), browser.ask(MARKS)) == (whole, marks)
+    browser.ask("document.querySelector('.chart input').focus()")
+    for kind in ("keyDown", "keyUp"):
+        browser(
+            "Input.dispatchKeyEvent", type=kind, key="Home", code="Home", windowsVirtualKeyCode=36
+        )
+    assert browser.ask(READOUT).startswith("Epoch 1: ")
+    assert not browser.complaints
+
+
+def test_the_readout_says_the_recorded_numbers(browser: Browser, report: Path) -> None:
+    browser.open(report)
+    runs = [report.parent / f"runs/{name}-s{seed}" for name in "ab" for seed in (0, 1)]
+    rows = [(run / "metrics.jsonl").read_text().splitlines() for run in runs]
+    read = [[json.loads(line) for line in lines] for lines in rows]
+    expected = []
+    for epoch in range(8):
+        told = [
+            f"{'AB'[side]} {word} {50 * (a[epoch][key] + b[epoch][key]):.2f} %"
+            for side, (a, b) in enumerate((read[:2], read[2:]))
+            for word, key in (("training", "train_accuracy"), ("validation", "validation_accuracy"))
+        ]
+        expected.append(f"Epoch {epoch + 1}: {', '.join(told)}")
+    assert browser.ask(ALL_READOUTS) == expected
+
+
+def test_it_prints(browser: Browser, report: Path) -> None:
+    browser.open(report, scheme="dark")
+    browser(
+        "Emulation.setEmulatedMedia",
+        media="print",
+        features=[{"name": "prefers-color-scheme", "value": "dark"}],
+    )
+    assert browser.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert browser.ask("getComputedStyle(document.querySelector('.tools')).display") == "none"
+    assert not browser.ask(FAINT)["faint"]
+    printed = browser("Page.printToPDF", preferCSSPageSize=True)["data"]
+    browser("Emulation.setEmulatedMedia", media="")
+    assert printed.startswith("JVBERi0")  # %PDF-, in base64

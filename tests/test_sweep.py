@@ -1,0 +1,522 @@
+"""A sweep as a user has it: real processes on small data, ended in every way there is."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from nnexp.store import writer
+from nnexp.sweep import emission, limits, reading
+from nnexp.sweep.plan import plan
+from nnexp.sweep.ranking import spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Bench
+
+LONG = ("--set", "epochs=100000", "--set", "patience=null")
+GRID = ("--grid", "learning_rate=0.1,1", "--grid", "lambda=0,1")
+PATCHED = """
+import os, signal, sys, time
+from nnexp.sweep import child
+real = child.train
+def train(job, *rest):
+    if job.config.lambda_ == 1:
+        {act}
+    return real(job, *rest)
+child.train = train
+from nnexp.cli import main
+main()
+"""
+"""The command with a trial that does something else than train."""
+
+
+def runs(bench: Bench, folder: str = "runs") -> dict[str, dict[str, bytes]]:
+    """Return what the runs of a folder must hold to the last byte, by name."""
+    names = [path.name for path in (bench.folder / folder).iterdir()]
+    return {name: bench.files(f"{folder}/{name}") for name in sorted(names)}
+
+
+def until(happens: Callable[[], Any], seconds: float = 30) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.01)
+
+
+def children(pid: int) -> list[int]:
+    told = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(each) for each in told.read_text().split()] if told.exists() else []
+
+
+def gone(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state in {"Z", "X"}
+
+
+def epochs(bench: Bench) -> int:
+    return sum(len(list(each.iterdir())) for each in bench.folder.glob("runs/*/checkpoints"))
+
+
+def begun(bench: Bench, *arguments: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401
+    """Start a sweep that takes forever, and return when two trials have committed something."""
+    process = bench.start("sweep", "tiny.yaml", *GRID, *LONG, "-j", "2", *arguments, **options)
+    until(lambda: len(list(bench.folder.glob("runs/*/checkpoints/*.npz"))) >= 4)
+    return process
+
+
+class Ended(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+def patched(bench: Bench, act: str, *arguments: str) -> Ended:
+    script = PATCHED.format(act=act)
+    command = [sys.executable, "-c", script, "sweep", "tiny.yaml", *GRID, *arguments]
+    done = subprocess.run(
+        command, cwd=bench.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_sweep_makes_the_very_runs_of_a_shell_loop(bench: Bench) -> None:
+    code, out, err = bench.process("sweep", "tiny.yaml", *GRID, "--seeds", "2", "-j", "2")
+    assert code == 0
+    assert len(err.splitlines()) == 8
+    assert err.splitlines()[-1].startswith("[8/8] tiny-")
+    header, *table = out.splitlines()
+    assert header.split() == ["rank", "learning_rate", "lambda", "validation", "test", "runs"]
+    assert [row.split()[0] for row in table] == ["1", "2", "3", "4"]
+    for rate in ("0.1", "1"):
+        for strength in ("0", "1"):
+            bench.call(
+                *("train", "tiny.yaml", "-q", "--runs", "loop", "--seeds", "2"),
+                *("--set", f"learning_rate={rate}", "--set", f"lambda={strength}"),
+            )
+    assert runs(bench) == runs(bench, "loop")
+    assert not (bench.folder / "runs" / ".sweep").exists()
+
+
+def test_what_is_finished_is_skipped_and_what_is_broken_resumed(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "-q", "--set", "lambda=1")
+    bench("train", "tiny.yaml", "-q", "--set", "lambda=2", "--until", "1")
+    logs = {path: path.read_text() for path in bench.folder.glob("runs/*/log.txt")}
+    code, _, err = bench.process("sweep", "tiny.yaml", "--grid", "lambda=1,2,3", "-j", "1")
+    assert code == 0
+    said = [re.sub(r" tiny-\S+ ", " ", line) for line in err.splitlines()]
+    assert [line.partition(",")[0] for line in said] == [
+        "[1/3] lambda=1: already done",
+        "[2/3] lambda=2: done",
+        "[3/3] lambda=3: done",
+    ]
+    grown = [path.read_text()[len(old) :] for path, old in logs.items()]
+    assert "" in grown
+    assert any("training from epoch 2" in text for text in grown)
+
+
+def test_nothing_is_forked_where_all_is_done(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "-q")
+    done = patched(bench, "pass", "--set", "epochs=1")
+    assert done.code == 0
+    again = patched(bench, "os._exit(9)", "--set", "epochs=1", "--json")
+    assert again.code == 0
+    assert json.loads(again.out)["failures"] == []
+
+
+def test_the_ranking_is_the_mean_and_standard_deviation_over_seeds(bench: Bench) -> None:
+    arguments = ("sweep", "tiny.yaml", "--grid", "learning_rate=0.01,1", "--seeds", "3", "--json")
+    code, out, err = bench.process(*arguments, "-q")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert (told["split"], told["failures"], told["not_run"]) == ("validation", [], [])
+    best, worst = told["ranking"]
+    assert best["values"] == {"learning_rate": 1}
+    assert best["accuracy"]["mean"] > worst["accuracy"]["mean"]
+    reached = []
+    for run in best["runs"]:
+        result = json.loads((bench.folder / run / "result.json").read_text())
+        reached.append(result["best"]["validation_accuracy"])
+    mean = sum(reached) / 3
+    deviation = (sum((each - mean) ** 2 for each in reached) / 2) ** 0.5
+    assert best["accuracy"]["mean"] == pytest.approx(mean)
+    assert best["accuracy"]["sd"] == pytest.approx(deviation)
+    assert best["accuracy"]["n"] == 3
+
+
+def test_spread_by_hand() -> None:
+    assert spread([]) is None
+    assert spread([0.5]) == (0.5, None, 1)
+    found = spread([2.0, 4.0, 4.0, 6.0])
+    assert found is not None
+    assert found == pytest.approx((4.0, (8 / 3) ** 0.5, 4))
+
+
+def test_a_trial_that_diverges_touches_no_other(bench: Bench) -> None:
+    arguments = ("sweep", "tiny.yaml", "--grid", "learning_rate=1e30,0.1,1", "-j", "2")
+    code, out, err = bench.process(*arguments)
+    assert code == 3
+    assert re.search(r"^failed \(exit 3\): runs/tiny-\S+-s0: diverged in epoch", err, re.MULTILINE)
+    assert out.splitlines()[-1].split() == ["-", "1e+30", "-", "-", "0", "of", "1"]
+    again = bench.process(*arguments)
+    assert (again.code, again.out) == (3, out)
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "reason"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", 139, "killed by SIGSEGV; see runs/.sweep/"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 137, "killed by SIGKILL"),
+        ("os._exit(0)", 1, "its process ended without a word"),
+        ("1 / 0", 1, "ZeroDivisionError: division by zero; see runs/.sweep/"),
+    ],
+)
+def test_a_trial_that_crashes_touches_no_other(
+    bench: Bench, act: str, code: int, reason: str
+) -> None:
+    done = patched(bench, act, "-j", "2")
+    assert done.code == code
+    failed = [line for line in done.err.splitlines() if line.startswith("failed")]
+    assert len(failed) == 2
+    for line in failed:
+        assert line.startswith(f"failed (exit {code}): tiny-")
+        assert reason in line
+        if "see" in line:
+            log = (bench.folder / line.rpartition(" ")[2]).read_text()
+            assert "ZeroDivisionError" in log or "Segmentation fault" in log
+    assert len(runs_of(done.out)) == 4
+    assert bench.process("sweep", "tiny.yaml", *GRID, "-q").code == 0
+
+
+def runs_of(table: str) -> list[str]:
+    return table.splitlines()[1:]
+
+
+def test_a_trial_whose_time_is_up_stops_and_the_next_sweep_goes_on_with_it(bench: Bench) -> None:
+    arguments = ("--grid", "lambda=0", *LONG, "--timeout", "0.5")
+    code, out, err = bench.process("sweep", "tiny.yaml", *arguments)
+    assert (code, out) == (143, "no trial has a result\n")
+    assert "took more than 0.5 s; what is committed is safe" in err
+    first = epochs(bench)
+    assert first
+    (run,) = (path for path in (bench.folder / "runs").iterdir() if path.name[0] != ".")
+    bench.process("sweep", "tiny.yaml", *arguments)
+    begun_from = [int(line.split()[-1]) for line in (run / "log.txt").read_text().splitlines()]
+    assert begun_from[0] == 1 < begun_from[1]
+
+
+def test_a_trial_that_hangs_is_killed_once_its_time_is_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
+    act = "from nnexp.sweep import local; time.sleep(60)"
+    script = f"from nnexp.sweep import local; local.GRACE = 0.3\n{PATCHED.format(act=act)}"
+    command = [sys.executable, "-c", script, "sweep", "tiny.yaml", *GRID, "--timeout", "0.5"]
+    done = subprocess.run(
+        command, cwd=bench.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 137
+    assert "took more than 0.5 s" in done.stderr
+
+
+def test_a_trial_that_takes_too_much_memory_is_killed_alone(bench: Bench) -> None:
+    act = "held = bytearray(600_000_000); time.sleep(30)"
+    done = patched(bench, act, "--max-memory", "500M", "-j", "2")
+    assert done.code == 137
+    assert re.search(r"took \d+ MB of memory, more than 500 MB", done.err)
+    assert done.err.count("failed (exit 137)") == 2
+    assert [row.split()[-1] for row in runs_of(done.out)] == ["1", "1", "1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("500M", 500 << 20), ("1.5g", 3 << 29), ("2GiB", 2 << 30), ("7", 7)]
+)
+def test_sizes(text: str, size: int) -> None:
+    assert limits.size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "M", "-5M", "0", "5X", "1e9", "nan", "5 M M"])
+def test_what_is_no_size_is_refused(bench: Bench, text: str) -> None:
+    code, _, err = bench("sweep", "tiny.yaml", f"--max-memory={text}", "--dry-run")
+    assert (code, "is no size, such as 500M or 1.5G" in err) == (2, True)
+
+
+def test_what_a_failure_stops_under_fail_fast_is_no_failure_itself(bench: Bench) -> None:
+    grid = ("--grid", "learning_rate=0.1,1e30", *LONG, "-j", "2")
+    code, out, _ = bench.process("sweep", "tiny.yaml", *grid, "--fail-fast", "--json")
+    told = json.loads(out)
+    assert (code, len(told["failures"]), len(told["not_run"])) == (3, 1, 1)
+
+
+def test_fail_fast_stops_all_and_keep_going_none(bench: Bench) -> None:
+    arguments = ("sweep", "tiny.yaml", "--grid", "learning_rate=1e30,0.1,0.2,0.3", "-j", "1")
+    code, out, _ = bench.process(*arguments, "--fail-fast", "--json")
+    told = json.loads(out)
+    assert (code, len(told["failures"]), len(told["not_run"])) == (3, 1, 3)
+    code, out, _ = bench.process(*arguments, "--keep-going", "--json")
+    told = json.loads(out)
+    assert (code, len(told["failures"]), len(told["not_run"])) == (3, 1, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_sweep_and_trials_and_loses_nothing(
+    bench: Bench, number: signal.Signals
+) -> None:
+    process = begun(bench)
+    trials = children(process.pid)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (128 + number, "")
+    assert err.splitlines()[-1] == (
+        "stopped with 0 of 4 trials done; what is committed is safe; "
+        "the same command goes on from there"
+    )
+    assert len(trials) == 2
+    assert all(map(gone, trials))
+    assert not (bench.folder / "runs" / ".sweep").exists()
+    statuses = bench("runs").out
+    assert statuses.count("interrupted") == 2
+
+
+def test_a_signal_to_the_whole_group_as_a_terminal_sends_it_is_the_same(bench: Bench) -> None:
+    process = begun(bench, start_new_session=True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, len(err.splitlines())) == (130, 1)
+    assert bench("runs").out.count("interrupted") == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a trial sees it at its next batch")
+@pytest.mark.parametrize("numbers", [(signal.SIGKILL,), (signal.SIGTERM, signal.SIGTERM)])
+def test_a_sweep_that_is_killed_leaves_no_trial_behind(
+    bench: Bench, numbers: tuple[signal.Signals, ...]
+) -> None:
+    process = begun(bench)
+    trials = children(process.pid)
+    for trial in trials if len(numbers) > 1 else []:
+        os.kill(trial, signal.SIGSTOP)  # it cannot heed the first
+    for number in numbers:
+        process.send_signal(number)
+        time.sleep(0.3)
+    process.communicate(timeout=30)
+    assert process.returncode == -numbers[-1]
+    until(lambda: all(map(gone, trials)), 5)
+    assert len(trials) == 2
+
+
+def test_a_run_that_is_trained_elsewhere_is_waited_for(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "-q", "--set", "lambda=1", "--until", "1")
+    (lock,) = bench.folder.glob("runs/*/LOCK")
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        process = bench.start("sweep", "tiny.yaml", "--grid", "lambda=1,2", "-j", "1")
+        assert process.stderr is not None
+        lines = [process.stderr.readline() for _ in range(2)]
+        assert process.poll() is None
+    out, _ = process.communicate(timeout=30)
+    assert lines[0].endswith("another process trains it\n")
+    assert " lambda=2: done" in lines[1]
+    assert process.returncode == 0
+    assert [row.split()[-1] for row in runs_of(out)] == ["1", "1"]
+    assert "of" not in out
+
+
+def test_a_name_that_is_taken_by_another_config_is_a_failure(bench: Bench) -> None:
+    (trial,) = plan(reading.read("tiny.yaml", (), ["lambda=1"])).trials
+    bench("train", "tiny.yaml", "-q", "--name", trial.name)
+    code, _, err = bench.process("sweep", "tiny.yaml", "--grid", "lambda=1,2")
+    assert code == 4
+    assert "is a run of another config (it differs in lambda)" in err
+
+
+def test_data_that_is_missing_is_told_before_anything_is_trained(bench: Bench) -> None:
+    code, out, err = bench.process("sweep", "tiny.yaml", "--grid", "data.file=tiny.npz,gone.npz")
+    assert (code, out, err) == (2, "", "gone.npz: No such file or directory\n")
+    assert not (bench.folder / "runs").exists()
+
+
+def test_what_is_finished_needs_no_data(bench: Bench) -> None:
+    arguments = ("sweep", "tiny.yaml", *GRID, "-q")
+    code, out, _ = bench.process(*arguments)
+    (bench.folder / "tiny.npz").unlink()
+    assert bench.process(*arguments) == (code, out, "")
+
+
+def test_data_that_is_too_small_for_some_fails_these_alone(bench: Bench) -> None:
+    code, out, err = bench.process("sweep", "tiny.yaml", "--grid", "data.train=100,1000")
+    assert code == 2
+    assert "data.train asks for 1000 examples, but there are 200" in err
+    assert len(runs_of(out)) == 2
+
+
+def test_a_warning_of_many_trials_is_told_once(bench: Bench) -> None:
+    code, _, err = bench.process(
+        "sweep", "tiny.yaml", "--set", "regularizer=l1", "--grid", "epochs=1,2,3", "-q"
+    )
+    assert code == 0
+    assert err == "warning: regularizer l1 changes nothing while lambda is 0\n"
+
+
+def test_of_many_different_warnings_five_are_told(bench: Bench) -> None:
+    grid = ("--grid", "batch_size=201,202,203,204,205,206,207,208", "--set", "epochs=1")
+    _, _, err = bench.process("sweep", "tiny.yaml", *grid, "-q", "-j", "1")
+    assert err.count("is more than the 200 training examples") == 5
+    assert err.splitlines()[-1] == "warning: there are further ones, which are not shown"
+
+
+@pytest.mark.parametrize(
+    ("grids", "name"),
+    [
+        (["learning_rate=0.01,0.1,1"], "line.png"),
+        (["lambda=0,0.01,1"], "zero.svg"),
+        (["activation=sigmoid,tanh"], "words.png"),
+        (["learning_rate=0.1,1", "hidden=[3],[5],[]"], "map.pdf"),
+        (["learning_rate=0.1,1", "lambda=0,1", "activation=sigmoid,tanh"], "best.png"),
+    ],
+)
+def test_a_picture_of_what_was_swept(bench: Bench, grids: list[str], name: str) -> None:
+    words = [word for grid in grids for word in ("--grid", grid)]
+    code, _, err = bench.process(
+        "sweep", "tiny.yaml", *words, "--set", "epochs=1", "--seeds", "2", "--plot", name
+    )
+    assert (code, err.splitlines()[-1]) == (0, f"{name}: validation accuracy")
+    assert (bench.folder / name).stat().st_size > 4000
+
+
+def test_a_picture_that_cannot_be_is_refused(bench: Bench) -> None:
+    assert bench("sweep", "tiny.yaml", "--plot", "a.gif", "--grid", "lambda=1,2").code == 2
+    assert not (bench.folder / "runs").exists()
+    code, _, err = bench.process("sweep", "tiny.yaml", "--plot", "a.png", "--seeds", "2", "-q")
+    assert code == 2
+    assert "none has two values here" in err
+
+
+REQUEUE = """flock --nonblock runs/*/LOCK true || echo 'it still runs' >> asked
+echo "$@" >> asked"""
+"""SLURM's scontrol, which looks at whether the trial is over."""
+
+
+def shell_command(bench: Bench) -> dict[str, str]:
+    """Put nnexp into a folder of commands and return an environment that finds it."""
+    binaries = bench.folder / "bin"
+    binaries.mkdir()
+    scripts = {"nnexp": f'exec "{sys.executable}" -m nnexp "$@"', "scontrol": REQUEUE}
+    for name, line in scripts.items():
+        (binaries / name).write_text(f"#!/bin/sh\n{line}\n")
+        (binaries / name).chmod(stat.S_IRWXU)
+    return {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
+
+
+def test_the_slurm_script_trains_the_trial_of_its_task(bench: Bench) -> None:
+    environment = shell_command(bench)
+    code, out, err = bench("sweep", "tiny.yaml", *GRID, "--emit", "slurm")
+    assert (code, err) == (0, "")
+    (bench.folder / "array.sh").write_text(out)
+    subprocess.run(["bash", "-n", "array.sh"], cwd=bench.folder, check=True)
+    names = [t.name for t in plan(reading.read("tiny.yaml", (), GRID[1::2])).trials]
+    done = subprocess.run(
+        ["bash", "array.sh"],
+        cwd=bench.folder,
+        env={**environment, "SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_JOB_ID": "7"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"runs/{names[2]}\n", "")
+    assert [path.name for path in (bench.folder / "runs").iterdir()] == [names[2]]
+
+
+def test_the_slurm_script_s_tasks_take_several_trials_where_there_are_too_many(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emission, "MOST_TASKS", 3)
+    environment = shell_command(bench)
+    (bench.folder / "array.sh").write_text(
+        bench("sweep", "tiny.yaml", *GRID, "--emit", "slurm").out
+    )
+    for task in range(3):
+        subprocess.run(
+            ["bash", "array.sh"],
+            cwd=bench.folder,
+            env={**environment, "SLURM_ARRAY_TASK_ID": str(task)},
+            check=True,
+            capture_output=True,
+        )
+    assert len(list((bench.folder / "runs").iterdir())) == 4
+
+
+def test_the_slurm_script_passes_the_warning_on_and_goes_back_into_the_queue(bench: Bench) -> None:
+    environment = shell_command(bench)
+    script = bench("sweep", "tiny.yaml", *GRID, *LONG, "--emit", "slurm").out
+    (bench.folder / "array.sh").write_text(script)
+    process = subprocess.Popen(
+        ["bash", "array.sh"],
+        cwd=bench.folder,
+        env={**environment, "SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_JOB_ID": "7"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until(lambda: epochs(bench) > 1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert "stopped; what is committed is safe" in err
+    assert (bench.folder / "asked").read_text() == "requeue 7_1\n"
+    assert bench("runs").out.count("interrupted") == 1
+
+
+def test_on_a_terminal_a_table_lives_and_goes(bench: Bench) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, 0x5414, b"\x28\x00\x78\x00\x00\x00\x00\x00")  # 40 lines of 120 columns
+    arguments = ("sweep", "tiny.yaml", "--grid", "lambda=0,1", "--set", "epochs=300")
+    process = bench.start(*arguments, "--set", "patience=null", "-j", "2", stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(ours, 4096)
+        except OSError:  # what a terminal says once nobody writes to it
+            break
+    os.close(ours)
+    out, _ = process.communicate(timeout=30)
+    text = shown.decode()
+    assert process.returncode == 0
+    assert len(runs_of(out)) == 2
+    assert "2 trials: 0 done, 2 running" in text
+    assert re.search(r"best so far: validation \d+\.\d\d %, tiny-", text)
+    assert re.search(r"\d+/300", text)
+    assert "about" in text
+    assert "[1/2]" not in text
+
+
+def test_a_run_that_another_makes_between_two_looks_is_as_any_run(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = writer.create
+
+    def late(*arguments: Any) -> writer.Writer:  # noqa: ANN401 - passed on
+        create(*arguments).close()
+        return create(*arguments)
+
+    monkeypatch.setattr(writer, "create", late)
+    assert bench("train", "tiny.yaml", "-q").code == 0
+    assert "finished" in bench("runs").out

@@ -1,0 +1,316 @@
+"""The plan of a sweep: which points, under which names, and what is said of bad ones."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nnexp import experiment
+from nnexp.config import load
+from nnexp.errors import ConfigError, UsageError
+from nnexp.sweep import emission, reading
+from nnexp.sweep.plan import Plan, plan
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+
+def planned(config: str, *grids: str, settings: tuple[str, ...] = (), seeds: str = "") -> Plan:
+    from nnexp import checks  # noqa: PLC0415 - beside its one use
+
+    return plan(reading.read(config, settings, grids, checks.seeds(seeds) if seeds else None))
+
+
+def sheet(bench: Bench, text: str) -> Plan:
+    (bench.folder / "sweep.yaml").write_text(text)
+    return planned("sweep.yaml")
+
+
+def told(bench: Bench, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        sheet(bench, text)
+    return caught.value.problems
+
+
+def values(found: Plan) -> list[tuple[Any, ...]]:
+    return [(*trial.values, trial.config.seed) for trial in found.trials]
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_grid_is_every_value_with_every_other_the_seeds_fastest() -> None:
+    found = planned("tiny.yaml", "learning_rate=0.1,1", "hidden=[5],[2, 3]", seeds="0-1")
+    assert found.keys == ["learning_rate", "hidden"]
+    assert values(found) == [
+        (rate, hidden, seed) for rate in (0.1, 1) for hidden in ([5], [2, 3]) for seed in (0, 1)
+    ]
+    assert [trial.experiment for trial in found.trials] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+EVERYTHING = """
+config: tiny.yaml
+set: {epochs: 2, stopping.k: 3, stopping: average, bias_initializer: zeros}
+grid:
+  learning_rate: [0.1, 1e-3]
+  data.train: [50, 100.0]
+  optimizer: [momentum, {name: nesterov, mu: 0.5}]
+zip:
+  hidden: [[4], []]
+  lambda: [1, {per_example: 1e-4}]
+random:
+  draws: 3
+  from:
+    optimizer.mu: {uniform: [0.1, 0.9]}
+    batch_size: {integers: [1, 20]}
+    activation: {choice: [tanh, relu]}
+seeds: [3, 0-1]
+"""
+
+
+def test_every_point_is_the_run_that_train_would_make(bench: Bench) -> None:
+    text = EVERYTHING.replace("stopping.k: 3, stopping: average, ", "")
+    found = sheet(bench, text)
+    assert len(found.trials) == 2 * 2 * 2 * 2 * 3 * 3
+    for trial in random.Random(1).sample(found.trials, 30):  # noqa: S311 - which ones does not matter
+        config = load.read("tiny.yaml", found.settings(trial))
+        assert config == trial.config
+        assert experiment.run_name(config, "tiny") == trial.name
+
+
+def test_the_sweep_file_of_the_documentation_is_one(bench: Bench) -> None:
+    docs = Path(__file__).parent.parent / "docs" / "sweeps.md"
+    (text,) = re.findall(r"```yaml\n(.*?)```", docs.read_text(encoding="utf-8"), re.DOTALL)
+    found = sheet(bench, text.replace("configs/quickstart.yaml", "tiny.yaml"))
+    assert len(found.trials) + found.excluded == 2 * 2 * 2 * 20 * 5
+    assert found.excluded == 2 * 20 * 5 + 3 * 20 * 2
+
+
+def test_defaults_that_follow_from_a_swept_optimizer_are_train_s(bench: Bench) -> None:
+    bench.config("free.yaml", dtype="float64")
+    found = planned("free.yaml", "optimizer=sgd,adam,newton,bfgs", "patience=null,5")
+    for trial in found.trials:
+        assert load.read("free.yaml", found.settings(trial)) == trial.config
+    assert [trial.config.learning_rate for trial in found.trials[::2]] == [0.5, 0.001, 1.0, None]
+
+
+def test_a_base_that_no_point_keeps_need_not_be_sound(bench: Bench) -> None:
+    bench.config("base.yaml", cost="log-likelihood", learning_rate=-1)
+    with pytest.raises(ConfigError):
+        load.read("base.yaml")
+    assert len(planned("base.yaml", "output=softmax", "learning_rate=1,2").trials) == 2
+
+
+@pytest.mark.usefixtures("bench")
+def test_points_that_are_the_same_config_are_one() -> None:
+    found = planned("tiny.yaml", "epochs=3,3.0,4", "hidden=[5],[6]")
+    assert [trial.config.epochs for trial in found.trials] == [3, 3, 4, 4]
+    assert found.repeated == 2
+
+
+def test_draws_are_the_same_ones_again_and_more_begin_with_them(bench: Bench) -> None:
+    ranges = (
+        "{learning_rate: {log-uniform: [0.001, 1]}, lambda: {uniform: [2, 3]}, "
+        "batch_size: {integers: [5, 7]}, activation: {choice: [tanh, relu]}}"
+    )
+    one, other = (
+        values(sheet(bench, f"config: tiny.yaml\nrandom: {{draws: {n}, from: {ranges}}}"))
+        for n in (5, 300)
+    )
+    assert other[:5] == one
+    rates, lambdas, batches, activations, _ = zip(*other, strict=True)
+    assert 0.001 <= min(rates) < 0.002
+    assert 0.7 < max(rates) <= 1
+    assert 100 < sum(rate < math.sqrt(0.001) for rate in rates) < 200  # half of them
+    assert 2 <= min(lambdas) < 2.05
+    assert 2.95 < max(lambdas) <= 3
+    assert set(batches) == {5, 6, 7}
+    assert set(activations) == {"tanh", "relu"}
+    fewer = "config: tiny.yaml\nrandom: {draws: 5, from: {lambda: {uniform: [2, 3]}}}"
+    assert [each[0] for each in values(sheet(bench, fewer))] == [each[1] for each in one]
+    another = values(sheet(bench, fewer.replace("draws: 5", "draws: 5, seed: 1")))
+    assert not set(another) & set(values(sheet(bench, fewer)))
+
+
+def test_exclusions_leave_out_what_fits_them_whole(bench: Bench) -> None:
+    grid = "config: tiny.yaml\ngrid: {learning_rate: [0.1, 1], lambda: [0, 1, 10]}\nseeds: 2\n"
+    found = sheet(bench, f"{grid}exclude: [{{learning_rate: 1, lambda: [1, 10]}}, {{seed: 1}}]")
+    assert values(found) == [(0.1, 0, 0), (0.1, 1, 0), (0.1, 10, 0), (1, 0, 0)]
+    assert found.excluded == 8
+    assert told(bench, f"{grid}exclude: [{{learning_rate: 2}}]") == [
+        "sweep.yaml:4:11: exclude[0]: leaves out nothing: no point is so"
+    ]
+    with pytest.raises(UsageError, match="exclusions leave nothing"):
+        sheet(bench, f"{grid}exclude: [{{seed: [0, 1]}}]")
+
+
+def test_a_sheet_s_problems_are_told_all_at_once_each_with_its_place(bench: Bench) -> None:
+    text = """config: tiny.yaml
+grid:
+  learning_rate: 0.1
+  a..b: [1]
+zip:
+  hidden: [[5], [3]]
+  lambda: [1]
+random: {draws: 0, sed: 1, from: {dropout: {uniform: [0.5, 0]}, batch_size: {integer: [1, 2]}}}
+seeds: 0-x
+exclude: [{learning: 1}]
+grids: {}
+"""
+    assert told(bench, text) == [
+        "sweep.yaml:11:1: grids: unknown key 'grids'; did you mean 'grid'?",
+        "sweep.yaml:4:3: a key must be a name, or names joined by dots, got 'a..b'",
+        "sweep.yaml:3:18: grid.learning_rate: must be a list of values, got 0.1",
+        "sweep.yaml:6:3: zip: lists that go together are equally long, got hidden 2, lambda 1",
+        "sweep.yaml:8:20: random.sed: unknown key 'sed'; did you mean 'seed'?",
+        (
+            "sweep.yaml:8:54: random.from.dropout.uniform: must be two numbers, the smaller first, "
+            "got [0.5, 0]"
+        ),
+        (
+            "sweep.yaml:8:77: random.from.batch_size: unknown range 'integer'; "
+            "did you mean 'integers'? (known: uniform, log-uniform, integers, choice)"
+        ),
+        "sweep.yaml:8:17: random.draws: must be a whole number from 1 to 1000000, got 0",
+        (
+            "sweep.yaml:9:8: seeds: '0-x' is no list of different seeds; 5 is seeds 0 to 4, "
+            "and 0-4,7 is 0, 1, 2, 3, 4, 7"
+        ),
+        "sweep.yaml:10:12: exclude[0].learning: learning is not swept (swept: seed, a..b)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("grid: {}", ("sweep.yaml:1:1: config: a sweep needs 'config', the base config's file, "
+         "got null")),
+        ("config: {hidden: [3]}", ("sweep.yaml:1:9: config: a sweep needs 'config', the base "
+         "config's file, got a mapping")),
+        ("config: gone.yaml", "gone.yaml: there is no such file"),
+        ("config: tiny.yaml\ngrid: [1]", ("sweep.yaml:2:7: grid: must be a mapping of keys, "
+         "got a list")),
+        ("config: tiny.yaml\nrandom: {draws: 3}",
+         "sweep.yaml:2:9: random: needs 'from', a mapping of keys to ranges"),
+        ("config: tiny.yaml\nseeds: [0, 0]", ("sweep.yaml:2:8: seeds: '0-0,0-0' is no list of "
+         "different seeds; 5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7")),
+        ("config: tiny.yaml\nseeds: 1.5",
+         "sweep.yaml:2:8: seeds: must be seeds, such as 5, 0-4 or [1, 3], got 1.5"),
+        ("config: tiny.yaml\nexclude: {lambda: 1}", ("sweep.yaml:2:10: exclude: must be a list of "
+         "mappings of swept keys to values, got a mapping")),
+        ("config: tiny.yaml\ngrid: {lambda: [1]}\nzip: {lambda: [2]}", "lambda: is swept twice"),
+        ("config: tiny.yaml\nset: {seed: 1}\nseeds: 2", "seed and seeds: give one of them"),
+        ("config: tiny.yaml\nset: {epoch: 1}",
+         "sweep.yaml:2:14: epoch: unknown key 'epoch'; did you mean 'epochs'?"),
+        ("config: tiny.yaml\nrandom: {draws: 2, from: {lambda: {log-uniform: [0, 1]}}}",
+         "sweep.yaml:2:49: random.from.lambda.log-uniform: must be two numbers > 0, got [0, 1]"),
+        ("config: tiny.yaml\nrandom: {draws: 2, from: {batch_size: {integers: [1, 2.5]}}}",
+         ("sweep.yaml:2:50: random.from.batch_size.integers: must be two whole numbers, "
+         "the smaller first, got [1, 2.5]")),
+        ("config: tiny.yaml\nrandom: {draws: 2, from: {cost: {choice: []}}}",
+         "sweep.yaml:2:42: random.from.cost.choice: must be a list of values, got an empty list"),
+        ("config: tiny.yaml\nrandom: {draws: 2, from: {lambda: 3}}",
+         ("sweep.yaml:2:35: random.from.lambda: must be a mapping of one of uniform, log-uniform, "
+         "integers, choice, got 3")),
+    ],
+)  # fmt: skip
+def test_a_sheet_s_problem_is_told_with_its_place(bench: Bench, text: str, problem: str) -> None:
+    assert told(bench, text) == [problem]
+
+
+def test_a_bad_value_is_told_once_and_a_bad_combination_with_its_points(bench: Bench) -> None:
+    text = """config: tiny.yaml
+grid:
+  learning_rate: [0.1, fast, -1]
+  cost: [log-likelihood, quadratic]
+"""
+    first, second, clash = told(bench, text)
+    assert first == "sweep.yaml:3:24: learning_rate: must be a number > 0 or null, got 'fast'"
+    assert second == "sweep.yaml:3:30: learning_rate: must be a number > 0 or null, got -1"
+    assert clash.startswith("sweep.yaml:4:10: cost: log-likelihood takes the outputs for one")
+    assert clash.endswith("(at learning_rate=0.1 cost=log-likelihood)")
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_clash_of_many_points_names_three_of_them() -> None:
+    with pytest.raises(ConfigError) as caught:
+        planned("tiny.yaml", "cost=log-likelihood,quadratic", "learning_rate=1,2,3,4,5")
+    (clash,) = caught.value.problems
+    assert clash.startswith("--grid cost=log-likelihood,quadratic: cost: log-likelihood takes")
+    assert clash.endswith("cost=log-likelihood learning_rate=3 and 2 more)")
+
+
+@pytest.mark.usefixtures("bench")
+def test_options_problems_are_told_all_at_once(bench: Bench) -> None:
+    grids = ("cost", "a..b=1", "hidden=", "hidden=]")
+    code, out, err = bench(
+        "sweep", "tiny.yaml", "--set", "x", *(w for g in grids for w in ("--grid", g))
+    )
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "--set x: must have the form KEY=VALUE, such as --set learning_rate=0.5",
+        "--grid cost: must have the form KEY=VALUES, such as --grid learning_rate=0.1,1",
+        "--grid a..b=1: a key must be a name, or names joined by dots, got 'a..b'",
+        "--grid hidden=: must be a list of values, got an empty list",
+        "--grid hidden=]: this cannot follow what stands above; a config is one mapping",
+    ]
+    assert list(bench.folder.glob("runs*")) == []
+
+
+def test_a_sweep_of_too_many_points_is_refused_before_they_are_made(bench: Bench) -> None:
+    big = "config: tiny.yaml\nrandom: {draws: 1000000, from: {lambda: {uniform: [0, 1]}}}\nseeds: 2"
+    with pytest.raises(UsageError, match="at most 1,000,000 trials, this one 2,000,000"):
+        sheet(bench, big)
+
+
+def test_a_dry_run_tells_states_and_makes_nothing(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "-q", "--set", "lambda=1")
+    bench("train", "tiny.yaml", "-q", "--set", "lambda=2", "--until", "1")
+    code, out, err = bench("sweep", "tiny.yaml", "--grid", "lambda=1,1.0,2,3", "--dry-run")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert [line.split()[1:] for line in lines[:4]] == [
+        ["state", "lambda"], ["finished", "1"], ["interrupted", "2"], ["new", "3"],
+    ]  # fmt: skip
+    assert lines[-1] == "3 runs: 1 finished, 1 interrupted, 1 new, 1 repeated left out"
+    assert len(list((bench.folder / "runs").iterdir())) == 2
+    told = json.loads(
+        bench("sweep", "tiny.yaml", "--grid", "lambda=1,3", "--dry-run", "--json").out
+    )
+    assert [run["state"] for run in told["runs"]] == ["finished", "new"]
+    assert told["runs"][1]["values"] == {"lambda": 3}
+
+
+def test_commands_train_the_runs_of_the_sweep(bench: Bench) -> None:
+    found = sheet(bench, EVERYTHING.replace("stopping.k: 3, stopping: average, ", ""))
+    lines = list(emission.commands(found, bench.folder / "my runs"))
+    assert len(lines) == len(found.trials)
+    for trial, line in list(zip(found.trials, lines, strict=True))[:: len(lines) // 3]:
+        words = shlex.split(line)
+        assert words[0] == "nnexp"
+        assert bench(*words[1:]).out == f"{bench.folder / 'my runs' / trial.name}\n"
+
+
+def test_slurm_has_a_thousand_tasks_at_most(bench: Bench) -> None:
+    grid = f"grid: {{lambda: {list(range(500))}}}\nseeds: 5"
+    script = emission.slurm(sheet(bench, f"config: tiny.yaml\n{grid}"), bench.folder)
+    assert "#SBATCH --array=0-999\n" in script
+    assert "number < 2500; number += 1000" in script
+    assert "    2499) exec nnexp train tiny.yaml" in script
+
+
+def test_a_name_that_no_run_can_have_is_refused(bench: Bench) -> None:
+    bench.config("my tiny.yaml")
+    with pytest.raises(UsageError, match="cannot name a run"):
+        planned("my tiny.yaml", "lambda=1,2")
+
+
+def test_the_plan_leaves_the_folder_alone(bench: Bench, tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    assert bench("sweep", "tiny.yaml", "--grid", "lambda=1,2", "--emit", "commands").code == 0
+    assert sorted(tmp_path.iterdir()) == before
