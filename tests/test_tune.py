@@ -133,7 +133,11 @@ def test_a_budget_ends_it_with_what_is_known(bench: Bench) -> None:
         bench.folder / "tiny-tuned" / "decisions.md"
     ).read_text("utf-8")
     load.read(bench.folder / "tiny-tuned" / "tuned.yaml")
+    (bench.folder / "tiny-tuned" / "decision-9-final.svg").write_bytes(b"an earlier tuning's")
+    (bench.folder / "tiny-tuned" / "mine.svg").write_bytes(b"mine")
     more = decisions(bench("tune", "tiny.yaml", "--only", "eta", "--budget", "60m", "-q", "--json"))
+    drawn = {path.name for path in (bench.folder / "tiny-tuned").glob("*.svg")}
+    assert drawn == {"decision-1-chance.svg", "decision-2-eta.svg", "mine.svg"}
     assert more["unfinished"] == []
     assert more["decisions"][0] == found["decisions"][0]
 

@@ -157,21 +157,31 @@ def _decision(timed: Sequence[Timed], found: Timed, notes: Sequence[str]) -> Dec
             "Validation accuracy against elapsed time",
             "seconds of training",
             "accuracy in %",
-            [
-                Curve(
-                    f"{each.size}, η = {each.learning_rate:g}",
-                    each.seconds,
-                    [100 * accuracy for accuracy in each.accuracies],
-                    each is found,
-                )
-                for each in timed
-                if each.accuracies
-            ],
+            [*_curves(timed, found), _level_line(timed, goal)],
             log_x=True,
         ),
         notes=notes,
         chose=(("batch_size", found.size), ("learning_rate", found.learning_rate)),
     )
+
+
+def _curves(timed: Sequence[Timed], found: Timed) -> list[Curve]:
+    return [
+        Curve(
+            f"{each.size}, η = {each.learning_rate:g}",
+            each.seconds,
+            [100 * accuracy for accuracy in each.accuracies],
+            each is found,
+        )
+        for each in timed
+        if each.accuracies
+    ]
+
+
+def _level_line(timed: Sequence[Timed], goal: float) -> Curve:
+    seconds = [seconds for each in timed for seconds in each.seconds]
+    ends = [min(seconds), max(seconds)]
+    return Curve(f"the level, {100 * goal:.2f} %", ends, [100 * goal] * 2)
 
 
 def _row(each: Timed, goal: float) -> list[str]:

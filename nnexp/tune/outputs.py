@@ -51,10 +51,16 @@ def write(folder: Path, found: Tuned, original: Config, source: str) -> dict[str
         "markdown": ("decisions.md", pages.markdown(found.decisions, title, remarks)),
         "html": ("decisions.html", pages.page(found.decisions, title, remarks)),
     }
-    for place, decision in enumerate(found.decisions):
-        if decision.picture is not None:
-            name = pages.picture_name(found.decisions, place)
-            disk.write_atomically(folder / name, pictures.svg(decision.picture))
+    drawn = {
+        pages.picture_name(found.decisions, place): pictures.svg(decision.picture)
+        for place, decision in enumerate(found.decisions)
+        if decision.picture is not None
+    }
+    for name, content in drawn.items():
+        disk.write_atomically(folder / name, content)
+    for name in directories.names(folder):  # an earlier tuning may have drawn more
+        if name not in drawn and pages.PICTURES.fullmatch(name):
+            disk.remove(folder / name)
     for name, text in texts.values():
         disk.write_atomically(folder / name, text.encode())
     return {what: folder / name for what, (name, _) in texts.items()}

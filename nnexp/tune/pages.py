@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
@@ -16,9 +17,15 @@ from nnexp.tune.decision import Decision, Picture
 
 OWN = (
     "body{max-width:58rem}.rule,.note{color:var(--soft);font-size:.92rem}"
+    ".answer{font-weight:600;margin:0 0 .6rem;padding-left:.9rem;"
+    "border-left:.3rem solid var(--link)}"
     "picture img{image-rendering:auto;width:100%}header ol{padding-left:1.4rem}"
 )
 """What decisions need beside the style of reports."""
+
+
+PICTURES = re.compile(r"decision-\d{1,3}-[a-z-]{1,20}\.svg", re.ASCII)
+"""What picture_name names."""
 
 
 def picture_name(decisions: Sequence[Decision], place: int) -> str:
@@ -76,7 +83,7 @@ def _section(place: int, each: Decision) -> Markup:
     return tag(
         "section",
         tag("h2", f"Stage {each.stage}: {each.heading}", id=f"{name}-heading"),
-        tag("p", each.answer, class_="verdict"),
+        tag("p", each.answer, class_="answer"),
         tag("p", f"Rule: {each.rule}", class_="rule"),
         *([] if each.picture is None else [_picture(each.picture)]),
         grid(

@@ -23,6 +23,8 @@ SKIN = {
 WIDE = 24
 """Characters of a label for which there is no room beside the picture."""
 BESIDE: dict[str, Any] = {"loc": "outside right upper"}
+MANY = 30
+"""Points of a curve from which on they are not marked one by one."""
 FRONT, BACK = 2.6, 1.3
 """How thick the chosen curve is, and another."""
 
@@ -86,10 +88,16 @@ def _draw(axes: Any, curve: Curve, colour: str, mark: str) -> None:  # noqa: ANN
     axes.plot(
         [x for x, _ in points],
         [y for _, y in points],
-        "-o" if curve.line else "o",
+        _style(curve),
         markersize=(9 if len(curve.x) == 1 else 4) if curve.chosen else 2.5,
         linewidth=FRONT if curve.chosen else BACK,
         color=colour,
         zorder=3 if curve.chosen else 2,
         label=f"{printable(curve.label)}{f' ({mark})' if curve.chosen else ''}",
     )
+
+
+def _style(curve: Curve) -> str:
+    if not curve.line:
+        return "o"
+    return "-" if len(curve.x) > MANY else "-o"
