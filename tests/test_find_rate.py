@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,7 +158,18 @@ def test_a_line_search_has_no_rate(bench: Bench) -> None:
 
 
 @pytest.mark.slow
-def test_on_mnist_the_rate_is_the_book_s(bench: Bench) -> None:
-    (bench.folder / "m.yaml").write_text("hidden: [30]\n")
-    found = json.loads(bench("find-rate", "m.yaml", "--json", "-q").out)
+def test_on_mnist_the_rate_is_the_book_s_and_the_docs_show_it(bench: Bench) -> None:
+    root = Path(__file__).parent.parent
+    config = str(root / "configs" / "quickstart.yaml")
+    found = json.loads(bench("find-rate", config, "--json", "-q").out)
     assert 0.1 <= found["learning_rate"] <= 0.5
+    page = (root / "docs" / "tuning.md").read_text("utf-8")
+    shown = page.split("<!-- output: find-rate -->")[1].split("<!-- end -->")[0].splitlines()
+    rows = [re.split("  +", line.strip()) for line in shown if line.startswith("    ")]
+    assert [float(row[0]) for row in rows[1:-1]] == [
+        each["learning_rate"] for each in found["rungs"]
+    ]
+    for row, each in zip(rows[1:-1], found["rungs"], strict=True):
+        # Another machine's arithmetic has other last digits, and noise grows from them.
+        assert float(row[4]) == pytest.approx(each["costs"][0], rel=0.1)
+    assert rows[-1][0].startswith("η = 0.25, half of the threshold 0.5")

@@ -114,6 +114,7 @@ def test_times_are_of_one_sitting_and_trials_of_an_earlier_one_are_measured_agai
     assert trials(bench) == runs
     assert again["seconds"].keys() == kept["seconds"].keys()
     assert all(again["seconds"][name] != kept["seconds"][name] for name in kept["seconds"])
+    assert all(len(again["seconds"][name]) == 20 for name in kept["seconds"])
     assert set(kept["seconds"]) < runs
 
 

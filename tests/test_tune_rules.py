@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from nnexp.config import load
 from nnexp.config.model import Config, PerExample
 from nnexp.datasets.dataset import Dataset, Split
+from nnexp.datasets.expansion import Shift
 from nnexp.datasets.sources import Mnist
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import HalveOnPlateau
+from nnexp.training.stopping import Cost
 from nnexp.tune import batches, choice, final, ladder, quick
 from nnexp.tune.batches import Timed
 from nnexp.tune.ladder import Rung
@@ -179,34 +182,51 @@ def dataset(train: list[int], validation: list[int] | None) -> Dataset:
 def test_the_quick_problem_keeps_lambda_per_image() -> None:
     whole = dataset(list(range(10)) * 5000, list(range(10)) * 1000)
     config = Config(hidden=(100, 50), lambda_=5.0, patience=10, schedule=HalveOnPlateau(patience=5))
-    small = quick.quick(config, whole)
+    small = quick.quick(config, whole, 50_000)
     assert (small.data.train, small.data.validation) == (1000, 1000)
     assert small.hidden == (30,)
     assert small.lambda_ == 0.1
     assert small.patience is None
-    assert quick.quick(Config(lambda_=PerExample(1e-4), hidden=()), whole).lambda_ == 0.1
-    assert quick.quick(Config(hidden=()), whole).hidden == ()
+    assert quick.quick(Config(lambda_=PerExample(1e-4), hidden=()), whole, 50_000).lambda_ == 0.1
+    assert quick.quick(Config(hidden=()), whole, 50_000).hidden == ()
 
 
 def test_a_small_problem_is_as_quick_as_it_can_be() -> None:
-    small = quick.quick(Config(lambda_=3.0), dataset([0, 1, 2] * 20, [0, 1, 2]))
+    small = quick.quick(Config(lambda_=3.0), dataset([0, 1, 2] * 20, [0, 1, 2]), 60)
     assert (small.data.train, small.data.validation, small.lambda_) == (60, 3, 3.0)
 
 
 def test_two_classes_are_the_first_that_there_are() -> None:
     whole = dataset([3, 3, 5, 7, 5], [3, 5, 7])
-    two = quick.two_classes(quick.quick(Config(), whole), whole)
+    two = quick.two_classes(quick.quick(Config(), whole, 5), whole)
     assert two is not None
     assert two.data.classes == (3, 5)
     assert (two.data.train, two.data.validation, two.hidden) == (4, 2, ())
     chosen = Config(data=Mnist(classes=(8, 9, 2)))
     whole = dataset([0, 1, 2], [0, 1, 2])
-    two = quick.two_classes(quick.quick(chosen, whole), whole)
+    two = quick.two_classes(quick.quick(chosen, whole, 3), whole)
     assert two is not None
     assert two.data.classes == (8, 9)
-    assert quick.two_classes(quick.quick(Config(), whole), dataset([0, 1, 2], [2])) is None
+    assert quick.two_classes(quick.quick(Config(), whole, 5), dataset([0, 1, 2], [2])) is None
 
 
 def test_without_validation_data_there_is_nothing_to_choose_by() -> None:
     with pytest.raises(UsageError, match="find-rate chooses a learning rate by the training cost"):
-        quick.quick(Config(), dataset([0, 1], None))
+        quick.quick(Config(), dataset([0, 1], None), 2)
+
+
+def test_lambda_is_scaled_by_all_images_that_are_trained_on() -> None:
+    shifted = Config(lambda_=5.0, data=Mnist(expand=Shift()))
+    small = quick.quick(shifted, dataset(list(range(10)) * 200, [0, 1]), 10_000)
+    assert (small.data.train, small.data.expand, small.lambda_) == (1000, None, 0.5)
+
+
+@pytest.mark.parametrize("patience", [20, None])
+def test_a_tuned_config_can_be_trained_whatever_ended_it_before(patience: int | None) -> None:
+    for config in (
+        Config(),
+        Config(schedule=HalveOnPlateau(), patience=None),
+        Config(monitor=("train",), patience=None),
+        Config(monitor=("norms",), patience=None, stopping=Cost()),
+    ):
+        load.check(final.ended(config, patience, 100))

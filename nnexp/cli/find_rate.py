@@ -64,7 +64,7 @@ def find_rate(
         check_format(plot)
     described = load.read(config, settings)
     with signals.noted() as signal:
-        trials = trials_of(config.stem, runs, signal, quiet=quiet)
+        trials = trials_of(config.stem, runs, signal, "nnexp find-rate", quiet=quiet)
         rungs = rates.find(described, trials, epochs)
     found = rates.decision(rungs, stage=2, heading="Learning rate", rule=rates.RULE)
     if found.picture is not None and plot is not None:

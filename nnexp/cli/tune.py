@@ -116,7 +116,7 @@ def tune(
     described = load.read(config, settings)
     folder = out or Path(f"{config.stem}-tuned")
     with signals.noted() as signal:
-        trials = trials_of(config.stem, runs, signal, quiet=quiet, budget=budget)
+        trials = trials_of(config.stem, runs, signal, "nnexp tune", quiet=quiet, budget=budget)
         state, problems = protocol.begin(
             described,
             trials,
@@ -141,10 +141,16 @@ def _plan(state: State, problems: dict[str, Config], *, as_json: bool) -> str:
         keys = ("stage", "trials_least", "trials_most", "epochs", "examples")
         return json_line([dict(zip(keys, stage, strict=True)) for stage in stages])
     rows = [
-        [title, f"{least} to {most}", str(epochs), f"{n:,}", f"{least * epochs * n:,}"]
+        [
+            title,
+            f"{least} to {most}",
+            str(epochs),
+            f"{n:,}",
+            f"{least * epochs * n:,} to {most * epochs * n:,}",
+        ]
         for title, least, most, epochs, n in stages
     ]
-    header = ("stage", "trials", "epochs each, at most", "images", "images seen, at least")
+    header = ("stage", "trials", "epochs each, at most", "images", "images seen")
     return table(header, rows)
 
 

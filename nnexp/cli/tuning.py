@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def trials_of(
-    stem: str, runs: Path, signal: Noted, *, quiet: bool, budget: Budget | None = None
+    stem: str,
+    runs: Path,
+    signal: Noted,
+    command: str,
+    *,
+    quiet: bool,
+    budget: Budget | None = None,
 ) -> Trials:
     """Return where a command's trials are trained.
 
@@ -36,4 +42,4 @@ def trials_of(
         for _ in experiment.events(config, run, heartbeat=check, source=source):
             check()
 
-    return Trials(stem, runs, train, budget, (lambda _: None) if quiet else say)
+    return Trials(stem, runs, train, budget, (lambda _: None) if quiet else say, command)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from nnexp.config.model import Config
 from nnexp.optim.schedules import Constant, HalveOnPlateau
-from nnexp.training.stopping import first_stop
+from nnexp.training.stopping import Accuracy, first_stop
 from nnexp.tune import choice, decays, ladder, quick, rates
 from nnexp.tune.choice import MOST_SEEDS
 from nnexp.tune.decision import Curve, Decision, Picture
@@ -38,6 +38,9 @@ SCHEDULE_RULE = (
 def rate(state: State) -> None:
     """Look whether η is still right on the full problem, and set it."""
     rungs = rates.again(quick.plain(state.config), state.trials, state.threshold, lambda_=False)
+    if ladder.threshold(rungs) is None:
+        state.trials.tell(f"η stays {state.config.learning_rate:g}: {ladder.failure(rungs)}")
+        return
     heading = "η on the full problem"
     decision = rates.decision(rungs, stage=6, heading=heading, rule=RATE_RULE)
     state.threshold = ladder.threshold(rungs) or state.threshold
@@ -69,8 +72,21 @@ def train(state: State) -> None:
     ends = {patience: stopped(trial, patience) for patience in PATIENCES}
     patience = lenient(ends, n)
     state.decisions.append(_patience_decision(trial, ends, patience, n))
-    state.config = replace(state.config, patience=patience, epochs=base.epochs, schedule=Constant())
+    state.config = ended(state.config, patience, base.epochs)
     _schedule(state, constant)
+
+
+def ended(config: Config, patience: int | None, epochs: int) -> Config:
+    """Return a config that ends as a final training did, whatever ended it before."""
+    monitor = config.monitor if "validation" in config.monitor else (*config.monitor, "validation")
+    return replace(
+        config,
+        patience=patience,
+        epochs=epochs,
+        schedule=Constant() if patience is not None else CUTS,
+        stopping=Accuracy(),
+        monitor=monitor,
+    )
 
 
 def stopped(trial: Trial, patience: int) -> tuple[int, float]:
@@ -132,7 +148,7 @@ def _schedule(state: State, constant: Config) -> None:
     found = choice.chosen(scores, (CONSTANT, SCHEDULE), n, SEEDS)
     state.decisions.append(_schedule_decision(trials, found, n))
     if found == SCHEDULE:
-        state.config = replace(state.config, schedule=CUTS, patience=None)
+        state.config = ended(state.config, None, constant.epochs)
 
 
 def _scores(trials: Mapping[tuple[float, int], Trial]) -> dict[float, dict[int, float]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from nnexp.config.model import Config
 from nnexp.tune import batches, chance, decays, final, ladder, quick, rates
 from nnexp.tune.decision import Decision
@@ -94,8 +96,9 @@ def begin(
         DataError: the data cannot be read.
     """
     rates.trial_config(config)
-    dataset = trials.dataset(config)
-    small = quick.quick(config, dataset)
+    n = len(trials.dataset(config).train.labels)
+    dataset = trials.dataset(replace(config, data=replace(config.data, expand=None)))
+    small = quick.quick(config, dataset, n)
     problems = {"a quick problem with all classes": small}
     simplest = quick.two_classes(small, dataset)
     if simplest is not None and simplest != small:
@@ -118,12 +121,14 @@ def tune(state: State, problems: dict[str, Config], said: Callable[[str], None])
     titles = ["1: better than chance", *(f"{each.number}: {each.title}" for each in stages)]
     steps = [lambda state: chance.decide(state, problems), *(each.decide for each in stages)]
     for place, (title, step) in enumerate(zip(titles, steps, strict=True)):
+        made = len(state.decisions)
         said(f"stage {title}")
         try:
             step(state)
         except BudgetSpentError:
             return Tuned(state.config, state.decisions, titles[place:])
-        said(f"  {state.decisions[-1].answer}" if state.decisions else "")
+        for decision in state.decisions[made:]:
+            said(f"  {decision.answer}")
     return Tuned(state.config, state.decisions, [])
 
 

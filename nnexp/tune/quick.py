@@ -32,8 +32,13 @@ def plain(config: Config) -> Config:
     )
 
 
-def quick(config: Config, dataset: Dataset) -> Config:
+def quick(config: Config, dataset: Dataset, n: int) -> Config:
     """Return the quick problem: 1,000 examples, one small hidden layer if there is one.
+
+    Args:
+        config: the full problem.
+        dataset: its data, but for images made from others.
+        n: its training examples, with those.
 
     Raises:
         UsageError: there are no validation examples to choose by.
@@ -43,11 +48,10 @@ def quick(config: Config, dataset: Dataset) -> Config:
             "data: tune chooses by validation accuracy, and there are no validation examples; "
             "find-rate chooses a learning rate by the training cost alone"
         )
-    n = len(dataset.train.labels)
-    train = min(EXAMPLES, n)
+    train = min(EXAMPLES, len(dataset.train.labels))
     data = replace(
         config.data,
-        train=min(EXAMPLES, _before_expansion(config, n)),
+        train=train,
         validation=min(EXAMPLES, len(dataset.validation.labels)),
         expand=None,
     )
@@ -59,17 +63,12 @@ def quick(config: Config, dataset: Dataset) -> Config:
     )
 
 
-def _before_expansion(config: Config, n: int) -> int:
-    """Return how many training images there are at least without those made from them."""
-    return n if config.data.expand is None else config.data.train or EXAMPLES
-
-
 def two_classes(problem: Config, dataset: Dataset) -> Config | None:
     """Return the quickest problem: two classes, no hidden layer; None if one of them is missing.
 
     Args:
         problem: the quick problem.
-        dataset: the full problem's.
+        dataset: the full problem's, but for images made from others.
     """
     validation = dataset.validation
     first, second = np.unique(dataset.train.labels)[:2].tolist()

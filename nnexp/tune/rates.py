@@ -92,11 +92,13 @@ def find(config: Config, trials: Trials, epochs: int = EPOCHS) -> list[Rung]:
         NnexpError: what training raises.
     """
     rungs = climb(trial_config(config, epochs), trials, ladder.next_rate)
+    if ladder.threshold(rungs) is None:
+        raise NoRateError(ladder.failure(rungs))
     return _noted(config, trials, rungs)
 
 
 def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> list[Rung]:
-    """Look around a threshold found before, with λ or without; raises what find does."""
+    """Look around a threshold found before, with λ or without; there may be none now."""
     grid = [float(f"{factor * before:.6g}") for factor in ladder.AROUND]
     base = trial_config(config)
     if lambda_:
@@ -106,10 +108,8 @@ def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> li
 
 
 def _noted(config: Config, trials: Trials, rungs: list[Rung]) -> list[Rung]:
-    found = ladder.threshold(rungs)
-    if found is None:
-        raise NoRateError(ladder.failure(rungs))
-    thresholds.record(trials.runs, config, found, "nnexp find-rate")
+    if (found := ladder.threshold(rungs)) is not None:
+        thresholds.record(trials.runs, config, found, trials.command)
     return rungs
 
 

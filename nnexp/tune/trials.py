@@ -78,6 +78,7 @@ class Trials:
         train: trains a config into a run; it may raise to end everything.
         budget: what they may take together.
         tell: is told of each trial.
+        command: what they are trained for, as messages call it.
     """
 
     def __init__(
@@ -87,8 +88,9 @@ class Trials:
         train: Train | None = None,
         budget: Budget | None = None,
         tell: Callable[[str], None] = lambda _: None,
+        command: str = "nnexp tune",
     ) -> None:
-        self.stem, self.runs, self.tell = stem, runs, tell
+        self.stem, self.runs, self.tell, self.command = stem, runs, tell, command
         self._train = train or _plainly
         self._budget = budget or Budget()
         self._began = time.monotonic()
