@@ -9,17 +9,16 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from msgspec import UNSET
 
+from nnexp import progression
 from nnexp.assembly import Assembly
 from nnexp.config.model import Config
 from nnexp.errors import DivergedError, MismatchError
-from nnexp.optim.schedules import Scored
 from nnexp.store import commits
 from nnexp.store.records import Fault, Reason, Result
 from nnexp.store.run import Run
 from nnexp.store.writer import Writer
 from nnexp.training.evaluation import Evaluation
 from nnexp.training.history import Row, best_row, stretches
-from nnexp.training.stopping import stops
 from nnexp.training.trainer import State
 
 
@@ -97,7 +96,9 @@ class Recording:
         self._log(f"training from epoch {self._epoch + 1}")
         yield Opened(self._writer.run, list(self._history), self._assembly.examples)
         try:
-            while (reason := self._reason()) is None and (until is None or self._epoch < until):
+            while (
+                reason := progression.ending(self._config, self._history)
+            ) is None and not self._reaches(until):
                 yield from self._to_next_commit()
         except _Found as found:
             self._finish("diverged", found.fault)
@@ -131,20 +132,8 @@ class Recording:
         """The last committed epoch."""
         return self._history[-1].epoch if self._history else 0
 
-    def _reason(self) -> Reason | None:
-        """Return why training is over, or None while it is not: a function of the history."""
-        config, history = self._config, self._history
-        if not history:
-            return None
-        if _has_converged(config, history[-1]):
-            return "converged"
-        if history[-1].step_norm == 0:
-            return "stalled"
-        if config.patience is not None and stops(config.stopping, history, config.patience):
-            return "patience"
-        if self._multiplier(self._epoch + 1) is None:
-            return "schedule"
-        return "epochs" if self._epoch >= config.epochs else None
+    def _reaches(self, until: int | None) -> bool:
+        return until is not None and self._epoch >= until
 
     def _to_next_commit(self) -> Iterator[Event]:
         """Train up to the next epoch that is evaluated, measure it and commit it."""
@@ -172,19 +161,12 @@ class Recording:
                 raise _Found(Fault(epoch=epoch, batch=batch, found=found))
             yield Trained(epoch, examples)
 
-    def _multiplier(self, epoch: int) -> float | None:
-        """Return what the schedule makes of the learning rate in an epoch; None ends the run."""
-        scored = [
-            Scored(row.epoch, row.validation_accuracy)
-            for row in self._history
-            if row.validation_accuracy is not UNSET
-        ]
-        return self._config.schedule.multiplier(epoch, self._config.epochs, scored)
-
     def _learning_rate(self, epoch: int) -> float | None:
         if self._config.learning_rate is None:
             return None
-        return self._config.learning_rate * (self._multiplier(epoch) or 0.0)
+        return self._config.learning_rate * (
+            progression.multiplier(self._config, self._history, epoch) or 0.0
+        )
 
     def _measure(self, epoch: int) -> Row:
         """Return the epoch's row.
@@ -235,13 +217,6 @@ class Recording:
 
     def _log(self, line: str) -> None:
         self._writer.log(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}")
-
-
-def _has_converged(config: Config, row: Row) -> bool:
-    """Return whether a full-batch optimizer has come to where the gradient vanishes."""
-    tolerance: float | None = getattr(config.optimizer, "tolerance", None)
-    norm = row.gradient_norm
-    return tolerance is not None and norm is not UNSET and norm < tolerance
 
 
 def describe(run: Run, fault: Fault) -> str:

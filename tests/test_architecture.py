@@ -23,8 +23,8 @@ ORDER = [
     *("checks", "errors", "streams", "numerics"),
     *("nn", "optim", "datasets"),
     *("training", "config", "store"),
-    *("assembly", "recording", "suitability", "experiment", "verification"),
-    *("analysis", "report", "reproduction", "sweep", "tune"),
+    *("assembly", "progression", "recording", "suitability", "experiment", "verification"),
+    *("analysis", "report", "reproduction", "sweep", "search", "tune"),
     "cli",
 ]
 """A part imports parts that stand before it, and itself (design.md, section 5)."""

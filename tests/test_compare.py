@@ -239,8 +239,10 @@ def test_mcnemar_compares_two_nets_on_the_same_images(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--name", "a", "-q")
     bench("train", "tiny.yaml", "--name", "b", "-q", "--set", "learning_rate=1e-6")
     out = bench("compare", "runs/a", "runs/b").out
-    predicted = [np.load(bench.folder / f"runs/{name}/predictions.npz") for name in "ab"]
-    right = [each["test_predicted"] == each["test_true"] for each in predicted]
+    right = []
+    for name in "ab":
+        with np.load(bench.folder / f"runs/{name}/predictions.npz") as each:
+            right.append(each["test_predicted"] == each["test_true"])
     lost, won = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     p = binomtest(won, won + lost).pvalue
     assert lost > won

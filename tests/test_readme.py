@@ -133,10 +133,19 @@ def test_the_comparison_shows_the_differing_key_and_the_curves(workbench: Path) 
         label.split(line)[0] for line in promised("compare")
     ]
     for ours, said in zip(printed.splitlines()[10:], promised("compare"), strict=True):
+        if ours.startswith("seconds"):
+            continue
         # Another machine's arithmetic may end elsewhere in the last digits, but not far off.
         for obtained, shown_number in zip(numbers(ours), numbers(said), strict=True):
             assert obtained == pytest.approx(shown_number, rel=0.01, abs=3)
     assert (workbench / "curves.png").stat().st_size > 10_000
+
+
+def test_the_search_ends_with_a_verdict(workbench: Path) -> None:
+    (line,) = (block for block in blocks("sh") if "nnexp search" in block)
+    out = shell(line, workbench).stdout
+    assert "9 trials (random, seed 0), 21,000 training examples seen" in out
+    assert "\ntest accuracy, best epoch: " in out
 
 
 def test_every_command_and_exit_code_is_named() -> None:

@@ -20,6 +20,7 @@ from nnexp.errors import InterruptedRunError, NnexpError
 
 COMMANDS = {
     "train": "train a config: metrics and checkpoints in a run directory",
+    "search": "search a space of configs: at random, on a grid, or with TPE",
     "inspect": "say what to expect of a config before training: z, saturation, gradients",
     "tune": "choose hyper-parameters the chapter's way, with the reasons for each",
     "find-rate": "find the learning rate up to which the training cost falls",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import stat
@@ -36,6 +37,16 @@ def document(path: str | os.PathLike[str]) -> Document:
     Raises: ConfigError where it is no YAML mapping; DiskError when it cannot be read.
     """
     return reader.parse(_content(Path(path), os.fspath(path)), os.fspath(path))
+
+
+def overridden(base: Document, given: Sequence[overrides.Override]) -> Config:
+    """Return the config of a document with overrides put over it; the document stays as it is.
+
+    Raises: ConfigError with every problem.
+    """
+    if base.problems:  # what could not be read is marked by its identity, which no copy keeps
+        raise problem.error(base.problems)
+    return _config(copy.deepcopy(base), copy.deepcopy(given))
 
 
 def parse(content: bytes | str, source: str, settings: Sequence[str] = ()) -> Config:

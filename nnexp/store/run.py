@@ -152,16 +152,20 @@ class Run:
     def looked_at(self, look: Callable[[], T]) -> T:
         """Return what look finds, which looks again where a writer changes the run meanwhile.
 
-        It removes checkpoints as it commits others.
+        It removes checkpoints as it commits others, and may be gone again before it is noticed.
         """
         for _ in range(LOOKS - 1):
-            before = self.status
+            before = self._stands()
             try:
                 return look()
             except CorruptError:
-                if before != "running":
+                if before == self._stands() and "running" not in before:
                     raise
         return look()
+
+    def _stands(self) -> tuple[Status, tuple[str, ...]]:
+        """Return what a writer changes with every commit."""
+        return self.status, tuple(sorted(directories.names(self.path / CHECKPOINTS)))
 
     def timing(self) -> list[Timing]:
         """Return how long epochs took, by epoch; one whose note is torn or damaged is not there."""

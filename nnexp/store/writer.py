@@ -163,16 +163,17 @@ def _locked(run: Run, build: Path) -> Lock:
     """Lock the directory that a run is built in; one left by a killed process is built anew."""
     directories.make_all(build.parent)
     while True:
-        directories.make(build)
         try:
+            directories.make(build)
             lock = Lock(build / LOCK)
             lock.acquire()
         except LockedError:
             raise LockedError(f"{run.path}: another process is training this run") from None
-        except DiskError:
-            if disk.exists(build):
+        except DiskError as error:
+            is_race = isinstance(error.__cause__, FileExistsError | FileNotFoundError)
+            if not is_race or not disk.exists(build.parent):
                 raise
-            continue  # it has been published between the two steps
+            continue  # it has been published, or made again, between two steps
         if lock.is_at(build / LOCK):
             return lock
         lock.release()  # it has been published, or removed, since it was opened

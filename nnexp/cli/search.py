@@ -1,0 +1,169 @@
+"""nnexp search: configs tried in a space, at random, on a grid, or as Optuna's TPE suggests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnexp.cli import options, signals
+from nnexp.cli.text import as_json as json_line
+from nnexp.cli.text import put, say
+from nnexp.cli.train import Seeds
+from nnexp.errors import DivergedError, InterruptedRunError, UsageError
+
+if TYPE_CHECKING:
+    from nnexp.search.definition import Definition
+    from nnexp.search.searching import Found
+
+
+@click.command()
+@click.argument("config", type=options.CONFIG)
+@click.option(
+    "--space",
+    "sources",
+    metavar="FILE|KEY=RANGE",
+    multiple=True,
+    required=True,
+    help="What to vary: log-uniform(LOW, HIGH), uniform(LOW, HIGH), integers(LOW, HIGH) or a "
+    "list [A, B]; or a YAML file of keys and ranges; repeatable.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["random", "grid", "tpe"]),
+    default="random",
+    show_default=True,
+    help="How points are chosen; tpe needs Optuna.",
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many points, at most; a grid is as fine as they allow.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), metavar="E", help="Epochs of a trial, as --set epochs=E."
+)
+@click.option(
+    "--seeds", type=Seeds(), metavar="N|LIST", help="Each trial with these: 5 is 0 to 4; or 0-4,7."
+)
+@click.option("--halving", is_flag=True, help="Train all trials a little, and the best further.")
+@click.option(
+    "--factor",
+    type=click.IntRange(2),
+    metavar="F",
+    help="With --halving: one trial of F goes on, to F times the epochs (default: 3).",
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Ask for no more trials once these have seen N training examples.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of the search: where it draws its points from.",
+)
+@options.settings
+@options.runs
+@click.option("--curves", is_flag=True, help="Also draw the compared curves in the terminal.")
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Draw accuracy against each searched key (.png, .svg or .pdf).",
+)
+@options.as_json
+@options.quiet
+def search(
+    config: Path,
+    sources: tuple[str, ...],
+    epochs: int | None,
+    halving: bool,
+    factor: int | None,
+    settings: tuple[str, ...],
+    runs: Path,
+    curves: bool,
+    plot: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **chosen: Any,  # noqa: ANN401 - what goes on to the library as it is
+) -> None:
+    """Search a space around CONFIG; print the trials, and whether the best one is better.
+
+    \b
+    Example:
+      nnexp search my.yaml --space 'learning_rate=log-uniform(0.01,10)' --epochs 5 --seeds 3
+      nnexp search my.yaml --space space.yaml --method tpe --trials 50
+
+    Trials are ranked by their best validation accuracy, the mean over seeds; test data chooses
+    nothing. Each is the run that nnexp train would make, and the config as given is trained
+    beside them. Stopped anywhere, the same command goes on, and ends with the same runs.
+    """
+    from nnexp.report.curves import check_format
+    from nnexp.search import definition
+
+    if plot is not None:
+        check_format(plot)
+    if factor is not None and not halving:
+        raise UsageError("--factor says how --halving goes; give both")
+    if epochs is not None:
+        if any(each.partition("=")[0].strip() == "epochs" for each in settings):
+            raise UsageError("--set epochs and --epochs: give one of them")
+        settings = (*settings, f"epochs={epochs}")
+    factor = (factor or definition.FACTOR) if halving else None
+    defined = definition.define(str(config), sources, settings, factor=factor, **chosen)
+    found = _train(defined, runs, quiet=quiet)
+    _report(found, plot, curves=curves, as_json=as_json, quiet=quiet)
+    if found.best is None:
+        raise DivergedError("every trial diverged; search smaller learning rates")
+
+
+def _train(defined: Definition, runs: Path, *, quiet: bool) -> Found:
+    """Train what is left to train.
+
+    Raises:
+        InterruptedRunError: a signal came.
+    """
+    from nnexp.cli.searching import View
+    from nnexp.search.searching import Searching
+
+    def check() -> None:
+        if signal.number is not None:
+            raise InterruptedRunError(
+                signal.number,
+                f"stopped in {view.place}; what is committed is safe; "
+                "the same command goes on from there",
+            )
+
+    searching = Searching(defined, runs, check)
+    with signals.noted() as signal, View(searching, quiet=quiet) as view:
+        for event in searching.events():
+            view.show(event)
+            check()
+    if view.is_idle and not quiet:
+        say("already done")
+    return searching.found
+
+
+def _report(found: Found, plot: Path | None, *, curves: bool, as_json: bool, quiet: bool) -> None:
+    from nnexp.cli import searching
+
+    if plot is not None and found.best is not None:
+        from nnexp.search import picture
+
+        picture.draw(plot, found)
+        if not quiet:
+            say(f"{plot}: drawn")
+    compared = found.compare()
+    if as_json:
+        put(json_line(searching.tree(found, compared)))
+    else:
+        put(searching.text(found, compared, curves=curves))

@@ -1,0 +1,231 @@
+"""A search on its way: its trials one after another, and what is found in the end.
+
+The run directories are all that it leaves and all that it goes by. Started again, it asks for
+the same trials, takes those that are trained from their runs, and goes on with the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from nnexp import recording
+from nnexp.analysis import comparison, experiments
+from nnexp.analysis.comparison import Comparison
+from nnexp.config import canonical
+from nnexp.errors import UsageError
+from nnexp.search import halving, trials
+from nnexp.search.definition import Definition
+from nnexp.search.trials import Outcome, Trial
+from nnexp.sweep.data import Data
+
+
+class Began(NamedTuple):
+    """A trial is to be trained, or trained further."""
+
+    trial: Trial
+    epoch: int
+
+
+class Trained(NamedTuple):
+    """Something happened in a trial's training."""
+
+    trial: Trial
+    event: recording.Event
+
+
+class Ended(NamedTuple):
+    """A trial is trained up to the epoch that was wanted."""
+
+    outcome: Outcome
+    was_done: bool
+    """Nothing was left to train."""
+
+
+Event: TypeAlias = Began | Trained | Ended
+
+
+class Found(NamedTuple):
+    """What a search came to."""
+
+    definition: Definition
+    baseline: Outcome | None
+    """The config as given, if it was to be trained."""
+    outcomes: list[Outcome]
+    """The best first, those that diverged last."""
+
+    @property
+    def best(self) -> Outcome | None:
+        """The best trial; None where all diverged."""
+        return next((each for each in self.outcomes if each.score is not None), None)
+
+    @property
+    def ranked(self) -> list[Outcome]:
+        """The trials and the config as given, the best first, those that diverged last."""
+        given = [] if self.baseline is None else [self.baseline]
+        return sorted([*given, *self.outcomes], key=self.order)
+
+    def order(self, outcome: Outcome) -> tuple[bool, int, float, int]:
+        """Return what outcomes are sorted by: halved ones by how far they came, then by score."""
+        score = outcome.score
+        rung = 0 if self.definition.factor is None else -outcome.epoch
+        return (score is None, rung, -(score or 0.0), outcome.trial.number)
+
+    def values(self, outcome: Outcome) -> tuple[Any, ...]:
+        """Return an outcome's values of the space's keys; the config's own where it is as given."""
+        if not outcome.trial.is_baseline:
+            return outcome.trial.values
+        settings = canonical.flat(outcome.trial.configs[0])
+        return tuple(settings.get(key) for key in self.definition.space.keys)
+
+    @property
+    def examples(self) -> int:
+        """Training examples that the trials' runs have seen; a run that two share counts once."""
+        return seen(self.outcomes)
+
+    @property
+    def sides(self) -> list[Outcome]:
+        """What is compared: the config as given, the best trial, and the next best config.
+
+        Only what was trained to its end is; of one config asked for twice the first counts.
+        """
+        best = self.best
+        if best is None:
+            return []
+        halved = self.definition.factor is not None
+        rest = [each for each in self.outcomes if each.epoch == best.epoch or not halved]
+        sides = [*([] if self.baseline is None else [self.baseline]), *rest]
+        sound = {each.trial.runs[0].path: each for each in sides[::-1] if each.score is not None}
+        kept = [each for each in sides if sound.get(each.trial.runs[0].path) is each]
+        return kept[: 2 + (self.baseline in kept)]
+
+    def compare(self) -> Comparison | None:
+        """Return the sides' comparison, as ``nnexp compare`` has it; None if there is but one.
+
+        Raises:
+            CorruptError: a run is damaged.
+        """
+        sides = self.sides
+        if len(sides) < 2:  # noqa: PLR2004 - one and another
+            return None
+        paths = [run.path for each in sides for run in each.trial.runs]
+        return comparison.compare(experiments.gather(paths))
+
+
+def search(
+    definition: Definition, runs: Path, heartbeat: Callable[[], None] = lambda: None
+) -> Found:
+    """Train all that a search asks for, or what is left of it, and return what it came to.
+
+    Raises: what ``experiment.train`` raises, but for DivergedError: a trial that diverges is the
+    worst.
+    """
+    searching = Searching(definition, runs, heartbeat)
+    for _ in searching.events():
+        pass
+    return searching.found
+
+
+class Searching:
+    """A search on its way.
+
+    Args:
+        definition: what is searched.
+        runs: the folder of the runs.
+        heartbeat: is called within long steps; it may raise to end the search.
+    """
+
+    def __init__(
+        self, definition: Definition, runs: Path, heartbeat: Callable[[], None] = lambda: None
+    ) -> None:
+        self._definition = definition
+        self._runs = runs
+        self._heartbeat = heartbeat
+        self._data = Data()
+        self._baseline: Outcome | None = None
+        self._outcomes: dict[int, Outcome] = {}
+        self.trials = definition.trials
+        """Points that are asked for, at most."""
+        if definition.method == "grid":
+            self.trials = sum(1 for _ in iter(definition.asked().ask, None))
+
+    @property
+    def steps(self) -> int:
+        """How often a trial is trained, at most."""
+        count = self.trials
+        if self._definition.factor is not None:
+            epochs = self._definition.configs(None)[0].epochs
+            count = sum(e.trials for e in halving.rungs(count, epochs, self._definition.factor))
+        return count + self._definition.has_baseline
+
+    @property
+    def found(self) -> Found:
+        """What it has come to so far."""
+        found = Found(self._definition, self._baseline, list(self._outcomes.values()))
+        return found._replace(outcomes=sorted(found.outcomes, key=found.order))
+
+    def events(self) -> Iterator[Event]:
+        """Train what there is to train and yield what happens. Raises what ``search`` raises."""
+        if self._definition.has_baseline:
+            baseline = self._definition.trial(0, None, self._runs)
+            yield from self._to(baseline, baseline.configs[0].epochs)
+        if self._definition.factor is None:
+            yield from self._one_by_one()
+        else:
+            yield from self._halved(self._definition.factor)
+
+    def _one_by_one(self) -> Iterator[Event]:
+        """Train each trial to its end before the next one is asked for."""
+        method, most = self._definition.asked(), self._definition.examples
+        while most is None or seen(self._outcomes.values()) < most:
+            values = method.ask()
+            if values is None:
+                return
+            trial = self._definition.trial(len(self._outcomes) + 1, values, self._runs)
+            yield from self._to(trial, trial.configs[0].epochs)
+            method.tell(self._outcomes[trial.number].score)
+
+    def _halved(self, factor: int) -> Iterator[Event]:
+        """Train all trials to the first rung, the best of those to the next, and so on."""
+        points = list(iter(self._definition.asked().ask, None))
+        left = [
+            self._definition.trial(number, values, self._runs)
+            for number, values in enumerate(points, 1)
+        ]
+        for rung in halving.rungs(len(left), left[0].configs[0].epochs, factor):
+            left = left[: rung.trials]
+            for trial in left:
+                yield from self._to(trial, rung.epoch)
+            left = self._survivors(rung.epoch)
+
+    def _survivors(self, epoch: int) -> list[Trial]:
+        """Return the trials that reached a rung and did not diverge, the best first."""
+        reached = [each for each in self.found.outcomes if each.epoch == epoch]
+        return [each.trial for each in reached if each.score is not None]
+
+    def _to(self, trial: Trial, epoch: int) -> Iterator[Event]:
+        """Train a trial up to an epoch, as far as it is not."""
+        outcome = trials.outcome(trial, epoch)
+        was_done = outcome is not None
+        if outcome is None:
+            yield Began(trial, epoch)
+            for event in trials.train(trial, epoch, self._heartbeat, self._data):
+                yield Trained(trial, event)
+            outcome = trials.outcome(trial, epoch)
+        if outcome is None:
+            raise UsageError(f"trial {trial.number}: its runs went away while it was trained")
+        if trial.is_baseline:
+            self._baseline = outcome
+        else:
+            self._outcomes[trial.number] = outcome
+        yield Ended(outcome, was_done)
+
+
+def seen(outcomes: Iterable[Outcome]) -> int:
+    """Return how many training examples outcomes' runs have seen, each run counted once."""
+    by_run: dict[Path, int] = {}
+    for outcome in outcomes:
+        for run, standing in zip(outcome.trial.runs, outcome.standings, strict=False):
+            by_run[run.path] = max(standing.examples, by_run.get(run.path, 0))
+    return sum(by_run.values())

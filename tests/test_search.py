@@ -1,0 +1,592 @@
+"""Search: what is tried, in which order, and that a kill anywhere changes nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nnexp.search import definition, halving, methods, picture, searching, space, trials
+from nnexp.sweep import axes
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench, Said
+
+needs_optuna = pytest.mark.skipif(find_spec("optuna") is None, reason="Optuna is not installed")
+TPE = pytest.param("tpe", marks=needs_optuna)
+
+ROOT = Path(__file__).parent.parent
+RATE = "learning_rate=log-uniform(0.01, 10)"
+LAMBDA = "lambda=uniform(0, 2)"
+KINDS = "uniform, log-uniform, integers, choice"
+
+
+def search(bench: Bench, *arguments: str, runs: str = "runs") -> Said:
+    return bench("search", "tiny.yaml", "--space", RATE, "--runs", runs, *arguments)
+
+
+def tree(bench: Bench, runs: str) -> dict[str, bytes]:
+    """Return all files of all runs that must be the same, by path."""
+    return {
+        f"{name}/{path}": content
+        for name in names(bench, runs)
+        for path, content in bench.files(f"{runs}/{name}").items()
+    }
+
+
+def names(bench: Bench, runs: str = "runs") -> list[str]:
+    return sorted(run.name for run in (bench.folder / runs).iterdir())
+
+
+def points(method: str, count: int, scores: list[float] | None = None) -> list[space.Values]:
+    """Return what a method asks for when the points come to these scores."""
+    found = space.read([RATE, "hidden=[[5], [7]]", "batch_size=integers(5, 20)"])
+    asked: methods.Method = methods.method(method, found, count, seed=3)  # type: ignore[arg-type]
+    told = iter(scores or [0.5] * count)
+    made = []
+    while (values := asked.ask()) is not None:
+        made.append(values)
+        asked.tell(next(told))
+    return made
+
+
+# What is tried.
+
+
+@pytest.mark.parametrize("method", ["random", "grid", TPE])
+def test_points_follow_from_the_seed_and_the_scores_alone(method: str) -> None:
+    scores = [place * 0.37 % 1 for place in range(16)]
+    assert points(method, 16, scores) == points(method, 16, scores)
+    assert len({str(values) for values in points(method, 16, scores)}) > 10
+
+
+@pytest.mark.parametrize("method", ["random", TPE])
+def test_more_trials_begin_with_the_same_ones(method: str) -> None:
+    assert points(method, 16)[:12] == points(method, 12)
+
+
+def test_random_draws_what_a_sweep_s_random_section_draws() -> None:
+    ranges = {each.key: each.range for each in space.read([RATE, LAMBDA]).dimensions}
+    drawn = axes.drawn(ranges, 5, 7).rows
+    found = methods.drawn(space.read([RATE, LAMBDA]), 5, 7)
+    assert found == [tuple(choice.value for choice in row) for row in drawn]
+    assert all(0.01 <= rate <= 10 and 0 <= decay <= 2 for rate, decay in found)
+
+
+@needs_optuna
+def test_tpe_goes_by_the_scores_once_it_has_ten() -> None:
+    rising, falling = ([0.05 * s for s in order] for order in (range(16), range(16, 0, -1)))
+    one, other = points("tpe", 16, rising), points("tpe", 16, falling)
+    assert one[:10] == other[:10]
+    assert one[10:] != other[10:]
+
+
+@needs_optuna
+def test_tpe_takes_a_key_with_one_value() -> None:
+    asked = methods.method("tpe", space.read(["hidden=[[5]]", LAMBDA]), 12, 0)
+    while (values := asked.ask()) is not None:
+        assert values[0] == [5]
+        asked.tell(values[1])
+
+
+@needs_optuna
+def test_tpe_takes_what_diverged_for_the_worst() -> None:
+    asked = methods.method("tpe", space.read([RATE]), 40, 0)
+    rates = []
+    while (values := asked.ask()) is not None:
+        rates.append(values[0])
+        asked.tell(None if values[0] > 0.1 else 0.0)  # 0.0 is the worst accuracy there is
+    assert sum(rate > 0.1 for rate in rates[:10]) > 3
+    assert sum(rate <= 0.1 for rate in rates[20:]) > 15
+
+
+def test_a_grid_has_the_ends_and_equal_steps_in_between() -> None:
+    found = space.read(["learning_rate=log-uniform(0.01, 1)", "batch_size=integers(5, 9)"])
+    rates, sizes = [0.01, 0.1, 1.0], [5, 7, 9]
+    assert methods.grid(found, 9) == [(rate, size) for rate in rates for size in sizes]
+    assert methods.grid(found, 11) == methods.grid(found, 9)
+    assert methods.grid(found, 4) == [(rate, size) for rate in (0.01, 1.0) for size in (5, 9)]
+
+
+def test_a_grid_has_every_choice_and_no_more_levels_than_there_are_integers() -> None:
+    found = space.read(["hidden=[[5], [7, 3]]", "batch_size=integers(5, 6)"])
+    assert methods.grid(found, 1000) == [([5], 5), ([5], 6), ([7, 3], 5), ([7, 3], 6)]
+
+
+@pytest.mark.parametrize(
+    ("count", "epochs", "factor", "expected"),
+    [
+        (27, 27, 3, [(27, 1), (9, 3), (3, 9), (1, 27)]),
+        (20, 30, 3, [(20, 4), (6, 10), (2, 30)]),
+        (8, 3, 2, [(8, 2), (4, 3)]),
+        (1, 30, 3, [(1, 30)]),
+        (9, 1, 3, [(9, 1)]),
+    ],
+)
+def test_rungs(count: int, epochs: int, factor: int, expected: list[tuple[int, int]]) -> None:
+    assert halving.rungs(count, epochs, factor) == expected
+
+
+def test_a_range_on_the_command_line_is_one_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(
+        "learning_rate: {log-uniform: [1e-3, 10]}\noptimizer.mu: {uniform: [0, 0.9]}\n"
+        "batch_size: {integers: [5, 50]}\nactivation: [tanh, relu]\nhidden: {choice: [[5], []]}\n"
+    )
+    settings = [
+        "learning_rate = log-uniform(1e-3, 10)",
+        "optimizer.mu=uniform( 0, 0.9 )",
+        "batch_size={integers: [5, 50]}",
+        "activation=[tanh, relu]",
+        "hidden=choice([5], [])",
+    ]
+    found = [
+        [(each.key, each.kind, each.bounds) for each in space.read(sources).dimensions]
+        for sources in ([str(file)], settings)
+    ]
+    assert found[0] == found[1]
+    assert found[0][0] == ("learning_rate", "log-uniform", [0.001, 10])
+
+
+# What comes of it.
+
+
+def test_trials_are_ordinary_runs(bench: Bench) -> None:
+    said = search(bench, "--trials", "3", "--json", "-q")
+    assert (said.code, said.err) == (0, "")
+    trial = json.loads(said.out)["trials"][0]
+    rate = trial["values"]["learning_rate"]
+    again = bench("train", "tiny.yaml", "--set", f"learning_rate={rate}")
+    assert again.out.strip() == trial["runs"][0]
+    assert "already done" in again.err
+    assert bench("runs", "--each", "-q").out.count("\n") == 4  # three, and the config as given
+
+
+def test_the_table_ranks_by_validation_and_ends_as_compare_does(bench: Bench) -> None:
+    said = search(bench, "--trials", "4", "--seeds", "3")
+    header, *rows = (line.split("  ") for line in said.out.split("\n\n")[0].splitlines())
+    assert header[0].startswith("trial")
+    validation = [float(row[-2].split()[0]) for row in rows]
+    assert len(rows) == 5
+    assert "as given" in [row[0] for row in rows]
+    assert validation == sorted(validation, reverse=True)
+    paths = [line.split()[1] for line in said.out.splitlines() if line[:3] in {"A  ", "B  ", "C  "}]
+    assert len(paths) == 3
+    assert said.out.endswith(f"\n\n{bench('compare', *paths).out}")
+
+
+def test_the_first_side_is_the_config_as_given_then_the_best_two(bench: Bench) -> None:
+    found = json.loads(search(bench, "--trials", "4", "--seeds", "2", "--json").out)
+    sides = found["comparison"]["experiments"]
+    ranked = [found["baseline"], *found["trials"]]
+    assert [sides[letter]["runs"] for letter in "ABC"] == [each["runs"] for each in ranked[:3]]
+    assert sides["A"]["seeds"] == [0, 1]
+    assert found["best"] == found["trials"][0]["trial"]
+
+
+def test_a_config_asked_for_twice_counts_once(bench: Bench) -> None:
+    arguments = ("search", "tiny.yaml", "--space", "hidden=[[5], [6]]", "--trials", "6", "--json")
+    found = json.loads(bench(*arguments).out)
+    assert len(found["trials"]) == 6
+    assert len(names(bench)) == 2
+    assert found["examples"] == 2 * 3 * 200
+    assert len(found["comparison"]["experiments"]) == 2
+
+
+def test_with_nothing_to_compare_the_table_stands_alone(bench: Bench) -> None:
+    bench.config(hidden=[5])
+    said = bench("search", "tiny.yaml", "--space", "hidden=[[5]]", "--trials", "1")
+    assert said.code == 0
+    assert "verdict" not in said.out
+    assert "1 trial (random, seed 0), 600 training examples seen" in said.out
+
+
+def test_progress_is_a_line_a_trial_with_the_best_so_far(bench: Bench) -> None:
+    said = search(bench, "--trials", "2")
+    given, first, second = said.err.splitlines()
+    assert given.startswith("config as given  validation ")
+    assert first.startswith("trial 1/2  learning_rate=")
+    assert "  best " in first
+    assert second.endswith(("(trial 1)", "(trial 2)"))
+    shown = bench.on_a_terminal("search", "tiny.yaml", "--space", RATE, "--runs", "r", "-q")
+    assert "%|" not in shown
+    shown = bench.on_a_terminal("search", "tiny.yaml", "--space", RATE, "--runs", "r2")
+    assert "trial 20/20" in shown
+    assert "100%|" in shown
+
+
+def test_a_finished_search_says_so_and_changes_nothing(bench: Bench) -> None:
+    arguments = ("--trials", "3", "--halving", "--epochs", "9")
+    first = search(bench, *arguments)
+    before = tree(bench, "runs"), (bench.folder / "runs").stat().st_mtime_ns
+    again = search(bench, *arguments)
+    assert (again.code, again.out, again.err) == (0, first.out, "already done\n")
+    assert before == (tree(bench, "runs"), (bench.folder / "runs").stat().st_mtime_ns)
+
+
+def test_what_diverges_is_the_worst_and_its_other_seeds_are_spared(bench: Bench) -> None:
+    space_ = "learning_rate=[1e30, 0.1]"
+    said = bench("search", "tiny.yaml", "--space", space_, "--method", "grid", "--seeds", "2", "-q")
+    assert said.code == 0
+    worst = said.out.split("\n\n")[0].splitlines()[-1].split("  ")
+    assert (worst[0].strip(), worst[-2].strip()) == ("1", "diverged") or "diverged" in worst
+    found = json.loads(
+        bench(
+            *("search", "tiny.yaml", "--space", space_, "--method", "grid", "--seeds", "2"),
+            *("--json", "-q"),
+        ).out
+    )
+    assert [each["trial"] for each in found["trials"]] == [2, 1]
+    assert [len(each["runs"]) for each in found["trials"]] == [2, 1]
+    assert len(names(bench)) == 2 + 2 + 1  # the config as given has two of its own
+    assert found["trials"][1]["validation_accuracy"] == {"mean": None, "values": [None]}
+    assert found["trials"][1]["examples"] == [200]
+
+
+def test_where_all_diverge_it_exits_3(bench: Bench) -> None:
+    bench.config(learning_rate=1e30)
+    said = bench(
+        "search", "tiny.yaml", "--space", "learning_rate=[1e30, 1e31]", "--method", "grid", "-q"
+    )
+    assert said.code == 3
+    assert said.err.endswith("every trial diverged; search smaller learning rates\n")
+    assert "the config as given diverged" in said.out
+
+
+def test_no_more_trials_once_the_examples_are_seen(bench: Bench) -> None:
+    found = json.loads(search(bench, "--examples", "1500", "--json", "-q").out)
+    assert len(found["trials"]) == 3  # of 600 examples each
+    assert found["examples"] == 1800
+
+
+def test_the_library_searches_without_the_config_as_given(bench: Bench) -> None:
+    defined = definition.define("tiny.yaml", [RATE], trials=2, has_baseline=False)
+    found = searching.search(defined, Path("runs"))
+    assert found.baseline is None
+    assert len(names(bench)) == 2
+    assert [each.trial.number for each in found.sides] == [e.trial.number for e in found.outcomes]
+
+
+# Halving.
+
+
+def test_halving_trains_no_epoch_twice(bench: Bench) -> None:
+    found = json.loads(
+        search(bench, "--trials", "9", "--epochs", "9", "--halving", "--json", "-q").out
+    )
+    assert [each["epochs"] for each in found["trials"]] == [[9], [3], [3], *[[1]] * 6]
+    assert found["examples"] == (9 + 2 * 3 + 6) * 200
+    for each in found["trials"]:
+        run = bench.folder / each["runs"][0]
+        epochs = [
+            json.loads(line)["epoch"] for line in (run / "timing.jsonl").read_text().splitlines()
+        ]
+        assert epochs == list(range(1, each["epochs"][0] + 1))
+        log = (run / "log.txt").read_text().splitlines()
+        begun = [line.split()[-1] for line in log if "from epoch" in line]
+        assert begun == ["1", "2", "4"][: {9: 3, 3: 2, 1: 1}[each["epochs"][0]]]
+        assert (run / "result.json").exists() == (each["epochs"] == [9])
+
+
+def test_a_survivor_is_the_run_that_train_makes(bench: Bench) -> None:
+    search(bench, "--trials", "9", "--epochs", "9", "--halving", "--factor", "2", "-q")
+    whole = [
+        name for name in names(bench) if (bench.folder / "runs" / name / "result.json").exists()
+    ]
+    assert len(whole) == 2  # one of nine halved three times, and the config as given
+    for name in whole:
+        config = f"runs/{name}/config.yaml"
+        bench("train", config, "--name", name, "--runs", "straight", "-q")
+        assert bench.files(f"runs/{name}") == bench.files(f"straight/{name}")
+
+
+def test_runs_trained_further_before_change_no_choice(bench: Bench) -> None:
+    arguments = ("--trials", "9", "--epochs", "9", "--halving", "--json", "-q")
+    fresh = json.loads(search(bench, *arguments).out)
+    last = fresh["trials"][-1]
+    run = Path(last["runs"][0])
+    bench("train", str(run / "config.yaml"), "--name", run.name, "-q")
+    assert (bench.folder / run / "result.json").exists()
+    again = json.loads(search(bench, *arguments).out)
+    assert again["trials"] == fresh["trials"]
+
+
+def test_what_stops_before_a_rung_needs_no_further_training(bench: Bench) -> None:
+    bench.config(patience=1, learning_rate=1e-9, epochs=9)
+    found = json.loads(
+        bench(
+            *("search", "tiny.yaml", "--space", "learning_rate=log-uniform(1e-9, 1e-8)"),
+            *("--trials", "9", "--halving", "--json", "-q"),
+        ).out
+    )
+    assert found["trials"][0]["epochs"] == [2]
+    assert found["trials"][0]["test_accuracy"]["mean"] is not None
+
+
+def test_what_was_trained_further_ranks_first_under_halving(bench: Bench) -> None:
+    """The config as given may have been passed by a trial that was then left behind."""
+    defined = definition.define("tiny.yaml", [RATE], trials=3, factor=3)
+    given = trials.Outcome(
+        defined.trial(0, None, Path("runs")), 3, (trials.Standing(3, 600, 0.5, 0.5),)
+    )
+    left = trials.Outcome(
+        defined.trial(1, (0.1,), Path("runs")), 1, (trials.Standing(1, 200, 0.6, None),)
+    )
+    assert searching.Found(defined, given, [left]).ranked == [given, left]
+    assert searching.Found(defined._replace(factor=None), given, [left]).ranked == [left, given]
+    assert not (bench.folder / "runs").exists()
+
+
+# A kill anywhere.
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        ["--method", "random", "--trials", "3"],
+        ["--method", "grid", "--trials", "3"],
+        pytest.param(["--method", "tpe", "--trials", "12"], marks=needs_optuna),
+        ["--trials", "3", "--halving"],
+    ],
+    ids=["random", "grid", "tpe", "halving"],
+)
+def test_killed_anywhere_it_goes_on_to_the_same_runs(bench: Bench, how: list[str]) -> None:
+    arguments = (*how, "--epochs", "20", "--set", "patience=null")
+    whole = search(bench, *arguments, runs="whole")
+    command = ("search", "tiny.yaml", "--space", RATE, "--runs", "again", *arguments)
+    for wanted in (1, 2, 3):
+        process = bench.start(*command)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            found = list((bench.folder / "again").glob("*/metrics.jsonl"))
+            if len(found) >= wanted:
+                break
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    end = search(bench, *arguments, runs="again")
+    assert end.code == 0
+    assert untimed(end.out.replace("again", "whole")) == untimed(whole.out)
+    assert tree(bench, "again") == tree(bench, "whole")
+
+
+def untimed(out: str) -> list[str]:
+    """Return a comparison's lines but for the time that training took, as it is never the same."""
+    return [line for line in out.splitlines() if not line.startswith("seconds")]
+
+
+def test_a_kill_between_the_last_epoch_and_the_result_is_made_good(bench: Bench) -> None:
+    search(bench, "--trials", "2", "-q")
+    before = tree(bench, "runs")
+    for name in names(bench):
+        (bench.folder / "runs" / name / "result.json").unlink()
+    said = search(bench, "--trials", "2")
+    assert "already done" not in said.err
+    assert tree(bench, "runs") == before
+
+
+def test_a_signal_says_where_it_stopped(bench: Bench) -> None:
+    command = ("search", "tiny.yaml", "--space", RATE, "--epochs", "100000")
+    process = bench.start(*command, "--set", "patience=null", "--trials", "7")
+    deadline = time.monotonic() + 60
+    while not list(bench.folder.glob("runs/*/metrics.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (143, "")
+    assert err.endswith(
+        "stopped in config as given; what is committed is safe; "
+        "the same command goes on from there\n"
+    )
+
+
+def test_a_trial_that_another_process_trains_is_left_to_it(bench: Bench) -> None:
+    search(bench, "--trials", "2", "--halving", "--factor", "2", "--epochs", "9", "-q")
+    run = next(each for each in bench.folder.glob("runs/*") if not (each / "result.json").exists())
+    with (run / "LOCK").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = search(bench, "--trials", "2", "--epochs", "9", "-q")
+    assert (said.code, said.out) == (4, "")
+    assert f"{run.name}: " in said.err
+
+
+def test_a_damaged_trial_is_not_trained_over(bench: Bench) -> None:
+    found = json.loads(search(bench, "--trials", "2", "--json", "-q").out)
+    metrics = bench.folder / found["trials"][0]["runs"][0] / "metrics.jsonl"
+    metrics.write_bytes(metrics.read_bytes().replace(b"1", b"2"))
+    said = search(bench, "--trials", "2", "-q")
+    assert (said.code, said.out) == (5, "")
+    assert "is damaged" in said.err
+
+
+# The picture.
+
+
+def test_the_picture_has_a_panel_a_key_and_marks_the_best(bench: Bench) -> None:
+    sources = [RATE, "hidden=[[5], [7]]", "batch_size=integers(5, 20)", "dropout=uniform(0, 0.5)"]
+    config = bench.config(epochs=3)
+    found = searching.search(definition.define(config, sources, trials=9, factor=3), Path("runs"))
+    figure = picture.figure(found)
+    panels = [each for each in figure.axes if each.get_visible()]
+    assert [each.get_xlabel() for each in panels] == [
+        *("learning_rate", "hidden", "batch_size", "dropout")
+    ]
+    assert [each.get_xscale() for each in panels] == ["log", "linear", "linear", "linear"]
+    assert [each.get_text() for each in panels[1].get_xticklabels()] == ["[5]", "[7]"]
+    assert found.best is not None
+    assert found.best.score is not None
+    for place, panel in enumerate(panels):
+        series: dict[Any, Any] = {each.get_label(): each for each in panel.containers}
+        assert set(series) == {"trial", "left behind", "best"}
+        (x,), (y,) = series["best"].lines[0].get_data()
+        value = found.best.trial.values[place]
+        assert x == ([[5], [7]].index(value) if place == 1 else value)
+        assert y == 100 * found.best.score
+        assert len(series["left behind"].lines[0].get_xdata()) == 6
+        assert len(series["trial"].lines[0].get_xdata()) == 2
+    legend = figure.legends[0]
+    told = {each.get_text() for each in legend.get_texts()}
+    assert told == {"trial", "left behind", "best", "as given"}
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_the_picture_goes_where_it_is_asked_for(bench: Bench, ending: str) -> None:
+    said = search(bench, "--trials", "3", "--plot", f"a.{ending}")
+    assert said.code == 0
+    assert said.err.endswith(f"a.{ending}: drawn\n")
+    assert (bench.folder / f"a.{ending}").stat().st_size > 1000
+
+
+def test_curves_are_drawn_as_compare_draws_them(bench: Bench) -> None:
+    said = search(bench, "--trials", "2", "--curves", "-q")
+    assert "      training cost\n" in said.out
+
+
+# The documentation.
+
+
+def section() -> str:
+    text = (ROOT / "docs" / "tuning.md").read_text("utf-8")
+    return text.split("## Automated search\n")[1].split("\n## ")[0]
+
+
+def ranked(out: str) -> set[tuple[str, ...]]:
+    """Return what a table says on any machine: the trials, without the accuracies they came to."""
+    rows = [line.split() for line in textwrap.dedent(out).strip().split("\n\n")[0].splitlines()]
+    return {tuple(row[:3]) for row in rows}
+
+
+def test_the_documented_search_prints_what_is_shown(bench: Bench) -> None:
+    command, shown = section().split("<!-- output: search -->\n")
+    shown = shown.split("<!-- end -->")[0]
+    shutil.copytree(ROOT / "configs", bench.folder / "configs")
+    words = shlex.split(command[command.index("    nnexp") :].replace("\\\n", " "))
+    assert words[0] == "nnexp"
+    said = bench(*words[1:], "-q")
+    assert said.code == 0
+    assert (bench.folder / "search.png").exists()
+    assert ranked(said.out) == ranked(shown)
+    assert len(ranked(shown)) == 11
+    for line in ("9 trials (random, seed 0), 105,000 training examples seen", "A  runs/", "B is "):
+        assert (line in said.out, line in shown) == (True, True)
+
+
+@needs_optuna
+def test_the_documented_python_runs(bench: Bench) -> None:
+    script = textwrap.dedent(section().split("From Python:\n")[1])
+    (bench.folder / "example.py").write_text(script)
+    (bench.folder / bench.config("my.yaml", epochs=1)).touch()
+    done = subprocess.run(
+        [sys.executable, "example.py"], check=True, capture_output=True, text=True
+    )
+    rate, score, examples = map(float, done.stdout.split())
+    assert 0.01 <= rate <= 10
+    assert 0 < score <= 1
+    assert examples == 20 * 3 * 200
+
+
+# What cannot be done.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--space", "lambda=log(1, 2)"], "--space lambda=log(1, 2): lambda: unknown range 'log'"),
+        (["--space", "lambda=5"], "must be a mapping of one of uniform, log-uniform, integers,"),
+        (["--space", "lambda=uniform(2, 1)"], "must be two numbers, the smaller first"),
+        (["--space", "lambda=log-uniform(0, 1)"], "must be two numbers > 0"),
+        (["--space", "lambda=[1, 2"], "the closing ']' is missing"),
+        (["--space", "=uniform(1, 2)"], "a key must be a name"),
+        (["--space", RATE], f"--space {RATE}: learning_rate: is searched twice"),
+        (["--space", f"lambda=log({'1, ' * 500}2)"], "…: lambda: unknown range 'log'"),
+        (["--space", "seed=[1, 2]"], "seed: is not searched; --seeds says"),
+        (["--space", "no.yaml"], "no.yaml: there is no such file"),
+        (["--space", "lamda=[1, 2]"], "unknown key 'lamda'; did you mean 'lambda'?"),
+        (["--space", "dropout=uniform(0, 2)"], "dropout: must be a number ≥ 0 and < 1, got 2"),
+        (["--set", "epochs=2", "--epochs", "2"], "--set epochs and --epochs: give one of them"),
+        (["--factor", "2"], "--factor says how --halving goes; give both"),
+        (["--halving", "--examples", "9"], "--halving and --examples: give one of them"),
+        (["--halving", "--space", "epochs=[2, 3]"], "every trial has the same epochs"),
+        (["--set", "monitor=[train]", "--set", "patience=null"], "monitor: a search goes by"),
+        (["--method", "grid", "--trials", "1"], "the smallest grid has 2 points"),
+        (["--plot", "a.txt"], "a picture's name ends in"),
+        (["--trials", "0"], "0 is not in the range"),
+        (["--seeds", "x"], "is no list of different seeds"),
+        pytest.param(["--method", "tpe", "--halving"], "--halving goes with random and grid"),
+    ],
+)
+def test_usage_errors_create_nothing(bench: Bench, arguments: list[str], message: str) -> None:
+    said = search(bench, *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert message in said.err
+    assert not (bench.folder / "runs").exists()
+
+
+def test_a_space_file_s_problems_are_told_together_with_their_places(bench: Bench) -> None:
+    (bench.folder / "s.yaml").write_text(
+        "learning_rate: {log: [1, 2]}\nlambda: 5\nhidden: []\nseed: [1, 2]\n"
+    )
+    said = bench("search", "tiny.yaml", "--space", "s.yaml")
+    assert said.code == 2
+    assert said.err.splitlines() == [
+        f"s.yaml:1:16: learning_rate: unknown range 'log' (known: {KINDS})",
+        f"s.yaml:2:9: lambda: must be a mapping of one of {KINDS}, got 5",
+        "s.yaml:3:9: hidden.choice: must be a list of values, got an empty list",
+        "s.yaml:4:7: seed: is not searched; --seeds says which seeds each trial is trained with",
+    ]
+
+
+def test_a_value_that_no_config_has_is_told_where_the_space_says_it(bench: Bench) -> None:
+    (bench.folder / "s.yaml").write_text("activation: [tanh,\n  foo]\ndropout: {uniform: [0, 1]}\n")
+    said = bench("search", "tiny.yaml", "--space", "s.yaml")
+    assert (said.code, said.err.splitlines()) == (
+        2,
+        [
+            "s.yaml:1:13: activation: unknown activation 'foo' (known: relu, sigmoid, tanh)",
+            "s.yaml:3:10: dropout: must be a number ≥ 0 and < 1, got 1",
+        ],
+    )
+
+
+def test_without_optuna_tpe_says_how_to_get_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    said = search(bench, "--method", "tpe")
+    assert (said.code, said.err) == (
+        2,
+        "--method tpe needs Optuna: pip install 'nnexp[optuna]'; random and grid do without\n",
+    )
+    assert not (bench.folder / "runs").exists()
