@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from nnexp.config import load
 from nnexp.config.model import Config, PerExample
@@ -16,8 +17,9 @@ from nnexp.datasets.sources import Mnist
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import HalveOnPlateau
 from nnexp.training.stopping import Cost
-from nnexp.tune import batches, choice, final, ladder, quick
+from nnexp.tune import batches, choice, final, ladder, quick, tuned
 from nnexp.tune.batches import Timed
+from nnexp.tune.decision import Decision
 from nnexp.tune.ladder import Rung
 
 if TYPE_CHECKING:
@@ -230,3 +232,23 @@ def test_a_tuned_config_can_be_trained_whatever_ended_it_before(patience: int | 
         Config(monitor=("norms",), patience=None, stopping=Cost()),
     ):
         load.check(final.ended(config, patience, 100))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["data.expand=shift", "hidden=[]"],
+        ["data.train=1000", "lambda.per_example=1e-4", "monitor=[validation]"],
+        ["optimizer.name=momentum", "optimizer.mu=0.5", "schedule.name=halve-on-plateau"],
+    ],
+)
+def test_a_tuned_config_reads_back_as_what_it_is(settings: list[str]) -> None:
+    original = load.parse("{}", "config", settings)
+    config = replace(original, learning_rate=0.125, batch_size=20)
+    chose = (("learning_rate", 0.125),)
+    decision = Decision(2, "eta", "η", "η = 0.125: so\nit is.", "", (), (), chose=chose)
+    text = tuned.to_yaml(config, original, [decision], "a\nb.yaml")
+    assert load.parse(text, "tuned") == config
+    assert "# Stage 2: η = 0.125: so it is.\nlearning_rate: 0.125\n" in text
+    assert r"from a\nb.yaml;" in text

@@ -30,7 +30,7 @@ def to_yaml(config: Config, original: Config, decisions: Sequence[Decision], sou
     for key, value in tree.items():
         if key in reasons or key in own or value != before[key]:
             lines += _commented(key, reasons.get(key), changed=value != before[key], source=source)
-            lines += dump.lines({key: value})
+            lines += dump.lines({key: own.get(key, value)})
     return "\n".join(lines) + "\n"
 
 
