@@ -50,7 +50,7 @@ def test_help_leads_with_an_example_and_names_every_command(bench: Bench) -> Non
     code, out, err = bench("--help")
     assert (code, err) == (0, "")
     assert out.index("Example:\n    nnexp init my.yaml") < out.index("Options:")
-    told = re.findall(r"^  (\w+) +\w", out.split("Commands:\n")[1], re.MULTILINE)
+    told = re.findall(r"^  ([\w-]+) +\w", out.split("Commands:\n")[1], re.MULTILINE)
     assert told == list(COMMANDS)
     assert bench("-h").out == out
 

@@ -22,6 +22,8 @@ COMMANDS = {
     "train": "train a config: metrics and checkpoints in a run directory",
     "search": "search a space of configs: at random, on a grid, or with TPE",
     "inspect": "say what to expect of a config before training: z, saturation, gradients",
+    "tune": "choose hyper-parameters the chapter's way, with the reasons for each",
+    "find-rate": "find the learning rate up to which the training cost falls",
     "sweep": "train many configs made from one, in parallel, and rank them",
     "show": "show one run: config, metrics, how its cost went, what it mixes up",
     "compare": "say what differs between experiments, and whether that is real",
@@ -34,7 +36,7 @@ COMMANDS = {
     "init": "write a commented config to start from",
     "schema": "print the config's JSON Schema, for editors",
 }
-"""The commands in the order of their use; each is in the module of its name."""
+"""The commands in the order of their use; each is in the module of its name, - written _."""
 
 ONE_THREAD = (
     "OPENBLAS_NUM_THREADS",
@@ -59,9 +61,10 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"nnexp.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f"nnexp.cli.{name}"), name)
         if not isinstance(command, click.Command):
-            raise TypeError(f"nnexp.cli.{cmd_name}.{cmd_name} is no command")
+            raise TypeError(f"nnexp.cli.{name}.{name} is no command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -6,7 +6,7 @@ import html
 
 from nnexp.checks import printable
 
-VOID = {"img", "meta"}
+VOID = {"img", "meta", "source"}
 """Elements without content, and so without an end."""
 
 

@@ -1,0 +1,106 @@
+"""What tune's configs are worth beside hand-tuned ones: the table of docs/tuning.md.
+
+    python -m benchmarks.tuning --runs tuning-runs
+    python -m benchmarks.tuning --runs tuning-runs --problems fashion --fashion DIR
+
+Each problem is tuned with seed 0; then the tuned config and the hand-tuned one are trained with
+seeds 0 to 4 and compared by test accuracy at the best epoch. It can be stopped and started again
+at any time. Fashion-MNIST is Debian's package dataset-fashion-mnist.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from statistics import mean, stdev
+
+import msgspec
+
+from nnexp import experiment
+from nnexp.analysis.verdicts import ACCURACY, between, judge
+from nnexp.config import load
+from nnexp.config.model import Config
+from nnexp.report.tables import as_markdown
+from nnexp.tune import outputs, protocol
+from nnexp.tune.trials import Trials
+
+SEEDS = range(5)
+FASHION = "/usr/share/datasets/fashion-mnist"
+BOOK = ("hidden=[30]", "learning_rate=0.1", "lambda=5", "epochs=30")
+"""The chapter's own choice for 30 hidden neurons: 96.50 % of the validation images."""
+SMALL = ("data.train=1000", "learning_rate=0.5", "lambda=0.1", "epochs=400", "patience=null")
+"""The chapter's own choice for 1,000 images, but for the initialization."""
+
+
+def problems(fashion: str) -> dict[str, list[str]]:
+    """Return the hand-tuned settings of each problem."""
+    return {
+        "mnist": [*BOOK],
+        "small": [*BOOK, *SMALL],
+        "fashion": [*BOOK, "data.name=idx", f"data.directory={fashion}"],
+    }
+
+
+def main() -> None:
+    """Tune, train, compare, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, default=Path("tuning-runs"))
+    parser.add_argument("--problems", nargs="+", default=["mnist", "small"])
+    parser.add_argument("--fashion", default=FASHION)
+    given = parser.parse_args()
+    rows = []
+    for name in given.problems:
+        hand = load.parse("{}", name, problems(given.fashion)[name])
+        rows.append(row(name, hand, given.runs / name))
+    header = ["problem", "tuned to", "hand-tuned", "tuned", "tuned beside it"]
+    print(as_markdown([*header, "images seen"], rows))
+
+
+def row(name: str, hand: Config, runs: Path) -> list[str]:
+    """Return a problem's row of the table."""
+    began = time.monotonic()
+    trials = Trials(name, runs, tell=_tell)
+    state, quick = protocol.begin(hand, trials)
+    found = protocol.tune(state, quick, _tell)
+    outputs.write(runs / "tuned", found, hand, name)
+    seen = sum(
+        len(trial.rows) * len(trials.dataset(trial.config).train.labels)
+        for trial in trials.taken.values()
+    )
+    _tell(f"{name}: tuned after {time.monotonic() - began:.0f} s; {trials.trained} trials trained")
+    ours, theirs = scores(found.config, runs, "tuned"), scores(hand, runs, "hand")
+    verdict = judge({"tuned": between(theirs, ours, ACCURACY)}, ACCURACY, "hand-tuned")["tuned"]
+    config = found.config
+    chosen = (
+        f"η {config.learning_rate:g}, λ {config.lambda_:g}, batch {config.batch_size}, "
+        f"{config.schedule.__struct_config__.tag}, patience {config.patience}"
+    )
+    return [name, chosen, _shown(theirs), _shown(ours), verdict.words, f"{seen:,}"]
+
+
+def scores(config: Config, runs: Path, stem: str) -> dict[int, float]:
+    """Return the test accuracy at the best epoch by seed."""
+    found = {}
+    for seed in SEEDS:
+        run = experiment.train(
+            msgspec.structs.replace(config, seed=seed), runs, name=f"{stem}-s{seed}"
+        )
+        if run.result is None or run.result.test_accuracy is None:
+            raise ValueError(f"{run.path} has no test accuracy")
+        found[seed] = run.result.test_accuracy
+        _tell(f"{run.path}: {100 * found[seed]:.2f} %")
+    return found
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _shown(found: dict[int, float]) -> str:
+    return f"{100 * mean(found.values()):.2f} ± {100 * stdev(found.values()):.2f} %"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""nnexp find-rate: the largest learning rate with which the training cost still falls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nnexp.cli import options, signals
+from nnexp.cli.text import as_json as json_line
+from nnexp.cli.text import put, say, table
+
+if TYPE_CHECKING:
+    from nnexp.tune.decision import Decision
+    from nnexp.tune.ladder import Rung
+
+
+@click.command("find-rate")
+@click.argument("config", type=options.CONFIG)
+@options.settings
+@options.runs
+@click.option(
+    "--epochs",
+    type=click.IntRange(3, 1000),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Epochs that each rate is tried for.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also draw the cost curves (.png, .svg or .pdf).",
+)
+@options.as_json
+@options.quiet
+def find_rate(
+    config: Path,
+    settings: tuple[str, ...],
+    runs: Path,
+    epochs: int,
+    plot: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Find the learning rate of CONFIG by the training cost; print it, half of the threshold.
+
+    \b
+    Example:
+      nnexp find-rate configs/quickstart.yaml --set data.train=1000 --plot rates.png
+
+    From 0.01 by factors of ten, with λ = 0, until the cost of the first epochs oscillates or
+    rises; then within the decade. Each rate is a run like any other, so that nothing is trained
+    twice. The threshold is noted beside the runs, and train warns of a rate far above it.
+    """
+    from nnexp.cli.tuning import trials_of
+    from nnexp.config import load
+    from nnexp.report.curves import check_format
+    from nnexp.tune import pictures, rates
+
+    if plot is not None:
+        check_format(plot)
+    described = load.read(config, settings)
+    with signals.noted() as signal:
+        trials = trials_of(config.stem, runs, signal, "nnexp find-rate", quiet=quiet)
+        rungs = rates.find(described, trials, epochs)
+    found = rates.decision(rungs, stage=2, heading="Learning rate", rule=rates.RULE)
+    if found.picture is not None and plot is not None:
+        pictures.plot(plot, found.picture)
+    put(json_line(_tree(rungs)) if as_json else _text(found))
+    if plot is not None and not quiet:
+        say(f"{plot}: the cost of each rate")
+
+
+def _text(found: Decision) -> str:
+    return f"{table(found.header, found.rows, left=found.left)}\n\n{found.answer}"
+
+
+def _tree(rungs: list[Rung]) -> dict[str, Any]:
+    from nnexp.tune import ladder
+
+    threshold = ladder.threshold(rungs)
+    return {
+        "threshold": threshold,
+        "learning_rate": threshold and threshold / 2,
+        "rungs": [
+            {
+                "learning_rate": each.rung.learning_rate,
+                "judgement": each.judgement,
+                "why": each.why,
+                "kind": each.diagnosis.kind,
+                "costs": [cost if abs(cost) < float("inf") else None for cost in each.rung.costs],
+            }
+            for each in ladder.judged(rungs)
+        ],
+    }

@@ -1,0 +1,45 @@
+"""Trials as commands train them: quietly, with a line for each, and an end at a signal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnexp.cli.text import say
+from nnexp.errors import InterruptedRunError
+
+if TYPE_CHECKING:
+    from nnexp.cli.signals import Noted
+    from nnexp.config.model import Config
+    from nnexp.store.run import Run
+    from nnexp.tune.trials import Budget, Load, Trials
+
+
+def trials_of(
+    stem: str,
+    runs: Path,
+    signal: Noted,
+    command: str,
+    *,
+    quiet: bool,
+    budget: Budget | None = None,
+) -> Trials:
+    """Return where a command's trials are trained.
+
+    What training warns of is not said: that a rate is far too large is what a trial is to show.
+    """
+    from nnexp import experiment
+    from nnexp.tune.trials import Trials
+
+    def check() -> None:
+        if signal.number is not None:
+            raise InterruptedRunError(
+                signal.number,
+                "stopped; what is committed is safe; the same command goes on from there",
+            )
+
+    def train(config: Config, run: Run, source: Load) -> None:
+        for _ in experiment.events(config, run, heartbeat=check, source=source):
+            check()
+
+    return Trials(stem, runs, train, budget, (lambda _: None) if quiet else say, command)

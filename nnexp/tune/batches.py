@@ -1,0 +1,231 @@
+"""The stage of the mini-batch: accuracy against elapsed time, one run at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from statistics import mean, median
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from nnexp import experiment
+from nnexp.config.model import Config
+from nnexp.tune.choice import rounded
+from nnexp.tune.decision import Curve, Decision, Picture, number
+from nnexp.tune.state import Sitting, State
+from nnexp.tune.trials import Trial
+
+SIZES = (1, 5, 10, 20, 50, 100)
+SEEDS = 3
+EPOCHS = 20
+BEHIND = 0.01
+"""A size whose best accuracy is so far below the highest does not set the level."""
+HARDLY = 1.25
+"""Times the shortest time: no later, as clocks go."""
+ARGUMENT = 100
+"""The chapter's argument: so many updates of one example against one update of as many."""
+
+RULE = (
+    "η scaled with the size, λ as chosen, {seeds} seeds, one run at a time in one sitting; the "
+    "clock counts training alone, and of the seeds' times for an epoch the median. The level is "
+    "the highest mean validation accuracy that all sizes reach, those left out that end more than "
+    "{behind:g} points below the best. The fastest to the level is taken; "
+    "the config's own size stays if it is no more than a quarter later, which clocks hardly tell."
+)
+
+
+class Timed(NamedTuple):
+    """A mini-batch size: mean accuracy over seeds by epoch, and the seconds since the start."""
+
+    size: int
+    learning_rate: float
+    seconds: tuple[float, ...]
+    accuracies: tuple[float, ...]
+
+    @property
+    def best(self) -> float:
+        """The highest mean accuracy; 0 where it diverged."""
+        return max(self.accuracies, default=0.0)
+
+    def reaches(self, level: float) -> float | None:
+        """Return after how many seconds a level is reached, or None."""
+        passed = zip(self.seconds, self.accuracies, strict=True)
+        return next((seconds for seconds, accuracy in passed if accuracy >= level), None)
+
+
+def level(timed: Sequence[Timed]) -> float:
+    """Return the accuracy that all sizes reach which come near the best."""
+    top = max(each.best for each in timed)
+    return min(each.best for each in timed if each.best >= top - BEHIND)
+
+
+def fastest(timed: Sequence[Timed], own: int) -> Timed:
+    """Return the size that is first at the level; the config's own, if it is hardly later."""
+    goal = level(timed)
+    reached = {each: seconds for each in timed if (seconds := each.reaches(goal)) is not None}
+    first = min(reached, key=lambda each: reached[each])
+    for each, seconds in reached.items():
+        if each.size == own and seconds <= HARDLY * reached[first]:
+            return each
+    return first
+
+
+def sizes(own: int, examples: int) -> list[int]:
+    """Return the sizes to try for so many examples, the config's own among them."""
+    return sorted({size for size in (*SIZES, own) if size <= max(1, examples // 2)} | {own})
+
+
+def decide(state: State) -> None:
+    """Choose the mini-batch size on the quick problem, and η with it."""
+    own, eta = state.quick.batch_size, state.quick.learning_rate
+    if own == "all" or eta is None:
+        return
+    candidates = {
+        size: replace(
+            state.quick,
+            batch_size=size,
+            learning_rate=rounded(eta * size / own),
+            epochs=EPOCHS,
+        )
+        for size in sizes(own, state.examples)
+    }
+    trials = {
+        size: [replace(config, seed=config.seed + seed) for seed in range(SEEDS)]
+        for size, config in candidates.items()
+    }
+    argument = _argument_configs(state.quick, eta / own)
+    load = _measure(state, [each for several in trials.values() for each in several] + argument)
+    timed = [_timed(state, size, configs) for size, configs in trials.items()]
+    found = fastest(timed, own)
+    state.threshold = state.threshold * found.size / own
+    notes = [_argument(state, argument), *load]
+    state.settle(
+        _decision(timed, found, notes), batch_size=found.size, learning_rate=found.learning_rate
+    )
+
+
+def _measure(state: State, configs: Sequence[Config]) -> list[str]:
+    """Have the times of all configs from one sitting; return what is to be known of it."""
+    trials, names = state.trials, [experiment.run_name(c, state.trials.stem) for c in configs]
+    if set(names) <= state.sitting.seconds.keys():
+        for config in configs:
+            trials.run(config)
+    else:
+        busy, seconds = 0.0, {}
+        for name, config in zip(names, configs, strict=True):
+            trial = trials.timed(config)
+            seconds[name] = trial.seconds or []
+            busy = max(busy, os.getloadavg()[0])
+            trials.tell(
+                f"batch_size = {config.batch_size}, η = {config.learning_rate:g}, seed "
+                f"{config.seed}: {100 * trial.accuracy:.2f} % in {sum(seconds[name]):.3f} s"
+            )
+        state.sitting = Sitting(load=busy, cores=os.cpu_count() or 1, seconds=seconds)
+        state.keep(state.sitting)
+    load, cores = state.sitting.load, state.sitting.cores
+    if load <= cores:
+        return []
+    return [f"The machine was busy (load {load:.1f} on {cores} cores): the times are rough."]
+
+
+def _timed(state: State, size: int, configs: Sequence[Config]) -> Timed:
+    trials = [state.trials.run(config) for config in configs]
+    rate = configs[0].learning_rate or 0.0
+    if any(trial.diverged for trial in trials):
+        return Timed(size, rate, (), ())
+    times = [state.sitting.seconds[trial.run.name] for trial in trials]
+    epochs = [median(several) for several in zip(*times, strict=True)]
+    curves = zip(*(trial.accuracies for trial in trials), strict=True)
+    return Timed(size, rate, tuple(accumulate(epochs)), tuple(map(mean, curves)))
+
+
+def _decision(timed: Sequence[Timed], found: Timed, notes: Sequence[str]) -> Decision:
+    goal = level(timed)
+    seconds = found.reaches(goal)
+    return Decision(
+        stage=5,
+        name="batch-size",
+        heading="Mini-batch size",
+        answer=f"Mini-batches of {found.size}, with η = {found.learning_rate:g}: at "
+        f"{100 * goal:.2f} % validation accuracy after {number(seconds or 0.0)} s of training.",
+        rule=RULE.format(seeds=SEEDS, behind=100 * BEHIND),
+        header=("batch_size", "learning_rate", "to the level", "an epoch", "best validation"),
+        rows=[_row(each, goal) for each in timed],
+        picture=Picture(
+            "Validation accuracy against elapsed time",
+            "seconds of training",
+            "accuracy in %",
+            [*_curves(timed, found), _level_line(timed, goal)],
+            log_x=True,
+        ),
+        notes=notes,
+        chose=(("batch_size", found.size), ("learning_rate", found.learning_rate)),
+    )
+
+
+def _curves(timed: Sequence[Timed], found: Timed) -> list[Curve]:
+    return [
+        Curve(
+            f"{each.size}, η = {each.learning_rate:g}",
+            each.seconds,
+            [100 * accuracy for accuracy in each.accuracies],
+            each is found,
+        )
+        for each in timed
+        if each.accuracies
+    ]
+
+
+def _level_line(timed: Sequence[Timed], goal: float) -> Curve:
+    seconds = [seconds for each in timed for seconds in each.seconds]
+    ends = [min(seconds), max(seconds)]
+    return Curve(f"the level, {100 * goal:.2f} %", ends, [100 * goal] * 2)
+
+
+def _row(each: Timed, goal: float) -> list[str]:
+    rate = f"{each.learning_rate:g}"
+    if not each.accuracies:
+        return [str(each.size), rate, "diverged", "-", "-"]
+    seconds = each.reaches(goal)
+    return [
+        str(each.size),
+        rate,
+        "not reached" if seconds is None else f"{number(seconds)} s",
+        f"{number(each.seconds[-1] / len(each.seconds))} s",
+        f"{100 * each.best:.2f} %",
+    ]
+
+
+def _argument_configs(quick: Config, rate: float) -> list[Config]:
+    """Return the chapter's argument as trials whose epoch is 100 updates of one, or one of 100."""
+    data = replace(quick.data, train=min(ARGUMENT, quick.data.train or ARGUMENT))
+    base = replace(quick, data=data, epochs=EPOCHS)
+    return [
+        replace(base, batch_size=size, learning_rate=rounded(rate * size))
+        for size in (1, data.train or ARGUMENT)
+    ]
+
+
+def _argument(state: State, configs: Sequence[Config]) -> str:
+    """Return the chapter's argument in numbers."""
+    single, whole = (state.trials.run(config) for config in configs)
+    n = whole.config.batch_size
+    one, other = (_epoch(state.sitting.seconds, trial) for trial in (single, whole))
+    faster = f"{one / other:.0f} times the time" if other else "more time"
+    return (
+        f"The chapter's argument, on {n} images, seen {EPOCHS} times: {n} updates of one example "
+        f"(η = {single.config.learning_rate:g}) take {1000 * one:.2f} ms, one update of {n} "
+        f"(η = {whole.config.learning_rate:g}) {1000 * other:.2f} ms, so {faster}; what they get "
+        f"for it is a training cost of {_cost(single, 0)} against {_cost(whole, 0)} after the "
+        f"first time through, and {_cost(single, -1)} against {_cost(whole, -1)} after the last."
+    )
+
+
+def _epoch(times: Mapping[str, list[float]], trial: Trial) -> float:
+    return median(times.get(trial.run.name) or [0.0])
+
+
+def _cost(trial: Trial, place: int) -> str:
+    return number(trial.costs[place]) if trial.costs else "-"

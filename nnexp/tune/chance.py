@@ -1,0 +1,161 @@
+"""The first stage: whether anything is learned at all, on a problem that is soon trained."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from msgspec.structs import replace
+
+from nnexp.config.model import Config
+from nnexp.errors import NnexpError
+from nnexp.tune.choice import error
+from nnexp.tune.decision import Curve, Decision, Picture
+from nnexp.tune.state import State
+from nnexp.tune.trials import Trial
+
+EPOCHS = 10
+ERRORS = 3.0
+"""Standard errors above chance from which on it is none: several trials are looked at."""
+RATES = (0.1, 1.0, 0.01)
+"""Learning rates to try, after the config's own, before giving up."""
+
+RULE = (
+    "Ten epochs on a quick problem, first two classes without a hidden layer, then all classes. "
+    "Better than chance is, after the last of them, more than the largest class's share of the "
+    "validation images and three standard errors. If the config's own η and λ do not "
+    "get there, λ = 0 with η = 0.1, 1 and 0.01 are tried."
+)
+
+
+class NothingLearnedError(NnexpError):
+    """No trial was better than chance."""
+
+
+class Attempt(NamedTuple):
+    """A trial beside what guessing would come to."""
+
+    problem: str
+    trial: Trial
+    chance: float
+    limit: float
+    """What is better than chance for certain."""
+
+    @property
+    def is_better(self) -> bool:
+        """Whether something was learned."""
+        return self.accuracy > self.limit
+
+    @property
+    def accuracy(self) -> float:
+        """The last epoch's: the best of several would be better than chance by chance."""
+        return self.trial.accuracies[-1] if self.trial.rows and not self.trial.diverged else 0.0
+
+    @property
+    def row(self) -> list[str]:
+        """What a table says of it."""
+        config = self.trial.config
+        return [
+            self.problem,
+            f"{config.learning_rate:g}",
+            f"{config.lambda_:g}",
+            f"{100 * self.accuracy:.2f} %",
+            f"{100 * self.chance:.2f} %",
+            "yes" if self.is_better else "no",
+        ]
+
+
+def decide(state: State, problems: dict[str, Config]) -> None:
+    """Take the last of the problems on which something is learned as the quick one.
+
+    Args:
+        state: the tuning.
+        problems: by what they are called, the simplest first.
+
+    Raises:
+        NothingLearnedError: on none of them anything is.
+        NnexpError: what training raises.
+    """
+    attempts: list[Attempt] = []
+    beaten: dict[str, Attempt] = {}
+    for name, problem in problems.items():
+        for candidate in _candidates(problem):
+            attempts.append(_attempt(state, name, candidate))
+            if attempts[-1].is_better:
+                beaten[name] = attempts[-1]
+                break
+    if not beaten:
+        raise NothingLearnedError(_failure(attempts))
+    last, found = list(beaten.items())[-1]
+    state.quick = problems[last]
+    state.settle(_decision(attempts, found, list(problems)[-1]))
+
+
+def _candidates(problem: Config) -> list[Config]:
+    """Return a problem with the config's own η and λ, then with those that are usual."""
+    return [
+        replace(problem, epochs=EPOCHS),
+        *(replace(problem, epochs=EPOCHS, learning_rate=rate, lambda_=0.0) for rate in RATES),
+    ]
+
+
+def _attempt(state: State, name: str, config: Config) -> Attempt:
+    trial = state.trials.run(config)
+    validation = state.trials.dataset(config).validation
+    if validation is None:
+        raise ValueError("a quick problem has validation examples")
+    labels = validation.labels
+    chance = float(np.bincount(labels).max() / len(labels))
+    attempt = Attempt(name, trial, chance, chance + ERRORS * error(chance, len(labels)))
+    better = "better than chance" if attempt.is_better else "no better than chance"
+    state.trials.tell(
+        f"{name}, η = {config.learning_rate:g}: {100 * attempt.accuracy:.2f} %, {better} "
+        f"({100 * chance:.2f} %)"
+    )
+    return attempt
+
+
+def _failure(attempts: list[Attempt]) -> str:
+    tried = "; ".join(
+        f"{each.problem} with η = {each.trial.config.learning_rate:g}, "
+        f"λ = {each.trial.config.lambda_:g}: {100 * each.accuracy:.1f} %"
+        for each in attempts
+    )
+    return (
+        f"nothing better than chance ({100 * attempts[-1].chance:.1f} %) was found, so there is "
+        f"nothing to tune. Tried: {tried}. Are there several training examples of each class, do "
+        "labels belong to the examples, and is data.scale right? nnexp inspect shows what comes in"
+    )
+
+
+def _decision(attempts: list[Attempt], found: Attempt, wanted: str) -> Decision:
+    answer = (
+        f"{100 * found.accuracy:.2f} % on {found.problem}, where guessing gives "
+        f"{100 * found.chance:.2f} %. The next stages work on this problem."
+    )
+    notes = []
+    if found.problem != wanted:
+        notes.append(f"On {wanted} nothing better than chance was found: it is left for later.")
+    own = attempts[0] if attempts[0].problem == found.problem else None
+    if found.trial.config.lambda_ == 0 and own is not None and not own.is_better:
+        notes.append("The config's own η and λ do not get there; the next stages choose others.")
+    curves = [
+        Curve(
+            f"{each.problem}, η = {each.trial.config.learning_rate:g}",
+            list(range(1, len(each.trial.rows) + 1)),
+            [100 * accuracy for accuracy in each.trial.accuracies],
+            each is found,
+        )
+        for each in attempts
+    ]
+    return Decision(
+        stage=1,
+        name="chance",
+        heading="Better than chance",
+        answer=answer,
+        rule=RULE,
+        header=("problem", "learning_rate", "lambda", "validation", "chance", "better"),
+        rows=[each.row for each in attempts],
+        picture=Picture("Validation accuracy", "epoch", "accuracy in %", curves),
+        notes=notes,
+    )

@@ -1,0 +1,155 @@
+"""The stage of λ: decades by validation accuracy, finer around the best, ties to the smaller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import mean
+
+from msgspec.structs import replace
+
+from nnexp.config.model import Config
+from nnexp.tune import choice
+from nnexp.tune.choice import MOST_SEEDS, Scores, Stands
+from nnexp.tune.decision import Curve, Decision, Picture
+from nnexp.tune.state import State
+
+EPOCHS = 30
+START = 1.0
+ENDS = (1e-4, 1e4)
+"""The smallest and the largest λ that are tried on the quick problem."""
+REACH = 100.0
+"""How far λ is looked for on the full problem, to either side of what is carried over."""
+
+RULE = (
+    "Best validation accuracy within the trial's epochs. From λ = {start:g} by ×10, until one is "
+    "worse than the best beyond the noise (two standard errors of a difference on {n:,} images), "
+    "and by ÷10, until one is no better than the one before{fine}. Where a smaller λ is too close "
+    "to the best to call, seeds are added, up to {seeds}, and a paired t-test decides; a tie goes "
+    "to the smaller λ."
+)
+
+
+def decide(state: State) -> None:
+    """Choose λ on the quick problem."""
+    base = replace(state.quick, epochs=EPOCHS)
+    n = state.validated(base)
+    scores = search(state, base, START, ENDS, MOST_SEEDS, fine=True)
+    found = choice.chosen(scores, sorted(scores), n)
+    full = choice.rounded(found / state.examples * state.all_examples)
+    note = (
+        f"λ goes with n: {found:g} for {state.examples:,} images "
+        f"is {full:g} for {state.all_examples:,}."
+    )
+    fine = ", then a fifth, a half, twice and five times the best"
+    rule = RULE.format(start=START, n=n, fine=fine, seeds=MOST_SEEDS)
+    decision = _decision(scores, found, n, stage=3, heading="Regularization λ", rule=rule)
+    state.settle(decision._replace(notes=[note]), lambda_=found)
+
+
+def check(state: State, base: Config, most_seeds: int) -> float:
+    """Look whether the λ carried over to the full problem is still right there; return the best."""
+    start = float(base.lambda_) if isinstance(base.lambda_, float | int) else 0.0
+    n = state.validated(base)
+    ends = (start / REACH, start * REACH)
+    scores = search(state, base, start, ends, most_seeds, fine=False)
+    found = choice.chosen(scores, sorted(scores), n, most_seeds)
+    rule = RULE.format(start=start, n=n, fine="", seeds=most_seeds)
+    heading = "λ on the full problem"
+    state.decisions.append(
+        _decision(scores, found, n, stage=6, heading=heading, rule=rule, most_seeds=most_seeds)
+    )
+    return found
+
+
+def search(
+    state: State,
+    base: Config,
+    start: float,
+    ends: tuple[float, float],
+    most_seeds: int,
+    *,
+    fine: bool,
+) -> dict[float, dict[int, float]]:
+    """Train what the rule asks for; return the accuracies by λ and seed."""
+    scores: dict[float, dict[int, float]] = {}
+    n = state.validated(base)
+
+    def score(strength: float, seed: int = 0) -> None:
+        config = replace(base, lambda_=strength, seed=base.seed + seed)
+        trial = state.trials.run(config)
+        scores.setdefault(strength, {})[seed] = trial.accuracy
+        best = choice.best(scores)
+        state.trials.tell(
+            f"λ = {strength:g}, seed {config.seed}: {100 * trial.accuracy:.2f} %; "
+            f"best {100 * mean(scores[best].values()):.2f} % with {best:g}"
+        )
+
+    while (strength := choice.walk(scores, start, n, ends)) is not None:
+        score(strength)
+    for strength in choice.between(list(scores), choice.best(scores)) if fine else ():
+        score(strength)
+    while trials := choice.wanted(scores, sorted(scores), n, most_seeds):
+        for strength, seed in trials:
+            score(strength, seed)
+    return scores
+
+
+def _decision(
+    scores: Scores,
+    found: float,
+    n: int,
+    *,
+    stage: int,
+    heading: str,
+    rule: str,
+    most_seeds: int = MOST_SEEDS,
+) -> Decision:
+    seen = choice.standings(scores, n, most_seeds)
+    best = choice.best(scores)
+    why = "the highest validation accuracy"
+    if found != best:
+        why = f"inside the noise of the best, {best:g}, and smaller"
+    return Decision(
+        stage=stage,
+        name="lambda",
+        heading=heading,
+        answer=f"λ = {found:g}: {why}.",
+        rule=rule,
+        header=("lambda", "beside the best", "validation", "seeds"),
+        rows=[
+            [
+                f"{each:g}",
+                _words(each, stands, best),
+                f"{100 * stands.accuracy:.2f} %",
+                str(stands.seeds),
+            ]
+            for each, stands in seen.items()
+        ],
+        left=2,
+        picture=picture(scores, found),
+        chose=(("lambda", found),),
+    )
+
+
+def _words(each: float, stands: Stands, best: float) -> str:
+    """Return how a λ stands beside the best; a larger one that is close needs no settling."""
+    if each > best and stands.standing == "unsure":
+        return f"no better, and larger: {stands.words.rpartition(': ')[2]}"
+    return stands.words
+
+
+def picture(scores: Scores, found: float) -> Picture:
+    """Return accuracy against λ: the mean as a line, each seed as a point."""
+    strengths = sorted(scores)
+    means = [100 * mean(scores[each].values()) for each in strengths]
+    points = [(each, 100 * value) for each in strengths for value in scores[each].values()]
+    curves = [
+        Curve("mean over seeds", strengths, means),
+        *_points(points),
+        Curve(f"λ = {found:g}", [found], [means[strengths.index(found)]], chosen=True),
+    ]
+    return Picture("Validation accuracy against λ", "λ", "accuracy in %", curves, log_x=True)
+
+
+def _points(points: Sequence[tuple[float, float]]) -> list[Curve]:
+    return [Curve("seeds", [x for x, _ in points], [y for _, y in points], line=False)]

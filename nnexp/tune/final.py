@@ -1,0 +1,192 @@
+"""The last stage: back to the full problem, to the final training and its schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from nnexp.config.model import Config
+from nnexp.optim.schedules import Constant, HalveOnPlateau
+from nnexp.training.stopping import Accuracy, first_stop
+from nnexp.tune import choice, decays, ladder, quick, rates
+from nnexp.tune.choice import MOST_SEEDS
+from nnexp.tune.decision import Curve, Decision, Picture
+from nnexp.tune.state import State
+from nnexp.tune.trials import Trial
+
+PATIENCES = (10, 20, 30)
+EPOCHS = 100
+"""Of a final training, at most."""
+SEEDS = 3
+"""Of a schedule, at most."""
+CUTS = HalveOnPlateau(patience=5)
+CONSTANT, SCHEDULE = 0.0, 1.0
+
+PATIENCE_RULE = (
+    "One final training with a patience of 30; by its own record, where a patience of 10 or 20 "
+    "would have ended it. The smallest is taken that loses less than one standard error of an "
+    "accuracy on {n:,} images, {error:.2f} points."
+)
+SCHEDULE_RULE = (
+    "A larger rate first, a smaller one later: η, halved whenever five epochs bring no better "
+    "validation accuracy, until 1/128; against η held constant. A tie "
+    "goes to the constant rate, which has nothing to be tuned."
+)
+
+
+def rate(state: State) -> None:
+    """Look whether η is still right on the full problem, and set it."""
+    rungs = rates.again(quick.plain(state.config), state.trials, state.threshold, lambda_=False)
+    if ladder.threshold(rungs) is None:
+        state.trials.tell(f"η stays {state.config.learning_rate:g}: {ladder.failure(rungs)}")
+        return
+    heading = "η on the full problem"
+    decision = rates.decision(rungs, stage=6, heading=heading, rule=RATE_RULE)
+    state.threshold = ladder.threshold(rungs) or state.threshold
+    state.decisions.append(decision)
+    state.config = replace(state.config, learning_rate=state.threshold / 2)
+
+
+RATE_RULE = (
+    "The ladder's rule with λ = 0, around the threshold found on the quick problem: from a fifth "
+    "of it, up by factors of 2 to 2.5 while the training cost falls steadily, else down. (λ is "
+    "left out since with many images a penalized cost is soon on its plateau, whose noise says "
+    "nothing of η.)"
+)
+
+
+def decay(state: State) -> None:
+    """Look whether λ is still right on the full problem, and set it."""
+    base = replace(quick.plain(state.config), epochs=min(decays.EPOCHS, state.config.epochs))
+    state.config = replace(state.config, lambda_=decays.check(state, base, MOST_SEEDS))
+
+
+def train(state: State) -> None:
+    """Train on the full problem, choose the patience and then the schedule."""
+    base = replace(quick.plain(state.config), epochs=max(EPOCHS, state.config.epochs))
+    constant = replace(base, patience=max(PATIENCES))
+    trial = state.trials.run(constant)
+    state.trials.tell(f"final training: {100 * trial.accuracy:.2f} %")
+    n = state.validated(base)
+    ends = {patience: stopped(trial, patience) for patience in PATIENCES}
+    patience = lenient(ends, n)
+    state.decisions.append(_patience_decision(trial, ends, patience, n))
+    state.config = ended(state.config, patience, base.epochs)
+    _schedule(state, constant)
+
+
+def ended(config: Config, patience: int | None, epochs: int) -> Config:
+    """Return a config that ends as a final training did, whatever ended it before."""
+    monitor = config.monitor if "validation" in config.monitor else (*config.monitor, "validation")
+    return replace(
+        config,
+        patience=patience,
+        epochs=epochs,
+        schedule=Constant() if patience is not None else CUTS,
+        stopping=Accuracy(),
+        monitor=monitor,
+    )
+
+
+def stopped(trial: Trial, patience: int) -> tuple[int, float]:
+    """Return the epoch in which a patience ends a training, and the best accuracy by then."""
+    epochs = [row.epoch for row in trial.rows]
+    place = first_stop(epochs, trial.accuracies, patience)
+    last = len(epochs) if place is None else place + 1
+    return (epochs[last - 1] if epochs else 0), max(trial.accuracies[:last], default=0.0)
+
+
+def lenient(ends: Mapping[int, tuple[int, float]], examples: int) -> int:
+    """Return the smallest patience that loses nothing to speak of beside the largest."""
+    top = ends[max(ends)][1]
+    return next(each for each in sorted(ends) if top - ends[each][1] < choice.error(top, examples))
+
+
+def _patience_decision(
+    trial: Trial, ends: Mapping[int, tuple[int, float]], patience: int, n: int
+) -> Decision:
+    top = ends[max(ends)][1]
+    curve = Curve(
+        f"patience {max(ends)}",
+        [row.epoch for row in trial.rows],
+        [100 * accuracy for accuracy in trial.accuracies],
+    )
+    marks = [
+        Curve(f"end by patience {each}", [epoch], [100 * accuracy], each == patience)
+        for each, (epoch, accuracy) in ends.items()
+    ]
+    return Decision(
+        stage=6,
+        name="final",
+        heading="Early stopping",
+        answer=f"A patience of {patience}: it would end in epoch {ends[patience][0]} with "
+        f"{100 * ends[patience][1]:.2f} %, the longest gets {100 * top:.2f} %.",
+        rule=PATIENCE_RULE.format(n=n, error=100 * choice.error(top, n)),
+        header=("patience", "ends in epoch", "best validation"),
+        rows=[[str(p), str(epoch), f"{100 * best:.2f} %"] for p, (epoch, best) in ends.items()],
+        picture=Picture("The final training", "epoch", "accuracy in %", [curve, *marks]),
+        chose=(("patience", patience),),
+    )
+
+
+def _schedule(state: State, constant: Config) -> None:
+    """Hold a falling rate against the constant one."""
+    cut = replace(constant, schedule=CUTS, patience=None)
+    candidates = {CONSTANT: constant, SCHEDULE: cut}
+    n, trials = state.validated(constant), dict[tuple[float, int], Trial]()
+    wanted: Sequence[tuple[float, int]] = [(CONSTANT, 0), (SCHEDULE, 0)]
+    while wanted:
+        for each, seed in wanted:
+            config = replace(candidates[each], seed=constant.seed + seed)
+            trials[each, seed] = state.trials.run(config)
+            state.trials.tell(
+                f"{_name(each)}, seed {config.seed}: {100 * trials[each, seed].accuracy:.2f} %"
+            )
+        scores = _scores(trials)
+        wanted = choice.wanted(scores, (CONSTANT, SCHEDULE), n, SEEDS)
+    found = choice.chosen(scores, (CONSTANT, SCHEDULE), n, SEEDS)
+    state.decisions.append(_schedule_decision(trials, found, n))
+    if found == SCHEDULE:
+        state.config = ended(state.config, None, constant.epochs)
+
+
+def _scores(trials: Mapping[tuple[float, int], Trial]) -> dict[float, dict[int, float]]:
+    scores: dict[float, dict[int, float]] = {}
+    for (each, seed), trial in trials.items():
+        scores.setdefault(each, {})[seed] = trial.accuracy
+    return scores
+
+
+def _name(candidate: float) -> str:
+    return "constant" if candidate == CONSTANT else "halve-on-plateau"
+
+
+def _schedule_decision(trials: Mapping[tuple[float, int], Trial], found: float, n: int) -> Decision:
+    seen = choice.standings(_scores(trials), n, SEEDS)
+    curves = [
+        Curve(
+            _name(each),
+            [row.epoch for row in trial.rows],
+            [100 * accuracy for accuracy in trial.accuracies],
+            each == found,
+        )
+        for (each, seed), trial in sorted(trials.items())
+        if seed == 0
+    ]
+    return Decision(
+        stage=6,
+        name="final",
+        heading="Schedule",
+        answer=f"{_name(found)}: {100 * seen[found].accuracy:.2f} % validation accuracy, "
+        f"{_name(1 - found)} {100 * seen[1 - found].accuracy:.2f} %.",
+        rule=SCHEDULE_RULE,
+        header=("schedule", "beside the best", "validation", "seeds"),
+        rows=[
+            [_name(each), stands.words, f"{100 * stands.accuracy:.2f} %", str(stands.seeds)]
+            for each, stands in seen.items()
+        ],
+        left=2,
+        picture=Picture("The final training, first seed", "epoch", "accuracy in %", curves),
+        chose=(("schedule", _name(found)),),
+    )

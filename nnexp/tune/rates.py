@@ -1,0 +1,161 @@
+"""The stages of the learning rate: the ladder is climbed, and what was found is looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from nnexp.config.model import Config
+from nnexp.errors import NnexpError, UsageError
+from nnexp.optim.schedules import Constant
+from nnexp.store import thresholds
+from nnexp.streams import Pcg64
+from nnexp.tune import ladder
+from nnexp.tune.decision import Curve, Decision, Picture, number
+from nnexp.tune.ladder import Judged, Rung
+from nnexp.tune.trials import Trials
+
+EPOCHS = 10
+"""Of a rung: five are too few to tell noise from an oscillation."""
+
+RULE = (
+    "λ = 0, training cost of the first epochs. From 0.01 by factors of ten, up while the cost "
+    "falls and down while it does not; then within the decade. A rate is too large if the cost "
+    "oscillates, rises or diverges, if its rises are a tenth of its falls or more, or if it ends "
+    "a tenth above what a smaller rate came to. Half of the largest rate that is not."
+)
+AGAIN = (
+    "The same rule on the training cost with λ in it, around the threshold found before: from a "
+    "fifth of it, up by factors of 2 to 2.5 while the cost falls steadily, else down."
+)
+
+
+class NoRateError(NnexpError):
+    """No learning rate makes the training cost fall."""
+
+
+def trial_config(config: Config, epochs: int = EPOCHS) -> Config:
+    """Return a config's rung: a constant rate, no λ, no early end, the training cost alone.
+
+    Raises:
+        UsageError: the optimizer takes no learning rate.
+    """
+    if config.learning_rate is None:
+        name = config.optimizer.__struct_config__.tag
+        raise UsageError(
+            f"optimizer {name} chooses its step by a line search: "
+            "it has no learning rate to be found"
+        )
+    return replace(
+        config,
+        schedule=Constant(),
+        lambda_=0.0,
+        regularizer="l2",
+        epochs=epochs,
+        evaluate_every=1,
+        patience=None,
+        stopping=Config().stopping,
+        monitor=("train",),
+        rng=Pcg64(),
+    )
+
+
+def climb(
+    config: Config, trials: Trials, following: Callable[[Sequence[Rung]], float | None]
+) -> list[Rung]:
+    """Return the rungs that a rule asks for, one after another."""
+    rungs: list[Rung] = []
+    while (rate := following(rungs)) is not None:
+        rung = trials.run(replace(config, learning_rate=rate)).rung
+        rungs.append(rung)
+        last = next(each for each in ladder.judged(rungs) if each.rung is rung)
+        ends = f"{number(last.diagnosis.first)} to {number(last.diagnosis.last)}"
+        trials.tell(f"η = {rate:g}: {last.why} ({ends}); {known(rungs)}")
+    return rungs
+
+
+def known(rungs: Sequence[Rung]) -> str:
+    """Return in words where the threshold is, as far as is known."""
+    found = ladder.threshold(rungs)
+    large = [e.rung.learning_rate for e in ladder.judged(rungs) if e.judgement == "too large"]
+    below = f" and below {min(large):g}" if large else ""
+    return f"threshold at least {found:g}{below}" if found else f"threshold unknown{below}"
+
+
+def find(config: Config, trials: Trials, epochs: int = EPOCHS) -> list[Rung]:
+    """Climb the ladder for a config and note the threshold for its problem.
+
+    Raises:
+        NoRateError: no rate is steady.
+        BudgetSpentError: the trials' budget is spent.
+        NnexpError: what training raises.
+    """
+    rungs = climb(trial_config(config, epochs), trials, ladder.next_rate)
+    if ladder.threshold(rungs) is None:
+        raise NoRateError(ladder.failure(rungs))
+    return _noted(config, trials, rungs)
+
+
+def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> list[Rung]:
+    """Look around a threshold found before, with λ or without; there may be none now."""
+    grid = [float(f"{factor * before:.6g}") for factor in ladder.AROUND]
+    base = trial_config(config)
+    if lambda_:
+        base = replace(base, lambda_=config.lambda_, regularizer=config.regularizer)
+    rungs = climb(base, trials, lambda rungs: ladder.climb(grid, ladder.BELOW, rungs))
+    return rungs if lambda_ else _noted(config, trials, rungs)
+
+
+def _noted(config: Config, trials: Trials, rungs: list[Rung]) -> list[Rung]:
+    if (found := ladder.threshold(rungs)) is not None:
+        thresholds.record(trials.runs, config, found, trials.command)
+    return rungs
+
+
+def decision(
+    rungs: Sequence[Rung], *, stage: int, heading: str, rule: str, notes: Sequence[str] = ()
+) -> Decision:
+    """Return what the rungs say, with the picture of their costs."""
+    seen, found = ladder.judged(rungs), ladder.threshold(rungs)
+    if found is None:
+        raise ValueError("no rung is steady")
+    above = [each for each in seen if each.rung.learning_rate > found]
+    why = f"; at {above[0].rung.learning_rate:g} it is {above[0].why}" if above else ""
+    return Decision(
+        stage=stage,
+        name="eta",
+        heading=heading,
+        answer=f"η = {found / 2:g}, half of the threshold {found:g}: up to there the training "
+        f"cost falls steadily{why}.",
+        rule=rule,
+        header=("learning_rate", "judgement", "cost", "rises/falls", "first", "last"),
+        rows=[_row(each) for each in seen],
+        left=3,
+        picture=picture(rungs),
+        notes=notes,
+        chose=(("learning_rate", found / 2),),
+    )
+
+
+def _row(each: Judged) -> list[str]:
+    found = each.diagnosis
+    ratio = "-" if found.ratio is None else number(found.ratio)
+    rate = f"{each.rung.learning_rate:g}"
+    return [rate, each.judgement, each.why, ratio, number(found.first), number(found.last)]
+
+
+def picture(rungs: Sequence[Rung]) -> Picture:
+    """Return the ladder's cost curves."""
+    found = ladder.threshold(rungs)
+    curves = [
+        Curve(
+            f"η = {rung.learning_rate:g}",
+            list(range(1, len(rung.costs) + 1)),
+            list(rung.costs),
+            rung.learning_rate == found,
+        )
+        for rung in sorted(rungs, key=lambda rung: rung.learning_rate)
+    ]
+    title = "Training cost of the first epochs"
+    return Picture(title, "epoch", "training cost", curves, log_y=True, mark="threshold")

@@ -1,0 +1,249 @@
+"""nnexp tune as a user has it: what it leaves behind, again and after a stop, and wrong starts."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from nnexp.config import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Bench, Said
+
+OUTPUTS = ("tuned.yaml", "decisions.md", "decisions.html", "times.json")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def trials(bench: Bench) -> set[str]:
+    return {path.parent.name for path in bench.folder.glob("runs/*/metrics.jsonl")}
+
+
+def decisions(said: Said) -> dict[str, Any]:
+    assert said.code == 0, said.err
+    tree: dict[str, Any] = json.loads(said.out)
+    return tree
+
+
+@pytest.mark.slow
+def test_tune_decides_everything_and_a_second_one_trains_nothing(bench: Bench) -> None:
+    first = bench("tune", "tiny.yaml")
+    assert first.code == 0, first.err
+    folder = bench.folder / "tiny-tuned"
+    left, runs = contents(folder), trials(bench)
+    assert set(OUTPUTS) <= left.keys()
+    assert [line[0] for line in first.out.splitlines()[:-3]] == list("123456666")
+    assert first.out.splitlines()[-3:] == [
+        "tiny-tuned/tuned.yaml",
+        "tiny-tuned/decisions.md",
+        "tiny-tuned/decisions.html",
+    ]
+    times = {path: path.stat().st_mtime_ns for path in bench.folder.glob("runs/*/metrics.jsonl")}
+    assert bench("tune", "tiny.yaml").out == first.out
+    assert trials(bench) == runs
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+    assert contents(folder) == left
+    listed = json.loads(bench("runs", "--each", "--json").out)
+    assert {each["name"] for each in listed} == runs
+    check_outputs(bench, left)
+
+
+def check_outputs(bench: Bench, left: dict[str, bytes]) -> None:
+    """Check that the tuned config trains, and that the page is whole, and loads nothing."""
+    config = load.read(bench.folder / "tiny-tuned" / "tuned.yaml")
+    text = left["tuned.yaml"].decode()
+    assert f"learning_rate: {config.learning_rate}" in text
+    for key in ("learning_rate", "lambda", "batch_size", "epochs"):
+        assert re.search(rf"^# .+\n{key}: ", text, re.MULTILINE), key
+    assert config.hidden == (5,)
+    assert bench("train", "tiny-tuned/tuned.yaml", "-q", "--set", "epochs=2").code == 0
+    page, plain = left["decisions.html"].decode(), left["decisions.md"].decode()
+    sections = page.count("<section")
+    assert sections == plain.count("\n## ") == page.count("<picture>")
+    assert "default-src 'none'" in page
+    assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
+    assert "http" not in re.sub(r"http-equiv|base64,[\w+/=]+", "", page)
+    for name in re.findall(r"!\[.*?\]\((.*?)\)", plain):
+        assert left[name].startswith(b"<?xml")
+    assert "The chapter's argument, on 100 images" in plain
+
+
+def test_a_tune_that_is_stopped_goes_on_and_decides_the_same(bench: Bench) -> None:
+    arguments = ("tune", "tiny.yaml", "--only", "eta,lambda", "--json")
+    with bench.start(*arguments) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "λ = 1," in line:
+                process.send_signal(signal.SIGTERM)
+                break
+        err = process.stderr.read()
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    assert err.endswith("stopped; what is committed is safe; the same command goes on from there\n")
+    assert not (bench.folder / "tiny-tuned").exists()
+    halfway = trials(bench)
+    resumed = decisions(bench(*arguments))
+    assert halfway < trials(bench)
+    other = decisions(bench(*arguments, "--runs", "others"))
+    assert resumed == other
+    assert resumed["decisions"][1]["chose"] == {
+        "learning_rate": resumed["decisions"][1]["chose"]["learning_rate"]
+    }
+
+
+def test_times_are_of_one_sitting_and_trials_of_an_earlier_one_are_measured_again(
+    bench: Bench,
+) -> None:
+    only = ("tune", "tiny.yaml", "--only", "batch-size", "-q", "--json")
+    first = decisions(bench(*only))
+    runs = trials(bench)
+    kept = json.loads((bench.folder / "tiny-tuned" / "times.json").read_text())
+    assert decisions(bench(*only)) == first
+    assert json.loads((bench.folder / "tiny-tuned" / "times.json").read_text()) == kept
+    (bench.folder / "tiny-tuned" / "times.json").unlink()
+    decisions(bench(*only))
+    again = json.loads((bench.folder / "tiny-tuned" / "times.json").read_text())
+    assert trials(bench) == runs
+    assert again["seconds"].keys() == kept["seconds"].keys()
+    assert all(again["seconds"][name] != kept["seconds"][name] for name in kept["seconds"])
+    assert all(len(again["seconds"][name]) == 20 for name in kept["seconds"])
+    assert set(kept["seconds"]) < runs
+
+
+def test_damaged_times_are_measured_again(bench: Bench) -> None:
+    (bench.folder / "tiny-tuned").mkdir()
+    (bench.folder / "tiny-tuned" / "times.json").write_text('{"seconds": 3}')
+    only = ("tune", "tiny.yaml", "--only", "batch-size", "-q")
+    assert bench(*only).code == 0
+    assert json.loads((bench.folder / "tiny-tuned" / "times.json").read_text())["seconds"]
+
+
+def test_a_budget_ends_it_with_what_is_known(bench: Bench) -> None:
+    found = decisions(bench("tune", "tiny.yaml", "--budget", "100", "-q", "--json"))
+    assert found["epochs"] <= 100
+    assert found["unfinished"][0].startswith(("2:", "3:"))
+    assert "The budget did not suffice for stage" in (
+        bench.folder / "tiny-tuned" / "decisions.md"
+    ).read_text("utf-8")
+    load.read(bench.folder / "tiny-tuned" / "tuned.yaml")
+    (bench.folder / "tiny-tuned" / "decision-9-final.svg").write_bytes(b"an earlier tuning's")
+    (bench.folder / "tiny-tuned" / "mine.svg").write_bytes(b"mine")
+    more = decisions(bench("tune", "tiny.yaml", "--only", "eta", "--budget", "60m", "-q", "--json"))
+    drawn = {path.name for path in (bench.folder / "tiny-tuned").glob("*.svg")}
+    assert drawn == {"decision-1-chance.svg", "decision-2-eta.svg", "mine.svg"}
+    assert more["unfinished"] == []
+    assert more["decisions"][0] == found["decisions"][0]
+
+
+@pytest.mark.parametrize("budget", ["0", "m", "-1", "10h", "ten", "0m"])
+def test_what_is_no_budget(bench: Bench, budget: str) -> None:
+    code, out, err = bench("tune", "tiny.yaml", f"--budget={budget}")
+    assert (code, out) == (2, "")
+    assert "is no budget; 200 is 200 epochs, 10m is ten minutes" in err
+
+
+def test_what_is_no_part(bench: Bench) -> None:
+    code, out, err = bench("tune", "tiny.yaml", "--only", "eta,momentum")
+    assert (code, out) == (2, "")
+    assert "'momentum' is none of eta, lambda, batch-size, final" in err
+
+
+def test_explain_trains_nothing(bench: Bench) -> None:
+    code, out, err = bench("tune", "tiny.yaml", "--explain")
+    assert (code, err) == (0, "")
+    assert [line[:2] for line in out.splitlines()[1:]] == ["1:", "2:", "3:", "4:", "5:"] + 3 * [
+        "6:"
+    ]
+    assert not (bench.folder / "runs").exists()
+    assert not (bench.folder / "tiny-tuned").exists()
+    stages = json.loads(bench("tune", "tiny.yaml", "--explain", "--json", "--only", "eta").out)
+    assert [stage["stage"][0] for stage in stages] == ["1", "2"]
+    assert all(stage["trials_least"] <= stage["trials_most"] for stage in stages)
+
+
+def test_a_name_that_is_markup_is_text(bench: Bench) -> None:
+    name = bench.config("<b>&.yaml")
+    out = bench("tune", name, "--only", "eta", "-q", "--out", "o", "--set", "hidden=[]")
+    assert out.code == 2  # no run may be called so
+    (bench.folder / "sub <i>").mkdir()
+    (bench.folder / "sub <i>" / "c.yaml").write_bytes((bench.folder / "tiny.yaml").read_bytes())
+    assert bench("tune", "sub <i>/c.yaml", "--only", "eta", "-q", "--out", "o").code == 0
+    page = (bench.folder / "o" / "decisions.html").read_text("utf-8")
+    assert "sub &lt;i&gt;/c.yaml" in page
+    assert "<i>" not in page
+    assert r"sub \<i\>/c.yaml" in (bench.folder / "o" / "decisions.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("wrong", ["learning_rate=1e-6", "learning_rate=1e6", "lambda=1e5"])
+def test_a_wrong_start_does_not_matter(bench: Bench, wrong: str) -> None:
+    arguments = ("tune", "tiny.yaml", "--only", "eta,lambda", "-q", "--json")
+    found = decisions(bench(*arguments, "--set", wrong))
+    chance = found["decisions"][0]
+    if wrong != "learning_rate=1e6":  # saturated neurons can be right here and there
+        assert chance["alternatives"][0]["better"] == "no"
+    assert 1e-3 < found["decisions"][-1]["chose"]["learning_rate"] < 100
+    assert found["decisions"][2]["chose"]["lambda"] <= 100
+
+
+def pairs(bench: Bench, name: str, labels: list[int], seen: list[int]) -> str:
+    rng = np.random.default_rng(0)
+    arrays: dict[str, Any] = {
+        "x_train": rng.integers(0, 255, (len(labels), 6), dtype=np.uint8),
+        "y_train": np.array(labels),
+        "x_validation": rng.integers(0, 255, (len(seen), 6), dtype=np.uint8),
+        "y_validation": np.array(seen),
+    }
+    np.savez(bench.folder / f"{name}.npz", **arrays)
+    return bench.config(f"{name}.yaml", data={"name": "npz", "file": f"{name}.npz"})
+
+
+def test_one_image_of_each_class_is_too_few(bench: Bench) -> None:
+    name = pairs(bench, "one", [0, 1, 2], list(range(3)) * 40)
+    code, out, err = bench("tune", name, "-q")
+    assert (code, out) == (1, "")
+    assert err.startswith("nothing better than chance (33.3 %) was found, so there is nothing to")
+    assert "several training examples of each class" in err
+    assert err.count("\n") == 1
+
+
+def test_labels_that_say_nothing_end_with_a_sentence(bench: Bench) -> None:
+    rng = np.random.default_rng(1)
+    labels, seen = (rng.integers(0, 3, count).tolist() for count in (100, 200))
+    code, out, err = bench("tune", pairs(bench, "random", labels, seen), "-q")
+    assert (code, out) == (1, "")
+    assert "do labels belong to the examples" in err
+
+
+def test_constant_labels_are_one_class(bench: Bench) -> None:
+    for command in ("tune", "find-rate"):
+        code, out, err = bench(command, pairs(bench, "constant", [0] * 20, [0] * 9), "-q")
+        assert (code, out) == (2, "")
+        assert err == "constant.npz: y_train: one class only, nothing to tell apart\n"
+        code, out, err = bench(command, "tiny.yaml", "--set", "data.classes=[1]")
+        assert (code, out) == (2, "")
+        assert "must name at least 2 classes, got 1" in err
+
+
+def test_a_line_search_has_no_rate_to_tune(bench: Bench) -> None:
+    name = bench.config("l.yaml", optimizer="l-bfgs", batch_size="all", dtype="float64")
+    code, _, err = bench("tune", name)
+    assert code == 2
+    assert err.startswith("optimizer l-bfgs chooses its step by a line search")
+
+
+@pytest.mark.slow
+def test_on_mnist_with_30_hidden_neurons_the_rate_is_the_book_s(bench: Bench) -> None:
+    (bench.folder / "m.yaml").write_text("hidden: [30]\n")
+    found = decisions(bench("tune", "m.yaml", "-q", "--json"))
+    assert found["unfinished"] == []
+    config = load.read(bench.folder / "m-tuned" / "tuned.yaml")
+    assert config.learning_rate is not None
+    assert 0.1 <= config.learning_rate <= 0.5

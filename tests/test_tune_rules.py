@@ -1,0 +1,254 @@
+"""The rules by which tune decides, on made-up results whose answer is known."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from nnexp.config import load
+from nnexp.config.model import Config, PerExample
+from nnexp.datasets.dataset import Dataset, Split
+from nnexp.datasets.expansion import Shift
+from nnexp.datasets.sources import Mnist
+from nnexp.errors import UsageError
+from nnexp.optim.schedules import HalveOnPlateau
+from nnexp.training.stopping import Cost
+from nnexp.tune import batches, choice, final, ladder, quick, tuned
+from nnexp.tune.batches import Timed
+from nnexp.tune.decision import Decision
+from nnexp.tune.ladder import Rung
+
+if TYPE_CHECKING:
+    from nnexp.tune.choice import Scores
+
+ENDS = (1e-4, 1e4)
+N = 1000
+"""Validation images: two standard errors of a difference are 3 points at 87 %, 2.7 at 90 %."""
+
+
+def walked(accuracy: dict[float, float]) -> list[float]:
+    """Return the λ that the search tries, where accuracies are known."""
+    scores: dict[float, dict[int, float]] = {}
+    while (strength := choice.walk(scores, 1.0, N, ENDS)) is not None:
+        scores[strength] = {0: accuracy.get(strength, 0.1)}
+    return list(scores)
+
+
+def test_lambda_is_looked_for_by_decades_in_both_directions() -> None:
+    found = walked({1.0: 0.87, 10.0: 0.80, 0.1: 0.89, 0.01: 0.88})
+    assert found == [1.0, 10.0, 0.1, 0.01]
+
+
+def test_lambda_goes_up_while_that_is_not_worse_beyond_the_noise() -> None:
+    found = walked({1.0: 0.87, 10.0: 0.86, 100.0: 0.90, 1000.0: 0.5, 0.1: 0.85})
+    assert found == [1.0, 10.0, 100.0, 1000.0, 0.1]
+
+
+def test_lambda_s_search_ends_where_nothing_changes() -> None:
+    assert walked(dict.fromkeys([1.0, 0.1, 0.01], 0.9)) == [1.0, 10.0, 0.1]
+    assert walked({10.0**power: 0.9 for power in range(-9, 9)})[-2:] == [10000.0, 0.1]
+
+
+def test_a_clear_difference_needs_no_second_seed() -> None:
+    scores: Scores = {0.1: {0: 0.80}, 1.0: {0: 0.87}, 10.0: {0: 0.83}}
+    assert choice.wanted(scores, sorted(scores), N) == []
+    assert choice.chosen(scores, sorted(scores), N) == 1.0
+
+
+def test_seeds_are_added_where_a_smaller_one_is_too_close_and_only_there() -> None:
+    scores: Scores = {0.01: {0: 0.80}, 0.1: {0: 0.865}, 1.0: {0: 0.87}, 10.0: {0: 0.869}}
+    assert choice.wanted(scores, sorted(scores), N) == [(1.0, 1), (0.1, 1)]
+    more: Scores = {**scores, 0.1: {0: 0.865, 1: 0.866}, 1.0: {0: 0.87, 1: 0.871}}
+    assert choice.wanted(more, sorted(more), N) == [(1.0, 2), (0.1, 2)]
+
+
+def test_a_difference_that_all_seeds_show_decides() -> None:
+    scores: Scores = {
+        0.1: {0: 0.860, 1: 0.862, 2: 0.861},
+        1.0: {0: 0.870, 1: 0.873, 2: 0.871},
+    }
+    assert choice.standings(scores, N)[0.1].standing == "worse"
+    assert choice.wanted(scores, sorted(scores), N) == []
+    assert choice.chosen(scores, sorted(scores), N) == 1.0
+
+
+def test_a_tie_inside_the_noise_goes_to_the_smaller() -> None:
+    scores: Scores = {
+        0.1: {0: 0.868, 1: 0.872, 2: 0.861, 3: 0.874, 4: 0.866},
+        1.0: {0: 0.870, 1: 0.869, 2: 0.868, 3: 0.871, 4: 0.867},
+    }
+    assert choice.best(scores) == 1.0
+    assert choice.wanted(scores, sorted(scores), N) == []
+    found = choice.standings(scores, N)
+    assert (found[1.0].standing, found[0.1].standing) == ("best", "tie")
+    assert choice.chosen(scores, sorted(scores), N) == 0.1
+
+
+def test_equal_results_are_a_tie_at_once() -> None:
+    same = {0: 0.9, 1: 0.91, 2: 0.92}
+    scores: Scores = {0.1: same, 1.0: same}
+    assert choice.best(scores) == 0.1
+    assert choice.chosen(scores, [1.0, 0.1], N) == 1.0  # what is preferred is the caller's
+
+
+def test_the_noise_is_two_standard_errors_of_a_difference() -> None:
+    assert choice.noise(0.9, 1000) == pytest.approx(2 * math.sqrt(2 * 0.9 * 0.1 / 1000))
+    assert choice.noise(1.0, 100) > 0
+    assert choice.noise(0.0, 1) > 0
+
+
+def test_finer_candidates_are_those_that_were_not_tried() -> None:
+    assert choice.between([0.1, 1.0, 10.0], 1.0) == [0.2, 0.5, 2.0, 5.0]
+    assert choice.between([0.2, 1.0], 1.0) == [0.5, 2.0, 5.0]
+
+
+def curve(size: int, epoch: float, accuracies: list[float]) -> Timed:
+    seconds = tuple(epoch * (place + 1) for place in range(len(accuracies)))
+    return Timed(size, 0.1 * size, seconds, tuple(accuracies))
+
+
+SLOW = curve(1, 1.0, [0.80, 0.90, 0.90])
+MIDDLE = curve(10, 0.2, [0.70, 0.80, 0.90])
+FAST = curve(100, 0.1, [0.30, 0.40, 0.50])
+BROKEN = Timed(1000, 100.0, (), ())
+
+
+def test_the_fastest_to_a_level_that_all_reach_who_come_near_it() -> None:
+    timed = [SLOW, MIDDLE, FAST, BROKEN]
+    assert batches.level(timed) == 0.90  # 0.50 does not set it
+    assert batches.fastest(timed, own=1) is MIDDLE  # after 0.6 s, not 2
+    assert FAST.reaches(0.9) is None
+    assert MIDDLE.reaches(0.75) == pytest.approx(0.4)
+
+
+def test_the_level_is_what_the_slowest_learner_gets_to() -> None:
+    assert batches.level([SLOW, curve(10, 0.1, [0.6, 0.895])]) == 0.895
+
+
+def test_the_config_s_own_size_stays_where_clocks_hardly_tell() -> None:
+    other = curve(20, 0.19, [0.70, 0.80, 0.90])
+    assert batches.fastest([MIDDLE, other], own=10) is MIDDLE
+    assert batches.fastest([MIDDLE, other], own=20) is other
+    assert batches.fastest([MIDDLE, curve(20, 0.15, [0.7, 0.8, 0.9])], own=10).size == 20
+
+
+@pytest.mark.parametrize(
+    ("own", "examples", "expected"),
+    [
+        (10, 1000, [1, 5, 10, 20, 50, 100]),
+        (32, 100, [1, 5, 10, 20, 32, 50]),
+        (10, 4, [1, 10]),
+        (10, 1, [1, 10]),
+    ],
+)
+def test_sizes_leave_an_epoch_two_steps(own: int, examples: int, expected: list[int]) -> None:
+    assert batches.sizes(own, examples) == expected
+
+
+def test_the_smallest_patience_that_loses_nothing() -> None:
+    assert final.lenient({10: (20, 0.96), 20: (45, 0.9605), 30: (70, 0.9607)}, 10_000) == 10
+    assert final.lenient({10: (20, 0.95), 20: (45, 0.9605), 30: (70, 0.9607)}, 10_000) == 20
+    assert final.lenient({10: (20, 0.95), 20: (45, 0.955), 30: (70, 0.9607)}, 10_000) == 30
+    assert final.lenient({10: (20, 1.0), 20: (30, 1.0), 30: (40, 1.0)}, 10) == 10
+
+
+def around(limit: float, before: float = 1.0) -> tuple[list[float], float | None]:
+    """Return what is tried around a threshold that is now another one, and what is found."""
+    grid = [factor * before for factor in ladder.AROUND]
+    rungs: list[Rung] = []
+    while (rate := ladder.climb(grid, ladder.BELOW, rungs)) is not None:
+        rungs.append(Rung(rate, [2.0, 1.0, 0.5] if rate <= limit else [2.0, 1.0, 2.0]))
+    return [rung.learning_rate for rung in rungs], ladder.threshold(rungs)
+
+
+def test_around_a_threshold_it_is_found_again() -> None:
+    assert around(1.0) == ([0.2, 0.5, 1.0, 2.0], 1.0)
+    assert around(0.3) == ([0.2, 0.5], 0.2)
+    assert around(0.07) == ([0.2, 0.1, 0.05], 0.05)
+    assert around(9.0) == ([0.2, 0.5, 1.0, 2.0, 5.0], 5.0)
+    assert around(0.01)[1] is None
+
+
+def dataset(train: list[int], validation: list[int] | None) -> Dataset:
+    def split(labels: list[int]) -> Split:
+        return Split(np.zeros((len(labels), 4), np.uint8), np.array(labels))
+
+    seen = None if validation is None else split(validation)
+    return Dataset(split(train), seen, None, max(train) + 1, 255.0, {})
+
+
+def test_the_quick_problem_keeps_lambda_per_image() -> None:
+    whole = dataset(list(range(10)) * 5000, list(range(10)) * 1000)
+    config = Config(hidden=(100, 50), lambda_=5.0, patience=10, schedule=HalveOnPlateau(patience=5))
+    small = quick.quick(config, whole, 50_000)
+    assert (small.data.train, small.data.validation) == (1000, 1000)
+    assert small.hidden == (30,)
+    assert small.lambda_ == 0.1
+    assert small.patience is None
+    assert quick.quick(Config(lambda_=PerExample(1e-4), hidden=()), whole, 50_000).lambda_ == 0.1
+    assert quick.quick(Config(hidden=()), whole, 50_000).hidden == ()
+
+
+def test_a_small_problem_is_as_quick_as_it_can_be() -> None:
+    small = quick.quick(Config(lambda_=3.0), dataset([0, 1, 2] * 20, [0, 1, 2]), 60)
+    assert (small.data.train, small.data.validation, small.lambda_) == (60, 3, 3.0)
+
+
+def test_two_classes_are_the_first_that_there_are() -> None:
+    whole = dataset([3, 3, 5, 7, 5], [3, 5, 7])
+    two = quick.two_classes(quick.quick(Config(), whole, 5), whole)
+    assert two is not None
+    assert two.data.classes == (3, 5)
+    assert (two.data.train, two.data.validation, two.hidden) == (4, 2, ())
+    chosen = Config(data=Mnist(classes=(8, 9, 2)))
+    whole = dataset([0, 1, 2], [0, 1, 2])
+    two = quick.two_classes(quick.quick(chosen, whole, 3), whole)
+    assert two is not None
+    assert two.data.classes == (8, 9)
+    assert quick.two_classes(quick.quick(Config(), whole, 5), dataset([0, 1, 2], [2])) is None
+
+
+def test_without_validation_data_there_is_nothing_to_choose_by() -> None:
+    with pytest.raises(UsageError, match="find-rate chooses a learning rate by the training cost"):
+        quick.quick(Config(), dataset([0, 1], None), 2)
+
+
+def test_lambda_is_scaled_by_all_images_that_are_trained_on() -> None:
+    shifted = Config(lambda_=5.0, data=Mnist(expand=Shift()))
+    small = quick.quick(shifted, dataset(list(range(10)) * 200, [0, 1]), 10_000)
+    assert (small.data.train, small.data.expand, small.lambda_) == (1000, None, 0.5)
+
+
+@pytest.mark.parametrize("patience", [20, None])
+def test_a_tuned_config_can_be_trained_whatever_ended_it_before(patience: int | None) -> None:
+    for config in (
+        Config(),
+        Config(schedule=HalveOnPlateau(), patience=None),
+        Config(monitor=("train",), patience=None),
+        Config(monitor=("norms",), patience=None, stopping=Cost()),
+    ):
+        load.check(final.ended(config, patience, 100))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["data.expand=shift", "hidden=[]"],
+        ["data.train=1000", "lambda.per_example=1e-4", "monitor=[validation]"],
+        ["optimizer.name=momentum", "optimizer.mu=0.5", "schedule.name=halve-on-plateau"],
+    ],
+)
+def test_a_tuned_config_reads_back_as_what_it_is(settings: list[str]) -> None:
+    original = load.parse("{}", "config", settings)
+    config = replace(original, learning_rate=0.125, batch_size=20)
+    chose = (("learning_rate", 0.125),)
+    decision = Decision(2, "eta", "η", "η = 0.125: so\nit is.", "", (), (), chose=chose)
+    text = tuned.to_yaml(config, original, [decision], "a\nb.yaml")
+    assert load.parse(text, "tuned") == config
+    assert "# Stage 2: η = 0.125: so it is.\nlearning_rate: 0.125\n" in text
+    assert r"from a\nb.yaml;" in text
