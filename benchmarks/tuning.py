@@ -3,7 +3,8 @@
     python -m benchmarks.tuning --runs tuning-runs
     python -m benchmarks.tuning --runs tuning-runs --problems fashion --fashion DIR
 
-Each problem is tuned with seed 0; then the tuned config and the hand-tuned one are trained with
+Each problem is tuned with seed 0; Optuna's TPE, over the same keys, then gets as many training
+examples as tune's trials saw. The tuned config, the hand-tuned one and TPE's best are trained with
 seeds 0 to 4 and compared by test accuracy at the best epoch. It can be stopped and started again
 at any time. Fashion-MNIST is Debian's package dataset-fashion-mnist.
 """
@@ -20,9 +21,10 @@ import msgspec
 
 from nnexp import experiment
 from nnexp.analysis.verdicts import ACCURACY, between, judge
-from nnexp.config import load
+from nnexp.config import dump, load
 from nnexp.config.model import Config
 from nnexp.report.tables import as_markdown
+from nnexp.search import definition, searching
 from nnexp.tune import outputs, protocol
 from nnexp.tune.trials import Trials
 
@@ -30,6 +32,14 @@ SEEDS = range(5)
 FASHION = "/usr/share/datasets/fashion-mnist"
 BOOK = ("hidden=[30]", "learning_rate=0.1", "lambda=5", "epochs=30")
 """The chapter's own choice for 30 hidden neurons: 96.50 % of the validation images."""
+SPACE = (
+    "learning_rate=log-uniform(0.001, 10)",
+    "lambda=log-uniform(0.001, 100)",
+    "batch_size=[5, 10, 20, 50, 100]",
+)
+"""What TPE searches: the keys that tune decides, around the hand-tuned config."""
+MOST = 1000
+"""Trials of TPE; its budget of examples ends it sooner."""
 SMALL = ("data.train=1000", "learning_rate=0.5", "lambda=0.1", "epochs=400", "patience=null")
 """The chapter's own choice for 1,000 images, but for the initialization."""
 
@@ -54,8 +64,8 @@ def main() -> None:
     for name in given.problems:
         hand = load.parse("{}", name, problems(given.fashion)[name])
         rows.append(row(name, hand, given.runs / name))
-    header = ["problem", "tuned to", "hand-tuned", "tuned", "tuned beside it"]
-    print(as_markdown([*header, "images seen"], rows))
+    header = ["problem", "tuned to", "TPE's best", "hand-tuned", "tuned", "TPE"]
+    print(as_markdown([*header, "tuned beside hand-tuned", "beside TPE", "images seen"], rows))
 
 
 def row(name: str, hand: Config, runs: Path) -> list[str]:
@@ -70,14 +80,42 @@ def row(name: str, hand: Config, runs: Path) -> list[str]:
         for trial in trials.taken.values()
     )
     _tell(f"{name}: tuned after {time.monotonic() - began:.0f} s; {trials.trained} trials trained")
+    best = suggested(hand, runs, seen)
     ours, theirs = scores(found.config, runs, "tuned"), scores(hand, runs, "hand")
-    verdict = judge({"tuned": between(theirs, ours, ACCURACY)}, ACCURACY, "hand-tuned")["tuned"]
-    config = found.config
-    chosen = (
-        f"η {config.learning_rate:g}, λ {config.lambda_:g}, batch {config.batch_size}, "
+    others = scores(best, runs, "tpe")
+    words = [
+        judge({"tuned": between(baseline, ours, ACCURACY)}, ACCURACY, label)["tuned"].words
+        for label, baseline in (("hand-tuned", theirs), ("TPE", others))
+    ]
+    shown = map(_shown, (theirs, ours, others))
+    return [name, _chosen(found.config), _chosen(best), *shown, *words, f"{seen:,}"]
+
+
+def suggested(hand: Config, runs: Path, examples: int) -> Config:
+    """Return the best of what TPE asks for until its trials have seen so many examples."""
+    path = runs / "hand.yaml"
+    path.write_text(dump.to_yaml(hand), encoding="utf-8")
+    asked = definition.define(
+        str(path),
+        SPACE,
+        ["patience=10"],
+        method="tpe",
+        trials=MOST,
+        examples=examples,
+        has_baseline=False,
+    )
+    found = searching.search(asked, runs / "tpe")
+    if found.best is None:
+        raise ValueError("every trial of TPE diverged")
+    _tell(f"TPE: {len(found.outcomes)} trials saw {found.examples:,} examples")
+    return found.best.trial.configs[0]
+
+
+def _chosen(config: Config) -> str:
+    return (
+        f"η {config.learning_rate:.2g}, λ {config.lambda_:.2g}, batch {config.batch_size}, "
         f"{config.schedule.__struct_config__.tag}, patience {config.patience}"
     )
-    return [name, chosen, _shown(theirs), _shown(ours), verdict.words, f"{seen:,}"]
 
 
 def scores(config: Config, runs: Path, stem: str) -> dict[int, float]:
