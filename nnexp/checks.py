@@ -8,6 +8,9 @@ NAME_LENGTH = 100
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME_LENGTH - 1}}}", re.ASCII)
 
 
+MOST_CLASSES = 10_000
+"""A class is an output neuron: more than this is a misread column, not a classifier."""
+
 MOST_SEEDS = 100_000
 _SEEDS = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
 
@@ -35,6 +38,20 @@ def seeds(text: str) -> list[int]:
 def is_run_name(name: str) -> bool:
     """Return whether a run may be called so: letters, digits, ``._-``, at most 100."""
     return NAME.fullmatch(name) is not None
+
+
+_SEEDED = re.compile(r"(.+)-s\d{1,18}", re.ASCII)
+
+
+def without_seed(name: str) -> str:
+    """Return what a run's name has in common with those of its config's other seeds."""
+    match = _SEEDED.fullmatch(name)
+    return match[1] if match else name
+
+
+def stem(name: str, seed: int | None) -> str:
+    """Return a run's name without ``-s`` and its own seed: what it shares with other seeds'."""
+    return name.removesuffix(f"-s{seed}")
 
 
 LONGEST = 1000

@@ -34,6 +34,7 @@ from nnexp.errors import (
     NewerError,
 )
 from nnexp.recording import Event, Recording, Warned, describe
+from nnexp.store import predictions
 from nnexp.store import run as store
 from nnexp.store import writer as writers
 from nnexp.store.records import DataRecord, RunRecord, Versions
@@ -199,7 +200,7 @@ def is_done(config: Config, run: Run) -> bool:
             f"{run.path}: is a run of another config (it differs in {different}); "
             "choose another name with --name"
         )
-    _ = run.result and run.history()  # what is done and damaged is not done
+    _ = run.result and (run.history(), predictions.read(run))  # done and damaged is not done
     if run.result is not None and run.result.fault is not None:
         raise DivergedError(describe(run, run.result.fault))
     return run.result is not None

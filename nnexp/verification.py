@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from nnexp.config import encoding
 from nnexp.config import load as load_config
 from nnexp.config.model import Config
 from nnexp.datasets.loading import load
@@ -61,8 +62,11 @@ def task(recorded: Run) -> Task:
 def _check_copy(recorded: Run) -> None:
     """Refuse a run whose config.yaml would train something else."""
     path = recorded.path / CONFIG
+    content = disk.read(path, encoding.MAX_BYTES)
+    if content is None:
+        raise CorruptError(f"{path}: is missing")
     try:
-        same = load_config.read(path) == recorded.config
+        same = load_config.parse(content, str(path)) == recorded.config
     except ConfigError as error:
         raise CorruptError(f"{path}: is damaged: {error.problems[0]}") from error
     if not same:
@@ -75,11 +79,15 @@ def first_difference(recorded: Run, obtained: Run) -> Difference | None:
     Rows are compared number by number, then the files that follow from training byte by byte.
     Those of a run that changed its arithmetic on the way record that, and cannot be the same.
     """
-    for old, new in zip(recorded.history(), obtained.history(), strict=False):
+    rows, again = recorded.history(), obtained.history()
+    for old, new in zip(rows, again, strict=False):
         before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
         for quantity in [each for each in before | after if each != "numerics"]:
             if before.get(quantity) != after.get(quantity):
                 return Difference(old.epoch, quantity, before.get(quantity), after.get(quantity))
+    if len(rows) != len(again):  # one diverged, or stopped sooner
+        first = max(rows, again, key=len)[min(len(rows), len(again))]
+        return Difference(first.epoch, "the number of evaluated epochs", len(rows), len(again))
     for name in _files(recorded) if len(recorded.numerics()) == 1 else []:
         kept, made = (disk.read(run.path / name, sys.maxsize) for run in (recorded, obtained))
         if kept != made:

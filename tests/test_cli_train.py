@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -437,38 +436,3 @@ def test_no_color_is_respected(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--name", "n")
     assert bench.on_a_terminal("runs").startswith("\x1b[1mrun ")
     assert "\x1b" not in bench.on_a_terminal("runs", NO_COLOR="1")
-
-
-class Vanishing:
-    """A terminal that answers a number of calls and is gone from then on."""
-
-    encoding = "utf-8"
-
-    def __init__(self, calls: int) -> None:
-        self.calls = calls
-
-    def answer(self, *_: object) -> os.terminal_size:
-        self.calls -= 1
-        if self.calls < 0:
-            raise OSError(errno.EIO, "Input/output error")
-        return os.terminal_size((80, 24))
-
-    write = flush = answer
-
-    def isatty(self) -> bool:
-        return self.calls > 0
-
-    def fileno(self) -> int:
-        return 2
-
-
-@pytest.mark.parametrize("calls", range(12))
-def test_a_terminal_may_vanish_before_any_call(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, calls: int
-) -> None:
-    terminal = Vanishing(calls)
-    monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(os, "get_terminal_size", terminal.answer)
-    done = bench("train", "tiny.yaml", "--name", "n")
-    assert (done.code, done.out) == (0, "runs/n\n")
-    assert terminal.calls < 0

@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import binomtest
 
 from nnexp.analysis.metrics import METRICS
+from nnexp.report import tables
 from nnexp.store.lock import Lock
 from nnexp.store.records import RunRecord
 from nnexp.store.sealed import seal, unseal
@@ -212,16 +213,28 @@ def test_no_common_seeds_are_compared_by_welch(bench: Bench) -> None:
 
 def test_noise_is_called_noise_and_how_many_seeds_would_tell(many: Bench) -> None:
     said = verdict(many, "runs/a", "runs/c")
-    assert "~ inside the noise: +0.00 ± 1.24; " in said
+    assert "~ inside the noise: +0.00 ± 1.24 points; " in said
     assert said.endswith("seeds would tell a difference of that size")
 
 
 def test_several_are_corrected_by_holm(many: Bench) -> None:
     out = many("compare", "runs/a", "runs/b", "runs/c").out
     assert "B is better: +2.00 ± 0.88 points (5 seeds, p = 0.006 after Holm)" in out
-    assert "C: ~ inside the noise: +0.00 ± 1.24 (5 seeds, p = 1.000 after Holm)" in out
+    assert "C: ~ inside the noise: +0.00 ± 1.24 points (5 seeds, p = 1.000 after Holm)" in out
     row = next(line for line in out.splitlines() if line.startswith("best validation"))
     assert " ".join(row.split()[3:]) == "90.80 ± 0.84 92.80 ± 1.10 + 90.80 ± 0.84 ~"
+
+
+def test_what_was_not_tested_has_no_mark_beside_several(many: Bench) -> None:
+    out = many("compare", "runs/a-s0", "runs/b-s0", "runs/c-s0").out
+    row = next(line for line in out.splitlines() if line.startswith("best validation"))
+    assert row.split()[3:] == ["90.00", "91.00", "91.00"]
+
+
+def test_what_is_identical_has_its_mark_beside_several(many: Bench) -> None:
+    out = many("compare", "runs/a", "runs/b", "runs/c").out
+    row = next(line for line in out.splitlines() if line.startswith("last validation cost"))
+    assert " ".join(row.split()[3:]) == "1.0000 ± 0.0000 1.0000 ± 0.0000 = 1.0000 ± 0.0000 ="
 
 
 def test_a_level_that_not_all_reach_has_no_verdict(many: Bench) -> None:
@@ -261,6 +274,24 @@ def test_the_commands_that_train_more_seeds_do(bench: Bench) -> None:
     for command in commands:
         assert bench(*command, "-q").code == 0
     assert "(5 seeds" in bench("compare", *(run.removesuffix("-s0") for run in runs)).out
+
+
+def test_more_seeds_are_named_as_those_that_there_are(bench: Bench) -> None:
+    """A name may itself end like a seed's, and runs of one config need not share one."""
+    seeds(bench, "a-s0", ending(0.90, 0.91))
+    seeds(bench, "x", {0: [(1.0, 0.91)]}, "learning_rate=1")
+    seeds(bench, "y", {1: [(1.0, 0.93)]}, "learning_rate=1")
+    out = bench("compare", "runs/a-s0", "runs/x-s0", "runs/y-s1").out
+    lines = [line for line in out.splitlines() if line.startswith("  nnexp train")]
+    assert [line.split()[4] for line in lines] == ["a-s0", "x"]
+
+
+def test_no_seeds_are_advised_where_no_number_would_do(bench: Bench) -> None:
+    seeds(bench, "a", ending(0.9000, 0.9000))
+    seeds(bench, "b", ending(0.9500, 0.8501), "learning_rate=1")
+    out = bench("compare", "runs/a", "runs/b").out
+    assert "more than 10,000 would do" in out
+    assert "train more seeds" not in out
 
 
 def test_seconds_are_shown_where_every_epoch_has_its_time(bench: Bench) -> None:
@@ -312,6 +343,8 @@ def test_other_data_is_said(bench: Bench) -> None:
         ("B.validation_accuracy >= A.validation_accuracy", 0),
         ("B.validation_accuracy - A.validation_accuracy > 0.0199", 0),
         ("B.validation_accuracy>A.validation_accuracy+0.0201", 7),
+        ("B.validation_accuracy - A.validation_accuracy > 1.99%", 0),
+        ("B.validation_accuracy - A.validation_accuracy > 2.01 %", 7),
         ("2*A.epochs == 2", 0),
         ("A.epochs_to_90 + 1 <= -1 + 3e0", 0),
         ("A.epochs_to_97.5 >= 0", 7),  # nobody reached it
@@ -323,6 +356,11 @@ def test_a_claim_holds_or_exits_7(many: Bench, claim: str, code: int) -> None:
     assert said.code == code
     assert (claim in said.err) == (code == 7)
     assert said.out.endswith(f"{PAIRED}\n")
+
+
+def test_a_claim_on_what_nobody_has_says_so(many: Bench) -> None:
+    said = many("compare", "runs/a", "runs/b", "--check", "A.epochs_to_97.5 < 3")
+    assert said.err == "does not hold: A.epochs_to_97.5 < 3 (no value against 3)\n"
 
 
 @pytest.mark.parametrize(
@@ -338,6 +376,9 @@ def test_a_claim_holds_or_exits_7(many: Bench, claim: str, code: int) -> None:
         ("> 0", "a side of it is empty"),
         ("1 * > 0", "is not understood"),
         ("2 A.epochs > 0", "is not understood"),
+        ("2% A.epochs > 0", "is not understood"),
+        ("A.epochs% > 0", "'%' is not understood"),
+        ("B.best_validation_accuracy > 0", "did you mean 'validation_accuracy'?"),
     ],
 )
 def test_a_claim_that_is_none_exits_2_before_anything_is_said(
@@ -364,15 +405,19 @@ def test_csv_has_a_row_for_each_experiment_and_metric(many: Bench) -> None:
 
 def test_markdown_has_the_tables(many: Bench) -> None:
     out = many("compare", "runs/a", "runs/b", "--markdown").out
+    assert out.startswith("|  | run | seeds | status |\n| --- | --- | --- | --- |\n| A | runs/a |")
     assert "| config | A | B |\n| --- | ---: | ---: |\n| learning\\_rate | 0.5 | 1.0 |\n" in out
     assert (
         "| best validation accuracy | 90.80 ± 0.84 | 92.80 ± 1.10 | +2.00 ± 0.88 | better |" in out
     )
+    assert tables.escaped("~&lt;b>`\x1b") == "\\~\\&lt;b\\>\\`\\\\x1b"
 
 
 def test_one_form_at_a_time(many: Bench) -> None:
-    code, out, err = many("compare", "runs/a", "runs/b", "--csv", "--json")
-    assert (code, out, err) == (2, "", "--csv, --markdown and --json: choose one of them\n")
+    for forms in (("--csv", "--json"), ("--curves", "--markdown")):
+        code, out, err = many("compare", "runs/a", "runs/b", *forms)
+        told = "--csv, --markdown, --json and --curves: choose one of them\n"
+        assert (code, out, err) == (2, "", told)
 
 
 def test_curves_in_the_terminal_fit_into_80_columns(two: Bench) -> None:
@@ -463,6 +508,13 @@ def test_a_picture_that_cannot_be_is_all_that_is_said(
         (
             ("runs/a", "tiny.yaml"),
             "tiny.yaml: there is no such run, nor runs of this name with -s and a seed",
+        ),
+        (
+            ("b", "runs/a"),
+            (
+                "b: there is no such run, nor runs of this name with -s and a seed; "
+                "did you mean runs/b?"
+            ),
         ),
         (("runs/a", "runs/x*"), "runs/x*: no run's name fits"),
         (("runs/a", "runs/b", "./runs/a"), "runs/a: is named twice"),

@@ -209,6 +209,9 @@ def test_hostile_names_add_no_element(two: Bench) -> None:
     assert "<img src=x onerror=alert(2)>" in hostile.text()
     assert "svg onload=alert(3)>&lt;" in hostile.text()
     assert "\u202e" not in hostile.text()
+    commands = [text for name, text in hostile.texts if name == "pre" and "nnexp" in text]
+    assert all(line.startswith("nnexp ") for text in commands for line in text.split("\n"))
+    assert any("\\n/script" in text for text in commands)
 
 
 def test_markup_escapes_all_but_markup() -> None:

@@ -300,6 +300,9 @@ def test_conditions(four: Bench, condition: str, fitting: str) -> None:
         ("learing_rate<1", "unknown key 'learing_rate'; did you mean 'learning_rate'? (known: "),
         ("optimizer.nu=1", "unknown key 'optimizer.nu'; did you mean 'optimizer.mu'? (known: "),
         ("best_epoch=1", "unknown key 'best_epoch'; did you mean 'best-epoch'? (known: name, "),
+        ("test_accuracy>0", "unknown key 'test_accuracy'; did you mean 'test'? (known: name, "),
+        ("best_validation_accuracy>0", "did you mean 'validation'? (known: name, "),
+        ("validation_accuracy>0", "did you mean 'validation'? (known: name, "),
         ("config.test=1", "unknown key 'test'; did you mean "),
         ("learning_rate<fast", "'<' compares numbers, got 'fast' for learning_rate"),
         ("learning_rate<true", "'<' compares numbers, got true for learning_rate"),
@@ -324,6 +327,14 @@ def test_wrong_conditions(four: Bench, condition: str, told: str) -> None:
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("--where")
     assert told in err
+
+
+def test_a_pattern_is_a_name_with_the_seed_or_without(bench: Bench) -> None:
+    make("a-s0", validation=0.9)
+    make("a-s1", "seed=1", validation=0.9)
+    make("ab-s0", "lambda=1", validation=0.9)
+    for pattern, named in (("a", 2), ("runs/a", 2), ("a-s1", 1), ("?", 2), ("a*", 3), ("s1", 0)):
+        assert len(bench("runs", "--each", "--quiet", pattern).out.splitlines()) == named
 
 
 def test_a_key_is_known_where_no_run_has_it(bench: Bench) -> None:

@@ -84,6 +84,7 @@ def test_the_text_fits_in_80_columns_and_is_plain(bench: Bench, run: str) -> Non
     text = bench("show", run).out
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
+    assert all(line == line.rstrip() for line in text.splitlines())
 
 
 def test_the_matrix_and_the_accuracies_are_what_predictions_npz_says(
@@ -283,6 +284,10 @@ def test_what_is_damaged_is_left_out_and_told(bench: Bench, run: str, file: str,
     assert ("Training cost" in said.out) == (file != "metrics.jsonl")
     assert said.err.startswith(f"{run}/{file}: is ")
     assert json.loads(bench("show", run, "--json").out)["problems"] == [said.err.strip()]
+    config = f"{run}/config.yaml"
+    again = bench("train", config, "--name", "images", "--restart", "-q")
+    assert (again.code, bench("show", run).code) == (0, 0)
+    assert again.err.startswith(f"warning: {said.err.strip()}; it is now {run}.damaged-1")
 
 
 def test_no_run_at_all(bench: Bench) -> None:
@@ -430,3 +435,16 @@ def test_data_that_has_changed_since_is_no_ground_for_a_picture(bench: Bench, ru
 
 def test_a_picture_s_folder_that_is_missing_exits_74(bench: Bench, run: str) -> None:
     assert bench("show", run, "--images", "nowhere/wrong.png").code == 74
+
+
+def test_the_run_that_was_meant_is_named(bench: Bench) -> None:
+    for name, seeds in (("a", "2,10"), ("b", "0,1")):
+        bench("train", "tiny.yaml", "--name", name, "--seeds", seeds, "-q")
+    for given, told in (
+        ("runs/a", "; did you mean runs/a-s2?"),
+        ("a-s10", "; did you mean runs/a-s10?"),
+        ("b", "; did you mean runs/b-s0?"),
+        ("runs/c", ""),
+        ("none/a", ""),
+    ):
+        assert bench("show", given) == (2, "", f"{given}: there is no such run{told}\n")

@@ -406,7 +406,8 @@ def test_noise_in_words() -> None:
     """By hand: the differences' mean is 0.06, their sd 0.15166; nobody has a table for d = 0.4."""
     found = verdict([0.95] * 5, [0.951, 0.953, 0.949, 0.95, 0.95], ACCURACY)
     assert found.words == (
-        "~ inside the noise: +0.06 ± 0.19; about 53 seeds would tell a difference of that size"
+        "~ inside the noise: +0.06 ± 0.19 points; "
+        "about 53 seeds would tell a difference of that size"
     )
     assert (found.outcome, found.amount, found.needed) == ("noise", "+0.06 ± 0.19", 53)
 
@@ -489,7 +490,7 @@ def test_two_nets_alone_in_words() -> None:
     )
     noise = judge({"B": mcnemar(*right(9500, 40, 47, 413))}, ACCURACY)["B"]
     assert noise.words == (
-        "~ inside the noise: +0.07 ± 0.18 (1 seed, 10,000 examples, p = 0.520); "
+        "~ inside the noise: +0.07 ± 0.18 points (1 seed, 10,000 examples, p = 0.520); "
         "that speaks of these two nets, not of the methods"
     )
     assert better.needed == noise.needed == 5  # seeds, to speak of the methods

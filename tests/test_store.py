@@ -91,9 +91,11 @@ def test_only_regular_files_are_read(tmp_path: Path, place: str) -> None:
 
 
 def test_metrics_read_back_without_a_torn_last_line() -> None:
-    rows = [Row(epoch=1, learning_rate=0.5, train_cost=0.1 + 0.2), Row(epoch=3, learning_rate=0.5)]
+    rows = [
+        Row(epoch=e, learning_rate=0.5, train_cost=cost) for e, cost in ((1, 0.1 + 0.2), (3, 1.0))
+    ]
     content = b"".join(map(metrics.encode, rows))
-    assert content.splitlines()[1] == b'{"epoch":3,"learning_rate":0.5}'
+    assert content.splitlines()[1] == b'{"epoch":3,"learning_rate":0.5,"train_cost":1.0}'
     assert metrics.decode(content) == rows
     for torn in range(1, len(metrics.encode(rows[1]))):
         assert metrics.decode(content[:-torn]) == rows[:1]

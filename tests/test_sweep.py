@@ -487,7 +487,13 @@ def test_the_slurm_script_passes_the_warning_on_and_goes_back_into_the_queue(ben
 def test_on_a_terminal_a_table_lives_and_goes(bench: Bench) -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, 0x5414, b"\x28\x00\x78\x00\x00\x00\x00\x00")  # 40 lines of 120 columns
-    arguments = ("sweep", "tiny.yaml", "--grid", "lambda=0,1", "--set", "epochs=300")
+    for name in (
+        "[b].npz",
+        "\u202e.npz",
+    ):  # rich's markup for bold letters, and text from the right
+        bench.data(name=name)
+    grid = 'data.file="[b].npz","\u202e.npz"'
+    arguments = ("sweep", "tiny.yaml", "--grid", grid, "--set", "epochs=300")
     process = bench.start(*arguments, "--set", "patience=null", "-j", "2", stderr=theirs)
     os.close(theirs)
     shown = b""
@@ -503,7 +509,9 @@ def test_on_a_terminal_a_table_lives_and_goes(bench: Bench) -> None:
     assert len(runs_of(out)) == 2
     assert "2 trials: 0 done, 2 running" in text
     assert re.search(r"best so far: validation \d+\.\d\d %, tiny-", text)
-    assert re.search(r"\d+/300", text)
+    for file in (r"\[b\]", r"\\u202e"):
+        assert re.search(rf'tiny-\S+ +"{file}\.npz" +0 +\d+/300', text)
+    assert "\u202e" not in text
     assert "about" in text
     assert "[1/2]" not in text
 

@@ -9,6 +9,8 @@ import msgspec
 
 from nnexp.store import sealed
 from nnexp.store.records import RunRecord
+from nnexp.store.run import Run
+from nnexp.verification import first_difference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +64,19 @@ def test_the_first_epoch_and_quantity_that_differ_are_named(bench: Bench) -> Non
     )
     difference = json.loads(bench("verify", run, "-q", "--json").out)["difference"]
     assert (difference["epoch"], difference["quantity"]) == (1, "train_cost")
+
+
+def test_epochs_that_only_one_has_are_a_difference(bench: Bench) -> None:
+    """Rows that agree as far as both go are not all: under other arithmetic one may diverge."""
+    for epochs in "23":
+        assert bench("train", "tiny.yaml", "--name", epochs, "--until", epochs, "-q").code == 0
+    two, three = (Run(bench.folder / f"runs/{epochs}") for epochs in "23")
+    for found, counts in (
+        (first_difference(two, three), (2, 3)),
+        (first_difference(three, two), (3, 2)),
+    ):
+        assert found is not None
+        assert (found.epoch, found.recorded, found.obtained) == (3, *counts)
 
 
 def test_another_machine_s_arithmetic_is_said_to_be_so(bench: Bench) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite
 from operator import attrgetter
 from statistics import fmean, stdev
 from typing import NamedTuple
 
+from nnexp.analysis.samples import LARGEST
 from nnexp.training.history import Row
 
 
@@ -23,7 +23,8 @@ class Average(NamedTuple):
 def average(histories: Sequence[Sequence[Row]], key: str | Callable[[Row], object]) -> Average:
     """Return a measure's mean and spread at the epochs that every run has it for.
 
-    Beyond the epoch where the first run stopped, the mean would be one of the others only.
+    Beyond the epoch where the first run stopped, the mean would be one of the others only. A
+    number too large to reckon with, as of a run about to diverge, is none.
 
     Args:
         histories: the rows of each run.
@@ -42,4 +43,4 @@ def average(histories: Sequence[Sequence[Row]], key: str | Callable[[Row], objec
 
 def _finite(history: Sequence[Row], of: Callable[[Row], object]) -> dict[int, float]:
     values = {row.epoch: of(row) for row in history}
-    return {e: v for e, v in values.items() if isinstance(v, float) and isfinite(v)}
+    return {e: v for e, v in values.items() if isinstance(v, float) and abs(v) <= LARGEST}

@@ -1,7 +1,8 @@
 """Claims about a comparison's numbers, such as ``B.test_accuracy >= A.test_accuracy - 0.002``.
 
 A claim is two sums with a comparison between them; a sum has numbers and values
-``LETTER.metric``, each with ``+``, ``-`` and perhaps a factor. It is read here, not by Python.
+``LETTER.metric``, each with ``+``, ``-`` and perhaps a factor; a number may end in ``%``. It is
+read here, not by Python.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 _COMPARISON = re.compile(r"(.*?)(>=|<=|==|!=|>|<)(.*)", re.DOTALL)
 _TERM = re.compile(
     r"\s*([+-])?\s*"
-    r"(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*(\*)?\s*)?"
+    r"(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*([*%])?\s*)?"
     r"(?:([A-Z])\.([a-z][a-z_]*(?:\d+(?:\.\d+)?)?))?\s*",
     re.ASCII,
 )
@@ -93,12 +94,13 @@ def _terms(claim: str, text: str, letters: str) -> list[_Term]:
     place = 0
     while place < len(text):
         match = _TERM.match(text, place)
-        sign, number, star, letter, metric = match.groups() if match else (None,) * 5
-        is_whole = (letter is None) != (number is None) or (star and letter)
-        if match is None or not is_whole or (terms and not sign) or (star and not letter):
+        sign, number, mark, letter, metric = match.groups() if match else (None,) * 5
+        is_whole = (letter is None) != (number is None) or (mark and letter)
+        is_odd = mark and (mark == "*") != bool(letter)
+        if match is None or not is_whole or (terms and not sign) or is_odd:
             raise UsageError(f"--check {claim!r}: {text[place:].strip()!r} is not understood")
         _check(claim, letter, metric, letters)
-        factor = float(number or 1) * (-1 if sign == "-" else 1)
+        factor = float(number or 1) * (-1 if sign == "-" else 1) / (100 if mark == "%" else 1)
         terms.append(_Term(factor, letter, metric))
         place = match.end()
     if not terms:
@@ -117,7 +119,8 @@ def _check(claim: str, letter: str | None, metric: str | None, letters: str) -> 
 
 def unknown(metric: str) -> str:
     """Return what to say of a metric that is none."""
-    close = get_close_matches(metric, METRICS, 1)
+    by_label = {each.label.strip().replace(" ", "_"): key for key, each in METRICS.items()}
+    close = [by_label[metric]] if metric in by_label else get_close_matches(metric, METRICS, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"there is no metric {metric!r}{hint} (known: {', '.join(METRICS)})"
 

@@ -24,6 +24,10 @@ COLUMNS = {
 
 STATUSES = ("finished", "diverged", "running", "interrupted", "damaged")
 ACCURACIES = ("validation", "test")
+FIELDS = {field: column for column, field in COLUMNS.items()} | {
+    "validation_accuracy": "validation"
+}
+"""The columns by what JSON and compare call them."""
 PREFIX = "config."
 """What tells a key from a column: ``epochs`` are trained, ``config.epochs`` asked for."""
 
@@ -57,4 +61,4 @@ def check(key: str, entries: Iterable[Entry], asked: str) -> None:
     known = keys.known()  # loads NumPy; so it is asked only where no run has the key
     if name not in known:
         every = known if key.startswith(PREFIX) else [*COLUMNS, *known]
-        raise UsageError(f"{asked}: {wording.unknown('key', name, every)}")
+        raise UsageError(f"{asked}: {wording.unknown('key', name, every, FIELDS.get(key))}")

@@ -12,6 +12,9 @@ from nnexp.store.predictions import Predictions
 
 Counts = npt.NDArray[np.int64]
 
+MOST_CLASSES = 256
+"""Of which every pair is counted: a matrix of more is nothing to be read."""
+
 
 class Mixed(NamedTuple):
     """How many examples of one class were taken for another."""

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from nnexp.checks import stem, without_seed
 from nnexp.errors import UsageError
 from nnexp.store import disk, listing
-from nnexp.store.run import RUN, Run, at
+from nnexp.store.run import RUN, USUAL, Run, at
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
 
-_SEEDED = re.compile(r"(.+)-s\d{1,18}", re.ASCII)
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -39,6 +38,11 @@ class Experiment(NamedTuple):
     def seeds(self) -> tuple[int, ...]:
         """The runs' seeds."""
         return tuple(map(seed, self.runs))
+
+    @property
+    def stems(self) -> list[str]:
+        """Its runs' names without ``-s`` and their own seed, each once."""
+        return list(dict.fromkeys(stem(run.name, seed(run)) for run in self.runs))
 
 
 def seed(run: Run) -> int:
@@ -85,14 +89,24 @@ def _named(argument: Path) -> list[Run]:
         found = [each for each in _runs_in(argument.parent) if fnmatchcase(each, argument.name)]
         problem = "no run's name fits"
     else:
-        found = [each for each in _runs_in(argument.parent) if _stem(each) == argument.name != each]
+        found = [each for each in _runs_in(argument.parent) if _is_seed_of(argument.name, each)]
         problem = "there is no such run, nor runs of this name with -s and a seed"
     if not found:
+        if argument.parent == Path() and _is_known(argument.name, USUAL):
+            problem += f"; did you mean {USUAL / argument}?"
         raise UsageError(f"{argument}: {problem}")
     runs = [at(argument.parent / name) for name in found]
     if problem.startswith("there") and len(_by_config(runs)) > 1:
         raise UsageError(f"{argument}: its runs are of different configs; name them one by one")
     return runs
+
+
+def _is_seed_of(name: str, run: str) -> bool:
+    return without_seed(run) == name != run
+
+
+def _is_known(name: str, folder: Path) -> bool:
+    return any(name == each or _is_seed_of(name, each) for each in _runs_in(folder))
 
 
 def _runs_in(folder: Path) -> Iterator[str]:
@@ -110,7 +124,7 @@ def _check(parts: Sequence[Sequence[Run]]) -> None:
     seen: set[Path] = set()
     for run in (run for part in parts for run in part):
         with disk.errors(run.path):
-            place = run.path.resolve()
+            place = run.path.resolve(strict=True)
         if place in seen:
             raise UsageError(f"{run.path}: is named twice")
         seen.add(place)
@@ -133,10 +147,5 @@ def _place(runs: Sequence[Run]) -> str:
     """Return a name for all of some runs: the one they share, if they have one."""
     if len(runs) == 1:
         return str(runs[0].path)
-    stems = {str(run.path.with_name(_stem(run.name))) for run in runs}
+    stems = {str(run.path.with_name(without_seed(run.name))) for run in runs}
     return stems.pop() if len(stems) == 1 else f"{runs[0].path} and {len(runs) - 1} more"
-
-
-def _stem(name: str) -> str:
-    match = _SEEDED.fullmatch(name)
-    return match[1] if match else name

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import NamedTuple
 
-from msgspec import UNSET
-
+from nnexp.analysis.samples import LARGEST
 from nnexp.analysis.verdicts import ACCURACY, COST, EPOCHS, Unit
 from nnexp.store.run import Run
 from nnexp.training.history import Row, Stretch, best_row, stretches
@@ -58,15 +57,15 @@ class Metric(NamedTuple):
     """Whether one of two can be called better; otherwise it is only told."""
 
 
-def _number(row: Row | None, key: str) -> float | None:
-    value = getattr(row, key, UNSET)
-    return None if value is UNSET else value
+def _number(row: object, key: str) -> float | None:
+    """Return what a row or result has, if it can be reckoned with: a cost about to diverge not."""
+    value = getattr(row, key, None)
+    return value if isinstance(value, float) and abs(value) <= LARGEST else None
 
 
 def _test(key: str, facts: Facts) -> float | None:
     """Return a measure of the test data at the best epoch: the result's, or the row's."""
-    result = facts.run.result
-    recorded = getattr(result, key) if result else None
+    recorded = _number(facts.run.result, key)
     return _number(facts.best, key) if recorded is None else recorded
 
 

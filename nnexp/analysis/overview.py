@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from nnexp.analysis import columns
+from nnexp.checks import stem
 from nnexp.store.listing import Entry, by_experiment
 
 
@@ -99,9 +100,9 @@ def experiments(entries: Iterable[Entry], *, each: bool = False) -> list[Experim
 def _names(group: list[Entry]) -> tuple[str, ...]:
     stems: dict[str, list[str]] = {}
     for run in group:
-        stems.setdefault(run.name.removesuffix(f"-s{run.seed}"), []).append(run.name)
+        stems.setdefault(stem(run.name, run.seed), []).append(run.name)
     ordered = sorted(stems.items(), key=lambda item: (-len(item[1]), item[0]))
-    return tuple(stem if len(names) > 1 else names[0] for stem, names in ordered)
+    return tuple(shared if len(names) > 1 else names[0] for shared, names in ordered)
 
 
 def ordered(experiments: Sequence[Experiment], key: str, *, reverse: bool) -> list[Experiment]:

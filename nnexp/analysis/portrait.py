@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgspec import UNSET
 
-from nnexp.analysis.confusion import Confusion, confusion
+from nnexp.analysis.confusion import MOST_CLASSES, Confusion, confusion
 from nnexp.analysis.diagnosis import Diagnosis, diagnose
 from nnexp.analysis.overfitting import Overfitting, overfits_from
 from nnexp.config import canonical
@@ -39,7 +39,7 @@ class Portrait(NamedTuple):
     diagnosis: Diagnosis | None
     overfitting: Overfitting | None
     confusion: dict[str, Confusion]
-    """By split, of the best epoch: once the run is finished."""
+    """By split, of the best epoch: once the run is finished, if classes are not too many."""
     problems: list[CorruptError | DiskError]
     """What of the run is damaged, and so left out."""
 
@@ -63,6 +63,7 @@ def portray(run: Run) -> Portrait:
     if history and result is None:
         best, last = best_row(history), history[-1]
     classes = run.record.data.classes
+    counted = predicted if classes <= MOST_CLASSES else {}
     return Portrait(
         run=run,
         status=status,
@@ -75,7 +76,7 @@ def portray(run: Run) -> Portrait:
         result=result,
         diagnosis=_diagnosis(history, result.fault if result else None),
         overfitting=_overfitting(history),
-        confusion={split: confusion(each, classes) for split, each in predicted.items()},
+        confusion={split: confusion(each, classes) for split, each in counted.items()},
         problems=problems,
     )
 

@@ -14,6 +14,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 FEWEST = 2
 """Values that have a spread."""
 
+LARGEST = 1e150
+"""A number whose square is still one: sums, spreads and scales of larger ones overflow."""
+
 
 class TooFewError(ValueError):
     """There are too few values for the test that was asked for."""

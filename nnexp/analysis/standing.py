@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from nnexp.errors import CorruptError, DiskError
-from nnexp.store import listing
+from nnexp.store import disk, listing
 from nnexp.store.listing import Entry
 from nnexp.store.run import TIMING, Run
 from nnexp.store.timing import Timing
@@ -83,14 +83,16 @@ def seconds_left(run: Run, epoch: int, epochs: int) -> float | None:
     rows = [row for row in run.timing() if row.epoch <= epoch]
     if not rows:
         return None
-    age = time.time() - (run.path / TIMING).stat().st_mtime
+    with disk.errors(run.path / TIMING):
+        age = time.time() - (run.path / TIMING).stat().st_mtime
     return left(rows, epochs - epoch, age)
 
 
 def left(rows: Sequence[Timing], epochs: int, age: float) -> float:
     """Return the seconds for a number of epochs, age seconds after the last of the rows."""
-    first = Timing(epoch=0, train_seconds=0, evaluate_seconds=0)
-    steps = list(pairwise([first, *rows]))[-RECENT:]
-    an_epoch = median(now.seconds / (now.epoch - before.epoch) for before, now in steps)
-    step = an_epoch * (rows[-1].epoch - steps[-1][0].epoch)
+    ends = list(pairwise([0, *(row.epoch for row in rows)]))  # of each row's epochs
+    latest = list(zip(ends, rows, strict=True))[-RECENT:]
+    an_epoch = median(row.seconds / (last - before) for (before, last), row in latest)
+    before, last = ends[-1]
+    step = an_epoch * (last - before)
     return max(0.0, an_epoch * epochs - min(max(age, 0.0), step))

@@ -129,7 +129,7 @@ def _verdict(
         words = f"{name} is {outcome}: {measured} ({_count(difference)}, {evidence})"
     else:
         shown = tested > 1 or difference.sign_flip_p is not None or difference.kind == "McNemar"
-        words = f"~ inside the noise: {amount}"
+        words = f"~ inside the noise: {measured}"
         words += f" ({_count(difference)}, {evidence})" if shown else ""
         if difference.kind != "McNemar":
             each = " each" if difference.kind == "Welch" else ""

@@ -57,12 +57,18 @@ def compare(
     Each place is a run's directory; or an experiment, all seeds of a config: the runs' name
     without -s and the seed, or a pattern with *. The first is the baseline. Runs given one
     by one that differ only in their seed are taken together.
+
+    KEY is test_accuracy or test_cost (at the best epoch), validation_accuracy (the best),
+    first_validation_accuracy, last_train_cost (so too last_validation_ and last_test_, and
+    accuracy), epochs_to_90 (93, 95, 96, 97, 97.5, 98); in a CLAIM also best_epoch, epochs
+    and seconds. A CLAIM compares sums of numbers and of LETTER.KEY, the letters being the
+    table's; accuracies are fractions, and 0.2% is 0.002.
     """
     from nnexp.analysis import claims, comparison, experiments
     from nnexp.errors import CheckFailedError, UsageError
 
-    if sum((as_csv, as_markdown, as_json)) > 1:
-        raise UsageError("--csv, --markdown and --json: choose one of them")
+    if sum((as_csv, as_markdown, as_json)) + curves > 1:
+        raise UsageError("--csv, --markdown, --json and --curves: choose one of them")
     gathered = experiments.gather(places)
     if len(gathered) == 1:
         raise UsageError(f"{gathered[0].place}: is one experiment; name another to compare it with")
@@ -107,5 +113,5 @@ def _told(
 
 
 def _failure(outcome: Outcome) -> str:
-    sides = [f"{'nothing' if x is None else f'{x:.6g}'}" for x in (outcome.left, outcome.right)]
+    sides = ["no value" if x is None else f"{x:.6g}" for x in (outcome.left, outcome.right)]
     return f"does not hold: {outcome.claim} ({sides[0]} against {sides[1]})"

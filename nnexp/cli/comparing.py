@@ -42,7 +42,7 @@ def markdown(compared: Comparison) -> str:
     """Return the tables for an issue, a page or a notebook."""
     from nnexp.report import comparisons, tables
 
-    blocks = [tables.as_markdown(*comparisons.sides(compared))]
+    blocks = [tables.as_markdown(*comparisons.sides(compared), left=4)]
     if compared.config:
         blocks.append(tables.as_markdown(*comparisons.config(compared)))
     blocks.append(tables.as_markdown(*comparisons.results(compared)))

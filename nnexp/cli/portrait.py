@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from nnexp.analysis.confusion import Confusion
+from nnexp.analysis.confusion import MOST_CLASSES, Confusion
 from nnexp.analysis.portrait import Portrait
 from nnexp.analysis.restored import On
 from nnexp.checks import printable
@@ -35,6 +35,8 @@ def text(portrait: Portrait, on: On) -> str:
         blocks.append(_confusion(portrait.confusion[on], portrait.classes, told))
     elif portrait.result is None:
         blocks.append("Which classes it mixes up is told when it is finished.")
+    elif len(portrait.classes) > MOST_CLASSES:
+        blocks.append(f"Which classes it mixes up is told of up to {MOST_CLASSES} classes.")
     return "\n\n".join(block for block in [*blocks, _made(portrait)] if block)
 
 
@@ -68,8 +70,7 @@ def _metrics(portrait: Portrait) -> str:
         for what in ("cost", "accuracy"):
             cells = [_number(row, f"{split}_{what}") for row in columns.values()]
             if split == "test" and result and result.test_accuracy is not None:
-                known = percent(result.test_accuracy) if what == "accuracy" else ""
-                cells[0] = known or f"{result.test_cost:.4f}"
+                cells[0] = _measured(getattr(result, f"test_{what}"), what)
             if set(cells) != {"-"}:
                 rows.append([f"{split} {what}", *cells])
     return table(("result", *columns), rows)
@@ -77,11 +78,15 @@ def _metrics(portrait: Portrait) -> str:
 
 def _number(row: Row, key: str) -> str:
     value = getattr(row, key)
-    if value is None or value is UNSET:
-        return "-"
-    if key == "learning_rate":
+    if key == "learning_rate" and isinstance(value, float):
         return f"{value:.4g}"
-    return percent(value) if key.endswith("accuracy") else f"{value:.4f}"
+    return _measured(None if value is UNSET else value, key)
+
+
+def _measured(value: float | None, what: str) -> str:
+    if what.endswith("accuracy"):
+        return percent(value)
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _findings(portrait: Portrait) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import click
@@ -34,8 +35,8 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
       nnexp report runs/A
 
     Runs and experiments are named as compare's, and the first is the baseline; one alone is
-    shown without a verdict. The file holds all it needs: it opens offline, prints, and can be
-    passed on.
+    shown without a verdict; so is a metric's KEY. The file holds all it needs: it opens offline,
+    prints, and can be passed on.
     """
     from nnexp.analysis import comparison, experiments
     from nnexp.errors import UsageError
@@ -44,7 +45,7 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
 
     if output.suffix not in {".html", ".htm"}:
         raise UsageError(f"{output}: a report's name ends in .html")
-    if not output.parent.is_dir():
+    if not stat.S_ISDIR(disk.mode(output.parent)):
         raise UsageError(f"{output.parent}: there is no such folder")
     compared = comparison.compare(experiments.gather(places), metric)
     content = page(compared).encode("utf-8")

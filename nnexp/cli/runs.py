@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nnexp.analysis import columns
+from nnexp.checks import without_seed
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import columns as terminal_columns
@@ -68,9 +69,9 @@ def runs(
       nnexp runs --best 2 --quiet
       nnexp runs --watch
 
-    A PATTERN with * and ? chooses runs by name; a path's last part counts. Results are
-    means ± standard deviations over the seeds, of the finished runs once there is one.
-    Config keys that differ between the lines have a column each.
+    A PATTERN with * and ? chooses runs by name, with -s and the seed or without; a path's
+    last part counts. Results are means ± standard deviations over the seeds, of the finished
+    runs once there is one. Config keys that differ between the lines have a column each.
 
     A CONDITION is KEY OP VALUE, joined with and, or and brackets; OP is = != < <= > or
     >=. KEY is a dotted key of the config (optimizer.mu) or a column: name, status, seed,
@@ -119,7 +120,9 @@ def _condition(where: str | None) -> Condition:
 
 
 def _named(entry: Entry, patterns: tuple[str, ...]) -> bool:
-    return not patterns or any(fnmatchcase(entry.name, Path(each).name) for each in patterns)
+    names = (entry.name, without_seed(entry.name))
+    asked = (Path(each).name for each in patterns)
+    return not patterns or any(fnmatchcase(name, each) for each in asked for name in names)
 
 
 def _entries(runs: Path, patterns: tuple[str, ...], status: tuple[str, ...]) -> list[Entry]:

@@ -33,7 +33,8 @@ def states(plan: Plan, runs: Path, *, as_json: bool) -> str:
     left_out = {"excluded": plan.excluded, "repeated": plan.repeated}
     counts += [f"{count:,} {what} left out" for what, count in left_out.items() if count]
     listed_table = table(("run", "state", *plan.keys), rows, left=2)
-    return f"{listed_table}\n\n{len(found):,} runs: {', '.join(counts)}"
+    noun = "run" if len(found) == 1 else "runs"
+    return f"{listed_table}\n\n{len(found):,} {noun}: {', '.join(counts)}"
 
 
 def state(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from nnexp.checks import printable
 from nnexp.cli.text import Told, percent, say
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class View:
 
         pairs = zip(self._plan.keys, trial.values, strict=True)
         told = " ".join(f"{key}={dump.inline(value)}" for key, value in pairs)
-        return " ".join(filter(None, [trial.name, told]))
+        return printable(" ".join(filter(None, [trial.name, told])))
 
     def _say(self, line: str) -> None:
         """Say what happened, unless a terminal shows it or nobody asks."""
@@ -159,7 +160,7 @@ class View:
 
         return [
             trial.name,
-            *(dump.inline(value) for value in trial.values),
+            *(printable(dump.inline(value)) for value in trial.values),
             str(trial.config.seed),
             f"{measured.epoch if measured else 0}/{trial.config.epochs}",
             percent(measured.accuracy if measured else None),
@@ -170,7 +171,9 @@ def _live() -> Any:  # noqa: ANN401 - rich's own type
     from rich.console import Console
     from rich.live import Live
 
-    console = Console(file=Told(), force_terminal=True, highlight=False)  # type: ignore[arg-type]
+    # What stands in brackets is a config's list, not rich's markup.
+    plain = {"highlight": False, "markup": False, "emoji": False}
+    console = Console(file=Told(), force_terminal=True, **plain)  # type: ignore[arg-type]
     # No thread that refreshes: trials are forked from this process, which must have but one.
     return Live(
         "",

@@ -120,7 +120,7 @@ PALETTE = ("blue", "yellow", "green", "magenta", "cyan", "red")
 
 def coloured(text: str, place: int) -> str:
     """Return text in the colour of one of several things, by its place among them."""
-    if os.environ.get("NO_COLOR"):
+    if not text or os.environ.get("NO_COLOR"):
         return text
     return click.style(text, fg=PALETTE[place % len(PALETTE)])
 

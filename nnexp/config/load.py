@@ -127,4 +127,6 @@ def _content(path: Path, source: str) -> bytes:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
         raise ConfigError([f"{source}: there is no such file"]) from None
     except OSError as error:
-        raise DiskError(f"{source}: cannot be read: {error.strerror}") from error
+        raise DiskError(
+            f"{source}: cannot be read: {(error.strerror or str(error)).lower()}"
+        ) from error

@@ -66,9 +66,9 @@ def closest(word: str, known: Collection[str]) -> str | None:
     return folded[near[0]] if near else None
 
 
-def unknown(noun: str, word: str, known: Collection[str]) -> str:
-    """Return what is said of a name that is none of the known ones."""
-    near = closest(word, known)
+def unknown(noun: str, word: str, known: Collection[str], near: str | None = None) -> str:
+    """Return what is said of a name that is none of the known ones; near is what was meant."""
+    near = near or closest(word, known)
     meant = f"; did you mean '{near}'?" if near else ""
     return f"unknown {noun.replace('_', ' ')} {shown(word)}{meant} (known: {listed(known)})"
 

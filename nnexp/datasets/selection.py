@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nnexp.checks import MOST_CLASSES
 from nnexp.datasets.dataset import Dataset, Features, Labels, Split
 from nnexp.datasets.expansion import expanded
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
     from nnexp.datasets.sources import Source
-
-MOST_CLASSES = 10_000
-"""A class is an output neuron: more than this is a misread column, not a classifier."""
 
 
 class Part(NamedTuple):

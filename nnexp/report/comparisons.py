@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
 from nnexp.analysis.comparison import Comparison, Measure, Sample, Side
-from nnexp.analysis.verdicts import USUAL, Unit, Verdict
+from nnexp.analysis.verdicts import Unit, Verdict
 from nnexp.config.wording import ranges
 
 MISSING = "-"
 MARKS = {"better": "better", "worse": "worse", "noise": "~", "identical": "=", "too few": ""}
+SIGNS = MARKS | {"better": "+", "worse": "-"}
+"""What of it there is room for where several stand beside each other."""
 CAPTION = 60
 """Characters of a legend's line; a longer list of settings goes back to the bare letter."""
 
@@ -76,7 +77,8 @@ def results(comparison: Comparison) -> Table:
             last = verdicts[1]
             beside = [_beside(last), MARKS[last.outcome]] if last else [MISSING, ""]
         else:
-            cells = [f"{c} {_sign(v)}".rstrip() for c, v in zip(cells, verdicts, strict=True)]
+            signs = [SIGNS[each.outcome] if each else "" for each in verdicts]
+            cells = [f"{c} {sign}".rstrip() for c, sign in zip(cells, signs, strict=True)]
             beside = []
         rows.append([measure.metric.label, *cells, *beside])
     return Table(["result (accuracies in %)", *names, *(["B - A", ""] if pair else [])], rows)
@@ -90,10 +92,6 @@ def _beside(verdict: Verdict) -> str:
 def _is_told(measure: Measure) -> bool:
     """Return whether any run has it: a level that none has reached says nothing."""
     return any(sample.known for sample in measure.samples)
-
-
-def _sign(verdict: Verdict | None) -> str:
-    return {"better": "+", "worse": "-"}.get(verdict.outcome, "~") if verdict else ""
 
 
 def cell(sample: Sample, unit: Unit) -> str:
@@ -138,7 +136,7 @@ def advice(comparison: Comparison) -> list[str]:
     if len({side.experiment.runs[0].record.config_sha256 for side in comparison.sides}) == 1:
         return []  # seeds are compared: more of them are no answer
     wanted = [
-        verdict.needed or USUAL
+        verdict.needed or 0
         for verdict in comparison.verdicts.values()
         if verdict.outcome == "too few" or verdict.difference.kind == "McNemar"
     ]
@@ -152,9 +150,7 @@ def advice(comparison: Comparison) -> list[str]:
 
 def _command(side: Side, seeds: int) -> str:
     run = side.experiment.runs[0].path
-    stem = Path(side.experiment.place).name if len(side.facts) > 1 else run.name
-    own = f"-s{side.experiment.seeds[0]}"
-    words = ["nnexp", "train", str(run / "config.yaml"), "--name", stem.removesuffix(own)]
+    words = ["nnexp", "train", str(run / "config.yaml"), "--name", side.experiment.stems[0]]
     words += ["--seeds", str(seeds)]
     if str(run.parent) != "runs":
         words += ["--runs", str(run.parent)]

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnexp.analysis.comparison import Comparison, Side
-from nnexp.analysis.confusion import Confusion, confusion
+from nnexp.analysis.confusion import MOST_CLASSES, Confusion, confusion
 from nnexp.report.markup import Markup, tag
 from nnexp.report.sections import Section, scrolled, swatch
 from nnexp.store import predictions
 
 SHADES = (0.001, 0.005, 0.01, 0.02, 0.05)
 """Parts of a class's examples from which on a cell is a shade darker."""
-CLASSES, MOST_CLASSES = 20, 256
-"""The largest matrix that is a table to be read, and the largest that is counted."""
+CLASSES = 20
+"""Of the largest matrix that is a table to be read."""
 
 
 def mixed(compared: Comparison) -> Section:
@@ -36,10 +36,10 @@ def mixed(compared: Comparison) -> Section:
 
 def _matrix(place: int, side: Side) -> Markup | None:
     runs, record = side.experiment.runs, side.experiment.runs[0].record.data
-    alike = [run for run in runs if run.record.data.sha256 == record.sha256]
-    read = [found for run in alike if (found := predictions.read(run))]
     if record.classes > MOST_CLASSES:
         return None
+    alike = [run for run in runs if run.record.data == record]
+    read = [found for run in alike if (found := predictions.read(run))]
     split = "test" if record.test else "validation"
     counted = [confusion(found[split], record.classes) for found in read if split in found]
     if not counted:

@@ -159,7 +159,7 @@ def results(compared: Comparison) -> Section:
     if several == 2:  # noqa: PLR2004 - the difference of two has a column
         caption += "; B − A with its 95 % interval; ~ is inside the noise, = identical"
     elif several > 1:
-        caption += "; + is better than A, − worse, ~ inside the noise"
+        caption += "; + is better than A, − worse, ~ inside the noise, = identical"
     return Section("results", "Metrics", [grid(table, caption)])
 
 
@@ -196,15 +196,14 @@ def reproduction(compared: Comparison) -> Section:
 
 def shell(commands: Iterable[str]) -> Markup:
     """Return commands for a terminal, a line each."""
-    return scrolled(tag("pre", lines("\n".join(commands))), "commands")
+    return scrolled(tag("pre", Markup("\n".join(map(escape, commands)))), "commands")
 
 
 def commands(experiment: Experiment) -> list[str]:
     """Return what trains an experiment's runs from its config, under the names that they have."""
-    file, runs = f"{experiment.label}.yaml", experiment.runs
-    stems = {run.name.removesuffix(f"-s{seed(run)}") for run in runs}
-    if len(stems) == 1 < len(runs) and all(run.name.endswith(f"-s{seed(run)}") for run in runs):
-        return [_train(file, stems.pop(), "--seeds", ranges(experiment.seeds))]
+    file, runs, (stem, *others) = f"{experiment.label}.yaml", experiment.runs, experiment.stems
+    if len(runs) > 1 and not others and all(run.name != stem for run in runs):
+        return [_train(file, stem, "--seeds", ranges(experiment.seeds))]
     return [_train(file, run.name, "--set", f"seed={seed(run)}") for run in runs]
 
 

@@ -18,12 +18,12 @@ def as_csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return content.getvalue().rstrip("\n")
 
 
-def as_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table as GitHub's Markdown: all columns but the first to the right."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+def as_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Return a table as GitHub's Markdown: the first ``left`` columns to the left, others right."""
+    lines = [header, ["---"] * left + ["---:"] * (len(header) - left), *rows]
     return "\n".join(f"| {' | '.join(map(escaped, line))} |" for line in lines)
 
 
 def escaped(text: str) -> str:
     """Return text that Markdown shows as it stands."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in printable(text)).strip()
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#&~" else c for c in printable(text)).strip()

@@ -32,7 +32,7 @@ def make(path: Path) -> None:
     """
     disk.check_kind(path, stat.S_IFDIR)
     with disk.errors(path):
-        path.mkdir(exist_ok=True)
+        _make(path)
 
 
 def make_all(path: Path) -> None:
@@ -43,10 +43,23 @@ def make_all(path: Path) -> None:
     with disk.errors(path):
         missing = list(takewhile(lambda folder: not disk.mode(folder), (path, *path.parents)))
         for folder in reversed(missing):
-            folder.mkdir(exist_ok=True)
+            _make(folder)
     for folder in dict.fromkeys(each.parent for each in (path, *path.parents)[: len(missing) + 1]):
-        if os.access(folder, os.R_OK):  # what nobody may read, nobody can sync
+        try:
             disk.sync_directory(folder)
+        except DiskError as error:
+            is_refused = isinstance(error.__cause__, PermissionError)
+            if not is_refused or os.access(folder, os.R_OK):
+                raise  # only what one may not read cannot be synced
+
+
+def _make(path: Path) -> None:
+    """Make a directory unless there is one; pathlib would take any error for that."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        if not stat.S_ISDIR(disk.mode(path)):
+            raise
 
 
 def names(path: Path) -> list[str]:

@@ -6,20 +6,22 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from nnexp.checks import NAME
+from nnexp.checks import MOST_CLASSES, NAME
 from nnexp.store.sealed import SCHEMA
-from nnexp.training.history import Fingerprint, Row
+from nnexp.training.history import Fingerprint, Fraction, Row
+
+Size = Annotated[int, Meta(ge=0, le=1 << 40)]
 
 
 class DataRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was trained on: content hashes and sizes."""
 
     sha256: dict[str, str]
-    train: int
-    validation: int
-    test: int
-    features: int
-    classes: int
+    train: Size
+    validation: Size
+    test: Size
+    features: Size
+    classes: Annotated[int, Meta(ge=1, le=MOST_CLASSES)]
 
 
 class Versions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,9 +66,15 @@ class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     best: Row | None
     final: Row | None
     test_cost: float | None
-    test_accuracy: float | None
+    test_accuracy: Fraction | None
     fault: Fault | None
     files: dict[str, str]
     """The sha256 of the run's other immutable files."""
     numerics: Fingerprint | UnsetType = UNSET
     """What it was measured under, where that is other arithmetic than the run was begun on."""
+
+    def __post_init__(self) -> None:
+        """Refuse a status, a reason and a fault that contradict each other."""
+        diverged = self.fault is not None
+        if (self.status == "diverged", self.reason == "diverged") != (diverged, diverged):
+            raise ValueError("its status, reason and fault contradict each other")

@@ -6,12 +6,13 @@ import hashlib
 import re
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from nnexp.checks import is_run_name
-from nnexp.errors import ConfigError, CorruptError, UsageError
+from nnexp.checks import is_run_name, without_seed
+from nnexp.errors import ConfigError, CorruptError, DiskError, UsageError
 from nnexp.store import directories, disk, lock, meta, metrics, sealed, timing
 from nnexp.store.records import Result, RunRecord
 from nnexp.store.timing import Timing
@@ -29,6 +30,9 @@ PREDICTIONS = "predictions.npz"
 TIMING = "timing.jsonl"
 LOG = "log.txt"
 LOCK = "LOCK"
+
+USUAL = Path("runs")
+"""The folder of runs where none is given."""
 
 METRICS_LIMIT = 1 << 30
 LOOKS = 5
@@ -97,6 +101,8 @@ class Run:
             raise CorruptError(f"{path}: is damaged: {error.problems[0]}") from error
         if canonical.digest(config) != self.record.config_sha256:
             raise CorruptError(f"{path}: is damaged: its config does not fit its checksum")
+        if config.data.classes and len(config.data.classes) != self.record.data.classes:
+            raise CorruptError(f"{path}: is damaged: its config has other classes than its data")
         return config
 
     @property
@@ -125,7 +131,9 @@ class Run:
         path, result = self.path / METRICS, self.result
         if result is None:
             return self._committed()
-        content = disk.read(path, METRICS_LIMIT) or b""  # after the result: then it is complete
+        content = disk.read(path, METRICS_LIMIT)  # after the result: then it is complete
+        if content is None:
+            raise CorruptError(f"{path}: is missing")
         if hashlib.sha256(content).hexdigest() != result.files.get(METRICS):
             raise CorruptError(f"{path}: is damaged: its checksum does not fit {RESULT}")
         try:
@@ -203,10 +211,25 @@ def at(path: Path) -> Run:
         CorruptError: it is no run, or its run.json is damaged.
     """
     if not stat.S_ISDIR(disk.mode(path)):
-        raise UsageError(f"{path}: there is no such run")
+        near = _meant(path)
+        raise UsageError(
+            f"{path}: there is no such run" + (f"; did you mean {near}?" if near else "")
+        )
     run = Run(path)
     _ = run.record
     return run
+
+
+def _meant(path: Path) -> Path | None:
+    """Return the run that was probably meant: in the usual folder, or the name's first seed."""
+    for place in (path, USUAL / path):
+        with suppress(CorruptError, DiskError):  # no folder, or nobody may look: no hint
+            names = sorted(directories.names(place.parent), key=lambda name: (len(name), name))
+            for name in filter(is_run_name, names):
+                found = place.with_name(name)
+                if place.name in {name, without_seed(name)} and disk.exists(found / RUN):
+                    return found
+    return None
 
 
 def named(folder: Path, name: str) -> Run:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from nnexp.store import disk
 
 LIMIT = 1 << 28
 
 
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+
+
 class Timing(Struct, frozen=True):
     """What one evaluated epoch, and those since the last one, took in seconds."""
 
-    epoch: int
-    train_seconds: float
-    evaluate_seconds: float
+    epoch: Annotated[int, Meta(ge=1)]
+    train_seconds: Seconds
+    evaluate_seconds: Seconds
 
     @property
     def seconds(self) -> float:

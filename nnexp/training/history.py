@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+Fraction = Annotated[float, Meta(ge=0, le=1)]
 Fingerprint = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 
 
@@ -19,11 +20,11 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     epoch: Annotated[int, Meta(ge=1, le=1_000_000)]
     learning_rate: float | None
     train_cost: float | UnsetType = UNSET
-    train_accuracy: float | UnsetType = UNSET
+    train_accuracy: Fraction | UnsetType = UNSET
     validation_cost: float | UnsetType = UNSET
-    validation_accuracy: float | UnsetType = UNSET
+    validation_accuracy: Fraction | UnsetType = UNSET
     test_cost: float | UnsetType = UNSET
-    test_accuracy: float | UnsetType = UNSET
+    test_accuracy: Fraction | UnsetType = UNSET
     # What full-batch optimizers say of their step:
     gradient_norm: float | UnsetType = UNSET
     step_norm: float | UnsetType = UNSET
@@ -31,7 +32,7 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     predicted_decrease: float | UnsetType = UNSET
     actual_decrease: float | UnsetType = UNSET
     # What monitor asks for:
-    saturation: tuple[float, ...] | UnsetType = UNSET
+    saturation: tuple[Fraction, ...] | UnsetType = UNSET
     weight_norms: tuple[float, ...] | UnsetType = UNSET
     gradient_norms: tuple[float, ...] | UnsetType = UNSET
     # Where the run went on under other arithmetic than it was begun on:

@@ -11,7 +11,7 @@ after any of them. What is assumed of a file system is what POSIX promises and n
 - a rename is there or not: it never loses both names, and never leaves an old file in the
   place of none.
 
-log.txt and timing.jsonl, which are never synced and which no command reads, vary as one.
+log.txt and timing.jsonl, which are never synced and which no number comes from, vary as one.
 """
 
 from __future__ import annotations

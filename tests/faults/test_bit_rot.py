@@ -49,7 +49,7 @@ UNFINISHED = (
     *("checkpoints/epoch-000001.npz", "checkpoints/epoch-000002.npz"),
 )
 UNREAD = {"LOCK", "timing.jsonl", "log.txt"}
-"""Files that no command reads: whatever is in them, everything is as it was."""
+"""Files that nothing is believed of but seconds: whatever is in them, all else is as it was."""
 
 COMMITS = {"result.json", "checkpoints/epoch-000002.npz"}
 """Files whose appearance commits something: without one, all is as it was before that."""

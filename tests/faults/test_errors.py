@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,19 +107,25 @@ def test_an_error_at_any_call_of_a_recovery_ends_in_74_and_loses_nothing(
     count("an error at a call of a recovery", faults)
 
 
-READERS = (("runs",), ("compare", RUN), ("evaluate",), ("replay",), ("verify", "-q"))
+OTHER = "other"
+READERS = (
+    *(("runs",), ("show", RUN), ("compare", RUN, OTHER)),
+    *(("evaluate", RUN), ("replay", RUN), ("verify", "-q", RUN)),
+)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", READERS, ids=[command[0] for command in READERS])
 def test_an_error_at_any_call_of_a_reader_is_told(
-    tracing: Tracing, command: tuple[str, ...], count: Count
+    tracing: Tracing, command: tuple[str, ...], count: Count, tmp_path: Path
 ) -> None:
     """Reading, too, takes no error for an answer; `runs` may list the run as damaged instead."""
     state = CRASHES["a result half written"].made(tracing)
     runs = str(tracing.run.parent)
-    arguments = [str(tracing.run) if word == RUN else word for word in command]
-    arguments += ["--runs", runs] if command == ("runs",) else [str(tracing.run)]
+    other = shutil.copytree(tracing.run, tmp_path / OTHER)
+    places = {RUN: tracing.run, OTHER: other}
+    arguments = [str(places.get(word, word)) for word in command]
+    arguments += ["--runs", runs] if command == ("runs",) else []
     calls = touching(tracing, state, *arguments)
     assert len(calls) > 10
     for call in calls:

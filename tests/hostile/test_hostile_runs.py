@@ -29,14 +29,20 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "tiny.yaml", "--name", "hostile", "-q"),
     "runs": ("runs",),
     "compare": ("compare", RUN, OTHER),
+    "compare as JSON": ("compare", OTHER, RUN, "--json"),
+    "show": ("show", RUN),
+    "show as JSON": ("show", RUN, "--json"),
+    "report": ("report", RUN, OTHER),
     "replay": ("replay", RUN),
     "evaluate": ("evaluate", RUN),
     "verify": ("verify", RUN, "-q"),
 }
-DAMAGED = {"train": 5, "runs": 1, "compare": 5, "replay": 5, "evaluate": 5, "verify": 5}
+SHOWN = {"show": 5, "show as JSON": 5, "report": 5}
+
+DAMAGED = {"train": 5, "runs": 1, "compare": 5, "replay": 5, "evaluate": 5, "verify": 5} | SHOWN
 """The codes that commands end in when what every reader needs is damaged."""
 
-ROWS = {"runs": 1, "compare": 5, "replay": 5, "verify": 5}
+ROWS = {"runs": 1, "compare": 5, "replay": 5, "verify": 5} | SHOWN
 """Those of an unfinished run whose rows are damaged, or what vouches for them."""
 
 CHECKPOINT = {"train": 5, "evaluate": 5}
@@ -44,6 +50,9 @@ CHECKPOINT = {"train": 5, "evaluate": 5}
 
 SOUND = dict.fromkeys(["runs", "compare", "replay", "evaluate", "verify"], 0)
 """Those of an unfinished run that is damaged where nothing is committed."""
+
+READ = dict.fromkeys(["runs", "compare", "compare as JSON", "show", "show as JSON", "report"], 0)
+"""Those of what cannot be told from what a run may have, however odd it is."""
 
 
 class Case(NamedTuple):
@@ -220,6 +229,44 @@ def committed_rows(rows: bytes) -> Callable[[Path], None]:
     return damage
 
 
+def rows(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    """Return a damage that changes all rows, with hashes that fit."""
+
+    def damage(run: Path) -> None:
+        found = [json.loads(line) for line in (run / "metrics.jsonl").read_bytes().splitlines()]
+        for row in found:
+            change(row)
+        committed_rows(b"".join(msgspec.json.encode(row) + b"\n" for row in found))(run)
+
+    return damage
+
+
+def alternating(row: dict[str, Any]) -> None:
+    row["train_cost"] = row["validation_cost"] = (-1) ** row["epoch"] * 1.7e308
+
+
+def data(**keys: Any) -> Callable[[Path], None]:  # noqa: ANN401 - any JSON
+    return replaced("run.json", resealed(lambda tree: tree["data"].update(keys)))
+
+
+def other_classes(run: Path) -> None:
+    """Let the config choose two of the three classes that the data has, with a digest that fits."""
+    from nnexp.config import canonical, load  # noqa: PLC0415 - NumPy, after its variables are set
+
+    def change(tree: dict[str, Any]) -> None:
+        tree["config"]["data"]["classes"] = [0, 1]
+        tree["config_sha256"] = canonical.digest(load.recorded(tree["config"], "its config"))
+
+    replaced("run.json", resealed(change))(run)
+
+
+def noted(epoch: int, seconds: float) -> Callable[[Path], None]:
+    """Return a damage that has every epoch, or one, take some seconds."""
+    line = {"epoch": epoch, "train_seconds": seconds, "evaluate_seconds": seconds}
+    lines = [msgspec.json.encode(line | {"epoch": epoch + k}) + b"\n" for k in range(3)]
+    return replaced("timing.jsonl", b"".join(lines))
+
+
 def appended(row: str) -> Callable[[Path], None]:
     return replaced("metrics.jsonl", lambda content: content + row.encode() + b"\n")
 
@@ -269,7 +316,7 @@ CASES: dict[str, Case] = {
     # its config
     **{
         f"config: {name}": Case(
-            damage, told, {"train": 5, "compare": 5, "evaluate": 5, "verify": 5}
+            damage, told, {"train": 5, "compare": 5, "evaluate": 5, "verify": 5} | SHOWN
         )
         for name, damage, told in (
             ("none", run_json(config={}), "its config does not fit its checksum"),
@@ -290,6 +337,12 @@ CASES: dict[str, Case] = {
     "result: another status": Case(result_json(status="\x9b31m"), "is damaged", DAMAGED, True),
     "result: many epochs": Case(result_json(epochs=[1] * 9), "is damaged", DAMAGED, True),
     "result: a wrong row": Case(result_json(best={"epoch": 0}), "is damaged", DAMAGED, True),
+    "result: a cost alone": Case(result_json(test_accuracy=None), "", READ, True),
+    "result: an accuracy alone": Case(result_json(test_cost=None), "", READ, True),
+    "result: more than all": Case(result_json(test_accuracy=1.5), "is damaged", DAMAGED, True),
+    "result: half diverged": Case(
+        result_json(reason="diverged"), "reason and fault contradict", DAMAGED, True
+    ),
     "result: no hashes": Case(
         result_json(files={}), "its checksum does not fit", ROWS | {"runs": 0}, True
     ),
@@ -312,6 +365,37 @@ CASES: dict[str, Case] = {
         sparse("metrics.jsonl", 10 << 30), "more than the", ROWS | CHECKPOINT
     ),
     "metrics: gone": Case(replaced("metrics.jsonl", b""), "rows in", CHECKPOINT | ROWS),
+    "metrics: huge": Case(
+        rows(lambda row: row.update(train_cost=1.7e308, validation_cost=1.7e308)), "", READ
+    ),
+    "metrics: huge, up and down": Case(rows(alternating), "", READ),
+    "metrics: huge norms": Case(
+        rows(lambda row: row.update(weight_norms=[1.7e308], gradient_norms=[1.7e308])), "", READ
+    ),
+    "metrics: more than all": Case(
+        rows(lambda row: row.update(validation_accuracy=1.5)), "metrics.jsonl", ROWS | CHECKPOINT
+    ),
+    "metrics: fewer than no neuron": Case(
+        rows(lambda row: row.update(saturation=[0.5, -1.0])), "metrics.jsonl", ROWS | CHECKPOINT
+    ),
+    "metrics: not in every row": Case(
+        rows(lambda row: row.pop("validation_accuracy") if row["epoch"] == 1 else None),
+        "epoch 2 has not the measures of epoch 1",
+        ROWS | CHECKPOINT,
+    ),
+    # timing.jsonl
+    "timing: for ever": Case(noted(1, 1e308), "", READ, True),
+    "timing: backwards": Case(noted(1, -1.0), "", READ, True),
+    "timing: before the first epoch": Case(noted(0, 1.0), "", READ),
+    # its data
+    "data: fewer than none": Case(data(features=-1), "run.json: is damaged", DAMAGED),
+    "data: more than there are": Case(data(test=2**63), "run.json: is damaged", DAMAGED),
+    "data: no class": Case(data(classes=0), "run.json: is damaged", DAMAGED),
+    "data: a billion classes": Case(data(classes=10**9), "run.json: is damaged", DAMAGED),
+    "data: many classes": Case(data(classes=10_000), "", {"show": 5, "report": 5}, True),
+    "data: other classes": Case(
+        other_classes, "its config has other classes than its data", DAMAGED | {"runs": 0}, True
+    ),
     # checkpoints
     "checkpoints: flipped": Case(
         replaced("checkpoints/*", lambda c: b"Q" + c[1:]), SECOND, CHECKPOINT | ROWS
@@ -424,7 +508,8 @@ def test_a_hostile_run_is_told_and_left_alone(
     for command, code in case.codes.items():
         late = command == "train" and name.startswith("folder: ") and name.endswith(LATE)
         told = case.told if code else ""
-        hostile.holds(*COMMANDS[command], code=code, told=told, changes=late)
+        changes = late or (command == "report" and code == 0)
+        hostile.holds(*COMMANDS[command], code=code, told=told, changes=changes)
 
 
 LATE = ("log.txt", "timing.jsonl", ".epoch-000003.npz.tmp")
