@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import signal
@@ -66,7 +67,8 @@ def check_outputs(bench: Bench, left: dict[str, bytes]) -> None:
         assert re.search(rf"^# .+\n{key}: ", text, re.MULTILINE), key
     assert config.hidden == (5,)
     assert bench("train", "tiny-tuned/tuned.yaml", "-q", "--set", "epochs=2").code == 0
-    page, plain = left["decisions.html"].decode(), left["decisions.md"].decode()
+    page = html.unescape(left["decisions.html"].decode())
+    plain = left["decisions.md"].decode()
     sections = page.count("<section")
     assert sections == plain.count("\n## ") == page.count("<picture>")
     assert "default-src 'none'" in page
