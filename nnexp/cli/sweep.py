@@ -194,11 +194,14 @@ def _report(
     from nnexp.sweep.ranking import ranked
 
     ranking = ranked(plan, outcomes)
+    verdicts = standings.verdicts(plan, runs, ranking, outcomes)
     if as_json:
-        tree: dict[str, Any] = standings.tree(plan, runs, ranking, outcomes)
+        tree: dict[str, Any] = standings.tree(plan, runs, ranking, outcomes, verdicts)
         put(json_line(tree))
     else:
-        put(standings.text(plan, ranking))
+        put(standings.text(plan, ranking, verdicts))
+    if not quiet and (advice := standings.advice(verdicts)):
+        say(advice)
     for line in standings.failures(plan, outcomes):
         say(line)
     if plot is None:
