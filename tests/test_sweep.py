@@ -230,8 +230,8 @@ def test_a_trial_that_hangs_is_killed_once_its_time_is_up(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
-    act = "from nnexp.sweep import local; time.sleep(60)"
-    script = f"from nnexp.sweep import local; local.GRACE = 0.3\n{PATCHED.format(act=act)}"
+    act = "time.sleep(60)"
+    script = f"from nnexp.sweep import watched; watched.GRACE = 0.3\n{PATCHED.format(act=act)}"
     command = [sys.executable, "-c", script, "sweep", "tiny.yaml", *GRID, "--timeout", "0.5"]
     done = subprocess.run(
         command, cwd=bench.folder, capture_output=True, text=True, timeout=60, check=False
