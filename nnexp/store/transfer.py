@@ -123,13 +123,18 @@ def _check_names(run: Run, files: Mapping[str, bytes]) -> None:
 
 def _check(run: Run, config: Config) -> None:
     """Refuse a run that is damaged or another's, by all that its checksums cover."""
+    from nnexp.config import dump  # noqa: PLC0415 - PyYAML, which nothing else here needs
+
     if run.config != config:
         raise CorruptError(f"{run.path}: what came from the cluster is a run of another config")
+    if disk.read(run.path / CONFIG, MOST) != dump.to_yaml(config).encode():
+        raise CorruptError(f"{run.path / CONFIG}: is damaged: it is not the config that {RUN} has")
     history, result = run.history(), run.result
     predictions.read(run)
     checkpoints = run.checkpoints()
-    if result is not None and result.best is not None and result.best.epoch not in checkpoints:
-        raise CorruptError(f"{run.path}: has no checkpoint of its best epoch")
+    for row in (result.best, result.final) if result is not None else ():
+        if row is not None and row.epoch not in checkpoints:
+            raise CorruptError(f"{run.path}: has no checkpoint of epoch {row.epoch}")
     content = disk.read(run.path / METRICS, MOST) or b""
     for epoch, path in checkpoints.items():
         raw = disk.read(path, MOST) or b""

@@ -41,13 +41,18 @@ def connect(scheduler: str) -> Any:  # noqa: ANN401 - distributed.Client, which 
     """
     try:
         import distributed  # noqa: PLC0415 - an extra, and half a second
+        from distributed.comm.addressing import get_address_host_port  # noqa: PLC0415 - likewise
     except ImportError as error:
         raise UsageError(f"--engine dask needs dask ({error}): {INSTALL}") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)  # what matters is told here
+    for name in [*logging.Logger.manager.loggerDict]:
+        if name.partition(".")[0] in {"distributed", "tornado"}:  # what matters is told here
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        get_address_host_port(scheduler)
+    except ValueError as error:
+        raise UsageError(f"{scheduler}: is no scheduler's address: {error}") from None
     try:
         return distributed.Client(scheduler, timeout=SECONDS, set_as_default=False)
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{scheduler}: is no scheduler's address: {error}") from None
     except Exception as error:  # noqa: BLE001 - TimeoutError, OSError, and what TLS has to say
         said = str(error).partition("\n")[0] or type(error).__name__
         raise ClusterError(f"{scheduler}: the scheduler does not answer: {said}") from None

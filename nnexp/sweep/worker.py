@@ -134,7 +134,7 @@ def carry_out(order: Order, tell: Callable[[Told], None], unwanted: Callable[[],
         if unwanted():
             return Report(outcome=_stopped_outcome(Outcome(code=143)))
         runs = Path(order.runs) if order.runs is not None else _own()
-        outcome, said, startup = _watch(_start(order, runs), order, tell, unwanted)
+        outcome, said, startup = _watch(start(order, runs), order, tell, unwanted)
         home = order.runs is None and named(runs, order.name).result is not None
         files = transfer.packed(named(runs, order.name)) if home else None
     except NnexpError as error:
@@ -142,7 +142,7 @@ def carry_out(order: Order, tell: Callable[[Told], None], unwanted: Callable[[],
     return Report(outcome=outcome, said=said, files=files, startup=startup)
 
 
-def _start(order: Order, runs: Path) -> Watched:
+def start(order: Order, runs: Path) -> Watched:
     """Start a trial's process, which signals reach once it is ready for them.
 
     Raises: DiskError.
