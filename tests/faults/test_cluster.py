@@ -105,7 +105,7 @@ def test_64_trials_on_a_cluster_are_the_bytes_of_a_sequential_sweep(
 def test_workers_killed_mid_trial_lose_nothing_and_nothing_is_trained_twice(
     bench: Bench, cluster: Cluster
 ) -> None:
-    bench.config(epochs=400, patience=None)
+    bench.config(epochs=200, patience=None)
     whole = sequential(bench)
     process = begun(bench, cluster)
     moments = random.Random(1)  # noqa: S311 - which moments does not matter
@@ -129,7 +129,7 @@ def test_workers_killed_mid_trial_lose_nothing_and_nothing_is_trained_twice(
 def test_the_scheduler_killed_ends_the_sweep_and_the_next_goes_on(
     bench: Bench, cluster: Cluster
 ) -> None:
-    bench.config(epochs=400, patience=None)
+    bench.config(epochs=200, patience=None)
     whole = sequential(bench)
     process = begun(bench, cluster)
     until(lambda: is_under_way(bench, cluster))
@@ -151,7 +151,7 @@ def test_the_scheduler_killed_ends_the_sweep_and_the_next_goes_on(
 def test_the_sweep_killed_stops_its_trials_and_the_next_goes_on(
     bench: Bench, cluster: Cluster
 ) -> None:
-    bench.config(epochs=400, patience=None)
+    bench.config(epochs=200, patience=None)
     whole = sequential(bench)
     for _ in range(2):
         process = begun(bench, cluster)
@@ -179,7 +179,7 @@ def test_a_signal_stops_the_trials_wherever_they_run(
     assert (code, out) == (128 + number, "")
     assert err.startswith("stopped with 0 of 8 trials done; what is committed is safe")
     assert not cluster.trials()
-    assert bench("runs").out.count("interrupted") == 2
+    assert bench("runs", "--each").out.count("interrupted") == 2
     assert not (bench.folder / "runs" / ".sweep").exists()
 
 
