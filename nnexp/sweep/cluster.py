@@ -22,14 +22,14 @@ import msgspec
 
 from nnexp.config import canonical
 from nnexp.config.model import Config
-from nnexp.errors import ClusterError, NnexpError
+from nnexp.errors import ClusterError, NameTakenError, NnexpError
 from nnexp.store import transfer
 from nnexp.store.run import Run
 from nnexp.sweep import connection, watched, worker
 from nnexp.sweep.connection import Held
 from nnexp.sweep.data import Data
 from nnexp.sweep.limits import Limits
-from nnexp.sweep.trials import Job, Measured, Outcome, Remark, Told, failure
+from nnexp.sweep.trials import Job, Measured, Outcome, Remark, Told, failure, known
 from nnexp.sweep.worker import Order, Report
 
 AGAIN = 2.0
@@ -216,13 +216,19 @@ class Cluster:
         if report.startup:
             self.startups.append(report.startup)
         outcome = watched.logged(report.outcome, report.said, self._runs, job.run.name)
-        if report.files is not None:
-            try:
-                transfer.publish(Run(job.run.path), job.config, report.files)
-            except NnexpError as error:
-                return failure(error)
+        return outcome if report.files is None else self._brought_home(job, outcome, report.files)
+
+    def _brought_home(self, job: Job, outcome: Outcome, files: dict[str, bytes]) -> Outcome:
+        """Publish a run that was trained elsewhere, unless something has its name here."""
+        try:
+            published = transfer.publish(Run(job.run.path), job.config, files)
+        except NnexpError as error:
+            return failure(error)
+        if published:
             self._brought.append(job.run.name)
-        return outcome
+            return outcome
+        there = f"{job.run.path}: is there, unfinished, and was trained on the cluster, too"
+        return known(Job(job.config, Run(job.run.path))) or failure(NameTakenError(there))
 
     def _count_threads(self) -> int:
         try:

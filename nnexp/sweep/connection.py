@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
@@ -41,6 +42,7 @@ def connect(scheduler: str) -> Any:  # noqa: ANN401 - distributed.Client, which 
     """
     try:
         import distributed  # noqa: PLC0415 - an extra, and half a second
+        from distributed.comm import connect as call  # noqa: PLC0415 - likewise
         from distributed.comm.addressing import get_address_host_port  # noqa: PLC0415 - likewise
     except ImportError as error:
         raise UsageError(f"--engine dask needs dask ({error}): {INSTALL}") from None
@@ -51,7 +53,14 @@ def connect(scheduler: str) -> Any:  # noqa: ANN401 - distributed.Client, which 
         get_address_host_port(scheduler)
     except ValueError as error:
         raise UsageError(f"{scheduler}: is no scheduler's address: {error}") from None
+
+    async def knock() -> None:
+        arguments = distributed.Security().get_connection_args("client")
+        found = await call(scheduler, timeout=SECONDS, **arguments)
+        found.abort()
+
     try:
+        asyncio.run(knock())  # a client that gets no answer would wait as long again for its end
         return distributed.Client(scheduler, timeout=SECONDS, set_as_default=False)
     except Exception as error:  # noqa: BLE001 - TimeoutError, OSError, and what TLS has to say
         said = str(error).partition("\n")[0] or type(error).__name__
