@@ -91,6 +91,12 @@ class DiskError(NnexpError):
     exit_code = 74
 
 
+class ClusterError(NnexpError):
+    """The cluster that was to train does not answer, or does so no more."""
+
+    exit_code = 74
+
+
 class InterruptedRunError(NnexpError):
     """A signal stopped the training; what was committed is safe."""
 

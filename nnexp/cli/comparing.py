@@ -78,7 +78,7 @@ def tree(compared: Comparison, outcomes: list[Outcome]) -> dict[str, Any]:
                     "values": list(sample.values),
                     "mean": sample.mean,
                     "sd": sample.sd,
-                    **_verdict(measure.verdicts.get(name)),
+                    **verdict(measure.verdicts.get(name)),
                 }
                 for name, sample in zip(names, measure.samples, strict=True)
             }
@@ -90,17 +90,18 @@ def tree(compared: Comparison, outcomes: list[Outcome]) -> dict[str, Any]:
     }
 
 
-def _verdict(verdict: Verdict | None) -> dict[str, Any]:
-    if verdict is None:
+def verdict(found: Verdict | None) -> dict[str, Any]:
+    """Return a verdict as plain values; nothing where there is none."""
+    if found is None:
         return {}
-    d = verdict.difference
+    d = found.difference
     return {
         "difference": d.difference,
         "half_width": d.half_width,
         "test": d.kind,
         "p": d.p,
-        "p_adjusted": verdict.p,
+        "p_adjusted": found.p,
         "sign_flip_p": d.sign_flip_p,
-        "verdict": verdict.outcome,
-        "seeds_needed": verdict.needed,
+        "verdict": found.outcome,
+        "seeds_needed": found.needed,
     }

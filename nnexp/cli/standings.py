@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, table
 
 if TYPE_CHECKING:
+    from nnexp.analysis.verdicts import Verdict
     from nnexp.sweep.plan import Plan, Trial
     from nnexp.sweep.ranking import Ranking, Spread, Standing
     from nnexp.sweep.trials import Outcome
@@ -46,22 +47,59 @@ def state(path: Path) -> str:
     return "new" if entry is None else entry.status
 
 
-def text(plan: Plan, ranking: Ranking) -> str:
-    """Return the ranking as a table."""
+def verdicts(
+    plan: Plan, runs: Path, ranking: Ranking, outcomes: Sequence[Outcome | None]
+) -> dict[int, Verdict]:
+    """Return the verdict on each experiment but the best, by its place in the ranking.
+
+    Raises: CorruptError if the best one's run, which says how many examples there are, is damaged.
+    """
+    from nnexp.store.run import Run
+    from nnexp.sweep import ranking as ranks
+
+    if ranking.split is None:
+        return {}
+    best = plan.trials[ranking.standings[0].trials[0]]
+    examples = getattr(Run(runs / best.name).record.data, ranking.split)
+    return ranks.verdicts(plan, outcomes, ranking, examples)
+
+
+def advice(verdicts: Mapping[int, Verdict]) -> str | None:
+    """Return what to do where seeds are too few for any verdict; None where they are not."""
+    needed = [each.needed for each in verdicts.values() if each.outcome == "too few"]
+    if not needed or len(needed) < len(verdicts):
+        return None
+    fewest = min((each for each in needed if each), default=None)
+    seeds = f"--seeds {fewest}" if fewest else "--seeds"
+    return f"no verdict: too few seeds to tell a difference from noise; train more with {seeds}"
+
+
+def text(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> str:
+    """Return the ranking as a table; verdicts stand in it where there is one to speak of."""
     if ranking.split is None:
         return "no trial has a result"
+    spoken = any(each.outcome != "too few" for each in verdicts.values())
     rows = [
         [
-            str(place) if each.accuracy else "-",
+            str(place + 1) if each.accuracy else "-",
             *_cells(each.values),
             measured(each.accuracy),
+            *([_against(verdicts.get(place))] if spoken else []),
             measured(each.test),
             _runs(each),
         ]
-        for place, each in enumerate(ranking.standings, 1)
+        for place, each in enumerate(ranking.standings)
     ]
-    header = ("rank", *plan.keys, ranking.split, "test", "runs")
+    against = ["to the best"] if spoken else []
+    header = ("rank", *plan.keys, ranking.split, *against, "test", "runs")
     return table(header, rows, left=1)
+
+
+def _against(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return "-"
+    sign = "~" if verdict.outcome == "noise" else verdict.outcome
+    return sign if verdict.outcome == "identical" else f"{sign} {verdict.amount}"
 
 
 def _runs(standing: Standing) -> str:
@@ -93,9 +131,15 @@ def failure(trial: Trial, outcome: Outcome) -> str:
 
 
 def tree(
-    plan: Plan, runs: Path, ranking: Ranking, outcomes: Sequence[Outcome | None]
+    plan: Plan,
+    runs: Path,
+    ranking: Ranking,
+    outcomes: Sequence[Outcome | None],
+    verdicts: Mapping[int, Verdict],
 ) -> dict[str, Any]:
     """Return all that a sweep came to, as JSON says it."""
+    from nnexp.cli import comparing
+
     names = [trial.name for trial in plan.trials]
     return {
         "config": plan.definition.config,
@@ -106,10 +150,11 @@ def tree(
                 "values": dict(zip(plan.keys, each.values, strict=True)),
                 "accuracy": each.accuracy and each.accuracy._asdict(),
                 "test": each.test and each.test._asdict(),
-                "runs": [str(runs / names[place]) for place in each.trials],
+                "runs": [str(runs / names[trial]) for trial in each.trials],
                 "missing": each.missing,
+                "against_best": comparing.verdict(verdicts.get(place)) or None,
             }
-            for each in ranking.standings
+            for place, each in enumerate(ranking.standings)
         ],
         "failures": [
             {"run": str(runs / name), "exit": o.code, "reason": o.reason, "log": o.log}

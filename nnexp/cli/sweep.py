@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from nnexp.cli import options, signals, standings
+from nnexp.cli import engines, options, signals, standings
 from nnexp.cli.sweeping import View
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say
@@ -16,9 +18,12 @@ from nnexp.cli.train import Seeds
 from nnexp.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
-    from nnexp.sweep.limits import Limits
+    from nnexp.sweep.cluster import Cluster
+    from nnexp.sweep.local import Local
     from nnexp.sweep.plan import Plan
     from nnexp.sweep.trials import Job, Outcome
+
+    Start: TypeAlias = Callable[[], AbstractContextManager[Local | Cluster]]
 
 
 class Size(click.ParamType[int]):
@@ -59,8 +64,14 @@ class Size(click.ParamType[int]):
     "--jobs",
     type=click.IntRange(1),
     metavar="N",
-    help="Trials at a time; by default as many as there are cores.",
+    help="Trials at a time; by default as many as there are cores, or threads of workers.",
 )
+@click.option("--engine", type=click.Choice(["local", "dask"]), default="local",
+              help="Train on this machine (the default), or on a dask cluster.")  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS",
+              help="Of the dask cluster; tcp://127.0.0.1:8786 by default.")  # fmt: skip
+@click.option("--collect", is_flag=True,
+              help="Bring runs home from workers that do not see the runs folder.")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
               help="Stop a trial that takes longer; the next call goes on with it.")  # fmt: skip
 @click.option("--max-memory", type=Size(), metavar="SIZE",
@@ -91,6 +102,9 @@ def sweep(
     seeds: list[int] | None,
     runs: Path,
     jobs: int | None,
+    engine: str,
+    scheduler: str | None,
+    collect: bool,
     timeout: float | None,
     max_memory: int | None,
     keep_going: bool,
@@ -119,6 +133,8 @@ def sweep(
 
     if plot is not None:
         check_format(plot)
+    if engine != "dask" and (scheduler is not None or collect):
+        raise UsageError("--scheduler and --collect go with --engine dask")
     plan = planned(reading.read(str(config), settings, grids, seeds))
     if emit is not None:
         _emit(plan, runs, emit)
@@ -126,9 +142,13 @@ def sweep(
     if dry_run:
         put(standings.states(plan, runs, as_json=as_json))
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     most = Limits(timeout, max_memory)
-    outcomes = _train(plan, runs, jobs or cores or 1, most, fail_fast=not keep_going, quiet=quiet)
+    start: Start
+    if engine == "dask":
+        start = partial(engines.dask, scheduler, runs, most, jobs, collect=collect, quiet=quiet)
+    else:
+        start = partial(engines.local, runs, most, jobs)
+    outcomes = _train(plan, runs, start, fail_fast=not keep_going, quiet=quiet)
     _report(plan, runs, outcomes, plot, as_json=as_json, quiet=quiet)
     codes = [outcome.code for outcome in outcomes if outcome is not None and outcome.code]
     if codes:
@@ -146,23 +166,26 @@ def _emit(plan: Plan, runs: Path, how: str) -> None:
 
 
 def _train(
-    plan: Plan, runs: Path, slots: int, limits: Limits, *, fail_fast: bool, quiet: bool
+    plan: Plan,
+    runs: Path,
+    start: Start,
+    *,
+    fail_fast: bool,
+    quiet: bool,
 ) -> list[Outcome | None]:
     """Train all trials and return what came of each.
 
     Raises:
         InterruptedRunError: a signal came; all that ran has stopped.
+        ClusterError: the cluster that was to train is gone.
     """
-    from contextlib import closing
-
     from nnexp.store.run import named
     from nnexp.sweep import running
-    from nnexp.sweep.local import Local
     from nnexp.sweep.trials import Job, is_open
 
     jobs: list[Job] = [Job(trial.config, named(runs, trial.name)) for trial in plan.trials]
     outcomes: list[Outcome | None] = [None] * len(jobs)
-    with signals.noted() as signal, closing(Local(slots, runs, limits)) as engine:
+    with signals.noted() as signal, start() as engine:
         if wanting := [job.config for job in jobs if is_open(job)]:
             engine.prepare(wanting)
         with View(plan, quiet=quiet) as view:
@@ -194,11 +217,14 @@ def _report(
     from nnexp.sweep.ranking import ranked
 
     ranking = ranked(plan, outcomes)
+    verdicts = standings.verdicts(plan, runs, ranking, outcomes)
     if as_json:
-        tree: dict[str, Any] = standings.tree(plan, runs, ranking, outcomes)
+        tree: dict[str, Any] = standings.tree(plan, runs, ranking, outcomes, verdicts)
         put(json_line(tree))
     else:
-        put(standings.text(plan, ranking))
+        put(standings.text(plan, ranking, verdicts))
+    if not quiet and (advice := standings.advice(verdicts)):
+        say(advice)
     for line in standings.failures(plan, outcomes):
         say(line)
     if plot is None:

@@ -62,6 +62,22 @@ def _make(path: Path) -> None:
             raise
 
 
+def private(path: Path) -> Path:
+    """Return a folder that is this user's alone, made if it is not there.
+
+    Raises:
+        CorruptError: it is someone else's, or open to others, or no folder.
+        DiskError: it cannot be made.
+    """
+    with disk.errors(path):
+        if not disk.exists(path):
+            path.mkdir(0o700, exist_ok=True)
+        status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise CorruptError(f"{path}: is not a folder of this user's alone")
+    return path
+
+
 def names(path: Path) -> list[str]:
     """Return the names in a directory of a run.
 

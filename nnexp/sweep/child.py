@@ -1,28 +1,22 @@
-"""A trial in a process of its own, forked from the sweep, that ends with it."""
+"""A trial in a process of its own: forked from the sweep, or started afresh by a worker."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import os
 import signal
-import sys
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
 from nnexp.datasets.dataset import Dataset
+from nnexp.datasets.sources import Source
 from nnexp.errors import InterruptedRunError
+from nnexp.sweep.kinship import STOPPING, end_without, follow
 from nnexp.sweep.trials import Job, Outcome, Told, failure, train
-
-STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-PR_SET_PDEATHSIG = 1
-EASIER_TO_KILL = b"500"
-"""Where memory runs out the kernel shall take a trial and not the sweep."""
 
 
 def fork(job: Job, dataset: Dataset, pipe: int, log: int) -> int:
@@ -49,38 +43,41 @@ def fork(job: Job, dataset: Dataset, pipe: int, log: int) -> int:
 
 
 def _run(job: Job, dataset: Dataset, pipe: int, log: int, parent: int) -> NoReturn:
-    """Be the child: train, tell the outcome, and end without the parent's own business."""
-    outcome = Outcome(code=1)
+    """Be the child of a fork."""
     try:
         for stream in (1, 2):
             os.dup2(log, stream)
+        follow(parent)
+    except BaseException:  # noqa: BLE001 - nothing may return into the parent's program
+        os._exit(1)
+    run(job, lambda _: dataset, pipe, parent)
+
+
+def run(job: Job, source: Callable[[Source], Dataset], pipe: int, parent: int) -> NoReturn:
+    """Be the child: train, tell the outcome, and end without the parent's own business.
+
+    Args:
+        job: the trial.
+        source: hands out its data.
+        pipe: where to write what happens, and last the outcome.
+        parent: without which this process has no business.
+    """
+    outcome = Outcome(code=1)
+    try:
         faulthandler.enable(2)
-        _follow(parent)
-        outcome = train(job, _teller(pipe), _checker(job, parent), lambda _: dataset)
+        outcome = train(job, teller(pipe), _checker(job, parent), source)
     except BaseException as error:  # noqa: BLE001 - nothing may return into the parent's program
         outcome = failure(error) if isinstance(error, Exception) else outcome
         os.write(2, traceback.format_exc().encode())
     finally:
         with contextlib.suppress(OSError):
-            _teller(pipe)(outcome)
+            teller(pipe)(outcome)
         os._exit(outcome.code)
 
 
-def _follow(parent: int) -> None:
-    """Ask the kernel to be killed with the parent, which may be gone already."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        with contextlib.suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_bytes(EASIER_TO_KILL)
-    _end_without(parent)
+def teller(pipe: int) -> Callable[[Told | Outcome], None]:
+    """Return what writes to a pipe, a line each time."""
 
-
-def _end_without(parent: int) -> None:
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _teller(pipe: int) -> Callable[[Told | Outcome], None]:
     def tell(told: Told | Outcome) -> None:
         os.write(pipe, msgspec.json.encode(told) + b"\n")
 
@@ -99,7 +96,7 @@ def _checker(job: Job, parent: int) -> Callable[[], None]:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
     def check() -> None:
-        _end_without(parent)
+        end_without(parent)
         if came:
             message = f"{job.run.path}: stopped; what is committed is safe"
             raise InterruptedRunError(came[0], message)

@@ -1,6 +1,6 @@
-"""Which experiment of a sweep did best: the mean over its seeds, and how far they lie apart.
+"""Which experiment of a sweep did best, by the mean over its seeds, and by how much for sure.
 
-Verdicts of whether a difference is more than noise are ``analysis``'s.
+What is a difference and what is noise is judged by ``analysis``, as ``nnexp compare`` does it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
+from nnexp.analysis.verdicts import ACCURACY, Verdict, between, judge
 from nnexp.sweep.plan import Plan
 from nnexp.sweep.trials import SPLITS, Outcome
 
@@ -68,6 +69,40 @@ def ranked(plan: Plan, outcomes: Sequence[Outcome | None]) -> Ranking:
         standings.append(Standing(values, kept, len(places) - len(kept), accuracy, test))
     standings.sort(key=lambda each: -each.accuracy.mean if each.accuracy else 1.0)
     return Ranking(split, standings)
+
+
+def verdicts(
+    plan: Plan, outcomes: Sequence[Outcome | None], ranking: Ranking, examples: int
+) -> dict[int, Verdict]:
+    """Return the verdict on each experiment but the best, compared with that, by its place.
+
+    Those without a result have none. All are compared with the one that came out best, so p is
+    adjusted for their number; that this one was not chosen beforehand no test makes up for.
+
+    Args:
+        plan: what was to be trained.
+        outcomes: what came of each of its trials.
+        ranking: how the experiments stand.
+        examples: how many the ranking's split has: an accuracy is a multiple of one of them.
+    """
+    by_seed = [_by_seed(plan, outcomes, each, ranking.split) for each in ranking.standings]
+    unit = ACCURACY._replace(resolution=1 / max(1, examples))
+    differences = {
+        str(place): between(by_seed[0], values, unit)
+        for place, values in enumerate(by_seed)
+        if place and values
+    }
+    return {int(name): each for name, each in judge(differences, unit, "the best").items()}
+
+
+def _by_seed(
+    plan: Plan, outcomes: Sequence[Outcome | None], standing: Standing, split: str | None
+) -> dict[int, float]:
+    """Return the accuracies of an experiment by the seeds that they were reached with."""
+    if split is None:
+        return {}
+    finished = ((plan.trials[place].config.seed, outcomes[place]) for place in standing.trials)
+    return {seed: found.accuracies[split] for seed, found in finished if found is not None}
 
 
 def spread(values: Sequence[float]) -> Spread | None:

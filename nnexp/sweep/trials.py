@@ -41,6 +41,10 @@ class Remark(Struct, frozen=True, tag="warning"):
     message: str
 
 
+class Begun(Struct, frozen=True, tag="begun"):
+    """A process that was started afresh has imported what it needs, and can train."""
+
+
 class Outcome(Struct, frozen=True, kw_only=True, tag="outcome"):
     """What came of a trial."""
 
@@ -59,7 +63,7 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome"):
     """The file with what the process said at its end, if it said anything."""
 
 
-Told: TypeAlias = Measured | Remark
+Told: TypeAlias = Measured | Remark | Begun
 
 
 class Job(NamedTuple):

@@ -1,0 +1,312 @@
+"""What a sweep on a cluster is made of, without one: what a worker does, and how runs come home."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nnexp.config import canonical
+from nnexp.errors import CorruptError, NnexpError
+from nnexp.store import directories, transfer
+from nnexp.store.lock import Lock
+from nnexp.store.run import Run
+from nnexp.sweep import reading, worker
+from nnexp.sweep.connection import Held, is_open
+from nnexp.sweep.plan import Trial, plan
+from nnexp.sweep.trials import Outcome, Told
+from nnexp.sweep.watched import Watched
+from nnexp.sweep.worker import Order, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Bench
+
+TOKEN = "token-0123"  # noqa: S105 - a file's name
+
+
+@pytest.fixture
+def held(bench: Bench) -> Iterator[Held]:
+    """The folder of the runs with a sweep's token."""
+    found = Held(bench.folder / "runs", TOKEN)
+    yield found
+    found.release()
+
+
+def trial(*settings: str) -> Trial:
+    (found,) = plan(reading.read("tiny.yaml", settings)).trials
+    return found
+
+
+def order(bench: Bench, found: Trial, **changes: Any) -> Order:  # noqa: ANN401 - fields'
+    fields: dict[str, Any] = {
+        "number": 0,
+        "config": canonical.to_builtins(found.config),
+        "name": found.name,
+        "runs": str(bench.folder / "runs"),
+        "folder": str(bench.folder),
+        "token": TOKEN,
+        "seconds": None,
+        "memory": None,
+    }
+    return Order(**(fields | changes))
+
+
+def carried_out(wanted: Order, told: list[Told] | None = None) -> Report:
+    tell = (lambda _: None) if told is None else told.append
+    return worker.carry_out(wanted, tell, lambda: False)
+
+
+@pytest.mark.usefixtures("held")
+def test_a_worker_s_trial_is_the_run_that_train_makes(bench: Bench) -> None:
+    told: list[Told] = []
+    report = carried_out(order(bench, trial()), told)
+    assert (report.outcome.code, report.outcome.epochs, report.said) == (0, 3, b"")
+    assert report.startup > 0
+    assert len(told) == 1  # of three quick epochs one is told
+    bench("train", "tiny.yaml", "-q", "--runs", "loop")
+    assert bench.files(f"runs/{trial().name}") == bench.files(f"loop/{trial().name}")
+
+
+@pytest.mark.usefixtures("held")
+def test_a_trial_that_is_no_longer_wanted_stops_and_is_no_failure(bench: Bench) -> None:
+    found = trial("epochs=100000", "patience=null")
+    end = time.monotonic() + 30
+
+    def unwanted() -> bool:
+        assert time.monotonic() < end
+        return any((bench.folder / "runs").glob("*/checkpoints/*.npz"))
+
+    outcome = worker.carry_out(order(bench, found), lambda _: None, unwanted).outcome
+    assert (outcome.code, outcome.is_stopped) == (143, True)
+    assert bench("runs").out.count("interrupted") == 1
+
+
+@pytest.mark.usefixtures("held")
+def test_a_trial_that_was_never_wanted_does_not_begin(bench: Bench) -> None:
+    outcome = worker.carry_out(order(bench, trial()), lambda _: None, lambda: True).outcome
+    assert outcome == Outcome(code=143, is_stopped=True, reason="stopped before it began")
+    assert os.listdir(bench.folder / "runs") == [".sweep"]  # noqa: PTH208 - names alone
+
+
+@pytest.mark.usefixtures("held")
+def test_what_a_process_says_that_crashes_comes_back(bench: Bench) -> None:
+    report = carried_out(order(bench, trial(), config={"epochs": "many"}))
+    assert report.outcome == Outcome(code=1, reason="its process ended without a word")
+    assert b"epochs: must be" in report.said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a trial sees it at its next batch")
+@pytest.mark.usefixtures("held")
+def test_a_trial_dies_with_the_thread_that_watches_it(bench: Bench) -> None:
+    """The kernel's word for a parent is the thread: where that is gone, nobody watches."""
+    wanted = order(bench, trial("epochs=100000", "patience=null"))
+    started: list[Watched] = []
+
+    def abandon() -> None:
+        started.append(worker.start(wanted, bench.folder / "runs"))
+        end = time.monotonic() + 30
+        while not any((bench.folder / "runs").glob("*/checkpoints/*.npz")):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=abandon)
+    thread.start()
+    thread.join(40)
+    outcome, _ = started[0].end()
+    assert outcome == Outcome(code=137, reason="killed by SIGKILL")
+
+
+def test_a_worker_says_what_it_lacks(bench: Bench) -> None:
+    runs = bench.folder / "runs"
+    assert worker.look(str(runs), TOKEN)["problem"] == f"does not see {runs}"
+    held = Held(runs, TOKEN)
+    assert worker.look(str(runs), TOKEN)["problem"] is None
+    (runs / ".sweep" / "token-free").touch()
+    assert worker.look(str(runs), "token-free")["problem"] == (
+        f"sees {runs}, but not the locks that are held there"
+    )
+    assert carried_out(order(bench, trial(), token="token-free")).outcome.code == 74  # noqa: S106 - as above
+    other = Held(runs, "token-other")
+    assert sorted(path.name for path in (runs / ".sweep").iterdir()) == [TOKEN, "token-other"]
+    other.release()
+    held.release()
+    assert not (runs / ".sweep").exists()
+
+
+@pytest.fixture
+def at_home(bench: Bench) -> tuple[Run, Trial, dict[str, bytes]]:
+    """Where a finished run shall go, its trial, and its files."""
+    bench("train", "tiny.yaml", "-q", "--runs", "away")
+    found = trial()
+    files = transfer.packed(Run(bench.folder / "away" / found.name))
+    return Run(bench.folder / "runs" / found.name), found, files
+
+
+def test_a_run_that_is_brought_home_is_the_same(
+    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, found, files = at_home
+    assert transfer.publish(run, found.config, files)
+    assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+    assert bench("verify", f"runs/{found.name}").code == 0
+    assert [path.name for path in (bench.folder / "runs").iterdir()] == [found.name]
+
+
+def test_what_is_there_is_never_overwritten(
+    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, found, files = at_home
+    run.path.mkdir(parents=True)
+    assert transfer.publish(run, found.config, files) is False
+    assert [path.name for path in (bench.folder / "runs").iterdir()] == [found.name]
+    assert not list(run.path.iterdir())
+
+
+def test_a_byte_that_changed_on_the_way_is_noticed(
+    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, found, files = at_home
+    unchecked = {"log.txt", "timing.jsonl"}
+    for name in files.keys() - unchecked:
+        content = bytearray(files[name])
+        array = content.rfind(b"\x93NUMPY")  # in an archive, an array's first byte
+        content[array + 128 if array >= 0 else len(content) // 2] ^= 1
+        with pytest.raises(NnexpError):
+            transfer.publish(run, found.config, files | {name: bytes(content)})
+        assert not list((bench.folder / "runs").iterdir())
+    with pytest.raises(CorruptError, match="another config"):
+        transfer.publish(run, trial("epochs=2").config, files)
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/etc/x", "LOCK", "checkpoints/../x", "x", ""])
+def test_only_a_run_s_own_files_come_home(
+    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]], name: str
+) -> None:
+    run, found, files = at_home
+    with pytest.raises(CorruptError, match="is no run"):
+        transfer.publish(run, found.config, files | {name: b""})
+    assert not (bench.folder / "runs").exists()
+
+
+def test_a_run_that_lacks_a_file_does_not_come_home(
+    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, found, files = at_home
+    for name in files.keys() - {"log.txt", "timing.jsonl"}:
+        rest = {key: content for key, content in files.items() if key != name}
+        if name == "checkpoints/epoch-000002.npz":
+            continue  # the best epoch's and the last one are needed, this is a reserve
+        with pytest.raises(NnexpError):
+            transfer.publish(run, found.config, rest)
+    assert not list((bench.folder / "runs").glob("*"))
+
+
+def test_a_run_larger_than_may_be_sent_is_refused(
+    at_home: tuple[Run, Trial, dict[str, bytes]],
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, found, files = at_home
+    monkeypatch.setattr(transfer, "MOST", sum(map(len, files.values())) - 1)
+    with pytest.raises(CorruptError, match="more than the"):
+        transfer.packed(Run(bench.folder / "away" / found.name))
+
+
+def test_what_one_killed_while_publishing_left_is_no_hindrance(
+    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, found, files = at_home
+    left = run.path.with_name(f".{run.name}.home")
+    (left / "checkpoints").mkdir(parents=True)
+    (left / "checkpoints" / "epoch-000099.npz").write_bytes(b"")
+    (left / "result.json").write_bytes(b"")
+    assert transfer.publish(run, found.config, files)
+    assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+
+
+def test_two_do_not_publish_at_once(at_home: tuple[Run, Trial, dict[str, bytes]]) -> None:
+    run, found, files = at_home
+    left = run.path.with_name(f".{run.name}.home")
+    left.mkdir(parents=True)
+    lock = Lock(left / "LOCK")
+    lock.acquire()
+    with pytest.raises(NnexpError, match="another process"):
+        transfer.publish(run, found.config, files)
+    lock.release()
+
+
+def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
+    mine = directories.private(tmp_path / "mine")
+    assert mine.stat().st_mode & 0o777 == 0o700
+    assert directories.private(mine) == mine
+    mine.chmod(0o770)
+    (tmp_path / "link").symlink_to(tmp_path)
+    for path in (mine, tmp_path / "link"):
+        with pytest.raises(CorruptError, match="this user's alone"):
+            directories.private(path)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_so"),
+    [
+        ("tcp://127.0.0.1:8786", False),
+        ("localhost:8786", False),
+        ("tcp://[::1]:8786", False),
+        ("tls://10.0.0.1:8786", False),
+        ("tcp://10.0.0.1:8786", True),
+        ("head:8786", True),
+        ("tcp://[fe80::1]:8786", True),
+    ],
+)
+def test_an_address_that_lets_anyone_in_is_warned_of(address: str, *, is_so: bool) -> None:
+    assert is_open(address) is is_so
+
+
+@pytest.mark.parametrize("option", [("--scheduler", "tcp://127.0.0.1:1"), ("--collect",)])
+def test_options_of_a_cluster_go_with_its_engine(bench: Bench, option: tuple[str, ...]) -> None:
+    code, _, err = bench("sweep", "tiny.yaml", *option)
+    assert (code, err) == (2, "--scheduler and --collect go with --engine dask\n")
+
+
+def scripted(bench: Bench, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", f"{script}\nfrom nnexp.cli import main\nmain()"]
+    return subprocess.run(
+        [*command, "sweep", "tiny.yaml", "--engine", "dask", *arguments],
+        cwd=bench.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_without_dask_one_is_told_how_to_have_it(bench: Bench) -> None:
+    done = scripted(bench, "import sys; sys.modules['distributed'] = None")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("--engine dask needs dask (")
+    assert done.stderr.endswith("): pip install 'nnexp[dask]'\n")
+    assert not (bench.folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "said"),
+    [
+        ("tcp://127.0.0.1:9", 74, "tcp://127.0.0.1:9: the scheduler does not answer: "),
+        ("what://127.0.0.1:9", 2, "what://127.0.0.1:9: is no scheduler's address: "),
+    ],
+)
+def test_a_scheduler_that_is_not_there(bench: Bench, address: str, code: int, said: str) -> None:
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    script = "from nnexp.sweep import connection; connection.SECONDS = 1"
+    done = scripted(bench, script, "--scheduler", address)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == 1

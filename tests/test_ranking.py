@@ -1,0 +1,122 @@
+"""How the experiments of a sweep stand to the best of them, by hand and as compare says it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nnexp.cli import standings
+from nnexp.sweep import reading
+from nnexp.sweep.plan import Plan, plan
+from nnexp.sweep.ranking import ranked, verdicts
+from nnexp.sweep.trials import Outcome
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+EXAMPLES = 1000
+
+
+def planned(rates: str, seeds: int) -> Plan:
+    return plan(reading.read("tiny.yaml", (), [f"learning_rate={rates}"], list(range(seeds))))
+
+
+def outcomes(*accuracies: float | None) -> list[Outcome | None]:
+    """Return what came of trials: a validation accuracy each, or nothing."""
+    return [
+        None if each is None else Outcome(epochs=1, accuracies={"validation": each})
+        for each in accuracies
+    ]
+
+
+def test_verdicts_against_the_best_by_hand(bench: Bench) -> None:
+    """Three pairs: t = mean / (sd / sqrt 3) on 2 degrees of freedom.
+
+    There, p = 1 - t / sqrt(t^2 + 2). Differences of -1, -2 and -3 points give t = -sqrt 12 and
+    p = 0.074; of -10, -11 and -12 points t = -sqrt 363, p = 0.0027, twice that after Holm.
+    """
+    assert bench.folder.exists()
+    trials = planned("1,2,3", 3)
+    best, near, far = (0.90, 0.91, 0.92), (0.89, 0.89, 0.89), (0.80, 0.80, 0.80)
+    found = outcomes(*far, *best, *near)
+    ranking = ranked(trials, found)
+    assert [each.values for each in ranking.standings] == [(2,), (3,), (1,)]
+    second, third = verdicts(trials, found, ranking, EXAMPLES).items()
+    assert (second[0], third[0]) == (1, 2)
+    assert (second[1].outcome, third[1].outcome) == ("noise", "worse")
+    assert second[1].p == pytest.approx(1 - math.sqrt(12 / 14))
+    assert third[1].p == pytest.approx(2 * (1 - math.sqrt(363 / 365)))
+    assert second[1].difference.difference == pytest.approx(-0.02)
+    # Student's t at 97.5 % with 2 degrees of freedom is 4.303; sd / sqrt 3 is 0.577 points.
+    assert second[1].difference.half_width == pytest.approx(0.0248, abs=1e-4)
+    table = standings.text(trials, ranking, dict([second, third])).splitlines()
+    assert "to the best" in table[0]
+    assert "  -  " in table[1]
+    assert "  ~ -2.00 ± 2.48  " in table[2]
+    assert "  worse -11.00 ± 2.48  " in table[3]
+    assert standings.advice(dict([second, third])) is None
+
+
+def test_an_example_more_or_less_on_every_seed_is_no_infinitely_sure_difference(
+    bench: Bench,
+) -> None:
+    """Equal differences have the variance of rounding to one example: d^2 / 6.
+
+    So t = d / sqrt(d^2 / 18) = sqrt 18 whatever d is, and p = 1 - sqrt(18 / 20).
+    """
+    assert bench.folder.exists()
+    trials = planned("1,2", 3)
+    found = outcomes(0.5, 0.6, 0.7, 0.499, 0.599, 0.699)
+    (verdict,) = verdicts(trials, found, ranked(trials, found), EXAMPLES).values()
+    assert verdict.outcome == "noise"
+    assert verdict.p == pytest.approx(1 - math.sqrt(18 / 20))
+
+
+def test_pairs_are_the_seeds_that_both_have(bench: Bench) -> None:
+    assert bench.folder.exists()
+    trials = planned("1,2", 4)
+    found = outcomes(0.95, 0.90, 0.91, 0.92, None, 0.80, 0.80, 0.80)
+    (verdict,) = verdicts(trials, found, ranked(trials, found), EXAMPLES).values()
+    assert verdict.difference.kind == "paired t"
+    assert verdict.difference.difference == pytest.approx(-0.11)
+    assert verdict.difference.sizes == (3, 3)
+
+
+def test_what_has_no_result_has_no_verdict(bench: Bench) -> None:
+    assert bench.folder.exists()
+    trials = planned("1,2", 1)
+    for found in (outcomes(0.5, None), outcomes(None, None)):
+        assert verdicts(trials, found, ranked(trials, found), EXAMPLES) == {}
+
+
+def test_one_seed_gives_no_verdict_but_says_what_would(bench: Bench) -> None:
+    arguments = ("sweep", "tiny.yaml", "--grid", "learning_rate=0.01,1")
+    _, out, err = bench.process(*arguments)
+    assert "to the best" not in out
+    assert err.splitlines()[-1] == (
+        "no verdict: too few seeds to tell a difference from noise; train more with --seeds 5"
+    )
+    _, out, err = bench.process(*arguments, "-q", "--json")
+    assert err == ""
+    best, other = json.loads(out)["ranking"]
+    assert best["against_best"] is None
+    told = other["against_best"]
+    assert (told["verdict"], told["test"], told["p"]) == ("too few", "none", None)
+
+
+def test_a_sweep_says_of_a_difference_what_compare_says(bench: Bench) -> None:
+    arguments = ("sweep", "tiny.yaml", "--grid", "learning_rate=0.01,1", "--seeds", "4", "--json")
+    code, out, _ = bench.process(*arguments)
+    best, other = json.loads(out)["ranking"]
+    assert code == 0
+    places = [each["runs"][0].removesuffix("-s0") for each in (best, other)]
+    compared = json.loads(
+        bench.process("compare", *places, "--metric", "validation_accuracy", "--json").out
+    )
+    measured = compared["metrics"]["validation_accuracy"]["B"]
+    told = other["against_best"]
+    assert told == {key: measured[key] for key in told}
+    assert told["verdict"] == "worse"
