@@ -155,8 +155,6 @@ def test_a_run_is_written_through_two_modules() -> None:
     assert found.pop("store/disk.py") >= {"os.fsync", "os.ftruncate", "os.write"}
     assert found.pop("store/directories.py") >= {"path.mkdir", "path.rmdir", "source.rename"}
     assert found == {
-        # To its parent through a pipe, and to the kernel, whom to end when memory runs out:
-        "sweep/child.py": {"os.write", "Path('/proc/self/oom_score_adj').write_bytes"},
         "cli/init.py": {"file.open"},  # the user's own file
         "store/lock.py": {"os.open"},  # only to ask who holds it
         "config/load.py": {"os.open", "os.fdopen"},  # these only read
