@@ -197,8 +197,11 @@ def test_runs_of_one_experiment_are_compared_one_by_one(many: Bench) -> None:
 
 def test_seeds_are_paired_by_their_number(many: Bench) -> None:
     """A seed that only one side has takes no part: b's mean without it is what counts."""
+    assert "common seeds" not in many("compare", "runs/a", "runs/b").out
     seeds(many, "b", {7: [(1.0, 0.10)]}, "learning_rate=1")
     assert verdict(many, "runs/a", "runs/b").endswith(PAIRED)
+    told = "note: B is paired with A by their common seeds, 0-4; each mean is over all of its own\n"
+    assert told in many("compare", "runs/a", "runs/b").out
 
 
 def test_no_common_seeds_are_compared_by_welch(bench: Bench) -> None:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from nnexp.analysis.comparison import Comparison, Measure, Sample, Side
+from nnexp.analysis.comparison import Comparison, Measure, Sample
+from nnexp.analysis.sides import Side
 from nnexp.analysis.verdicts import Unit, Verdict
 from nnexp.config.wording import ranges
 

@@ -18,7 +18,7 @@ NAMED = 3
 """Experiments that a heading has room for."""
 CONTRAST = 3.0
 """Of a curve with a dark page; Okabe's and Ito's black has less."""
-LIGHT_CONTRAST = 2.2
+LIGHT_CONTRAST = 3.0
 """Of a curve with a white page: that of their orange, the palest of them."""
 DARK = (0x15, 0x17, 0x1C)
 WHITE = (255, 255, 255)

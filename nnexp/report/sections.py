@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from nnexp.analysis.comparison import Comparison, Side
+from nnexp.analysis.comparison import Comparison
 from nnexp.analysis.experiments import Experiment, seed
+from nnexp.analysis.sides import Side
 from nnexp.config import dump
 from nnexp.config.wording import ranges
 from nnexp.report import comparisons

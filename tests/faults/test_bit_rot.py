@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,12 +24,14 @@ import msgspec
 import pytest
 
 from nnexp import experiment, numerics, verification
-from nnexp.analysis import comparison, experiments, restored, voting
+from nnexp.analysis import comparison, experiments, portrait, restored, voting
 from nnexp.cli import comparing
+from nnexp.cli import portrait as as_text
 from nnexp.config import load
 from nnexp.datasets import loading
 from nnexp.errors import CheckFailedError, CorruptError, MismatchError, NnexpError, UsageError
 from nnexp.recording import Warned
+from nnexp.report import page
 from nnexp.store import listing, sealed
 from nnexp.store.records import RunRecord
 from nnexp.store.run import Run
@@ -132,9 +135,24 @@ def compared() -> dict[str, Any]:
     return told
 
 
+def reported() -> str:
+    """The page of ``nnexp report``, but for the clock's seconds."""
+    told = page.page(comparison.compare(experiments.gather([RUN])))
+    return re.sub(r"<tr><th[^>]*>seconds of training</th>.*?</tr>", "", told)
+
+
+def shown(seen: portrait.Portrait) -> str:
+    """What ``nnexp show`` says; what it leaves out as damaged it names."""
+    if seen.problems:
+        raise seen.problems[0]
+    return as_text.text(seen, "validation")
+
+
 READERS: dict[str, Callable[[], Any]] = {
     "runs": listed,
     "compare": compared,
+    "show": lambda: shown(portrait.portray(Run(RUN))),
+    "report": reported,
     "evaluate": lambda: voting.evaluate([Run(RUN)]),
     "verify": verified,
 }
