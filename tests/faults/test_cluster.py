@@ -168,6 +168,15 @@ def test_the_sweep_killed_stops_its_trials_and_the_next_goes_on(
     assert epochs_trained(bench, "runs") <= epochs_trained(bench, "whole") + 6
 
 
+def test_a_sweep_that_is_killed_leaves_no_trial_behind(bench: Bench, cluster: Cluster) -> None:
+    process = begun(bench, cluster, "--set", "epochs=100000", "--set", "patience=null")
+    until(lambda: is_under_way(bench, cluster))
+    process.kill()
+    process.communicate(timeout=SECONDS)
+    until(lambda: not cluster.trials(), 20)
+    assert bench("runs", "--each").out.count("interrupted") == 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_trials_wherever_they_run(
     bench: Bench, cluster: Cluster, number: signal.Signals
