@@ -122,9 +122,8 @@ def scores(config: Config, runs: Path, stem: str) -> dict[int, float]:
     """Return the test accuracy at the best epoch by seed."""
     found = {}
     for seed in SEEDS:
-        run = experiment.train(
-            msgspec.structs.replace(config, seed=seed), runs, name=f"{stem}-s{seed}"
-        )
+        own = msgspec.structs.replace(config, seed=seed)
+        run = experiment.train(own, runs, name=experiment.run_name(own, stem))
         if run.result is None or run.result.test_accuracy is None:
             raise ValueError(f"{run.path} has no test accuracy")
         found[seed] = run.result.test_accuracy
