@@ -129,7 +129,8 @@ def _failure(attempts: list[Attempt], chosen: Collection[str]) -> str:
     return (
         f"nothing better than chance ({100 * attempts[-1].chance:.1f} %) was found, so there is "
         f"nothing to tune. Tried: {tried}. {stays}Are there several training examples of each "
-        "class, do labels belong to the examples, and is data.scale right? nnexp inspect shows what comes in"
+        "class, do labels belong to the examples, and is data.scale right? nnexp inspect shows "
+        "what comes in"
     )
 
 
