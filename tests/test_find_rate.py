@@ -50,6 +50,15 @@ def test_it_goes_down_where_the_first_rate_is_too_large() -> None:
     assert threshold == 0.0003
 
 
+@pytest.mark.parametrize("decade", ladder.DECADES[:-1])
+def test_every_decade_is_refined(decade: float) -> None:
+    # 10 times the float 1e-6 is not the float 1e-5: rates of the ladder are looked up, not computed
+    limit = ladder.within(decade)[1]
+    tried, threshold = climbed(lambda rate: FALLING if rate <= limit else DIVERGED)
+    assert tried[-3:] == ladder.within(decade)[:3]
+    assert threshold == limit
+
+
 def test_a_flat_cost_asks_for_larger_rates() -> None:
     def costs(rate: float) -> list[float]:
         return FLAT if rate < 3 else FALLING if rate < 8 else DIVERGED

@@ -85,6 +85,19 @@ def test_pairs_are_the_seeds_that_both_have(bench: Bench) -> None:
     assert verdict.difference.sizes == (3, 3)
 
 
+def test_what_diverged_with_a_seed_ranks_behind_what_did_not(bench: Bench) -> None:
+    assert bench.folder.exists()
+    trials = planned("1,2,3,4", 2)
+    diverged, killed = Outcome(code=3, reason="diverged"), Outcome(code=137, reason="killed")
+    found = outcomes(0.99, None, 0.5, 0.6, 0.8, None, None, None)
+    found[1], found[5], found[6] = diverged, killed, diverged
+    ranking = ranked(trials, found)
+    assert [each.values for each in ranking.standings] == [(3,), (2,), (1,), (4,)]
+    rows = [line.split() for line in standings.text(trials, ranking, {}).splitlines()[1:]]
+    assert [row[0] for row in rows] == ["1", "2", "3", "-"]
+    assert rows[2][-4:] == ["-", "1", "of", "2"]
+
+
 def test_what_has_no_result_has_no_verdict(bench: Bench) -> None:
     assert bench.folder.exists()
     trials = planned("1,2", 1)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from nnexp.config import load
+from nnexp.tune import batches
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,6 +194,67 @@ def test_a_wrong_start_does_not_matter(bench: Bench, wrong: str) -> None:
         assert chance["alternatives"][0]["better"] == "no"
     assert 1e-3 < found["decisions"][-1]["chose"]["learning_rate"] < 100
     assert found["decisions"][2]["chose"]["lambda"] <= 100
+
+
+@pytest.mark.parametrize("only", ["batch-size", "final", "lambda", "batch-size,lambda"])
+def test_a_rate_that_learns_nothing_and_is_not_to_be_decided_ends_with_a_sentence(
+    bench: Bench, only: str
+) -> None:
+    name = bench.config(activation="relu", hidden=[5], learning_rate=1e6)
+    code, out, err = bench("tune", name, "--full", "--only", only, "-q")
+    assert (code, out) == (1, "")
+    assert err.startswith("nothing better than chance")
+    assert "η stays as it is unless eta is decided as well" in err
+    assert "η = 0.1," not in err
+
+
+def test_a_lambda_that_learns_nothing_is_decided_with_the_config_s_own_rate(bench: Bench) -> None:
+    settings = ("--set", "lambda=1e5", "--set", "learning_rate=0.2")
+    arguments = ("tune", "tiny.yaml", *settings, "--only", "lambda", "--full", "-q", "--json")
+    found = decisions(bench(*arguments))
+    tried = found["decisions"][0]["alternatives"]
+    assert [each["learning_rate"] for each in tried] == ["0.2", "0.2"]
+    assert [each["better"] for each in tried] == ["no", "yes"]
+
+
+def test_where_no_mini_batch_size_can_be_trained_with_it_ends_with_a_sentence(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object, size: int, __: object) -> batches.Timed:
+        return batches.Timed(size, 1.0, (), ())
+
+    monkeypatch.setattr(batches, "_timed", broken)
+    code, out, err = bench("tune", "tiny.yaml", "--only", "batch-size", "-q")
+    assert (code, out) == (1, "")
+    assert err.startswith("with η = 0.5 for mini-batches of 10, and in proportion for others,")
+
+
+def test_a_lambda_per_example_is_tuned_on_the_full_problem_too(bench: Bench) -> None:
+    arguments = ("tune", "tiny.yaml", "--set", "lambda={per_example: 1e-4}", "--only", "eta")
+    found = decisions(bench(*arguments, "--full", "-q", "--json"))
+    assert found["decisions"][0]["alternatives"][0]["lambda"] == "0.02"  # 1e-4 · 200
+
+
+@pytest.mark.parametrize("expand", [None, "shift"])
+def test_the_chapter_s_argument_is_of_as_many_updates_as_it_says(
+    bench: Bench, expand: str | None
+) -> None:
+    labels = list(range(2)) * 20
+    rng = np.random.default_rng(0)
+    images: dict[str, Any] = {
+        f"x_{split}": rng.integers(0, 99, (40, 4, 4), dtype=np.uint8)
+        + 150 * np.array(labels, np.uint8)[:, None, None]
+        for split in ("train", "validation")
+    }
+    np.savez(bench.folder / "few.npz", y_train=labels, y_validation=labels, **images)
+    data = {"name": "npz", "file": "few.npz", "expand": expand}
+    name = bench.config("few.yaml", data=data, learning_rate=0.1)
+    found = decisions(bench("tune", name, "--only", "batch-size", "--full", "-q", "--json"))
+    note = found["decisions"][-1]["notes"][0]
+    assert "on 40 images, seen 20 times: 40 updates of one example" in note
+    records = bench.folder.glob("runs/*/run.json")
+    argument = [json.loads(path.read_text())["data"]["train"] for path in records]
+    assert argument.count(40) >= 2
 
 
 def pairs(bench: Bench, name: str, labels: list[int], seen: list[int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +17,14 @@ from nnexp.datasets.expansion import Shift
 from nnexp.datasets.sources import Mnist
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import HalveOnPlateau
+from nnexp.store.run import Run
+from nnexp.training.history import Row
 from nnexp.training.stopping import Cost
 from nnexp.tune import batches, choice, final, ladder, quick, tuned
 from nnexp.tune.batches import Timed
 from nnexp.tune.decision import Decision
 from nnexp.tune.ladder import Rung
+from nnexp.tune.trials import Trial
 
 if TYPE_CHECKING:
     from nnexp.tune.choice import Scores
@@ -28,6 +32,13 @@ if TYPE_CHECKING:
 ENDS = (1e-4, 1e4)
 N = 1000
 """Validation images: two standard errors of a difference are 3 points at 87 %, 2.7 at 90 %."""
+
+
+def test_what_diverged_is_worth_nothing_however_well_it_began() -> None:
+    rows = [Row(epoch=1, learning_rate=1.0, validation_accuracy=0.9)]
+    trial = Trial(Config(), Run(Path("runs/a")), rows, diverged=False, seconds=None)
+    assert trial.accuracy == 0.9
+    assert trial._replace(diverged=True).accuracy == 0.0
 
 
 def walked(accuracy: dict[float, float]) -> list[float]:
@@ -252,3 +263,18 @@ def test_a_tuned_config_reads_back_as_what_it_is(settings: list[str]) -> None:
     assert load.parse(text, "tuned") == config
     assert "# Stage 2: η = 0.125: so it is.\nlearning_rate: 0.125\n" in text
     assert r"from a\nb.yaml;" in text
+
+
+def test_a_value_that_differs_from_the_decision_s_says_why() -> None:
+    decisions = [
+        Decision(3, "lambda", "λ", "λ = 0.5: best.", "", (), (), chose=(("lambda", 0.5),)),
+        Decision(6, "final", "End", "A patience of 20.", "", (), (), chose=(("patience", 20),)),
+    ]
+    text = tuned.to_yaml(Config(lambda_=25.0, patience=None), Config(), decisions, "a.yaml")
+    scaled = "λ = 0.5: best. λ goes with n: carried over from the quick problem."
+    assert f"# Stage 3: {scaled}\nlambda: 25.0\n" in text
+    ended = "A patience of 20. The schedule ends the run itself."
+    assert f"# Stage 6: {ended}\npatience: null\n" in text
+    same = tuned.to_yaml(Config(lambda_=0.5, patience=20), Config(), decisions, "a.yaml")
+    assert "# Stage 3: λ = 0.5: best.\nlambda: 0.5\n" in same
+    assert "# Stage 6: A patience of 20.\npatience: 20\n" in same

@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 from nnexp.analysis.verdicts import ACCURACY, Verdict, between, judge
+from nnexp.errors import DivergedError
 from nnexp.sweep.plan import Plan
 from nnexp.sweep.trials import SPLITS, Outcome
 
@@ -35,10 +36,15 @@ class Standing(NamedTuple):
     accuracy: Spread | None
     """What counts; None where no trial is finished."""
     test: Spread | None
+    diverged: bool
+    """With one of the seeds at least: the mean over the others is too good by their luck."""
 
 
 class Ranking(NamedTuple):
-    """All experiments of a sweep, the best first, those without a result last."""
+    """All experiments of a sweep, the best first, then what diverged with a seed.
+
+    Those without a result come last.
+    """
 
     split: str | None
     """Whose accuracy at the best epoch counts: the first of ``SPLITS`` that all runs have."""
@@ -66,9 +72,18 @@ def ranked(plan: Plan, outcomes: Sequence[Outcome | None]) -> Ranking:
         accuracy = spread([each[split] for each in results]) if split is not None else None
         test = spread([each["test"] for each in results if "test" in each])
         values = plan.trials[places[0]].values
-        standings.append(Standing(values, kept, len(places) - len(kept), accuracy, test))
-    standings.sort(key=lambda each: -each.accuracy.mean if each.accuracy else 1.0)
+        ended = [o for place in places if (o := outcomes[place]) is not None]
+        diverged = any(o.code == DivergedError.exit_code for o in ended)
+        missing = len(places) - len(kept)
+        standings.append(Standing(values, kept, missing, accuracy, test, diverged))
+    standings.sort(key=_order)
     return Ranking(split, standings)
+
+
+def _order(standing: Standing) -> tuple[bool, bool, float]:
+    """Return what experiments are sorted by."""
+    found = standing.accuracy
+    return found is None, standing.diverged, -found.mean if found else 0.0
 
 
 def verdicts(

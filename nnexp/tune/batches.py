@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from nnexp import experiment
 from nnexp.config.model import Config
+from nnexp.errors import NnexpError
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Curve, Decision, Picture, number
 from nnexp.tune.state import Sitting, State
@@ -34,6 +35,10 @@ RULE = (
     "{behind:g} points below the best. The fastest to the level is taken; "
     "the config's own size stays if it is no more than a quarter later, which clocks hardly tell."
 )
+
+
+class AllDivergedError(NnexpError):
+    """No mini-batch size can be trained with."""
 
 
 class Timed(NamedTuple):
@@ -78,7 +83,12 @@ def sizes(own: int, examples: int) -> list[int]:
 
 
 def decide(state: State) -> None:
-    """Choose the mini-batch size on the quick problem, and η with it."""
+    """Choose the mini-batch size on the quick problem, and η with it.
+
+    Raises:
+        AllDivergedError: each size diverged with one of the seeds.
+        NnexpError: what training raises.
+    """
     own, eta = state.quick.batch_size, state.quick.learning_rate
     if own == "all" or eta is None:
         return
@@ -95,9 +105,14 @@ def decide(state: State) -> None:
         size: [replace(config, seed=config.seed + seed) for seed in range(SEEDS)]
         for size, config in candidates.items()
     }
-    argument = _argument_configs(state.quick, eta / own)
+    argument = _argument_configs(state, eta / own)
     load = _measure(state, [each for several in trials.values() for each in several] + argument)
     timed = [_timed(state, size, configs) for size, configs in trials.items()]
+    if not any(each.accuracies for each in timed):
+        raise AllDivergedError(
+            f"with η = {eta:g} for mini-batches of {own}, and in proportion for others, training "
+            "diverges with every mini-batch size: decide eta as well, or set a smaller one"
+        )
     found = fastest(timed, own)
     state.threshold = state.threshold * found.size / own
     notes = [_argument(state, argument), *load]
@@ -198,14 +213,13 @@ def _row(each: Timed, goal: float) -> list[str]:
     ]
 
 
-def _argument_configs(quick: Config, rate: float) -> list[Config]:
+def _argument_configs(state: State, rate: float) -> list[Config]:
     """Return the chapter's argument as trials whose epoch is 100 updates of one, or one of 100."""
-    data = replace(quick.data, train=min(ARGUMENT, quick.data.train or ARGUMENT))
-    base = replace(quick, data=data, epochs=EPOCHS)
-    return [
-        replace(base, batch_size=size, learning_rate=rounded(rate * size))
-        for size in (1, data.train or ARGUMENT)
-    ]
+    plain = replace(state.quick.data, expand=None)
+    whole = state.trials.dataset(replace(state.quick, data=plain))
+    n = min(ARGUMENT, len(whole.train.labels))
+    base = replace(state.quick, data=replace(plain, train=n), epochs=EPOCHS)
+    return [replace(base, batch_size=size, learning_rate=rounded(rate * size)) for size in (1, n)]
 
 
 def _argument(state: State, configs: Sequence[Config]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ RULE = (
     "Ten epochs on a quick problem, first two classes without a hidden layer, then all classes. "
     "Better than chance is, after the last of them, more than the largest class's share of the "
     "validation images and three standard errors. If the config's own η and λ do not "
-    "get there, λ = 0 with η = 0.1, 1 and 0.01 are tried."
+    "get there, λ = 0 with η = 0.1, 1 and 0.01 are tried, as far as they are to be decided."
 )
 
 
@@ -79,24 +80,27 @@ def decide(state: State, problems: dict[str, Config]) -> None:
     attempts: list[Attempt] = []
     beaten: dict[str, Attempt] = {}
     for name, problem in problems.items():
-        for candidate in _candidates(problem):
+        for candidate in _candidates(problem, state.chosen):
             attempts.append(_attempt(state, name, candidate))
             if attempts[-1].is_better:
                 beaten[name] = attempts[-1]
                 break
     if not beaten:
-        raise NothingLearnedError(_failure(attempts))
+        raise NothingLearnedError(_failure(attempts, state.chosen))
     last, found = list(beaten.items())[-1]
     state.quick = problems[last]
     state.settle(_decision(attempts, found, list(problems)[-1]))
 
 
-def _candidates(problem: Config) -> list[Config]:
-    """Return a problem with the config's own η and λ, then with those that are usual."""
-    return [
-        replace(problem, epochs=EPOCHS),
-        *(replace(problem, epochs=EPOCHS, learning_rate=rate, lambda_=0.0) for rate in RATES),
-    ]
+def _candidates(problem: Config, chosen: Collection[str]) -> list[Config]:
+    """Return a problem with the config's own η and λ, then with those that are usual.
+
+    What is not to be decided stays, or later stages would work with a rate that learns nothing.
+    """
+    own = replace(problem, epochs=EPOCHS)
+    if "eta" in chosen:
+        return [own, *(replace(own, learning_rate=rate, lambda_=0.0) for rate in RATES)]
+    return [own, replace(own, lambda_=0.0)] if "lambda" in chosen else [own]
 
 
 def _attempt(state: State, name: str, config: Config) -> Attempt:
@@ -115,16 +119,18 @@ def _attempt(state: State, name: str, config: Config) -> Attempt:
     return attempt
 
 
-def _failure(attempts: list[Attempt]) -> str:
+def _failure(attempts: list[Attempt], chosen: Collection[str]) -> str:
     tried = "; ".join(
         f"{each.problem} with η = {each.trial.config.learning_rate:g}, "
         f"λ = {each.trial.config.lambda_:g}: {100 * each.accuracy:.1f} %"
         for each in attempts
     )
+    stays = "" if "eta" in chosen else "η stays as it is unless eta is decided as well. "
     return (
         f"nothing better than chance ({100 * attempts[-1].chance:.1f} %) was found, so there is "
-        f"nothing to tune. Tried: {tried}. Are there several training examples of each class, do "
-        "labels belong to the examples, and is data.scale right? nnexp inspect shows what comes in"
+        f"nothing to tune. Tried: {tried}. {stays}Are there several training examples of each "
+        "class, do labels belong to the examples, and is data.scale right? nnexp inspect shows "
+        "what comes in"
     )
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
 
 from nnexp.analysis.diagnosis import NOTABLE, NOTHING, Diagnosis, diagnose
@@ -122,11 +123,11 @@ def next_rate(rungs: Sequence[Rung]) -> float | None:
     below = largest_below(rungs)
     if below is None:
         return None
-    decade = max((rate for rate in DECADES if rate <= below), default=below)
     tried = {rung.learning_rate for rung in rungs}
-    if below == DECADES[-1] or 10 * decade not in tried:
-        return None
-    return climb(within(decade), 0, rungs)
+    for decade, following in pairwise(DECADES):
+        if decade <= below < following and following in tried:
+            return climb(within(decade), 0, rungs)
+    return None
 
 
 def within(decade: float) -> list[float]:

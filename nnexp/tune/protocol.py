@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from nnexp.assembly import per_example
 from nnexp.config.model import Config
 from nnexp.tune import batches, chance, decays, final, ladder, quick, rates
+from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Decision
 from nnexp.tune.state import Sitting, State
 from nnexp.tune.trials import BudgetSpentError, Trials
@@ -104,7 +106,8 @@ def begin(
     if simplest is not None and simplest != small:
         problems = {"two classes without a hidden layer": simplest, **problems}
     if full:
-        small = quick.plain(config)
+        lambda_ = rounded(per_example(config, n) * n)
+        small = replace(quick.plain(config), lambda_=lambda_)
         problems = {"the full problem": small}
     threshold = 2 * (config.learning_rate or 0.0)
     state = State(config, small, trials, threshold, frozenset(only), sitting or Sitting(), keep)

@@ -49,8 +49,11 @@ class Trial(NamedTuple):
 
     @property
     def accuracy(self) -> float:
-        """The best validation accuracy, which early stopping would have kept; 0 without any."""
-        return max((row.validation_accuracy or 0.0 for row in self.rows), default=0.0)
+        """The best validation accuracy, which early stopping would have kept; 0 if it diverged.
+
+        What a config came to before it diverged recommends it to nobody: it has no result.
+        """
+        return 0.0 if self.diverged else max(self.accuracies, default=0.0)
 
     @property
     def accuracies(self) -> list[float]:

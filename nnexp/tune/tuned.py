@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from nnexp.checks import printable
 from nnexp.config import canonical, dump
@@ -29,18 +30,22 @@ def to_yaml(config: Config, original: Config, decisions: Sequence[Decision], sou
     lines = [f"# {line}" for line in textwrap.wrap(head, WIDTH, break_on_hyphens=False)]
     for key, value in tree.items():
         if key in reasons or key in own or value != before[key]:
-            lines += _commented(key, reasons.get(key), changed=value != before[key], source=source)
+            text = _reason(key, value, reasons.get(key), changed=value != before[key])
+            lines += _comment(text or f"As in {printable(source)}.")
             lines += dump.lines({key: own.get(key, value)})
     return "\n".join(lines) + "\n"
 
 
-def _commented(key: str, decision: Decision | None, *, changed: bool, source: str) -> Iterator[str]:
-    if decision is not None:
-        text = f"Stage {decision.stage}: {decision.answer}"
-    elif changed:
-        text = REASONS.get(key, "Follows from the decisions.")
-    else:
-        text = f"As in {printable(source)}."
+def _reason(key: str, value: Any, decision: Decision | None, *, changed: bool) -> str:  # noqa: ANN401 - a config's value
+    """Return where a value comes from; empty where it is the original's."""
+    follows = REASONS.get(key, "")
+    if decision is None:
+        return (follows or "Follows from the decisions.") if changed else ""
+    said = f"Stage {decision.stage}: {decision.answer}"
+    return said if value == dict(decision.chose)[key] else f"{said} {follows}".rstrip()
+
+
+def _comment(text: str) -> Iterator[str]:
     wrapped = textwrap.wrap(text, WIDTH, break_on_hyphens=False, break_long_words=False)
     yield from (f"# {line}" for line in wrapped)
 
@@ -50,4 +55,4 @@ REASONS = {
     "patience": "The schedule ends the run itself.",
     "lambda": "λ goes with n: carried over from the quick problem.",
 }
-"""Of keys that change with a decision about another one."""
+"""Of keys that change with a decision about another one, or have another value than it says."""
