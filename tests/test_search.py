@@ -524,7 +524,7 @@ def test_the_documented_python_runs(bench: Bench) -> None:
     ("arguments", "message"),
     [
         (["--space", "lambda=log(1, 2)"], "--space lambda=log(1, 2): lambda: unknown range 'log'"),
-        (["--space", "lambda=5"], "must be a mapping of one of uniform, log-uniform, integers,"),
+        (["--space", "lambda=5"], "must be a list of values, or a range of uniform, log-uniform,"),
         (["--space", "lambda=uniform(2, 1)"], "must be two numbers, the smaller first"),
         (["--space", "lambda=log-uniform(0, 1)"], "must be two numbers > 0"),
         (["--space", "lambda=[1, 2"], "the closing ']' is missing"),
@@ -538,6 +538,7 @@ def test_the_documented_python_runs(bench: Bench) -> None:
         (["--set", "epochs=2", "--epochs", "2"], "--set epochs and --epochs: give one of them"),
         (["--factor", "2"], "--factor says how --halving goes; give both"),
         (["--halving", "--examples", "9"], "--halving and --examples: give one of them"),
+        (["--halving", "--epochs", "2"], "leave nothing to halve; it takes 3 (--factor) of both"),
         (["--halving", "--space", "epochs=[2, 3]"], "every trial has the same epochs"),
         (["--set", "monitor=[train]", "--set", "patience=null"], "monitor: a search goes by"),
         (["--method", "grid", "--trials", "1"], "the smallest grid has 2 points"),
@@ -562,7 +563,7 @@ def test_a_space_file_s_problems_are_told_together_with_their_places(bench: Benc
     assert said.code == 2
     assert said.err.splitlines() == [
         f"s.yaml:1:16: learning_rate: unknown range 'log' (known: {KINDS})",
-        f"s.yaml:2:9: lambda: must be a mapping of one of {KINDS}, got 5",
+        f"s.yaml:2:9: lambda: must be a list of values, or a range of {KINDS}, got 5",
         "s.yaml:3:9: hidden.choice: must be a list of values, got an empty list",
         "s.yaml:4:7: seed: is not searched; --seeds says which seeds each trial is trained with",
     ]
@@ -578,6 +579,25 @@ def test_a_value_that_no_config_has_is_told_where_the_space_says_it(bench: Bench
             "s.yaml:3:10: dropout: must be a number ≥ 0 and < 1, got 1",
         ],
     )
+
+
+def test_values_that_are_bad_alike_are_told_once(bench: Bench) -> None:
+    bench.config("tiny.yaml")
+    said = bench("search", "tiny.yaml", "--space", "batch_size=uniform(1, 4)")
+    assert (said.code, said.err.count("must be a whole number"), len(said.err.splitlines())) == (
+        2,
+        1,
+        1,
+    )
+
+
+@pytest.mark.parametrize(("rates", "is_told"), [("[1e-9, 1e-8]", True), ("[0.1, 0.5]", False)])
+def test_a_config_that_beats_every_trial_is_told(
+    bench: Bench, rates: str, *, is_told: bool
+) -> None:
+    space = f"learning_rate={rates}"
+    said = bench("search", "tiny.yaml", "--space", space, "--epochs", "3", "--method", "grid")
+    assert ("the config as given did better than every trial" in said.out) is is_told
 
 
 def test_without_optuna_tpe_says_how_to_get_it(

@@ -204,6 +204,9 @@ grids: {}
         ("config: tiny.yaml\nexclude: {lambda: 1}", ("sweep.yaml:2:10: exclude: must be a list of "
          "mappings of swept keys to values, got a mapping")),
         ("config: tiny.yaml\ngrid: {lambda: [1]}\nzip: {lambda: [2]}", "lambda: is swept twice"),
+        ("config: tiny.yaml\nset: {lambda: 1}\ngrid: {lambda: [2]}",
+         ("sweep.yaml:2:15: lambda: is swept, so that this value would have no say: leave one of "
+          "them out")),
         ("config: tiny.yaml\nset: {seed: 1}\nseeds: 2", "seed and seeds: give one of them"),
         ("config: tiny.yaml\nset: {epoch: 1}",
          "sweep.yaml:2:14: epoch: unknown key 'epoch'; did you mean 'epochs'?"),
@@ -221,6 +224,19 @@ grids: {}
 )  # fmt: skip
 def test_a_sheet_s_problem_is_told_with_its_place(bench: Bench, text: str, problem: str) -> None:
     assert told(bench, text) == [problem]
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_key_that_is_swept_cannot_be_set_as_well() -> None:
+    with pytest.raises(ConfigError) as refused:
+        planned("tiny.yaml", "lambda=1,2", settings=("epochs=2", "lambda=3"))
+    (problem,) = refused.value.problems
+    assert problem.startswith("--set lambda=3: lambda: is swept, so that this value would have")
+
+
+def test_a_grid_may_sweep_what_the_sweep_file_sets(bench: Bench) -> None:
+    (bench.folder / "sweep.yaml").write_text("config: tiny.yaml\nset: {lambda: 3}\n")
+    assert [trial.config.lambda_ for trial in planned("sweep.yaml", "lambda=1,2").trials] == [1, 2]
 
 
 def test_a_bad_value_is_told_once_and_a_bad_combination_with_its_points(bench: Bench) -> None:

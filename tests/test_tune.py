@@ -146,6 +146,14 @@ def test_a_budget_ends_it_with_what_is_known(bench: Bench) -> None:
     assert more["decisions"][0] == found["decisions"][0]
 
 
+def test_what_diverged_and_what_nothing_tells_apart_is_said(bench: Bench) -> None:
+    far = ("--set", "learning_rate=1e6", "--set", "lambda=1")
+    _, out, err = bench("tune", "tiny.yaml", "--only", "lambda", *far)
+    assert "η = 1e+06, λ = 1: diverged, no better than chance (" in err
+    assert "λ = 1, seed 0: 0.00 %, diverged; best 0.00 % with 1" in err
+    assert "all came to the same validation accuracy, so that nothing tells them apart" in out
+
+
 @pytest.mark.parametrize("budget", ["0", "m", "-1", "10h", "ten", "0m"])
 def test_what_is_no_budget(bench: Bench, budget: str) -> None:
     code, out, err = bench("tune", "tiny.yaml", f"--budget={budget}")

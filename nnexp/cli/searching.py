@@ -172,6 +172,9 @@ def _summary(found: Found) -> str:
     if best is not None:
         where = best.trial.runs[0].path / "config.yaml"
         lines.append(f"best: {described(definition.space, best.trial.values)}, as in {where}")
+        given = found.baseline and found.baseline.score
+        if given is not None and best.score is not None and given > best.score:
+            lines.append("the config as given did better than every trial")
     if found.baseline is not None and found.baseline.score is None:
         lines.append("the config as given diverged, so that nothing is compared with it")
     return "\n".join(lines)

@@ -135,6 +135,8 @@ def sweep(
         check_format(plot)
     if engine != "dask" and (scheduler is not None or collect):
         raise UsageError("--scheduler and --collect go with --engine dask")
+    if emit is not None and dry_run:
+        raise UsageError("--emit and --dry-run: give one of them")
     plan = planned(reading.read(str(config), settings, grids, seeds))
     if emit is not None:
         _emit(plan, runs, emit)

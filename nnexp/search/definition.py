@@ -144,6 +144,11 @@ def _check(found: Definition) -> None:
     baseline = found.configs(None)[0]
     if "validation" not in baseline.monitor:
         raise UsageError("monitor: a search goes by the validation accuracy; add validation to it")
+    if found.factor is not None and found.factor > min(found.trials, baseline.epochs):
+        raise UsageError(
+            f"--halving: {found.trials:,} trials of {baseline.epochs:,} epochs leave nothing to "
+            f"halve; it takes {found.factor} (--factor) of both"
+        )
     method = found.asked()
     _check_points(found, _ends(found.space))
     if found.method != "tpe":
@@ -151,15 +156,19 @@ def _check(found: Definition) -> None:
 
 
 def _check_points(found: Definition, points: Iterator[Values]) -> None:
-    """Refuse a search some of whose points are no configs. Raises: ConfigError."""
-    problems: dict[str, None] = {}
+    """Refuse a search some of whose points are no configs; of values alike, name the first.
+
+    Raises: ConfigError.
+    """
+    problems: dict[str, str] = {}
     for values in points:
         try:
             found.configs(values)
         except ConfigError as error:
-            problems |= dict.fromkeys(error.problems)
+            for each in error.problems:
+                problems.setdefault(each.rpartition(", got ")[0] or each, each)
     if problems:
-        raise ConfigError(list(problems))
+        raise ConfigError(list(problems.values()))
 
 
 def _ends(space: Space) -> Iterator[Values]:

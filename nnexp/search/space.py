@@ -16,7 +16,7 @@ from nnexp.config import load, reader
 from nnexp.config.document import Document
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, error, refusal
-from nnexp.config.wording import shortened
+from nnexp.config.wording import listed, shortened, shown
 from nnexp.errors import ConfigError, UsageError
 from nnexp.sweep import axes
 from nnexp.sweep.axes import Range
@@ -124,6 +124,11 @@ def _dimension(key: str, document: Document) -> Dimension:
     tree = document.root[key]
     if isinstance(tree, list):
         tree = {"choice": tree}
+    if not isinstance(tree, dict):
+        message = (
+            f"must be a list of values, or a range of {listed(axes.RANGES)}, got {shown(tree)}"
+        )
+        raise refusal(document.place((key,)), message, (key,))
     found = axes.read_range(document._replace(root={key: tree}), (key,))
     ((kind, bounds),) = tree.items()
     return Dimension(key, kind, bounds, found)

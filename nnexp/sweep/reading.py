@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from nnexp.config import load, overrides
+from nnexp.config.problem import Problem
 from nnexp.errors import ConfigError
 from nnexp.sweep import axes
-from nnexp.sweep.axes import Choice
+from nnexp.sweep.axes import Axis, Choice
 from nnexp.sweep.definition import Definition
 from nnexp.sweep.sheet import Sheet, is_sheet, kept
 
@@ -29,18 +30,29 @@ def read(
         found = Sheet(document, problems).definition()
     else:
         found = Definition(path, document, [], [], None, [])
+    problems += _overruled(found.fixed, found.axes)
+    said: list[Choice] = []
     for each in settings:
         if (override := kept(problems, partial(overrides.parse, each))) is not None:
             key, place = ".".join(override.path), override.value.source
-            found.fixed.append(Choice(key, override.value.root, place))
+            said.append(Choice(key, override.value.root, place))
     for each in grids:
         if (axis := kept(problems, partial(axes.from_setting, each))) is not None:
             found.axes.append(axis)
+    problems += _overruled(said, found.axes)
+    found.fixed.extend(said)
     found = found if seeds is None else found._replace(seeds=seeds)
     problems += _told_twice(found)
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def _overruled(fixed: Sequence[Choice], varied: Sequence[Axis]) -> list[str]:
+    """Return what is wrong where a key has a value for every point and is swept, too."""
+    swept = {key for axis in varied for key in axis.keys}
+    message = "is swept, so that this value would have no say: leave one of them out"
+    return [str(Problem(each.place, each.path, message)) for each in fixed if each.key in swept]
 
 
 def _told_twice(found: Definition) -> list[str]:

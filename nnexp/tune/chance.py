@@ -53,6 +53,11 @@ class Attempt(NamedTuple):
         return self.trial.accuracies[-1] if self.trial.rows and not self.trial.diverged else 0.0
 
     @property
+    def outcome(self) -> str:
+        """The accuracy as people read it, or that there is none."""
+        return "diverged" if self.trial.diverged else f"{100 * self.accuracy:.2f} %"
+
+    @property
     def row(self) -> list[str]:
         """What a table says of it."""
         config = self.trial.config
@@ -60,7 +65,7 @@ class Attempt(NamedTuple):
             self.problem,
             f"{config.learning_rate:g}",
             f"{config.lambda_:g}",
-            f"{100 * self.accuracy:.2f} %",
+            self.outcome,
             f"{100 * self.chance:.2f} %",
             "yes" if self.is_better else "no",
         ]
@@ -112,9 +117,9 @@ def _attempt(state: State, name: str, config: Config) -> Attempt:
     chance = float(np.bincount(labels).max() / len(labels))
     attempt = Attempt(name, trial, chance, chance + ERRORS * error(chance, len(labels)))
     better = "better than chance" if attempt.is_better else "no better than chance"
+    told = f"{better} ({100 * chance:.2f} %)"
     state.trials.tell(
-        f"{name}, η = {config.learning_rate:g}: {100 * attempt.accuracy:.2f} %, {better} "
-        f"({100 * chance:.2f} %)"
+        f"{name}, η = {config.learning_rate:g}, λ = {config.lambda_:g}: {attempt.outcome}, {told}"
     )
     return attempt
 

@@ -79,8 +79,9 @@ def search(
         trial = state.trials.run(config)
         scores.setdefault(strength, {})[seed] = trial.accuracy
         best = choice.best(scores)
+        diverged = ", diverged" * trial.diverged
         state.trials.tell(
-            f"λ = {strength:g}, seed {config.seed}: {100 * trial.accuracy:.2f} %; "
+            f"λ = {strength:g}, seed {config.seed}: {100 * trial.accuracy:.2f} %{diverged}; "
             f"best {100 * mean(scores[best].values()):.2f} % with {best:g}"
         )
 
@@ -107,7 +108,9 @@ def _decision(
     seen = choice.standings(scores, n, most_seeds)
     best = choice.best(scores)
     why = "the highest validation accuracy"
-    if found != best:
+    if len({mean(each.values()) for each in scores.values()}) == 1:
+        why = "all came to the same validation accuracy, so that nothing tells them apart"
+    elif found != best:
         why = f"inside the noise of the best, {best:g}, and smaller"
     return Decision(
         stage=stage,
