@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from nnexp.config import load
-from nnexp.tune import batches
+from nnexp.tune import batches, rates
+from nnexp.tune.ladder import Rung
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -233,6 +234,22 @@ def test_a_lambda_per_example_is_tuned_on_the_full_problem_too(bench: Bench) -> 
     arguments = ("tune", "tiny.yaml", "--set", "lambda={per_example: 1e-4}", "--only", "eta")
     found = decisions(bench(*arguments, "--full", "-q", "--json"))
     assert found["decisions"][0]["alternatives"][0]["lambda"] == "0.02"  # 1e-4 · 200
+
+
+def test_a_rate_that_is_looked_at_again_in_vain_stays_and_that_is_a_decision(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rungs = [Rung(rate, [2.0, 1.0] * 5) for rate in (0.1, 0.2)]
+    monkeypatch.setattr(rates, "again", lambda *_, **__: rungs)
+    found = decisions(bench("tune", "tiny.yaml", "--only", "eta,lambda,final", "-q", "--json"))
+    first, *others = [each for each in found["decisions"] if each["name"] == "eta"]
+    rate = first["chose"]["learning_rate"]
+    assert [(each["stage"], each["chose"]) for each in others] == [(4, {}), (6, {})]
+    for each in others:
+        assert each["answer"].startswith(f"η stays {rate:g}: the training cost falls steadily with")
+        assert len(each["alternatives"]) == len(rungs)
+    text = (bench.folder / "tiny-tuned" / "tuned.yaml").read_text()
+    assert f"\nlearning_rate: {rate}\n" in text
 
 
 @pytest.mark.parametrize("expand", [None, "shift"])
