@@ -6,6 +6,7 @@ import html
 import json
 import re
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from nnexp.config import load
 from nnexp.tune import batches, rates
 from nnexp.tune.ladder import Rung
+from nnexp.tune.trials import Budget, BudgetSpentError, Trials
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,6 +147,20 @@ def test_a_budget_ends_it_with_what_is_known(bench: Bench) -> None:
     assert drawn == {"decision-1-chance.svg", "decision-2-eta.svg", "mine.svg"}
     assert more["unfinished"] == []
     assert more["decisions"][0] == found["decisions"][0]
+
+
+def test_minutes_count_for_what_is_trained_once_more_too(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load.read(bench.folder / "tiny.yaml")
+    Trials("tiny", bench.folder / "runs").run(config)
+    again = Trials("tiny", bench.folder / "runs", budget=Budget(seconds=60.0))
+    assert again.run(config).seconds is None
+    assert again.timed(config).seconds is not None
+    later = time.monotonic() + 61.0
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    with pytest.raises(BudgetSpentError):
+        again.timed(config)
 
 
 @pytest.mark.parametrize("budget", ["0", "m", "-1", "10h", "ten", "0m"])
