@@ -6,13 +6,16 @@ import html
 import json
 import re
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from nnexp.config import load
-from nnexp.tune import batches
+from nnexp.tune import batches, rates
+from nnexp.tune.ladder import Rung
+from nnexp.tune.trials import Budget, BudgetSpentError, Trials
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,6 +157,20 @@ def test_what_diverged_and_what_nothing_tells_apart_is_said(bench: Bench) -> Non
     assert "all came to the same validation accuracy, so that nothing tells them apart" in out
 
 
+def test_minutes_count_for_what_is_trained_once_more_too(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load.read(bench.folder / "tiny.yaml")
+    Trials("tiny", bench.folder / "runs").run(config)
+    again = Trials("tiny", bench.folder / "runs", budget=Budget(seconds=60.0))
+    assert again.run(config).seconds is None
+    assert again.timed(config).seconds is not None
+    later = time.monotonic() + 61.0
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    with pytest.raises(BudgetSpentError):
+        again.timed(config)
+
+
 @pytest.mark.parametrize("budget", ["0", "m", "-1", "10h", "ten", "0m"])
 def test_what_is_no_budget(bench: Bench, budget: str) -> None:
     code, out, err = bench("tune", "tiny.yaml", f"--budget={budget}")
@@ -241,6 +258,22 @@ def test_a_lambda_per_example_is_tuned_on_the_full_problem_too(bench: Bench) -> 
     arguments = ("tune", "tiny.yaml", "--set", "lambda={per_example: 1e-4}", "--only", "eta")
     found = decisions(bench(*arguments, "--full", "-q", "--json"))
     assert found["decisions"][0]["alternatives"][0]["lambda"] == "0.02"  # 1e-4 · 200
+
+
+def test_a_rate_that_is_looked_at_again_in_vain_stays_and_that_is_a_decision(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rungs = [Rung(rate, [2.0, 1.0] * 5) for rate in (0.1, 0.2)]
+    monkeypatch.setattr(rates, "again", lambda *_, **__: rungs)
+    found = decisions(bench("tune", "tiny.yaml", "--only", "eta,lambda,final", "-q", "--json"))
+    first, *others = [each for each in found["decisions"] if each["name"] == "eta"]
+    rate = first["chose"]["learning_rate"]
+    assert [(each["stage"], each["chose"]) for each in others] == [(4, {}), (6, {})]
+    for each in others:
+        assert each["answer"].startswith(f"η stays {rate:g}: the training cost falls steadily with")
+        assert len(each["alternatives"]) == len(rungs)
+    text = (bench.folder / "tiny-tuned" / "tuned.yaml").read_text()
+    assert f"\nlearning_rate: {rate}\n" in text
 
 
 @pytest.mark.parametrize("expand", [None, "shift"])

@@ -211,9 +211,10 @@ def test_a_small_problem_is_as_quick_as_it_can_be() -> None:
 
 def test_two_classes_are_the_first_that_there_are() -> None:
     whole = dataset([3, 3, 5, 7, 5], [3, 5, 7])
-    two = quick.two_classes(quick.quick(Config(), whole, 5), whole)
+    two = quick.two_classes(quick.quick(Config(lambda_=5.0), whole, 5), whole)
     assert two is not None
     assert two.data.classes == (3, 5)
+    assert two.lambda_ == 4.0  # of four examples in five
     assert (two.data.train, two.data.validation, two.hidden) == (4, 2, ())
     chosen = Config(data=Mnist(classes=(8, 9, 2)))
     whole = dataset([0, 1, 2], [0, 1, 2])

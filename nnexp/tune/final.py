@@ -38,14 +38,14 @@ SCHEDULE_RULE = (
 def rate(state: State) -> None:
     """Look whether η is still right on the full problem, and set it."""
     rungs = rates.again(quick.plain(state.config), state.trials, state.threshold, lambda_=False)
-    if ladder.threshold(rungs) is None:
-        state.trials.tell(f"η stays {state.config.learning_rate:g}: {ladder.failure(rungs)}")
-        return
-    heading = "η on the full problem"
-    decision = rates.decision(rungs, stage=6, heading=heading, rule=RATE_RULE)
-    state.threshold = ladder.threshold(rungs) or state.threshold
-    state.decisions.append(decision)
-    state.config = replace(state.config, learning_rate=state.threshold / 2)
+    heading, before = "η on the full problem", state.config.learning_rate
+    state.decisions.append(
+        rates.decision(rungs, stage=6, heading=heading, rule=RATE_RULE, before=before)
+    )
+    found = ladder.threshold(rungs)
+    if found is not None:
+        state.threshold = found
+        state.config = replace(state.config, learning_rate=found / 2)
 
 
 RATE_RULE = (

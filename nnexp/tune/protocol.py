@@ -48,16 +48,18 @@ def _eta(state: State) -> None:
 def _eta_again(state: State) -> None:
     rungs = rates.again(state.quick, state.trials, state.threshold, lambda_=True)
     heading = "η again, with that λ"
-    if ladder.threshold(rungs) is None:
-        state.trials.tell(f"η stays {state.quick.learning_rate:g}: {ladder.failure(rungs)}")
-        return
-    decision = rates.decision(rungs, stage=4, heading=heading, rule=rates.AGAIN)
+    before = state.quick.learning_rate
+    decision = rates.decision(rungs, stage=4, heading=heading, rule=rates.AGAIN, before=before)
     _settle_rate(state, rungs, decision)
 
 
 def _settle_rate(state: State, rungs: list[ladder.Rung], decision: Decision) -> None:
-    state.threshold = ladder.threshold(rungs) or state.threshold
-    state.settle(decision, learning_rate=state.threshold / 2)
+    found = ladder.threshold(rungs)
+    if found is None:
+        state.settle(decision)
+        return
+    state.threshold = found
+    state.settle(decision, learning_rate=found / 2)
 
 
 STAGES = (

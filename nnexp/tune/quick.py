@@ -64,7 +64,7 @@ def quick(config: Config, dataset: Dataset, n: int) -> Config:
 
 
 def two_classes(problem: Config, dataset: Dataset) -> Config | None:
-    """Return the quickest problem: two classes, no hidden layer; None if one of them is missing.
+    """Return the quickest problem: two classes, no hidden layer, λ/n kept; None if one is missing.
 
     Args:
         problem: the quick problem.
@@ -78,13 +78,10 @@ def two_classes(problem: Config, dataset: Dataset) -> Config | None:
         return None
     own = problem.data.classes
     classes = (first, second) if own is None else (own[first], own[second])
-    data = replace(
-        problem.data,
-        classes=classes,
-        train=min(EXAMPLES, train),
-        validation=min(EXAMPLES, seen),
-    )
-    return replace(problem, data=data, hidden=())
+    n, all_classes = min(EXAMPLES, train), problem.data.train or len(dataset.train.labels)
+    data = replace(problem.data, classes=classes, train=n, validation=min(EXAMPLES, seen))
+    lambda_ = rounded(per_example(problem, all_classes) * n)
+    return replace(problem, data=data, hidden=(), lambda_=lambda_)
 
 
 def _count(split: Split, first: int, second: int) -> int:

@@ -114,27 +114,44 @@ def _noted(config: Config, trials: Trials, rungs: list[Rung]) -> list[Rung]:
 
 
 def decision(
-    rungs: Sequence[Rung], *, stage: int, heading: str, rule: str, notes: Sequence[str] = ()
+    rungs: Sequence[Rung], *, stage: int, heading: str, rule: str, before: float | None = None
 ) -> Decision:
-    """Return what the rungs say, with the picture of their costs."""
+    """Return what the rungs say, with the picture of their costs.
+
+    Args:
+        rungs: the rates that were tried.
+        stage: of the protocol.
+        heading: the decision's.
+        rule: by which it is made.
+        before: the rate that stays if no rung is steady; None: one is.
+    """
     seen, found = ladder.judged(rungs), ladder.threshold(rungs)
-    if found is None:
-        raise ValueError("no rung is steady")
-    above = [each for each in seen if each.rung.learning_rate > found]
-    why = f"; at {above[0].rung.learning_rate:g} it is {above[0].why}" if above else ""
     return Decision(
         stage=stage,
         name="eta",
         heading=heading,
-        answer=f"η = {found / 2:g}, half of the threshold {found:g}: up to there the training "
-        f"cost falls steadily{why}.",
+        answer=_answer(rungs, seen, found, before),
         rule=rule,
         header=("learning_rate", "judgement", "cost", "rises/falls", "first", "last"),
         rows=[_row(each) for each in seen],
         left=3,
         picture=picture(rungs),
-        notes=notes,
-        chose=(("learning_rate", found / 2),),
+        chose=() if found is None else (("learning_rate", found / 2),),
+    )
+
+
+def _answer(
+    rungs: Sequence[Rung], seen: Sequence[Judged], found: float | None, before: float | None
+) -> str:
+    if found is None:
+        if before is None:
+            raise ValueError("no rung is steady")
+        return f"η stays {before:g}: {ladder.failure(rungs)}."
+    above = [each for each in seen if each.rung.learning_rate > found]
+    why = f"; at {above[0].rung.learning_rate:g} it is {above[0].why}" if above else ""
+    return (
+        f"η = {found / 2:g}, half of the threshold {found:g}: up to there the training "
+        f"cost falls steadily{why}."
     )
 
 

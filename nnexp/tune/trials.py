@@ -130,18 +130,25 @@ class Trials:
         """Return a trial whose times are of now: one that was there before is trained once more.
 
         Its times may be of a busy hour, or of two halves. What is trained once more is thrown away.
+
+        Raises: what ``run`` raises.
         """
         trial = self.run(config)
         if trial.seconds is not None:
             return trial
+        self._check_clock()
         with TemporaryDirectory(prefix="nnexp-tune-") as folder:
             again = self._trained(config, named(Path(folder), trial.run.name))
         return trial._replace(seconds=again.seconds)
 
     def _check(self, config: Config) -> None:
-        epochs, seconds = self._budget
+        epochs = self._budget.epochs
         if epochs is not None and self.epochs + config.epochs > epochs:
             raise BudgetSpentError
+        self._check_clock()
+
+    def _check_clock(self) -> None:
+        seconds = self._budget.seconds
         if seconds is not None and time.monotonic() - self._began > seconds:
             raise BudgetSpentError
 
