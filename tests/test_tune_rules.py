@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +18,9 @@ from nnexp.datasets.sources import Mnist
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import HalveOnPlateau
 from nnexp.training.stopping import Cost
-from nnexp.tune import batches, choice, final, ladder, quick, tuned
+from nnexp.tune import batches, choice, final, ladder, pictures, quick, tuned
 from nnexp.tune.batches import Timed
-from nnexp.tune.decision import Decision
+from nnexp.tune.decision import Curve, Decision, Picture
 from nnexp.tune.ladder import Rung
 
 if TYPE_CHECKING:
@@ -252,3 +253,11 @@ def test_a_tuned_config_reads_back_as_what_it_is(settings: list[str]) -> None:
     assert load.parse(text, "tuned") == config
     assert "# Stage 2: η = 0.125: so it is.\nlearning_rate: 0.125\n" in text
     assert r"from a\nb.yaml;" in text
+
+
+def test_a_picture_over_epochs_has_ticks_at_whole_epochs_only() -> None:
+    curve = Curve("cost", [1, 2, 3], [100.0, 200.0, 300.0])
+    drawn = pictures.svg(Picture("cost", "epoch", "cost", [curve])).decode()
+    labels = re.findall(r">([\d.]+)</text>", drawn)
+    assert {"1", "2", "3"} < set(labels)
+    assert not any("." in label for label in labels)
