@@ -200,7 +200,7 @@ def test_a_trial_that_crashes_touches_no_other(
     failed = [line for line in done.err.splitlines() if line.startswith("failed")]
     assert len(failed) == 2
     for line in failed:
-        assert line.startswith(f"failed (exit {code}): tiny-")
+        assert line.startswith(f"failed (exit {code}): runs/tiny-")
         assert reason in line
         if "see" in line:
             log = (bench.folder / line.rpartition(" ")[2]).read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,9 @@ from nnexp.optim.schedules import HalveOnPlateau
 from nnexp.store.run import Run
 from nnexp.training.history import Row
 from nnexp.training.stopping import Cost
-from nnexp.tune import batches, choice, final, ladder, quick, tuned
+from nnexp.tune import batches, choice, final, ladder, pictures, quick, tuned
 from nnexp.tune.batches import Timed
-from nnexp.tune.decision import Decision
+from nnexp.tune.decision import Curve, Decision, Picture
 from nnexp.tune.ladder import Rung
 from nnexp.tune.trials import Trial
 
@@ -279,3 +280,11 @@ def test_a_value_that_differs_from_the_decision_s_says_why() -> None:
     same = tuned.to_yaml(Config(lambda_=0.5, patience=20), Config(), decisions, "a.yaml")
     assert "# Stage 3: λ = 0.5: best.\nlambda: 0.5\n" in same
     assert "# Stage 6: A patience of 20.\npatience: 20\n" in same
+
+
+def test_a_picture_over_epochs_has_ticks_at_whole_epochs_only() -> None:
+    curve = Curve("cost", [1, 2, 3], [100.0, 200.0, 300.0])
+    drawn = pictures.svg(Picture("cost", "epoch", "cost", [curve])).decode()
+    labels = re.findall(r">([\d.]+)</text>", drawn)
+    assert {"1", "2", "3"} < set(labels)
+    assert not any("." in label for label in labels)

@@ -114,18 +114,18 @@ def measured(spread: Spread | None) -> str:
     return f"{100 * spread.mean:.2f} ± {100 * spread.sd:.2f} %"
 
 
-def failures(plan: Plan, outcomes: Sequence[Outcome | None]) -> Iterator[str]:
+def failures(plan: Plan, runs: Path, outcomes: Sequence[Outcome | None]) -> Iterator[str]:
     """Generate a line for each trial that failed: why, and where more is said."""
     for trial, outcome in zip(plan.trials, outcomes, strict=True):
         if outcome is not None and outcome.code:
-            yield failure(trial, outcome)
+            yield failure(runs / trial.name, outcome)
 
 
-def failure(trial: Trial, outcome: Outcome) -> str:
+def failure(run: Path, outcome: Outcome) -> str:
     """Return why a trial failed, and where more is said."""
     reason = outcome.reason
-    if trial.name not in reason:
-        reason = f"{trial.name}: {reason}"
+    if run.name not in reason:
+        reason = f"{run}: {reason}"
     where = f"; see {outcome.log}" if outcome.log else ""
     return f"failed (exit {outcome.code}): {reason}{where}"
 

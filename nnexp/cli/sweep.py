@@ -227,7 +227,7 @@ def _report(
         put(standings.text(plan, ranking, verdicts))
     if not quiet and (advice := standings.advice(verdicts)):
         say(advice)
-    for line in standings.failures(plan, outcomes):
+    for line in standings.failures(plan, runs, outcomes):
         say(line)
     if plot is None:
         return

@@ -24,7 +24,7 @@ DECADES = 30.0
 FULL = 0.5
 """The share of cells that must be filled for a table of colours; fewer are points."""
 
-LABEL = 24
+LABEL = 32
 """Characters of a value on an axis."""
 
 
@@ -178,7 +178,11 @@ def _scale(axes: Axes, which: str, values: Sequence[Any]) -> list[float]:
 
 def _words(axis: Axis, values: Sequence[Any]) -> None:
     axis.set_ticks(range(len(values)))
-    axis.set_ticklabels([_escaped(dump.inline(value)[:LABEL]) for value in values])
+    axis.set_ticklabels([_escaped(_cut(dump.inline(value))) for value in values])
+
+
+def _cut(label: str) -> str:
+    return label if len(label) <= LABEL else f"{label[: LABEL - 1]}…"
 
 
 def _numeric(values: Sequence[Any]) -> bool:

@@ -65,6 +65,8 @@ def _figure(picture: Picture, skin: str) -> Figure:
     axes.set_ylabel(picture.y, color=text)
     axes.set_xscale("log" if picture.log_x else "linear")
     axes.set_yscale("log" if picture.log_y else "linear")
+    if picture.x == "epoch":
+        axes.locator_params(axis="x", integer=True)
     axes.tick_params(which="both", colors=text)
     axes.grid(color=grid, linewidth=0.6)
     axes.set_axisbelow(True)
