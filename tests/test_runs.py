@@ -7,6 +7,7 @@ import operator
 import re
 import signal
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ from nnexp.training.history import Row
 from tests.conftest import commit
 
 if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
     from tests.conftest import Bench, Said
 
 VERSIONS = Versions(nnexp="0", python="3", numpy="2", scipy="1")
@@ -556,15 +560,22 @@ def test_a_run_that_is_damaged_under_watch_is_told(
     assert err == "runs/n/run.json: is damaged: its checksum does not fit its content\n"
 
 
+ENDLESS = ("--set", "epochs=100000")
 LONG = ("--set", "epochs=200", "--set", "batch_size=1", "--set", "patience=", "--name", "long")
 
 
-def started(bench: Bench) -> Any:  # noqa: ANN401 - a process
-    process = bench.start("train", "tiny.yaml", "-q", *LONG)
-    while not (bench.folder / "runs/long/metrics.jsonl").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    return process
+@contextmanager
+def started(bench: Bench, *settings: str) -> Iterator[subprocess.Popen[str]]:
+    """Train while the context lasts, and until the end if it waits for that."""
+    process = bench.start("train", "tiny.yaml", "-q", *LONG, *settings)
+    try:
+        while not (bench.folder / "runs/long/metrics.jsonl").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        yield process
+    finally:
+        process.terminate()  # nothing, if it has ended
+        process.communicate()
 
 
 def test_a_training_is_watched_on_a_terminal_to_its_end(bench: Bench) -> None:
@@ -580,7 +591,7 @@ def test_a_training_is_watched_on_a_terminal_to_its_end(bench: Bench) -> None:
 
 
 def test_ctrl_c_ends_a_watch_and_not_the_training(bench: Bench) -> None:
-    with started(bench) as training:
+    with started(bench, *ENDLESS) as training:
         with bench.start("runs", "--watch") as watching:
             assert watching.stdout is not None
             assert watching.stdout.readline().startswith("runs/long: running, epoch ")
@@ -588,19 +599,17 @@ def test_ctrl_c_ends_a_watch_and_not_the_training(bench: Bench) -> None:
             _, err = watching.communicate(timeout=20)
         assert (watching.returncode, err) == (130, "\n")
         assert training.poll() is None
-        training.terminate()
     assert training.returncode == 128 + signal.SIGTERM
 
 
 def test_a_watch_ends_when_nobody_reads_it(bench: Bench) -> None:
-    with started(bench) as training:
+    with started(bench, *ENDLESS) as training:
         with bench.start("runs", "--watch") as watching:
             assert watching.stdout is not None
             watching.stdout.readline()
             watching.stdout.close()
             assert watching.wait(timeout=20) == 0
         assert training.poll() is None
-        training.terminate()
 
 
 @pytest.mark.parametrize("option", ["--json", "-q", "--each", "--best=1", "--sort=name"])
