@@ -109,7 +109,7 @@ def _legends(drawing: Figure, axes: Axes, lines: Sequence[Line]) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415 - slow to import
 
     named = [
-        Line2D([], [], color=colour, label=_plain(line.label))
+        Line2D([], [], color=colour, label=plain(line.label))
         for colour, line in zip(colours(len(lines)), lines, strict=True)
     ]
     drawing.legend(handles=named, loc="outside lower center", ncols=2, frameon=False)
@@ -123,6 +123,6 @@ def _legends(drawing: Figure, axes: Axes, lines: Sequence[Line]) -> None:
         axes.legend(handles=splits, frameon=False)
 
 
-def _plain(label: str) -> str:
-    """Return a label as it stands: between two $ would stand a formula."""
-    return printable(label).replace("$", r"\$")
+def plain(text: str) -> str:
+    """Return text for a picture, as it stands: between two $ would stand a formula."""
+    return printable(text).replace("$", r"\$")

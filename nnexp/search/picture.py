@@ -7,9 +7,8 @@ from pathlib import Path
 from statistics import stdev
 from typing import TYPE_CHECKING, Any
 
-from nnexp.checks import printable
 from nnexp.config import dump
-from nnexp.report.curves import COLOURS, check_format
+from nnexp.report.curves import COLOURS, check_format, plain
 from nnexp.search.searching import Found
 from nnexp.search.space import Dimension
 from nnexp.search.trials import Outcome
@@ -99,7 +98,7 @@ def _panel(axes: Axes, found: Found, place: int, dimension: Dimension) -> None:
         axes.axhline(
             100 * found.baseline.score, color=GIVEN, linestyle="--", linewidth=1, label="as given"
         )
-    axes.set_xlabel(_plain(dimension.key))
+    axes.set_xlabel(plain(dimension.key))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -143,11 +142,6 @@ def _scale(axes: Axes, dimension: Dimension) -> Any:  # noqa: ANN401 - from a va
         axes.set_xlim(low, high)
         return float
     names = list(dict.fromkeys(map(dump.inline, dimension.bounds)))
-    axes.set_xticks(range(len(names)), [_plain(name[:LABEL]) for name in names])
+    axes.set_xticks(range(len(names)), [plain(name[:LABEL]) for name in names])
     axes.set_xlim(-0.5, len(names) - 0.5)
     return lambda value: names.index(dump.inline(value))
-
-
-def _plain(text: str) -> str:
-    """Return text as it stands: between two $ would stand a formula."""
-    return printable(text).replace("$", r"\$")

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nnexp.checks import printable
 from nnexp.config import dump
 from nnexp.errors import UsageError
-from nnexp.report.curves import COLOURS, check_format
+from nnexp.report.curves import COLOURS, check_format, plain
 from nnexp.store import disk
 from nnexp.sweep.plan import Plan
 from nnexp.sweep.ranking import Ranking, Spread
@@ -51,7 +50,7 @@ def draw(path: Path, plan: Plan, ranking: Ranking) -> None:
     keys, points = _drawn(plan, ranking)
     figure = Figure(figsize=(7.2, 4.8), layout="constrained")
     axes = figure.subplots()
-    title = _escaped(f"{ranking.split} accuracy, {plan.definition.stem}")
+    title = plain(f"{ranking.split} accuracy, {plan.definition.stem}")
     if (seeds := max(each.accuracy.n for each in points)) > 1:
         title += f": mean ± standard deviation of {seeds} seeds"
     if len(keys) == 1:
@@ -60,8 +59,8 @@ def draw(path: Path, plan: Plan, ranking: Ranking) -> None:
     else:
         title += _best_over(plan, keys)
         _plane(axes, points, str(ranking.split))
-        axes.set_ylabel(_escaped(keys[1]))
-    axes.set_xlabel(_escaped(keys[0]))
+        axes.set_ylabel(plain(keys[1]))
+    axes.set_xlabel(plain(keys[0]))
     axes.set_title(title, fontsize=10)
     with disk.errors(path):
         figure.savefig(path, dpi=150)
@@ -89,7 +88,7 @@ def _drawn(plan: Plan, ranking: Ranking) -> tuple[list[str], list[Point]]:
 
 def _best_over(plan: Plan, keys: Sequence[str]) -> str:
     others = [key for key in plan.keys if key not in keys]
-    return _escaped(f"\nthe best over {', '.join(others)}") if others else ""
+    return "\n" + plain(f"the best over {', '.join(others)}") if others else ""
 
 
 def _line(axes: Axes, points: Sequence[tuple[Any, Spread]]) -> None:
@@ -178,7 +177,7 @@ def _scale(axes: Axes, which: str, values: Sequence[Any]) -> list[float]:
 
 def _words(axis: Axis, values: Sequence[Any]) -> None:
     axis.set_ticks(range(len(values)))
-    axis.set_ticklabels([_escaped(_cut(dump.inline(value))) for value in values])
+    axis.set_ticklabels([plain(_cut(dump.inline(value))) for value in values])
 
 
 def _cut(label: str) -> str:
@@ -193,8 +192,3 @@ def _ordered(values: Sequence[Any]) -> list[Any]:
     """Return the different values: numbers from low to high, anything else by its text."""
     different = list({dump.inline(value): value for value in values}.values())
     return sorted(different, key=None if _numeric(different) else dump.inline)
-
-
-def _escaped(text: str) -> str:
-    """Return text in which nothing is a formula or a control character."""
-    return "\n".join(printable(line) for line in text.split("\n")).replace("$", r"\$")
