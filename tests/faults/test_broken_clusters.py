@@ -15,6 +15,7 @@ import pytest
 
 from tests.faults.clusters import LOOPBACK, SECONDS, Cluster, until
 from tests.faults.conftest import lacking
+from tests.faults.trees import epochs_trained, runs
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -36,18 +37,6 @@ def cluster(bench: Bench) -> Iterator[Cluster]:
         yield made
     finally:
         made.end()
-
-
-def runs(bench: Bench, folder: str) -> dict[str, dict[str, bytes]]:
-    """Return what the runs of a folder must hold to the last byte, by name."""
-    names = [path.name for path in (bench.folder / folder).iterdir()]
-    return {name: bench.files(f"{folder}/{name}") for name in sorted(names)}
-
-
-def epochs_trained(bench: Bench, folder: str) -> int:
-    """Return how many epochs were ever committed, by the rows of timing.jsonl."""
-    files = (bench.folder / folder).glob("*/timing.jsonl")
-    return sum(len(path.read_text().splitlines()) for path in files)
 
 
 def starts(bench: Bench) -> int:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.trees import epochs_trained, runs
+
 if TYPE_CHECKING:
     from tests.conftest import Bench
 
@@ -20,18 +22,6 @@ pytestmark = pytest.mark.slow
 
 GRID = ("--grid", "learning_rate=0.1,0.3,1,3", "--grid", "lambda=0,1", "--seeds", "2")
 LOOP = 'nnexp sweep tiny.yaml --emit commands {grid} | xargs -P 8 -d "\\n" -I {{}} sh -c {{}}'
-
-
-def runs(bench: Bench, folder: str) -> dict[str, dict[str, bytes]]:
-    """Return what the runs of a folder must hold to the last byte, by name."""
-    names = [path.name for path in (bench.folder / folder).iterdir()]
-    return {name: bench.files(f"{folder}/{name}") for name in sorted(names)}
-
-
-def epochs_trained(bench: Bench, folder: str) -> int:
-    """Return how many epochs were ever committed, by the rows of timing.jsonl."""
-    files = (bench.folder / folder).glob("*/timing.jsonl")
-    return sum(len(path.read_text().splitlines()) for path in files)
 
 
 def test_killed_with_its_whole_group_at_random_times_it_ends_byte_equal(bench: Bench) -> None:

@@ -1,0 +1,20 @@
+"""What a folder of runs came to: the bytes that count, and how often an epoch was trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+
+def runs(bench: Bench, folder: str) -> dict[str, dict[str, bytes]]:
+    """Return what the runs of a folder must hold to the last byte, by name."""
+    names = [path.name for path in (bench.folder / folder).iterdir()]
+    return {name: bench.files(f"{folder}/{name}") for name in sorted(names)}
+
+
+def epochs_trained(bench: Bench, folder: str) -> int:
+    """Return how many epochs were ever committed, by the rows of timing.jsonl."""
+    files = (bench.folder / folder).glob("*/timing.jsonl")
+    return sum(len(path.read_text().splitlines()) for path in files)
