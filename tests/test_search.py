@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nnexp.config import axes
 from nnexp.search import definition, halving, methods, picture, searching, space, trials
-from nnexp.sweep import axes
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
+from nnexp.config import axes
 from nnexp.errors import UsageError
 from nnexp.search.space import Dimension, Space, Values
-from nnexp.sweep import axes
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -14,11 +14,11 @@ from nnexp import recording
 from nnexp.analysis import comparison, experiments
 from nnexp.analysis.comparison import Comparison
 from nnexp.config import canonical
+from nnexp.datasets.shared import Data
 from nnexp.errors import UsageError
 from nnexp.search import halving, trials
 from nnexp.search.definition import Definition
 from nnexp.search.trials import Outcome, Trial
-from nnexp.sweep.data import Data
 
 
 class Began(NamedTuple):

@@ -12,14 +12,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from nnexp.checks import printable
-from nnexp.config import load, reader
+from nnexp.config import axes, load, reader
+from nnexp.config.axes import Range
 from nnexp.config.document import Document
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, error, refusal
 from nnexp.config.wording import listed, shortened, shown
 from nnexp.errors import ConfigError, UsageError
-from nnexp.sweep import axes
-from nnexp.sweep.axes import Range
 
 Values = tuple[Any, ...]
 """A point of a space: a value for each of its keys."""

@@ -22,12 +22,12 @@ import msgspec
 
 from nnexp.config import canonical
 from nnexp.config.model import Config
+from nnexp.datasets.shared import Data
 from nnexp.errors import ClusterError, NameTakenError, NnexpError
 from nnexp.store import transfer
 from nnexp.store.run import Run
 from nnexp.sweep import connection, watched, worker
 from nnexp.sweep.connection import Held
-from nnexp.sweep.data import Data
 from nnexp.sweep.limits import Limits
 from nnexp.sweep.trials import Job, Measured, Outcome, Remark, Told, failure, known
 from nnexp.sweep.worker import Order, Report

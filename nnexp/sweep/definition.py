@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nnexp.config.axes import Axis, Choice
 from nnexp.config.document import Document
 from nnexp.config.problem import Place
-from nnexp.sweep.axes import Axis, Choice
 
 
 class Exclusion(NamedTuple):

@@ -20,10 +20,10 @@ from typing import NamedTuple
 from nnexp import experiment
 from nnexp.config.model import Config
 from nnexp.datasets.expansion import Rotate
+from nnexp.datasets.shared import Data
 from nnexp.errors import NnexpError
 from nnexp.store import disk
 from nnexp.sweep import child, watched
-from nnexp.sweep.data import Data
 from nnexp.sweep.limits import Limits
 from nnexp.sweep.trials import Job, Outcome, Told, failure
 from nnexp.sweep.watched import Watched

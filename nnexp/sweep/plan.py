@@ -11,12 +11,12 @@ import msgspec
 from nnexp import experiment
 from nnexp.checks import is_run_name
 from nnexp.config import canonical, convert, dependent, dump, load, overrides, problem, rules
+from nnexp.config.axes import MOST, Choice, Row
 from nnexp.config.document import INVALID, Document
 from nnexp.config.model import Config
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, Problem
 from nnexp.errors import ConfigError, UsageError
-from nnexp.sweep.axes import MOST, Choice, Row
 from nnexp.sweep.definition import Definition
 
 SHOWN = 3

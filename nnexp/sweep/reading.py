@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from nnexp.config import load, overrides
+from nnexp.config import axes, load, overrides
+from nnexp.config.axes import Axis, Choice
 from nnexp.config.problem import Problem
 from nnexp.errors import ConfigError
-from nnexp.sweep import axes
-from nnexp.sweep.axes import Axis, Choice
 from nnexp.sweep.definition import Definition
 from nnexp.sweep.sheet import Sheet, is_sheet, kept
 

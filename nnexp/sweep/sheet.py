@@ -21,13 +21,12 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from nnexp import checks
-from nnexp.config import load, problem
+from nnexp.config import axes, load, problem
+from nnexp.config.axes import Axis, Choice
 from nnexp.config.document import Document
 from nnexp.config.problem import Place, refusal
 from nnexp.config.wording import listed, shown, unknown_key
 from nnexp.errors import ConfigError
-from nnexp.sweep import axes
-from nnexp.sweep.axes import Axis, Choice
 from nnexp.sweep.definition import Definition, Exclusion
 
 T = TypeVar("T")

@@ -14,10 +14,10 @@ from nnexp import experiment
 from nnexp.config import load as configs
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
+from nnexp.datasets.shared import Data
 from nnexp.datasets.sources import Source
 from nnexp.errors import DivergedError
 from nnexp.store.run import Run, named
-from nnexp.sweep.data import Data
 from nnexp.training.history import Row
 from nnexp.tune.ladder import Rung
 

@@ -1,4 +1,4 @@
-"""The data of a sweep: read once, and shared by all trials that use it."""
+"""Data that several trainings share: read once, and selected from by each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnexp.datasets.selection import Parts, select
 from nnexp.datasets.sources import Source
 
 KEPT = 4
-"""Sources that are kept at a time; a sweep varies its data last of all, if at all."""
+"""Sources that are kept at a time: who trains many varies the data last of all, if at all."""
 
 
 class Data:

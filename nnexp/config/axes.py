@@ -1,4 +1,4 @@
-"""Axes: what a sweep varies, one row of values at a time; a sweep is the product of its axes."""
+"""Axes: what is varied of a config, one row of values at a time; a sweep is their product."""
 
 from __future__ import annotations
 
