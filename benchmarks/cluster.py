@@ -29,7 +29,7 @@ import msgspec
 
 from nnexp.config import canonical
 from nnexp.config.model import Config
-from nnexp.sweep.trials import Measured, Outcome
+from nnexp.sweep.engine import Measured, Outcome
 from nnexp.sweep.worker import Order, Report
 
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"

@@ -108,7 +108,7 @@ def suggested(hand: Config, runs: Path, examples: int) -> Config:
     if found.best is None:
         raise ValueError("every trial of TPE diverged")
     _tell(f"TPE: {len(found.outcomes)} trials saw {found.examples:,} examples")
-    return found.best.trial.configs[0]
+    return found.best.trial.config
 
 
 def _chosen(config: Config) -> str:

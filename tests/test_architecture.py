@@ -23,7 +23,8 @@ ORDER = [
     *("checks", "errors", "streams", "numerics"),
     *("nn", "optim", "datasets"),
     *("training", "config", "store"),
-    *("assembly", "progression", "recording", "suitability", "experiment", "verification"),
+    *("assembly", "progression", "recording", "suitability"),
+    *("experiment", "trials", "verification"),
     *("analysis", "report", "reproduction", "sweep", "search", "tune"),
     "cli",
 ]

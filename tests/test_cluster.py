@@ -19,8 +19,8 @@ from nnexp.store.lock import Lock
 from nnexp.store.run import Run
 from nnexp.sweep import reading, worker
 from nnexp.sweep.connection import Held, is_open
+from nnexp.sweep.engine import Outcome, Told
 from nnexp.sweep.plan import Trial, plan
-from nnexp.sweep.trials import Outcome, Told
 from nnexp.sweep.watched import Watched
 from nnexp.sweep.worker import Order, Report
 

@@ -10,9 +10,9 @@ import pytest
 
 from nnexp.cli import standings
 from nnexp.sweep import reading
+from nnexp.sweep.engine import Outcome
 from nnexp.sweep.plan import Plan, plan
 from nnexp.sweep.ranking import ranked, verdicts
-from nnexp.sweep.trials import Outcome
 
 if TYPE_CHECKING:
     from tests.conftest import Bench

@@ -19,6 +19,7 @@ import pytest
 
 from nnexp.config import axes
 from nnexp.search import definition, halving, methods, picture, searching, space, trials
+from nnexp.trials import Standing
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
@@ -334,14 +335,45 @@ def test_what_stops_before_a_rung_needs_no_further_training(bench: Bench) -> Non
     assert found["trials"][0]["test_accuracy"]["mean"] is not None
 
 
+def standing(epochs: int, accuracies: dict[str, float]) -> Standing:
+    return Standing([], epochs, 200 * epochs, None, accuracies)
+
+
+def test_one_config_asked_for_twice_is_one(bench: Bench) -> None:
+    """One point of the space is the config as given; what was asked for again takes no rung."""
+    command = ("search", "tiny.yaml", "--space", "batch_size=[10, 20]", "--trials", "6", "-q")
+    whole = bench(*command).out
+    assert [line.split()[:2] for line in whole.splitlines()[1:4]] == [
+        ["as", "given"],
+        ["1", "20"],
+        [],
+    ]
+    assert "6 trials (random, seed 0, 2 of them different)" in whole
+    halved = bench(*command, "--halving", "--factor", "2", "--epochs", "2", "--json").out
+    assert [each["epochs"] for each in json.loads(halved)["trials"]] == [[2], [1]]
+
+
+def test_the_config_as_given_is_not_held_against_what_was_left_behind(bench: Bench) -> None:
+    """Where all that came to the last rung diverged, no trial was trained to its end."""
+    defined = definition.define("tiny.yaml", [RATE], trials=3, factor=3)
+    given = trials.Outcome(
+        defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.5}),)
+    )
+    left = trials.Outcome(
+        defined.trial(1, (0.1,), Path("runs")), 1, (standing(1, {"validation": 0.6}),)
+    )
+    assert searching.Found(defined, given, [left]).sides == [given]
+    assert not (bench.folder / "runs").exists()
+
+
 def test_what_was_trained_further_ranks_first_under_halving(bench: Bench) -> None:
     """The config as given may have been passed by a trial that was then left behind."""
     defined = definition.define("tiny.yaml", [RATE], trials=3, factor=3)
     given = trials.Outcome(
-        defined.trial(0, None, Path("runs")), 3, (trials.Standing(3, 600, 0.5, 0.5),)
+        defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.5, "test": 0.5}),)
     )
     left = trials.Outcome(
-        defined.trial(1, (0.1,), Path("runs")), 1, (trials.Standing(1, 200, 0.6, None),)
+        defined.trial(1, (0.1,), Path("runs")), 1, (standing(1, {"validation": 0.6}),)
     )
     assert searching.Found(defined, given, [left]).ranked == [given, left]
     assert searching.Found(defined._replace(factor=None), given, [left]).ranked == [left, given]

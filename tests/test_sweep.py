@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from nnexp.analysis.seeds import spread
 from nnexp.store import writer
 from nnexp.sweep import emission, limits, reading
 from nnexp.sweep.plan import plan
-from nnexp.sweep.ranking import spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +162,7 @@ def test_the_ranking_is_the_mean_and_standard_deviation_over_seeds(bench: Bench)
     deviation = (sum((each - mean) ** 2 for each in reached) / 2) ** 0.5
     assert best["accuracy"]["mean"] == pytest.approx(mean)
     assert best["accuracy"]["sd"] == pytest.approx(deviation)
-    assert best["accuracy"]["n"] == 3
+    assert best["accuracy"]["seeds"] == 3
 
 
 def test_spread_by_hand() -> None:

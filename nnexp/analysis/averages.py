@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from statistics import fmean, stdev
 from typing import NamedTuple
 
 from nnexp.analysis.samples import LARGEST
+from nnexp.analysis.seeds import spread
 from nnexp.training.history import Row
 
 
@@ -33,11 +33,11 @@ def average(histories: Sequence[Sequence[Row]], key: str | Callable[[Row], objec
     of = attrgetter(key) if isinstance(key, str) else key
     curves = [_finite(history, of) for history in histories]
     epochs = sorted(set.intersection(*(set(curve) for curve in curves))) if curves else []
-    values = [[curve[epoch] for curve in curves] for epoch in epochs]
+    spreads = [spread([curve[epoch] for curve in curves]) for epoch in epochs]
     return Average(
         epochs,
-        [fmean(each) for each in values],
-        [stdev(each) if len(each) > 1 else 0.0 for each in values],
+        [each.mean for each in spreads if each],
+        [each.sd or 0.0 for each in spreads if each],
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from nnexp.analysis import remarks
 from nnexp.analysis.claims import unknown
 from nnexp.analysis.experiments import Experiment
 from nnexp.analysis.metrics import METRICS, SPLITS, Facts, Metric
+from nnexp.analysis.seeds import Spread, spread
 from nnexp.analysis.sides import Side
 from nnexp.analysis.statistics import Difference, mcnemar
 from nnexp.analysis.verdicts import Unit, Verdict, between, judge
@@ -37,14 +37,19 @@ class Sample(NamedTuple):
         return [value for value in self.values if value is not None]
 
     @property
+    def spread(self) -> Spread | None:
+        """The mean and standard deviation over runs, if every run has a value."""
+        return spread(self.known) if self.is_whole else None
+
+    @property
     def mean(self) -> float | None:
         """The mean, if every run has a value."""
-        return fmean(self.known) if self.is_whole else None
+        return self.spread and self.spread.mean
 
     @property
     def sd(self) -> float | None:
         """The standard deviation between runs, if there are two or more."""
-        return stdev(self.known) if self.is_whole and len(self.values) > 1 else None
+        return self.spread and self.spread.sd
 
     @property
     def is_whole(self) -> bool:

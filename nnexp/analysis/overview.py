@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -11,16 +10,9 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from nnexp.analysis import columns
+from nnexp.analysis.seeds import Spread, spread
 from nnexp.checks import stem
 from nnexp.store.listing import Entry, by_experiment
-
-
-class Spread(NamedTuple):
-    """A result over seeds; one seed has no deviation."""
-
-    mean: float
-    sd: float | None
-    seeds: int
 
 
 class Experiment(NamedTuple):
@@ -68,7 +60,7 @@ class Experiment(NamedTuple):
             found = columns.value(run, column)
             if found is not UNSET and found is not None:
                 by_seed.setdefault(run.seed, found)
-        return _spread(list(by_seed.values())) if by_seed else None
+        return spread(list(by_seed.values()))
 
     def value(self, key: str) -> Any:  # noqa: ANN401 - any value of a config
         """Return what the experiment is sorted by under a key: None or UNSET where it has none."""
@@ -80,14 +72,6 @@ class Experiment(NamedTuple):
             spread = self.spread(key)
             return spread and spread.mean
         return columns.value(self.runs[0], key)
-
-
-def _spread(values: list[float]) -> Spread:
-    count = len(values)
-    mean = math.fsum(values) / count
-    if count == 1:
-        return Spread(mean, None, 1)
-    return Spread(mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (count - 1)), count)
 
 
 def experiments(entries: Iterable[Entry], *, each: bool = False) -> list[Experiment]:

@@ -74,11 +74,12 @@ def _numbers(numbers: tuple[Number, ...]) -> str:
 
 
 def _spread(number: Number) -> str:
-    from statistics import mean, stdev
+    from nnexp.analysis.seeds import spread
 
-    if len(number.seeds) < 2 or not all(map(isfinite, number.seeds)):  # noqa: PLR2004 - a spread
+    found = spread(number.seeds) if all(map(isfinite, number.seeds)) else None
+    if found is None or found.sd is None:
         return "-"
-    return f"{_decimal(mean(number.seeds), number)} ± {_decimal(stdev(number.seeds), number)}"
+    return f"{_decimal(found.mean, number)} ± {_decimal(found.sd, number)}"
 
 
 def _decimal(value: float, number: Number) -> str:

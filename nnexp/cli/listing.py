@@ -13,7 +13,8 @@ from nnexp.cli.text import as_json, percent, table
 from nnexp.config.wording import ranges, shortened
 
 if TYPE_CHECKING:
-    from nnexp.analysis.overview import Experiment, Spread
+    from nnexp.analysis.overview import Experiment
+    from nnexp.analysis.seeds import Spread
     from nnexp.store.listing import Entry
 
 WIDEST = 30

@@ -65,7 +65,7 @@ class View:
                 self._warned.add(message)
                 self._say(f"{self._named(trial)}: warning: {message}")
             case Trained(trial, Evaluated(row)) if self._bar is not None:
-                epochs = trial.configs[0].epochs
+                epochs = trial.config.epochs
                 self._bar.set_postfix_str(f"epoch {row.epoch}/{epochs}{self._best()}")
             case Ended(outcome, was_done) if not self._quiet:
                 self._ended(outcome, was_done=was_done)
@@ -83,7 +83,7 @@ class View:
         if not trial.is_baseline:
             words.append(described(self._searching.found.definition.space, trial.values))
         told = "diverged" if outcome.score is None else f"validation {percent(outcome.score)}"
-        if outcome.epoch < trial.configs[0].epochs:
+        if outcome.epoch < trial.config.epochs:
             told += f" by epoch {outcome.epoch}"
         self._say("  ".join([*words, told]) + self._best())
 
@@ -130,13 +130,12 @@ def _row(found: Found, outcome: Outcome) -> list[str]:
     trial = outcome.trial
     values = found.values(outcome)
     epochs = sorted({each.epochs for each in outcome.standings})
-    validation, test = samples(outcome)
     return [
         GIVEN if trial.is_baseline else str(trial.number),
         *(comparisons.MISSING if value is None else dump.inline(value) for value in values),
         "-".join(map(str, epochs[:: max(1, len(epochs) - 1)])),
-        "diverged" if outcome.score is None else _cell(validation),
-        _cell(test),
+        "diverged" if outcome.score is None else _cell(outcome.validation),
+        _cell(outcome.test),
     ]
 
 
@@ -147,16 +146,6 @@ def _cell(sample: Sample) -> str:
     return f"{comparisons.cell(sample, ACCURACY)} %" if sample.is_whole else comparisons.MISSING
 
 
-def samples(outcome: Outcome) -> tuple[Sample, Sample]:
-    """Return validation and test accuracies of a trial over its seeds."""
-    from nnexp.analysis.comparison import Sample
-
-    return (
-        Sample(tuple(each.accuracy for each in outcome.standings)),
-        Sample(tuple(each.test for each in outcome.standings)),
-    )
-
-
 def _summary(found: Found) -> str:
     from nnexp.search import searching
     from nnexp.search.definition import described
@@ -165,12 +154,14 @@ def _summary(found: Found) -> str:
     count = len(found.outcomes)
     told = f"{count} trial{'s' * (count != 1)} ({definition.method}"
     told += "" if definition.method == "grid" else f", seed {definition.seed}"
+    different = len({each.trial.paths for each in found.outcomes})
+    told += "" if different == count else f", {different:,} of them different"
     told += f"), {found.examples:,} training examples seen"
     if found.baseline is not None:
         told += f"; the config as given: {searching.seen([found.baseline]):,}"
     lines = [told]
     if best is not None:
-        where = best.trial.runs[0].path / "config.yaml"
+        where = best.trial.paths[0] / "config.yaml"
         lines.append(f"best: {described(definition.space, best.trial.values)}, as in {where}")
         given = found.baseline and found.baseline.score
         if given is not None and best.score is not None and given > best.score:
@@ -198,12 +189,12 @@ def tree(found: Found, compared: Comparison | None) -> dict[str, Any]:
 
 
 def _leaf(found: Found, outcome: Outcome) -> dict[str, Any]:
-    validation, test = samples(outcome)
+    validation, test = outcome.validation, outcome.test
     pairs = zip(found.definition.space.keys, found.values(outcome), strict=True)
     return {
         "trial": outcome.trial.number,
         "values": dict(pairs),
-        "runs": [str(run.path) for run in outcome.trial.runs[: len(outcome.standings)]],
+        "runs": [str(path) for path in outcome.trial.paths[: len(outcome.standings)]],
         "epochs": [each.epochs for each in outcome.standings],
         "examples": [each.examples for each in outcome.standings],
         "validation_accuracy": {"mean": outcome.score, "values": list(validation.values)},

@@ -10,10 +10,11 @@ from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, table
 
 if TYPE_CHECKING:
+    from nnexp.analysis.seeds import Spread
     from nnexp.analysis.verdicts import Verdict
+    from nnexp.sweep.engine import Outcome
     from nnexp.sweep.plan import Plan, Trial
-    from nnexp.sweep.ranking import Ranking, Spread, Standing
-    from nnexp.sweep.trials import Outcome
+    from nnexp.sweep.ranking import Ranking, Standing
 
 
 def states(plan: Plan, runs: Path, *, as_json: bool) -> str:

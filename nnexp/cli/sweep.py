@@ -19,9 +19,10 @@ from nnexp.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
     from nnexp.sweep.cluster import Cluster
+    from nnexp.sweep.engine import Outcome
     from nnexp.sweep.local import Local
     from nnexp.sweep.plan import Plan
-    from nnexp.sweep.trials import Job, Outcome
+    from nnexp.trials import Job
 
     Start: TypeAlias = Callable[[], AbstractContextManager[Local | Cluster]]
 
@@ -183,7 +184,8 @@ def _train(
     """
     from nnexp.store.run import named
     from nnexp.sweep import running
-    from nnexp.sweep.trials import Job, is_open
+    from nnexp.sweep.engine import is_open
+    from nnexp.trials import Job
 
     jobs: list[Job] = [Job(trial.config, named(runs, trial.name)) for trial in plan.trials]
     outcomes: list[Outcome | None] = [None] * len(jobs)

@@ -11,9 +11,9 @@ from nnexp.cli.text import Told, percent, say
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from nnexp.sweep.engine import Measured
     from nnexp.sweep.plan import Plan, Trial
     from nnexp.sweep.running import Ended, Event
-    from nnexp.sweep.trials import Measured
 
 MOST_ROWS = 12
 """Running trials that are shown at a time."""

@@ -10,8 +10,7 @@ from nnexp.errors import InterruptedRunError
 
 if TYPE_CHECKING:
     from nnexp.cli.signals import Noted
-    from nnexp.config.model import Config
-    from nnexp.store.run import Run
+    from nnexp.trials import Job
     from nnexp.tune.trials import Budget, Load, Trials
 
 
@@ -28,7 +27,7 @@ def trials_of(
 
     What training warns of is not said: that a rate is far too large is what a trial is to show.
     """
-    from nnexp import experiment
+    from nnexp import trials
     from nnexp.tune.trials import Trials
 
     def check() -> None:
@@ -38,8 +37,8 @@ def trials_of(
                 "stopped; what is committed is safe; the same command goes on from there",
             )
 
-    def train(config: Config, run: Run, source: Load) -> None:
-        for _ in experiment.events(config, run, heartbeat=check, source=source):
+    def train(job: Job, source: Load) -> None:
+        for _ in trials.train(job, heartbeat=check, source=source):
             check()
 
     return Trials(stem, runs, train, budget, (lambda _: None) if quiet else say, command)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import mean, stdev
 from typing import Literal, NamedTuple
 
+from nnexp.analysis.seeds import spread
 from nnexp.reproduction.figures import Headline
 from nnexp.reproduction.measures import Curve
 
@@ -108,13 +108,14 @@ def is_within(published: float, seeds: Sequence[float]) -> bool:
     have the standard deviation s and t is the 97.5 % quantile of Student's t with k - 1 degrees
     of freedom. False for fewer than two seeds.
     """
-    if len(seeds) < FEWEST or not all(map(math.isfinite, seeds)):
+    found = spread(seeds) if all(map(math.isfinite, seeds)) else None
+    if found is None or found.sd is None:
         return False
     from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
 
     quantile = float(stdtrit(len(seeds) - 1, (1 + LEVEL) / 2))
-    margin = quantile * stdev(seeds) * math.sqrt(1 + 1 / len(seeds))
-    return abs(published - mean(seeds)) <= margin
+    margin = quantile * found.sd * math.sqrt(1 + 1 / len(seeds))
+    return abs(published - found.mean) <= margin
 
 
 def compare_series(

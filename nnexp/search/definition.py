@@ -20,6 +20,7 @@ from nnexp.search.methods import Method, Name
 from nnexp.search.space import Space, Values
 from nnexp.search.trials import Trial
 from nnexp.store import run as store
+from nnexp.trials import Job
 
 TRIALS = 20
 FACTOR = 3
@@ -67,8 +68,8 @@ class Definition(NamedTuple):
         """
         configs = self.configs(values)
         stem = Path(self.config).stem
-        named = tuple(store.named(runs, experiment.run_name(each, stem)) for each in configs)
-        return Trial(number, values or (), configs, named)
+        named = (store.named(runs, experiment.run_name(each, stem)) for each in configs)
+        return Trial(number, values or (), tuple(map(Job, configs, named)))
 
     def asked(self) -> Method:
         """Return the method, from its first point on. Raises: UsageError."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import stdev
 from typing import TYPE_CHECKING, Any
 
 from nnexp.config import dump
@@ -77,12 +76,10 @@ def _labelled(axes: Axes) -> list[Any]:
 def _panel(axes: Axes, found: Found, place: int, dimension: Dimension) -> None:
     at = _scale(axes, dimension)
     best = found.best
-    full = max((each.epoch for each in found.outcomes), default=0)
-    halved = found.definition.factor is not None
     groups: dict[str, list[Outcome]] = {"trial": [], "left behind": []}
     for outcome in found.outcomes:
         if outcome.score is not None and outcome is not best:
-            groups["left behind" if halved and outcome.epoch < full else "trial"].append(outcome)
+            groups["trial" if outcome.is_whole else "left behind"].append(outcome)
     for label, outcomes in groups.items():
         face = "none" if label == "left behind" else TRIAL
         _points(axes, outcomes, [at(e.trial.values[place]) for e in outcomes], label, face, "o")
@@ -109,7 +106,7 @@ def _points(
     if not outcomes:
         return
     colour = BEST if label == "best" else TRIAL
-    deviations = [100 * _deviation(each) for each in outcomes]
+    deviations = [100 * (each.validation.sd or 0.0) for each in outcomes]
     axes.errorbar(
         x,
         [100 * (each.score or 0.0) for each in outcomes],
@@ -123,11 +120,6 @@ def _points(
         label=label,
         zorder=3 if label == "best" else 2,
     )
-
-
-def _deviation(outcome: Outcome) -> float:
-    known = [each.accuracy for each in outcome.standings if each.accuracy is not None]
-    return stdev(known) if len(known) > 1 else 0.0
 
 
 def _scale(axes: Axes, dimension: Dimension) -> Any:  # noqa: ANN401 - from a value to a place

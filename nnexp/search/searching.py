@@ -62,9 +62,14 @@ class Found(NamedTuple):
 
     @property
     def ranked(self) -> list[Outcome]:
-        """The trials and the config as given, the best first, those that diverged last."""
+        """The trials and the config as given, the best first, those that diverged last.
+
+        Of one config that was asked for twice there is the first.
+        """
         given = [] if self.baseline is None else [self.baseline]
-        return sorted([*given, *self.outcomes], key=self.order)
+        by_number = sorted(self.outcomes, key=lambda each: each.trial.number)
+        different = {each.trial.paths: each for each in [*given, *by_number][::-1]}
+        return sorted(different.values(), key=self.order)
 
     def order(self, outcome: Outcome) -> tuple[bool, int, float, int]:
         """Return what outcomes are sorted by: halved ones by how far they came, then by score."""
@@ -76,7 +81,7 @@ class Found(NamedTuple):
         """Return an outcome's values of the space's keys; the config's own where it is as given."""
         if not outcome.trial.is_baseline:
             return outcome.trial.values
-        settings = canonical.flat(outcome.trial.configs[0])
+        settings = canonical.flat(outcome.trial.config)
         return tuple(settings.get(key) for key in self.definition.space.keys)
 
     @property
@@ -88,17 +93,11 @@ class Found(NamedTuple):
     def sides(self) -> list[Outcome]:
         """What is compared: the config as given, the best trial, and the next best config.
 
-        Only what was trained to its end is; of one config asked for twice the first counts.
+        Only what was trained to its end is.
         """
-        best = self.best
-        if best is None:
-            return []
-        halved = self.definition.factor is not None
-        rest = [each for each in self.outcomes if each.epoch == best.epoch or not halved]
-        sides = [*([] if self.baseline is None else [self.baseline]), *rest]
-        sound = {each.trial.runs[0].path: each for each in sides[::-1] if each.score is not None}
-        kept = [each for each in sides if sound.get(each.trial.runs[0].path) is each]
-        return kept[: 2 + (self.baseline in kept)]
+        sides = [each for each in self.ranked if each.score is not None and each.is_whole]
+        given = [each for each in sides if each is self.baseline]
+        return [*given, *(each for each in sides if each not in given)][: 2 + len(given)]
 
     def compare(self) -> Comparison | None:
         """Return the sides' comparison, as ``nnexp compare`` has it; None if there is but one.
@@ -109,7 +108,7 @@ class Found(NamedTuple):
         sides = self.sides
         if len(sides) < 2:  # noqa: PLR2004 - one and another
             return None
-        paths = [run.path for each in sides for run in each.trial.runs]
+        paths = [path for each in sides for path in each.trial.paths]
         return comparison.compare(experiments.gather(paths))
 
 
@@ -169,7 +168,7 @@ class Searching:
         """Train what there is to train and yield what happens. Raises what ``search`` raises."""
         if self._definition.has_baseline:
             baseline = self._definition.trial(0, None, self._runs)
-            yield from self._to(baseline, baseline.configs[0].epochs)
+            yield from self._to(baseline, baseline.config.epochs)
         if self._definition.factor is None:
             yield from self._one_by_one()
         else:
@@ -183,17 +182,18 @@ class Searching:
             if values is None:
                 return
             trial = self._definition.trial(len(self._outcomes) + 1, values, self._runs)
-            yield from self._to(trial, trial.configs[0].epochs)
+            yield from self._to(trial, trial.config.epochs)
             method.tell(self._outcomes[trial.number].score)
 
     def _halved(self, factor: int) -> Iterator[Event]:
         """Train all trials to the first rung, the best of those to the next, and so on."""
         points = list(iter(self._definition.asked().ask, None))
-        left = [
+        trials = (
             self._definition.trial(number, values, self._runs)
             for number, values in enumerate(points, 1)
-        ]
-        for rung in halving.rungs(len(left), left[0].configs[0].epochs, factor):
+        )
+        left = list({trial.paths: trial for trial in trials}.values())
+        for rung in halving.rungs(len(left), left[0].config.epochs, factor):
             left = left[: rung.trials]
             for trial in left:
                 yield from self._to(trial, rung.epoch)
@@ -226,6 +226,6 @@ def seen(outcomes: Iterable[Outcome]) -> int:
     """Return how many training examples outcomes' runs have seen, each run counted once."""
     by_run: dict[Path, int] = {}
     for outcome in outcomes:
-        for run, standing in zip(outcome.trial.runs, outcome.standings, strict=False):
-            by_run[run.path] = max(standing.examples, by_run.get(run.path, 0))
+        for path, standing in zip(outcome.trial.paths, outcome.standings, strict=False):
+            by_run[path] = max(standing.examples, by_run.get(path, 0))
     return sum(by_run.values())

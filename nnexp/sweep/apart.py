@@ -27,7 +27,8 @@ def main() -> None:
     from nnexp.datasets.loading import load  # noqa: PLC0415 - likewise
     from nnexp.store.run import named  # noqa: PLC0415 - likewise
     from nnexp.sweep import child  # noqa: PLC0415 - likewise
-    from nnexp.sweep.trials import Begun, Job  # noqa: PLC0415 - likewise
+    from nnexp.sweep.engine import Begun  # noqa: PLC0415 - likewise
+    from nnexp.trials import Job  # noqa: PLC0415 - likewise
 
     config = configs.recorded(order["config"], "the order")
     child.teller(pipe)(Begun())

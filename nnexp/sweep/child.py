@@ -15,8 +15,9 @@ import msgspec
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.sources import Source
 from nnexp.errors import InterruptedRunError
+from nnexp.sweep.engine import Outcome, Told, failure, train
 from nnexp.sweep.kinship import STOPPING, end_without, follow
-from nnexp.sweep.trials import Job, Outcome, Told, failure, train
+from nnexp.trials import Job
 
 
 def fork(job: Job, dataset: Dataset, pipe: int, log: int) -> int:

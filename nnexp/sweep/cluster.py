@@ -28,9 +28,10 @@ from nnexp.store import transfer
 from nnexp.store.run import Run
 from nnexp.sweep import connection, watched, worker
 from nnexp.sweep.connection import Held
+from nnexp.sweep.engine import Measured, Outcome, Remark, Told, failure, known
 from nnexp.sweep.limits import Limits
-from nnexp.sweep.trials import Job, Measured, Outcome, Remark, Told, failure, known
 from nnexp.sweep.worker import Order, Report
+from nnexp.trials import Job
 
 AGAIN = 2.0
 """Seconds from one look at how many workers there are to the next, and from one call to stop."""

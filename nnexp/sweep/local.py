@@ -24,9 +24,10 @@ from nnexp.datasets.shared import Data
 from nnexp.errors import NnexpError
 from nnexp.store import disk
 from nnexp.sweep import child, watched
+from nnexp.sweep.engine import Outcome, Told, failure
 from nnexp.sweep.limits import Limits
-from nnexp.sweep.trials import Job, Outcome, Told, failure
 from nnexp.sweep.watched import Watched
+from nnexp.trials import Job
 
 
 class _Running(NamedTuple):

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nnexp.analysis.seeds import Spread
 from nnexp.config import dump
 from nnexp.errors import UsageError
 from nnexp.report.curves import COLOURS, check_format, plain
 from nnexp.store import disk
 from nnexp.sweep.plan import Plan
-from nnexp.sweep.ranking import Ranking, Spread
+from nnexp.sweep.ranking import Ranking
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ def draw(path: Path, plan: Plan, ranking: Ranking) -> None:
     figure = Figure(figsize=(7.2, 4.8), layout="constrained")
     axes = figure.subplots()
     title = plain(f"{ranking.split} accuracy, {plan.definition.stem}")
-    if (seeds := max(each.accuracy.n for each in points)) > 1:
+    if (seeds := max(each.accuracy.seeds for each in points)) > 1:
         title += f": mean ± standard deviation of {seeds} seeds"
     if len(keys) == 1:
         _line(axes, [(each.values[0], each.accuracy) for each in points])

@@ -6,22 +6,14 @@ What is a difference and what is noise is judged by ``analysis``, as ``nnexp com
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
+from nnexp.analysis.seeds import Spread, spread
 from nnexp.analysis.verdicts import ACCURACY, Verdict, between, judge
 from nnexp.errors import DivergedError
+from nnexp.sweep.engine import Outcome
 from nnexp.sweep.plan import Plan
-from nnexp.sweep.trials import SPLITS, Outcome
-
-
-class Spread(NamedTuple):
-    """What an experiment's seeds came to."""
-
-    mean: float
-    sd: float | None
-    """The sample's standard deviation; None for one seed."""
-    n: int
+from nnexp.trials import SPLITS
 
 
 class Standing(NamedTuple):
@@ -118,10 +110,3 @@ def _by_seed(
         return {}
     finished = ((plan.trials[place].config.seed, outcomes[place]) for place in standing.trials)
     return {seed: found.accuracies[split] for seed, found in finished if found is not None}
-
-
-def spread(values: Sequence[float]) -> Spread | None:
-    """Return the mean and standard deviation of values, or None where there are none."""
-    if not values:
-        return None
-    return Spread(fmean(values), stdev(values) if len(values) > 1 else None, len(values))

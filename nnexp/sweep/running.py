@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple, TypeAlias
 
-from nnexp.sweep.trials import Engine, Job, Measured, Outcome, Remark, known
+from nnexp.sweep.engine import Engine, Measured, Outcome, Remark, known
+from nnexp.trials import Job
 
 TICK = 0.1
 """Seconds that the engine is waited for at a time; signals are acted on in between."""

@@ -14,8 +14,8 @@ import msgspec
 from nnexp.errors import NnexpError
 from nnexp.store import directories, disk
 from nnexp.sweep import limits
+from nnexp.sweep.engine import Outcome, Told
 from nnexp.sweep.limits import Limits
-from nnexp.sweep.trials import Outcome, Told
 
 LOGS = ".sweep"
 """The folder beside the runs for what processes said that did not end well; no run's name."""

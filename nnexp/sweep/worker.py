@@ -26,9 +26,9 @@ from nnexp.errors import NnexpError
 from nnexp.store import directories, disk, lock, transfer
 from nnexp.store.run import named
 from nnexp.sweep import watched
+from nnexp.sweep.engine import Begun, Measured, Outcome, Told, failure
 from nnexp.sweep.kinship import STOPPING
 from nnexp.sweep.limits import Limits
-from nnexp.sweep.trials import Begun, Measured, Outcome, Told, failure
 from nnexp.sweep.watched import Watched
 
 REPORT = 1.0

@@ -10,20 +10,20 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from nnexp import experiment
+from nnexp import experiment, trials
 from nnexp.config import load as configs
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.shared import Data
 from nnexp.datasets.sources import Source
-from nnexp.errors import DivergedError
 from nnexp.store.run import Run, named
 from nnexp.training.history import Row
+from nnexp.trials import Job
 from nnexp.tune.ladder import Rung
 
 Load = Callable[[Source], Dataset]
-Train = Callable[[Config, Run, Load], None]
-"""Trains a config into a run on data that is loaded so."""
+Train = Callable[[Job, Load], None]
+"""Trains a job on data that is loaded so; a divergence is no error."""
 
 
 class BudgetSpentError(Exception):
@@ -153,22 +153,18 @@ class Trials:
             raise BudgetSpentError
 
     def _trained(self, config: Config, run: Run) -> Trial:
-        new = not run.path.exists()
-        done = not new and run.result is not None
-        diverged = False
-        try:
-            self._train(config, run, self._load)
-        except DivergedError:
-            diverged = True
-        self.trained += not done
-        found = Run(run.path)
-        rows = found.history()
-        took = {timing.epoch: timing.train_seconds for timing in found.timing()}
-        whole = new and all(row.epoch in took for row in rows)
-        seconds = [took[row.epoch] for row in rows] if whole else None
-        return Trial(config, found, rows, diverged, seconds)
+        job, new = Job(config, run), not run.path.exists()
+        self.trained += trials.standing(job) is None
+        self._train(job, self._load)
+        run = Run(run.path)
+        found = trials.standing(Job(config, run))
+        assert found is not None  # noqa: S101 - it was trained to its end
+        took = {timing.epoch: timing.train_seconds for timing in run.timing()}
+        whole = new and all(row.epoch in took for row in found.rows)
+        seconds = [took[row.epoch] for row in found.rows] if whole else None
+        return Trial(config, run, found.rows, found.fault is not None, seconds)
 
 
-def _plainly(config: Config, run: Run, source: Load) -> None:
-    for _ in experiment.events(config, run, source=source):
+def _plainly(job: Job, source: Load) -> None:
+    for _ in trials.train(job, source=source):
         pass

@@ -1,4 +1,4 @@
-"""One trial of a sweep: what an engine is given, what it tells on the way, what comes of it.
+"""Where a sweep's trials are trained: what an engine is given, what it tells, what comes of it.
 
 An engine is anything that takes trials and gives futures of their outcomes, be it on this
 machine or on many: what it passes around is small, and the runs are on the disk.
@@ -9,22 +9,18 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from msgspec import UNSET, Struct
 
-from nnexp import experiment
-from nnexp.config.model import Config
+from nnexp import trials
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Source
-from nnexp.errors import InterruptedRunError, LockedError, NnexpError
-from nnexp.recording import Evaluated, Warned
-from nnexp.store.records import Result
+from nnexp.errors import DivergedError, InterruptedRunError, LockedError, NnexpError
+from nnexp.recording import Evaluated, Warned, describe
 from nnexp.store.run import Run
-
-SPLITS = ("validation", "test", "train")
-"""Whose accuracy ranks runs: the first that all of them have."""
+from nnexp.trials import Job
 
 
 class Measured(Struct, frozen=True, tag="measured"):
@@ -66,13 +62,6 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome"):
 Told: TypeAlias = Measured | Remark | Begun
 
 
-class Job(NamedTuple):
-    """A config, and the run that it is trained into."""
-
-    config: Config
-    run: Run
-
-
 class Engine(Protocol):
     """Where trials are trained. One thread uses it."""
 
@@ -108,7 +97,7 @@ def train(
         source: hands out the data.
     """
     try:
-        for event in experiment.events(job.config, job.run, heartbeat=check, source=source):
+        for event in trials.train(job, heartbeat=check, source=source):
             match event:
                 case Evaluated(row):
                     accuracy = row.validation_accuracy
@@ -118,7 +107,9 @@ def train(
             check()
     except Exception as error:  # noqa: BLE001 - a bug, too, is an outcome, and told as one
         return failure(error)
-    return finished(job.run)
+    outcome = done(job)
+    assert outcome is not None  # noqa: S101 - the result is written before training ends well
+    return outcome
 
 
 def failure(error: Exception) -> Outcome:
@@ -133,19 +124,15 @@ def failure(error: Exception) -> Outcome:
     return Outcome(code=1, reason=traceback.format_exception_only(error)[-1].strip())
 
 
-def finished(run: Run) -> Outcome:
-    """Return the outcome of a trial that has its result."""
-    result = run.result
-    assert result is not None  # noqa: S101 - it is written before training ends well
-    return Outcome(epochs=result.epochs, accuracies=accuracies(result))
+def done(job: Job) -> Outcome | None:
+    """Return the outcome of a trial from its run, or None where that is not over.
 
-
-def accuracies(result: Result) -> dict[str, float]:
-    """Return a result's accuracies at the best epoch, by split."""
-    found = {split: getattr(result.best, f"{split}_accuracy", UNSET) for split in SPLITS}
-    if result.test_accuracy is not None:
-        found["test"] = result.test_accuracy
-    return {split: value for split, value in found.items() if isinstance(value, float)}
+    Raises: NnexpError if the run cannot be trained.
+    """
+    found = trials.standing(job)
+    if found is not None and found.fault is not None:
+        return failure(DivergedError(describe(job.run, found.fault)))
+    return found and Outcome(epochs=found.epochs, accuracies=found.accuracies)
 
 
 def is_open(job: Job) -> bool:
@@ -162,8 +149,8 @@ def known(job: Job) -> Outcome | None:
     That is one that is finished, cannot be trained, or is being trained by another process.
     """
     try:
-        if experiment.is_done(job.config, job.run):
-            return finished(job.run)
+        if (outcome := done(job)) is not None:
+            return outcome
         if job.run.path.exists() and Run(job.run.path).status == "running":
             return failure(LockedError(f"{job.run.path}: another process is training this run"))
     except NnexpError as error:
