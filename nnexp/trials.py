@@ -46,7 +46,7 @@ class Standing(NamedTuple):
     fault: Fault | None
     """Why it diverged, if it did."""
     accuracies: dict[str, float]
-    """At the best epoch, by split; none where it diverged."""
+    """At the best epoch, by split, of test data only once the run is over; empty if it diverged."""
 
 
 def train(
@@ -108,8 +108,7 @@ def standing(job: Job, epoch: int | None = None) -> Standing | None:
 
 
 def _accuracies(row: Row, test: float | None) -> dict[str, float]:
-    """Return a row's accuracies by split, with that of the whole test data where it is known."""
+    """Return a row's accuracies by split, but for that of the test data, which is given."""
     found = {split: getattr(row, f"{split}_accuracy") for split in SPLITS}
-    if test is not None:
-        found["test"] = test
+    found["test"] = test
     return {split: value for split, value in found.items() if isinstance(value, float)}
