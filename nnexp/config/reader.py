@@ -42,7 +42,7 @@ def parse(content: bytes | str, source: str) -> Document:
     if document.root is None:
         return document._replace(root={})
     if not isinstance(document.root, dict | Invalid):
-        message = f"a config is a mapping of keys to values, got {shown(document.root)}"
+        message = f"must be a mapping of keys to values, got {shown(document.root)}"
         document.problems.append(Problem(document.place(()), (), message))
     if not isinstance(document.root, dict):
         raise problem.error(document.problems)
