@@ -238,13 +238,17 @@ def test_a_schedule_is_held_against_what_the_chosen_patience_ends_with() -> None
     [
         (
             0.949,
-            "94.99 % validation accuracy with a patience of 10; halve-on-plateau's 94.90 % is "
-            "no better.",
+            (
+                "94.99 % validation accuracy with a patience of 10; halve-on-plateau's 94.90 % is "
+                "no better."
+            ),
         ),
         (
             0.950,
-            "94.98 % validation accuracy with a patience of 10; halve-on-plateau's 95.00 % is "
-            "inside the noise of that.",
+            (
+                "94.98 % validation accuracy with a patience of 10; halve-on-plateau's 95.00 % is "
+                "inside the noise of that."
+            ),
         ),
     ],
 )
