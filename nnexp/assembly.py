@@ -22,6 +22,7 @@ from nnexp.training import memory, monitors
 from nnexp.training.dropout import Dropout
 from nnexp.training.evaluation import Evaluation, evaluate, outputs
 from nnexp.training.feed import Feed
+from nnexp.training.running import RunningCosts
 from nnexp.training.trainer import State, Trainer
 
 SLOT = "slot_"
@@ -92,13 +93,17 @@ class Assembly:
             for name, split in zip(Sizes._fields, splits, strict=True)
             if split is not None
         }
+        whole = config.batch_size == "all"
+        batch_size = self.examples if whole else min(config.batch_size, self.examples)
+        running = "running_cost" in config.monitor
         self.trainer = Trainer(
             config.optimizer,
             BatchObjective(self.network, self._penalty, config.dtype),
             self._feeds["train"],
             config.rng.orders(config.seed, self.examples),
-            self.examples if config.batch_size == "all" else min(config.batch_size, self.examples),
+            batch_size,
             Dropout(config.dropout, config.hidden, config.seed, config.dtype),
+            RunningCosts(self.examples, batch_size) if running else None,
         )
 
     def beat(self, heartbeat: Callable[[], None]) -> None:
@@ -138,6 +143,8 @@ class Assembly:
                 "weight_norms": monitors.norms(theta, self.network),
                 "gradient_norms": monitors.norms(gradient, self.network),
             }
+        if what == "running_cost":
+            return {"running_costs": self.trainer.running_costs}
         measured = self.evaluate(theta, what)
         return {f"{what}_cost": measured.cost, f"{what}_accuracy": measured.accuracy}
 

@@ -89,7 +89,7 @@ a.yaml:8:13: batch_size: must be a whole number ≥ 1 or all, got 'many'
 a.yaml:9:9: epochs: must be a whole number ≥ 1, got 2.5
 a.yaml:10:11: patience: must be a whole number ≥ 1 or null, got 'off'
 a.yaml:11:18: monitor[1]: unknown monitor 'trian'; did you mean 'train'? \
-(known: norms, saturation, test, train, validation)
+(known: norms, running_cost, saturation, test, train, validation)
 a.yaml:12:23: rng.x: unknown key 'x' (known: before)
 a.yaml:13:7: seed: must be a whole number from 0 to 9223372036854775807, got 99999999999999999999
 a.yaml:14:11: schedule: must be a name (constant, step, exponential, cosine, halve-on-plateau) \
@@ -153,7 +153,7 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order() -> None:
             "monitor: all",
             (
                 "a.yaml:1:10: monitor: must be a list of names "
-                "(norms, saturation, test, train, validation), got 'all'"
+                "(norms, running_cost, saturation, test, train, validation), got 'all'"
             ),
         ),
         (

@@ -75,7 +75,7 @@ def test_every_technique_has_an_example() -> None:
     assert expansions == {"NoneType", "Shift", "Rotate"}
     assert any(config.dropout for config in configs)
     watched = {what for config in configs for what in config.monitor}
-    assert watched == {"train", "validation", "test", "saturation", "norms"}
+    assert watched == {"train", "validation", "test", "saturation", "norms", "running_cost"}
 
 
 def test_no_two_techniques_are_the_same_experiment() -> None:

@@ -1,9 +1,9 @@
-"""Monitors: saturation counted by hand, and norms of each layer."""
+"""Monitors: saturation counted by hand, norms of each layer, and what an epoch meets on its way."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
@@ -11,20 +11,26 @@ from msgspec import UNSET
 
 from nnexp import experiment
 from nnexp.assembly import Assembly
+from nnexp.config import load
 from nnexp.config.model import Config
+from nnexp.datasets import loading
 from nnexp.datasets.dataset import Dataset, Split
 from nnexp.datasets.sources import Npz
 from nnexp.nn.network import Network
 from nnexp.nn.propagation import Propagations
+from nnexp.optim.optimizers import Optimizer
+from nnexp.store.run import Run
 from nnexp.training import monitors
 from nnexp.training.evaluation import ROWS
 from nnexp.training.feed import Feed
+from nnexp.training.running import RunningCosts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nnexp.nn.activations import ActivationName
     from nnexp.nn.arrays import Array
+    from tests.conftest import Bench
 
 
 def saturated(activation: ActivationName, weights: list[float], inputs: list[float]) -> float:
@@ -105,6 +111,116 @@ def test_the_gradient_s_norms_are_those_of_the_whole_cost_s_slope() -> None:
     assert row["weight_norms"] == pytest.approx(
         [float(np.linalg.norm(part)) for part in assembly.network.weights(theta)]
     )
+
+
+class Costs:
+    """An objective whose cost is another one at each step; it has no slope."""
+
+    def __init__(self, costs: list[float]) -> None:
+        self.costs = iter(costs)
+
+    def value(self, theta: Array) -> float:
+        del theta
+        return next(self.costs)
+
+
+def running(examples: int, batch_size: int, costs: list[float]) -> tuple[float, ...]:
+    found, objective = RunningCosts(examples, batch_size), Costs(costs)
+    step = found.watching(lambda *_: {"said": 1.0})
+    for _ in costs:
+        assert step(np.zeros(1), objective, {}, None) == {"said": 1.0}  # type: ignore[arg-type]
+    return found.costs
+
+
+def test_a_running_cost_is_the_mean_of_a_tenth_of_the_epoch() -> None:
+    """Of 100 steps with the costs 0, 1, … 99 the first tenth has 0 … 9, whose mean is 4.5."""
+    tenths = [4.5 + 10 * place for place in range(10)]
+    assert running(1000, 10, [float(step) for step in range(100)]) == pytest.approx(tenths)
+
+
+@pytest.mark.parametrize(
+    ("examples", "batch_size", "costs", "expected"),
+    [
+        (50, 10, [5.0, 4.0, 3.0, 2.0, 1.0], [3.0]),  # under 100 examples: one part
+        (250, 100, [3.0, 2.0, 1.0], [2.5, 1.0]),  # two of 100 at least
+        (150, 100, [3.0, 0.0], [2.0]),  # the last batch has 50, and half the weight
+        (5000, 5000, [7.0], [7.0]),  # one step is one part
+        (5000, 2000, [7.0, 5.0, 3.0], [7.0, 5.0, 3.0]),  # as many parts as steps at most
+    ],
+)
+def test_a_small_epoch_has_fewer_parts(
+    examples: int, batch_size: int, costs: list[float], expected: list[float]
+) -> None:
+    assert running(examples, batch_size, costs) == pytest.approx(expected)
+
+
+def test_each_epoch_is_measured_by_itself() -> None:
+    found = RunningCosts(100, 50)
+    for cost in (9.0, 9.0):
+        found.watching(lambda *_: None)(np.zeros(1), Costs([cost]), {}, 0.1)  # type: ignore[arg-type]
+    found.begin()
+    assert not found.costs
+    found.watching(lambda *_: None)(np.zeros(1), Costs([2.0]), {}, 0.1)  # type: ignore[arg-type]
+    assert found.costs == (2.0,)
+
+
+def settings(optimizer: str) -> list[str]:
+    """Return what a config needs for an optimizer."""
+    full = optimizer not in {"sgd", "momentum", "nesterov", "adam"}
+    return [f"optimizer={optimizer}", *(["batch_size=all", "dtype=float64"] if full else [])]
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "optimizer", [kind.__struct_config__.tag for kind in get_args(Optimizer)], ids=str
+)
+def test_a_running_cost_changes_nothing_and_goes_on_after_a_stop(
+    bench: Bench, optimizer: str, dropout: float
+) -> None:
+    """The checkpoints' bytes are those of the run that measures nothing on its way."""
+    keys = [*settings(optimizer), f"dropout={dropout}", "epochs=3", "lambda=0.5", "patience=null"]
+    options = [word for key in keys for word in ("--set", key)]
+    watch = ("--set", "monitor=[train, running_cost]")
+    for name, added in {"plain": ("--set", "monitor=[train]"), "watched": watch}.items():
+        assert (
+            bench("train", "tiny.yaml", "-q", *options, *added, "--runs", name, "--name", "a").code
+            == 0
+        )
+    for until in (("--until", "1"), ()):
+        said = bench(
+            "train", "tiny.yaml", "-q", *options, *watch, "--runs", "again", "--name", "a", *until
+        )
+        assert said.code == 0
+    assert bench.files("again/a") == bench.files("watched/a")
+    assert bench("verify", "watched/a").code == 0
+    rows = {name: Run(bench.folder / name / "a").history() for name in ("plain", "watched")}
+    assert [row.train_cost for row in rows["plain"]] == [row.train_cost for row in rows["watched"]]
+    assert final(bench, "plain") == final(bench, "watched")
+    parts = 2 if "batch_size=all" not in keys else 1
+    assert [len(row.running_costs or ()) for row in rows["watched"]] == [parts] * 3
+
+
+def final(bench: Bench, runs: str) -> dict[str, bytes]:
+    """Return what a run's last checkpoint holds, but for what it says of the config."""
+    with np.load(bench.folder / runs / "a" / "checkpoints" / "epoch-000003.npz") as arrays:
+        found = {name: arrays[name].tobytes() for name in arrays if name != "meta"}
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("optimizer", ["newton", "l-bfgs"])
+def test_a_full_batch_s_running_cost_is_the_cost_before_its_step(
+    bench: Bench, optimizer: str
+) -> None:
+    config = load.read(
+        bench.folder / "tiny.yaml",
+        [*settings(optimizer), "monitor=[train, running_cost]", "lambda=0.5", "patience=null"],
+    )
+    assembly = Assembly(config, loading.load(config.data))
+    start = assembly.evaluate(assembly.initial().theta, "train").cost
+    rows = experiment.train(config, bench.folder / "runs").history()
+    found = [cost for row in rows for cost in row.running_costs or ()]
+    assert found == pytest.approx([start, *(row.train_cost for row in rows[:-1])], rel=1e-9)
 
 
 def test_the_rows_have_what_monitor_names_and_the_training_is_the_same(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def images(folder: Path, name: str = "images.npz", side: int = 4, classes: int =
         np.savez(file, **arrays)
 
 
-MONITOR = ["train", "validation", "test", "saturation", "norms"]
+MONITOR = ["train", "validation", "test", "saturation", "norms", "running_cost"]
 
 
 def trained(bench: Bench, folder: str = "runs", data: str = "images.npz") -> None:

@@ -114,12 +114,15 @@ class Relapse(NamedTuple):
     epochs: int
 
 
-def diagnose(costs: Sequence[float], epochs: Sequence[int] | None = None) -> Diagnosis | None:
+def diagnose(
+    costs: Sequence[float], epochs: Sequence[int] | None = None, nothing: float = NOTHING
+) -> Diagnosis | None:
     """Return what a cost curve does; None if there are fewer than two costs, all finite.
 
     Args:
         costs: one an epoch. What follows one that is not finite is not looked at.
         epochs: the epoch of each; by default 1, 2, 3, ….
+        nothing: the part of the cost that is noise, where costs are of some examples only.
     """
     places = list(epochs or range(1, len(costs) + 1))
     finite = _until_fault(costs)
@@ -130,7 +133,7 @@ def diagnose(costs: Sequence[float], epochs: Sequence[int] | None = None) -> Dia
     finite = finite or [first]
     steps = [later - earlier for earlier, later in pairwise(finite)]
     change = _end(finite) - first
-    kind = "diverged" if faulty else _kind(finite, steps, change)
+    kind = "diverged" if faulty else _kind(finite, steps, change, nothing)
     lowest = min(finite)
     return Diagnosis(
         kind=kind,
@@ -154,12 +157,12 @@ def _until_fault(costs: Sequence[float]) -> list[float]:
     return list(costs[: next(faults, len(costs))])
 
 
-def _kind(costs: Sequence[float], steps: Sequence[float], change: float) -> Kind:
+def _kind(costs: Sequence[float], steps: Sequence[float], change: float, part: float) -> Kind:
     first, lowest = abs(costs[0]), min(costs)
-    nothing, fallen = NOTHING * first, costs[0] - lowest
+    nothing, fallen = part * first, costs[0] - lowest
     if costs[-1] > EXPLODED * first > 0:
         return "diverged"
-    if _oscillates(costs, steps, change):
+    if _oscillates(costs, steps, change, part * abs(median(costs))):
         return "oscillating"
     if change > nothing or costs[-1] - costs[0] > MUCH * first:
         return "rising"
@@ -169,8 +172,10 @@ def _kind(costs: Sequence[float], steps: Sequence[float], change: float) -> Kind
     return "falling" if change <= -nothing < 0 else "flat"
 
 
-def _oscillates(costs: Sequence[float], steps: Sequence[float], change: float) -> bool:
-    much = max(MUCH * abs(change), NOTHING * abs(median(costs)))
+def _oscillates(
+    costs: Sequence[float], steps: Sequence[float], change: float, nothing: float
+) -> bool:
+    much = max(MUCH * abs(change), nothing)
     relapses = _relapses(steps, change)
     large = [relapse for relapse in relapses if relapse.size >= much > 0]
     often = sum(relapse.epochs for relapse in large) >= OFTEN * len(steps)

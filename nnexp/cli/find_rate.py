@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 @options.runs
 @click.option(
     "--epochs",
-    type=click.IntRange(3, 1000),
+    type=click.IntRange(1, 1000),
     default=10,
     show_default=True,
     metavar="N",
-    help="Epochs that each rate is tried for.",
+    help="Epochs that each rate is tried for; of less than 10 the running cost is judged.",
 )
 @click.option(
     "--plot",
@@ -91,6 +91,7 @@ def _tree(rungs: list[Rung]) -> dict[str, Any]:
                 "judgement": each.judgement,
                 "why": each.why,
                 "kind": each.diagnosis.kind,
+                "running": each.rung.noise is not None,
                 "costs": [cost if abs(cost) < float("inf") else None for cost in each.rung.costs],
             }
             for each in ladder.judged(rungs)

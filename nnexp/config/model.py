@@ -110,10 +110,11 @@ class Config(
         ),
     ] = 10
     monitor: Annotated[
-        tuple[Literal["train", "validation", "test", "saturation", "norms"], ...],
+        tuple[Literal["train", "validation", "test", "saturation", "norms", "running_cost"], ...],
         Meta(
             description="What is measured at each evaluation: train, validation, test, "
-            "saturation (of hidden neurons), norms (of weights and gradient)."
+            "saturation (of hidden neurons), norms (of weights and gradient), running_cost "
+            "(of the mini-batches, in each tenth of the epoch)."
         ),
     ] = ("train", "validation")
     dtype: Annotated[

@@ -14,7 +14,8 @@ Fingerprint = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 class Row(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One evaluation: accuracies are fractions, costs include the penalty.
 
-    What is listed has a number for each layer, the first hidden one first.
+    What is listed has a number for each layer, the first hidden one first; running costs have
+    one for each tenth of the epoch.
     """
 
     epoch: Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -35,6 +36,7 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     saturation: tuple[Fraction, ...] | UnsetType = UNSET
     weight_norms: tuple[float, ...] | UnsetType = UNSET
     gradient_norms: tuple[float, ...] | UnsetType = UNSET
+    running_costs: tuple[float, ...] | UnsetType = UNSET
     # Where the run went on under other arithmetic than it was begun on:
     numerics: Fingerprint | UnsetType = UNSET
 

@@ -15,6 +15,7 @@ from nnexp.optim.optimizers import Optimizer
 from nnexp.streams import Orders
 from nnexp.training.dropout import Dropout
 from nnexp.training.feed import CHUNK, Feed
+from nnexp.training.running import RunningCosts
 
 PULSE = 2000
 """Examples from one report of progress to the next, where signals and numbers are looked at."""
@@ -57,6 +58,7 @@ class Trainer:
         orders: in which order each epoch visits them.
         batch_size: examples in a step; the last batch of an epoch may be smaller.
         dropout: draws the masks of each step, if any.
+        running: measures each batch before its step; None: nobody asks for that.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Trainer:
         orders: Orders,
         batch_size: int,
         dropout: Dropout,
+        running: RunningCosts | None = None,
     ) -> None:
         self._optimizer = optimizer
         self._objective = objective
@@ -74,6 +77,7 @@ class Trainer:
         self._orders = orders
         self._batch_size = batch_size
         self._dropout = dropout
+        self._running = running
         self._whole = Remembered(objective)
 
     @property
@@ -90,6 +94,9 @@ class Trainer:
     ) -> Iterator[int]:
         """Train for an epoch; yield how many examples are done, about every pulse of them."""
         step: Callable[..., Measures | None] = self._optimizer.step
+        if self._running is not None:
+            self._running.begin()
+            step = self._running.watching(step)
         theta, slots, measures = state
         masks, use, seen = self._dropout.masks(epoch), self._objective.use, self._seen()
         done = reported = 0
@@ -116,6 +123,11 @@ class Trainer:
             if fault is not None:
                 return batch, fault
         raise AssertionError("an epoch gone through again must go wrong again")
+
+    @property
+    def running_costs(self) -> tuple[float, ...]:
+        """The mean cost of the batches in each part of the last epoch, if it is measured."""
+        return () if self._running is None else self._running.costs
 
     def full_gradient(self, theta: Array) -> Array:
         """Return the gradient of the cost over all training examples, without dropout."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from nnexp.datasets.sources import Source
 from nnexp.store.run import Run, named
 from nnexp.training.history import Row
 from nnexp.trials import Job
+from nnexp.tune import ladder
 from nnexp.tune.ladder import Rung
 
 Load = Callable[[Source], Dataset]
@@ -68,8 +70,13 @@ class Trial(NamedTuple):
 
     @property
     def rung(self) -> Rung:
-        """The trial as a rung of the ladder."""
-        return Rung(self.config.learning_rate or 0.0, tuple(self.costs))
+        """The trial as a rung of the ladder; of few epochs their course, too, is recorded."""
+        rate = self.config.learning_rate or 0.0
+        if "running_cost" not in self.config.monitor:
+            return Rung(rate, tuple(self.costs))
+        epochs = [row.running_costs or () for row in self.rows]
+        noise = ladder.noise(self.run.record.data.train, len(epochs[0])) if epochs else 0.0
+        return Rung(rate, (*chain.from_iterable(epochs), *self.costs[-1:]), noise)
 
 
 class Trials:

@@ -40,7 +40,7 @@ CONFIGS: tuple[dict[str, Any], ...] = (
         "dropout": 0.3,
         "lambda": 1.0,
         "epochs": 2,
-        "monitor": ["train", "validation", "test", "saturation", "norms"],
+        "monitor": ["train", "validation", "test", "saturation", "norms", "running_cost"],
     },
     {"optimizer": "l-bfgs", "dtype": "float64", "activation": "tanh", "epochs": 4},
 )

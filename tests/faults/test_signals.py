@@ -193,6 +193,7 @@ def large(bench: Bench) -> None:
         {"batch_size": 5000},
         {"batch_size": "all", "dropout": 0.5},
         {"monitor": ["train", "validation", "test", "saturation", "norms"], "patience": None},
+        {"monitor": ["train", "running_cost"], "patience": None},
         {"learning_rate": 1e30},
     ],
     ids=str,
