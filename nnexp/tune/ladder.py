@@ -13,6 +13,10 @@ mini-batches as well and are not counted; but all rates see the same ones in the
 that this noise cancels where rates are held against each other: to end a fiftieth above a smaller
 rate is then too much, and half of the largest rate that seems steady is tried for comparison.
 
+A network may be dead after an epoch at a rate that is far too large, and its cost then falls by
+next to nothing, without a rise. So the ladder goes down until its smallest rate is clearly slower
+than the best.
+
 Source: Nielsen (2015), chapter 3: from 0.01 by factors of ten, then within the decade, and half
 of the largest rate with which the cost falls.
 """
@@ -29,7 +33,7 @@ from nnexp.analysis.diagnosis import NOTABLE, NOTHING, Diagnosis, diagnose
 START = 0.01
 DECADES = tuple(float(f"1e{power}") for power in range(-6, 5))
 """The ladder and both its ends."""
-AROUND = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+AROUND = tuple(float(f"{d}e{p}") for p in range(-3, 3) for d in (1, 2, 5))
 """What a threshold that was found before is multiplied by to see whether it still holds."""
 BELOW = AROUND.index(0.2)
 """Where that begins: below, since a rate is judged beside smaller ones."""
@@ -139,9 +143,27 @@ def climb(grid: Sequence[float], start: int, rungs: Iterable[Rung]) -> float | N
     return None
 
 
+def foot(grid: Sequence[float], rungs: Iterable[Rung]) -> float | None:
+    """Return the rate of a grid below all that were tried, if it is to be tried, too.
+
+    It is unless the smallest of them is slower than a steady one.
+    """
+    seen = judged(rungs)
+    ends = [_end(each.diagnosis) for each in seen if each.judgement == "steady"]
+    is_slower = seen[0].judgement == "too small" or (
+        seen[0].judgement == "steady" and ends[0] > (1 + OVERTAKEN) * min(ends)
+    )
+    if ends and is_slower:
+        return None
+    lower = [rate for rate in grid if rate < seen[0].rung.learning_rate]
+    return max(lower, default=None)
+
+
 def next_rate(rungs: Sequence[Rung]) -> float | None:
     """Return the rate to try next: decades from 0.01, then within one; None: done."""
     coarse = climb(DECADES, DECADES.index(START), rungs)
+    if coarse is None:
+        coarse = foot(DECADES, rungs)
     if coarse is not None:
         return coarse
     below = largest_below(rungs)

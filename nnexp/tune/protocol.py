@@ -65,9 +65,9 @@ def _settle_rate(state: State, rungs: list[ladder.Rung], decision: Decision) -> 
 STAGES = (
     Stage(2, frozenset({"eta"}), "η by order of magnitude", _eta, (4, 19), rates.EPOCHS),
     Stage(3, frozenset({"lambda"}), "λ", decays.decide, (7, 36), decays.EPOCHS),
-    Stage(4, frozenset({"eta", "lambda"}), "η again", _eta_again, (2, 5), rates.EPOCHS),
+    Stage(4, frozenset({"eta", "lambda"}), "η again", _eta_again, (2, 9), rates.EPOCHS),
     Stage(5, frozenset({"batch-size"}), "mini-batch size", batches.decide, (5, 23), batches.EPOCHS),
-    Stage(6, frozenset({"final", "eta"}), "η again", final.rate, (2, 5), rates.EPOCHS, full=True),
+    Stage(6, frozenset({"final", "eta"}), "η again", final.rate, (2, 9), rates.EPOCHS, full=True),
     Stage(
         6, frozenset({"final", "lambda"}), "λ again", final.decay, (3, 15), decays.EPOCHS, full=True
     ),

@@ -22,7 +22,8 @@ them is looked at."""
 
 RULE = (
     "λ = 0, training cost of the first epochs. From 0.01 by factors of ten, up while the cost "
-    "falls and down while it does not; then within the decade. A rate is too large if the cost "
+    "falls and down while it does not, or while the smallest rate is as fast as the best; then "
+    "within the decade. A rate is too large if the cost "
     "oscillates, rises or diverges, if its rises are a tenth of its falls or more, or if it ends "
     "a tenth above what a smaller rate came to. Half of the largest rate that is not."
 )
@@ -151,10 +152,14 @@ def _answer(
             raise ValueError("no rung is steady")
         return f"η stays {before:g}: {ladder.failure(rungs)}."
     above = [each for each in seen if each.rung.learning_rate > found]
-    why = f"; at {above[0].rung.learning_rate:g} it is {above[0].why}" if above else ""
+    if not above:
+        return (
+            f"η = {found / 2:g}, half of {found:g}, with which the training cost falls steadily; "
+            "it is the largest rate that was tried, so that the threshold may be higher."
+        )
     return (
         f"η = {found / 2:g}, half of the threshold {found:g}: up to there the training "
-        f"cost falls steadily{why}."
+        f"cost falls steadily; at {above[0].rung.learning_rate:g} it is {above[0].why}."
     )
 
 
