@@ -504,21 +504,22 @@ def shown(name: str) -> list[str]:
 
 
 def form(line: str) -> str:
-    """Return what does not vary of a line: numbers are left out, and reasons after them."""
+    """Return a line with a sign in place of each number."""
     return re.sub(r"[\d.]*\d(?:e[-+]\d+)?", "#", line)
 
 
+STEADY = r"half of the threshold #: up to there the training cost falls steadily.*\."
+HIGHEST = r"(the highest validation accuracy|inside the noise of .*|all came to the same .*)\."
 ANSWERS = (
-    r"#  Better than chance: # % on a quick problem with all classes, where guessing gives # %\. .*",
-    r"#  Learning rate η: η = #, half of the threshold #: up to there the training cost falls .*\.",
-    r"#  Regularization λ: λ = #: (the highest validation accuracy|inside the noise of .*)\.",
-    r"#  η again, with that λ: η = #, half of the threshold #: up to there the training cost .*\.",
-    r"#  Mini-batch size: Mini-batches of #, with η = #: at # % validation accuracy after # s of .*",
-    r"#  η on the full problem: η (= #, half of the threshold #: up to there|stays #:) the .*\.",
-    r"#  λ on the full problem: λ = #: (the highest validation accuracy|inside the noise of .*)\.",
-    r"#  Early stopping: A patience of #: it would end in epoch # with # %, the longest gets # %\.",
-    r"#  Schedule: (constant: # % validation accuracy with a patience of #; halve-on-plateau's # % is "
-    r"(no better|inside the noise of that)|halve-on-plateau: # % validation accuracy, beyond .*)\.",
+    r"#  Better than chance: # % on a quick problem with all classes, where guessing gives # %.*",
+    rf"#  Learning rate η: η = #, {STEADY}",
+    rf"#  Regularization λ: λ = #: {HIGHEST}",
+    rf"#  η again, with that λ: η = #, {STEADY}",
+    r"#  Mini-batch size: Mini-batches of #, with η = #: at # % validation accuracy after # s .*",
+    rf"#  η on the full problem: (η = #, {STEADY}|η stays #: .*)",
+    rf"#  λ on the full problem: λ = #: {HIGHEST}",
+    r"#  Early stopping: A patience of #: it would end in epoch # with # %, the longest gets # %.",
+    r"#  Schedule: (constant|halve-on-plateau): # % validation accuracy.* with a patience of #.*\.",
     r"\w+-tuned/tuned\.yaml",
     r"\w+-tuned/decisions\.md",
     r"\w+-tuned/decisions\.html",
