@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from tests.conftest import Bench
 
 FALLING = [2.0, 1.5, 1.2, 1.0, 0.9, 0.8, 0.75, 0.7, 0.66, 0.63]
+SLOW = [2.0, 1.99, 1.98, 1.97, 1.96, 1.95, 1.94, 1.93, 1.92, 1.91]
 FLAT = [2.3] * 10
+DEAD = [1.2, 1.15, 1.12, 1.11, 1.1, 1.1, 1.1, 1.1, 1.1, 1.1]  # from 20 before the first epoch
 OSCILLATING = [2.0, 1.0] * 5
 WOBBLING = [2.0, 1.5, 1.2, 1.3, 1.1, 1.15, 1.0, 1.05, 0.9, 0.95]  # rises 0.25 of falls 1.3
 FAR_ABOVE = [9.0, 7.0, 5.0, 4.0, 3.5, 3.2, 3.0, 2.9, 2.85, 2.8]
@@ -41,14 +43,20 @@ def climbed(
 
 
 def test_the_chapter_s_ladder() -> None:
-    tried, threshold = climbed(lambda rate: FALLING if rate <= 0.5 else OSCILLATING)
+    def costs(rate: float) -> list[float]:
+        return SLOW if rate < 0.1 else FALLING if rate <= 0.5 else OSCILLATING
+
+    tried, threshold = climbed(costs)
     assert tried == [0.01, 0.1, 1.0, 0.2, 0.3, 0.4, 0.5, 0.6]  # the book's, on MNIST
     assert threshold == 0.5
 
 
 def test_it_goes_down_where_the_first_rate_is_too_large() -> None:
-    tried, threshold = climbed(lambda rate: FALLING if rate <= 0.0003 else DIVERGED)
-    assert tried == [0.01, 0.001, 0.0001, 0.0002, 0.0003, 0.0004]
+    def costs(rate: float) -> list[float]:
+        return SLOW if rate < 0.0001 else FALLING if rate <= 0.0003 else DIVERGED
+
+    tried, threshold = climbed(costs)
+    assert tried == [0.01, 0.001, 0.0001, 0.00001, 0.0002, 0.0003, 0.0004]
     assert threshold == 0.0003
 
 
@@ -76,10 +84,42 @@ def test_a_flat_cost_below_one_that_is_too_large_is_looked_above() -> None:
     assert threshold == 0.009
 
 
-@pytest.mark.parametrize("costs", [FALLING, FLAT])
-def test_the_ladder_ends_above(costs: list[float]) -> None:
-    tried, _ = climbed(lambda _: costs)
+def test_a_dead_network_is_told_by_a_smaller_rate() -> None:
+    """It is dead after the first epoch at 0.01 and above, where its cost falls without a rise."""
+
+    def costs(rate: float) -> list[float]:
+        alive = SLOW if rate < 0.0001 else FALLING
+        return alive if rate <= 0.0005 else DEAD if rate < 1 else DIVERGED
+
+    tried, threshold = climbed(costs)
+    assert tried[:3] == [0.01, 0.1, 1.0]
+    assert tried[3:6] == [0.001, 0.0001, 0.00001]
+    assert threshold == 0.0005
+
+
+def test_below_a_flat_cost_smaller_rates_are_tried_if_no_larger_one_is_steady() -> None:
+    """Dead rates may be flat as well; within the decade above nothing is found either."""
+
+    def costs(rate: float) -> list[float]:
+        alive = SLOW if rate < 0.0001 else FALLING
+        return alive if rate <= 0.0005 else FLAT if rate < 1 else DIVERGED
+
+    tried, threshold = climbed(costs)
+    assert tried[:4] == [0.01, 0.1, 1.0, 0.2]
+    assert threshold == 0.0005
+
+
+def test_the_ladder_ends_above() -> None:
+    tried, threshold = climbed(lambda rate: SLOW if rate < 0.1 else FALLING)
     assert tried == [0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0]
+    assert threshold == 10000.0
+
+
+@pytest.mark.parametrize("costs", [FALLING, FLAT])
+def test_the_ladder_has_two_ends(costs: list[float]) -> None:
+    tried, _ = climbed(lambda _: costs)
+    assert tried[:7] == [0.01, 0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0]
+    assert tried[7:] == [0.001, 0.0001, 0.00001, 0.000001]
 
 
 @pytest.mark.parametrize("costs", [OSCILLATING, DIVERGED, [math.nan], list(range(1, 11))])
@@ -194,7 +234,7 @@ def test_data_that_teaches_nothing_ends_with_a_sentence(bench: Bench) -> None:
     name = bench.config("z.yaml", data=data, patience=None, **keys)
     code, out, err = bench("find-rate", name, "-q")
     assert (code, out) == (1, "")
-    assert err.startswith("the training cost falls steadily with no learning rate from 0.01 to ")
+    assert err.startswith("the training cost falls steadily with no learning rate from 1e-06 to ")
 
 
 def test_a_line_search_has_no_rate(bench: Bench) -> None:

@@ -7,19 +7,19 @@ import json
 import re
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from nnexp.cli.tune import Spending
 from nnexp.config import load
-from nnexp.tune import batches, rates
+from nnexp.tune import batches, choice, ladder, rates
 from nnexp.tune.ladder import Rung
 from nnexp.tune.trials import Budget, BudgetSpentError, Trials
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Bench, Said
 
 OUTPUTS = ("tuned.yaml", "decisions.md", "decisions.html", "times.json")
@@ -124,12 +124,32 @@ def test_times_are_of_one_sitting_and_trials_of_an_earlier_one_are_measured_agai
     assert set(kept["seconds"]) < runs
 
 
-def test_damaged_times_are_measured_again(bench: Bench) -> None:
+@pytest.mark.parametrize("damage", ['{"seconds": 3}', "{", '{"seconds": {"a": [-1]}}', "\0"])
+def test_damaged_times_are_measured_again_and_that_is_said(bench: Bench, damage: str) -> None:
     (bench.folder / "tiny-tuned").mkdir()
-    (bench.folder / "tiny-tuned" / "times.json").write_text('{"seconds": 3}')
+    (bench.folder / "tiny-tuned" / "times.json").write_text(damage)
+    code, _, err = bench("tune", "tiny.yaml", "--only", "batch-size", "-q")
+    assert code == 0
+    assert err.startswith("tiny-tuned/times.json: is damaged: ")
+    assert err.endswith("; the times are measured anew\n")
+    assert json.loads((bench.folder / "tiny-tuned" / "times.json").read_text())["seconds"]
+
+
+def test_times_of_other_epochs_are_measured_again(bench: Bench) -> None:
     only = ("tune", "tiny.yaml", "--only", "batch-size", "-q")
     assert bench(*only).code == 0
-    assert json.loads((bench.folder / "tiny-tuned" / "times.json").read_text())["seconds"]
+    path = bench.folder / "tiny-tuned" / "times.json"
+    kept = json.loads(path.read_text())
+    kept["seconds"] = {name: seconds[:-1] for name, seconds in kept["seconds"].items()}
+    path.write_text(json.dumps(kept))
+    assert bench(*only).code == 0
+    again = json.loads(path.read_text())["seconds"]
+    assert {len(seconds) for seconds in again.values()} == {20}
+
+
+def test_a_lambda_of_nothing_is_looked_for_nowhere_else() -> None:
+    scores = {0.0: {0: 0.9}}
+    assert choice.walk(scores, 0.0, 100, (0.0, 0.0)) is None
 
 
 def test_a_budget_ends_it_with_what_is_known(bench: Bench) -> None:
@@ -171,11 +191,62 @@ def test_minutes_count_for_what_is_trained_once_more_too(
         again.timed(config)
 
 
-@pytest.mark.parametrize("budget", ["0", "m", "-1", "10h", "ten", "0m"])
+@pytest.mark.parametrize(
+    "budget", ["0", "m", "-1", "10d", "ten", "0m", "0.0s", "2.5", "1e3s", "nan", "h", "٣m", "1.m"]
+)
 def test_what_is_no_budget(bench: Bench, budget: str) -> None:
     code, out, err = bench("tune", "tiny.yaml", f"--budget={budget}")
     assert (code, out) == (2, "")
-    assert "is no budget; 200 is 200 epochs, 10m is ten minutes" in err
+    assert "is no budget; 200 is 200 epochs; 90s, 2.5m and 1h are times" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("200", Budget(epochs=200)),
+        ("90s", Budget(seconds=90)),
+        ("2.5m", Budget(seconds=150)),
+        ("1h", Budget(seconds=3600)),
+    ],
+)
+def test_budgets(text: str, budget: Budget) -> None:
+    assert Spending().convert(text, None, None) == budget
+
+
+def test_a_budget_that_decides_nothing_writes_nothing_and_says_what_it_takes(bench: Bench) -> None:
+    code, out, err = bench("tune", "tiny.yaml", "--budget", "9", "-q")
+    assert (code, out) == (2, "")
+    assert err == (
+        "the budget ends in stage 1: better than chance, before anything is decided, so nothing "
+        "is written: stage 1 takes 20 to 80 epochs of trials (--explain has the others)\n"
+    )
+    assert not (bench.folder / "runs").exists()
+    code, out, err = bench("tune", "tiny.yaml", "--budget", "40", "-q")
+    assert (code, out) == (1, "")
+    assert "the budget ends in stage 2: η" in err
+    assert "stages 1 to 2 take 50 to 270 epochs of trials" in err
+    assert err.endswith("the same command with more goes on from there\n")
+    assert len(trials(bench)) == 4
+    assert not (bench.folder / "tiny-tuned").exists()
+
+
+def test_settings_that_trials_have_their_own_of_are_warned_of(bench: Bench) -> None:
+    own = ("--set", "epochs=9", "--set", "schedule.name=step", "--set", "evaluate_every=2")
+    err = bench("tune", "tiny.yaml", "--explain", *own, "--set", "learning_rate=1").err
+    told = "--set epochs, schedule, evaluate_every play no part: tune's trials have their own\n"
+    assert err == told
+    err = bench("tune", "tiny.yaml", "--explain", "--set", "patience=3").err
+    assert err == "--set patience plays no part: tune's trials have their own\n"
+    assert bench("tune", "tiny.yaml", "--explain", "--set", "epochs=200").err == ""
+
+
+def test_the_config_s_own_end_changes_no_decision(bench: Bench) -> None:
+    arguments = ("--only", "eta,lambda", "-q", "--json")
+    plain = decisions(bench("tune", "tiny.yaml", *arguments))
+    runs = trials(bench)
+    bench.config(epochs=1, patience=None, evaluate_every=1, schedule={"name": "step"})
+    assert decisions(bench("tune", "tiny.yaml", *arguments))["decisions"] == plain["decisions"]
+    assert trials(bench) == runs
 
 
 def test_what_is_no_part(bench: Bench) -> None:
@@ -187,14 +258,21 @@ def test_what_is_no_part(bench: Bench) -> None:
 def test_explain_trains_nothing(bench: Bench) -> None:
     code, out, err = bench("tune", "tiny.yaml", "--explain")
     assert (code, err) == (0, "")
-    assert [line[:2] for line in out.splitlines()[1:]] == ["1:", "2:", "3:", "4:", "5:"] + 3 * [
-        "6:"
-    ]
+    lines = out.splitlines()
+    assert [line[:2] for line in lines[1:9]] == ["1:", "2:", "3:", "4:", "5:", "6:", "6:", "6:"]
+    together = re.split("  +", lines[9])
+    assert together[:3] == ["together", "25 to 156", "590 to 4,130"]
+    assert "--budget counts epochs" in lines[11]
     assert not (bench.folder / "runs").exists()
     assert not (bench.folder / "tiny-tuned").exists()
     stages = json.loads(bench("tune", "tiny.yaml", "--explain", "--json", "--only", "eta").out)
     assert [stage["stage"][0] for stage in stages] == ["1", "2"]
     assert all(stage["trials_least"] <= stage["trials_most"] for stage in stages)
+    assert [stage["epochs_least"] for stage in stages] == [20, 30]
+    longer = ("--set", "epochs=400", "--only", "final")
+    stages = json.loads(bench("tune", "tiny.yaml", "--explain", "--json", *longer).out)
+    assert stages[-1]["epochs"] == 400
+    assert stages[0]["trials_most"] == 2  # with the config's own η and λ alone
 
 
 def test_a_name_that_is_markup_is_text(bench: Bench) -> None:
@@ -252,6 +330,42 @@ def test_where_no_mini_batch_size_can_be_trained_with_it_ends_with_a_sentence(
     code, out, err = bench("tune", "tiny.yaml", "--only", "batch-size", "-q")
     assert (code, out) == (1, "")
     assert err.startswith("with η = 0.5 for mini-batches of 10, and in proportion for others,")
+    text = failed(bench, err, "tiny-tuned")
+    assert "## Stage 1: Better than chance" in text
+    assert "## Stage 5: Mini-batch size" in text
+    assert "| 10 | 1 | diverged |" in text
+
+
+def failed(bench: Bench, err: str, folder: str) -> str:
+    """Check what a stage that finds nothing leaves behind; return the decisions."""
+    assert err.endswith(f"; {folder}/decisions.md shows what was tried\n")
+    assert err.count("\n") == 1
+    left = contents(bench.folder / folder)
+    assert "tuned.yaml" not in left
+    text = left["decisions.md"].decode()
+    assert "found nothing: there is no tuned config." in text
+    for name in re.findall(r"!\[.*?\]\((.*?)\)", text):
+        assert left[name].startswith(b"<?xml")
+    assert left["decisions.html"].count(b"<section") == text.count("\n## ")
+    return text
+
+
+def test_where_no_rate_is_steady_the_rungs_can_be_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ladder, "threshold", lambda _: None)
+    (bench.folder / "tiny-tuned").mkdir()
+    assert bench("tune", "tiny.yaml", "--only", "eta", "-q").code == 1
+    code, out, err = bench("tune", "tiny.yaml", "--only", "eta", "-q")
+    assert (code, out) == (1, "")
+    assert err.startswith("the training cost falls steadily with no learning rate from 0.01 to")
+    text = failed(bench, err, "tiny-tuned")
+    assert "**No η: the training cost falls steadily with no learning rate" in text
+    assert "| 10 | too large |" in text
+    (bench.folder / "tiny-tuned" / "tuned.yaml").write_text("{}")
+    assert bench("tune", "tiny.yaml", "--only", "eta", "-q").code == 1
+    text = (bench.folder / "tiny-tuned" / "decisions.md").read_text("utf-8")
+    assert r"tuned.yaml beside this is an earlier tuning's." in text
 
 
 def test_a_lambda_per_example_is_tuned_on_the_full_problem_too(bench: Bench) -> None:
@@ -316,7 +430,9 @@ def test_one_image_of_each_class_is_too_few(bench: Bench) -> None:
     assert (code, out) == (1, "")
     assert err.startswith("nothing better than chance (33.3 %) was found, so there is nothing to")
     assert "several training examples of each class" in err
-    assert err.count("\n") == 1
+    text = failed(bench, err, "one-tuned")
+    assert text.count("| a quick problem with all classes |") == 4
+    assert "**Nothing better than chance" in text
 
 
 def test_labels_that_say_nothing_end_with_a_sentence(bench: Bench) -> None:
@@ -338,17 +454,95 @@ def test_constant_labels_are_one_class(bench: Bench) -> None:
 
 
 def test_a_line_search_has_no_rate_to_tune(bench: Bench) -> None:
+    """Where η alone is asked for that is an error; else the rest is decided, and it is said."""
     name = bench.config("l.yaml", optimizer="l-bfgs", batch_size="all", dtype="float64")
-    code, _, err = bench("tune", name)
+    code, _, err = bench("tune", name, "--only", "eta")
     assert code == 2
     assert err.startswith("optimizer l-bfgs chooses its step by a line search")
+    assert not (bench.folder / "runs").exists()
+    planned = json.loads(bench("tune", name, "--explain", "--json").out)
+    none = [stage["stage"][0] for stage in planned if not stage["trials_most"]]
+    assert none == ["2", "4", "5", "6"]
+    found = decisions(bench("tune", name, "-q", "--json"))
+    skipped = [each for each in found["decisions"] if each["answer"].startswith("Skipped: ")]
+    assert [each["heading"] for each in skipped] == [
+        "Learning rate η",
+        "η again, with that λ",
+        "Mini-batch size",
+        "η on the full problem",
+        "Schedule",
+    ]
+    line = "Skipped: optimizer l-bfgs chooses its step by a line search: it has no learning rate"
+    assert all(line in each["answer"] for each in skipped if each["name"] != "batch-size")
+    config = load.read(bench.folder / "l-tuned" / "tuned.yaml")
+    assert (config.learning_rate, config.batch_size) == (None, "all")
+    assert config.patience in {10, 20, 30}
+    plain = (bench.folder / "l-tuned" / "decisions.md").read_text("utf-8")
+    page = (bench.folder / "l-tuned" / "decisions.html").read_text("utf-8")
+    assert plain.count("\n## ") == page.count("<section") == len(found["decisions"])
+
+
+def test_all_examples_at_once_leave_no_size_to_choose(bench: Bench) -> None:
+    found = decisions(
+        bench(
+            "tune", "tiny.yaml", "--set", "batch_size=all", "--only", "batch-size", "-q", "--json"
+        )
+    )
+    assert found["decisions"][-1]["answer"].startswith("Skipped: batch_size is all, so that each")
+    assert found["decisions"][-1]["chose"] == {}
+    assert load.read(bench.folder / "tiny-tuned" / "tuned.yaml").batch_size == "all"
+
+
+DOCS = (Path(__file__).parent.parent / "docs" / "tuning.md").read_text("utf-8")
+
+
+def shown(name: str) -> list[str]:
+    """Return the lines of an output that the docs show."""
+    found = re.search(rf"<!-- output: {name} -->\n(.*?)<!-- end -->", DOCS, re.DOTALL)
+    assert found is not None
+    return [line[4:] for line in found[1].splitlines() if line]
+
+
+def form(line: str) -> str:
+    """Return a line with a sign in place of each number."""
+    return re.sub(r"[\d.]*\d(?:e[-+]\d+)?", "#", line)
+
+
+STEADY = r"half of the threshold #: up to there the training cost falls steadily.*\."
+HIGHEST = r"(the highest validation accuracy|inside the noise of .*|all came to the same .*)\."
+ANSWERS = (
+    r"#  Better than chance: # % on a quick problem with all classes, where guessing gives # %.*",
+    rf"#  Learning rate η: η = #, {STEADY}",
+    rf"#  Regularization λ: λ = #: {HIGHEST}",
+    rf"#  η again, with that λ: η = #, {STEADY}",
+    r"#  Mini-batch size: Mini-batches of #, with η = #: at # % validation accuracy after # s .*",
+    rf"#  η on the full problem: (η = #, {STEADY}|η stays #: .*)",
+    rf"#  λ on the full problem: λ = #: {HIGHEST}",
+    r"#  Early stopping: A patience of #: it would end in epoch # with # %, the longest gets # %.",
+    r"#  Schedule: (constant|halve-on-plateau): # % validation accuracy.* with a patience of #.*\.",
+    r"\w+-tuned/tuned\.yaml",
+    r"\w+-tuned/decisions\.md",
+    r"\w+-tuned/decisions\.html",
+)
+"""The lines that tune prints, without their numbers: times and ties make them others each day."""
+
+
+def test_the_docs_show_what_tune_prints(bench: Bench) -> None:
+    printed = bench("tune", "tiny.yaml", "-q").out.splitlines()
+    for lines in (shown("tune"), printed):
+        assert len(lines) == len(ANSWERS)
+        for line, answer in zip(lines, ANSWERS, strict=True):
+            assert re.fullmatch(answer, form(line)), line
 
 
 @pytest.mark.slow
 def test_on_mnist_with_30_hidden_neurons_the_rate_is_the_book_s(bench: Bench) -> None:
-    (bench.folder / "m.yaml").write_text("hidden: [30]\n")
-    found = decisions(bench("tune", "m.yaml", "-q", "--json"))
+    """And the stages that no clock decides come to what the docs show, to a few last digits."""
+    config = str(Path(__file__).parent.parent / "configs" / "quickstart.yaml")
+    found = decisions(bench("tune", config, "-q", "--json"))
     assert found["unfinished"] == []
-    config = load.read(bench.folder / "m-tuned" / "tuned.yaml")
-    assert config.learning_rate is not None
-    assert 0.1 <= config.learning_rate <= 0.5
+    tuned = load.read(bench.folder / "quickstart-tuned" / "tuned.yaml")
+    assert tuned.learning_rate is not None
+    assert 0.1 <= tuned.learning_rate <= 0.5
+    for each, line in zip(found["decisions"][:4], shown("tune"), strict=False):
+        assert form(f"{each['stage']}  {each['heading']}: {each['answer']}") == form(line)

@@ -21,9 +21,9 @@ from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.store.run import Run
 from nnexp.training.history import Row
 from nnexp.training.stopping import Cost
-from nnexp.tune import batches, choice, final, ladder, pictures, quick, tuned
+from nnexp.tune import batches, choice, final, ladder, pages, pictures, quick, tuned
 from nnexp.tune.batches import Timed
-from nnexp.tune.decision import Curve, Decision, Picture
+from nnexp.tune.decision import Curve, Decision, Picture, skipped
 from nnexp.tune.ladder import Rung
 from nnexp.tune.state import Sitting, State
 from nnexp.tune.trials import Trial
@@ -278,8 +278,9 @@ def test_around_a_threshold_it_is_found_again() -> None:
     assert around(1.0) == ([0.2, 0.5, 1.0, 2.0], 1.0)
     assert around(0.3) == ([0.2, 0.5], 0.2)
     assert around(0.07) == ([0.2, 0.1, 0.05], 0.05)
-    assert around(9.0) == ([0.2, 0.5, 1.0, 2.0, 5.0], 5.0)
-    assert around(0.01)[1] is None
+    assert around(9.0) == ([0.2, 0.5, 1.0, 2.0, 5.0, 10.0], 5.0)
+    assert around(0.003)[1] == 0.002
+    assert around(0.0001)[1] is None
 
 
 def dataset(train: list[int], validation: list[int] | None) -> Dataset:
@@ -377,6 +378,22 @@ def test_a_value_that_differs_from_the_decision_s_says_why() -> None:
     same = tuned.to_yaml(Config(lambda_=0.5, patience=20), Config(), decisions, "a.yaml")
     assert "# Stage 3: λ = 0.5: best.\nlambda: 0.5\n" in same
     assert "# Stage 6: A patience of 20.\npatience: 20\n" in same
+
+
+def test_columns_of_words_are_to_the_left_in_both_pages() -> None:
+    decision = Decision(
+        2, "eta", "η", "η = 1.", "Rule.", ("a", "b", "c"), [["1", "x", "2"]], left=2
+    )
+    assert "| --- | --- | ---: |" in pages.markdown([decision], "t", [])
+    assert pages.page([decision], "t", []).count("<table") == 1
+
+
+def test_a_section_without_a_table_has_none() -> None:
+    section = skipped(5, "batch-size", "Mini-batch size", "there is none")
+    plain, page = pages.markdown([section], "t", []), pages.page([section], "t", [])
+    assert plain == "# t\n\n## Stage 5: Mini-batch size\n\n**Skipped: there is none.**\n"
+    assert "<table" not in page
+    assert "Rule" not in page
 
 
 def test_a_picture_over_epochs_has_ticks_at_whole_epochs_only() -> None:

@@ -15,12 +15,16 @@ from nnexp.cli.tuning import trials_of
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
-    from nnexp.tune.protocol import Tuned
+    from nnexp.tune.protocol import Planned, Tuned
     from nnexp.tune.state import State
     from nnexp.tune.trials import Budget
 
 PARTS = ("eta", "lambda", "batch-size", "final")
-_BUDGET = re.compile(r"(\d{1,9})(m?)", re.ASCII)
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+_EPOCHS = re.compile(r"\d{1,9}", re.ASCII)
+_TIME = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([smh])", re.ASCII)
+REPLACED = ("epochs", "patience", "schedule", "stopping", "evaluate_every")
+"""Keys that trials have their own values for."""
 
 
 class Only(click.ParamType[tuple[str, ...]]):
@@ -41,7 +45,7 @@ class Only(click.ParamType[tuple[str, ...]]):
 
 
 class Spending(click.ParamType["Budget"]):
-    """``200`` is 200 epochs, ``10m`` ten minutes."""
+    """``200`` is 200 epochs, ``90s``, ``2.5m`` and ``1h`` are times."""
 
     name = "budget"
 
@@ -56,11 +60,13 @@ class Spending(click.ParamType["Budget"]):
 
         if isinstance(value, Budget):
             return value
-        match = _BUDGET.fullmatch(value)
-        if match is None or not int(match[1]):
-            self.fail(f"{value!r} is no budget; 200 is 200 epochs, 10m is ten minutes", param, ctx)
-        amount = int(match[1])
-        return Budget(seconds=60.0 * amount) if match[2] else Budget(epochs=amount)
+        if _EPOCHS.fullmatch(value) and int(value):
+            return Budget(epochs=int(value))
+        match = _TIME.fullmatch(value)
+        if match is None or not float(match[1]):
+            told = "200 is 200 epochs; 90s, 2.5m and 1h are times"
+            self.fail(f"{value!r} is no budget; {told}", param, ctx)
+        return Budget(seconds=SECONDS[match[2]] * float(match[1]))
 
 
 @click.command()
@@ -81,7 +87,10 @@ class Spending(click.ParamType["Budget"]):
     help="Decide these alone, between commas: eta, lambda, batch-size, final.",
 )
 @click.option(
-    "--budget", type=Spending(), metavar="N|Nm", help="Stop at so many epochs, or minutes (10m)."
+    "--budget",
+    type=Spending(),
+    metavar="N|TIME",
+    help="Stop at so many epochs of trials (200), or after a time (90s, 2.5m, 1h).",
 )
 @click.option("--full", is_flag=True, help="No quick problem: all stages on the full one.")
 @click.option("--explain", is_flag=True, help="Print the plan and its cost; train nothing.")
@@ -109,28 +118,50 @@ def tune(
     On a quick problem: better than chance, η by the training cost, λ by the validation accuracy,
     η again, the mini-batch size by the clock. Then the full problem and its final training.
     Trials are runs like any other: stopped and started again, tune goes on where it was.
+    They have their own epochs, patience and schedule, whatever CONFIG says; only the final
+    training has CONFIG's epochs where these are more than its own 100.
     """
     from nnexp.config import load
     from nnexp.tune import outputs, protocol
+    from nnexp.tune.decision import NothingFoundError
 
     described = load.read(config, settings)
     folder = out or Path(f"{config.stem}-tuned")
+    _warn(settings, described)
     with signals.noted() as signal:
         trials = trials_of(config.stem, runs, signal, "nnexp tune", quiet=quiet, budget=budget)
         state, problems = protocol.begin(
             described,
             trials,
             only,
-            outputs.read_sitting(folder),
+            outputs.read_sitting(folder, say),
             lambda sitting: outputs.keep_sitting(folder, sitting),
             full=full,
         )
         if explain:
             put(_plan(state, problems, as_json=as_json))
             return
-        found = protocol.tune(state, problems, (lambda _: None) if quiet else say)
+        try:
+            found = protocol.tune(state, problems, (lambda _: None) if quiet else say)
+        except NothingFoundError as error:
+            decided, failing = state.decisions, error.decision
+            path = outputs.write_failure(folder, decided, failing, str(config))
+            raise NothingFoundError(f"{error}; {path} shows what was tried", failing) from None
     files = outputs.write(folder, found, described, str(config))
     put(json_line(_tree(found, files, trials.epochs)) if as_json else _text(found, files))
+
+
+def _warn(settings: tuple[str, ...], described: Config) -> None:
+    """Say which of the settings on the command line change nothing."""
+    from nnexp.tune import final
+
+    keys = {setting.partition("=")[0].strip().partition(".")[0] for setting in settings}
+    if final.epochs(described) > final.EPOCHS:
+        keys.discard("epochs")  # the final training takes as many
+    idle = [key for key in REPLACED if key in keys]
+    if idle:
+        plays = "plays" if len(idle) == 1 else "play"
+        say(f"--set {', '.join(idle)} {plays} no part: tune's trials have their own")
 
 
 def _plan(state: State, problems: dict[str, Config], *, as_json: bool) -> str:
@@ -138,20 +169,47 @@ def _plan(state: State, problems: dict[str, Config], *, as_json: bool) -> str:
 
     stages = protocol.plan(state, problems)
     if as_json:
-        keys = ("stage", "trials_least", "trials_most", "epochs", "examples")
-        return json_line([dict(zip(keys, stage, strict=True)) for stage in stages])
+        return json_line([_planned(stage) for stage in stages])
     rows = [
         [
-            title,
-            f"{least} to {most}",
-            str(epochs),
-            f"{n:,}",
-            f"{least * epochs * n:,} to {most * epochs * n:,}",
+            each.stage,
+            _range(each.trials_least, each.trials_most),
+            str(each.epochs),
+            _range(*each.all_epochs),
+            f"{each.examples:,}",
+            _range(*(epochs * each.examples for epochs in each.all_epochs)),
         ]
-        for title, least, most, epochs, n in stages
+        for each in stages
     ]
-    header = ("stage", "trials", "epochs each, at most", "images", "images seen")
-    return table(header, rows)
+    trials = [(each.trials_least, each.trials_most) for each in stages]
+    epochs = [each.all_epochs for each in stages]
+    seen = [
+        (each.examples * least, each.examples * most)
+        for each in stages
+        for least, most in [each.all_epochs]
+    ]
+    rows.append(["together", _sums(trials), "", _sums(epochs), "", _sums(seen)])
+    header = ("stage", "trials", "epochs of one", "epochs", "images", "images seen")
+    return f"{table(header, rows)}\n\n{UNIT}"
+
+
+UNIT = (
+    "At least to at most, where no run ends early and none is there yet. --budget counts epochs, "
+    "of all\ntrials together, however many images an epoch has; or a time, as 90s, 2.5m or 1h."
+)
+
+
+def _planned(stage: Planned) -> dict[str, Any]:
+    least, most = stage.all_epochs
+    return {**stage._asdict(), "epochs_least": least, "epochs_most": most}
+
+
+def _range(least: int, most: int) -> str:
+    return f"{least:,} to {most:,}" if least < most else f"{least:,}"
+
+
+def _sums(ranges: list[tuple[int, int]]) -> str:
+    return _range(*(sum(each) for each in zip(*ranges, strict=True)))
 
 
 def _tree(found: Tuned, files: dict[str, Path], epochs: int) -> dict[str, Any]:
@@ -163,6 +221,7 @@ def _tree(found: Tuned, files: dict[str, Path], epochs: int) -> dict[str, Any]:
             {
                 "stage": each.stage,
                 "name": each.name,
+                "heading": each.heading,
                 "answer": each.answer,
                 "chose": dict(each.chose),
                 "alternatives": [dict(zip(each.header, row, strict=True)) for row in each.rows],

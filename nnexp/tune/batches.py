@@ -12,12 +12,13 @@ from msgspec.structs import replace
 
 from nnexp import experiment
 from nnexp.config.model import Config
-from nnexp.errors import NnexpError
+from nnexp.tune import argument
 from nnexp.tune.choice import rounded
-from nnexp.tune.decision import Curve, Decision, Picture, number
+from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, number
 from nnexp.tune.state import Sitting, State
 from nnexp.tune.trials import Trial
 
+HEADING = "Mini-batch size"
 SIZES = (1, 5, 10, 20, 50, 100)
 SEEDS = 3
 EPOCHS = 20
@@ -25,8 +26,6 @@ BEHIND = 0.01
 """A size whose best accuracy is so far below the highest does not set the level."""
 HARDLY = 1.25
 """Times the shortest time: no later, as clocks go."""
-ARGUMENT = 100
-"""The chapter's argument: so many updates of one example against one update of as many."""
 
 RULE = (
     "η scaled with the size, λ as chosen, {seeds} seeds, one run at a time in one sitting; the "
@@ -37,7 +36,7 @@ RULE = (
 )
 
 
-class AllDivergedError(NnexpError):
+class AllDivergedError(NothingFoundError):
     """No mini-batch size can be trained with."""
 
 
@@ -91,7 +90,7 @@ def decide(state: State) -> None:
     """
     own, eta = state.quick.batch_size, state.quick.learning_rate
     if own == "all" or eta is None:
-        return
+        raise ValueError("there is no mini-batch size to choose")
     candidates = {
         size: replace(
             state.quick,
@@ -105,17 +104,19 @@ def decide(state: State) -> None:
         size: [replace(config, seed=config.seed + seed) for seed in range(SEEDS)]
         for size, config in candidates.items()
     }
-    argument = _argument_configs(state, eta / own)
-    load = _measure(state, [each for several in trials.values() for each in several] + argument)
+    shown = argument.configs(state, eta / own, EPOCHS)
+    load = _measure(state, [each for several in trials.values() for each in several] + shown)
     timed = [_timed(state, size, configs) for size, configs in trials.items()]
     if not any(each.accuracies for each in timed):
-        raise AllDivergedError(
+        said = (
             f"with η = {eta:g} for mini-batches of {own}, and in proportion for others, training "
             "diverges with every mini-batch size: decide eta as well, or set a smaller one"
         )
+        firsts = {size: state.trials.run(configs[0]) for size, configs in trials.items()}
+        raise AllDivergedError(said, _failure(timed, firsts, f"No size: {said}."))
     found = fastest(timed, own)
     state.threshold = state.threshold * found.size / own
-    notes = [_argument(state, argument), *load]
+    notes = [argument.words(state, shown), *load]
     state.settle(
         _decision(timed, found, notes), batch_size=found.size, learning_rate=found.learning_rate
     )
@@ -124,10 +125,7 @@ def decide(state: State) -> None:
 def _measure(state: State, configs: Sequence[Config]) -> list[str]:
     """Have the times of all configs from one sitting; return what is to be known of it."""
     trials, names = state.trials, [experiment.run_name(c, state.trials.stem) for c in configs]
-    if set(names) <= state.sitting.seconds.keys():
-        for config in configs:
-            trials.run(config)
-    else:
+    if not _fits(state, configs):
         busy, seconds = 0.0, {}
         for name, config in zip(names, configs, strict=True):
             trial = trials.timed(config)
@@ -145,6 +143,15 @@ def _measure(state: State, configs: Sequence[Config]) -> list[str]:
     return [f"The machine was busy (load {load:.1f} on {cores} cores): the times are rough."]
 
 
+def _fits(state: State, configs: Sequence[Config]) -> bool:
+    """Return whether an earlier sitting has a time for each epoch of all these trials."""
+    times = state.sitting.seconds
+    if not {experiment.run_name(each, state.trials.stem) for each in configs} <= times.keys():
+        return False
+    trials = [state.trials.run(config) for config in configs]
+    return all(len(times[trial.run.name]) == len(trial.rows) for trial in trials)
+
+
 def _timed(state: State, size: int, configs: Sequence[Config]) -> Timed:
     trials = [state.trials.run(config) for config in configs]
     rate = configs[0].learning_rate or 0.0
@@ -156,25 +163,49 @@ def _timed(state: State, size: int, configs: Sequence[Config]) -> Timed:
     return Timed(size, rate, tuple(accumulate(epochs)), tuple(map(mean, curves)))
 
 
-def _decision(timed: Sequence[Timed], found: Timed, notes: Sequence[str]) -> Decision:
-    goal = level(timed)
-    seconds = found.reaches(goal)
+def _section(timed: Sequence[Timed], goal: float, answer: str, picture: Picture) -> Decision:
     return Decision(
         stage=5,
         name="batch-size",
-        heading="Mini-batch size",
-        answer=f"Mini-batches of {found.size}, with η = {found.learning_rate:g}: at "
-        f"{100 * goal:.2f} % validation accuracy after {number(seconds or 0.0)} s of training.",
+        heading=HEADING,
+        answer=answer,
         rule=RULE.format(seeds=SEEDS, behind=100 * BEHIND),
         header=("batch_size", "learning_rate", "to the level", "an epoch", "best validation"),
         rows=[_row(each, goal) for each in timed],
-        picture=Picture(
+        picture=picture,
+    )
+
+
+def _failure(timed: Sequence[Timed], firsts: Mapping[int, Trial], answer: str) -> Decision:
+    """Return the section of sizes that all diverged; no clock is of interest there."""
+    curves = [
+        Curve(
+            f"{size}, η = {trial.config.learning_rate:g}",
+            [row.epoch for row in trial.rows],
+            [100 * accuracy for accuracy in trial.accuracies],
+        )
+        for size, trial in firsts.items()
+    ]
+    title = "Validation accuracy, first seed, until it diverged"
+    return _section(timed, 0.0, answer, Picture(title, "epoch", "accuracy in %", curves))
+
+
+def _decision(timed: Sequence[Timed], found: Timed, notes: Sequence[str]) -> Decision:
+    goal = level(timed)
+    seconds = found.reaches(goal)
+    return _section(
+        timed,
+        goal,
+        f"Mini-batches of {found.size}, with η = {found.learning_rate:g}: at "
+        f"{100 * goal:.2f} % validation accuracy after {number(seconds or 0.0)} s of training.",
+        Picture(
             "Validation accuracy against elapsed time",
             "seconds of training",
             "accuracy in %",
             [*_curves(timed, found), _level_line(timed, goal)],
             log_x=True,
         ),
+    )._replace(
         notes=notes,
         chose=(("batch_size", found.size), ("learning_rate", found.learning_rate)),
     )
@@ -211,35 +242,3 @@ def _row(each: Timed, goal: float) -> list[str]:
         f"{number(each.seconds[-1] / len(each.seconds))} s",
         f"{100 * each.best:.2f} %",
     ]
-
-
-def _argument_configs(state: State, rate: float) -> list[Config]:
-    """Return the chapter's argument as trials whose epoch is 100 updates of one, or one of 100."""
-    plain = replace(state.quick.data, expand=None)
-    whole = state.trials.dataset(replace(state.quick, data=plain))
-    n = min(ARGUMENT, len(whole.train.labels))
-    base = replace(state.quick, data=replace(plain, train=n), epochs=EPOCHS)
-    return [replace(base, batch_size=size, learning_rate=rounded(rate * size)) for size in (1, n)]
-
-
-def _argument(state: State, configs: Sequence[Config]) -> str:
-    """Return the chapter's argument in numbers."""
-    single, whole = (state.trials.run(config) for config in configs)
-    n = whole.config.batch_size
-    one, other = (_epoch(state.sitting.seconds, trial) for trial in (single, whole))
-    faster = f"{one / other:.0f} times the time" if other else "more time"
-    return (
-        f"The chapter's argument, on {n} images, seen {EPOCHS} times: {n} updates of one example "
-        f"(η = {single.config.learning_rate:g}) take {1000 * one:.2f} ms, one update of {n} "
-        f"(η = {whole.config.learning_rate:g}) {1000 * other:.2f} ms, so {faster}; what they get "
-        f"for it is a training cost of {_cost(single, 0)} against {_cost(whole, 0)} after the "
-        f"first time through, and {_cost(single, -1)} against {_cost(whole, -1)} after the last."
-    )
-
-
-def _epoch(times: Mapping[str, list[float]], trial: Trial) -> float:
-    return median(times.get(trial.run.name) or [0.0])
-
-
-def _cost(trial: Trial, place: int) -> str:
-    return number(trial.costs[place]) if trial.costs else "-"

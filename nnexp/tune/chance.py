@@ -9,9 +9,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
-from nnexp.errors import NnexpError
 from nnexp.tune.choice import error
-from nnexp.tune.decision import Curve, Decision, Picture
+from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture
 from nnexp.tune.state import State
 from nnexp.tune.trials import Trial
 
@@ -29,7 +28,7 @@ RULE = (
 )
 
 
-class NothingLearnedError(NnexpError):
+class NothingLearnedError(NothingFoundError):
     """No trial was better than chance."""
 
 
@@ -63,7 +62,7 @@ class Attempt(NamedTuple):
         config = self.trial.config
         return [
             self.problem,
-            f"{config.learning_rate:g}",
+            "-" if config.learning_rate is None else f"{config.learning_rate:g}",
             f"{config.lambda_:g}",
             self.outcome,
             f"{100 * self.chance:.2f} %",
@@ -85,25 +84,26 @@ def decide(state: State, problems: dict[str, Config]) -> None:
     attempts: list[Attempt] = []
     beaten: dict[str, Attempt] = {}
     for name, problem in problems.items():
-        for candidate in _candidates(problem, state.chosen):
+        for candidate in candidates(problem, state.chosen):
             attempts.append(_attempt(state, name, candidate))
             if attempts[-1].is_better:
                 beaten[name] = attempts[-1]
                 break
     if not beaten:
-        raise NothingLearnedError(_failure(attempts, state.chosen))
+        said = _failure(attempts, state.chosen)
+        raise NothingLearnedError(said, _section(attempts, None, f"{_capital(said)}."))
     last, found = list(beaten.items())[-1]
     state.quick = problems[last]
     state.settle(_decision(attempts, found, list(problems)[-1]))
 
 
-def _candidates(problem: Config, chosen: Collection[str]) -> list[Config]:
+def candidates(problem: Config, chosen: Collection[str]) -> list[Config]:
     """Return a problem with the config's own η and λ, then with those that are usual.
 
     What is not to be decided stays, or later stages would work with a rate that learns nothing.
     """
     own = replace(problem, epochs=EPOCHS)
-    if "eta" in chosen:
+    if "eta" in chosen and problem.learning_rate is not None:
         return [own, *(replace(own, learning_rate=rate, lambda_=0.0) for rate in RATES)]
     return [own, replace(own, lambda_=0.0)] if "lambda" in chosen else [own]
 
@@ -118,16 +118,26 @@ def _attempt(state: State, name: str, config: Config) -> Attempt:
     attempt = Attempt(name, trial, chance, chance + ERRORS * error(chance, len(labels)))
     better = "better than chance" if attempt.is_better else "no better than chance"
     told = f"{better} ({100 * chance:.2f} %)"
-    state.trials.tell(
-        f"{name}, η = {config.learning_rate:g}, λ = {config.lambda_:g}: {attempt.outcome}, {told}"
-    )
+    state.trials.tell(f"{name}, {_strengths(config)}: {attempt.outcome}, {told}")
     return attempt
+
+
+def _rate(config: Config) -> str:
+    """Return η in words; nothing where there is a line search instead."""
+    return "" if config.learning_rate is None else f", η = {config.learning_rate:g}"
+
+
+def _strengths(config: Config) -> str:
+    return f"{_rate(config)}, λ = {config.lambda_:g}".removeprefix(", ")
+
+
+def _capital(said: str) -> str:
+    return said[:1].upper() + said[1:]
 
 
 def _failure(attempts: list[Attempt], chosen: Collection[str]) -> str:
     tried = "; ".join(
-        f"{each.problem} with η = {each.trial.config.learning_rate:g}, "
-        f"λ = {each.trial.config.lambda_:g}: {100 * each.accuracy:.1f} %"
+        f"{each.problem} with {_strengths(each.trial.config)}: {100 * each.accuracy:.1f} %"
         for each in attempts
     )
     stays = "" if "eta" in chosen else "η stays as it is unless eta is decided as well. "
@@ -150,9 +160,13 @@ def _decision(attempts: list[Attempt], found: Attempt, wanted: str) -> Decision:
     own = attempts[0] if attempts[0].problem == found.problem else None
     if found.trial.config.lambda_ == 0 and own is not None and not own.is_better:
         notes.append("The config's own η and λ do not get there; the next stages choose others.")
+    return _section(attempts, found, answer)._replace(notes=notes)
+
+
+def _section(attempts: list[Attempt], found: Attempt | None, answer: str) -> Decision:
     curves = [
         Curve(
-            f"{each.problem}, η = {each.trial.config.learning_rate:g}",
+            f"{each.problem}{_rate(each.trial.config)}",
             list(range(1, len(each.trial.rows) + 1)),
             [100 * accuracy for accuracy in each.trial.accuracies],
             each is found,
@@ -168,5 +182,4 @@ def _decision(attempts: list[Attempt], found: Attempt, wanted: str) -> Decision:
         header=("problem", "learning_rate", "lambda", "validation", "chance", "better"),
         rows=[each.row for each in attempts],
         picture=Picture("Validation accuracy", "epoch", "accuracy in %", curves),
-        notes=notes,
     )

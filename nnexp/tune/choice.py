@@ -164,6 +164,8 @@ def walk(scores: Scores, start: float, examples: int, ends: tuple[float, float])
 
 
 def _multiples(start: float, factor: float, ends: tuple[float, float]) -> list[float]:
+    if not start > 0:  # 0 times anything is 0 for ever
+        return []
     found, value = [], rounded(start * factor)
     while ends[0] <= value <= ends[1]:
         found.append(value)

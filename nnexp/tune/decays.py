@@ -13,6 +13,7 @@ from nnexp.tune.choice import MOST_SEEDS, Scores, Stands
 from nnexp.tune.decision import Curve, Decision, Picture
 from nnexp.tune.state import State
 
+HEADING = "Regularization λ"
 EPOCHS = 30
 START = 1.0
 ENDS = (1e-4, 1e4)
@@ -42,11 +43,11 @@ def decide(state: State) -> None:
     )
     fine = ", then a fifth, a half, twice and five times the best"
     rule = RULE.format(start=START, n=n, fine=fine, seeds=MOST_SEEDS)
-    decision = _decision(scores, found, n, stage=3, heading="Regularization λ", rule=rule)
+    decision = _decision(scores, found, n, stage=3, heading=HEADING, rule=rule)
     state.settle(decision._replace(notes=[note]), lambda_=found)
 
 
-def check(state: State, base: Config, most_seeds: int) -> float:
+def check(state: State, base: Config, most_seeds: int, heading: str) -> float:
     """Look whether the λ carried over to the full problem is still right there; return the best."""
     start = float(base.lambda_) if isinstance(base.lambda_, float | int) else 0.0
     n = state.validated(base)
@@ -54,7 +55,6 @@ def check(state: State, base: Config, most_seeds: int) -> float:
     scores = search(state, base, start, ends, most_seeds, fine=False)
     found = choice.chosen(scores, sorted(scores), n, most_seeds)
     rule = RULE.format(start=start, n=n, fine="", seeds=most_seeds)
-    heading = "λ on the full problem"
     state.decisions.append(
         _decision(scores, found, n, stage=6, heading=heading, rule=rule, most_seeds=most_seeds)
     )

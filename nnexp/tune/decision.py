@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from nnexp.errors import NnexpError
+
 
 class Curve(NamedTuple):
     """A line of a picture."""
@@ -40,6 +42,7 @@ class Decision(NamedTuple):
     answer: str
     """One sentence: what was chosen and why."""
     rule: str
+    """Empty where none was applied."""
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     """The alternatives and their numbers."""
@@ -49,6 +52,19 @@ class Decision(NamedTuple):
     notes: Sequence[str] = ()
     chose: tuple[tuple[str, Any], ...] = ()
     """The config's keys that it settles, with their values."""
+
+
+class NothingFoundError(NnexpError):
+    """A stage finds nothing; what it tried is a section like any other."""
+
+    def __init__(self, message: str, decision: Decision) -> None:
+        super().__init__(message)
+        self.decision = decision
+
+
+def skipped(stage: int, name: str, heading: str, why: str) -> Decision:
+    """Return the section of a stage that is not gone through."""
+    return Decision(stage, name, heading, f"Skipped: {why}.", "", (), ())
 
 
 def number(value: float) -> str:

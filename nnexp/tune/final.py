@@ -11,10 +11,11 @@ from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.training.stopping import Accuracy, first_stop
 from nnexp.tune import choice, decays, ladder, quick, rates
 from nnexp.tune.choice import MOST_SEEDS
-from nnexp.tune.decision import Curve, Decision, Picture
+from nnexp.tune.decision import Curve, Decision, Picture, skipped
 from nnexp.tune.state import State
 from nnexp.tune.trials import Trial
 
+RATE_HEADING, DECAY_HEADING = "η on the full problem", "λ on the full problem"
 PATIENCES = (10, 20, 30)
 EPOCHS = 100
 """Of a final training, at most."""
@@ -40,9 +41,9 @@ SCHEDULE_RULE = (
 def rate(state: State) -> None:
     """Look whether η is still right on the full problem, and set it."""
     rungs = rates.again(quick.plain(state.config), state.trials, state.threshold, lambda_=False)
-    heading, before = "η on the full problem", state.config.learning_rate
+    before = state.config.learning_rate
     state.decisions.append(
-        rates.decision(rungs, stage=6, heading=heading, rule=RATE_RULE, before=before)
+        rates.decision(rungs, stage=6, heading=RATE_HEADING, rule=RATE_RULE, before=before)
     )
     found = ladder.threshold(rungs)
     if found is not None:
@@ -60,13 +61,19 @@ RATE_RULE = (
 
 def decay(state: State) -> None:
     """Look whether λ is still right on the full problem, and set it."""
-    base = replace(quick.plain(state.config), epochs=min(decays.EPOCHS, state.config.epochs))
-    state.config = replace(state.config, lambda_=decays.check(state, base, MOST_SEEDS))
+    base = replace(quick.plain(state.config), epochs=decays.EPOCHS)
+    found = decays.check(state, base, MOST_SEEDS, DECAY_HEADING)
+    state.config = replace(state.config, lambda_=found)
+
+
+def epochs(config: Config) -> int:
+    """Return how many epochs a final training may take: more than usual if a config asks for it."""
+    return max(EPOCHS, config.epochs)
 
 
 def train(state: State) -> None:
     """Train on the full problem, choose the patience and then the schedule."""
-    base = replace(quick.plain(state.config), epochs=max(EPOCHS, state.config.epochs))
+    base = replace(quick.plain(state.config), epochs=epochs(state.config))
     constant = replace(base, patience=max(PATIENCES))
     trial = state.trials.run(constant)
     state.trials.tell(f"final training: {100 * trial.accuracy:.2f} %")
@@ -75,7 +82,10 @@ def train(state: State) -> None:
     patience = lenient(ends, n)
     state.decisions.append(_patience_decision(trial, ends, patience, n))
     state.config = ended(state.config, patience, base.epochs)
-    _schedule(state, constant, patience)
+    if (why := rates.why_not(base)) is not None:
+        state.decisions.append(skipped(6, "final", "Schedule", why))
+    else:
+        _schedule(state, constant, patience)
 
 
 def ended(config: Config, patience: int | None, epochs: int) -> Config:

@@ -162,10 +162,15 @@ def foot(grid: Sequence[float], rungs: Iterable[Rung]) -> float | None:
 def next_rate(rungs: Sequence[Rung]) -> float | None:
     """Return the rate to try next: decades from 0.01, then within one; None: done."""
     coarse = climb(DECADES, DECADES.index(START), rungs)
-    if coarse is None:
+    if coarse is None and any(each.judgement == "steady" for each in judged(rungs)):
         coarse = foot(DECADES, rungs)
-    if coarse is not None:
-        return coarse
+    if coarse is None:
+        coarse = _fine(rungs)
+    return foot(DECADES, rungs) if coarse is None else coarse
+
+
+def _fine(rungs: Sequence[Rung]) -> float | None:
+    """Return the rate to try next within the threshold's decade; None: done, or it is unknown."""
     below = largest_below(rungs)
     if below is None:
         return None

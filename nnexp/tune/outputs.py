@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,25 +10,33 @@ import msgspec
 from nnexp.config.model import Config
 from nnexp.store import directories, disk
 from nnexp.tune import pages, pictures, tuned
+from nnexp.tune.decision import Decision
 from nnexp.tune.protocol import Tuned
 from nnexp.tune.state import Sitting
 
 TIMES = "times.json"
+TUNED = "tuned.yaml"
 LIMIT = 1 << 24
 
 
-def read_sitting(folder: Path) -> Sitting:
+def read_sitting(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Sitting:
     """Return the times kept by an earlier tuning; none if there are none to be read.
+
+    Args:
+        folder: where they are.
+        warn: is told of damage, which is no end: times can be measured again.
 
     Raises:
         CorruptError: something else than a file is there.
         DiskError: it cannot be read.
     """
-    content = disk.read(folder / TIMES, LIMIT) if folder.is_dir() else None
+    path = folder / TIMES
+    content = disk.read(path, LIMIT) if folder.is_dir() else None
     try:
         return msgspec.json.decode(content or b"{}", type=Sitting)
-    except msgspec.MsgspecError:
-        return Sitting()  # times can be measured again
+    except msgspec.MsgspecError as error:
+        warn(f"{path}: is damaged: {error}; the times are measured anew")
+        return Sitting()
 
 
 def keep_sitting(folder: Path, sitting: Sitting) -> None:
@@ -43,17 +52,29 @@ def write(folder: Path, found: Tuned, original: Config, source: str) -> dict[str
         DiskError: they cannot be written.
         CorruptError: something else than a folder or file is in the way.
     """
+    remarks = [f"The budget did not suffice for stage {each}." for each in found.unfinished]
+    files = write_decisions(folder, found.decisions, source, remarks)
+    text = tuned.to_yaml(found.config, original, found.decisions, source)
+    disk.write_atomically(folder / TUNED, text.encode())
+    return {"tuned": folder / TUNED, **files}
+
+
+def write_decisions(
+    folder: Path, decisions: Sequence[Decision], source: str, remarks: Sequence[str]
+) -> dict[str, Path]:
+    """Write the decisions and their pictures; return the files by what they are.
+
+    Raises: what ``write`` raises.
+    """
     directories.make_all(folder)
     title = f"How {source} was tuned"
-    remarks = [f"The budget did not suffice for stage {each}." for each in found.unfinished]
     texts = {
-        "tuned": ("tuned.yaml", tuned.to_yaml(found.config, original, found.decisions, source)),
-        "markdown": ("decisions.md", pages.markdown(found.decisions, title, remarks)),
-        "html": ("decisions.html", pages.page(found.decisions, title, remarks)),
+        "markdown": ("decisions.md", pages.markdown(decisions, title, remarks)),
+        "html": ("decisions.html", pages.page(decisions, title, remarks)),
     }
     drawn = {
-        pages.picture_name(found.decisions, place): pictures.svg(decision.picture)
-        for place, decision in enumerate(found.decisions)
+        pages.picture_name(decisions, place): pictures.svg(decision.picture)
+        for place, decision in enumerate(decisions)
         if decision.picture is not None
     }
     for name, content in drawn.items():
@@ -64,3 +85,20 @@ def write(folder: Path, found: Tuned, original: Config, source: str) -> dict[str
     for name, text in texts.values():
         disk.write_atomically(folder / name, text.encode())
     return {what: folder / name for what, (name, _) in texts.items()}
+
+
+def write_failure(
+    folder: Path, decisions: Sequence[Decision], failing: Decision, source: str
+) -> Path:
+    """Write what was decided until a stage found nothing, and what that stage tried.
+
+    A tuned config of an earlier tuning stays, and the decisions say that it is one.
+
+    Returns: the file to be read.
+
+    Raises: what ``write`` raises.
+    """
+    remarks = [f"Stage {failing.stage} found nothing: there is no tuned config."]
+    if disk.mode(folder / TUNED):
+        remarks.append(f"{TUNED} beside this is an earlier tuning's.")
+    return write_decisions(folder, [*decisions, failing], source, remarks)["markdown"]

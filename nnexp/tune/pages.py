@@ -39,11 +39,13 @@ def markdown(decisions: Sequence[Decision], title: str, remarks: Sequence[str]) 
     for place, each in enumerate(decisions):
         parts.append(f"## Stage {each.stage}: {escaped(each.heading)}")
         parts.append(f"**{escaped(each.answer)}**")
-        parts.append(f"Rule: {escaped(each.rule)}")
+        if each.rule:
+            parts.append(f"Rule: {escaped(each.rule)}")
         if each.picture is not None:
             name = picture_name(decisions, place)
             parts.append(f"![{escaped(each.picture.title)}]({name})")
-        parts.append(as_markdown(each.header, each.rows))
+        if each.rows:
+            parts.append(as_markdown(each.header, each.rows, each.left))
         parts += map(escaped, each.notes)
     return "\n\n".join(parts) + "\n"
 
@@ -84,15 +86,18 @@ def _section(place: int, each: Decision) -> Markup:
         "section",
         tag("h2", f"Stage {each.stage}: {each.heading}", id=f"{name}-heading"),
         tag("p", each.answer, class_="answer"),
-        tag("p", f"Rule: {each.rule}", class_="rule"),
+        *([tag("p", f"Rule: {each.rule}", class_="rule")] if each.rule else []),
         *([] if each.picture is None else [_picture(each.picture)]),
-        grid(
-            Table(list(each.header), list(map(list, each.rows))), "What was tried", left=each.left
-        ),
+        *([_table(each)] if each.rows else []),
         *_notes(each.notes),
         id=name,
         aria_labelledby=f"{name}-heading",
     )
+
+
+def _table(each: Decision) -> Markup:
+    table = Table(list(each.header), list(map(list, each.rows)))
+    return grid(table, "What was tried", left=each.left)
 
 
 def _picture(picture: Picture) -> Markup:

@@ -12,67 +12,25 @@ from msgspec.structs import replace
 
 from nnexp.assembly import per_example
 from nnexp.config.model import Config
-from nnexp.tune import batches, chance, decays, final, ladder, quick, rates
+from nnexp.errors import NnexpError, UsageError
+from nnexp.tune import chance, quick, rates
 from nnexp.tune.choice import rounded
-from nnexp.tune.decision import Decision
+from nnexp.tune.decision import Decision, skipped
+from nnexp.tune.stages import STAGES, Stage
 from nnexp.tune.state import Sitting, State
 from nnexp.tune.trials import BudgetSpentError, Trials
 
+FIRST = "1: better than chance"
 NAMES = ("eta", "lambda", "batch-size", "final")
 """What can be decided; that chance is beaten is made sure of whatever is asked for."""
 
 
-class Stage(NamedTuple):
-    """A part of the protocol, and what it takes."""
-
-    number: int
-    needs: frozenset[str]
-    """It is gone through if all of these are to be decided."""
-    title: str
-    decide: Callable[[State], None]
-    trials: tuple[int, int]
-    """At least, at most."""
-    epochs: int
-    """Of a trial, at most."""
-    full: bool = False
-    """It works on the full problem."""
+class TooLittleError(NnexpError):
+    """The budget ended before anything was decided."""
 
 
-def _eta(state: State) -> None:
-    rungs = rates.find(state.quick, state.trials)
-    heading = "Learning rate η"
-    decision = rates.decision(rungs, stage=2, heading=heading, rule=rates.RULE)
-    _settle_rate(state, rungs, decision)
-
-
-def _eta_again(state: State) -> None:
-    rungs = rates.again(state.quick, state.trials, state.threshold, lambda_=True)
-    heading = "η again, with that λ"
-    before = state.quick.learning_rate
-    decision = rates.decision(rungs, stage=4, heading=heading, rule=rates.AGAIN, before=before)
-    _settle_rate(state, rungs, decision)
-
-
-def _settle_rate(state: State, rungs: list[ladder.Rung], decision: Decision) -> None:
-    found = ladder.threshold(rungs)
-    if found is None:
-        state.settle(decision)
-        return
-    state.threshold = found
-    state.settle(decision, learning_rate=found / 2)
-
-
-STAGES = (
-    Stage(2, frozenset({"eta"}), "η by order of magnitude", _eta, (4, 19), rates.EPOCHS),
-    Stage(3, frozenset({"lambda"}), "λ", decays.decide, (7, 36), decays.EPOCHS),
-    Stage(4, frozenset({"eta", "lambda"}), "η again", _eta_again, (2, 9), rates.EPOCHS),
-    Stage(5, frozenset({"batch-size"}), "mini-batch size", batches.decide, (5, 23), batches.EPOCHS),
-    Stage(6, frozenset({"final", "eta"}), "η again", final.rate, (2, 9), rates.EPOCHS, full=True),
-    Stage(
-        6, frozenset({"final", "lambda"}), "λ again", final.decay, (3, 15), decays.EPOCHS, full=True
-    ),
-    Stage(6, frozenset({"final"}), "final training", final.train, (2, 6), final.EPOCHS, full=True),
-)
+class NothingTrainedError(UsageError):
+    """The budget does not suffice for a single trial."""
 
 
 class Tuned(NamedTuple):
@@ -96,10 +54,12 @@ def begin(
     """Return a tuning before its first stage, and the problems on which chance is to be beaten.
 
     Raises:
-        UsageError: the config has no learning rate, or its data no validation examples.
+        UsageError: the learning rate alone is to be decided and the config has none, or its data
+            has no validation examples.
         DataError: the data cannot be read.
     """
-    rates.trial_config(config)
+    if not set(only) - {"eta"}:
+        rates.trial_config(config)
     n = len(trials.dataset(config).train.labels)
     dataset = trials.dataset(replace(config, data=replace(config.data, expand=None)))
     small = quick.quick(config, dataset, n)
@@ -120,38 +80,81 @@ def tune(state: State, problems: dict[str, Config], said: Callable[[str], None])
     """Go through the protocol; stop where the budget ends.
 
     Raises:
-        NnexpError: nothing can be learned, no rate is steady, or what training raises.
+        TooLittleError: the budget ends before anything was decided.
+        NothingTrainedError: it does so before the first trial.
+        NothingFoundError: nothing can be learned, no rate is steady, no size can be trained with.
+        NnexpError: what training raises.
     """
     stages = [stage for stage in STAGES if stage.needs <= state.chosen]
-    titles = ["1: better than chance", *(f"{each.number}: {each.title}" for each in stages)]
-    steps = [lambda state: chance.decide(state, problems), *(each.decide for each in stages)]
+    titles = [FIRST, *(f"{each.number}: {each.title}" for each in stages)]
+    steps = [lambda state: chance.decide(state, problems), *(_step(each) for each in stages)]
     for place, (title, step) in enumerate(zip(titles, steps, strict=True)):
         made = len(state.decisions)
         said(f"stage {title}")
         try:
             step(state)
         except BudgetSpentError:
+            if not any(each.chose for each in state.decisions):
+                raise _too_little(state, plan(state, problems)[: place + 1]) from None
             return Tuned(state.config, state.decisions, titles[place:])
         for decision in state.decisions[made:]:
             said(f"  {decision.answer}")
     return Tuned(state.config, state.decisions, [])
 
 
-def plan(state: State, problems: dict[str, Config]) -> list[tuple[str, int, int, int, int]]:
-    """Return for each stage its title, trials at least and at most, epochs and examples of one."""
-    tried = 1 + len(chance.RATES)
-    rows = [
-        (
-            "1: better than chance",
-            len(problems),
-            tried * len(problems),
-            chance.EPOCHS,
-            state.examples,
-        )
-    ]
-    for stage in STAGES:
-        if stage.needs <= state.chosen:
-            examples = state.all_examples if stage.full else state.examples
-            title = f"{stage.number}: {stage.title}{' (full problem)' if stage.full else ''}"
-            rows.append((title, *stage.trials, stage.epochs, examples))
-    return rows
+def _too_little(state: State, begun: list[Planned]) -> NnexpError:
+    """Return what is wrong with a budget that ends in the last of these stages."""
+    least, most = (sum(each) for each in zip(*(stage.all_epochs for stage in begun), strict=True))
+    stages = "stage 1 takes" if len(begun) == 1 else f"stages 1 to {begun[-1].stage[0]} take"
+    trained = "what was trained is kept, and the same command with more goes on from there"
+    said = (
+        f"the budget ends in stage {begun[-1].stage}, before anything is decided, so nothing is "
+        f"written: {stages} {least} to {most} epochs of trials (--explain has the others)"
+    )
+    taken = state.trials.taken
+    return TooLittleError(f"{said}; {trained}") if taken else NothingTrainedError(said)
+
+
+def _step(stage: Stage) -> Callable[[State], None]:
+    """Return what a stage does: decide, or say why it is left out."""
+
+    def step(state: State) -> None:
+        why = stage.why_not(stage.problem(state))
+        if why is None:
+            stage.decide(state)
+        else:
+            state.decisions.append(skipped(stage.number, stage.name, stage.heading, why))
+
+    return step
+
+
+class Planned(NamedTuple):
+    """What a stage takes."""
+
+    stage: str
+    trials_least: int
+    trials_most: int
+    epochs: int
+    """Of a trial, at most; a budget must have room for them."""
+    examples: int
+    """Of an epoch."""
+
+    @property
+    def all_epochs(self) -> tuple[int, int]:
+        """Epochs of all trials together, at least and at most."""
+        return self.trials_least * self.epochs, self.trials_most * self.epochs
+
+
+def plan(state: State, problems: dict[str, Config]) -> list[Planned]:
+    """Return what each stage takes; one that is left out takes no trials."""
+    tried = sum(len(chance.candidates(problem, state.chosen)) for problem in problems.values())
+    first = Planned(FIRST, len(problems), tried, chance.EPOCHS, state.examples)
+    return [first, *(_planned(each, state) for each in STAGES if each.needs <= state.chosen)]
+
+
+def _planned(stage: Stage, state: State) -> Planned:
+    problem = stage.problem(state)
+    trials = stage.trials if stage.why_not(problem) is None else (0, 0)
+    examples = state.all_examples if stage.full else state.examples
+    title = f"{stage.number}: {stage.title}{' (full problem)' if stage.full else ''}"
+    return Planned(title, *trials, stage.epochs(problem), examples)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
-from nnexp.errors import NnexpError, UsageError
+from nnexp.errors import UsageError
 from nnexp.optim.schedules import Constant
 from nnexp.store import thresholds
 from nnexp.streams import Pcg64
 from nnexp.tune import ladder
-from nnexp.tune.decision import Curve, Decision, Picture, number
+from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, number
 from nnexp.tune.ladder import Judged, Rung
 from nnexp.tune.trials import Trials
 
@@ -27,14 +27,25 @@ RULE = (
     "oscillates, rises or diverges, if its rises are a tenth of its falls or more, or if it ends "
     "a tenth above what a smaller rate came to. Half of the largest rate that is not."
 )
+HEADING = "Learning rate η"
 AGAIN = (
     "The same rule on the training cost with λ in it, around the threshold found before: from a "
     "fifth of it, up by factors of 2 to 2.5 while the cost falls steadily, else down."
 )
 
 
-class NoRateError(NnexpError):
+class NoRateError(NothingFoundError):
     """No learning rate makes the training cost fall."""
+
+
+def why_not(config: Config) -> str | None:
+    """Return why there is no learning rate to be found, or None if there is one."""
+    if config.learning_rate is not None:
+        return None
+    name = config.optimizer.__struct_config__.tag
+    return (
+        f"optimizer {name} chooses its step by a line search: it has no learning rate to be found"
+    )
 
 
 def trial_config(config: Config, epochs: int = EPOCHS) -> Config:
@@ -45,12 +56,8 @@ def trial_config(config: Config, epochs: int = EPOCHS) -> Config:
     Raises:
         UsageError: the optimizer takes no learning rate.
     """
-    if config.learning_rate is None:
-        name = config.optimizer.__struct_config__.tag
-        raise UsageError(
-            f"optimizer {name} chooses its step by a line search: "
-            "it has no learning rate to be found"
-        )
+    if (why := why_not(config)) is not None:
+        raise UsageError(why)
     return replace(
         config,
         schedule=Constant(),
@@ -97,7 +104,8 @@ def find(config: Config, trials: Trials, epochs: int = EPOCHS) -> list[Rung]:
     """
     rungs = climb(trial_config(config, epochs), trials, ladder.next_rate)
     if ladder.threshold(rungs) is None:
-        raise NoRateError(ladder.failure(rungs))
+        failing = decision(rungs, stage=2, heading=HEADING, rule=RULE)
+        raise NoRateError(ladder.failure(rungs), failing)
     return _noted(config, trials, rungs)
 
 
@@ -127,7 +135,7 @@ def decision(
         stage: of the protocol.
         heading: the decision's.
         rule: by which it is made.
-        before: the rate that stays if no rung is steady; None: one is.
+        before: the rate that stays if no rung is steady; None: then there is none.
     """
     seen, found = ladder.judged(rungs), ladder.threshold(rungs)
     return Decision(
@@ -148,9 +156,8 @@ def _answer(
     rungs: Sequence[Rung], seen: Sequence[Judged], found: float | None, before: float | None
 ) -> str:
     if found is None:
-        if before is None:
-            raise ValueError("no rung is steady")
-        return f"η stays {before:g}: {ladder.failure(rungs)}."
+        stays = "No η" if before is None else f"η stays {before:g}"
+        return f"{stays}: {ladder.failure(rungs)}."
     above = [each for each in seen if each.rung.learning_rate > found]
     if not above:
         return (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from nnexp.assembly import per_example, sizes
@@ -22,7 +22,7 @@ class Sitting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     load: float = 0.0
     """The highest load of the machine meanwhile."""
     cores: int = 1
-    seconds: dict[str, list[float]] = {}
+    seconds: dict[str, list[Annotated[float, Meta(ge=0)]]] = {}
     """What each epoch took, by the run's name."""
 
 
