@@ -55,7 +55,7 @@ def find_rate(
     rises; then within the decade. Each rate is a run like any other, so that nothing is trained
     twice. The threshold is noted beside the runs, and train warns of a rate far above it.
     """
-    from nnexp.cli.tuning import trials_of
+    from nnexp.cli.tuning import trials_of, warn_of_data
     from nnexp.config import load
     from nnexp.report.curves import check_format
     from nnexp.tune import pictures, rates
@@ -65,6 +65,7 @@ def find_rate(
     described = load.read(config, settings)
     with signals.noted() as signal:
         trials = trials_of(config.stem, runs, signal, "nnexp find-rate", quiet=quiet)
+        warn_of_data(described, trials)
         rungs = rates.find(described, trials, epochs)
     found = rates.decision(rungs, stage=2, heading="Learning rate", rule=rates.RULE)
     if found.picture is not None and plot is not None:

@@ -11,7 +11,7 @@ import click
 from nnexp.cli import options, signals
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say, table
-from nnexp.cli.tuning import trials_of
+from nnexp.cli.tuning import trials_of, warn_of_data
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -130,6 +130,7 @@ def tune(
     _warn(settings, described)
     with signals.noted() as signal:
         trials = trials_of(config.stem, runs, signal, "nnexp tune", quiet=quiet, budget=budget)
+        warn_of_data(described, trials)
         state, problems = protocol.begin(
             described,
             trials,

@@ -10,8 +10,17 @@ from nnexp.errors import InterruptedRunError
 
 if TYPE_CHECKING:
     from nnexp.cli.signals import Noted
+    from nnexp.config.model import Config
     from nnexp.trials import Job
     from nnexp.tune.trials import Budget, Load, Trials
+
+
+def warn_of_data(config: Config, trials: Trials) -> None:
+    """Say what is odd about the data, once for all trials."""
+    from nnexp.datasets.loading import scale_warning
+
+    if (warning := scale_warning(trials.dataset(config))) is not None:
+        say(f"warning: {warning}")
 
 
 def trials_of(
@@ -25,7 +34,7 @@ def trials_of(
 ) -> Trials:
     """Return where a command's trials are trained.
 
-    What training warns of is not said: that a rate is far too large is what a trial is to show.
+    What a training warns of is not said: that a rate is far too large is what it is to show.
     """
     from nnexp import trials
     from nnexp.tune.trials import Trials

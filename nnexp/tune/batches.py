@@ -144,12 +144,17 @@ def _measure(state: State, configs: Sequence[Config]) -> list[str]:
 
 
 def _fits(state: State, configs: Sequence[Config]) -> bool:
-    """Return whether an earlier sitting has a time for each epoch of all these trials."""
+    """Return whether an earlier sitting has a time for each epoch of all these trials.
+
+    One that was trained only now is another run than the sitting's.
+    """
     times = state.sitting.seconds
     if not {experiment.run_name(each, state.trials.stem) for each in configs} <= times.keys():
         return False
     trials = [state.trials.run(config) for config in configs]
-    return all(len(times[trial.run.name]) == len(trial.rows) for trial in trials)
+    return all(
+        trial.seconds is None and len(times[trial.run.name]) == len(trial.rows) for trial in trials
+    )
 
 
 def _timed(state: State, size: int, configs: Sequence[Config]) -> Timed:

@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-import numpy as np
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
-from nnexp.tune.choice import error
+from nnexp.tune import quick
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture
+from nnexp.tune.guessing import LEVEL, Guessing
 from nnexp.tune.state import State
 from nnexp.tune.trials import Trial
 
 EPOCHS = 10
-ERRORS = 3.0
-"""Standard errors above chance from which on it is none: several trials are looked at."""
 RATES = (0.1, 1.0, 0.01)
 """Learning rates to try, after the config's own, before giving up."""
 
 RULE = (
     "Ten epochs on a quick problem, first two classes without a hidden layer, then all classes. "
-    "Better than chance is, after the last of them, more than the largest class's share of the "
-    "validation images and three standard errors. If the config's own η and λ do not "
-    "get there, λ = 0 with η = 0.1, 1 and 0.01 are tried, as far as they are to be decided."
+    "Chance is the largest class's share of the validation images; better than that is, after the "
+    f"last epoch, what guessing comes to with a probability of {LEVEL:g} at most (binomial). If "
+    "the config's own η and λ do not get there, λ = 0 with η = 0.1, 1 and 0.01 are tried, as far "
+    "as they are to be decided."
 )
 
 
@@ -37,14 +36,12 @@ class Attempt(NamedTuple):
 
     problem: str
     trial: Trial
-    chance: float
-    limit: float
-    """What is better than chance for certain."""
+    chance: Guessing
 
     @property
     def is_better(self) -> bool:
         """Whether something was learned."""
-        return self.accuracy > self.limit
+        return self.chance.is_beaten_by(self.accuracy)
 
     @property
     def accuracy(self) -> float:
@@ -65,7 +62,7 @@ class Attempt(NamedTuple):
             "-" if config.learning_rate is None else f"{config.learning_rate:g}",
             f"{config.lambda_:g}",
             self.outcome,
-            f"{100 * self.chance:.2f} %",
+            f"{100 * self.chance.share:.2f} %",
             "yes" if self.is_better else "no",
         ]
 
@@ -110,14 +107,9 @@ def candidates(problem: Config, chosen: Collection[str]) -> list[Config]:
 
 def _attempt(state: State, name: str, config: Config) -> Attempt:
     trial = state.trials.run(config)
-    validation = state.trials.dataset(config).validation
-    if validation is None:
-        raise ValueError("a quick problem has validation examples")
-    labels = validation.labels
-    chance = float(np.bincount(labels).max() / len(labels))
-    attempt = Attempt(name, trial, chance, chance + ERRORS * error(chance, len(labels)))
+    attempt = Attempt(name, trial, state.guessing(config))
     better = "better than chance" if attempt.is_better else "no better than chance"
-    told = f"{better} ({100 * chance:.2f} %)"
+    told = f"{better} ({100 * attempt.chance.share:.2f} %)"
     state.trials.tell(f"{name}, {_strengths(config)}: {attempt.outcome}, {told}")
     return attempt
 
@@ -136,14 +128,23 @@ def _capital(said: str) -> str:
 
 
 def _failure(attempts: list[Attempt], chosen: Collection[str]) -> str:
+    by_problem: dict[str, list[Attempt]] = {}
+    for each in attempts:
+        by_problem.setdefault(each.problem, []).append(each)
     tried = "; ".join(
-        f"{each.problem} with {_strengths(each.trial.config)}: {100 * each.accuracy:.1f} %"
-        for each in attempts
+        f"{problem}, where guessing gives {100 * several[0].chance.share:.1f} %: "
+        + ", ".join(f"{100 * each.accuracy:.1f} % with {_strengths(each.trial.config)}" for each in several)
+        for problem, several in by_problem.items()
     )
+    if all(each.chance.limit is None for each in attempts):
+        return (
+            "there are too few validation examples, or nearly all are of one class, to tell "
+            "learning from guessing, even if all were right: give more of them"
+        )
     stays = "" if "eta" in chosen else "η stays as it is unless eta is decided as well. "
     return (
-        f"nothing better than chance ({100 * attempts[-1].chance:.1f} %) was found, so there is "
-        f"nothing to tune. Tried: {tried}. {stays}Are there several training examples of each "
+        f"nothing better than chance was found, so there is nothing to tune. Tried: {tried}. "
+        f"{stays}Are there several training examples of each "
         "class, do labels belong to the examples, and is data.scale right? nnexp inspect shows "
         "what comes in"
     )
@@ -152,9 +153,14 @@ def _failure(attempts: list[Attempt], chosen: Collection[str]) -> str:
 def _decision(attempts: list[Attempt], found: Attempt, wanted: str) -> Decision:
     answer = (
         f"{100 * found.accuracy:.2f} % on {found.problem}, where guessing gives "
-        f"{100 * found.chance:.2f} %. The next stages work on this problem."
+        f"{100 * found.chance.share:.2f} %. The next stages work on this problem."
     )
     notes = []
+    if found.problem != quick.FULL and (found.trial.config.data.train or 0) > quick.EXAMPLES:
+        notes.append(
+            f"The first {quick.EXAMPLES:,} training examples do not have a fair share of each "
+            f"class (are they in an order?), so more are taken: {found.trial.config.data.train:,}."
+        )
     if found.problem != wanted:
         notes.append(f"On {wanted} nothing better than chance was found: it is left for later.")
     own = attempts[0] if attempts[0].problem == found.problem else None

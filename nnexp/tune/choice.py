@@ -7,8 +7,9 @@ three on a paired t-test decides. Ties go to the candidate that is preferred: fo
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import mean
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -74,22 +75,23 @@ def _stands(scores: Scores, leader: float, each: float, examples: int, most: int
     gap = mean(top.values()) - accuracy
     limit = noise(mean(top.values()), examples)
     common = {seed: values[seed] for seed in values if seed in top}
+    settled = len(common) >= most
     if len(common) < FEWEST_SEEDS["paired t"]:
         if gap > limit:
             words = f"worse: {100 * gap:.2f} points, beyond the noise of {100 * limit:.2f}"
             return Stands("worse", accuracy, seeds, words)
-        return _close(accuracy, seeds, most, f"{100 * gap:.2f} points less")
+        return _close(accuracy, seeds, f"{100 * gap:.2f} points less", settled=settled)
     verdict = verdicts.judge({"it": verdicts.between(top, values, ACCURACY)}, ACCURACY)["it"]
     if verdict.outcome == "worse":
         p = "" if verdict.p is None else f", p = {verdict.p:.3f}"
         return Stands("worse", accuracy, seeds, f"worse: {verdict.amount} points{p}")
     if verdict.outcome == "identical":
         return Stands("tie", accuracy, seeds, "identical")
-    return _close(accuracy, seeds, most, f"{verdict.amount} points")
+    return _close(accuracy, seeds, f"{verdict.amount} points", settled=settled)
 
 
-def _close(accuracy: float, seeds: int, most: int, words: str) -> Stands:
-    if seeds < most:
+def _close(accuracy: float, seeds: int, words: str, *, settled: bool) -> Stands:
+    if not settled:
         return Stands("unsure", accuracy, seeds, f"too close to call: {words}")
     return Stands("tie", accuracy, seeds, f"inside the noise: {words}")
 
@@ -102,7 +104,8 @@ def wanted(
 ) -> list[tuple[float, int]]:
     """Return the trials that would settle the choice, as candidate and seed; none: it is settled.
 
-    A candidate that is too close to call matters only if it is preferred to the best one.
+    A candidate that is too close to call matters only if it is preferred to the best one. Seeds
+    are added in their order, to whichever of the two has not had them: pairs are what tells.
     """
     leader = best(scores)
     found = standings(scores, examples, most_seeds)
@@ -110,8 +113,13 @@ def wanted(
     unsure = [each for each in rivals if found[each].standing == "unsure"]
     if not unsure:
         return []
-    seed = min(len(scores[each]) for each in unsure)
-    return [(each, seed) for each in (leader, *unsure) if seed not in scores[each]]
+    lacking = {each: _first_lacking(scores[each]) for each in (leader, *unsure)}
+    seed = min(lacking.values())
+    return [(each, seed) for each, first in lacking.items() if first == seed]
+
+
+def _first_lacking(scores: Mapping[int, float]) -> int:
+    return next(seed for seed in itertools.count() if seed not in scores)
 
 
 def chosen(
@@ -131,22 +139,30 @@ def _before(preferred: Sequence[float], leader: float) -> Sequence[float]:
     return preferred[: preferred.index(leader)] if leader in preferred else preferred
 
 
-def walk(scores: Scores, start: float, examples: int, ends: tuple[float, float]) -> float | None:
+def walk(
+    scores: Scores,
+    start: float,
+    examples: int,
+    ends: tuple[float, float],
+    learned: Callable[[float], bool] = lambda _: True,
+) -> float | None:
     """Return the λ to try next, by ×10 and ÷10 from a start; None: enough is known.
 
     Up until one is worse than the best below it, beyond the noise; down until one is no better
-    than the one before it, since still smaller ones change less and less.
+    than the one before it, since still smaller ones change less and less. Where nothing is
+    learned, λ is too large: a larger one is not tried, and smaller ones are until that ends.
 
     Args:
         scores: what was tried.
         start: where to begin.
         examples: in the validation data.
         ends: the smallest and the largest λ to be tried.
+        learned: says whether an accuracy is better than guessing.
     """
     if start not in scores:
         return start
     top = mean(scores[start].values())
-    for candidate in _multiples(start, 10.0, ends):
+    for candidate in _multiples(start, 10.0, ends) if learned(top) else ():
         if candidate not in scores:
             return candidate
         accuracy = mean(scores[candidate].values())
@@ -157,8 +173,10 @@ def walk(scores: Scores, start: float, examples: int, ends: tuple[float, float])
     for candidate in _multiples(start, 0.1, ends):
         if candidate not in scores:
             return candidate
-        if mean(scores[candidate].values()) <= mean(scores[before].values()):
+        accuracy = mean(scores[candidate].values())
+        if learned(top) and accuracy <= mean(scores[before].values()):
             return None
+        top = max(top, accuracy)
         before = candidate
     return None
 

@@ -17,14 +17,15 @@ HEADING = "Regularization λ"
 EPOCHS = 30
 START = 1.0
 ENDS = (1e-4, 1e4)
-"""The smallest and the largest λ that are tried on the quick problem."""
+"""How far the powers of ten go on the quick problem."""
 REACH = 100.0
 """How far λ is looked for on the full problem, to either side of what is carried over."""
 
 RULE = (
     "Best validation accuracy within the trial's epochs. From λ = {start:g} by ×10, until one is "
     "worse than the best beyond the noise (two standard errors of a difference on {n:,} images), "
-    "and by ÷10, until one is no better than the one before{fine}. Where a smaller λ is too close "
+    "and by ÷10, until one is no better than the one before{fine}. Where nothing is learned, only "
+    "smaller ones are tried. Where a smaller λ is too close "
     "to the best to call, seeds are added, up to {seeds}, and a paired t-test decides; a tie goes "
     "to the smaller λ."
 )
@@ -72,7 +73,7 @@ def search(
 ) -> dict[float, dict[int, float]]:
     """Train what the rule asks for; return the accuracies by λ and seed."""
     scores: dict[float, dict[int, float]] = {}
-    n = state.validated(base)
+    n, learned = state.validated(base), state.guessing(base).is_beaten_by
 
     def score(strength: float, seed: int = 0) -> None:
         config = replace(base, lambda_=strength, seed=base.seed + seed)
@@ -85,7 +86,7 @@ def search(
             f"best {100 * mean(scores[best].values()):.2f} % with {best:g}"
         )
 
-    while (strength := choice.walk(scores, start, n, ends)) is not None:
+    while (strength := choice.walk(scores, start, n, ends, learned)) is not None:
         score(strength)
     for strength in choice.between(list(scores), choice.best(scores)) if fine else ():
         score(strength)
@@ -107,9 +108,13 @@ def _decision(
 ) -> Decision:
     seen = choice.standings(scores, n, most_seeds)
     best = choice.best(scores)
+    means = [mean(each.values()) for each in scores.values()]
+    others = means.count(max(means)) - 1
     why = "the highest validation accuracy"
-    if len({mean(each.values()) for each in scores.values()}) == 1:
+    if len(set(means)) == 1:
         why = "all came to the same validation accuracy, so that nothing tells them apart"
+    elif found == best and others:
+        why += f", which {others} larger one{'s' * (others > 1)} came to as well"
     elif found != best:
         why = f"inside the noise of the best, {best:g}, and smaller"
     return Decision(

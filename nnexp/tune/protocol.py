@@ -70,7 +70,7 @@ def begin(
     if full:
         lambda_ = rounded(per_example(config, n) * n)
         small = replace(quick.plain(config), lambda_=lambda_)
-        problems = {"the full problem": small}
+        problems = {quick.FULL: small}
     threshold = 2 * (config.learning_rate or 0.0)
     state = State(config, small, trials, threshold, frozenset(only), sitting or Sitting(), keep)
     return state, problems

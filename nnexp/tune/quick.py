@@ -7,16 +7,17 @@ from msgspec.structs import replace
 
 from nnexp.assembly import per_example
 from nnexp.config.model import Config
-from nnexp.datasets.dataset import Dataset, Split
+from nnexp.datasets.dataset import Dataset, Labels, Split
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import Constant
 from nnexp.streams import Pcg64
 from nnexp.tune.choice import rounded
 
 EXAMPLES = 1_000
-"""Of training and of validation, at most."""
+"""Of training and of validation, where so many have a fair share of each class."""
 NEURONS = 30
 """Of a small hidden layer, at most."""
+FULL = "the full problem"
 
 
 def plain(config: Config) -> Config:
@@ -35,6 +36,9 @@ def plain(config: Config) -> Config:
 def quick(config: Config, dataset: Dataset, n: int) -> Config:
     """Return the quick problem: 1,000 examples, one small hidden layer if there is one.
 
+    They are the first ones, or as many as have half of each class's share, or more: data may be
+    sorted by class.
+
     Args:
         config: the full problem.
         dataset: its data, but for images made from others.
@@ -48,13 +52,8 @@ def quick(config: Config, dataset: Dataset, n: int) -> Config:
             "data: tune chooses by validation accuracy, and there are no validation examples; "
             "find-rate chooses a learning rate by the training cost alone"
         )
-    train = min(EXAMPLES, len(dataset.train.labels))
-    data = replace(
-        config.data,
-        train=train,
-        validation=min(EXAMPLES, len(dataset.validation.labels)),
-        expand=None,
-    )
+    train, validation = fair(dataset.train.labels), fair(dataset.validation.labels)
+    data = replace(config.data, train=train, validation=validation, expand=None)
     return replace(
         plain(config),
         data=data,
@@ -72,17 +71,32 @@ def two_classes(problem: Config, dataset: Dataset) -> Config | None:
     """
     validation = dataset.validation
     first, second = np.unique(dataset.train.labels)[:2].tolist()
-    train = _count(dataset.train, first, second)
-    seen = 0 if validation is None else _count(validation, first, second)
-    if not seen:
+    train = _of(dataset.train, first, second)
+    seen = None if validation is None else _of(validation, first, second)
+    if seen is None or not len(seen):
         return None
     own = problem.data.classes
     classes = (first, second) if own is None else (own[first], own[second])
-    n, all_classes = min(EXAMPLES, train), problem.data.train or len(dataset.train.labels)
-    data = replace(problem.data, classes=classes, train=n, validation=min(EXAMPLES, seen))
+    n, all_classes = fair(train), problem.data.train or len(dataset.train.labels)
+    data = replace(problem.data, classes=classes, train=n, validation=fair(seen))
     lambda_ = rounded(per_example(problem, all_classes) * n)
     return replace(problem, data=data, hidden=(), lambda_=lambda_)
 
 
-def _count(split: Split, first: int, second: int) -> int:
-    return int(np.isin(split.labels, (first, second)).sum())
+def _of(split: Split, first: int, second: int) -> Labels:
+    return split.labels[np.isin(split.labels, (first, second))]
+
+
+def fair(labels: Labels) -> int:
+    """Return how many of the first labels hold half of each class's share, ``EXAMPLES`` if enough.
+
+    Args:
+        labels: (examples,), one at least.
+    """
+    counts, n = np.bincount(labels), EXAMPLES
+    while n < len(labels):
+        held = np.bincount(labels[:n], minlength=len(counts))
+        if (2 * held * len(labels) + len(labels) > counts * n).all():  # to half an example
+            return n
+        n *= 2
+    return len(labels)

@@ -13,6 +13,7 @@ from nnexp.assembly import per_example, sizes
 from nnexp.config.model import Config
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Decision
+from nnexp.tune.guessing import Guessing, guessing
 from nnexp.tune.trials import Trials
 
 
@@ -58,6 +59,13 @@ class State:
     def validated(self, config: Config) -> int:
         """Return how many validation examples a config has."""
         return sizes(self.trials.dataset(config)).validation
+
+    def guessing(self, config: Config) -> Guessing:
+        """Return what guessing comes to on a config's validation examples."""
+        validation = self.trials.dataset(config).validation
+        if validation is None:
+            raise ValueError("a problem that is tuned has validation examples")
+        return guessing(validation.labels)
 
     def settle(self, decision: Decision, **keys: Any) -> None:  # noqa: ANN401 - a config's values
         """Take up a decision; the keys are the quick problem's, and λ goes with n."""

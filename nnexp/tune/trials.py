@@ -109,11 +109,15 @@ class Trials:
         """All trials so far, by the run's name."""
         self.trained = 0
         """How many of them were not there before."""
+        self._again = 0
 
     @property
     def epochs(self) -> int:
-        """Epochs of all trials, trained now or before: so a budget ends at the same place again."""
-        return sum(len(trial.rows) for trial in self.taken.values())
+        """Epochs of all trials, trained now or before: so a budget ends at the same place again.
+
+        Those that were trained once more for their times count once more.
+        """
+        return sum(len(trial.rows) for trial in self.taken.values()) + self._again
 
     def dataset(self, config: Config) -> Dataset:
         """Return a config's data, read once."""
@@ -124,6 +128,7 @@ class Trials:
 
         Raises:
             BudgetSpentError: it would take more than is left.
+            MismatchError: it was trained before, on other data.
             NnexpError: what ``experiment.train`` raises, but that it diverged.
         """
         config = configs.check(config)
@@ -143,18 +148,16 @@ class Trials:
         trial = self.run(config)
         if trial.seconds is not None:
             return trial
-        self._check_clock()
+        self._check(config)
         with TemporaryDirectory(prefix="nnexp-tune-") as folder:
             again = self._trained(config, named(Path(folder), trial.run.name))
+        self._again += len(again.rows)
         return trial._replace(seconds=again.seconds)
 
     def _check(self, config: Config) -> None:
         epochs = self._budget.epochs
         if epochs is not None and self.epochs + config.epochs > epochs:
             raise BudgetSpentError
-        self._check_clock()
-
-    def _check_clock(self) -> None:
         seconds = self._budget.seconds
         if seconds is not None and time.monotonic() - self._began > seconds:
             raise BudgetSpentError
@@ -164,6 +167,7 @@ class Trials:
         self.trained += trials.standing(job) is None
         self._train(job, self._load)
         run = Run(run.path)
+        experiment.check_data(run, self.dataset(config).sha256)
         found = trials.standing(Job(config, run))
         assert found is not None  # noqa: S101 - it was trained to its end
         took = {timing.epoch: timing.train_seconds for timing in run.timing()}
