@@ -108,8 +108,10 @@ def test_a_tune_that_is_stopped_goes_on_and_decides_the_same(bench: Bench) -> No
 def test_times_are_of_one_sitting_and_trials_of_an_earlier_one_are_measured_again(
     bench: Bench,
 ) -> None:
-    only = ("tune", "tiny.yaml", "--only", "batch-size", "-q", "--json")
-    first = decisions(bench(*only))
+    only = ("tune", "tiny.yaml", "--only", "batch-size", "--json")
+    said = bench(*only)
+    assert re.search(r"\nbatch_size = 5, η = 0\.25, seed 1: .* % in .* s; best .* %\n", said.err)
+    first = decisions(said)
     runs = trials(bench)
     kept = json.loads((bench.folder / "tiny-tuned" / "times.json").read_text())
     assert decisions(bench(*only)) == first

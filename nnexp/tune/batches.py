@@ -126,14 +126,15 @@ def _measure(state: State, configs: Sequence[Config]) -> list[str]:
     """Have the times of all configs from one sitting; return what is to be known of it."""
     trials, names = state.trials, [experiment.run_name(c, state.trials.stem) for c in configs]
     if not _fits(state, configs):
-        busy, seconds = 0.0, {}
+        busy, seconds, best = 0.0, {}, 0.0
         for name, config in zip(names, configs, strict=True):
             trial = trials.timed(config)
             seconds[name] = trial.seconds or []
-            busy = max(busy, os.getloadavg()[0])
+            busy, best = max(busy, os.getloadavg()[0]), max(best, trial.accuracy)
             trials.tell(
                 f"batch_size = {config.batch_size}, η = {config.learning_rate:g}, seed "
-                f"{config.seed}: {100 * trial.accuracy:.2f} % in {sum(seconds[name]):.3f} s"
+                f"{config.seed}: {100 * trial.accuracy:.2f} % in {sum(seconds[name]):.3f} s; "
+                f"best {100 * best:.2f} %"
             )
         state.sitting = Sitting(load=busy, cores=os.cpu_count() or 1, seconds=seconds)
         state.keep(state.sitting)
