@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +29,6 @@ from nnexp.datasets.sources import Source
 from nnexp.errors import (
     CorruptError,
     DivergedError,
-    MismatchError,
     NameTakenError,
     NewerError,
 )
@@ -213,21 +212,8 @@ def _writer(config: Config, run: Run, record: RunRecord) -> Writer:
             return writers.create(run, record, dump.to_yaml(config))
         except NameTakenError:  # it is there now: the same as if it had been there before
             is_done(config, run)
-    check_data(run, record.data.sha256)
+    suitability.check_data(run, record.data.sha256)
     return writers.open_(run)
-
-
-def check_data(run: Run, sha256: Mapping[str, str]) -> None:
-    """Refuse a run that was trained on other data than what is there now.
-
-    Raises: MismatchError, CorruptError.
-    """
-    before = run.record.data.sha256
-    if before != sha256:
-        names = sorted(name for name, value in sha256.items() if before.get(name) != value)
-        raise MismatchError(
-            f"{run.path}: the data is not what this run was trained on ({', '.join(names)} changed)"
-        )
 
 
 @functools.cache  # to look for one package takes as long as many an epoch

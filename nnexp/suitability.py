@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nnexp.assembly import sizes
@@ -10,7 +10,7 @@ from nnexp.config import rules
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import scale_warning
-from nnexp.errors import CorruptError, UsageError
+from nnexp.errors import CorruptError, MismatchError, UsageError
 from nnexp.store import thresholds
 from nnexp.store.run import Run
 from nnexp.streams import Network2
@@ -33,6 +33,19 @@ def check(config: Config, dataset: Dataset) -> None:
                 f"monitor: the data has no {split} examples; set monitor: {without}"
                 + (" and patience: null" if split == "validation" else "")
             )
+
+
+def check_data(run: Run, sha256: Mapping[str, str]) -> None:
+    """Refuse a run that was trained on other data than what is there now.
+
+    Raises: MismatchError, CorruptError.
+    """
+    before = run.record.data.sha256
+    if before != sha256:
+        names = sorted(name for name, value in sha256.items() if before.get(name) != value)
+        raise MismatchError(
+            f"{run.path}: the data is not what this run was trained on ({', '.join(names)} changed)"
+        )
 
 
 def warnings(config: Config, dataset: Dataset) -> list[str]:

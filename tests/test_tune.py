@@ -171,12 +171,12 @@ def test_a_budget_ends_it_with_what_is_known(bench: Bench) -> None:
     assert more["decisions"][0] == found["decisions"][0]
 
 
-def test_what_diverged_and_what_nothing_tells_apart_is_said(bench: Bench) -> None:
+def test_where_nothing_is_learned_lambda_goes_down(bench: Bench) -> None:
     far = ("--set", "learning_rate=1e6", "--set", "lambda=1")
     _, out, err = bench("tune", "tiny.yaml", "--only", "lambda", *far)
     assert "η = 1e+06, λ = 1: diverged, no better than chance (" in err
     assert "λ = 1, seed 0: 0.00 %, diverged; best 0.00 % with 1" in err
-    assert "all came to the same validation accuracy, so that nothing tells them apart" in out
+    assert "λ = 2e-05: the highest validation accuracy" in out  # the first that learns anything
 
 
 def test_minutes_count_for_what_is_trained_once_more_too(
@@ -263,7 +263,7 @@ def test_explain_trains_nothing(bench: Bench) -> None:
     lines = out.splitlines()
     assert [line[:2] for line in lines[1:9]] == ["1:", "2:", "3:", "4:", "5:", "6:", "6:", "6:"]
     together = re.split("  +", lines[9])
-    assert together[:3] == ["together", "25 to 156", "590 to 4,130"]
+    assert together[:3] == ["together", "25 to 164", "590 to 4,210"]
     assert "--budget counts epochs" in lines[11]
     assert not (bench.folder / "runs").exists()
     assert not (bench.folder / "tiny-tuned").exists()
@@ -430,7 +430,7 @@ def test_one_image_of_each_class_is_too_few(bench: Bench) -> None:
     name = pairs(bench, "one", [0, 1, 2], list(range(3)) * 40)
     code, out, err = bench("tune", name, "-q")
     assert (code, out) == (1, "")
-    assert err.startswith("nothing better than chance (33.3 %) was found, so there is nothing to")
+    assert err.startswith("nothing better than chance was found, so there is nothing to")
     assert "several training examples of each class" in err
     text = failed(bench, err, "one-tuned")
     assert text.count("| a quick problem with all classes |") == 4
@@ -511,7 +511,7 @@ def form(line: str) -> str:
 
 
 STEADY = r"half of the threshold #: up to there the training cost falls steadily.*\."
-HIGHEST = r"(the highest validation accuracy|inside the noise of .*|all came to the same .*)\."
+HIGHEST = r"(the highest validation accuracy|inside the noise of|all came to the same).*\."
 ANSWERS = (
     r"#  Better than chance: # % on a quick problem with all classes, where guessing gives # %.*",
     rf"#  Learning rate η: η = #, {STEADY}",

@@ -36,6 +36,8 @@ def scale_warning(dataset: Dataset) -> str | None:
     """Return a warning if the features seem to have been divided by their scale already."""
     features = dataset.train.features
     largest = max(abs(float(features.min())), abs(float(features.max()))) / dataset.scale
+    if not largest:
+        return "all features are 0, so that there is nothing to tell examples apart by"
     told = f"the largest value after dividing by data.scale = {dataset.scale:g} is {largest:.3g}"
     if largest > GLARING:
         return f"{told}; neurons saturate from such inputs: set data.scale so that it comes near 1"

@@ -133,7 +133,7 @@ def _failure(attempts: list[Attempt], chosen: Collection[str]) -> str:
         by_problem.setdefault(each.problem, []).append(each)
     tried = "; ".join(
         f"{problem}, where guessing gives {100 * several[0].chance.share:.1f} %: "
-        + ", ".join(f"{100 * each.accuracy:.1f} % with {_strengths(each.trial.config)}" for each in several)
+        + ", ".join(f"{each.outcome} with {_strengths(each.trial.config)}" for each in several)
         for problem, several in by_problem.items()
     )
     if all(each.chance.limit is None for each in attempts):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from nnexp import experiment, trials
+from nnexp import experiment, suitability, trials
 from nnexp.config import load as configs
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
@@ -167,7 +167,7 @@ class Trials:
         self.trained += trials.standing(job) is None
         self._train(job, self._load)
         run = Run(run.path)
-        experiment.check_data(run, self.dataset(config).sha256)
+        suitability.check_data(run, self.dataset(config).sha256)
         found = trials.standing(Job(config, run))
         assert found is not None  # noqa: S101 - it was trained to its end
         took = {timing.epoch: timing.train_seconds for timing in run.timing()}
