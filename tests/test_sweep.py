@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from nnexp.store import writer
-from nnexp.sweep import emission, limits, reading
-from nnexp.sweep.plan import plan
-from nnexp.sweep.ranking import spread
+from nnexp.sweep import emission, limits, picture, reading
+from nnexp.sweep.plan import Trial, plan
+from nnexp.sweep.ranking import ranked, spread
+from nnexp.sweep.trials import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -402,6 +403,50 @@ def test_a_picture_of_what_was_swept(bench: Bench, grids: list[str], name: str) 
     )
     assert (code, err.splitlines()[-1]) == (0, f"{name}: validation accuracy")
     assert (bench.folder / name).stat().st_size > 4000
+
+
+RATES_AND_LAMBDAS = "grid: {learning_rate: [0.1, 1, 2, 3, 4], lambda: [0, 1]}"
+DRAWN_RATES_AND_LAMBDAS = """
+random:
+  draws: 60
+  from: {learning_rate: {choice: [0.1, 1, 2, 3, 4]}, lambda: {uniform: [0, 1]}}
+"""
+
+
+def drawn(bench: Bench, text: str, lacks: Callable[[Trial], Outcome | None]) -> str:
+    """Return the words in the picture of a sweep of which some trials are without a result."""
+    (bench.folder / "sweep.yaml").write_text(text)
+    trials = plan(reading.read("sweep.yaml"))
+    done = Outcome(epochs=1, accuracies={"validation": 0.9})
+    outcomes = [lacks(trial) if trial.values[0] > 1 else done for trial in trials.trials]
+    picture.draw(bench.folder / "a.svg", trials, ranked(trials, outcomes))
+    return " ".join(re.findall("<!-- (.*?) -->", (bench.folder / "a.svg").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("axes", "extra"),
+    [
+        ("grid: {learning_rate: [0.1, 1, 2, 3, 4]}", ""),
+        (f"{RATES_AND_LAMBDAS}\nexclude: [{{learning_rate: 0.1, lambda: 0}}]", "not in the sweep"),
+        (DRAWN_RATES_AND_LAMBDAS, ""),
+    ],
+)
+def test_a_picture_says_what_diverged_and_what_has_no_result(
+    bench: Bench, axes: str, extra: str
+) -> None:
+    diverged = Outcome(code=3, reason="diverged")
+    text = f"config: tiny.yaml\n{axes}\nseeds: 2\n"
+
+    def lacks(trial: Trial) -> Outcome | None:
+        """With 2 both seeds diverge, with 3 one does, with 4 there is nothing."""
+        done = Outcome(epochs=1, accuracies={"validation": 0.8})
+        return {2: diverged, 3: done if trial.config.seed else diverged}.get(trial.values[0])
+
+    words = drawn(bench, text, lacks)
+    for each in ("diverged with some of its seeds", "diverged no result", extra):
+        assert each in words.replace("no result diverged", "diverged no result")
+    whole = drawn(bench, text, lambda _: Outcome(epochs=1, accuracies={"validation": 0.8}))
+    assert not re.search("diverged|result", whole)
 
 
 def test_a_picture_that_cannot_be_is_refused(bench: Bench) -> None:
