@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -324,6 +325,36 @@ def test_a_sweep_that_is_killed_leaves_no_trial_behind(
     assert process.returncode == -numbers[-1]
     until(lambda: all(map(gone, trials)), 5)
     assert len(trials) == 2
+
+
+def pipes(pid: int) -> list[tuple[str, bool]]:
+    """Return the pipes that a process has open, and whether it can read from them."""
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # files come and go
+            target, mode = str(path.readlink()), path.lstat().st_mode
+            if target.startswith("pipe:") and int(path.name) > 2:
+                found.append((target, bool(mode & stat.S_IRUSR)))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there /proc tells")
+def test_a_trial_has_its_own_pipe_alone_and_only_to_write_to(bench: Bench) -> None:
+    """A fork copies what the parent has open, the other trials' pipes too.
+
+    With one of these ends open in a trial, another one that is killed would not be seen to end,
+    or one whose sweep is gone would wait for a reader for ever.
+    """
+    process = begun(bench, "-j", "3")
+    until(lambda: len(children(process.pid)) == 3)
+    trials = children(process.pid)
+    until(lambda: all(len(pipes(each)) == 1 for each in trials), 5)
+    read = {pipe for pipe, readable in pipes(process.pid) if readable}
+    written = [pipes(each) for each in trials]
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert [readable for each in written for _, readable in each] == [False] * 3
+    assert {pipe for each in written for pipe, _ in each} == read
 
 
 def test_a_run_that_is_trained_elsewhere_is_waited_for(bench: Bench) -> None:
