@@ -83,6 +83,21 @@ def test_every_point_is_the_run_that_train_would_make(bench: Bench) -> None:
         assert experiment.run_name(config, "tiny") == trial.name
 
 
+def test_points_of_nested_keys_alone_are_the_runs_that_train_would_make(bench: Bench) -> None:
+    ranges = "optimizer.mu: {uniform: [0, 1]}, data.scale: {uniform: [100, 300]}"
+    text = f"set: {{optimizer: nesterov}}\nrandom: {{draws: 9, from: {{{ranges}}}}}"
+    found = sheet(bench, f"config: tiny.yaml\n{text}")
+    for trial in found.trials:
+        assert load.read("tiny.yaml", found.settings(trial)) == trial.config
+    assert len({trial.config.optimizer for trial in found.trials}) == 9
+
+
+def test_a_bad_nested_value_among_good_ones_is_told_with_its_place(bench: Bench) -> None:
+    grid = "grid: {optimizer.mu: [0.1, 0.5, 7, 0.9], optimizer.my: [1]}"
+    problems = told(bench, f"config: tiny.yaml\nset: {{optimizer: momentum}}\n{grid}")
+    assert "sweep.yaml:3:33: optimizer.mu: must be a number from 0 to 1, got 7" in problems
+
+
 def test_the_sweep_file_of_the_documentation_is_one(bench: Bench) -> None:
     docs = Path(__file__).parent.parent / "docs" / "sweeps.md"
     (text,) = re.findall(r"```yaml\n(.*?)```", docs.read_text(encoding="utf-8"), re.DOTALL)
