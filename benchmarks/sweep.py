@@ -38,6 +38,15 @@ random:
   draws: 100000
   from: {{learning_rate: {{log-uniform: [0.001, 1]}}, lambda: {{uniform: [0, 10]}}}}
 """
+NESTED = """config: {config}
+set: {{optimizer: momentum}}
+random:
+  draws: 100000
+  from:
+    learning_rate: {{log-uniform: [0.001, 1]}}
+    optimizer.mu: {{uniform: [0, 0.99]}}
+    data.scale: {{log-uniform: [100, 1000]}}
+"""
 
 
 def planned(*arguments: object) -> tuple[int, float, float]:
@@ -105,11 +114,13 @@ def main() -> None:
     rates = "learning_rate=" + ",".join(str(each / 1000) for each in range(1, 1001))
     strengths = "lambda=" + ",".join(map(str, range(100)))
     with tempfile.TemporaryDirectory() as folder:
-        sheet = Path(folder) / "draws.yaml"
+        sheet, nested = Path(folder) / "draws.yaml", Path(folder) / "nested.yaml"
         sheet.write_text(DRAWS.format(config=QUICKSTART))
+        nested.write_text(NESTED.format(config=QUICKSTART))
         for name, arguments in {
             "a grid": (str(QUICKSTART), (), (rates, strengths)),
-            "random draws": (str(sheet),),
+            "random draws of two keys": (str(sheet),),
+            "random draws of three keys, two of them nested": (str(nested),),
         }.items():
             count, clock, memory = planned(*arguments)
             print(f"planning {count:,} points, {name}: {clock:.1f} s, {memory / MEGA:.0f} MB")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -261,6 +263,7 @@ def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
         ("localhost:8786", False),
         ("tcp://[::1]:8786", False),
         ("tls://10.0.0.1:8786", False),
+        ("wss://10.0.0.1:8786", False),
         ("tcp://10.0.0.1:8786", True),
         ("head:8786", True),
         ("tcp://[fe80::1]:8786", True),
@@ -289,24 +292,82 @@ def scripted(bench: Bench, script: str, *arguments: str) -> subprocess.Completed
 
 
 def test_without_dask_one_is_told_how_to_have_it(bench: Bench) -> None:
-    done = scripted(bench, "import sys; sys.modules['distributed'] = None")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("--engine dask needs dask (")
-    assert done.stderr.endswith("): pip install 'nnexp[dask]'\n")
+    script = "import sys; sys.modules['distributed'] = None"
+    for address in ("tcp://10.0.0.1:8786", "foo"):
+        done = scripted(bench, script, "--scheduler", address)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("--engine dask needs dask (")
+        assert done.stderr.endswith("): pip install 'nnexp[dask]'\n")
     assert not (bench.folder / "runs").exists()
+
+
+NO_ADDRESS = "is no scheduler's address, such as tcp://127.0.0.1:8786"
 
 
 @pytest.mark.parametrize(
     ("address", "code", "said"),
     [
-        ("tcp://127.0.0.1:9", 74, "tcp://127.0.0.1:9: the scheduler does not answer: "),
-        ("what://127.0.0.1:9", 2, "what://127.0.0.1:9: is no scheduler's address: "),
+        ("tcp://127.0.0.1:9", 74, "the scheduler does not answer: Timed out trying to connect to"),
+        ("foo", 2, f"{NO_ADDRESS}: missing port number in address 'foo'"),
+        ("", 2, f"{NO_ADDRESS}: missing port number in address ''"),
+        ("tcp://10.0.0.1:99999", 2, f"{NO_ADDRESS}: no host, or no port below 65,536"),
+        ("what://10.0.0.1:9", 2, f"{NO_ADDRESS}: unknown address scheme 'what'"),
+        ("tls://10.0.0.1:9", 2, "needs a certificate; DASK_DISTRIBUTED__COMM__TLS__CA_FILE and "),
     ],
 )
-def test_a_scheduler_that_is_not_there(bench: Bench, address: str, code: int, said: str) -> None:
+def test_a_scheduler_that_cannot_be_is_told_of_alone(
+    bench: Bench, address: str, code: int, said: str
+) -> None:
+    """A bad address is told before anything that would be so of a good one."""
     pytest.importorskip("distributed", reason="distributed is not installed")
     script = "from nnexp.sweep import connection; connection.SECONDS = 1"
     done = scripted(bench, script, "--scheduler", address)
     assert (done.returncode, done.stdout) == (code, "")
-    assert done.stderr.startswith(said)
+    assert done.stderr.startswith(f"{address or repr(address)}: {said}")
     assert len(done.stderr.splitlines()) == 1
+    assert not (bench.folder / "runs").exists()
+
+
+def waiting(bench: Bench, address: str, *arguments: str) -> subprocess.Popen[str]:
+    engine = ("--engine", "dask", "--scheduler", address)
+    return bench.start("sweep", "tiny.yaml", *engine, *arguments)
+
+
+def test_a_sweep_that_waits_for_its_scheduler_says_so_and_can_be_stopped(bench: Bench) -> None:
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes calls, and says nothing
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        process, quiet = waiting(bench, address), waiting(bench, address, "-q")
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"waiting for the scheduler at {address}\n"
+        time.sleep(1)
+        for each in (process, quiet):
+            each.send_signal(signal.SIGINT)
+        told = "stopped with 0 of 1 trials done; what is committed is safe"
+        for each in (process, quiet):
+            out, err = each.communicate(timeout=30)
+            assert (each.returncode, out) == (130, "")
+            assert err.startswith(told)
+            assert err.count("\n") == 1
+
+
+def test_a_sweep_that_waits_for_workers_says_so_and_gives_up(bench: Bench) -> None:
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    command = ("-m", "distributed.cli.dask_scheduler", "--host", address, "--no-dashboard")
+    scheduler = subprocess.Popen(
+        [sys.executable, *command], cwd=bench.folder, stderr=subprocess.DEVNULL
+    )
+    try:
+        script = "from nnexp.sweep import connection; connection.SECONDS = 10"
+        done = scripted(bench, script, "--scheduler", address)
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+    assert (done.returncode, done.stdout) == (74, "")
+    *before, last = done.stderr.splitlines()
+    assert before[-1] == f"waiting for workers of the scheduler at {address}"
+    assert last == f"{address}: has no worker"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,9 +94,33 @@ def test_what_diverged_with_a_seed_ranks_behind_what_did_not(bench: Bench) -> No
     found[1], found[5], found[6] = diverged, killed, diverged
     ranking = ranked(trials, found)
     assert [each.values for each in ranking.standings] == [(3,), (2,), (1,), (4,)]
-    rows = [line.split() for line in standings.text(trials, ranking, {}).splitlines()[1:]]
-    assert [row[0] for row in rows] == ["1", "2", "3", "-"]
-    assert rows[2][-4:] == ["-", "1", "of", "2"]
+    header, *rows = standings.text(trials, ranking, {}).splitlines()
+    assert [row.split()[0] for row in rows] == ["1", "2", "3", "-"]
+    assert "to the best" in header
+    assert [re.split("  +", row)[3] for row in rows] == [
+        *("-", "-"),
+        *("diverged with 1 of 2 seeds", "diverged with 1 of 2 seeds"),
+    ]
+    assert rows[2].split()[-4:] == ["-", "1", "of", "2"]
+    told = standings.tree(trials, bench.folder, ranking, found, {})["ranking"]
+    assert [each["diverged"] for each in told] == [0, 0, 1, 1]
+
+
+def test_what_diverged_with_a_seed_is_not_better_than_the_best(bench: Bench) -> None:
+    """Over the seeds that are left it would be; and p is adjusted for what is compared alone."""
+    assert bench.folder.exists()
+    trials = planned("1,2,3", 4)
+    found = outcomes(0.5, 0.51, 0.52, 0.53, 0.9, 0.91, 0.92, None, 0.4, 0.39, 0.38, 0.41)
+    found[7] = Outcome(code=3, reason="diverged")
+    ranking = ranked(trials, found)
+    assert [each.values for each in ranking.standings] == [(1,), (3,), (2,)]
+    without = planned("1,3", 4)
+    both = found[:4] + found[8:]
+    (verdict,) = verdicts(without, both, ranked(without, both), EXAMPLES).values()
+    assert verdicts(trials, found, ranking, EXAMPLES) == {1: verdict}
+    table = standings.text(trials, ranking, {1: verdict}).splitlines()
+    assert f"  worse {verdict.amount}  " in table[2]
+    assert "  diverged with 1 of 4 seeds  " in table[3]
 
 
 def test_what_has_no_result_has_no_verdict(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -19,8 +20,10 @@ import pytest
 
 from nnexp.analysis.seeds import spread
 from nnexp.store import writer
-from nnexp.sweep import emission, limits, reading
-from nnexp.sweep.plan import plan
+from nnexp.sweep import emission, limits, picture, reading
+from nnexp.sweep.engine import Outcome
+from nnexp.sweep.plan import Trial, plan
+from nnexp.sweep.ranking import ranked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -325,6 +328,36 @@ def test_a_sweep_that_is_killed_leaves_no_trial_behind(
     assert len(trials) == 2
 
 
+def pipes(pid: int) -> list[tuple[str, bool]]:
+    """Return the pipes that a process has open, and whether it can read from them."""
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # files come and go
+            target, mode = str(path.readlink()), path.lstat().st_mode
+            if target.startswith("pipe:") and int(path.name) > 2:
+                found.append((target, bool(mode & stat.S_IRUSR)))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there /proc tells")
+def test_a_trial_has_its_own_pipe_alone_and_only_to_write_to(bench: Bench) -> None:
+    """A fork copies what the parent has open, the other trials' pipes too.
+
+    With one of these ends open in a trial, another one that is killed would not be seen to end,
+    or one whose sweep is gone would wait for a reader for ever.
+    """
+    process = begun(bench, "-j", "3")
+    until(lambda: len(children(process.pid)) == 3)
+    trials = children(process.pid)
+    until(lambda: all(len(pipes(each)) == 1 for each in trials), 5)
+    read = {pipe for pipe, readable in pipes(process.pid) if readable}
+    written = [pipes(each) for each in trials]
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert [readable for each in written for _, readable in each] == [False] * 3
+    assert {pipe for each in written for pipe, _ in each} == read
+
+
 def test_a_run_that_is_trained_elsewhere_is_waited_for(bench: Bench) -> None:
     bench("train", "tiny.yaml", "-q", "--set", "lambda=1", "--until", "1")
     (lock,) = bench.folder.glob("runs/*/LOCK")
@@ -402,6 +435,50 @@ def test_a_picture_of_what_was_swept(bench: Bench, grids: list[str], name: str) 
     )
     assert (code, err.splitlines()[-1]) == (0, f"{name}: validation accuracy")
     assert (bench.folder / name).stat().st_size > 4000
+
+
+RATES_AND_LAMBDAS = "grid: {learning_rate: [0.1, 1, 2, 3, 4], lambda: [0, 1]}"
+DRAWN_RATES_AND_LAMBDAS = """
+random:
+  draws: 60
+  from: {learning_rate: {choice: [0.1, 1, 2, 3, 4]}, lambda: {uniform: [0, 1]}}
+"""
+
+
+def drawn(bench: Bench, text: str, lacks: Callable[[Trial], Outcome | None]) -> str:
+    """Return the words in the picture of a sweep of which some trials are without a result."""
+    (bench.folder / "sweep.yaml").write_text(text)
+    trials = plan(reading.read("sweep.yaml"))
+    done = Outcome(epochs=1, accuracies={"validation": 0.9})
+    outcomes = [lacks(trial) if trial.values[0] > 1 else done for trial in trials.trials]
+    picture.draw(bench.folder / "a.svg", trials, ranked(trials, outcomes))
+    return " ".join(re.findall("<!-- (.*?) -->", (bench.folder / "a.svg").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("axes", "extra"),
+    [
+        ("grid: {learning_rate: [0.1, 1, 2, 3, 4]}", ""),
+        (f"{RATES_AND_LAMBDAS}\nexclude: [{{learning_rate: 0.1, lambda: 0}}]", "not in the sweep"),
+        (DRAWN_RATES_AND_LAMBDAS, ""),
+    ],
+)
+def test_a_picture_says_what_diverged_and_what_has_no_result(
+    bench: Bench, axes: str, extra: str
+) -> None:
+    diverged = Outcome(code=3, reason="diverged")
+    text = f"config: tiny.yaml\n{axes}\nseeds: 2\n"
+
+    def lacks(trial: Trial) -> Outcome | None:
+        """With 2 both seeds diverge, with 3 one does, with 4 there is nothing."""
+        done = Outcome(epochs=1, accuracies={"validation": 0.8})
+        return {2: diverged, 3: done if trial.config.seed else diverged}.get(trial.values[0])
+
+    words = drawn(bench, text, lacks)
+    for each in ("diverged with some of its seeds", "diverged no result", extra):
+        assert each in words.replace("no result diverged", "diverged no result")
+    whole = drawn(bench, text, lambda _: Outcome(epochs=1, accuracies={"validation": 0.8}))
+    assert not re.search("diverged|result", whole)
 
 
 def test_a_picture_that_cannot_be_is_refused(bench: Bench) -> None:

@@ -83,6 +83,21 @@ def test_every_point_is_the_run_that_train_would_make(bench: Bench) -> None:
         assert experiment.run_name(config, "tiny") == trial.name
 
 
+def test_points_of_nested_keys_alone_are_the_runs_that_train_would_make(bench: Bench) -> None:
+    ranges = "optimizer.mu: {uniform: [0, 1]}, data.scale: {uniform: [100, 300]}"
+    text = f"set: {{optimizer: nesterov}}\nrandom: {{draws: 9, from: {{{ranges}}}}}"
+    found = sheet(bench, f"config: tiny.yaml\n{text}")
+    for trial in found.trials:
+        assert load.read("tiny.yaml", found.settings(trial)) == trial.config
+    assert len({trial.config.optimizer for trial in found.trials}) == 9
+
+
+def test_a_bad_nested_value_among_good_ones_is_told_with_its_place(bench: Bench) -> None:
+    grid = "grid: {optimizer.mu: [0.1, 0.5, 7, 0.9], optimizer.my: [1]}"
+    problems = told(bench, f"config: tiny.yaml\nset: {{optimizer: momentum}}\n{grid}")
+    assert "sweep.yaml:3:33: optimizer.mu: must be a number from 0 to 1, got 7" in problems
+
+
 def test_the_sweep_file_of_the_documentation_is_one(bench: Bench) -> None:
     docs = Path(__file__).parent.parent / "docs" / "sweeps.md"
     (text,) = re.findall(r"```yaml\n(.*?)```", docs.read_text(encoding="utf-8"), re.DOTALL)
@@ -203,11 +218,20 @@ grids: {}
          "sweep.yaml:2:8: seeds: must be seeds, such as 5, 0-4 or [1, 3], got 1.5"),
         ("config: tiny.yaml\nexclude: {lambda: 1}", ("sweep.yaml:2:10: exclude: must be a list of "
          "mappings of swept keys to values, got a mapping")),
-        ("config: tiny.yaml\ngrid: {lambda: [1]}\nzip: {lambda: [2]}", "lambda: is swept twice"),
+        ("config: tiny.yaml\ngrid: {lambda: [1]}\nzip: {lambda: [2]}",
+         ("sweep.yaml:3:16: lambda: is swept twice, here and at sweep.yaml:2:17: leave one of them "
+          "out")),
+        (("config: tiny.yaml\nzip: {cost: [quadratic]}\n"
+         "random: {draws: 2, from: {cost: {choice: [quadratic]}}}"),
+         ("sweep.yaml:3:33: cost: is swept twice, here and at sweep.yaml:2:14: leave one of them "
+          "out")),
         ("config: tiny.yaml\nset: {lambda: 1}\ngrid: {lambda: [2]}",
-         ("sweep.yaml:2:15: lambda: is swept, so that this value would have no say: leave one of "
-          "them out")),
-        ("config: tiny.yaml\nset: {seed: 1}\nseeds: 2", "seed and seeds: give one of them"),
+         ("sweep.yaml:2:15: lambda: is swept at sweep.yaml:3:17, so that this value would have no "
+          "say: leave one of them out")),
+        ("config: tiny.yaml\nset: {seed: 1}\nseeds: 2",
+         "sweep.yaml:2:13: seed and seeds, which are at sweep.yaml:3:8: leave one of them out"),
+        ("config: tiny.yaml\ngrid: {seed: [1, 2]}\nseeds: 2",
+         "sweep.yaml:2:15: seed and seeds, which are at sweep.yaml:3:8: leave one of them out"),
         ("config: tiny.yaml\nset: {epoch: 1}",
          "sweep.yaml:2:14: epoch: unknown key 'epoch'; did you mean 'epochs'?"),
         ("config: tiny.yaml\nrandom: {draws: 2, from: {lambda: {log-uniform: [0, 1]}}}",
@@ -231,7 +255,25 @@ def test_a_key_that_is_swept_cannot_be_set_as_well() -> None:
     with pytest.raises(ConfigError) as refused:
         planned("tiny.yaml", "lambda=1,2", settings=("epochs=2", "lambda=3"))
     (problem,) = refused.value.problems
-    assert problem.startswith("--set lambda=3: lambda: is swept, so that this value would have")
+    assert problem.startswith("--set lambda=3: lambda: is swept at --grid lambda=1,2, so that this")
+
+
+def test_a_key_that_two_options_sweep_is_told_with_both(bench: Bench) -> None:
+    (bench.folder / "sweep.yaml").write_text("config: tiny.yaml\ngrid: {lambda: [1]}\n")
+    for config, grids, first in (
+        ("tiny.yaml", ("lambda=1,2", "lambda=3"), "--grid lambda=1,2"),
+        ("sweep.yaml", ("lambda=3",), "sweep.yaml:2:17"),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            planned(config, *grids)
+        assert refused.value.problems == [
+            f"--grid lambda=3: lambda: is swept twice, here and at {first}: leave one of them out"
+        ]
+    with pytest.raises(ConfigError) as refused:
+        planned("tiny.yaml", settings=("seed=3",), seeds="0-1")
+    assert refused.value.problems == [
+        "--set seed=3: seed and seeds, which are at --seeds: leave one of them out"
+    ]
 
 
 def test_a_grid_may_sweep_what_the_sweep_file_sets(bench: Bench) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,28 @@ if TYPE_CHECKING:
 
 LOOPBACK = "tcp://127.0.0.1:8786"
 """Where ``dask scheduler --host 127.0.0.1`` listens."""
+
+
+PATIENCE = 1.0
+"""Seconds of waiting from which on it is said."""
+
+
+class _Patience:
+    """Says what is waited for, once, if that takes a while."""
+
+    def __init__(self, heed: Callable[[], None], *, quiet: bool) -> None:
+        self._heed = heed
+        self._quiet = quiet
+        self._since: dict[str, float] = {}
+        self._said: set[str] = set()
+
+    def __call__(self, what: str) -> None:
+        self._heed()
+        begun = self._since.setdefault(what, time.monotonic())
+        late = time.monotonic() - begun > PATIENCE
+        if late and not self._quiet and what not in self._said:
+            self._said.add(what)
+            say(f"waiting for {what}")
 
 
 @contextmanager
@@ -38,24 +61,28 @@ def dask(
     *,
     collect: bool,
     quiet: bool,
+    heed: Callable[[], None],
 ) -> Iterator[Cluster]:
     """Have an engine of a cluster; say what was found there, and how long trials take to start.
 
     Raises:
-        UsageError: dask is not installed, or a worker is not fit.
+        UsageError: dask is not installed, the address is none, or a worker is not fit.
         ClusterError: the scheduler does not answer, or has no worker.
+        InterruptedRunError: heed, which is called while there is nothing to do but wait, says so.
     """
     from statistics import median
 
+    from nnexp.sweep import connection
     from nnexp.sweep.cluster import Cluster
-    from nnexp.sweep.connection import is_open
 
-    address = scheduler or LOOPBACK
-    if is_open(address):
+    address = LOOPBACK if scheduler is None else scheduler
+    connection.check(address)
+    if connection.is_open(address):
         say(
             f"warning: {address}: whoever reaches this port can run programs there; TLS prevents it"
         )
-    with closing(Cluster(address, runs, limits, most=jobs, collect=collect)) as engine:
+    waits = _Patience(heed, quiet=quiet)
+    with closing(Cluster(address, runs, limits, most=jobs, collect=collect, waits=waits)) as engine:
         if not quiet:
             say(engine.found)
         yield engine

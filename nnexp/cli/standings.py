@@ -76,27 +76,34 @@ def advice(verdicts: Mapping[int, Verdict]) -> str | None:
 
 
 def text(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> str:
-    """Return the ranking as a table; verdicts stand in it where there is one to speak of."""
+    """Return the ranking as a table.
+
+    Verdicts stand in it where there is one to speak of, or something diverged with some seeds.
+    """
     if ranking.split is None:
         return "no trial has a result"
     spoken = any(each.outcome != "too few" for each in verdicts.values())
+    shown = spoken or any(each.diverged and each.accuracy for each in ranking.standings)
     rows = [
         [
             str(place + 1) if each.accuracy else "-",
             *_cells(each.values),
             measured(each.accuracy),
-            *([_against(verdicts.get(place))] if spoken else []),
+            *([_against(each, verdicts.get(place) if spoken else None)] if shown else []),
             measured(each.test),
             _runs(each),
         ]
         for place, each in enumerate(ranking.standings)
     ]
-    against = ["to the best"] if spoken else []
+    against = ["to the best"] if shown else []
     header = ("rank", *plan.keys, ranking.split, *against, "test", "runs")
     return table(header, rows, left=1)
 
 
-def _against(verdict: Verdict | None) -> str:
+def _against(standing: Standing, verdict: Verdict | None) -> str:
+    if standing.diverged:
+        seeds = len(standing.trials) + standing.missing
+        return f"diverged with {standing.diverged} of {seeds} seeds" if seeds > 1 else "diverged"
     if verdict is None:
         return "-"
     sign = "~" if verdict.outcome == "noise" else verdict.outcome
@@ -153,6 +160,7 @@ def tree(
                 "test": each.test and each.test._asdict(),
                 "runs": [str(runs / names[trial]) for trial in each.trials],
                 "missing": each.missing,
+                "diverged": each.diverged,
                 "against_best": comparing.verdict(verdicts.get(place)) or None,
             }
             for place, each in enumerate(ranking.standings)

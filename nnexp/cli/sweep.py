@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from nnexp.sweep.plan import Plan
     from nnexp.trials import Job
 
-    Start: TypeAlias = Callable[[], AbstractContextManager[Local | Cluster]]
+    Start: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[Local | Cluster]]
 
 
 class Size(click.ParamType[int]):
@@ -146,11 +145,12 @@ def sweep(
         put(standings.states(plan, runs, as_json=as_json))
         return
     most = Limits(timeout, max_memory)
-    start: Start
-    if engine == "dask":
-        start = partial(engines.dask, scheduler, runs, most, jobs, collect=collect, quiet=quiet)
-    else:
-        start = partial(engines.local, runs, most, jobs)
+
+    def start(heed: Callable[[], None]) -> AbstractContextManager[Local | Cluster]:
+        if engine == "local":
+            return engines.local(runs, most, jobs)
+        return engines.dask(scheduler, runs, most, jobs, collect=collect, quiet=quiet, heed=heed)
+
     outcomes = _train(plan, runs, start, fail_fast=not keep_going, quiet=quiet)
     _report(plan, runs, outcomes, plot, as_json=as_json, quiet=quiet)
     codes = [outcome.code for outcome in outcomes if outcome is not None and outcome.code]
@@ -189,7 +189,17 @@ def _train(
 
     jobs: list[Job] = [Job(trial.config, named(runs, trial.name)) for trial in plan.trials]
     outcomes: list[Outcome | None] = [None] * len(jobs)
-    with signals.noted() as signal, start() as engine:
+
+    def heed() -> None:
+        if signal.number is not None:
+            done = sum(outcome is not None and not outcome.code for outcome in outcomes)
+            raise InterruptedRunError(
+                signal.number,
+                f"stopped with {done:,} of {len(jobs):,} trials done; what is committed is safe; "
+                "the same command goes on from there",
+            )
+
+    with signals.noted() as signal, start(heed) as engine:
         if wanting := [job.config for job in jobs if is_open(job)]:
             engine.prepare(wanting)
         with View(plan, quiet=quiet) as view:
@@ -199,13 +209,7 @@ def _train(
                 view.show(event)
                 if isinstance(event, running.Ended):
                     outcomes[event.trial] = event.outcome
-    if signal.number is not None:
-        done = sum(outcome is not None and not outcome.code for outcome in outcomes)
-        raise InterruptedRunError(
-            signal.number,
-            f"stopped with {done:,} of {len(jobs):,} trials done; what is committed is safe; "
-            "the same command goes on from there",
-        )
+    heed()
     return outcomes
 
 

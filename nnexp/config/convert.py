@@ -108,7 +108,7 @@ class _Converter:
         known = [field.encode_name for field in kind.fields]
         name = [NAME] if kind.tag is not None else []
         for key in tree:
-            if key not in [*known, *name]:
+            if key not in known and key not in name:
                 owners = [tag for tag, sibling in siblings.items() if key in _keys(sibling)]
                 message = wording.unknown_key(key, known, owners, str(kind.tag))
                 self._fault((*path, key), message, self._document.keys.get((*path, key)))
@@ -123,9 +123,10 @@ class _Converter:
     def _one_of(self, choices: tuple[Kind, ...], value: object, path: Path) -> object:
         if value is INVALID:
             return INVALID
-        components = {str(each.tag): each for each in choices if kinds.is_component(each)}
-        if components and isinstance(value, str | dict):
-            return self._component(components, value, path)
+        if isinstance(value, str | dict):  # numbers are most of what a sweep has
+            components = {str(each.tag): each for each in choices if kinds.is_component(each)}
+            if components:
+                return self._component(components, value, path)
         for choice in choices:
             if isinstance(choice, StructType) and isinstance(value, dict):
                 return self.struct(choice, value, path)

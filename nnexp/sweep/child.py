@@ -7,7 +7,7 @@ import faulthandler
 import os
 import signal
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 import msgspec
@@ -20,7 +20,7 @@ from nnexp.sweep.kinship import STOPPING, end_without, follow
 from nnexp.trials import Job
 
 
-def fork(job: Job, dataset: Dataset, pipe: int, log: int) -> int:
+def fork(job: Job, dataset: Dataset, pipe: int, log: int, others: Iterable[int]) -> int:
     """Start a trial in a process of its own and return its id.
 
     The thread that calls this must live on while the trial does: the kernel takes its end for
@@ -31,21 +31,27 @@ def fork(job: Job, dataset: Dataset, pipe: int, log: int) -> int:
         dataset: its data, shared with the parent.
         pipe: where the child writes what happens, and last its outcome.
         log: where its standard output and error go.
+        others: the ends of pipes that the parent reads from. A fork copies them all; with one of
+            them open here, who writes there would wait for ever once the parent is gone.
     """
     parent = os.getpid()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         pid = os.fork()
         if not pid:
-            _run(job, dataset, pipe, log, parent)
+            _run(job, dataset, pipe, log, others, parent)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
-def _run(job: Job, dataset: Dataset, pipe: int, log: int, parent: int) -> NoReturn:
+def _run(
+    job: Job, dataset: Dataset, pipe: int, log: int, others: Iterable[int], parent: int
+) -> NoReturn:
     """Be the child of a fork."""
     try:
+        for other in others:
+            os.close(other)
         for stream in (1, 2):
             os.dup2(log, stream)
         follow(parent)

@@ -27,7 +27,7 @@ from nnexp.errors import ClusterError, NameTakenError, NnexpError
 from nnexp.store import transfer
 from nnexp.store.run import Run
 from nnexp.sweep import connection, watched, worker
-from nnexp.sweep.connection import Held
+from nnexp.sweep.connection import Held, Waits
 from nnexp.sweep.engine import Measured, Outcome, Remark, Told, failure, known
 from nnexp.sweep.limits import Limits
 from nnexp.sweep.worker import Order, Report
@@ -53,9 +53,10 @@ class Cluster:
         limits: what each trial may take.
         most: how many trials at a time; by default as many as the workers have threads.
         collect: whether workers do not see the folder, so that runs are brought home.
+        waits: is told what is waited for.
 
     Raises:
-        UsageError: dask is not installed, or a worker is not fit.
+        UsageError: dask is not installed, the address is none, or a worker is not fit.
         ClusterError: the scheduler does not answer, or has no worker.
     """
 
@@ -67,6 +68,7 @@ class Cluster:
         *,
         most: int | None = None,
         collect: bool = False,
+        waits: Waits = lambda _: None,
     ) -> None:
         self._runs = runs
         self._limits = limits
@@ -83,11 +85,11 @@ class Cluster:
         self._looked = self._called = 0.0
         self.startups: list[float] = []
         """Seconds from the start of each trial's process until it could train."""
-        self._client = connection.connect(scheduler)
+        self._client = connection.connect(scheduler, waits)
         self._executor = self._client.get_executor(pure=False)
         self._client.subscribe_topic(self._token, self._hear)
         try:
-            connection.await_workers(self._client, scheduler)
+            connection.await_workers(self._client, scheduler, waits)
             if not collect:
                 self._held = Held(runs, self._token)
             shared = None if collect else str(runs.absolute())
@@ -129,7 +131,7 @@ class Cluster:
         future: Future[Outcome] = Future()
         future.set_running_or_notify_cancel()
         self._sent[number] = _Sent(job, future)
-        done = self._executor.submit(worker.trial, msgspec.to_builtins(order))
+        done = self._executor.submit(worker.trial, msgspec.msgpack.encode(order))
         done.add_done_callback(lambda ended: self._came.put((number, ended)))
         return future
 
@@ -207,7 +209,7 @@ class Cluster:
 
     def _outcome(self, job: Job, ended: Future[Any]) -> Outcome:
         try:
-            report = msgspec.convert(ended.result(), Report, builtin_types=(bytes,))
+            report = msgspec.msgpack.decode(ended.result(), type=Report)
         except CancelledError:
             self._check()
             return Outcome(code=143, reason="dropped by the cluster", is_stopped=self._is_stopping)

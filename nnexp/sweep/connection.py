@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 import nnexp
-from nnexp.errors import ClusterError, NnexpError, UsageError
+from nnexp.errors import ClusterError, InterruptedRunError, NnexpError, UsageError
 from nnexp.store import directories, disk, lock
 from nnexp.store.lock import Lock
 from nnexp.sweep import worker
@@ -21,8 +22,18 @@ from nnexp.sweep.watched import LOGS
 from nnexp.sweep.worker import Surroundings
 
 INSTALL = "pip install 'nnexp[dask]'"
+EXAMPLE = ", such as tcp://127.0.0.1:8786"
+CERTIFICATE = "DASK_DISTRIBUTED__COMM__TLS__CA_FILE and its like say which (docs/sweeps.md)"
+ENCRYPTED = {"tls", "wss"}
+PORTS = 1 << 16
 SECONDS = 30.0
 """That the scheduler has to answer, and a first worker to be there."""
+
+TICK = 0.1
+"""Seconds from one call of what is told of a wait to the next."""
+
+Waits: TypeAlias = Callable[[str], None]
+"""Is called again and again with what is waited for; it may raise InterruptedRunError."""
 
 PREFIX = "token-"
 """How a sweep's token begins."""
@@ -32,50 +43,81 @@ def is_open(scheduler: str) -> bool:
     """Return whether a scheduler's address lets anyone in who reaches it, from other machines."""
     protocol, _, place = scheduler.rpartition("://")
     host = place.rpartition(":")[0].strip("[]")
-    return protocol != "tls" and host not in {"localhost", "::1"} and not host.startswith("127.")
+    safe = host in {"localhost", "::1"} or host.startswith("127.")
+    return protocol not in ENCRYPTED and not safe
 
 
-def connect(scheduler: str) -> Any:  # noqa: ANN401 - distributed.Client, which may not be installed
+def check(scheduler: str) -> None:
+    """Refuse an address that no scheduler can have, or that this process cannot call.
+
+    Raises: UsageError, also where dask is not installed.
+    """
+    try:
+        import distributed  # noqa: PLC0415 - an extra, and half a second
+        from distributed.comm.addressing import get_address_host_port  # noqa: PLC0415 - likewise
+    except ImportError as error:
+        raise UsageError(f"--engine dask needs dask ({error}): {INSTALL}") from None
+    try:
+        host, port = get_address_host_port(scheduler)
+        problem = "" if host and 0 < port < PORTS else f"no host, or no port below {PORTS:,}"
+    except ValueError as error:
+        problem = str(error)
+    if problem:
+        told = scheduler or repr(scheduler)
+        raise UsageError(f"{told}: is no scheduler's address{EXAMPLE}: {problem}")
+    encrypted = scheduler.partition("://")[0] in ENCRYPTED
+    if encrypted and not distributed.Security().get_connection_args("client")["ssl_context"]:
+        raise UsageError(f"{scheduler}: needs a certificate; {CERTIFICATE}")
+
+
+def connect(scheduler: str, waits: Waits) -> Any:  # noqa: ANN401 - distributed.Client, which may not be installed
     """Return a client of the scheduler.
 
     Raises: UsageError, ClusterError.
     """
-    try:
-        import distributed  # noqa: PLC0415 - an extra, and half a second
-        from distributed.comm import connect as call  # noqa: PLC0415 - likewise
-        from distributed.comm.addressing import get_address_host_port  # noqa: PLC0415 - likewise
-    except ImportError as error:
-        raise UsageError(f"--engine dask needs dask ({error}): {INSTALL}") from None
+    check(scheduler)
+    import distributed  # noqa: PLC0415 - an extra, and half a second
+    from distributed.comm import connect as call  # noqa: PLC0415 - likewise
+
     for name in [*logging.Logger.manager.loggerDict]:
         if name.partition(".")[0] in {"distributed", "tornado"}:  # what matters is told here
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    try:
-        get_address_host_port(scheduler)
-    except ValueError as error:
-        raise UsageError(f"{scheduler}: is no scheduler's address: {error}") from None
 
     async def knock() -> None:
         arguments = distributed.Security().get_connection_args("client")
-        found = await call(scheduler, timeout=SECONDS, **arguments)
-        found.abort()
+        calling = asyncio.ensure_future(call(scheduler, timeout=SECONDS, **arguments))
+        while not calling.done():
+            waits(f"the scheduler at {scheduler}")
+            await asyncio.wait({calling}, timeout=TICK)
+        calling.result().abort()
 
     try:
         asyncio.run(knock())  # a client that gets no answer would wait as long again for its end
         return distributed.Client(scheduler, timeout=SECONDS, set_as_default=False)
+    except InterruptedRunError:
+        raise
     except Exception as error:  # noqa: BLE001 - TimeoutError, OSError, and what TLS has to say
         said = str(error).partition("\n")[0] or type(error).__name__
         raise ClusterError(f"{scheduler}: the scheduler does not answer: {said}") from None
 
 
-def await_workers(client: Any, scheduler: str) -> None:  # noqa: ANN401 - as connect's
+def await_workers(client: Any, scheduler: str, waits: Waits) -> None:  # noqa: ANN401 - as connect's
     """Wait until there is a worker.
 
     Raises: ClusterError.
     """
-    try:
-        client.wait_for_workers(1, timeout=SECONDS)
-    except Exception:  # noqa: BLE001 - dask's TimeoutError, or a connection's end
-        raise ClusterError(f"{scheduler}: has no worker") from None
+    end = time.monotonic() + SECONDS
+    while True:
+        waits(f"workers of the scheduler at {scheduler}")
+        try:
+            client.wait_for_workers(1, timeout=TICK)
+        except TimeoutError:
+            if time.monotonic() < end:
+                continue
+            raise ClusterError(f"{scheduler}: has no worker") from None
+        except Exception:  # noqa: BLE001 - a connection's end, in dask's words
+            raise ClusterError(f"{scheduler}: the connection is lost") from None
+        return
 
 
 def look_around(client: Any, runs: str | None, token: str) -> str:  # noqa: ANN401 - as connect's

@@ -135,7 +135,7 @@ class Local:
             said = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed at the trial's end
         ours, theirs = os.pipe()
         try:
-            pid = child.fork(job, dataset, theirs, said.fileno())
+            pid = child.fork(job, dataset, theirs, said.fileno(), [ours, *self._running])
         finally:
             os.close(theirs)
         return Watched(pid, ours, said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,35 +12,43 @@ from nnexp.config import dump
 from nnexp.errors import UsageError
 from nnexp.report.curves import COLOURS, check_format, plain
 from nnexp.store import disk
+from nnexp.sweep import scales
 from nnexp.sweep.plan import Plan
 from nnexp.sweep.ranking import Ranking
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
-
-DECADES = 30.0
-"""Positive numbers whose largest is so many times the smallest stand on a logarithmic axis."""
 
 FULL = 0.5
 """The share of cells that must be filled for a table of colours; fewer are points."""
 
-LABEL = 32
-"""Characters of a value on an axis."""
+SOME = "diverged with some of its seeds"
+HATCHES = {"diverged": "xxx", "no result": "//", "not in the sweep": "."}
+"""What a cell without a number is, and how it looks."""
+
+SIGNS = {"diverged": "x", "no result": "+"}
+"""The same of a point, which then stands on the edge of a line's picture."""
 
 
 class Point(NamedTuple):
     """An experiment: its values of the keys that are drawn, and what it came to."""
 
     values: tuple[Any, ...]
-    accuracy: Spread
+    accuracy: Spread | None
+    diverged: int
+
+    @property
+    def lack(self) -> str | None:
+        """Why there is no number; None where there is one."""
+        return None if self.accuracy else "diverged" if self.diverged else "no result"
 
 
 def draw(path: Path, plan: Plan, ranking: Ranking) -> None:
     """Draw a sweep into a file, whose ending says the format.
 
     One swept key is a line with a standard deviation to both sides; two are a heat map, or
-    points where values were drawn at random. Of further keys the best value counts.
+    points where values were drawn at random. Of further keys the best value counts. What
+    diverged, with some seeds or all of them, and what has no result is marked.
 
     Raises:
         UsageError: the ending is no format of pictures, or nothing was swept.
@@ -52,10 +61,10 @@ def draw(path: Path, plan: Plan, ranking: Ranking) -> None:
     figure = Figure(figsize=(7.2, 4.8), layout="constrained")
     axes = figure.subplots()
     title = plain(f"{ranking.split} accuracy, {plan.definition.stem}")
-    if (seeds := max(each.accuracy.seeds for each in points)) > 1:
+    if (seeds := max(each.accuracy.seeds for each in points if each.accuracy)) > 1:
         title += f": mean ± standard deviation of {seeds} seeds"
     if len(keys) == 1:
-        _line(axes, [(each.values[0], each.accuracy) for each in points])
+        _line(axes, points)
         axes.set_ylabel(f"{ranking.split} accuracy in %")
     else:
         title += _best_over(plan, keys)
@@ -63,6 +72,16 @@ def draw(path: Path, plan: Plan, ranking: Ranking) -> None:
         axes.set_ylabel(plain(keys[1]))
     axes.set_xlabel(plain(keys[0]))
     axes.set_title(title, fontsize=10)
+    handles, labels = axes.get_legend_handles_labels()
+    if labels:
+        figure.legend(
+            *(handles, labels),
+            loc="outside lower center",
+            ncols=len(labels),
+            fontsize=8,
+            handlelength=3,
+            handleheight=1.5,
+        )
     with disk.errors(path):
         figure.savefig(path, dpi=150)
 
@@ -72,7 +91,7 @@ def _drawn(plan: Plan, ranking: Ranking) -> tuple[list[str], list[Point]]:
 
     Raises: UsageError where no key has two values.
     """
-    found = [Point(each.values, each.accuracy) for each in ranking.standings if each.accuracy]
+    found = [Point(each.values, each.accuracy, each.diverged) for each in ranking.standings]
     varied = [
         place
         for place in range(len(plan.keys))
@@ -83,7 +102,7 @@ def _drawn(plan: Plan, ranking: Ranking) -> tuple[list[str], list[Point]]:
     best: dict[tuple[str, ...], Point] = {}
     for point in found:  # the best first
         values = tuple(point.values[place] for place in varied)
-        best.setdefault(tuple(map(dump.inline, values)), Point(values, point.accuracy))
+        best.setdefault(tuple(map(dump.inline, values)), point._replace(values=values))
     return [plan.keys[place] for place in varied], list(best.values())
 
 
@@ -92,46 +111,71 @@ def _best_over(plan: Plan, keys: Sequence[str]) -> str:
     return "\n" + plain(f"the best over {', '.join(others)}") if others else ""
 
 
-def _line(axes: Axes, points: Sequence[tuple[Any, Spread]]) -> None:
-    values = _ordered([value for value, _ in points])
-    at = dict(zip(map(dump.inline, values), _scale(axes, "x", values), strict=True))
-    ordered = sorted((at[dump.inline(value)], spread) for value, spread in points)
+def _line(axes: Axes, points: Sequence[Point]) -> None:
+    values = scales.ordered([point.values[0] for point in points])
+    at = scales.places(axes, "x", values)
+    reached = sorted((at[dump.inline(p.values[0])], p.accuracy) for p in points if p.accuracy)
     axes.errorbar(
-        [x for x, _ in ordered],
-        [100 * spread.mean for _, spread in ordered],
-        [100 * (spread.sd or 0.0) for _, spread in ordered],
-        fmt="o-" if _numeric(values) else "o",
+        [x for x, _ in reached],
+        [100 * spread.mean for _, spread in reached],
+        [100 * (spread.sd or 0.0) for _, spread in reached],
+        fmt="o-" if scales.numeric(values) else "o",
         color=COLOURS[0],
         ecolor=COLOURS[1],
         capsize=4,
         linewidth=1.2,
     )
+    if some := [p for p in points if p.accuracy and p.diverged]:
+        x = [at[dump.inline(p.values[0])] for p in some]
+        y = [100 * p.accuracy.mean for p in some if p.accuracy]
+        axes.plot(x, y, "o", color=COLOURS[0], markerfacecolor="white", zorder=4, label=SOME)
+    for lack, sign in SIGNS.items():
+        if x := [at[dump.inline(p.values[0])] for p in points if p.lack == lack]:
+            axes.plot(
+                *(x, [0.0] * len(x), sign),
+                color=COLOURS[1],
+                markersize=9,
+                label=lack,
+                transform=axes.get_xaxis_transform(),
+                clip_on=False,
+            )
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _plane(axes: Axes, points: Sequence[Point], split: str) -> None:
-    columns, rows = (_ordered([point.values[place] for point in points]) for place in (0, 1))
+    columns, rows = (scales.ordered([point.values[place] for point in points]) for place in (0, 1))
     figure = axes.get_figure()
     assert figure is not None  # noqa: S101 - the caller made it
-    if len(points) >= FULL * len(columns) * len(rows):
-        shown = _heat_map(axes, points, columns, rows)
-    else:
-        x, y = (
-            dict(zip(map(dump.inline, values), _scale(axes, which, values), strict=True))
-            for which, values in (("x", columns), ("y", rows))
-        )
-        places = [[dump.inline(value) for value in point.values] for point in points]
-        shown = axes.scatter(
-            [x[place[0]] for place in places],
-            [y[place[1]] for place in places],
-            c=[100 * point.accuracy.mean for point in points],
-            cmap="viridis",
-            edgecolors="black",
-            linewidths=0.4,
-        )
-        axes.grid(alpha=0.3)
+    is_full = len(points) >= FULL * len(columns) * len(rows)
+    shown = (_heat_map if is_full else _scatter)(axes, points, columns, rows)
     figure.colorbar(shown, ax=axes, label=f"{split} accuracy in %")
+
+
+def _scatter(
+    axes: Axes, points: Sequence[Point], columns: Sequence[Any], rows: Sequence[Any]
+) -> Any:  # noqa: ANN401 - matplotlib's own
+    x, y = (scales.places(axes, which, values) for which, values in (("x", columns), ("y", rows)))
+
+    def at(some: Sequence[Point]) -> tuple[list[float], list[float]]:
+        places = [[dump.inline(value) for value in point.values] for point in some]
+        return [x[place[0]] for place in places], [y[place[1]] for place in places]
+
+    reached = [point for point in points if point.accuracy]
+    shown = axes.scatter(
+        *at(reached),
+        c=[100 * point.accuracy.mean for point in reached if point.accuracy],
+        cmap="viridis",
+        edgecolors="black",
+        linewidths=0.4,
+    )
+    if some := [point for point in reached if point.diverged]:
+        axes.scatter(*at(some), s=90, facecolors="none", edgecolors=COLOURS[1], label=SOME)
+    for lack, sign in SIGNS.items():
+        if without := [point for point in points if point.lack == lack]:
+            axes.scatter(*at(without), marker=sign, color=COLOURS[1], label=lack)
+    axes.grid(alpha=0.3)
+    return shown
 
 
 def _heat_map(
@@ -141,9 +185,14 @@ def _heat_map(
 
     cells = np.full((len(rows), len(columns)), np.nan)
     names = [[dump.inline(value) for value in values] for values in (columns, rows)]
-    middle = _middle([point.accuracy.mean for point in points])
-    for (column, row), spread in points:
-        x, y = names[0].index(dump.inline(column)), names[1].index(dump.inline(row))
+    middle = _middle([point.accuracy.mean for point in points if point.accuracy])
+    empty = dict.fromkeys(product(range(len(columns)), range(len(rows))), "not in the sweep")
+    for point in points:
+        x, y = (n.index(dump.inline(v)) for n, v in zip(names, point.values, strict=True))
+        if (spread := point.accuracy) is None:
+            empty[x, y] = str(point.lack)
+            continue
+        del empty[x, y]
         cells[y, x] = 100 * spread.mean
         told = f"{100 * spread.mean:.2f}"
         if spread.sd is not None:
@@ -151,45 +200,25 @@ def _heat_map(
         colour = "white" if spread.mean < middle else "black"  # viridis is dark where it is low
         size = 9 if len(columns) <= 8 else 6  # noqa: PLR2004 - what fits into a cell
         axes.text(x, y, told, ha="center", va="center", color=colour, fontsize=size)
-    _words(axes.xaxis, columns)
-    _words(axes.yaxis, rows)
+        if point.diverged:
+            _box(axes, x, y, SOME, linewidth=2.5, edgecolor=COLOURS[1])
+    for (x, y), what in empty.items():
+        _box(axes, x, y, what, hatch=HATCHES[what], linewidth=0, edgecolor="grey")
+    scales.words(axes.xaxis, columns)
+    scales.words(axes.yaxis, rows)
     return axes.imshow(cells, cmap="viridis", aspect="auto", origin="lower")
+
+
+def _box(axes: Axes, x: int, y: int, label: str, **look: Any) -> None:  # noqa: ANN401 - matplotlib's own
+    """Draw a cell's box; of those that mean the same the first one stands in the legend."""
+    from matplotlib.patches import Rectangle  # noqa: PLC0415 - slow to import
+
+    _, told = axes.get_legend_handles_labels()
+    half = 0.5 if "hatch" in look else 0.47
+    label = f"_{label}" if label in told else label  # no legend has what begins so
+    box = Rectangle((x - half, y - half), 2 * half, 2 * half, fill=False, label=label, **look)
+    axes.add_patch(box)
 
 
 def _middle(values: Sequence[float]) -> float:
     return min(values) + 0.6 * (max(values) - min(values))
-
-
-def _scale(axes: Axes, which: str, values: Sequence[Any]) -> list[float]:
-    """Return where values stand on the x or y axis: numbers to scale, anything else in turn."""
-    if not _numeric(values):
-        _words(axes.xaxis if which == "x" else axes.yaxis, values)
-        return [float(place) for place in range(len(values))]
-    numbers = [float(value) for value in values]
-    positive = [number for number in numbers if number > 0]
-    if positive and min(numbers) >= 0 and max(positive) >= DECADES * min(positive):
-        set_scale = axes.set_xscale if which == "x" else axes.set_yscale
-        if min(numbers) > 0:
-            set_scale("log")
-        else:  # 0 has a place on this one only
-            set_scale("symlog", linthresh=min(positive))
-    return numbers
-
-
-def _words(axis: Axis, values: Sequence[Any]) -> None:
-    axis.set_ticks(range(len(values)))
-    axis.set_ticklabels([plain(_cut(dump.inline(value))) for value in values])
-
-
-def _cut(label: str) -> str:
-    return label if len(label) <= LABEL else f"{label[: LABEL - 1]}…"
-
-
-def _numeric(values: Sequence[Any]) -> bool:
-    return all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-
-
-def _ordered(values: Sequence[Any]) -> list[Any]:
-    """Return the different values: numbers from low to high, anything else by its text."""
-    different = list({dump.inline(value): value for value in values}.values())
-    return sorted(different, key=None if _numeric(different) else dump.inline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -92,9 +93,9 @@ class _Planner:
             raise problem.error([*base.problems, *found])
         self._fixed = fixed
         self._parts = {key: _part(base, key) for key in self._groups}
+        self._trees: dict[str, dict[str, Any]] = {}  # parts to put another point's values into
         self._repeated = 0
-        self._excluded = [0] * len(definition.exclusions)
-        """How many points each exclusion left out."""
+        self._excluded = [0] * len(definition.exclusions)  # how many points each of them left out
 
     def plan(self) -> Plan:
         """Return the plan, or raise ConfigError with all that is wrong."""
@@ -196,11 +197,18 @@ class _Planner:
     def _made(self, key: str, group: Row) -> Any:  # noqa: ANN401 - a field's value
         if len(group) == 1 and "." not in group[0].key:
             document = Document({key: group[0].value}, {}, {}, [], group[0].place)
-        else:
-            base = self._parts[key]
-            root, values, keys = _copied(base.root), {**base.values}, {**base.keys}
-            document = base._replace(root=root, values=values, keys=keys)
-            overrides.apply(document, [_override(each) for each in group], self._defaults)
+            return convert.convert_key(document, Config, key)
+        is_flat = all(c.key.count(".") == 1 and not isinstance(c.value, dict | list) for c in group)
+        if is_flat and key in self._trees:  # places are for what is wrong: most points are sound
+            tree = {**self._trees[key], **{choice.path[1]: choice.value for choice in group}}
+            sound = Document({key: tree}, {}, {}, [], group[0].place)
+            with contextlib.suppress(ConfigError):
+                return convert.convert_key(sound, Config, key)
+        root, base = _copied(self._parts[key].root), self._parts[key]
+        document = base._replace(root=root, values={**base.values}, keys={**base.keys})
+        overrides.apply(document, [_override(each) for each in group], self._defaults)
+        if is_flat:
+            self._trees[key] = root[key]
         return convert.convert_key(document, Config, key)
 
 

@@ -28,8 +28,8 @@ class Standing(NamedTuple):
     accuracy: Spread | None
     """What counts; None where no trial is finished."""
     test: Spread | None
-    diverged: bool
-    """With one of the seeds at least: the mean over the others is too good by their luck."""
+    diverged: int
+    """Trials that did: where one has, the mean over the others is too good by their luck."""
 
 
 class Ranking(NamedTuple):
@@ -65,7 +65,7 @@ def ranked(plan: Plan, outcomes: Sequence[Outcome | None]) -> Ranking:
         test = spread([each["test"] for each in results if "test" in each])
         values = plan.trials[places[0]].values
         ended = [o for place in places if (o := outcomes[place]) is not None]
-        diverged = any(o.code == DivergedError.exit_code for o in ended)
+        diverged = sum(o.code == DivergedError.exit_code for o in ended)
         missing = len(places) - len(kept)
         standings.append(Standing(values, kept, missing, accuracy, test, diverged))
     standings.sort(key=_order)
@@ -75,7 +75,7 @@ def ranked(plan: Plan, outcomes: Sequence[Outcome | None]) -> Ranking:
 def _order(standing: Standing) -> tuple[bool, bool, float]:
     """Return what experiments are sorted by."""
     found = standing.accuracy
-    return found is None, standing.diverged, -found.mean if found else 0.0
+    return found is None, standing.diverged > 0, -found.mean if found else 0.0
 
 
 def verdicts(
@@ -83,8 +83,10 @@ def verdicts(
 ) -> dict[int, Verdict]:
     """Return the verdict on each experiment but the best, compared with that, by its place.
 
-    Those without a result have none. All are compared with the one that came out best, so p is
-    adjusted for their number; that this one was not chosen beforehand no test makes up for.
+    Those without a result have none, nor has what diverged with a seed: it may have a better
+    mean over the others than the best, and ranks behind. All are compared with the one that came
+    out best, so p is adjusted for their number; that this one was not chosen beforehand no test
+    makes up for.
 
     Args:
         plan: what was to be trained.
@@ -97,7 +99,7 @@ def verdicts(
     differences = {
         str(place): between(by_seed[0], values, unit)
         for place, values in enumerate(by_seed)
-        if place and values
+        if place and values and not ranking.standings[place].diverged
     }
     return {int(name): each for name, each in judge(differences, unit, "the best").items()}
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from nnexp.config import axes, load, overrides
 from nnexp.config.axes import Axis, Choice
-from nnexp.config.problem import Problem
+from nnexp.config.problem import Place, Problem
 from nnexp.errors import ConfigError
 from nnexp.sweep.definition import Definition
 from nnexp.sweep.sheet import Sheet, is_sheet, kept
@@ -41,7 +41,8 @@ def read(
     problems += _overruled(said, found.axes)
     found.fixed.extend(said)
     found = found if seeds is None else found._replace(seeds=seeds)
-    problems += _told_twice(found)
+    told = document.place(("seeds",)) if seeds is None else Place("--seeds", is_setting=True)
+    problems += _told_twice(found, told)
     if problems:
         raise ConfigError(problems)
     return found
@@ -49,15 +50,27 @@ def read(
 
 def _overruled(fixed: Sequence[Choice], varied: Sequence[Axis]) -> list[str]:
     """Return what is wrong where a key has a value for every point and is swept, too."""
-    swept = {key for axis in varied for key in axis.keys}
-    message = "is swept, so that this value would have no say: leave one of them out"
-    return [str(Problem(each.place, each.path, message)) for each in fixed if each.key in swept]
+    swept = {choice.key: choice.place for axis in varied for choice in axis.rows[0]}
+    message = "is swept at {}, so that this value would have no say: leave one of them out"
+    return [
+        str(Problem(each.place, each.path, message.format(swept[each.key])))
+        for each in fixed
+        if each.key in swept
+    ]
 
 
-def _told_twice(found: Definition) -> list[str]:
+def _told_twice(found: Definition, seeds: Place) -> list[str]:
     """Return what is wrong where two axes, or an axis and the seeds, vary the same key."""
-    keys = found.keys
-    twice = [f"{key}: is swept twice" for key in dict.fromkeys(keys) if keys.count(key) > 1]
-    if found.seeds is not None and "seed" in [*keys, *(each.key for each in found.fixed)]:
-        twice.append("seed and seeds: give one of them")
-    return twice
+    first: dict[str, Place] = {}
+    problems = []
+    choices = [choice for axis in found.axes for choice in axis.rows[0]]
+    for each in choices:
+        if each.key in first:
+            message = f"is swept twice, here and at {first[each.key]}: leave one of them out"
+            problems.append(str(Problem(each.place, each.path, message)))
+        first.setdefault(each.key, each.place)
+    for each in [*choices, *found.fixed] if found.seeds is not None else []:
+        if each.key == "seed":
+            message = f"seed and seeds, which are at {seeds}: leave one of them out"
+            problems.append(str(Problem(each.place, (), message)))
+    return problems

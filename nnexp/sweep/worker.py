@@ -95,13 +95,13 @@ def discard(names: list[str]) -> None:
         transfer.discard(named(_own(), name))
 
 
-def trial(order: dict[str, Any]) -> dict[str, Any]:
-    """Train a trial in a process of its own and return a report, as plain values."""
+def trial(order: bytes) -> bytes:
+    """Train the trial of an Order and return a Report, packed: dask looks into trees otherwise."""
     from distributed import get_worker  # noqa: PLC0415 - nothing but a worker needs it
 
     worker = get_worker()
     key = worker.get_current_task()
-    wanted = msgspec.convert(order, Order)
+    wanted = msgspec.msgpack.decode(order, type=Order)
 
     def tell(told: Told) -> None:
         worker.log_event(wanted.token, {"trial": wanted.number, **msgspec.to_builtins(told)})
@@ -116,7 +116,7 @@ def trial(order: dict[str, Any]) -> dict[str, Any]:
             or worker.status.name not in {"running", "paused"}
         )
 
-    return msgspec.to_builtins(carry_out(wanted, tell, unwanted), builtin_types=(bytes,))  # type: ignore[no-any-return]
+    return msgspec.msgpack.encode(carry_out(wanted, tell, unwanted))
 
 
 def carry_out(order: Order, tell: Callable[[Told], None], unwanted: Callable[[], bool]) -> Report:

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,29 +22,42 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 GRID = ("--grid", "learning_rate=0.1,0.3,1,3", "--grid", "lambda=0,1", "--seeds", "2")
+KILLS = 30
 LOOP = 'nnexp sweep tiny.yaml --emit commands {grid} | xargs -P 8 -d "\\n" -I {{}} sh -c {{}}'
 
 
-def test_killed_with_its_whole_group_at_random_times_it_ends_byte_equal(bench: Bench) -> None:
+def test_killed_with_its_whole_group_at_30_random_times_it_ends_byte_equal(
+    bench: Bench, count: Callable[[str, int], None]
+) -> None:
+    """A sweep that is done before its kills are is followed by another, in a new folder."""
     bench.config(epochs=150, patience=None)
     arguments = ("sweep", "tiny.yaml", *GRID, "-q")
     whole = bench.process(*arguments, "-j", "1", "--runs", "whole")
     assert whole.code == 0
-    moments, kills, code = random.Random(7), 0, -9  # noqa: S311 - which moments does not matter
-    while code == -9:
-        process = bench.start(*arguments, "-j", "2", start_new_session=True)
-        try:
-            process.wait(moments.uniform(0.25, 0.6) if kills < 30 else 60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-        code = process.wait()
-        out = process.communicate()[0]
-        kills += code == -9
-    assert (code, out) == (0, whole.out)
-    assert kills >= 10
-    assert runs(bench, "runs") == runs(bench, "whole")
-    # A kill costs a trial the epoch under way at most, and there are two trials at a time.
-    assert epochs_trained(bench, "runs") <= epochs_trained(bench, "whole") + 2 * kills
+    moments, kills, folders = random.Random(7), 0, 0  # noqa: S311 - which moments does not matter
+    beside_trials = 0
+    while kills < KILLS:
+        folder, before, code = f"runs{folders}", kills, -signal.SIGKILL
+        while code == -signal.SIGKILL:
+            process = bench.start(*arguments, "-j", "2", "--runs", folder, start_new_session=True)
+            try:
+                process.wait(moments.uniform(0.1, 0.9) if kills < KILLS else 60)
+            except subprocess.TimeoutExpired:
+                beside_trials += len(members(process.pid)) > 1
+                os.killpg(process.pid, signal.SIGKILL)
+            out = process.communicate()[0]
+            code = process.returncode
+            kills += code == -signal.SIGKILL
+        assert (code, out) == (0, whole.out)
+        assert runs(bench, folder) == runs(bench, "whole")
+        # A kill costs a trial the epoch under way at most, and there are two trials at a time.
+        most = epochs_trained(bench, "whole") + 2 * (kills - before)
+        assert epochs_trained(bench, folder) <= most
+        folders += 1
+    assert kills == KILLS
+    assert beside_trials > KILLS / 3  # the others came while it was starting
+    count("kills of a sweep's whole group:", kills)
+    count("kills of a sweep's whole group, those beside trials:", beside_trials)
 
 
 def test_64_trials_by_xargs_by_a_sweep_and_by_both_at_once_are_the_same_bytes(bench: Bench) -> None:
@@ -81,15 +95,15 @@ def test_killed_again_and_again_it_leaves_no_orphan(bench: Bench) -> None:
         process.kill()  # the sweep alone; its trials are still in its group
         process.communicate()
         end = time.monotonic() + 5
-        while alive(process.pid):
+        while members(process.pid):
             assert time.monotonic() < end, "a trial outlived its sweep"
             time.sleep(0.01)
 
 
-def alive(group: int) -> bool:
-    """Return whether a group has a process that is not over yet."""
+def members(group: int) -> list[int]:
+    """Return the processes of a group that are not over yet."""
     told = subprocess.run(
-        ["ps", "-e", "-o", "pgid=,stat="], capture_output=True, text=True, check=True
+        ["ps", "-e", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True
     ).stdout
-    pairs = (line.split() for line in told.splitlines())
-    return any(int(pgid) == group and state[0] != "Z" for pgid, state in pairs)
+    rows = (line.split() for line in told.splitlines())
+    return [int(pid) for pid, pgid, state in rows if int(pgid) == group and state[0] != "Z"]
