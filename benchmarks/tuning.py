@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -40,6 +41,12 @@ SPACE = (
 """What TPE searches: the keys that tune decides, around the hand-tuned config."""
 MOST = 1000
 """Trials of TPE; its budget of examples ends it sooner."""
+HEADER = (
+    *("problem", "tuned to", "TPE's choice", "hand-tuned", "tuned", "TPE's best"),
+    *("tuned beside hand-tuned", "beside TPE's", "examples seen"),
+)
+LEFT = 3
+"""Columns of words, the others' are numbers."""
 SMALL = ("data.train=1000", "learning_rate=0.5", "lambda=0.1", "epochs=400", "patience=null")
 """The chapter's own choice for 1,000 images, but for the initialization."""
 
@@ -64,17 +71,18 @@ def main() -> None:
     for name in given.problems:
         hand = load.parse("{}", name, problems(given.fashion)[name])
         rows.append(row(name, hand, given.runs / name))
-    header = ["problem", "tuned to", "TPE's best", "hand-tuned", "tuned", "TPE"]
-    print(as_markdown([*header, "tuned beside hand-tuned", "beside TPE", "images seen"], rows))
+    print(as_markdown(HEADER, rows, left=LEFT))
 
 
 def row(name: str, hand: Config, runs: Path) -> list[str]:
     """Return a problem's row of the table."""
     began = time.monotonic()
     trials = Trials(name, runs, tell=_tell)
-    state, quick = protocol.begin(hand, trials)
+    folder = runs / "tuned"
+    kept = partial(outputs.keep_sitting, folder)
+    state, quick = protocol.begin(hand, trials, sitting=outputs.read_sitting(folder), keep=kept)
     found = protocol.tune(state, quick, _tell)
-    outputs.write(runs / "tuned", found, hand, name)
+    outputs.write(folder, found, hand, name)
     seen = sum(
         len(trial.rows) * len(trials.dataset(trial.config).train.labels)
         for trial in trials.taken.values()
@@ -83,12 +91,16 @@ def row(name: str, hand: Config, runs: Path) -> list[str]:
     best = suggested(hand, runs, seen)
     ours, theirs = scores(found.config, runs, "tuned"), scores(hand, runs, "hand")
     others = scores(best, runs, "tpe")
-    words = [
-        judge({"tuned": between(baseline, ours, ACCURACY)}, ACCURACY, label)["tuned"].words
-        for label, baseline in (("hand-tuned", theirs), ("TPE", others))
-    ]
     shown = map(_shown, (theirs, ours, others))
-    return [name, _chosen(found.config), _chosen(best), *shown, *words, f"{seen:,}"]
+    beside = [_beside(baseline, ours) for baseline in (theirs, others)]
+    return [
+        name,
+        _chosen(found.config),
+        _chosen(best),
+        *shown,
+        *beside,
+        f"{seen / 1e6:.1f} million",
+    ]
 
 
 def suggested(hand: Config, runs: Path, examples: int) -> Config:
@@ -112,10 +124,16 @@ def suggested(hand: Config, runs: Path, examples: int) -> Config:
 
 
 def _chosen(config: Config) -> str:
-    return (
-        f"η {config.learning_rate:.2g}, λ {config.lambda_:.2g}, batch {config.batch_size}, "
-        f"{config.schedule.__struct_config__.tag}, patience {config.patience}"
-    )
+    """Return what tune and TPE decide, as the table has it; a constant rate goes without saying."""
+    schedule = config.schedule.__struct_config__.tag
+    words = [
+        f"η {config.learning_rate:.2g}",
+        f"λ {config.lambda_:.2g}",
+        f"batch {config.batch_size}",
+        *([] if schedule == "constant" else [str(schedule)]),
+        "no patience" if config.patience is None else f"patience {config.patience}",
+    ]
+    return ", ".join(words)
 
 
 def scores(config: Config, runs: Path, stem: str) -> dict[int, float]:
@@ -137,6 +155,12 @@ def _tell(line: str) -> None:
 
 def _shown(found: dict[int, float]) -> str:
     return f"{100 * mean(found.values()):.2f} ± {100 * stdev(found.values()):.2f} %"
+
+
+def _beside(baseline: dict[int, float], ours: dict[int, float]) -> str:
+    """Return the verdict on the tuned config in one word, or ~, and the difference in points."""
+    verdict = judge({"tuned": between(baseline, ours, ACCURACY)}, ACCURACY)["tuned"]
+    return f"{'~' if verdict.outcome == 'noise' else verdict.outcome} {verdict.amount}"
 
 
 if __name__ == "__main__":

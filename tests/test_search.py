@@ -17,8 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarks import tuning
+from nnexp.cli import searching as cli_searching
 from nnexp.config import axes
+from nnexp.config.model import PerExample
+from nnexp.optim import sgd
+from nnexp.report.tables import as_markdown
 from nnexp.search import definition, halving, methods, picture, searching, space, trials
+from nnexp.store.records import Fault
 from nnexp.trials import Standing
 
 if TYPE_CHECKING:
@@ -160,6 +166,26 @@ def test_a_range_on_the_command_line_is_one_of_a_file(tmp_path: Path) -> None:
     assert found[0][0] == ("learning_rate", "log-uniform", [0.001, 10])
 
 
+def test_a_grid_has_a_value_that_is_named_twice_once() -> None:
+    found = space.read(["dropout=[0.5, 0.1, 0.5]", "batch_size=integers(5, 9)"])
+    sizes = [5, 7, 9]
+    assert methods.grid(found, 6) == [(each, size) for each in (0.5, 0.1) for size in sizes]
+
+
+def test_a_component_s_settings_are_put_into_it_wherever_they_stand(bench: Bench) -> None:
+    sources = ["optimizer.mu=[0.1, 0.2]", "optimizer=[nesterov, {name: momentum}]"]
+    defined = definition.define(bench.config(), sources, method="grid")
+    made = [defined.configs(values)[0].optimizer for values in methods.grid(defined.space, 4)]
+    assert made == [sgd.Nesterov(0.1), sgd.Momentum(0.1), sgd.Nesterov(0.2), sgd.Momentum(0.2)]
+
+
+def test_a_setting_of_a_searched_key_is_of_the_config_as_given(bench: Bench) -> None:
+    for key in ("lambda", "lambda.per_example"):
+        defined = definition.define(bench.config(), [f"{key}=[1, 2]"], ["lambda=3"])
+        found = [defined.configs(values)[0].lambda_ for values in ((1,), None)]
+        assert found == [1 if key == "lambda" else PerExample(1), 3]
+
+
 # What comes of it.
 
 
@@ -280,6 +306,34 @@ def test_the_library_searches_without_the_config_as_given(bench: Bench) -> None:
 
 
 # Halving.
+
+
+def test_halving_needs_something_to_halve(bench: Bench) -> None:
+    """What is asked for may be fewer configs than --trials says."""
+    for how in (["--method", "grid"], ["--trials", "9"]):
+        said = bench("search", "tiny.yaml", "--space", "hidden=[[5], [7], [5]]", "--halving", *how)
+        assert (said.code, said.out) == (2, "")
+        assert "--halving: 2 trials of 3 epochs leave nothing to halve; it takes 3" in said.err
+
+
+def test_where_the_last_rung_diverged_it_is_said_that_no_trial_is_whole(bench: Bench) -> None:
+    defined = definition.define(bench.config(), [RATE], trials=3, factor=3)
+    left = trials.Outcome(
+        defined.trial(1, (0.1,), Path("runs")), 1, (standing(1, {"validation": 0.6}),)
+    )
+    fault = Fault(epoch=2, batch=1, found="cost inf")
+    further = trials.Outcome(
+        defined.trial(2, (9.0,), Path("runs")), 3, (Standing([], 2, 400, fault, {}),)
+    )
+    given = trials.Outcome(
+        defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.7}),)
+    )
+    told = cli_searching.text(searching.Found(defined, given, [left, further]), None, curves=False)
+    lines = told.split("\n\n")[1].splitlines()[1:]
+    assert lines[0].startswith("best: learning_rate=0.1, as in runs/")
+    assert len(lines) == 2
+    assert lines[1].startswith("no trial was trained to its end: this one was left behind after")
+    assert lines[1].endswith("epoch 1, and all that went further diverged")
 
 
 def test_halving_trains_no_epoch_twice(bench: Bench) -> None:
@@ -549,6 +603,13 @@ def test_the_documented_python_runs(bench: Bench) -> None:
     assert examples == 20 * 3 * 200
 
 
+def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> None:
+    head = as_markdown(tuning.HEADER, [], tuning.LEFT)
+    rows = (ROOT / "docs" / "tuning.md").read_text("utf-8").split(head)[1].split("\n\n")[0]
+    assert [row.split(" | ")[0] for row in rows.split("\n| ")[1:]] == list(tuning.problems(""))
+    assert [row.count("|") for row in rows.splitlines()[1:]] == [10] * 3
+
+
 # What cannot be done.
 
 
@@ -572,6 +633,33 @@ def test_the_documented_python_runs(bench: Bench) -> None:
         (["--halving", "--examples", "9"], "--halving and --examples: give one of them"),
         (["--halving", "--epochs", "2"], "leave nothing to halve; it takes 3 (--factor) of both"),
         (["--halving", "--space", "epochs=[2, 3]"], "every trial has the same epochs"),
+        (["--halving", "--space", "evaluate_every=[1, 4]"], "evaluate_every cannot be searched"),
+        (["--epochs", "2", "--space", "epochs=[2, 3]"], "--epochs and --space epochs: give one"),
+        (
+            ["--space", LAMBDA, "--space", "lambda.per_example=uniform(0, 1)"],
+            "lambda.per_example: takes the place of what lambda is, which is searched as well",
+        ),
+        (
+            ["--space", "optimizer.mu=[0.5]", "--space", "optimizer=[{name: momentum, mu: 0.9}]"],
+            "optimizer.mu: takes the place of what optimizer is",
+        ),
+        (
+            ["--space", "optimizer.name=[sgd, adam]", "--space", "optimizer=[momentum]"],
+            "optimizer.name: takes the place of what optimizer is",
+        ),
+        (
+            ["--space", "optimizer=[momentum, sgd]", "--space", "optimizer.mu=[0.5]"],
+            "optimizer.mu: unknown key 'mu'; it is a setting of momentum",
+        ),
+        (
+            ["--space", "optimizer=[momentum]", "--set", "optimizer.mu=0.5"],
+            "--set optimizer.mu=0.5: optimizer.mu: optimizer is searched, and none of its values",
+        ),
+        (["--space", "data.train=[30, 9999]"], "data.train asks for 9999 examples"),
+        (
+            ["--space", "monitor=[[train, validation], [train]]", "--set", "patience=null"],
+            "--space monitor=[[train, validation], [train]]: monitor: a search goes by the",
+        ),
         (["--set", "monitor=[train]", "--set", "patience=null"], "monitor: a search goes by"),
         (["--method", "grid", "--trials", "1"], "the smallest grid has 2 points"),
         (["--plot", "a.txt"], "a picture's name ends in"),
@@ -611,6 +699,65 @@ def test_a_value_that_no_config_has_is_told_where_the_space_says_it(bench: Bench
             "s.yaml:3:10: dropout: must be a number ≥ 0 and < 1, got 1",
         ],
     )
+
+
+def test_unknown_keys_and_what_is_no_range_are_told_at_once(bench: Bench) -> None:
+    (bench.folder / "s.yaml").write_text(
+        "lamda: [1, 2]\nlearning_rate: {log: [1, 2]}\nrate: {log: [1, 2]}\ndropout: [2]\n"
+        "optimizer.name: [sgd]\n"
+    )
+    place = "--space hiden=uniform(2, 1)"
+    settings = ["hiden=uniform(2, 1)", "dropout=[0]", "batch_size=[-1]"]
+    said = bench("search", "tiny.yaml", *(f"--space={each}" for each in ["s.yaml", *settings]))
+    assert (said.code, said.out) == (2, "")
+    assert [line.partition(" (known")[0] for line in said.err.splitlines()] == [
+        "s.yaml:1:1: lamda: unknown key 'lamda'; did you mean 'lambda'?",
+        "s.yaml:2:16: learning_rate: unknown range 'log'",
+        "s.yaml:3:1: rate: unknown key 'rate'",
+        "s.yaml:3:7: rate: unknown range 'log'",
+        f"{place}: hiden: unknown key 'hiden'; did you mean 'hidden'?",
+        f"{place}: hiden.uniform: must be two numbers, the smaller first, got [2, 1]",
+        "--space dropout=[0]: dropout: is searched twice",
+        "s.yaml:4:10: dropout: must be a number ≥ 0 and < 1, got 2",
+        "--space batch_size=[-1]: batch_size: must be a whole number ≥ 1 or all, got -1",
+    ]
+
+
+def test_what_could_not_be_read_is_told_once(bench: Bench) -> None:
+    (bench.folder / "s.yaml").write_text("lambda: [*a, 2]\nhidden: *b\ndropout: {log: [1, 2]}\n")
+    said = bench("search", "tiny.yaml", "--space", "s.yaml")
+    assert [line.split(": ")[0] for line in said.err.splitlines()] == [
+        "s.yaml:1:10",
+        "s.yaml:2:9",
+        "s.yaml:3:10",
+    ]
+
+
+@needs_optuna
+def test_the_ends_of_tpe_s_ranges_are_held_against_the_data(bench: Bench) -> None:
+    space_ = "data.train=integers(30, 9999)"
+    said = bench("search", "tiny.yaml", "--space", space_, "--method", "tpe", "-q")
+    assert (said.code, said.out) == (2, "")
+    assert "data.train asks for 9999 examples" in said.err
+    assert not (bench.folder / "runs").exists()
+
+
+def test_data_that_the_config_as_given_has_not_is_no_matter_where_it_is_not_trained(
+    bench: Bench,
+) -> None:
+    bench.config(data={"name": "npz", "file": "tiny.npz", "train": 9999})
+    defined = definition.define(
+        "tiny.yaml", ["data.train=[30, 40]"], method="grid", has_baseline=False
+    )
+    found = searching.search(defined, Path("runs"))
+    assert [each.trial.config.data.train for each in found.outcomes] != []
+
+
+def test_a_finished_search_does_without_its_data(bench: Bench) -> None:
+    command = ("search", "tiny.yaml", "--space", "data.train=[30, 40]", "--method", "grid")
+    first = bench(*command)
+    (bench.folder / "tiny.npz").unlink()
+    assert (bench(*command).out, first.code) == (first.out, 0)
 
 
 def test_values_that_are_bad_alike_are_told_once(bench: Bench) -> None:

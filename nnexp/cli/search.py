@@ -120,6 +120,8 @@ def search(
         settings = (*settings, f"epochs={epochs}")
     factor = (factor or definition.FACTOR) if halving else None
     defined = definition.define(str(config), sources, settings, factor=factor, **chosen)
+    if epochs is not None and "epochs" in defined.space.keys:
+        raise UsageError("--epochs and --space epochs: give one of them")
     found = _train(defined, runs, quiet=quiet)
     _report(found, plot, curves=curves, as_json=as_json, quiet=quiet)
     if found.best is None:

@@ -76,12 +76,11 @@ class View:
             return
         if was_done:
             return
-        from nnexp.search.definition import described
 
         trial = outcome.trial
         words = [self._named(trial)]
         if not trial.is_baseline:
-            words.append(described(self._searching.found.definition.space, trial.values))
+            words.append(self._searching.found.definition.space.described(trial.values))
         told = "diverged" if outcome.score is None else f"validation {percent(outcome.score)}"
         if outcome.epoch < trial.config.epochs:
             told += f" by epoch {outcome.epoch}"
@@ -148,7 +147,6 @@ def _cell(sample: Sample) -> str:
 
 def _summary(found: Found) -> str:
     from nnexp.search import searching
-    from nnexp.search.definition import described
 
     definition, best = found.definition, found.best
     count = len(found.outcomes)
@@ -162,9 +160,14 @@ def _summary(found: Found) -> str:
     lines = [told]
     if best is not None:
         where = best.trial.paths[0] / "config.yaml"
-        lines.append(f"best: {described(definition.space, best.trial.values)}, as in {where}")
+        lines.append(f"best: {definition.space.described(best.trial.values)}, as in {where}")
+        if not best.is_whole:
+            lines.append(
+                f"no trial was trained to its end: this one was left behind after epoch "
+                f"{best.epoch}, and all that went further diverged"
+            )
         given = found.baseline and found.baseline.score
-        if given is not None and best.score is not None and given > best.score:
+        if best.is_whole and given is not None and best.score is not None and given > best.score:
             lines.append("the config as given did better than every trial")
     if found.baseline is not None and found.baseline.score is None:
         lines.append("the config as given diverged, so that nothing is compared with it")

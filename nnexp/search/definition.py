@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,10 +11,11 @@ import msgspec
 
 from nnexp import experiment
 from nnexp.checks import is_run_name
-from nnexp.config import dump, load, overrides
+from nnexp.config import canonical, load, overrides
 from nnexp.config.document import Document
 from nnexp.config.model import Config
 from nnexp.config.overrides import Override
+from nnexp.config.problem import Place, refusal
 from nnexp.errors import ConfigError, UsageError
 from nnexp.search import methods, space
 from nnexp.search.methods import Method, Name
@@ -71,6 +73,19 @@ class Definition(NamedTuple):
         named = (store.named(runs, experiment.run_name(each, stem)) for each in configs)
         return Trial(number, values or (), tuple(map(Job, configs, named)))
 
+    def suited(self) -> list[Config]:
+        """Return of the trials' configs those that ask different things of the data.
+
+        Of tpe, whose points are not known beforehand, those at the ends of each range count.
+        """
+        points: Iterable[Values | None] = [None]
+        if {key.partition(".")[0] for key in self.space.keys} & {"data", "monitor", "rng"}:
+            is_known = self.method != "tpe"
+            varied = iter(self.asked().ask, None) if is_known else self.space.ends()
+            points = chain([None] if self.has_baseline else [], varied)
+        configs = (self.configs(values)[0] for values in points)
+        return list({(each.data, each.monitor, each.rng): each for each in configs}.values())
+
     def asked(self) -> Method:
         """Return the method, from its first point on. Raises: UsageError."""
         return methods.method(self.method, self.space, self.trials, self.seed)
@@ -109,11 +124,13 @@ def define(
         DiskError: a file cannot be read.
     """
     fixed = tuple(map(overrides.parse, settings))
+    base = load.document(config)
+    sound, problems = space.gather(sources)
     found = Definition(
         config=config,
-        base=load.document(config),
+        base=base,
         fixed=fixed,
-        space=space.read(sources),
+        space=sound,
         method=method,
         trials=trials,
         seeds=None if seeds is None else tuple(seeds),
@@ -122,65 +139,101 @@ def define(
         examples=examples,
         has_baseline=has_baseline,
     )
-    _check(found)
+    _check(found, problems)
     return found
 
 
-def _check(found: Definition) -> None:
+def _check(found: Definition, problems: Sequence[str]) -> None:
     """Refuse what cannot be done, before anything is trained.
+
+    Args:
+        found: what is asked for.
+        problems: of the space.
 
     Raises: ConfigError, UsageError.
     """
     if not is_run_name(stem := Path(found.config).stem):
         raise UsageError(f"{stem!r} cannot begin a run's name; rename the config's file")
-    if found.factor is not None and found.method == "tpe":
+    _check_options(found)
+    problems = [*problems, *_faults(found, [None, *found.space.ends()])]
+    problems += (fault for each in found.fixed for fault in _replaced(found.space, each))
+    if problems:
+        raise ConfigError(problems)
+    method = found.asked()
+    planned = [] if found.method == "tpe" else list(iter(method.ask, None))
+    if problems := _faults(found, planned):
+        raise ConfigError(problems)
+    if found.factor is not None:
+        _check_rungs(found, found.factor, planned)
+
+
+def _check_options(found: Definition) -> None:
+    """Refuse what does not go with halving. Raises: UsageError."""
+    if found.factor is None:
+        return
+    if found.method == "tpe":
         raise UsageError(
             "--halving goes with random and grid: tpe chooses a trial by what the ones before "
             "came to, and under halving they came to different epochs"
         )
-    if found.factor is not None and found.examples is not None:
+    if found.examples is not None:
         raise UsageError("--halving and --examples: give one of them, both say when to stop")
-    if found.factor is not None and "epochs" in found.space.keys:
+    if "epochs" in found.space.keys:
         raise UsageError("--halving: every trial has the same epochs, so they cannot be searched")
-    baseline = found.configs(None)[0]
-    if "validation" not in baseline.monitor:
-        raise UsageError("monitor: a search goes by the validation accuracy; add validation to it")
-    if found.factor is not None and found.factor > min(found.trials, baseline.epochs):
+    if "evaluate_every" in found.space.keys:
         raise UsageError(
-            f"--halving: {found.trials:,} trials of {baseline.epochs:,} epochs leave nothing to "
-            f"halve; it takes {found.factor} (--factor) of both"
+            "--halving: trials are ranked by what they came to at the same epochs, so "
+            "evaluate_every cannot be searched"
         )
-    method = found.asked()
-    _check_points(found, _ends(found.space))
-    if found.method != "tpe":
-        _check_points(found, iter(method.ask, None))
 
 
-def _check_points(found: Definition, points: Iterator[Values]) -> None:
-    """Refuse a search some of whose points are no configs; of values alike, name the first.
+def _check_rungs(found: Definition, factor: int, planned: Sequence[Values]) -> None:
+    """Refuse a halving that halves nothing; points that are one config count once.
 
-    Raises: ConfigError.
+    Raises: UsageError.
     """
+    count = len({canonical.digest(found.configs(values)[0]) for values in planned})
+    epochs = found.configs(None)[0].epochs
+    if factor > min(count, epochs):
+        raise UsageError(
+            f"--halving: {count:,} trials of {epochs:,} epochs leave nothing to "
+            f"halve; it takes {factor} (--factor) of both"
+        )
+
+
+def _replaced(space: Space, setting: Override) -> list[str]:
+    """Return what is wrong with a setting of every trial that is within a searched key."""
+    for key in space.keys:
+        outer = tuple(key.split("."))
+        if len(outer) < len(setting.path) and setting.path[: len(outer)] == outer:
+            message = f"{key} is searched, and none of its values has this; say it in the values"
+            return refusal(setting.value.source, message, setting.path).problems
+    return []
+
+
+def _faults(found: Definition, points: Iterable[Values | None]) -> list[str]:
+    """Return why some points are no configs that can be ranked; of values alike, the first."""
     problems: dict[str, str] = {}
     for values in points:
         try:
-            found.configs(values)
+            config = found.configs(values)[0]
+            if "validation" not in config.monitor and (values or found.has_baseline):
+                message = "a search goes by the validation accuracy; add validation to it"
+                raise refusal(_place(found, values, "monitor"), message, ("monitor",))
         except ConfigError as error:
             for each in error.problems:
                 problems.setdefault(each.rpartition(", got ")[0] or each, each)
-    if problems:
-        raise ConfigError(list(problems.values()))
+    return list(problems.values())
 
 
-def _ends(space: Space) -> Iterator[Values]:
-    """Yield the ends of each key, and every choice, with the other keys at their first."""
-    first = [each.bounds[0] for each in space.dimensions]
-    for place, dimension in enumerate(space.dimensions):
-        for value in dimension.bounds:
-            yield (*first[:place], value, *first[place + 1 :])
-
-
-def described(space: Space, values: Values) -> str:
-    """Return a point as people write it."""
-    pairs = zip(space.keys, values, strict=True)
-    return " ".join(f"{key}={dump.inline(value)}" for key, value in pairs)
+def _place(found: Definition, values: Values | None, key: str) -> Place:
+    """Return where a point has a key from: the space, a setting, or the config's file."""
+    if values is not None:
+        for each in found.space.dimensions:
+            if each.key == key:
+                return each.range.place
+    for path, value in reversed(found.fixed):
+        if path == (key,):
+            source: Place = value.source
+            return source
+    return found.base.place((key,))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from nnexp.config import axes
+from nnexp.config import axes, dump
 from nnexp.errors import UsageError
 from nnexp.search.space import Dimension, Space, Values
 
@@ -84,33 +84,34 @@ def grid(space: Space, most: int) -> list[Values]:
     Raises:
         UsageError: with two levels a key they are too many.
     """
-    levels = [len(e.bounds) if e.is_choice else 2 for e in space.dimensions]
+    choices = [_different(e.bounds) if e.is_choice else [] for e in space.dimensions]
+    levels = [len(each) or 2 for each in choices]
     if math.prod(levels) > most:
         raise UsageError(
             f"the smallest grid has {math.prod(levels):,} points; give --trials at least as many"
         )
-    limits = [_most_levels(each) for each in space.dimensions]
+    limits = [len(c) or _most_levels(e) for c, e in zip(choices, space.dimensions, strict=True)]
     grown = True
     while grown:
         grown = False
         for place, level in enumerate(levels):
             if level < limits[place] and math.prod(levels) // level * (level + 1) <= most:
                 levels[place], grown = level + 1, True
-    columns = [list(_levels(e, n)) for e, n in zip(space.dimensions, levels, strict=True)]
-    return list(product(*columns))
+    planned = zip(choices, space.dimensions, levels, strict=True)
+    return list(product(*(c or list(_levels(e, n)) for c, e, n in planned)))
+
+
+def _different(values: list[Any]) -> list[Any]:
+    """Return values without those that are written as an earlier one is."""
+    return list({dump.inline(each): each for each in values}.values())
 
 
 def _most_levels(dimension: Dimension) -> float:
-    if dimension.is_choice:
-        return len(dimension.bounds)
     low, high = dimension.bounds
     return high - low + 1 if dimension.kind == "integers" else math.inf
 
 
 def _levels(dimension: Dimension, count: int) -> Iterator[Any]:
-    if dimension.is_choice:
-        yield from dimension.bounds
-        return
     for share in (place / (count - 1) for place in range(count)):
         if dimension.kind == "integers":
             low, high = dimension.bounds

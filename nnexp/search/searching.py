@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from nnexp import recording
+from nnexp import recording, suitability
 from nnexp.analysis import comparison, experiments
 from nnexp.analysis.comparison import Comparison
 from nnexp.config import canonical
@@ -142,6 +142,7 @@ class Searching:
         self._runs = runs
         self._heartbeat = heartbeat
         self._data = Data()
+        self._is_checked = False
         self._baseline: Outcome | None = None
         self._outcomes: dict[int, Outcome] = {}
         self.trials = definition.trials
@@ -204,11 +205,21 @@ class Searching:
         reached = [each for each in self.found.outcomes if each.epoch == epoch]
         return [each.trial for each in reached if each.score is not None]
 
+    def _check_data(self) -> None:
+        """Refuse trials that the data does not suit, before the first of them is trained.
+
+        Raises: DataError, UsageError.
+        """
+        for config in [] if self._is_checked else self._definition.suited():
+            suitability.check(config, self._data(config.data))
+        self._is_checked = True
+
     def _to(self, trial: Trial, epoch: int) -> Iterator[Event]:
         """Train a trial up to an epoch, as far as it is not."""
         outcome = trials.outcome(trial, epoch)
         was_done = outcome is not None
         if outcome is None:
+            self._check_data()
             yield Began(trial, epoch)
             for event in trials.train(trial, epoch, self._heartbeat, self._data):
                 yield Trained(trial, event)

@@ -8,16 +8,17 @@ same as the mapping, since a shell has its own ideas of braces.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import permutations
 from typing import Any, NamedTuple
 
 from nnexp.checks import printable
-from nnexp.config import axes, load, reader
+from nnexp.config import axes, dump, keys, load, reader
 from nnexp.config.axes import Range
-from nnexp.config.document import Document
+from nnexp.config.document import INVALID, Document
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, error, refusal
-from nnexp.config.wording import listed, shortened, shown
+from nnexp.config.wording import listed, shortened, shown, unknown_key
 from nnexp.errors import ConfigError, UsageError
 
 Values = tuple[Any, ...]
@@ -35,6 +36,11 @@ class Dimension(NamedTuple):
     bounds: list[Any]
     """The two ends, or the values of a choice."""
     range: Range
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The key's parts."""
+        return tuple(self.key.split("."))
 
     @property
     def is_choice(self) -> bool:
@@ -58,62 +64,127 @@ class Space(NamedTuple):
         return [each.key for each in self.dimensions]
 
     def overrides(self, values: Values) -> list[Override]:
-        """Return a point as what is to be put over a config."""
+        """Return a point as what is to be put over a config: a component before its settings."""
+        pairs = zip(self.dimensions, values, strict=True)
         return [
-            Override(tuple(each.key.split(".")), _document(value, each.range.place))
-            for each, value in zip(self.dimensions, values, strict=True)
+            Override(each.path, _document(value, each.range.place))
+            for each, value in sorted(pairs, key=lambda pair: len(pair[0].path))
         ]
+
+    def ends(self) -> Iterator[Values]:
+        """Yield the ends of each key, and every choice, with the other keys at their first."""
+        first = [each.bounds[0] for each in self.dimensions]
+        for place, dimension in enumerate(self.dimensions):
+            for value in dimension.bounds:
+                yield (*first[:place], value, *first[place + 1 :])
+
+    def described(self, values: Values) -> str:
+        """Return a point as people write it."""
+        pairs = zip(self.keys, values, strict=True)
+        return " ".join(f"{key}={dump.inline(value)}" for key, value in pairs)
 
 
 def read(sources: Sequence[str]) -> Space:
     """Return the space that files and ``KEY=RANGE`` settings describe together.
 
+    Raises: what ``gather`` raises, and ConfigError with every problem of them all.
+    """
+    found, problems = gather(sources)
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def gather(sources: Sequence[str]) -> tuple[Space, list[str]]:
+    """Return what is sound of a space, and the problems of the rest.
+
     Raises:
-        ConfigError: with every problem of them all.
         UsageError: there is nothing to vary.
         DiskError: a file cannot be read.
     """
     problems: list[str] = []
     dimensions: dict[str, Dimension] = {}
     for source in sources:
-        try:
-            for found in _setting(source) if "=" in source else _file(source):
-                if found.key in dimensions:
-                    raise refusal(found.range.place, "is searched twice", (found.key,))
+        for found in _setting(source, problems) if "=" in source else _file(source, problems):
+            if found.key in dimensions:
+                problems += refusal(found.range.place, "is searched twice", (found.key,)).problems
+            else:
                 dimensions[found.key] = found
-        except ConfigError as faults:
-            problems += faults.problems
-    if problems:
-        raise ConfigError(problems)
-    if not dimensions:
+    if not dimensions and not problems:
         raise UsageError(
             "a search needs a space, such as --space 'learning_rate=log-uniform(0.01, 10)'"
         )
-    return Space(tuple(dimensions.values()))
+    problems += _overlaps(dimensions.values())
+    return Space(tuple(dimensions.values())), problems
 
 
-def _setting(setting: str) -> Iterator[Dimension]:
+def _overlaps(dimensions: Iterable[Dimension]) -> Iterator[str]:
+    """Yield what is wrong where a key and one within it are searched: one's value would be lost."""
+    for outer, inner in permutations(dimensions, 2):
+        depth = len(outer.path)
+        if inner.path[:depth] != outer.path or len(inner.path) == depth:
+            continue
+        rest = inner.path[depth:]
+        if not (outer.is_choice and all(_takes(value, rest) for value in outer.bounds)):
+            message = f"takes the place of what {outer.key} is, which is searched as well"
+            yield from refusal(inner.range.place, message, (inner.key,)).problems
+
+
+def _takes(value: object, path: tuple[str, ...]) -> bool:
+    """Return whether a value can be given a setting at a path, and loses nothing by it."""
+    if isinstance(value, str):
+        return path != ("name",)
+    if not isinstance(value, dict):
+        return False
+    return path[0] not in value or (len(path) > 1 and _takes(value[path[0]], path[1:]))
+
+
+def _setting(setting: str, problems: list[str]) -> Iterator[Dimension]:
     key, _, text = setting.partition("=")
     key, place = key.strip(), Place(f"--space {shortened(printable(setting))}", is_setting=True)
-    axes.check_key(key, place)
     call = _CALL.fullmatch(text)
-    found = reader.read(f"{{{call[1]}: [{call[2]}]}}" if call else text, place)
-    if found.problems:
-        raise error(each._replace(path=(key, *each.path)) for each in found.problems)
-    yield _dimension(key, found._replace(root={key: found.root}))
+    try:
+        axes.check_key(key, place)
+        problems += _unknown(key, place)
+        found = reader.read(f"{{{call[1]}: [{call[2]}]}}" if call else text, place)
+        if found.problems:
+            raise error(each._replace(path=(key, *each.path)) for each in found.problems)
+        dimension = _dimension(key, found._replace(root={key: found.root}))
+    except ConfigError as faults:
+        problems += faults.problems
+    else:
+        yield from _known(dimension)
 
 
-def _file(path: str) -> Iterator[Dimension]:
-    document = load.document(path)
-    problems = [str(each) for each in document.problems]
-    for key in document.root:
+def _file(path: str, problems: list[str]) -> Iterator[Dimension]:
+    try:
+        document = load.document(path)
+    except ConfigError as faults:
+        problems += faults.problems
+        return
+    problems += map(str, document.problems)
+    for key, tree in document.root.items():
         try:
             axes.check_key(key, document.keys[key,])
-            yield _dimension(key, document)
+            problems += _unknown(key, document.keys[key,])
+            dimension = None if tree is INVALID else _dimension(key, document)
         except ConfigError as faults:
             problems += faults.problems
-    if problems:
-        raise ConfigError(problems)
+            continue
+        if dimension is not None and not document.problems:  # what could not be read is no value
+            yield from _known(dimension)
+
+
+def _unknown(key: str, place: Place) -> list[str]:
+    """Return what is to be said of a key that no config has."""
+    if key.removesuffix(".name") in (known := keys.known()):
+        return []
+    return refusal(place, unknown_key(key, known, (), "a config"), (key,)).problems
+
+
+def _known(dimension: Dimension) -> Iterator[Dimension]:
+    if dimension.key.removesuffix(".name") in keys.known():
+        yield dimension
 
 
 def _dimension(key: str, document: Document) -> Dimension:
