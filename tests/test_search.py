@@ -39,6 +39,12 @@ LAMBDA = "lambda=uniform(0, 2)"
 KINDS = "uniform, log-uniform, integers, choice"
 
 
+def read(sources: list[str]) -> space.Space:
+    found, problems = space.gather(sources)
+    assert problems == []
+    return found
+
+
 def search(bench: Bench, *arguments: str, runs: str = "runs") -> Said:
     return bench("search", "tiny.yaml", "--space", RATE, "--runs", runs, *arguments)
 
@@ -58,7 +64,7 @@ def names(bench: Bench, runs: str = "runs") -> list[str]:
 
 def points(method: str, count: int, scores: list[float] | None = None) -> list[space.Values]:
     """Return what a method asks for when the points come to these scores."""
-    found = space.read([RATE, "hidden=[[5], [7]]", "batch_size=integers(5, 20)"])
+    found = read([RATE, "hidden=[[5], [7]]", "batch_size=integers(5, 20)"])
     asked: methods.Method = methods.method(method, found, count, seed=3)  # type: ignore[arg-type]
     told = iter(scores or [0.5] * count)
     made = []
@@ -84,9 +90,9 @@ def test_more_trials_begin_with_the_same_ones(method: str) -> None:
 
 
 def test_random_draws_what_a_sweep_s_random_section_draws() -> None:
-    ranges = {each.key: each.range for each in space.read([RATE, LAMBDA]).dimensions}
+    ranges = {each.key: each.range for each in read([RATE, LAMBDA]).dimensions}
     drawn = axes.drawn(ranges, 5, 7).rows
-    found = methods.drawn(space.read([RATE, LAMBDA]), 5, 7)
+    found = methods.drawn(read([RATE, LAMBDA]), 5, 7)
     assert found == [tuple(choice.value for choice in row) for row in drawn]
     assert all(0.01 <= rate <= 10 and 0 <= decay <= 2 for rate, decay in found)
 
@@ -101,7 +107,7 @@ def test_tpe_goes_by_the_scores_once_it_has_ten() -> None:
 
 @needs_optuna
 def test_tpe_takes_a_key_with_one_value() -> None:
-    asked = methods.method("tpe", space.read(["hidden=[[5]]", LAMBDA]), 12, 0)
+    asked = methods.method("tpe", read(["hidden=[[5]]", LAMBDA]), 12, 0)
     while (values := asked.ask()) is not None:
         assert values[0] == [5]
         asked.tell(values[1])
@@ -109,7 +115,7 @@ def test_tpe_takes_a_key_with_one_value() -> None:
 
 @needs_optuna
 def test_tpe_takes_what_diverged_for_the_worst() -> None:
-    asked = methods.method("tpe", space.read([RATE]), 40, 0)
+    asked = methods.method("tpe", read([RATE]), 40, 0)
     rates = []
     while (values := asked.ask()) is not None:
         rates.append(values[0])
@@ -119,7 +125,7 @@ def test_tpe_takes_what_diverged_for_the_worst() -> None:
 
 
 def test_a_grid_has_the_ends_and_equal_steps_in_between() -> None:
-    found = space.read(["learning_rate=log-uniform(0.01, 1)", "batch_size=integers(5, 9)"])
+    found = read(["learning_rate=log-uniform(0.01, 1)", "batch_size=integers(5, 9)"])
     rates, sizes = [0.01, 0.1, 1.0], [5, 7, 9]
     assert methods.grid(found, 9) == [(rate, size) for rate in rates for size in sizes]
     assert methods.grid(found, 11) == methods.grid(found, 9)
@@ -127,7 +133,7 @@ def test_a_grid_has_the_ends_and_equal_steps_in_between() -> None:
 
 
 def test_a_grid_has_every_choice_and_no_more_levels_than_there_are_integers() -> None:
-    found = space.read(["hidden=[[5], [7, 3]]", "batch_size=integers(5, 6)"])
+    found = read(["hidden=[[5], [7, 3]]", "batch_size=integers(5, 6)"])
     assert methods.grid(found, 1000) == [([5], 5), ([5], 6), ([7, 3], 5), ([7, 3], 6)]
 
 
@@ -159,7 +165,7 @@ def test_a_range_on_the_command_line_is_one_of_a_file(tmp_path: Path) -> None:
         "hidden=choice([5], [])",
     ]
     found = [
-        [(each.key, each.kind, each.bounds) for each in space.read(sources).dimensions]
+        [(each.key, each.kind, each.bounds) for each in read(sources).dimensions]
         for sources in ([str(file)], settings)
     ]
     assert found[0] == found[1]
@@ -167,7 +173,7 @@ def test_a_range_on_the_command_line_is_one_of_a_file(tmp_path: Path) -> None:
 
 
 def test_a_grid_has_a_value_that_is_named_twice_once() -> None:
-    found = space.read(["dropout=[0.5, 0.1, 0.5]", "batch_size=integers(5, 9)"])
+    found = read(["dropout=[0.5, 0.1, 0.5]", "batch_size=integers(5, 9)"])
     sizes = [5, 7, 9]
     assert methods.grid(found, 6) == [(each, size) for each in (0.5, 0.1) for size in sizes]
 

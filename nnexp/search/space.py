@@ -84,17 +84,6 @@ class Space(NamedTuple):
         return " ".join(f"{key}={dump.inline(value)}" for key, value in pairs)
 
 
-def read(sources: Sequence[str]) -> Space:
-    """Return the space that files and ``KEY=RANGE`` settings describe together.
-
-    Raises: what ``gather`` raises, and ConfigError with every problem of them all.
-    """
-    found, problems = gather(sources)
-    if problems:
-        raise ConfigError(problems)
-    return found
-
-
 def gather(sources: Sequence[str]) -> tuple[Space, list[str]]:
     """Return what is sound of a space, and the problems of the rest.
 
