@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Sequence
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from nnexp.config.model import Config
 from nnexp.datasets.sources import Mnist
@@ -76,14 +79,19 @@ def test_the_last_epoch_s_accuracy_counts(tmp_path: Path) -> None:
     assert [len(stage) for stage in found.stages][:1] == [2]  # a trial a problem, no other rate
 
 
+@pytest.mark.parametrize("rate", [1.0, 0.01])
 def test_the_simplest_problem_comes_first_then_the_config_s_rate_then_usual_ones(
-    tmp_path: Path,
+    tmp_path: Path, rate: float
 ) -> None:
-    """λ = 5 for 5,000 images is 1 for 1,000."""
-    world = World(accuracy=lambda config, _: 0.9 if config.learning_rate == 1.0 else 0.3)
+    """λ = 5 for 5,000 images is 1 for 1,000. What diverges has learned nothing."""
+
+    def learns(config: Config, _: int) -> float:
+        return 0.9 if config.learning_rate in {rate, 3.0} else 0.3
+
+    world = World(accuracy=learns, diverges=lambda config: config.learning_rate == 3.0)
     found = tuned(tmp_path, world, only=["eta"])
     tried = [(c.data.classes, c.hidden, c.learning_rate, c.lambda_) for c in found.stages[0]]
-    one = [(3.0, 1.0), (0.1, 0.0), (1.0, 0.0)]
+    one = [(3.0, 1.0), (0.1, 0.0), (1.0, 0.0), (0.01, 0.0)][: 4 if rate < 1 else 3]
     assert tried == [
         *[((0, 1), (), *each) for each in one],
         *[(None, (30,), *each) for each in one],
@@ -194,16 +202,19 @@ CLOSE = {
 """Accuracies by λ and seed. From 1.0 to 0.1 they fall by 0.22 points ± 0.47, which says nothing."""
 
 
+@pytest.mark.parametrize("first", [0, 7])
 def test_where_two_are_too_close_to_call_five_seeds_decide_and_a_tie_is_the_smaller_s(
-    tmp_path: Path,
+    tmp_path: Path, first: int
 ) -> None:
     def close(config: Config, _: int) -> float:
         if config.lambda_ not in CLOSE or config.data.classes is not None:
             return 0.7 if config.data.classes is None else 0.9
-        return CLOSE[config.lambda_][config.seed]
+        return CLOSE[config.lambda_][config.seed - first]
 
-    found = tuned(tmp_path, World(accuracy=close), only=["lambda"])
-    seeds = {(config.lambda_, config.seed) for config in found.stages[1]}
+    found = tuned(
+        tmp_path, World(accuracy=close), only=["lambda"], config=replace(CONFIG, seed=first)
+    )
+    seeds = {(config.lambda_, config.seed - first) for config in found.stages[1]}
     assert {seed for strength, seed in seeds if strength == 0.1} == set(range(5))
     assert {seed for strength, seed in seeds if strength == 1.0} == set(range(5))
     assert {strength for strength, seed in seeds if seed} == {0.1, 1.0}
@@ -213,6 +224,29 @@ def test_where_two_are_too_close_to_call_five_seeds_decide_and_a_tie_is_the_smal
     assert rows["0.1"][2:] == ["89.58 %", "5"]
     assert "too close" not in rows["2"][1]  # larger than the best: nothing hangs on it
     assert "worse" not in rows["2"][1]
+    assert "inside the noise" in decision.answer
+
+
+def test_on_the_full_problem_as_many_seeds_are_added(tmp_path: Path) -> None:
+    def close(config: Config, epoch: int) -> float:
+        if not is_full(config):
+            return accuracy(config, epoch)
+        return CLOSE[config.lambda_][config.seed] if config.lambda_ in {0.1, 1.0} else 0.7
+
+    found = tuned(tmp_path, World(accuracy=close), only=["lambda", "final"])
+    assert {c.seed for c in found.stages[2] if c.lambda_ == 0.1} == set(range(5))
+    assert found.config.lambda_ == 0.1
+
+
+@pytest.mark.parametrize("best", [0.001, 1000.0])
+def test_lambda_is_looked_for_far_away_too(tmp_path: Path, best: float) -> None:
+    def far(config: Config, _: int) -> float:
+        assert isinstance(config.lambda_, float)
+        return 0.95 - 0.08 * abs(math.log10(config.lambda_ / best)) if config.lambda_ else 0.9
+
+    found = tuned(tmp_path, World(accuracy=far), only=["lambda"])
+    assert found.state.quick.lambda_ == best
+    assert "highest" in found.decision(3, "lambda").answer
 
 
 # Mini-batch size.
@@ -247,9 +281,16 @@ def test_the_clock_s_median_decides_and_what_never_gets_there_does_not(tmp_path:
 
 
 def test_the_chapter_s_argument_has_an_eta_for_each_size(tmp_path: Path) -> None:
-    """An epoch of 100 images: 100 updates of one, or one update of 100."""
-    _, shown = batches(tuned(tmp_path))
+    """An epoch of 100 images: 100 updates of one in 5 s, or one update of 100 in 0.3 s.
+
+    The costs of epochs 1 and 20 are 2/1.125 and 2/3.5 against 2/13.5 and 2/251.
+    """
+    found = tuned(tmp_path)
+    _, shown = batches(found)
     assert [(c.batch_size, c.learning_rate) for c in shown] == [(1, 0.0125), (100, 1.25)]
+    note = found.decision(5, "batch-size").notes[0]
+    for number in ("17 times", "5000.00 ms", "300.00 ms", "1.778", "0.5714", "0.1481", "0.007968"):
+        assert number in note
 
 
 def test_a_size_that_diverges_with_a_seed_is_out(tmp_path: Path) -> None:
@@ -266,7 +307,8 @@ def test_a_size_that_diverges_with_a_seed_is_out(tmp_path: Path) -> None:
 def test_a_busy_machine_s_times_are_called_rough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load_: float, *, busy: bool
 ) -> None:
-    monkeypatch.setattr(os, "getloadavg", lambda: (load_, 9.0, 9.0))
+    loads = chain([load_], repeat(0.5))
+    monkeypatch.setattr(os, "getloadavg", lambda: (next(loads), 9.0, 9.0))
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     found = tuned(tmp_path, only=["batch-size"])
     assert any("load 2.5" in note for note in found.decision(5, "batch-size").notes) == busy
@@ -327,4 +369,5 @@ def test_a_budget_that_ends_leaves_what_was_decided(tmp_path: Path) -> None:
 def test_all_of_it_on_the_full_problem(tmp_path: Path) -> None:
     found = tuned(tmp_path, only=["eta", "lambda"], full=True)
     assert all(is_full(config) and config.hidden == (50,) for s in found.stages for config in s)
+    assert found.stages[0][0].lambda_ == 5.0
     assert found.state.quick.lambda_ == found.config.lambda_ == 10.0
