@@ -291,6 +291,9 @@ def test_the_chapter_s_argument_has_an_eta_for_each_size(tmp_path: Path) -> None
     note = found.decision(5, "batch-size").notes[0]
     for number in ("17 times", "5000.00 ms", "300.00 ms", "1.778", "0.5714", "0.1481", "0.007968"):
         assert number in note
+    times = found.state.sitting.seconds
+    slow = Sitting(seconds={name: [9 * first, *more] for name, (first, *more) in times.items()})
+    assert tuned(tmp_path, sitting=slow).decision(5, "batch-size").notes[0] == note
 
 
 def test_a_size_that_diverges_with_a_seed_is_out(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def test_a_patience_may_lose_one_standard_error() -> None:
 def test_a_size_s_best_accuracy_counts_though_it_falls_again() -> None:
     one = Timed(10, 0.1, (1.0, 2.0, 3.0), (0.7, 0.9, 0.85))
     other = Timed(20, 0.2, (2.0, 4.0, 6.0), (0.7, 0.8, 0.9))
+    assert one.best == 0.9
     assert batches.level([one, other]) == 0.9
     assert batches.fastest([one, other], own=20) is one
 
