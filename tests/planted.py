@@ -1,0 +1,180 @@
+"""Trials that nobody trains, for tunings whose answer is known: a config has planted results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nnexp import experiment
+from nnexp.config import load
+from nnexp.config.model import Config
+from nnexp.datasets.dataset import Dataset, Split
+from nnexp.datasets.sources import Mnist
+from nnexp.optim.schedules import HalveOnPlateau
+from nnexp.store.run import Run
+from nnexp.training.history import Row
+from nnexp.training.stopping import first_stop
+from nnexp.tune import protocol
+from nnexp.tune.decision import Decision
+from nnexp.tune.state import Sitting, State
+from nnexp.tune.trials import Trial, Trials
+
+EXAMPLES, VALIDATED = 5_000, 2_000
+LABELS = (0, 0, 0, 0, 0, 0, 1, 1, 2, 2)
+"""Six images in ten are of class 0, and six in eight where there are two classes."""
+LATE = {1: 2, 5: 2, 10: 3, 20: 4, 50: 5}
+"""By mini-batch size, the epoch from which the accuracy is what it comes to."""
+SECONDS = {1: 5.0, 5: 2.0, 10: 1.0, 20: 0.5, 50: 0.6, 100: 0.3}
+"""Of an epoch: 10, 4, 3, 2 and 3 seconds to the level; 100 never gets there."""
+
+
+def size(config: Config) -> int:
+    assert config.batch_size != "all"
+    return config.batch_size
+
+
+def is_full(config: Config) -> bool:
+    return config.data.train is None
+
+
+def limit(config: Config) -> float:
+    """Return the largest steady η: for ten images 0.5, 0.3 with λ, and 1.2 with all data."""
+    ten = 1.2 if is_full(config) else 0.3 if config.lambda_ else 0.5
+    return ten * size(config) / 10
+
+
+def top(config: Config) -> float:
+    """Return what is come to: most at λ = 0.2 for the 1,000 images, and at 10 for all of them.
+
+    The latter is a decade beside what the former is with all of them, 1.0.
+    """
+    assert isinstance(config.lambda_, float)
+    if config.data.classes is not None or not config.lambda_:
+        return 0.9
+    best = 10.0 if is_full(config) else 0.2
+    return max(0.5, 0.97 - 0.3 * abs(math.log10(config.lambda_ / best)))
+
+
+def accuracy(config: Config, epoch: int) -> float:
+    """Return what an epoch comes to: with all data it takes 20 of them, and none from 5 to 19."""
+    if is_full(config):
+        behind = 0.0 if epoch >= 20 else 0.03 if epoch >= 5 else 0.05
+        return top(config) + 0.02 * isinstance(config.schedule, HalveOnPlateau) - behind
+    if size(config) not in LATE:
+        return top(config) - 0.05
+    return top(config) - (0.0 if epoch >= LATE[size(config)] else 0.1)
+
+
+def seconds(config: Config) -> float:
+    """Return what an epoch takes; once, another program was in the way."""
+    return SECONDS[size(config)] * (10 if (size(config), config.seed) == (20, 2) else 1)
+
+
+@dataclass
+class World:
+    """What any config comes to."""
+
+    limit: Callable[[Config], float] = limit
+    accuracy: Callable[[Config, int], float] = accuracy
+    seconds: Callable[[Config], float] = seconds
+    diverges: Callable[[Config], bool] = lambda _: False
+
+
+class Planted(Trials):
+    """Trials that are not trained: what comes of them is known."""
+
+    def __init__(self, folder: Path, world: World) -> None:
+        super().__init__("planted", folder / "runs")
+        self.world = world
+        self.asked: list[Config] = []
+        """The configs, each once."""
+        self.measured: list[Config] = []
+
+    def dataset(self, config: Config) -> Dataset:
+        classes = config.data.classes or LABELS
+        kept = [each for each in LABELS if each in classes]
+
+        def split(count: int) -> Split:
+            return Split(np.zeros((count, 1), np.uint8), np.resize(np.array(kept), count))
+
+        train, validation = config.data.train or EXAMPLES, config.data.validation or VALIDATED
+        return Dataset(split(train), split(validation), None, len(set(kept)), 255.0, {})
+
+    def run(self, config: Config) -> Trial:
+        config = load.check(config)
+        name = experiment.run_name(config, self.stem)
+        if name not in self.taken:
+            self.asked.append(config)
+            rows = self.rows(config)
+            times = [self.world.seconds(config)] * len(rows)
+            run, diverged = Run(self.runs / name), self.world.diverges(config)
+            self.taken[name] = Trial(config, run, rows, diverged, times)
+        return self.taken[name]
+
+    def timed(self, config: Config) -> Trial:
+        self.measured.append(config)
+        return self.run(config)
+
+    def rows(self, config: Config) -> list[Row]:
+        eta = config.learning_rate
+        assert eta is not None
+        steady = eta <= self.world.limit(config)
+        rows = [
+            Row(
+                epoch=epoch,
+                learning_rate=eta,
+                train_cost=2 / (1 + 10 * eta * epoch) if steady else 1.0 + epoch % 2,
+                validation_accuracy=self.world.accuracy(config, epoch),
+            )
+            for epoch in range(1, config.epochs + 1)
+        ]
+        if config.patience is None:
+            return rows
+        accuracies = [float(row.validation_accuracy or 0.0) for row in rows]
+        place = first_stop([row.epoch for row in rows], accuracies, config.patience)
+        return rows if place is None else rows[: place + 1]
+
+
+class Outcome(NamedTuple):
+    """A tuning that is over."""
+
+    config: Config
+    state: State
+    stages: list[list[Config]]
+    """What was trained, by stage."""
+    unfinished: list[str]
+
+    def decision(self, stage: int, name: str, place: int = 0) -> Decision:
+        found = [e for e in self.state.decisions if (e.stage, e.name) == (stage, name)]
+        return found[place]
+
+
+CONFIG = Config(data=Mnist(), hidden=(50,), learning_rate=3.0, lambda_=5.0, batch_size=10)
+
+
+def tuned(
+    folder: Path,
+    world: World | None = None,
+    only: Sequence[str] = protocol.NAMES,
+    config: Config = CONFIG,
+    sitting: Sitting | None = None,
+    *,
+    full: bool = False,
+) -> Outcome:
+    trials = Planted(folder, world or World())
+    state, problems = protocol.begin(config, trials, only, sitting, full=full)
+    begins: list[int] = []
+
+    def said(line: str) -> None:
+        if line.startswith("stage "):
+            begins.append(len(trials.asked))
+
+    found = protocol.tune(state, problems, said)
+    ends = [*begins[1:], len(trials.asked)]
+    stages = [trials.asked[begin:end] for begin, end in zip(begins, ends, strict=True)]
+    return Outcome(found.config, state, stages, found.unfinished)

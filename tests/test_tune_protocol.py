@@ -1,0 +1,376 @@
+"""The protocol from its first stage to its last, on made-up trials whose best values are known."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Sequence
+from itertools import chain, repeat
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from nnexp.config.model import Config
+from nnexp.datasets.sources import Mnist
+from nnexp.optim.schedules import Constant, HalveOnPlateau
+from nnexp.store import thresholds
+from nnexp.tune import protocol
+from nnexp.tune.chance import NothingLearnedError
+from nnexp.tune.state import Sitting
+from nnexp.tune.trials import BudgetSpentError
+from tests.planted import CONFIG, Outcome, Planted, World, accuracy, is_full, size, tuned
+
+
+def rates(configs: Sequence[Config]) -> list[float | None]:
+    return [config.learning_rate for config in configs]
+
+
+def strengths(configs: Sequence[Config]) -> list[object]:
+    return [config.lambda_ for config in configs]
+
+
+def test_all_that_was_planted_is_found(tmp_path: Path) -> None:
+    """η: threshold 0.5, with λ 0.25 of the rates tried; 20 images make it 0.5; all data 1.0."""
+    found = tuned(tmp_path)
+    assert found.unfinished == []
+    assert (found.config.batch_size, found.config.learning_rate) == (20, 0.5)
+    assert found.config.lambda_ == 10.0
+    assert (found.config.schedule, found.config.patience) == (HalveOnPlateau(patience=5), None)
+    assert (found.config.epochs, found.config.hidden, found.config.data) == (100, (50,), Mnist())
+    chose = [dict(decision.chose) for decision in found.state.decisions]
+    assert chose == [
+        {},
+        {"learning_rate": 0.25},
+        {"lambda": 0.2},
+        {"learning_rate": 0.125},
+        {"batch_size": 20, "learning_rate": 0.25},
+        {"learning_rate": 0.5},
+        {"lambda": 10.0},
+        {"patience": 20},
+        {"schedule": "halve-on-plateau"},
+    ]
+
+
+# Chance.
+
+
+def test_chance_is_the_largest_class_s_share(tmp_path: Path) -> None:
+    """To say 0 always is right six times in ten, and where 1 is the only other, six in eight."""
+    guess = World(accuracy=lambda config, _: 0.6 if config.data.classes is None else 0.75)
+    with pytest.raises(NothingLearnedError):
+        tuned(tmp_path, guess)
+
+
+def test_better_than_chance_is_more_than_luck(tmp_path: Path) -> None:
+    """On 1,000 images a standard error is 1.55 points at 60 %, and 1.37 at 75 %."""
+    lucky = World(accuracy=lambda config, _: 0.628 if config.data.classes is None else 0.775)
+    with pytest.raises(NothingLearnedError):
+        tuned(tmp_path, lucky)
+    found = tuned(tmp_path, World(accuracy=lambda *_: 0.83), only=["final"])
+    assert found.state.quick.data.classes is None
+
+
+def test_the_last_epoch_s_accuracy_counts(tmp_path: Path) -> None:
+    with pytest.raises(NothingLearnedError):
+        tuned(tmp_path, World(accuracy=lambda _, epoch: 0.9 if epoch < 10 else 0.6))
+    found = tuned(tmp_path, World(accuracy=lambda _, epoch: 0.9 if epoch == 10 else 0.6), ["final"])
+    assert [len(stage) for stage in found.stages][:1] == [2]  # a trial a problem, no other rate
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.01])
+def test_the_simplest_problem_comes_first_then_the_config_s_rate_then_usual_ones(
+    tmp_path: Path, rate: float
+) -> None:
+    """λ = 5 for 5,000 images is 1 for 1,000. What diverges has learned nothing."""
+
+    def learns(config: Config, _: int) -> float:
+        return 0.9 if config.learning_rate in {rate, 3.0} else 0.3
+
+    world = World(accuracy=learns, diverges=lambda config: config.learning_rate == 3.0)
+    found = tuned(tmp_path, world, only=["eta"])
+    tried = [(c.data.classes, c.hidden, c.learning_rate, c.lambda_) for c in found.stages[0]]
+    one = [(3.0, 1.0), (0.1, 0.0), (1.0, 0.0), (0.01, 0.0)][: 4 if rate < 1 else 3]
+    assert tried == [
+        *[((0, 1), (), *each) for each in one],
+        *[(None, (30,), *each) for each in one],
+    ]
+    assert {(c.data.train, c.data.validation, c.epochs) for c in found.stages[0]} == {
+        (1000, 1000, 10)
+    }
+
+
+def test_where_only_two_classes_are_learned_the_next_stages_have_them(tmp_path: Path) -> None:
+    world = World(accuracy=lambda config, _: 0.6 if config.data.classes is None else 0.9)
+    found = tuned(tmp_path, world, only=["eta"])
+    assert found.state.quick.data.classes == (0, 1)
+    assert {config.data.classes for config in found.stages[1]} == {(0, 1)}
+    assert found.config.data.classes is None
+    assert found.decision(1, "chance").notes
+
+
+# Learning rate.
+
+
+def test_the_ladder_has_no_lambda_and_is_climbed_on_the_quick_problem(tmp_path: Path) -> None:
+    found = tuned(tmp_path)
+    ladder = found.stages[1]
+    assert rates(ladder) == [0.01, 0.1, 1.0, 0.2, 0.3, 0.4, 0.5, 0.6]
+    assert set(strengths(ladder)) == {0.0}
+    assert {(c.data.train, c.hidden, c.epochs, c.patience) for c in ladder} == {
+        (1000, (30,), 10, None)
+    }
+
+
+def test_eta_again_has_the_lambda_that_was_chosen(tmp_path: Path) -> None:
+    """From a fifth of 0.5 up, until 0.5 itself is too large now."""
+    again = tuned(tmp_path).stages[3]
+    assert rates(again) == [0.1, 0.25, 0.5]
+    assert set(strengths(again)) == {0.2}
+
+
+def test_on_the_full_problem_it_begins_around_the_threshold_of_that_mini_batch_size(
+    tmp_path: Path,
+) -> None:
+    """0.25 for ten images is 0.5 for twenty; all data bears 2.4, of which 1.0 is tried."""
+    rungs = tuned(tmp_path).stages[5]
+    assert rates(rungs) == [0.1, 0.25, 0.5, 1.0, 2.5]
+    assert set(strengths(rungs)) == {0.0}
+    assert {(is_full(c), c.hidden, c.batch_size) for c in rungs} == {(True, (50,), 20)}
+
+
+def test_thresholds_are_noted_for_both_problems_but_not_with_lambda(tmp_path: Path) -> None:
+    found = tuned(tmp_path)
+    runs = tmp_path / "runs"
+    assert thresholds.threshold(runs, found.stages[1][0]) == 0.5
+    assert thresholds.threshold(runs, found.config) == 1.0
+    noted = thresholds.read(runs, found.config)
+    assert noted is not None
+    assert noted.found_by == "nnexp tune"
+
+
+def test_the_config_s_own_rate_is_taken_for_half_of_the_threshold(tmp_path: Path) -> None:
+    state, _ = protocol.begin(CONFIG, Planted(tmp_path, World()))
+    assert state.threshold == 6.0
+
+
+def test_a_rate_that_finds_no_threshold_again_stays(tmp_path: Path) -> None:
+    def narrow(config: Config) -> float:
+        return 0.0 if config.lambda_ or is_full(config) else 0.5
+
+    found = tuned(tmp_path, World(limit=narrow), only=["eta", "lambda", "final"])
+    assert found.config.learning_rate == 0.25
+    assert [found.decision(6, "eta").chose, found.decision(4, "eta").chose] == [(), ()]
+    assert found.state.threshold == 0.5
+    assert thresholds.threshold(tmp_path / "runs", found.config) is None
+
+
+# λ.
+
+
+def test_lambda_begins_at_1_and_goes_by_decades_then_finer(tmp_path: Path) -> None:
+    found = tuned(tmp_path, only=["lambda"])
+    tried = found.stages[1]
+    assert strengths(tried)[0] == 1.0
+    assert set(strengths(tried)) == {1.0, 10.0, 0.1, 0.01, 0.02, 0.05, 0.2, 0.5}
+    assert {(c.data.train, c.epochs, c.patience, c.seed) for c in tried} == {(1000, 30, None, 0)}
+
+
+def test_lambda_goes_with_n(tmp_path: Path) -> None:
+    found = tuned(tmp_path, only=["lambda"])
+    assert (found.state.quick.lambda_, found.config.lambda_) == (0.2, 1.0)
+    (note,) = found.decision(3, "lambda").notes
+    assert re.findall(r"[\d.,]*\d", note) == ["0.2", "1,000", "1", "5,000"]
+
+
+def test_lambda_is_looked_for_anew_around_what_it_is_on_the_full_problem(tmp_path: Path) -> None:
+    found = tuned(tmp_path, only=["lambda", "final"])
+    tried = found.stages[2]
+    assert all(map(is_full, tried))
+    assert strengths(tried)[0] == 1.0
+    assert set(strengths(tried)) == {1.0, 10.0, 100.0, 0.1}
+    assert found.config.lambda_ == 10.0
+    assert {config.lambda_ for config in found.stages[3]} == {10.0}
+
+
+CLOSE = {
+    1.0: (0.900, 0.890, 0.905, 0.892, 0.903),
+    0.1: (0.895, 0.893, 0.899, 0.895, 0.897),
+    2.0: (0.890,),
+}
+"""Accuracies by λ and seed. From 1.0 to 0.1 they fall by 0.22 points ± 0.47, which says nothing."""
+
+
+@pytest.mark.parametrize("first", [0, 7])
+def test_where_two_are_too_close_to_call_five_seeds_decide_and_a_tie_is_the_smaller_s(
+    tmp_path: Path, first: int
+) -> None:
+    def close(config: Config, _: int) -> float:
+        if config.lambda_ not in CLOSE or config.data.classes is not None:
+            return 0.7 if config.data.classes is None else 0.9
+        return CLOSE[config.lambda_][config.seed - first]
+
+    found = tuned(
+        tmp_path, World(accuracy=close), only=["lambda"], config=replace(CONFIG, seed=first)
+    )
+    seeds = {(config.lambda_, config.seed - first) for config in found.stages[1]}
+    assert {seed for strength, seed in seeds if strength == 0.1} == set(range(5))
+    assert {seed for strength, seed in seeds if strength == 1.0} == set(range(5))
+    assert {strength for strength, seed in seeds if seed} == {0.1, 1.0}
+    assert found.state.quick.lambda_ == 0.1
+    decision = found.decision(3, "lambda")
+    rows = {row[0]: row for row in decision.rows}
+    assert rows["0.1"][2:] == ["89.58 %", "5"]
+    assert "too close" not in rows["2"][1]  # larger than the best: nothing hangs on it
+    assert "worse" not in rows["2"][1]
+    assert "inside the noise" in decision.answer
+
+
+def test_on_the_full_problem_as_many_seeds_are_added(tmp_path: Path) -> None:
+    def close(config: Config, epoch: int) -> float:
+        if not is_full(config):
+            return accuracy(config, epoch)
+        return CLOSE[config.lambda_][config.seed] if config.lambda_ in {0.1, 1.0} else 0.7
+
+    found = tuned(tmp_path, World(accuracy=close), only=["lambda", "final"])
+    assert {c.seed for c in found.stages[2] if c.lambda_ == 0.1} == set(range(5))
+    assert found.config.lambda_ == 0.1
+
+
+@pytest.mark.parametrize("best", [0.001, 1000.0])
+def test_lambda_is_looked_for_far_away_too(tmp_path: Path, best: float) -> None:
+    def far(config: Config, _: int) -> float:
+        assert isinstance(config.lambda_, float)
+        return 0.95 - 0.08 * abs(math.log10(config.lambda_ / best)) if config.lambda_ else 0.9
+
+    found = tuned(tmp_path, World(accuracy=far), only=["lambda"])
+    assert found.state.quick.lambda_ == best
+    assert "highest" in found.decision(3, "lambda").answer
+
+
+# Mini-batch size.
+
+
+def batches(found: Outcome) -> tuple[list[Config], list[Config]]:
+    """Return the trials of the sizes, and those of the chapter's argument."""
+    stage = found.stages[1 if len(found.stages) == 2 else 4]
+    shown = [config for config in stage if config.data.train == 100]
+    return [config for config in stage if config.data.train == 1000], shown
+
+
+def test_eta_goes_with_the_mini_batch_size(tmp_path: Path) -> None:
+    """η = 0.125 for ten images."""
+    sizes, _ = batches(tuned(tmp_path))
+    tried = {(c.batch_size, c.learning_rate) for c in sizes}
+    expected = [(1, 0.0125), (5, 0.0625), (10, 0.125), (20, 0.25), (50, 0.625), (100, 1.25)]
+    assert tried == set(expected)
+    assert len(sizes) == 3 * len(expected)
+    assert {c.seed for c in sizes} == {0, 1, 2}
+    assert {(c.lambda_, c.epochs, c.patience) for c in sizes} == {(0.2, 20, None)}
+
+
+def test_the_clock_s_median_decides_and_what_never_gets_there_does_not(tmp_path: Path) -> None:
+    """The size 20 is at 97 % after four epochs of 0.5 s, though once they took ten times that."""
+    decision = tuned(tmp_path).decision(5, "batch-size")
+    rows = {row[0]: row for row in decision.rows}
+    assert [rows[each][2] for each in ("1", "5", "10", "20", "50", "100")] == [
+        *("10 s", "4 s", "3 s", "2 s", "3 s", "not reached")
+    ]
+    assert rows["20"][3:] == ["0.5 s", "97.00 %"]
+
+
+def test_the_chapter_s_argument_has_an_eta_for_each_size(tmp_path: Path) -> None:
+    """An epoch of 100 images: 100 updates of one in 5 s, or one update of 100 in 0.3 s.
+
+    The costs of epochs 1 and 20 are 2/1.125 and 2/3.5 against 2/13.5 and 2/251.
+    """
+    found = tuned(tmp_path)
+    _, shown = batches(found)
+    assert [(c.batch_size, c.learning_rate) for c in shown] == [(1, 0.0125), (100, 1.25)]
+    note = found.decision(5, "batch-size").notes[0]
+    for number in ("17 times", "5000.00 ms", "300.00 ms", "1.778", "0.5714", "0.1481", "0.007968"):
+        assert number in note
+    times = found.state.sitting.seconds
+    slow = Sitting(seconds={name: [9 * first, *more] for name, (first, *more) in times.items()})
+    assert tuned(tmp_path, sitting=slow).decision(5, "batch-size").notes[0] == note
+
+
+def test_a_size_that_diverges_with_a_seed_is_out(tmp_path: Path) -> None:
+    def diverges(config: Config) -> bool:
+        return (config.batch_size, config.seed) == (20, 1)
+
+    found = tuned(tmp_path, World(diverges=diverges), only=["batch-size"])
+    assert found.config.batch_size == 10  # 3 s, and so is 50
+    assert found.config.learning_rate == 3.0
+    assert found.decision(5, "batch-size").rows[3][2] == "diverged"
+
+
+@pytest.mark.parametrize(("load_", "busy"), [(2.5, True), (1.5, False)])
+def test_a_busy_machine_s_times_are_called_rough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load_: float, *, busy: bool
+) -> None:
+    loads = chain([load_], repeat(0.5))
+    monkeypatch.setattr(os, "getloadavg", lambda: (next(loads), 9.0, 9.0))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    found = tuned(tmp_path, only=["batch-size"])
+    assert any("load 2.5" in note for note in found.decision(5, "batch-size").notes) == busy
+    assert (found.state.sitting.load, found.state.sitting.cores) == (load_, 2)
+    quiet = found.state.sitting
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    again = tuned(tmp_path, only=["batch-size"], sitting=quiet)
+    assert again.decision(5, "batch-size") == found.decision(5, "batch-size")
+
+
+def test_times_of_an_earlier_sitting_are_used_if_they_are_all_there(tmp_path: Path) -> None:
+    first = tuned(tmp_path, only=["batch-size"])
+    kept = first.state.sitting
+    slow = World(seconds=lambda _: 7.0)
+    again = tuned(tmp_path, slow, only=["batch-size"], sitting=kept)
+    assert isinstance(again.state.trials, Planted)
+    assert again.state.trials.measured == []
+    assert again.config.batch_size == 20
+    fewer = Sitting(seconds=dict(list(kept.seconds.items())[1:]))
+    other = tuned(tmp_path, slow, only=["batch-size"], sitting=fewer)
+    assert isinstance(other.state.trials, Planted)
+    assert len(other.state.trials.measured) == 20
+    assert {second for times in other.state.sitting.seconds.values() for second in times} == {7.0}
+
+
+# The final training.
+
+
+def test_the_final_training_is_as_long_as_the_longest_patience_lets_it(tmp_path: Path) -> None:
+    constant, cut = tuned(tmp_path).stages[7]
+    assert (constant.patience, constant.schedule, constant.epochs) == (30, Constant(), 100)
+    assert (cut.patience, cut.schedule, cut.epochs) == (None, HalveOnPlateau(patience=5), 100)
+    assert {(c.learning_rate, c.lambda_, c.batch_size) for c in (constant, cut)} == {
+        (0.5, 10.0, 20)
+    }
+
+
+def test_a_schedule_that_is_worse_is_not_taken_and_patience_ends_it(tmp_path: Path) -> None:
+    def worse(config: Config, epoch: int) -> float:
+        return accuracy(config, epoch) - 0.04 * isinstance(config.schedule, HalveOnPlateau)
+
+    found = tuned(tmp_path, World(accuracy=worse))
+    assert (found.config.schedule, found.config.patience) == (Constant(), 20)
+
+
+def test_a_budget_that_ends_leaves_what_was_decided(tmp_path: Path) -> None:
+    def spent(config: Config) -> float:
+        if size(config) == 20:
+            raise BudgetSpentError
+        return 1.0
+
+    found = tuned(tmp_path, World(seconds=spent))
+    assert [title[0] for title in found.unfinished] == ["5", "6", "6", "6"]
+    assert (found.config.learning_rate, found.config.batch_size) == (0.125, 10)
+    assert found.config.lambda_ == 1.0
+
+
+def test_all_of_it_on_the_full_problem(tmp_path: Path) -> None:
+    found = tuned(tmp_path, only=["eta", "lambda"], full=True)
+    assert all(is_full(config) and config.hidden == (50,) for s in found.stages for config in s)
+    assert found.stages[0][0].lambda_ == 5.0
+    assert found.state.quick.lambda_ == found.config.lambda_ == 10.0
