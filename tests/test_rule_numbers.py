@@ -124,7 +124,7 @@ RATE = "learning_rate=log-uniform(0.01, 1)"
 )
 def test_other_seeds_ask_for_other_points(method: methods.Name) -> None:
     def first(seed: int) -> Values | None:
-        return methods.method(method, space.read([RATE]), 3, seed).ask()
+        return methods.method(method, space.gather([RATE])[0], 3, seed).ask()
 
     assert len({first(seed) for seed in range(5)}) == 5
     assert first(3) == first(3)
@@ -132,4 +132,9 @@ def test_other_seeds_ask_for_other_points(method: methods.Name) -> None:
 
 def test_a_grid_s_integers_are_the_nearest_ones() -> None:
     """Four levels from 1 to 9 are 1, 3.67, 6.33 and 9."""
-    assert methods.grid(space.read(["batch_size=integers(1, 9)"]), 4) == [(1,), (4,), (6,), (9,)]
+    assert methods.grid(space.gather(["batch_size=integers(1, 9)"])[0], 4) == [
+        (1,),
+        (4,),
+        (6,),
+        (9,),
+    ]

@@ -318,7 +318,7 @@ def test_a_busy_machine_s_times_are_called_rough(
     assert (found.state.sitting.load, found.state.sitting.cores) == (load_, 2)
     quiet = found.state.sitting
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
-    again = tuned(tmp_path, only=["batch-size"], sitting=quiet)
+    again = tuned(tmp_path, only=["batch-size"], sitting=quiet, were_there=True)
     assert again.decision(5, "batch-size") == found.decision(5, "batch-size")
 
 
@@ -326,12 +326,14 @@ def test_times_of_an_earlier_sitting_are_used_if_they_are_all_there(tmp_path: Pa
     first = tuned(tmp_path, only=["batch-size"])
     kept = first.state.sitting
     slow = World(seconds=lambda _: 7.0)
-    again = tuned(tmp_path, slow, only=["batch-size"], sitting=kept)
+    again = tuned(tmp_path, slow, only=["batch-size"], sitting=kept, were_there=True)
     assert isinstance(again.state.trials, Planted)
     assert again.state.trials.measured == []
     assert again.config.batch_size == 20
+    anew = tuned(tmp_path, slow, only=["batch-size"], sitting=kept)  # the runs were deleted
+    assert {second for times in anew.state.sitting.seconds.values() for second in times} == {7.0}
     fewer = Sitting(seconds=dict(list(kept.seconds.items())[1:]))
-    other = tuned(tmp_path, slow, only=["batch-size"], sitting=fewer)
+    other = tuned(tmp_path, slow, only=["batch-size"], sitting=fewer, were_there=True)
     assert isinstance(other.state.trials, Planted)
     assert len(other.state.trials.measured) == 20
     assert {second for times in other.state.sitting.seconds.values() for second in times} == {7.0}

@@ -47,7 +47,6 @@ def rate(state: State) -> None:
     )
     found = ladder.threshold(rungs)
     if found is not None:
-        state.threshold = found
         state.config = replace(state.config, learning_rate=found / 2)
 
 
