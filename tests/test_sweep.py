@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -12,6 +13,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +21,11 @@ import pytest
 
 from nnexp.analysis.seeds import spread
 from nnexp.store import writer
+from nnexp.store.run import Run
 from nnexp.sweep import emission, limits, reading
+from nnexp.sweep.local import Local
 from nnexp.sweep.plan import plan
+from nnexp.trials import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +78,10 @@ def gone(pid: int) -> bool:
 
 def epochs(bench: Bench) -> int:
     return sum(len(list(each.iterdir())) for each in bench.folder.glob("runs/*/checkpoints"))
+
+
+def measured(bench: Bench) -> int:
+    return sum(len(each.read_bytes().splitlines()) for each in bench.folder.glob("runs/*/m*.jsonl"))
 
 
 def begun(bench: Bench, *arguments: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401
@@ -249,6 +258,89 @@ def test_a_trial_that_takes_too_much_memory_is_killed_alone(bench: Bench) -> Non
     assert [row.split()[-1] for row in runs_of(done.out)] == ["1", "1", "1", "1"]
 
 
+SCARCE = """
+import errno, os, sys
+calls, real, most = [], os.fork, {most}
+def fork():
+    calls.append(1)
+    if len(calls) in most:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return real()
+os.fork = fork
+from nnexp.cli import main
+main()
+"""
+"""The command where the system has no process left at some calls."""
+
+
+def scarce(bench: Bench, most: str, *arguments: str) -> Ended:
+    script = SCARCE.format(most=most)
+    command = [sys.executable, "-c", script, "sweep", "tiny.yaml", *GRID, *arguments]
+    done = subprocess.run(
+        command, cwd=bench.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_trial_that_finds_no_process_left_is_tried_again_once_another_has_ended(
+    bench: Bench,
+) -> None:
+    code, out, err = scarce(bench, "{2, 4}", "-j", "3")
+    assert (code, len(runs_of(out))) == (0, 4)
+    assert [line.split()[0] for line in err.splitlines()[:-1]] == [
+        f"[{place}/4]" for place in (1, 2, 3, 4)
+    ]
+
+
+def test_a_trial_that_finds_no_process_left_where_nothing_else_runs_fails(bench: Bench) -> None:
+    code, out, err = scarce(bench, "range(1000)", "-j", "2", "--json")
+    failures = json.loads(out)["failures"]
+    assert (code, len(failures)) == (74, 4)
+    for each in failures:
+        assert each["reason"] == (
+            f"{each['run']}: its process cannot be started: resource temporarily unavailable; "
+            "see ulimit -a, or lower -j"
+        )
+    assert "Traceback" not in err
+
+
+def test_what_was_opened_for_a_trial_that_cannot_start_is_closed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fork() -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    (trial,) = plan(reading.read("tiny.yaml", (), ["lambda=1"])).trials
+    engine = Local(2, bench.folder / "runs")
+    before = sorted(Path("/dev/fd").iterdir())
+    with monkeypatch.context() as patch, closing(engine):
+        patch.setattr(os, "fork", fork)
+        outcome = engine.submit(Job(trial.config, Run(bench.folder / trial.name))).result()
+        assert sorted(Path("/dev/fd").iterdir()) == before
+    assert (outcome.code, outcome.is_scarce) == (74, True)
+
+
+def with_files(bench: Bench, jobs: int, count: int = 40) -> Ended:
+    words = ["sweep", "tiny.yaml", "--grid", f"lambda={','.join(map(str, range(12)))}"]
+    shell = f'ulimit -n {count}; exec "$@"'
+    command = ["sh", "-c", shell, "sh", sys.executable, "-m", "nnexp", *words, "-j", str(jobs)]
+    done = subprocess.run(command, cwd=bench.folder, capture_output=True, text=True, check=False)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def test_more_trials_at_a_time_than_there_may_be_open_files_for_are_refused(bench: Bench) -> None:
+    code, out, err = with_files(bench, 12)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(
+        r"12 trials at a time take \d\d open files, but 40 are allowed here: lower -j, "
+        r"or allow more \(ulimit -n\)\n",
+        err,
+    )
+    assert not (bench.folder / "runs").exists()
+    code, out, _ = with_files(bench, 8)
+    assert (code, len(runs_of(out))) == (0, 12)
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [("500M", 500 << 20), ("1.5g", 3 << 29), ("2GiB", 2 << 30), ("7", 7)]
 )
@@ -305,6 +397,32 @@ def test_a_signal_to_the_whole_group_as_a_terminal_sends_it_is_the_same(bench: B
     _, err = process.communicate(timeout=30)
     assert (process.returncode, len(err.splitlines())) == (130, 1)
     assert bench("runs").out.count("interrupted") == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_the_user_had_ignored_stops_no_trial_either(
+    bench: Bench, number: signal.Signals
+) -> None:
+    """As ``nohup nnexp sweep ... &`` has it when the terminal closes; others stop it still."""
+    last = signal.SIGINT if number == signal.SIGTERM else signal.SIGTERM
+    process = begun(
+        bench,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_IGN),
+    )
+    try:
+        trials = children(process.pid)
+        os.killpg(process.pid, number)
+        before = measured(bench)
+        until(lambda: measured(bench) > before + 20)
+        assert children(process.pid) == trials
+        process.send_signal(last)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 128 + last
+    assert err.startswith("stopped with 0 of 4 trials done")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a trial sees it at its next batch")

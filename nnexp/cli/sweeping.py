@@ -67,7 +67,7 @@ class View:
                 if trial not in self._elsewhere:
                     self._elsewhere.add(trial)
                     self._say(f"{self._plan.trials[trial].name}: another process trains it")
-            case running.Stopped(trial):
+            case running.Stopped(trial) | running.Postponed(trial):
                 self._running.pop(trial, None)
             case running.Ended():
                 self._ended(event)
