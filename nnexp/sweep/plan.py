@@ -94,7 +94,8 @@ class _Planner:
         self._parts = {key: _part(base, key) for key in self._groups}
         self._repeated = 0
         self._excluded = [0] * len(definition.exclusions)
-        """How many points each exclusion left out."""
+        """How many points fit each exclusion."""
+        self._left_out = 0
 
     def plan(self) -> Plan:
         """Return the plan, or raise ConfigError with all that is wrong."""
@@ -116,7 +117,7 @@ class _Planner:
         if not is_run_name(longest.name):
             raise UsageError(f"{longest.name!r} cannot name a run; rename the config's file")
         load.check(longest.config, "seeds")
-        return Plan(definition, definition.keys, trials, sum(self._excluded), self._repeated)
+        return Plan(definition, definition.keys, trials, self._left_out, self._repeated)
 
     def _trials(self) -> Iterator[Trial]:
         definition, stem = self._definition, self._definition.stem
@@ -131,7 +132,7 @@ class _Planner:
             digest = canonical.digest(config)
             number = numbers.setdefault(digest, len(numbers))
             values = tuple(choice.value for choice in choices)
-            for seed in seeds if definition.seeds is not None else [config.seed]:
+            for seed in seeds:
                 if (digest, seed) in seen:
                     self._repeated += 1
                     continue
@@ -141,20 +142,21 @@ class _Planner:
                 yield Trial(each, name, values, number)
 
     def _seeds(self, choices: Row) -> Sequence[int]:
-        """Return the seeds of a point that are not excluded; [0] stands for the config's own."""
-        seeds = self._definition.seeds or [0]
+        """Return the seeds of a point that are not excluded; the config's own is one."""
+        seeds = self._definition.seeds or [self._fixed.seed]
         if not self._excluded:
             return seeds
         values = {choice.key: choice.value for choice in choices}
         return [seed for seed in seeds if not self._is_excluded({"seed": seed, **values})]
 
     def _is_excluded(self, values: dict[str, Any]) -> bool:
-        """Return whether a point is left out, and count it for the first exclusion that says so."""
-        for number, each in enumerate(self._definition.exclusions):
-            if each.fits(values):
-                self._excluded[number] += 1
-                return True
-        return False
+        """Return whether a point is left out, and count it for each exclusion that says so."""
+        exclusions = enumerate(self._definition.exclusions)
+        fitting = [number for number, each in exclusions if each.fits(values)]
+        for number in fitting:
+            self._excluded[number] += 1
+        self._left_out += bool(fitting)
+        return bool(fitting)
 
     def _config(self, choices: Row) -> Config | None:
         """Return a point's config, or None and note what is wrong with it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from nnexp.config import axes, load, overrides
@@ -42,6 +42,7 @@ def read(
     found.fixed.extend(said)
     found = found if seeds is None else found._replace(seeds=seeds)
     problems += _told_twice(found)
+    problems += [str(each) for each in (*_seeds_swept(found.axes), *_dropped(found))]
     if problems:
         raise ConfigError(problems)
     return found
@@ -58,6 +59,29 @@ def _told_twice(found: Definition) -> list[str]:
     """Return what is wrong where two axes, or an axis and the seeds, vary the same key."""
     keys = found.keys
     twice = [f"{key}: is swept twice" for key in dict.fromkeys(keys) if keys.count(key) > 1]
-    if found.seeds is not None and "seed" in [*keys, *(each.key for each in found.fixed)]:
+    if found.seeds is not None and "seed" in {each.key for each in found.fixed}:
         twice.append("seed and seeds: give one of them")
     return twice
+
+
+def _seeds_swept(varied: Sequence[Axis]) -> Iterator[Problem]:
+    """Generate what is wrong where seeds are an axis: the ranking is the mean over them."""
+    for axis in varied:
+        for choice in axis.rows[0]:
+            if choice.key == "seed":
+                message = "is no key to rank by: give --seeds, or a sweep file's seeds"
+                yield Problem(choice.place, choice.path, message)
+
+
+def _dropped(found: Definition) -> Iterator[Problem]:
+    """Generate what is wrong where a later value replaces a whole of which a part was given."""
+    given = [*found.fixed, *(choice for axis in found.axes for choice in axis.rows[0])]
+    for place, part in enumerate(given):
+        for whole in given[max(place + 1, len(found.fixed)) :]:
+            if len(whole.path) < len(part.path) and part.path[: len(whole.path)] == whole.path:
+                message = (
+                    f"has no say, since {whole.key} comes after it and replaces it "
+                    f"({whole.place}): sweep {whole.key} first, or say it in its values, "
+                    f"as in {{name: ..., {'.'.join(part.path[len(whole.path) :])}: ...}}"
+                )
+                yield Problem(part.place, part.path, message)
