@@ -78,6 +78,8 @@ def advice(verdicts: Mapping[int, Verdict]) -> str | None:
 def text(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> str:
     """Return the ranking as a table; verdicts stand in it where there is one to speak of."""
     if ranking.split is None:
+        if any(each.trials for each in ranking.standings):
+            return "no ranking: no accuracy was monitored that all runs share"
         return "no trial has a result"
     spoken = any(each.outcome != "too few" for each in verdicts.values())
     rows = [
