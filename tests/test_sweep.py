@@ -522,6 +522,97 @@ def test_a_picture_of_what_was_swept(bench: Bench, grids: list[str], name: str) 
     assert (bench.folder / name).stat().st_size > 4000
 
 
+@pytest.mark.parametrize("command", ["sweep", "inspect", "find-rate", "search"])
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_trained(
+    bench: Bench, command: str
+) -> None:
+    more = {"sweep": ("--grid", "lambda=1,2"), "search": ("--space", "lambda=uniform(0,1)")}
+    words = (command, "tiny.yaml", *more.get(command, ()), "--plot", "gone/p.png")
+    assert bench(*words) == (2, "", "gone/p.png: there is no folder gone\n")
+    assert not (bench.folder / "runs").exists()
+
+
+def test_a_picture_s_folder_must_be_one_that_may_be_written_to(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _: path != Path())  # root may write anywhere
+    code, _, err = bench("sweep", "tiny.yaml", "--grid", "lambda=1,2", "--plot", "p.png")
+    assert (code, err) == (2, "p.png: may not be written\n")
+    (bench.folder / "p.png").touch()
+    assert bench("sweep", "tiny.yaml", "--grid", "epochs=1,2", "--plot", "p.png", "-q").code == 0
+
+
+def test_where_trials_failed_a_picture_that_cannot_be_changes_no_exit_code(bench: Bench) -> None:
+    words = ("sweep", "tiny.yaml", "--grid", "learning_rate=1e30,1e29", "--plot", "p.png")
+    code, _, err = bench.process(*words)
+    assert (code, err.splitlines()[-1]) == (3, "p.png: no trial has a result to draw")
+    words = ("sweep", "tiny.yaml", "--grid", "learning_rate=1e30,0.1", "--plot", "p.png")
+    code, _, err = bench.process(*words)
+    assert (code, "none has two values here" in err) == (3, True)
+
+
+def test_the_exit_code_is_that_of_the_first_that_failed_in_the_order_of_the_plan(
+    bench: Bench,
+) -> None:
+    grid = ("--grid", "data.train=100,1000", "--grid", "learning_rate=0.1,1e30")
+    code, out, _ = bench.process("sweep", "tiny.yaml", *grid, "--json", "-j", "1")
+    assert [each["exit"] for each in json.loads(out)["failures"]] == [3, 2, 2]
+    assert code == 3
+    grid = ("--grid", "data.train=1000,100", "--grid", "learning_rate=0.1,1e30")
+    code, out, _ = bench.process("sweep", "tiny.yaml", *grid, "--json", "-j", "1")
+    assert [each["exit"] for each in json.loads(out)["failures"]] == [2, 2, 3]
+    assert code == 2
+
+
+def test_options_that_only_training_has_a_use_for_do_not_go_with_emit(bench: Bench) -> None:
+    given = {
+        "--dry-run": (), "--json": (), "--plot": ("p.png",), "--timeout": ("3",), "--jobs": ("2",),
+        "--max-memory": ("1G",), "--fail-fast": (), "--engine": ("dask",),
+    }  # fmt: skip
+    for option, values in given.items():
+        found = bench("sweep", "tiny.yaml", *GRID, "--emit", "commands", option, *values)
+        said = f"--emit only prints commands: {option} would have no say there\n"
+        assert found == (2, "", said)
+    assert bench("sweep", "tiny.yaml", *GRID, "--emit", "commands", "-q").code == 0
+
+
+@pytest.mark.parametrize("how", ["commands", "slurm"])
+def test_a_path_of_two_lines_makes_no_command_of_one(bench: Bench, how: str) -> None:
+    words = ("sweep", "tiny.yaml", *GRID, "--emit", how)
+    code, out, err = bench(*words, "--runs", "a\nb")
+    assert (code, out) == (2, "")
+    assert err == "--emit: a path with a line break in it makes no command of one line\n"
+    (bench.folder / "a\nb").mkdir()
+    assert bench("sweep", bench.config("a\nb/tiny.yaml"), *words[2:]).code == 2
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "0", "-1", "x"])
+def test_what_is_no_time_is_refused(bench: Bench, text: str) -> None:
+    code, _, err = bench("sweep", "tiny.yaml", f"--timeout={text}", "--dry-run")
+    assert (code, f"must be a number of seconds > 0, got '{text}'" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        *((7, "7 bytes"), (1 << 10, "1 KB"), (3 << 9, "1.5 KB"), (3 << 19, "1.5 MB")),
+        *((600 << 20, "600 MB"), (4 << 30, "4,096 MB")),
+    ],
+)
+def test_sizes_in_words(number: int, words: str) -> None:
+    assert limits.in_words(number) == words
+
+
+def test_what_a_failure_said_is_forgotten_once_the_run_ends_well(bench: Bench) -> None:
+    patched(bench, "1 / 0")
+    logs = bench.folder / "runs" / ".sweep"
+    assert len(list(logs.iterdir())) == 2
+    assert patched(bench, "os.kill(os.getpid(), signal.SIGKILL)").code == 137
+    assert len(list(logs.iterdir())) == 2
+    assert bench.process("sweep", "tiny.yaml", *GRID, "-q").code == 0
+    assert list(logs.iterdir()) == []
+
+
 def test_a_picture_that_cannot_be_is_refused(bench: Bench) -> None:
     assert bench("sweep", "tiny.yaml", "--plot", "a.gif", "--grid", "lambda=1,2").code == 2
     assert not (bench.folder / "runs").exists()
@@ -602,6 +693,25 @@ def test_the_slurm_script_passes_the_warning_on_and_goes_back_into_the_queue(ben
     assert "stopped; what is committed is safe" in err
     assert (bench.folder / "asked").read_text() == "requeue 7_1\n"
     assert bench("runs").out.count("interrupted") == 1
+
+
+def test_the_slurm_script_passes_a_warning_on_that_came_before_the_trial_was_known(
+    bench: Bench,
+) -> None:
+    environment = shell_command(bench)
+    script = bench("sweep", "tiny.yaml", *GRID, *LONG, "--emit", "slurm").out
+    assert script.count("  child=$!\n") == 1
+    script = script.replace("  child=$!\n", "  kill -TERM $$\n  child=$!\n")
+    (bench.folder / "array.sh").write_text(script)
+    done = subprocess.run(
+        ["bash", "array.sh"],
+        cwd=bench.folder,
+        env={**environment, "SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_JOB_ID": "7"},
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 143
+    assert (bench.folder / "asked").read_text().endswith("requeue 7_1\n")
 
 
 def test_on_a_terminal_a_table_lives_and_goes(bench: Bench) -> None:

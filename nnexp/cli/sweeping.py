@@ -41,7 +41,7 @@ class View:
         self._elsewhere: set[int] = set()
         self.best: tuple[float, int] | None = None
         self._done = self._failed = 0
-        self._pace = Pace(plan.trials)
+        self.pace = Pace(plan.trials)
 
     def __enter__(self) -> Self:
         if not self._quiet and Told().columns() > 0:
@@ -64,7 +64,7 @@ class View:
                 self._elsewhere.discard(trial)
             case running.Progressed(trial, measured):
                 self._running[trial] = measured
-                self._pace.told(trial, measured.epoch)
+                self.pace.told(trial, measured.epoch)
                 self._note(measured.accuracy, trial)
             case running.Elsewhere(trial):
                 self._running.pop(trial, None)
@@ -94,7 +94,7 @@ class View:
             accuracy = outcome.accuracies.get("validation")
             said = f"{self._named(trial)}: {'already done' if event.was_done else 'done'}"
             said += f", validation {percent(accuracy)}" if accuracy is not None else ""
-        self._pace.ended(event.trial, failed=bool(outcome.code), was_done=event.was_done)
+        self.pace.ended(event.trial, failed=bool(outcome.code), was_done=event.was_done)
         self._say(f"[{self._done + self._failed}/{len(self._plan.trials)}] {said}")
 
     def _note(self, accuracy: float | None, trial: int) -> None:
@@ -122,7 +122,7 @@ class View:
 
     def _left(self) -> str:
         """Return how long the rest takes, if it goes on as it did."""
-        seconds = self._pace.left(time.monotonic() - self._begun)
+        seconds = self.pace.left(time.monotonic() - self._begun)
         return "" if seconds is None else f", about {_span(seconds)} left"
 
     def _picture(self) -> RenderableType:

@@ -106,7 +106,8 @@ class Watched:
 def logged(outcome: Outcome, said: bytes, runs: Path, name: str) -> Outcome:
     """Return an outcome with the log that has what the trial's process said, if it said anything.
 
-    That it cannot be written changes nothing.
+    Where it ended well and said nothing, an older log is removed. That either cannot be done
+    changes nothing.
     """
     log = runs / LOGS / f"{name}.log"
     with contextlib.suppress(NnexpError):
@@ -114,4 +115,6 @@ def logged(outcome: Outcome, said: bytes, runs: Path, name: str) -> Outcome:
             directories.make_all(log.parent)
             disk.write(log, said)
             return msgspec.structs.replace(outcome, log=str(log))
+        if not outcome.code:
+            disk.remove(log)
     return outcome
