@@ -76,14 +76,43 @@ def test_an_example_more_or_less_on_every_seed_is_no_infinitely_sure_difference(
     assert verdict.p == pytest.approx(1 - math.sqrt(18 / 20))
 
 
-def test_pairs_are_the_seeds_that_both_have(bench: Bench) -> None:
+def test_what_lacks_a_seed_ranks_behind_what_does_not_and_has_no_verdict(bench: Bench) -> None:
+    """Over the seeds that both have the first is better by 10 points, all its mean says or not."""
+    assert bench.folder.exists()
+    trials = planned("1,2,3", 4)
+    found = outcomes(0.95, 0.90, 0.91, None, 0.85, 0.80, 0.81, 0.99, 0.80, 0.80, 0.80, 0.80)
+    ranking = ranked(trials, found)
+    assert [each.values for each in ranking.standings] == [(2,), (3,), (1,)]
+    judged = verdicts(trials, found, ranking, EXAMPLES)
+    assert list(judged) == [1]
+    assert judged[1].difference.kind == "paired t"
+    assert judged[1].difference.difference == pytest.approx(-0.0625)
+    assert judged[1].difference.sizes == (4, 4)
+    judged = dict.fromkeys(judged, judged[1]._replace(outcome="noise"))
+    rows = [line.split() for line in standings.text(trials, ranking, judged).splitlines()[1:]]
+    assert [row[6] for row in rows] == ["-", "~", "-"]
+    assert rows[2][-3:] == ["3", "of", "4"]
+
+
+def test_what_lacks_the_same_seed_as_the_best_is_judged_as_it_ranks(bench: Bench) -> None:
+    assert bench.folder.exists()
+    trials = planned("1,2,3", 4)
+    found = outcomes(0.8, 0.8, 0.8, None, 0.9, 0.9, 0.9, None, 0.7, 0.7, None, 0.7)
+    ranking = ranked(trials, found)
+    assert [each.values for each in ranking.standings] == [(2,), (1,), (3,)]
+    assert list(verdicts(trials, found, ranking, EXAMPLES)) == [1]
+
+
+def test_what_diverged_is_not_judged_against_what_was_killed_with_the_same_seed(
+    bench: Bench,
+) -> None:
     assert bench.folder.exists()
     trials = planned("1,2", 4)
-    found = outcomes(0.95, 0.90, 0.91, 0.92, None, 0.80, 0.80, 0.80)
-    (verdict,) = verdicts(trials, found, ranked(trials, found), EXAMPLES).values()
-    assert verdict.difference.kind == "paired t"
-    assert verdict.difference.difference == pytest.approx(-0.11)
-    assert verdict.difference.sizes == (3, 3)
+    found = outcomes(0.9, 0.9, 0.9, None, 0.8, 0.8, 0.8, None)
+    found[3], found[7] = Outcome(code=3, reason="diverged"), Outcome(code=137, reason="killed")
+    ranking = ranked(trials, found)
+    assert [each.values for each in ranking.standings] == [(2,), (1,)]
+    assert verdicts(trials, found, ranking, EXAMPLES) == {}
 
 
 def test_what_diverged_with_a_seed_ranks_behind_what_did_not(bench: Bench) -> None:
@@ -93,7 +122,7 @@ def test_what_diverged_with_a_seed_ranks_behind_what_did_not(bench: Bench) -> No
     found = outcomes(0.99, None, 0.5, 0.6, 0.8, None, None, None)
     found[1], found[5], found[6] = diverged, killed, diverged
     ranking = ranked(trials, found)
-    assert [each.values for each in ranking.standings] == [(3,), (2,), (1,), (4,)]
+    assert [each.values for each in ranking.standings] == [(2,), (3,), (1,), (4,)]
     header, *rows = standings.text(trials, ranking, {}).splitlines()
     assert [row.split()[0] for row in rows] == ["1", "2", "3", "-"]
     assert "to the best" in header
@@ -128,6 +157,16 @@ def test_what_has_no_result_has_no_verdict(bench: Bench) -> None:
     trials = planned("1,2", 1)
     for found in (outcomes(0.5, None), outcomes(None, None)):
         assert verdicts(trials, found, ranked(trials, found), EXAMPLES) == {}
+
+
+def test_done_without_an_accuracy_that_all_share_is_no_failure(bench: Bench) -> None:
+    assert bench.folder.exists()
+    trials = planned("1,2", 1)
+    said = "no ranking: no accuracy was monitored that all runs share"
+    for accuracies in ({}, {"train": 0.5}):
+        found: list[Outcome | None] = [*outcomes(0.5), Outcome(epochs=1, accuracies=accuracies)]
+        assert standings.text(trials, ranked(trials, found), {}) == said
+    assert standings.text(trials, ranked(trials, [None, None]), {}) == "no trial has a result"
 
 
 def test_one_seed_gives_no_verdict_but_says_what_would(bench: Bench) -> None:

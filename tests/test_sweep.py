@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,10 +22,13 @@ import pytest
 
 from nnexp.analysis.seeds import spread
 from nnexp.store import writer
+from nnexp.store.run import Run
 from nnexp.sweep import emission, limits, picture, reading
 from nnexp.sweep.engine import Outcome
+from nnexp.sweep.local import Local
 from nnexp.sweep.plan import Trial, plan
 from nnexp.sweep.ranking import ranked
+from nnexp.trials import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +81,10 @@ def gone(pid: int) -> bool:
 
 def epochs(bench: Bench) -> int:
     return sum(len(list(each.iterdir())) for each in bench.folder.glob("runs/*/checkpoints"))
+
+
+def measured(bench: Bench) -> int:
+    return sum(len(each.read_bytes().splitlines()) for each in bench.folder.glob("runs/*/m*.jsonl"))
 
 
 def begun(bench: Bench, *arguments: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401
@@ -252,6 +261,89 @@ def test_a_trial_that_takes_too_much_memory_is_killed_alone(bench: Bench) -> Non
     assert [row.split()[-1] for row in runs_of(done.out)] == ["1", "1", "1", "1"]
 
 
+SCARCE = """
+import errno, os, sys
+calls, real, most = [], os.fork, {most}
+def fork():
+    calls.append(1)
+    if len(calls) in most:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return real()
+os.fork = fork
+from nnexp.cli import main
+main()
+"""
+"""The command where the system has no process left at some calls."""
+
+
+def scarce(bench: Bench, most: str, *arguments: str) -> Ended:
+    script = SCARCE.format(most=most)
+    command = [sys.executable, "-c", script, "sweep", "tiny.yaml", *GRID, *arguments]
+    done = subprocess.run(
+        command, cwd=bench.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_trial_that_finds_no_process_left_is_tried_again_once_another_has_ended(
+    bench: Bench,
+) -> None:
+    code, out, err = scarce(bench, "{2, 4}", "-j", "3")
+    assert (code, len(runs_of(out))) == (0, 4)
+    assert [line.split()[0] for line in err.splitlines()[:-1]] == [
+        f"[{place}/4]" for place in (1, 2, 3, 4)
+    ]
+
+
+def test_a_trial_that_finds_no_process_left_where_nothing_else_runs_fails(bench: Bench) -> None:
+    code, out, err = scarce(bench, "range(1000)", "-j", "2", "--json")
+    failures = json.loads(out)["failures"]
+    assert (code, len(failures)) == (74, 4)
+    for each in failures:
+        assert each["reason"] == (
+            f"{each['run']}: its process cannot be started: resource temporarily unavailable; "
+            "see ulimit -a, or lower -j"
+        )
+    assert "Traceback" not in err
+
+
+def test_what_was_opened_for_a_trial_that_cannot_start_is_closed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fork() -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    (trial,) = plan(reading.read("tiny.yaml", (), ["lambda=1"])).trials
+    engine = Local(2, bench.folder / "runs")
+    before = sorted(Path("/dev/fd").iterdir())
+    with monkeypatch.context() as patch, closing(engine):
+        patch.setattr(os, "fork", fork)
+        outcome = engine.submit(Job(trial.config, Run(bench.folder / trial.name))).result()
+        assert sorted(Path("/dev/fd").iterdir()) == before
+    assert (outcome.code, outcome.is_scarce) == (74, True)
+
+
+def with_files(bench: Bench, jobs: int, count: int = 40) -> Ended:
+    words = ["sweep", "tiny.yaml", "--grid", f"lambda={','.join(map(str, range(12)))}"]
+    shell = f'ulimit -n {count}; exec "$@"'
+    command = ["sh", "-c", shell, "sh", sys.executable, "-m", "nnexp", *words, "-j", str(jobs)]
+    done = subprocess.run(command, cwd=bench.folder, capture_output=True, text=True, check=False)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def test_more_trials_at_a_time_than_there_may_be_open_files_for_are_refused(bench: Bench) -> None:
+    code, out, err = with_files(bench, 12)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(
+        r"12 trials at a time take \d\d open files, but 40 are allowed here: lower -j, "
+        r"or allow more \(ulimit -n\)\n",
+        err,
+    )
+    assert not (bench.folder / "runs").exists()
+    code, out, _ = with_files(bench, 8)
+    assert (code, len(runs_of(out))) == (0, 12)
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [("500M", 500 << 20), ("1.5g", 3 << 29), ("2GiB", 2 << 30), ("7", 7)]
 )
@@ -308,6 +400,32 @@ def test_a_signal_to_the_whole_group_as_a_terminal_sends_it_is_the_same(bench: B
     _, err = process.communicate(timeout=30)
     assert (process.returncode, len(err.splitlines())) == (130, 1)
     assert bench("runs").out.count("interrupted") == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_the_user_had_ignored_stops_no_trial_either(
+    bench: Bench, number: signal.Signals
+) -> None:
+    """As ``nohup nnexp sweep ... &`` has it when the terminal closes; others stop it still."""
+    last = signal.SIGINT if number == signal.SIGTERM else signal.SIGTERM
+    process = begun(
+        bench,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_IGN),
+    )
+    try:
+        trials = children(process.pid)
+        os.killpg(process.pid, number)
+        before = measured(bench)
+        until(lambda: measured(bench) > before + 20)
+        assert children(process.pid) == trials
+        process.send_signal(last)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 128 + last
+    assert err.startswith("stopped with 0 of 4 trials done")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a trial sees it at its next batch")
@@ -481,6 +599,97 @@ def test_a_picture_says_what_diverged_and_what_has_no_result(
     assert not re.search("diverged|result", whole)
 
 
+@pytest.mark.parametrize("command", ["sweep", "inspect", "find-rate", "search"])
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_trained(
+    bench: Bench, command: str
+) -> None:
+    more = {"sweep": ("--grid", "lambda=1,2"), "search": ("--space", "lambda=uniform(0,1)")}
+    words = (command, "tiny.yaml", *more.get(command, ()), "--plot", "gone/p.png")
+    assert bench(*words) == (2, "", "gone/p.png: there is no folder gone\n")
+    assert not (bench.folder / "runs").exists()
+
+
+def test_a_picture_s_folder_must_be_one_that_may_be_written_to(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _: path != Path())  # root may write anywhere
+    code, _, err = bench("sweep", "tiny.yaml", "--grid", "lambda=1,2", "--plot", "p.png")
+    assert (code, err) == (2, "p.png: may not be written\n")
+    (bench.folder / "p.png").touch()
+    assert bench("sweep", "tiny.yaml", "--grid", "epochs=1,2", "--plot", "p.png", "-q").code == 0
+
+
+def test_where_trials_failed_a_picture_that_cannot_be_changes_no_exit_code(bench: Bench) -> None:
+    words = ("sweep", "tiny.yaml", "--grid", "learning_rate=1e30,1e29", "--plot", "p.png")
+    code, _, err = bench.process(*words)
+    assert (code, err.splitlines()[-1]) == (3, "p.png: no trial has a result to draw")
+    words = ("sweep", "tiny.yaml", "--grid", "learning_rate=1e30,0.1", "--plot", "p.png")
+    code, _, err = bench.process(*words)
+    assert (code, (bench.folder / "p.png").exists()) == (3, True)  # what diverged is a sign in it
+
+
+def test_the_exit_code_is_that_of_the_first_that_failed_in_the_order_of_the_plan(
+    bench: Bench,
+) -> None:
+    grid = ("--grid", "data.train=100,1000", "--grid", "learning_rate=0.1,1e30")
+    code, out, _ = bench.process("sweep", "tiny.yaml", *grid, "--json", "-j", "1")
+    assert [each["exit"] for each in json.loads(out)["failures"]] == [3, 2, 2]
+    assert code == 3
+    grid = ("--grid", "data.train=1000,100", "--grid", "learning_rate=0.1,1e30")
+    code, out, _ = bench.process("sweep", "tiny.yaml", *grid, "--json", "-j", "1")
+    assert [each["exit"] for each in json.loads(out)["failures"]] == [2, 2, 3]
+    assert code == 2
+
+
+def test_options_that_only_training_has_a_use_for_do_not_go_with_emit(bench: Bench) -> None:
+    given = {
+        "--dry-run": (), "--json": (), "--plot": ("p.png",), "--timeout": ("3",), "--jobs": ("2",),
+        "--max-memory": ("1G",), "--fail-fast": (), "--engine": ("dask",),
+    }  # fmt: skip
+    for option, values in given.items():
+        found = bench("sweep", "tiny.yaml", *GRID, "--emit", "commands", option, *values)
+        said = f"--emit only prints commands: {option} would have no say there\n"
+        assert found == (2, "", said)
+    assert bench("sweep", "tiny.yaml", *GRID, "--emit", "commands", "-q").code == 0
+
+
+@pytest.mark.parametrize("how", ["commands", "slurm"])
+def test_a_path_of_two_lines_makes_no_command_of_one(bench: Bench, how: str) -> None:
+    words = ("sweep", "tiny.yaml", *GRID, "--emit", how)
+    code, out, err = bench(*words, "--runs", "a\nb")
+    assert (code, out) == (2, "")
+    assert err == "--emit: a path with a line break in it makes no command of one line\n"
+    (bench.folder / "a\nb").mkdir()
+    assert bench("sweep", bench.config("a\nb/tiny.yaml"), *words[2:]).code == 2
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "0", "-1", "x"])
+def test_what_is_no_time_is_refused(bench: Bench, text: str) -> None:
+    code, _, err = bench("sweep", "tiny.yaml", f"--timeout={text}", "--dry-run")
+    assert (code, f"must be a number of seconds > 0, got '{text}'" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        *((7, "7 bytes"), (1 << 10, "1 KB"), (3 << 9, "1.5 KB"), (3 << 19, "1.5 MB")),
+        *((600 << 20, "600 MB"), (4 << 30, "4,096 MB")),
+    ],
+)
+def test_sizes_in_words(number: int, words: str) -> None:
+    assert limits.in_words(number) == words
+
+
+def test_what_a_failure_said_is_forgotten_once_the_run_ends_well(bench: Bench) -> None:
+    patched(bench, "1 / 0")
+    logs = bench.folder / "runs" / ".sweep"
+    assert len(list(logs.iterdir())) == 2
+    assert patched(bench, "os.kill(os.getpid(), signal.SIGKILL)").code == 137
+    assert len(list(logs.iterdir())) == 2
+    assert bench.process("sweep", "tiny.yaml", *GRID, "-q").code == 0
+    assert list(logs.iterdir()) == []
+
+
 def test_a_picture_that_cannot_be_is_refused(bench: Bench) -> None:
     assert bench("sweep", "tiny.yaml", "--plot", "a.gif", "--grid", "lambda=1,2").code == 2
     assert not (bench.folder / "runs").exists()
@@ -561,6 +770,25 @@ def test_the_slurm_script_passes_the_warning_on_and_goes_back_into_the_queue(ben
     assert "stopped; what is committed is safe" in err
     assert (bench.folder / "asked").read_text() == "requeue 7_1\n"
     assert bench("runs").out.count("interrupted") == 1
+
+
+def test_the_slurm_script_passes_a_warning_on_that_came_before_the_trial_was_known(
+    bench: Bench,
+) -> None:
+    environment = shell_command(bench)
+    script = bench("sweep", "tiny.yaml", *GRID, *LONG, "--emit", "slurm").out
+    assert script.count("  child=$!\n") == 1
+    script = script.replace("  child=$!\n", "  kill -TERM $$\n  child=$!\n")
+    (bench.folder / "array.sh").write_text(script)
+    done = subprocess.run(
+        ["bash", "array.sh"],
+        cwd=bench.folder,
+        env={**environment, "SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_JOB_ID": "7"},
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 143
+    assert (bench.folder / "asked").read_text().endswith("requeue 7_1\n")
 
 
 def test_on_a_terminal_a_table_lives_and_goes(bench: Bench) -> None:

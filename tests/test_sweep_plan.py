@@ -164,6 +164,78 @@ def test_exclusions_leave_out_what_fits_them_whole(bench: Bench) -> None:
         sheet(bench, f"{grid}exclude: [{{seed: [0, 1]}}]")
 
 
+def test_a_seed_that_is_excluded_is_the_config_s_where_no_seeds_are_given(bench: Bench) -> None:
+    bench.config(seed=7)
+    grid = "config: tiny.yaml\ngrid: {lambda: [0, 1]}\n"
+    found = sheet(bench, f"{grid}exclude: [{{lambda: 1, seed: 7}}]")
+    assert values(found) == [(0, 7)]
+    assert told(bench, f"{grid}exclude: [{{seed: 0}}]") == [
+        "sweep.yaml:3:11: exclude[0]: leaves out nothing: no point is so"
+    ]
+    found = sheet(bench, f"{grid}set: {{seed: 3}}\nexclude: [{{lambda: 0, seed: 3}}]")
+    assert values(found) == [(1, 3)]
+
+
+def test_what_two_exclusions_fit_is_left_out_once_and_idles_neither(bench: Bench) -> None:
+    grid = "config: tiny.yaml\ngrid: {lambda: [0, 1], epochs: [2, 3]}\n"
+    found = sheet(bench, f"{grid}exclude: [{{lambda: 1}}, {{lambda: 1, epochs: 2}}]")
+    assert (values(found), found.excluded) == ([(0, 2, 0), (0, 3, 0)], 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("grid: {lambda: [0, 1], seed: [1, 2]}", "2:31"),
+        ("zip: {lambda: [0, 1], seed: [1, 2]}", "2:30"),
+        ("random: {draws: 2, from: {seed: {integers: [0, 9]}}}", "2:33"),
+        ("seeds: 3\ngrid: {seed: [1, 2]}", "3:15"),
+    ],
+)
+def test_seeds_are_no_axis(bench: Bench, text: str, place: str) -> None:
+    """A row that says seed 1 would be the mean over all of them."""
+    assert told(bench, f"config: tiny.yaml\n{text}") == [
+        f"sweep.yaml:{place}: seed: is no key to rank by: give --seeds, or a sweep file's seeds"
+    ]
+
+
+@pytest.mark.usefixtures("bench")
+def test_seeds_are_no_grid() -> None:
+    with pytest.raises(ConfigError, match=r"^--grid seed=1,2: seed: is no key to rank by"):
+        planned("tiny.yaml", "seed=1,2", "lambda=0,1")
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_part_that_a_later_whole_replaces_is_refused_and_the_other_order_works() -> None:
+    parts, wholes = "optimizer.mu=0.1,0.9", "optimizer=momentum,nesterov"
+    refused = (
+        "optimizer.mu: has no say, since optimizer comes after it and replaces it (--grid {}): "
+        "sweep optimizer first, or say it in its values, as in {{name: ..., mu: ...}}"
+    )
+    with pytest.raises(ConfigError) as caught:
+        planned("tiny.yaml", "optimizer=momentum,sgd", settings=("optimizer.mu=0.3",))
+    assert caught.value.problems == [
+        f"--set optimizer.mu=0.3: {refused.format('optimizer=momentum,sgd')}"
+    ]
+    with pytest.raises(ConfigError) as caught:
+        planned("tiny.yaml", parts, wholes)
+    assert caught.value.problems == [f"--grid {parts}: {refused.format(wholes)}"]
+    found = planned("tiny.yaml", wholes, parts)
+    assert [getattr(trial.config.optimizer, "mu", None) for trial in found.trials] == [
+        *(0.1, 0.9, 0.1, 0.9),
+    ]
+    fixed = planned("tiny.yaml", "optimizer.mu=0.1,0.9", settings=("optimizer=momentum",))
+    assert len(fixed.trials) == 2
+
+
+def test_a_part_in_a_sweep_file_that_a_later_whole_replaces_is_refused(bench: Bench) -> None:
+    (problem,) = told(
+        bench,
+        "config: tiny.yaml\nset: {optimizer.mu: 0.3}\nzip: {optimizer: [momentum], epochs: [2]}",
+    )
+    assert problem.startswith("sweep.yaml:2:21: optimizer.mu: has no say, since optimizer comes")
+    assert "replaces it (sweep.yaml:3:19): " in problem
+
+
 def test_a_sheet_s_problems_are_told_all_at_once_each_with_its_place(bench: Bench) -> None:
     text = """config: tiny.yaml
 grid:
@@ -231,7 +303,7 @@ grids: {}
         ("config: tiny.yaml\nset: {seed: 1}\nseeds: 2",
          "sweep.yaml:2:13: seed and seeds, which are at sweep.yaml:3:8: leave one of them out"),
         ("config: tiny.yaml\ngrid: {seed: [1, 2]}\nseeds: 2",
-         "sweep.yaml:2:15: seed and seeds, which are at sweep.yaml:3:8: leave one of them out"),
+         "sweep.yaml:2:15: seed: is no key to rank by: give --seeds, or a sweep file's seeds"),
         ("config: tiny.yaml\nset: {epoch: 1}",
          "sweep.yaml:2:14: epoch: unknown key 'epoch'; did you mean 'epochs'?"),
         ("config: tiny.yaml\nrandom: {draws: 2, from: {lambda: {log-uniform: [0, 1]}}}",

@@ -57,11 +57,11 @@ def find_rate(
     """
     from nnexp.cli.tuning import trials_of, warn_of_data
     from nnexp.config import load
-    from nnexp.report.curves import check_format
+    from nnexp.report.curves import check_target
     from nnexp.tune import pictures, rates
 
     if plot is not None:
-        check_format(plot)
+        check_target(plot)
     described = load.read(config, settings)
     with signals.noted() as signal:
         trials = trials_of(config.stem, runs, signal, "nnexp find-rate", quiet=quiet)

@@ -50,7 +50,7 @@ def inspect(config: Path, settings: tuple[str, ...], plot: Path | None, as_json:
     from nnexp.report import curves, distributions
 
     if plot is not None:
-        curves.check_format(plot)
+        curves.check_target(plot)
     read = load.read(config, settings)
     found = inspection.inspect(read)
     for warning in found.warnings:

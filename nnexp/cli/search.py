@@ -107,11 +107,11 @@ def search(
     nothing. Each is the run that nnexp train would make, and the config as given is trained
     beside them. Stopped anywhere, the same command goes on, and ends with the same runs.
     """
-    from nnexp.report.curves import check_format
+    from nnexp.report.curves import check_target
     from nnexp.search import definition
 
     if plot is not None:
-        check_format(plot)
+        check_target(plot)
     if factor is not None and not halving:
         raise UsageError("--factor says how --halving goes; give both")
     if epochs is not None:

@@ -81,6 +81,8 @@ def text(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> str:
     Verdicts stand in it where there is one to speak of, or something diverged with some seeds.
     """
     if ranking.split is None:
+        if any(each.trials for each in ranking.standings):
+            return "no ranking: no accuracy was monitored that all runs share"
         return "no trial has a result"
     spoken = any(each.outcome != "too few" for each in verdicts.values())
     shown = spoken or any(each.diverged and each.accuracy for each in ranking.standings)

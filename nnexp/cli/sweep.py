@@ -10,39 +10,22 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from nnexp.cli import engines, options, signals, standings
+from nnexp.cli.quantities import Seconds, Size
 from nnexp.cli.sweeping import View
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say
 from nnexp.cli.train import Seeds
-from nnexp.errors import InterruptedRunError, UsageError
+from nnexp.errors import InterruptedRunError, NnexpError, UsageError
 
 if TYPE_CHECKING:
     from nnexp.sweep.cluster import Cluster
     from nnexp.sweep.engine import Outcome
     from nnexp.sweep.local import Local
     from nnexp.sweep.plan import Plan
+    from nnexp.sweep.ranking import Ranking
     from nnexp.trials import Job
 
     Start: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[Local | Cluster]]
-
-
-class Size(click.ParamType[int]):
-    """``500M`` or ``1.5G``: bytes, by powers of 1024."""
-
-    name = "size"
-
-    def convert(
-        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return the bytes."""
-        from nnexp.sweep import limits
-
-        if isinstance(value, int):
-            return value
-        try:
-            return limits.size(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -72,7 +55,7 @@ class Size(click.ParamType[int]):
               help="Of the dask cluster; tcp://127.0.0.1:8786 by default.")  # fmt: skip
 @click.option("--collect", is_flag=True,
               help="Bring runs home from workers that do not see the runs folder.")  # fmt: skip
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+@click.option("--timeout", type=Seconds(), metavar="SECONDS",
               help="Stop a trial that takes longer; the next call goes on with it.")  # fmt: skip
 @click.option("--max-memory", type=Size(), metavar="SIZE",
               help="Kill a trial that has more in memory, such as 500M.")  # fmt: skip
@@ -126,17 +109,19 @@ def sweep(
     with config (the base), and any of set, grid, zip, random, seeds and exclude. Exits as the
     first trial that failed would have.
     """
-    from nnexp.report.curves import check_format
+    from nnexp.report.curves import check_target
     from nnexp.sweep import reading
     from nnexp.sweep.limits import Limits
     from nnexp.sweep.plan import plan as planned
 
     if plot is not None:
-        check_format(plot)
+        check_target(plot)
     if engine != "dask" and (scheduler is not None or collect):
         raise UsageError("--scheduler and --collect go with --engine dask")
-    if emit is not None and dry_run:
-        raise UsageError("--emit and --dry-run: give one of them")
+    if emit is not None:
+        idle = {"dry_run": dry_run, "json": as_json, "engine": engine == "dask", "plot": plot}
+        _check_idle(**idle, jobs=jobs, timeout=timeout, max_memory=max_memory,
+                    fail_fast=not keep_going)  # fmt: skip
     plan = planned(reading.read(str(config), settings, grids, seeds))
     if emit is not None:
         _emit(plan, runs, emit)
@@ -152,10 +137,19 @@ def sweep(
         return engines.dask(scheduler, runs, most, jobs, collect=collect, quiet=quiet, heed=heed)
 
     outcomes = _train(plan, runs, start, fail_fast=not keep_going, quiet=quiet)
-    _report(plan, runs, outcomes, plot, as_json=as_json, quiet=quiet)
+    ranking = _report(plan, runs, outcomes, as_json=as_json, quiet=quiet)
     codes = [outcome.code for outcome in outcomes if outcome is not None and outcome.code]
+    if plot is not None:
+        _draw(plot, plan, ranking, failed=bool(codes), quiet=quiet)
     if codes:
         click.get_current_context().exit(codes[0])
+
+
+def _check_idle(**given: object) -> None:
+    """Refuse options that have no say where nothing is trained."""
+    idle = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if idle:
+        raise UsageError(f"--emit only prints commands: {', '.join(idle)} would have no say there")
 
 
 def _emit(plan: Plan, runs: Path, how: str) -> None:
@@ -217,11 +211,10 @@ def _report(
     plan: Plan,
     runs: Path,
     outcomes: list[Outcome | None],
-    plot: Path | None,
     *,
     as_json: bool,
     quiet: bool,
-) -> None:
+) -> Ranking:
     from nnexp.sweep.ranking import ranked
 
     ranking = ranked(plan, outcomes)
@@ -235,12 +228,21 @@ def _report(
         say(advice)
     for line in standings.failures(plan, runs, outcomes):
         say(line)
-    if plot is None:
-        return
+    return ranking
+
+
+def _draw(plot: Path, plan: Plan, ranking: Ranking, *, failed: bool, quiet: bool) -> None:
+    """Draw a sweep; where trials failed, a picture that cannot be is no failure of its own."""
     from nnexp.sweep import picture
 
-    if ranking.split is None:
-        raise UsageError(f"{plot}: no trial has a result to draw")
-    picture.draw(plot, plan, ranking)
+    try:
+        if ranking.split is None:
+            raise UsageError(f"{plot}: no trial has a result to draw")
+        picture.draw(plot, plan, ranking)
+    except NnexpError as error:
+        if not failed:
+            raise
+        say(str(error))
+        return
     if not quiet:
         say(f"{plot}: {ranking.split} accuracy")

@@ -6,6 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from nnexp.checks import printable
+from nnexp.cli import narrow
+from nnexp.cli.pace import Pace
 from nnexp.cli.text import Told, percent, say
 
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ class View:
         self._begun = self._drawn = time.monotonic()
         self._running: dict[int, Measured | None] = {}
         self._elsewhere: set[int] = set()
-        self._best: tuple[float, int] | None = None
-        self._done = self._failed = self._skipped = 0
+        self.best: tuple[float, int] | None = None
+        self._done = self._failed = 0
+        self.pace = Pace(plan.trials)
 
     def __enter__(self) -> Self:
         if not self._quiet and Told().columns() > 0:
@@ -61,13 +64,14 @@ class View:
                 self._elsewhere.discard(trial)
             case running.Progressed(trial, measured):
                 self._running[trial] = measured
+                self.pace.told(trial, measured.epoch)
                 self._note(measured.accuracy, trial)
             case running.Elsewhere(trial):
                 self._running.pop(trial, None)
                 if trial not in self._elsewhere:
                     self._elsewhere.add(trial)
                     self._say(f"{self._plan.trials[trial].name}: another process trains it")
-            case running.Stopped(trial):
+            case running.Stopped(trial) | running.Postponed(trial):
                 self._running.pop(trial, None)
             case running.Ended():
                 self._ended(event)
@@ -90,13 +94,13 @@ class View:
             accuracy = outcome.accuracies.get("validation")
             said = f"{self._named(trial)}: {'already done' if event.was_done else 'done'}"
             said += f", validation {percent(accuracy)}" if accuracy is not None else ""
-        self._skipped += event.was_done
+        self.pace.ended(event.trial, failed=bool(outcome.code), was_done=event.was_done)
         self._say(f"[{self._done + self._failed}/{len(self._plan.trials)}] {said}")
 
     def _note(self, accuracy: float | None, trial: int) -> None:
         """Remember the best accuracy so far."""
-        if accuracy is not None and (self._best is None or accuracy > self._best[0]):
-            self._best = accuracy, trial
+        if accuracy is not None and (self.best is None or accuracy > self.best[0]):
+            self.best = accuracy, trial
 
     def _named(self, trial: Trial) -> str:
         from nnexp.config import dump
@@ -118,19 +122,11 @@ class View:
 
     def _left(self) -> str:
         """Return how long the rest takes, if it goes on as it did."""
-        begun = sum(
-            (measured.epoch if measured else 0) / self._plan.trials[trial].config.epochs
-            for trial, measured in self._running.items()
-        )
-        worked = self._done + self._failed - self._skipped + begun
-        rest = len(self._plan.trials) - self._skipped - worked
-        if worked < 0.05:  # noqa: PLR2004 - too little to judge by
-            return ""
-        return f", about {_span((time.monotonic() - self._begun) * rest / worked)} left"
+        seconds = self.pace.left(time.monotonic() - self._begun)
+        return "" if seconds is None else f", about {_span(seconds)} left"
 
     def _picture(self) -> RenderableType:
         from rich.console import Group
-        from rich.table import Table
         from rich.text import Text
 
         ended = self._done + self._failed
@@ -144,16 +140,17 @@ class View:
         }
         told = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n or what == "done")
         lines = [Text(f"{len(self._plan.trials):,} trials: {told}{self._left()}")]
-        if self._best is not None:
-            accuracy, trial = self._best
+        if self.best is not None:
+            accuracy, trial = self.best
             named = self._named(self._plan.trials[trial])
             lines.append(Text(f"best so far: validation {percent(accuracy)}, {named}"))
-        shown = Table("run", *self._plan.keys, "seed", "epoch", "validation", box=None)
-        for trial, measured in list(self._running.items())[:MOST_ROWS]:
-            shown.add_row(*self._row(self._plan.trials[trial], measured))
-        if (more := len(self._running) - MOST_ROWS) > 0:
-            shown.add_row(f"… and {more} more")
-        return Group(*lines, shown) if self._running else Group(*lines)
+        if not self._running:
+            return Group(*lines)
+        header = ("run", *self._plan.keys, "seed", "epoch", "validation")
+        running = list(self._running.items())
+        rows = [self._row(self._plan.trials[trial], each) for trial, each in running[:MOST_ROWS]]
+        more = [Text(f"… and {len(running) - MOST_ROWS} more")] if len(running) > MOST_ROWS else []
+        return Group(*lines, narrow.fitted(header, rows, Told().columns()), *more)
 
     def _row(self, trial: Trial, measured: Measured | None) -> list[str]:
         from nnexp.config import dump

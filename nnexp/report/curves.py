@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -40,6 +41,19 @@ def check_format(path: Path) -> None:
     """
     if path.suffix not in FORMATS:
         raise UsageError(f"{path}: a picture's name ends in {', '.join(FORMATS)}")
+
+
+def check_target(path: Path) -> None:
+    """Refuse a picture that could not be written, before there is work for it.
+
+    Raises:
+        UsageError: its ending is no format, its folder is not there, or may not be written to.
+    """
+    check_format(path)
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"{path}: may not be written")
 
 
 def colours(count: int) -> list[str]:

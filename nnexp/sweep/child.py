@@ -8,6 +8,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import NoReturn
 
 import msgspec
@@ -16,7 +17,7 @@ from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.sources import Source
 from nnexp.errors import InterruptedRunError
 from nnexp.sweep.engine import Outcome, Told, failure, train
-from nnexp.sweep.kinship import STOPPING, end_without, follow
+from nnexp.sweep.kinship import ASKED, STOPPING, end_without, follow
 from nnexp.trials import Job
 
 
@@ -95,11 +96,18 @@ def _checker(job: Job, parent: int) -> Callable[[], None]:
     """Return what stops the training after a signal, or where the parent is gone.
 
     A terminal sends its signals to the sweep and its trials, and the sweep passes them on:
-    so the second one means no more than the first.
+    so the second one means no more than the first. One that the user had ignored, as ``nohup``
+    does it, stays ignored.
     """
     came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del frame
+        came.append(signal.SIGTERM if number == ASKED else number)
+
     for number in STOPPING:
-        signal.signal(number, lambda number, _: came.append(number))
+        if number == ASKED or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, note)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
     def check() -> None:

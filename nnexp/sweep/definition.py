@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnexp.config.axes import Axis, Choice
 from nnexp.config.document import Document
-from nnexp.config.problem import Place
+from nnexp.config.problem import Place, Problem
 
 
 class Exclusion(NamedTuple):
@@ -47,6 +47,31 @@ class Definition(NamedTuple):
     def keys(self) -> list[str]:
         """The keys that the axes vary, in their order."""
         return [key for axis in self.axes for key in axis.keys]
+
+
+class Exclusions:
+    """The exclusions of a definition, and how many points each of them fits."""
+
+    def __init__(self, exclusions: Sequence[Exclusion]) -> None:
+        self._exclusions = exclusions
+        self._fitted = [0] * len(exclusions)
+        self.left_out = 0
+        """Points that one of them, or several, fit."""
+
+    def fit(self, values: Mapping[str, Any]) -> bool:
+        """Return whether a point is left out, and count it for each exclusion that says so."""
+        fitting = [number for number, each in enumerate(self._exclusions) if each.fits(values)]
+        for number in fitting:
+            self._fitted[number] += 1
+        self.left_out += bool(fitting)
+        return bool(fitting)
+
+    def idle(self) -> Iterator[Problem]:
+        """Generate what is wrong with those that fit no point."""
+        for number, (each, count) in enumerate(zip(self._exclusions, self._fitted, strict=True)):
+            if not count:
+                message = "leaves out nothing: no point is so"
+                yield Problem(each.place, ("exclude", number), message)
 
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from nnexp.errors import UsageError
 from nnexp.sweep.plan import Plan, Trial
 
 MOST_TASKS = 1000
@@ -19,13 +20,19 @@ def commands(plan: Plan, runs: Path) -> Iterator[str]:
 
 
 def command(plan: Plan, trial: Trial, runs: Path) -> str:
-    """Return the command that trains a trial, quoted for a shell."""
+    """Return the command that trains a trial, quoted for a shell.
+
+    Raises: UsageError if it would take more than a line.
+    """
     words = ["nnexp", "train", plan.definition.config, "--quiet"]
     if runs != Path("runs"):
         words += ["--runs", str(runs)]
     for setting in plan.settings(trial):
         words += ["--set", setting]
-    return shlex.join(words)
+    line = shlex.join(words)
+    if "\n" in line:
+        raise UsageError("--emit: a path with a line break in it makes no command of one line")
+    return line
 
 
 def slurm(plan: Plan, runs: Path) -> str:
@@ -70,13 +77,18 @@ trial() {{
 
 stopped=0
 child=
-trap 'stopped=1; [ -n "$child" ] && kill -TERM "$child" 2>/dev/null' TERM
+told=
+tell() {{  # the trial, once: a second signal would end it at once
+  [ -n "$child" ] && [ -z "$told" ] && told=1 && kill -TERM "$child" 2>/dev/null
+}}
+trap 'stopped=1; tell' TERM
 
 code=0
 for ((number = SLURM_ARRAY_TASK_ID; number < {trials}; number += {tasks})); do
   [ "$stopped" -eq 1 ] && break
   trial "$number" &
   child=$!
+  [ "$stopped" -eq 1 ] && tell  # the signal came before there was a child to pass it on to
   wait "$child"
   status=$?
   if [ "$stopped" -eq 1 ]; then  # the signal ended the wait: the trial itself is still to come

@@ -6,6 +6,7 @@ machine or on many: what it passes around is small, and the runs are on the disk
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -50,6 +51,8 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome"):
     """Why the trial has no result, in a line; empty where it has."""
     is_locked: bool = False
     """Another process trains the run just now."""
+    is_scarce: bool = False
+    """The machine had no process or file left for it just then; there may be one later."""
     is_stopped: bool = False
     """A signal stopped it; the next sweep goes on with it."""
     epochs: int = 0
@@ -58,6 +61,9 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome"):
     log: str | None = None
     """The file with what the process said at its end, if it said anything."""
 
+
+SCARCE = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
+"""Errors of the system that pass once other processes end: no file, process or memory left."""
 
 Told: TypeAlias = Measured | Remark | Begun
 
@@ -117,8 +123,10 @@ def failure(error: Exception) -> Outcome:
     if isinstance(error, InterruptedRunError):
         return Outcome(code=128 + error.signal_number, reason=str(error), is_stopped=True)
     if isinstance(error, NnexpError):
-        locked = isinstance(error, LockedError)
-        return Outcome(code=error.exit_code, reason=str(error), is_locked=locked)
+        locked, cause = isinstance(error, LockedError), error.__cause__
+        scarce = isinstance(cause, OSError) and cause.errno in SCARCE
+        code = error.exit_code
+        return Outcome(code=code, reason=str(error), is_locked=locked, is_scarce=scarce)
     if isinstance(error, MemoryError):
         return Outcome(code=1, reason=f"there is not enough memory: {error}".removesuffix(": "))
     return Outcome(code=1, reason=traceback.format_exception_only(error)[-1].strip())

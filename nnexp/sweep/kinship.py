@@ -9,7 +9,12 @@ import signal
 import sys
 from pathlib import Path
 
-STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+ASKED = signal.SIGUSR1
+"""How a sweep asks its trials to stop, as TERM would: any other the user may have had ignored."""
+
+STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, ASKED}
+"""What a trial's process must be ready for before it gets any of them."""
+
 PR_SET_PDEATHSIG = 1
 EASIER_TO_KILL = b"500"
 """Where memory runs out the kernel shall take a trial and not what started it."""

@@ -36,7 +36,12 @@ def size(text: str) -> int:
 
 def in_words(number: int) -> str:
     """Return a number of bytes as people read it."""
-    return f"{number / UNITS['M']:,.0f} MB"
+    if number < UNITS["K"]:
+        return f"{number} bytes"
+    unit = "M" if number >= UNITS["M"] else "K"
+    amount = number / UNITS[unit]
+    digits = 1 if amount < 10 and amount % 1 else 0  # noqa: PLR2004 - from there on it is no matter
+    return f"{amount:,.{digits}f} {unit}B"
 
 
 def resident(pid: int) -> int:

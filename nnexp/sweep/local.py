@@ -6,13 +6,15 @@ the locks that the others held.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import resource
 import selectors
 import signal
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
@@ -21,13 +23,19 @@ from nnexp import experiment
 from nnexp.config.model import Config
 from nnexp.datasets.expansion import Rotate
 from nnexp.datasets.shared import Data
-from nnexp.errors import NnexpError
+from nnexp.errors import DiskError, NnexpError, UsageError
 from nnexp.store import disk
-from nnexp.sweep import child, watched
+from nnexp.sweep import child, kinship, watched
 from nnexp.sweep.engine import Outcome, Told, failure
 from nnexp.sweep.limits import Limits
 from nnexp.sweep.watched import Watched
 from nnexp.trials import Job
+
+FILES = 2
+"""That are open here for a trial: its pipe, and what it says."""
+
+SPARE = 16
+"""Files that a trial, which inherits those of the others, and the sweep open besides."""
 
 
 class _Running(NamedTuple):
@@ -60,9 +68,12 @@ class Local:
     def prepare(self, configs: Iterable[Config]) -> None:
         """Read the data and import what the trials need, once, for all forks to share.
 
-        Raises: DataError.
+        Raises:
+            DataError: a file is missing or malformed.
+            UsageError: so many trials at a time take more open files than are allowed.
         """
         kept = list(configs)
+        _check_files(min(self.slots, len(kept)))
         self._data.check(dict.fromkeys(config.data for config in kept))
         _import_for(kept)
         experiment.prepare()
@@ -103,7 +114,7 @@ class Local:
     def stop(self) -> None:
         """Ask all that run to stop at their next batch."""
         for found in self._running.values():
-            found.process.send(signal.SIGTERM)
+            found.process.send(kinship.ASKED)
 
     def close(self) -> None:
         """Kill all that still run."""
@@ -131,14 +142,45 @@ class Local:
         Raises: DataError, DiskError.
         """
         dataset = self._data(job.config.data)
-        with disk.errors(Path(tempfile.gettempdir())):
-            said = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed at the trial's end
-        ours, theirs = os.pipe()
-        try:
-            pid = child.fork(job, dataset, theirs, said.fileno(), [ours, *self._running])
-        finally:
-            os.close(theirs)
+        with contextlib.ExitStack() as opened:
+            with disk.errors(Path(tempfile.gettempdir())):
+                said = opened.enter_context(tempfile.TemporaryFile())
+            with _starting(job):
+                ours, theirs = os.pipe()
+                opened.callback(os.close, ours)
+                try:
+                    pid = child.fork(job, dataset, theirs, said.fileno(), [ours, *self._running])
+                finally:
+                    os.close(theirs)
+            opened.pop_all()  # they are closed at the trial's end
         return Watched(pid, ours, said)
+
+
+@contextlib.contextmanager
+def _starting(job: Job) -> Iterator[None]:
+    """Turn what the system says where it has no process left into a DiskError of the trial."""
+    try:
+        yield
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        message = (
+            f"{job.run.path}: its process cannot be started: {why}; see ulimit -a, or lower -j"
+        )
+        raise DiskError(message) from error
+
+
+def _check_files(trials: int) -> None:
+    """Refuse more trials at a time than there may be open files for.
+
+    Raises: UsageError.
+    """
+    needed = len(list(Path("/dev/fd").iterdir())) + FILES * trials + SPARE
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed != resource.RLIM_INFINITY and needed > allowed:
+        raise UsageError(
+            f"{trials} trials at a time take {needed} open files, but {allowed} are allowed here: "
+            "lower -j, or allow more (ulimit -n)"
+        )
 
 
 def _import_for(configs: Iterable[Config]) -> None:

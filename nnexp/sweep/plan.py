@@ -18,7 +18,7 @@ from nnexp.config.model import Config
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, Problem
 from nnexp.errors import ConfigError, UsageError
-from nnexp.sweep.definition import Definition
+from nnexp.sweep.definition import Definition, Exclusions
 
 SHOWN = 3
 """Points named of those that share a problem."""
@@ -95,7 +95,7 @@ class _Planner:
         self._parts = {key: _part(base, key) for key in self._groups}
         self._trees: dict[str, dict[str, Any]] = {}  # parts to put another point's values into
         self._repeated = 0
-        self._excluded = [0] * len(definition.exclusions)  # how many points each of them left out
+        self._exclusions = Exclusions(definition.exclusions)
 
     def plan(self) -> Plan:
         """Return the plan, or raise ConfigError with all that is wrong."""
@@ -104,12 +104,7 @@ class _Planner:
         if self._faults or self._clashes:
             told = [f"{message} ({_such(points)})" for message, points in self._clashes.items()]
             raise ConfigError([*self._faults, *told])
-        idle = [
-            Problem(each.place, ("exclude", number), "leaves out nothing: no point is so")
-            for number, each in enumerate(definition.exclusions)
-            if not self._excluded[number]
-        ]
-        if idle:
+        if idle := list(self._exclusions.idle()):
             raise problem.error(idle)
         if not trials:
             raise UsageError("the sweep's exclusions leave nothing to train")
@@ -117,7 +112,7 @@ class _Planner:
         if not is_run_name(longest.name):
             raise UsageError(f"{longest.name!r} cannot name a run; rename the config's file")
         load.check(longest.config, "seeds")
-        return Plan(definition, definition.keys, trials, sum(self._excluded), self._repeated)
+        return Plan(definition, definition.keys, trials, self._exclusions.left_out, self._repeated)
 
     def _trials(self) -> Iterator[Trial]:
         definition, stem = self._definition, self._definition.stem
@@ -132,7 +127,7 @@ class _Planner:
             digest = canonical.digest(config)
             number = numbers.setdefault(digest, len(numbers))
             values = tuple(choice.value for choice in choices)
-            for seed in seeds if definition.seeds is not None else [config.seed]:
+            for seed in seeds:
                 if (digest, seed) in seen:
                     self._repeated += 1
                     continue
@@ -142,20 +137,12 @@ class _Planner:
                 yield Trial(each, name, values, number)
 
     def _seeds(self, choices: Row) -> Sequence[int]:
-        """Return the seeds of a point that are not excluded; [0] stands for the config's own."""
-        seeds = self._definition.seeds or [0]
-        if not self._excluded:
+        """Return the seeds of a point that are not excluded; the config's own is one."""
+        seeds = self._definition.seeds or [self._fixed.seed]
+        if not self._definition.exclusions:
             return seeds
         values = {choice.key: choice.value for choice in choices}
-        return [seed for seed in seeds if not self._is_excluded({"seed": seed, **values})]
-
-    def _is_excluded(self, values: dict[str, Any]) -> bool:
-        """Return whether a point is left out, and count it for the first exclusion that says so."""
-        for number, each in enumerate(self._definition.exclusions):
-            if each.fits(values):
-                self._excluded[number] += 1
-                return True
-        return False
+        return [seed for seed in seeds if not self._exclusions.fit({"seed": seed, **values})]
 
     def _config(self, choices: Row) -> Config | None:
         """Return a point's config, or None and note what is wrong with it."""

@@ -33,7 +33,7 @@ class Standing(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """All experiments of a sweep, the best first, then what diverged with a seed.
+    """All experiments of a sweep: the best first, then what lacks a trial, then what diverged.
 
     Those without a result come last.
     """
@@ -72,10 +72,15 @@ def ranked(plan: Plan, outcomes: Sequence[Outcome | None]) -> Ranking:
     return Ranking(split, standings)
 
 
-def _order(standing: Standing) -> tuple[bool, bool, float]:
+def _order(standing: Standing) -> tuple[bool, bool, bool, float]:
     """Return what experiments are sorted by."""
     found = standing.accuracy
-    return found is None, standing.diverged > 0, -found.mean if found else 0.0
+    return found is None, *_flaws(standing), -found.mean if found else 0.0
+
+
+def _flaws(standing: Standing) -> tuple[bool, bool]:
+    """Return what makes a mean no fair one: the seeds that are left may be the lucky ones."""
+    return standing.diverged > 0, standing.missing > 0
 
 
 def verdicts(
@@ -83,8 +88,8 @@ def verdicts(
 ) -> dict[int, Verdict]:
     """Return the verdict on each experiment but the best, compared with that, by its place.
 
-    Those without a result have none, nor has what diverged with a seed: it may have a better
-    mean over the others than the best, and ranks behind. All are compared with the one that came
+    Those without a result have none, nor those whose seeds are not the best one's: over the
+    seeds that both have it might contradict the ranking. All are compared with the one that came
     out best, so p is adjusted for their number; that this one was not chosen beforehand no test
     makes up for.
 
@@ -94,12 +99,16 @@ def verdicts(
         ranking: how the experiments stand.
         examples: how many the ranking's split has: an accuracy is a multiple of one of them.
     """
-    by_seed = [_by_seed(plan, outcomes, each, ranking.split) for each in ranking.standings]
+    found = ranking.standings
+    by_seed = [_by_seed(plan, outcomes, each, ranking.split) for each in found]
     unit = ACCURACY._replace(resolution=1 / max(1, examples))
     differences = {
         str(place): between(by_seed[0], values, unit)
         for place, values in enumerate(by_seed)
-        if place and values and not ranking.standings[place].diverged
+        if place
+        and values
+        and values.keys() == by_seed[0].keys()
+        and _flaws(found[place]) == _flaws(found[0])
     }
     return {int(name): each for name, each in judge(differences, unit, "the best").items()}
 

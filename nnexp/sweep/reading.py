@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from nnexp.config import axes, load, overrides
@@ -43,6 +43,7 @@ def read(
     found = found if seeds is None else found._replace(seeds=seeds)
     told = document.place(("seeds",)) if seeds is None else Place("--seeds", is_setting=True)
     problems += _told_twice(found, told)
+    problems += [str(each) for each in (*_seeds_swept(found.axes), *_dropped(found))]
     if problems:
         raise ConfigError(problems)
     return found
@@ -69,8 +70,31 @@ def _told_twice(found: Definition, seeds: Place) -> list[str]:
             message = f"is swept twice, here and at {first[each.key]}: leave one of them out"
             problems.append(str(Problem(each.place, each.path, message)))
         first.setdefault(each.key, each.place)
-    for each in [*choices, *found.fixed] if found.seeds is not None else []:
+    for each in found.fixed if found.seeds is not None else []:
         if each.key == "seed":
             message = f"seed and seeds, which are at {seeds}: leave one of them out"
             problems.append(str(Problem(each.place, (), message)))
     return problems
+
+
+def _seeds_swept(varied: Sequence[Axis]) -> Iterator[Problem]:
+    """Generate what is wrong where seeds are an axis: the ranking is the mean over them."""
+    for axis in varied:
+        for choice in axis.rows[0]:
+            if choice.key == "seed":
+                message = "is no key to rank by: give --seeds, or a sweep file's seeds"
+                yield Problem(choice.place, choice.path, message)
+
+
+def _dropped(found: Definition) -> Iterator[Problem]:
+    """Generate what is wrong where a later value replaces a whole of which a part was given."""
+    given = [*found.fixed, *(choice for axis in found.axes for choice in axis.rows[0])]
+    for place, part in enumerate(given):
+        for whole in given[max(place + 1, len(found.fixed)) :]:
+            if len(whole.path) < len(part.path) and part.path[: len(whole.path)] == whole.path:
+                message = (
+                    f"has no say, since {whole.key} comes after it and replaces it "
+                    f"({whole.place}): sweep {whole.key} first, or say it in its values, "
+                    f"as in {{name: ..., {'.'.join(part.path[len(whole.path) :])}: ...}}"
+                )
+                yield Problem(part.place, part.path, message)

@@ -46,6 +46,12 @@ class Elsewhere(NamedTuple):
     trial: int
 
 
+class Postponed(NamedTuple):
+    """A trial could not begin, for want of files, processes or memory; it comes again."""
+
+    trial: int
+
+
 class Ended(NamedTuple):
     """A trial is over, or was before."""
 
@@ -70,7 +76,7 @@ class Ticked(NamedTuple):
     """Time has passed."""
 
 
-Event: TypeAlias = Started | Progressed | Elsewhere | Ended | Stopped | Told | Ticked
+Event: TypeAlias = Started | Progressed | Elsewhere | Postponed | Ended | Stopped | Told | Ticked
 
 
 def events(
@@ -102,6 +108,8 @@ class _Running:
         self._waiting = deque(range(len(jobs)))
         self._running: dict[Future[Outcome], int] = {}
         self._elsewhere: list[int] = []
+        self._room = len(jobs)
+        """How many the machine can do with at a time, as far as is known."""
         self._looked = time.monotonic()
         self._is_over = False
         self._warned: set[str] = set()
@@ -145,14 +153,20 @@ class _Running:
 
     def _fill(self) -> Iterator[Event]:
         """Start what there is room for; what is finished takes none."""
-        while self._waiting and len(self._running) < self._engine.slots and not self._asked():
+        while self._waiting and len(self._running) < self._most() and not self._asked():
             trial = self._waiting.popleft()
             outcome = known(self._jobs[trial])
             if outcome is None:
-                self._running[self._engine.submit(self._jobs[trial])] = trial
+                future = self._engine.submit(self._jobs[trial])
+                self._running[future] = trial
                 yield Started(trial)
+                if future.done() and future.result().is_scarce:
+                    return
             else:
                 yield self._ended(trial, outcome, was_done=True)
+
+    def _most(self) -> int:
+        return min(self._engine.slots, self._room)
 
     def _collect(self) -> Iterator[Event]:
         for future in [each for each in self._running if each.done()]:
@@ -162,6 +176,11 @@ class _Running:
         if outcome.is_locked and not self._is_over:
             self._elsewhere.append(trial)
             return Elsewhere(trial)
+        if outcome.is_scarce and self._running and not self._is_over:
+            self._waiting.appendleft(trial)
+            self._room = len(self._running)
+            return Postponed(trial)
+        self._room = len(self._jobs)
         if self._is_over and (outcome.is_locked or outcome.is_stopped):
             return Stopped(trial)
         if outcome.code and self._fail_fast and not self._is_over:

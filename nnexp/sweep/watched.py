@@ -13,7 +13,7 @@ import msgspec
 
 from nnexp.errors import NnexpError
 from nnexp.store import directories, disk
-from nnexp.sweep import limits
+from nnexp.sweep import kinship, limits
 from nnexp.sweep.engine import Outcome, Told
 from nnexp.sweep.limits import Limits
 
@@ -72,7 +72,7 @@ class Watched:
         if most.seconds is not None and age > most.seconds:
             late = age > most.seconds + GRACE
             if late or not self._overrun:
-                self.send(signal.SIGKILL if late else signal.SIGTERM)
+                self.send(signal.SIGKILL if late else kinship.ASKED)
             self._overrun = f"took more than {most.seconds:g} s; what is committed is safe"
         if most.memory is not None and (taken := limits.resident(self.pid)) > most.memory:
             limit = limits.in_words(most.memory)
@@ -106,7 +106,8 @@ class Watched:
 def logged(outcome: Outcome, said: bytes, runs: Path, name: str) -> Outcome:
     """Return an outcome with the log that has what the trial's process said, if it said anything.
 
-    That it cannot be written changes nothing.
+    Where it ended well and said nothing, an older log is removed. That either cannot be done
+    changes nothing.
     """
     log = runs / LOGS / f"{name}.log"
     with contextlib.suppress(NnexpError):
@@ -114,4 +115,6 @@ def logged(outcome: Outcome, said: bytes, runs: Path, name: str) -> Outcome:
             directories.make_all(log.parent)
             disk.write(log, said)
             return msgspec.structs.replace(outcome, log=str(log))
+        if not outcome.code:
+            disk.remove(log)
     return outcome

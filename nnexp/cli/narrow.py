@@ -1,0 +1,52 @@
+"""A table for a terminal of any width: what does not fit is left out, and no number is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+GAP = 2
+NAME = 8
+"""The first column's least width, where names can be told apart still."""
+
+
+def fitted(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
+    """Return a table that is at most so wide.
+
+    The first column may be cut. Others lose their headers' ends, then those before the last
+    two are dropped, from the right; cells are never cut.
+    """
+    from rich.table import Table
+
+    shown = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    widths = _widths(header, rows, width)
+    for place, wide in widths.items():
+        shown.add_column(header[place], width=wide, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        shown.add_row(*(row[place] for place in widths))
+    return shown
+
+
+def _widths(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> dict[int, int]:
+    """Return the widths of the columns that are shown, by their places."""
+    from rich.cells import cell_len
+
+    needed = [max(map(cell_len, column), default=1) for column in zip(*rows, strict=True)]
+    kept: dict[int, int] = {}
+    left = width + GAP
+    last = len(header) - 1
+    for place in (last, last - 1, *range(1, last - 1)):
+        if left >= needed[place] + GAP:
+            kept[place] = needed[place]
+            left -= needed[place] + GAP
+    if left >= min(needed[0], NAME) + GAP:
+        kept[0] = min(needed[0], left - GAP)
+        left -= kept[0] + GAP
+    for place in sorted(kept, reverse=True):  # headers get what is left
+        more = min(left, max(0, cell_len(header[place]) - kept[place]))
+        kept[place] += more
+        left -= more
+    return dict(sorted(kept.items()))

@@ -1,0 +1,133 @@
+"""What a sweep says while it goes on: its table at any width, the best so far, the time left."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nnexp.cli import narrow
+from nnexp.cli.pace import Pace
+from nnexp.cli.sweeping import View
+from nnexp.sweep import reading
+from nnexp.sweep.engine import Measured, Outcome
+from nnexp.sweep.plan import Plan, plan
+from nnexp.sweep.running import Ended, Progressed, Started
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+HEADER = ("run", "learning_rate", "lambda", "seed", "epoch", "validation")
+ROWS = [("tiny-0123456789ab-s0", "0.001", "10", "0", "236/1000", "97.25 %")] * 2
+
+
+def planned(*settings: str, seeds: int = 4) -> Plan:
+    return plan(reading.read("tiny.yaml", settings, ["lambda=0"], list(range(seeds))))
+
+
+def rendered(width: int) -> list[str]:
+    from rich.console import Console  # noqa: PLC0415 - with its one use
+
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(narrow.fitted(HEADER, ROWS, width))
+    return captured.get().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("width", "header", "row"),
+    [
+        (
+            100,
+            "run                   learning_rate  lambda  seed  epoch     validation",
+            "tiny-0123456789ab-s0  0.001          10      0     236/1000  97.25 %",
+        ),
+        (
+            56,
+            "run                   lear…  l…  …  epoch     validation",
+            "tiny-0123456789ab-s0  0.001  10  0  236/1000  97.25 %",
+        ),
+        (
+            40,
+            "lear…  lamb…  seed  epoch     validation",
+            "0.001  10     0     236/1000  97.25 %",
+        ),
+        (24, "lear…  epoch     valida…", "0.001  236/1000  97.25 %"),
+        (19, "epoch     validati…", "236/1000  97.25 %"),
+    ],
+)
+def test_a_table_leaves_columns_out_and_cuts_no_number(width: int, header: str, row: str) -> None:
+    assert [line.rstrip() for line in rendered(width)] == [header, row, row]
+
+
+def test_on_a_narrow_terminal_numbers_are_whole(bench: Bench) -> None:
+    grid = ("--grid", "learning_rate=0.015625,0.03125", "--grid", "lambda=0,1")
+    arguments = ("sweep", "tiny.yaml", *grid, "--set", "epochs=1500", "--set", "patience=null")
+    shown = bench.on_a_terminal(*arguments, "-j", "2", columns=40)
+    told = re.findall(r"(\S+) +(\d+\.\d\d %)", shown)
+    assert any(re.fullmatch(r"\d+/1500", epoch) for epoch, _ in told)
+    lines = [line for line in shown.splitlines() if "/1" in line and "trials" not in line]
+    live = [line for line in lines if re.search(r"0\.0\d+", line)]
+    assert live
+    for line in live:
+        assert re.search(r" \d+/1500 +(\d+\.\d\d %|-)", line), line
+
+
+def test_the_best_so_far_is_the_highest_accuracy(bench: Bench) -> None:
+    assert bench.folder.exists()
+    found = planned()
+    view = View(found, quiet=True)
+    for trial, accuracy in enumerate((0.5, 0.75, 0.625)):
+        view.show(Started(trial))
+        view.show(Progressed(trial, Measured(1, accuracy)))
+    assert view.best == (0.75, 1)
+    view.show(Ended(3, Outcome(accuracies={"validation": 0.875}), was_done=True))
+    view.show(Ended(2, Outcome(accuracies={"validation": 0.625}), was_done=False))
+    assert view.best == (0.875, 3)
+
+
+def test_the_time_left_by_hand(bench: Bench) -> None:
+    """Four trials of ten epochs: one and a half in 30 s are 20 s each, and 2.5 are left."""
+    assert bench.folder.exists()
+    pace = Pace(planned("epochs=10").trials)
+    assert pace.left(5) is None
+    for epoch in range(1, 11):
+        pace.told(0, epoch)
+    pace.ended(0, failed=False, was_done=False)
+    for epoch in range(1, 6):
+        pace.told(1, epoch)
+    assert pace.left(30) == pytest.approx(50)
+
+
+def test_what_earlier_sweeps_trained_is_no_work_of_this_one(bench: Bench) -> None:
+    """Trial 0 was done, trial 1 went on from epoch 8, so 0.1 trials in 10 s; 0.1 + 2 are left."""
+    assert bench.folder.exists()
+    pace = Pace(planned("epochs=10").trials)
+    pace.ended(0, failed=False, was_done=True)
+    pace.told(1, 9)
+    assert pace.left(10) == pytest.approx(210)
+    pace.told(1, 10)  # 0.2 trials in 20 s
+    pace.ended(1, failed=False, was_done=False)
+    assert pace.left(20) == pytest.approx(200)
+
+
+def test_what_fails_at_once_says_nothing_of_the_time_left(bench: Bench) -> None:
+    assert bench.folder.exists()
+    pace = Pace(planned("epochs=10").trials)
+    pace.ended(0, failed=True, was_done=False)
+    pace.ended(1, failed=True, was_done=False)
+    assert pace.left(1) is None
+    for epoch in range(1, 6):
+        pace.told(2, epoch)
+    pace.ended(2, failed=True, was_done=False)  # half a trial
+    assert pace.left(10) == pytest.approx(20)
+
+
+def test_what_stops_early_is_a_whole_trial(bench: Bench) -> None:
+    assert bench.folder.exists()
+    pace = Pace(planned("epochs=1000").trials)
+    pace.told(0, 1)
+    pace.told(0, 2)
+    pace.ended(0, failed=False, was_done=False)
+    assert pace.left(2) == pytest.approx(6)
