@@ -114,7 +114,8 @@ def _decision(
     if len(set(means)) == 1:
         why = "all came to the same validation accuracy, so that nothing tells them apart"
     elif found == best and others:
-        why += f", which {others} larger one{'s' * (others > 1)} came to as well"
+        larger = "a larger one" if others == 1 else f"{others} larger ones"
+        why += f", which {larger} came to as well"
     elif found != best:
         why = f"inside the noise of the best, {best:g}, and smaller"
     return Decision(
