@@ -605,7 +605,7 @@ def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_trained(
 ) -> None:
     more = {"sweep": ("--grid", "lambda=1,2"), "search": ("--space", "lambda=uniform(0,1)")}
     words = (command, "tiny.yaml", *more.get(command, ()), "--plot", "gone/p.png")
-    assert bench(*words) == (2, "", "gone/p.png: there is no folder gone\n")
+    assert bench(*words) == (74, "", "gone/p.png: there is no folder gone\n")
     assert not (bench.folder / "runs").exists()
 
 
@@ -614,7 +614,7 @@ def test_a_picture_s_folder_must_be_one_that_may_be_written_to(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, _: path != Path())  # root may write anywhere
     code, _, err = bench("sweep", "tiny.yaml", "--grid", "lambda=1,2", "--plot", "p.png")
-    assert (code, err) == (2, "p.png: may not be written\n")
+    assert (code, err) == (74, "p.png: may not be written\n")
     (bench.folder / "p.png").touch()
     assert bench("sweep", "tiny.yaml", "--grid", "epochs=1,2", "--plot", "p.png", "-q").code == 0
 

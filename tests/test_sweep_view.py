@@ -87,6 +87,19 @@ def test_the_best_so_far_is_the_highest_accuracy(bench: Bench) -> None:
     assert view.best == (0.875, 3)
 
 
+def test_what_is_shown_tells_the_time_left(bench: Bench) -> None:
+    """A trial of three that trained whole, and a third of another, are 4/3 trials in 4/3 s."""
+    assert bench.folder.exists()
+    view = View(planned("epochs=3"), quiet=True)
+    for epoch in (1, 2, 3):
+        view.show(Progressed(0, Measured(epoch, 0.5)))
+    view.show(Ended(0, Outcome(), was_done=False))
+    view.show(Ended(1, Outcome(), was_done=True))
+    view.show(Ended(2, Outcome(code=1), was_done=False))
+    view.show(Progressed(3, Measured(1, 0.5)))
+    assert view.pace.left(4 / 3) == pytest.approx(2 / 3)
+
+
 def test_the_time_left_by_hand(bench: Bench) -> None:
     """Four trials of ten epochs: one and a half in 30 s are 20 s each, and 2.5 are left."""
     assert bench.folder.exists()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nnexp.analysis.averages import average
 from nnexp.checks import printable
-from nnexp.errors import UsageError
+from nnexp.errors import DiskError, UsageError
 from nnexp.store import disk
 
 if TYPE_CHECKING:
@@ -47,13 +47,14 @@ def check_target(path: Path) -> None:
     """Refuse a picture that could not be written, before there is work for it.
 
     Raises:
-        UsageError: its ending is no format, its folder is not there, or may not be written to.
+        UsageError: its ending is no format.
+        DiskError: its folder is not there, or it may not be written.
     """
     check_format(path)
     if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}")
+        raise DiskError(f"{path}: there is no folder {path.parent}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UsageError(f"{path}: may not be written")
+        raise DiskError(f"{path}: may not be written")
 
 
 def colours(count: int) -> list[str]:

@@ -1,0 +1,311 @@
+"""The parts of a sweep, each for what only it can do: what is shared, watched, drawn and told."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nnexp import checks
+from nnexp.cli import standings
+from nnexp.config import load
+from nnexp.datasets import loading
+from nnexp.datasets.shared import Data
+from nnexp.errors import UsageError
+from nnexp.store.run import Run
+from nnexp.sweep import picture, ranking, reading, running
+from nnexp.sweep.engine import Outcome
+from nnexp.sweep.limits import Limits
+from nnexp.sweep.plan import Plan, plan
+from nnexp.sweep.watched import Watched
+from nnexp.trials import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nnexp.analysis.verdicts import Verdict
+    from tests.conftest import Bench
+
+
+def planned(*grids: str, seeds: list[int] | None = None) -> Plan:
+    return plan(reading.read("tiny.yaml", (), grids, seeds))
+
+
+def outcomes(*accuracies: float) -> list[Outcome | None]:
+    return [Outcome(epochs=1, accuracies={"validation": each}) for each in accuracies]
+
+
+def script(bench: Bench, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", text, *arguments]
+    return subprocess.run(
+        command, cwd=bench.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, trials: Plan, found: list[Outcome | None]) -> Any:  # noqa: ANN401 - matplotlib's
+    """Return the axes of a sweep's picture, which is not written."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
+
+    figures: list[Any] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    picture.draw(Path("a.png"), trials, ranking.ranked(trials, found))
+    return figures[0].axes[0]
+
+
+def test_one_key_is_drawn_as_means_with_standard_deviations(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 0.5 and 0.7 the mean is 60 % and the standard deviation 10 sqrt 2 points."""
+    assert bench.folder.exists()
+    trials = planned("lambda=1,2,3", seeds=[0, 1])
+    found = outcomes(0.5, 0.7, 0.25, 0.25, 0.75, 0.75)
+    shown = drawn(monkeypatch, trials, found)
+    assert (shown.get_xlabel(), shown.get_ylabel()) == ("lambda", "validation accuracy in %")
+    (container,) = shown.containers
+    line, _, (bars,) = container.lines
+    assert list(line.get_xdata()) == [1, 2, 3]
+    assert list(line.get_ydata()) == pytest.approx([60, 25, 75])
+    (low, high), *_ = [segment[:, 1] for segment in bars.get_segments()]
+    assert (low, high) == pytest.approx((60 - 200**0.5, 60 + 200**0.5))
+
+
+def test_two_keys_are_drawn_as_a_map_of_means(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench.folder.exists()
+    trials = planned("lambda=1,2", "epochs=3,4", seeds=[0, 1])
+    shown = drawn(monkeypatch, trials, outcomes(0.1, 0.3, 0.3, 0.3, 0.5, 0.5, 0.7, 0.9))
+    assert (shown.get_xlabel(), shown.get_ylabel()) == ("lambda", "epochs")
+    (image,) = shown.images
+    assert image.get_array().tolist() == [pytest.approx([20, 50]), pytest.approx([30, 80])]
+    assert "20.00\n± 14.14" in {text.get_text() for text in shown.texts}
+
+
+def test_the_advice_is_the_fewest_seeds_that_would_do_for_any(bench: Bench) -> None:
+    assert bench.folder.exists()
+    trials = planned("lambda=1,2,3", seeds=[0, 1, 2])
+    found = outcomes(*([0.9] * 3), *([0.8] * 3), *([0.7] * 3))
+    one, other = ranking.verdicts(trials, found, ranking.ranked(trials, found), 60).values()
+    few: dict[int, Verdict] = {
+        1: one._replace(outcome="too few", needed=9),
+        2: other._replace(outcome="too few", needed=4),
+    }
+    assert str(standings.advice(few)).endswith("train more with --seeds 4")
+    assert standings.advice(few | {2: other}) is None
+
+
+def test_verdicts_know_how_many_examples_an_accuracy_is_of(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(ranking, "verdicts", lambda *given: asked.append(given[-1]))
+    bench.process("sweep", "tiny.yaml", "--set", "epochs=1", "-q")
+    trials, found = planned("epochs=1"), outcomes(0.5)
+    standings.verdicts(trials, Path("runs"), ranking.ranked(trials, found), found)
+    found = [Outcome(accuracies={"test": 0.5})]
+    standings.verdicts(trials, Path("runs"), ranking.ranked(trials, found), found)
+    assert asked == [60, 40]
+
+
+def test_draws_have_six_digits(bench: Bench) -> None:
+    (bench.folder / "sweep.yaml").write_text(
+        "config: tiny.yaml\nrandom: {draws: 50, from: {learning_rate: {log-uniform: [0.001, 1]},"
+        " lambda: {uniform: [0, 100]}}}\n"
+    )
+    for axis in reading.read("sweep.yaml").axes:
+        values = [choice.value for row in axis.rows for choice in row]
+        assert len(values) == 100
+        assert values == [float(f"{value:.6g}") for value in values]
+        assert any(value != float(f"{value:.5g}") for value in values)
+
+
+def test_the_name_with_the_longest_seed_must_be_one(bench: Bench) -> None:
+    """Names end in the seed, so that a file may name the first run and not the last."""
+    name = planned("lambda=1").trials[0].name
+    longest = next(n for n in range(1, 400) if not checks.is_run_name("x" * n)) - 1
+    stem = "x" * (longest - len(name) + len("tiny"))
+    bench.config(f"{stem}.yaml")
+    assert len(plan(reading.read(f"{stem}.yaml", (), ["lambda=1"], [0, 9])).trials) == 2
+    with pytest.raises(UsageError, match=r"-s10' cannot name a run"):
+        plan(reading.read(f"{stem}.yaml", (), ["lambda=1"], [0, 10, 1]))
+
+
+def test_files_are_read_once_whatever_is_selected_from_them(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs = [load.read("tiny.yaml", [f"data.train={count}"]) for count in (20, 30, 40)]
+    kind, read = type(configs[0].data), []
+    reader = loading.READERS[kind]
+
+    def noted(source: Any) -> Any:  # noqa: ANN401 - passed on
+        read.append(source)
+        return reader(source)
+
+    monkeypatch.setitem(loading.READERS, kind, noted)
+    assert bench.folder.exists()
+    data = Data()
+    data.check(config.data for config in configs)
+    sizes = [len(data(config.data).train.labels) for config in configs * 2]
+    assert (sizes, len(read)) == ([20, 30, 40] * 2, 1)
+
+
+PREPARED = """
+import gc, json, sys
+from pathlib import Path
+from nnexp import experiment, numerics
+from nnexp.config import load
+from nnexp.sweep.local import Local
+settings = json.loads(sys.argv[1])
+engine = Local(2, Path("runs"))
+engine.prepare([load.read("tiny.yaml", settings)])
+late = [each for each in ("scipy.optimize", "scipy.ndimage") if each in sys.modules]
+caches = [numerics.fingerprint.cache_info().currsize, experiment._versions.cache_info().currsize]
+print(json.dumps([late, gc.get_freeze_count() > 1000, caches]))
+engine.close()
+print(gc.get_freeze_count())
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "late"),
+    [([], []), (["optimizer=bfgs", "dtype=float64"], ["scipy.optimize"])],
+)
+def test_what_trials_need_is_there_before_they_are_forked(
+    bench: Bench, settings: list[str], late: list[str]
+) -> None:
+    done = script(bench, PREPARED, json.dumps(settings))
+    assert done.stderr == ""
+    first, last = done.stdout.splitlines()
+    assert json.loads(first) == [late, True, [1, 1]]
+    assert last == "0"
+
+
+IN_CHILD = """
+import os, signal, sys
+from pathlib import Path
+from nnexp.sweep import child, watched
+{patch}
+from nnexp.cli import main
+main()
+"""
+EARLY = """
+real = child._run
+def run(*rest):
+    os.kill(os.getpid(), signal.{name})
+    real(*rest)
+child._run = run
+"""
+SAYING = """
+watched.MOST_SAID = 10
+def train(*rest):
+    os.write(2, b"0123456789abcdef")
+    os._exit(9)
+child.train = train
+"""
+SCORED = """
+real = child.train
+def train(*rest):
+    Path("score").write_text(Path("/proc/self/oom_score_adj").read_text())
+    return real(*rest)
+child.train = train
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGUSR1", 143)])
+def test_a_signal_between_the_fork_and_the_handler_is_heeded(
+    bench: Bench, name: str, code: int
+) -> None:
+    patch = IN_CHILD.format(patch=EARLY.format(name=name))
+    done = script(bench, patch, "sweep", "tiny.yaml", "--json", "-q")
+    (failure,) = json.loads(done.stdout)["failures"]
+    assert (failure["exit"], done.returncode) == (code, code)
+    assert failure["reason"].endswith("stopped; what is committed is safe")
+
+
+def test_of_what_a_process_said_the_end_is_kept(bench: Bench) -> None:
+    done = script(bench, IN_CHILD.format(patch=SAYING), "sweep", "tiny.yaml", "-q")
+    assert done.returncode == 9
+    (log,) = bench.folder.glob("runs/.sweep/*.log")
+    assert log.read_bytes() == b"6789abcdef"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a matter of Linux")
+def test_where_memory_runs_out_a_trial_goes_before_the_sweep(bench: Bench) -> None:
+    done = script(bench, IN_CHILD.format(patch=SCORED), "sweep", "tiny.yaml", "-q")
+    assert done.returncode == 0
+    assert (bench.folder / "score").read_text() == "500\n"
+
+
+def test_a_trial_whose_parent_is_gone_before_it_can_ask_for_its_end_ends(bench: Bench) -> None:
+    text = "import os; from nnexp.sweep import kinship; kinship.follow({}); print('on')"
+    assert script(bench, text.format("os.getppid()")).stdout == "on\n"
+    done = script(bench, text.format("os.getppid() + 1"))
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_a_trial_whose_time_is_up_failed_and_was_not_stopped_with_the_others(
+    bench: Bench,
+) -> None:
+    ours, theirs = os.pipe()
+    held, go = os.pipe()
+    with (bench.folder / "said").open("w+b") as said:
+        told = '{"type": "outcome", "code": 143, "is_stopped": true}'
+        text = f"trap '' USR1; echo '{told}'; read line; exit 143"
+        pid = os.posix_spawn(
+            "/bin/sh",
+            ["sh", "-c", text],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, theirs, 1),
+                (os.POSIX_SPAWN_DUP2, held, 0),
+                (os.POSIX_SPAWN_CLOSE, go),
+            ],
+        )
+        os.close(theirs)
+        os.close(held)
+        process = Watched(pid, ours, said)
+        assert process.read() == []
+        process.look(Limits(seconds=1e-9))
+        os.close(go)
+        outcome, _ = process.end()
+    assert (outcome.code, outcome.is_stopped) == (143, False)
+    assert outcome.reason == "took more than 1e-09 s; what is committed is safe"
+
+
+class Engine:
+    """Starts trials and never ends them until it is asked to; the first one brings a signal."""
+
+    slots = 3
+
+    def __init__(self) -> None:
+        self.futures: list[Future[Outcome]] = []
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        del job
+        self.futures.append(Future())
+        return self.futures[-1]
+
+    def wait(self, seconds: float) -> Sequence[Any]:
+        del seconds
+        return ()
+
+    def stop(self) -> None:
+        for future in self.futures:
+            future.set_result(Outcome(code=143, is_stopped=True))
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_signal_while_trials_are_begun_lets_no_further_one_begin(bench: Bench) -> None:
+    jobs = [Job(t.config, Run(bench.folder / t.name)) for t in planned("lambda=1,2,3").trials]
+    engine = Engine()
+    found = list(running.events(jobs, engine, stopped=lambda: bool(engine.futures)))
+    told = [type(event) for event in found if not isinstance(event, running.Ticked)]
+    assert told == [running.Started, running.Stopped]
