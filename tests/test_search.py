@@ -409,6 +409,7 @@ def test_one_config_asked_for_twice_is_one(bench: Bench) -> None:
         [],
     ]
     assert "6 trials (random, seed 0, 2 of them different)" in whole
+    assert ("that is the config as given" in whole) == ("best: batch_size=10," in whole)
     halved = bench(*command, "--halving", "--factor", "2", "--epochs", "2", "--json").out
     assert [each["epochs"] for each in json.loads(halved)["trials"]] == [[2], [1]]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from nnexp.cli.tune import Spending
+from nnexp.cli.quantities import Spending
 from nnexp.config import load
 from nnexp.tune import batches, choice, ladder, rates
 from nnexp.tune.ladder import Rung
@@ -166,17 +166,51 @@ def test_a_budget_ends_it_with_what_is_known(bench: Bench) -> None:
     (bench.folder / "tiny-tuned" / "mine.svg").write_bytes(b"mine")
     more = decisions(bench("tune", "tiny.yaml", "--only", "eta", "--budget", "60m", "-q", "--json"))
     drawn = {path.name for path in (bench.folder / "tiny-tuned").glob("*.svg")}
-    assert drawn == {"decision-1-chance.svg", "decision-2-eta.svg", "mine.svg"}
+    etas = {"decision-2-eta.svg", "decision-3-eta.svg"}
+    assert drawn == {"decision-1-chance.svg", "mine.svg", *etas}
     assert more["unfinished"] == []
     assert more["decisions"][0] == found["decisions"][0]
 
 
-def test_where_nothing_is_learned_lambda_goes_down(bench: Bench) -> None:
+def test_a_rate_that_stays_must_learn_on_all_classes(bench: Bench) -> None:
+    """Two classes without a hidden layer do not: the later stages could mend nothing."""
     far = ("--set", "learning_rate=1e6", "--set", "lambda=1")
-    _, out, err = bench("tune", "tiny.yaml", "--only", "lambda", *far)
+    code, out, err = bench("tune", "tiny.yaml", "--only", "lambda", *far)
+    assert (code, out) == (1, "")
     assert "η = 1e+06, λ = 1: diverged, no better than chance (" in err
-    assert "λ = 1, seed 0: 0.00 %, diverged; best 0.00 % with 1" in err
-    assert "λ = 2e-05: the highest validation accuracy" in out  # the first that learns anything
+    assert "η stays as it is unless eta is decided as well" in err
+
+
+def test_a_lambda_that_stays_must_learn_something(bench: Bench) -> None:
+    code, out, err = bench("tune", "tiny.yaml", "-q", "--only", "eta", "--set", "lambda=1e5")
+    assert (code, out) == (1, "")
+    assert "λ stays as it is unless lambda is decided as well" in err
+
+
+def test_values_of_the_quick_problem_alone_are_marked_as_such(bench: Bench) -> None:
+    assert bench("tune", "tiny.yaml", "-q", "--only", "eta", "--budget", "105").code == 0
+    text = (bench.folder / "tiny-tuned" / "tuned.yaml").read_text("utf-8").replace("\n# ", " ")
+    assert "did not suffice for stage 6: η again." in text
+    assert "What was found on the quick problem is not checked on the full one." in text
+
+
+def test_what_train_would_warn_of_is_said_of_the_tuned_config(bench: Bench) -> None:
+    given = ("--set", "hidden=[]", "--set", "dropout=0.5", "--only", "eta")
+    err = bench("tune", "tiny.yaml", "-q", *given).err
+    assert "warning: tiny-tuned/tuned.yaml: dropout leaves out hidden neurons" in err
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_trained(bench: Bench) -> None:
+    (bench.folder / "file").touch()
+    code, out, err = bench("tune", "tiny.yaml", "--out", "file/below")
+    assert (code, out, err) == (74, "", "file: is no folder\n")
+    assert not (bench.folder / "runs").exists()
+
+
+def test_one_example_is_too_few(bench: Bench) -> None:
+    code, out, err = bench("tune", "tiny.yaml", "--set", "data.train=1")
+    assert (code, out) == (2, "")
+    assert err.startswith("data: of the 1 training example none is of another class")
 
 
 def test_minutes_count_for_what_is_trained_once_more_too(
@@ -268,9 +302,9 @@ def test_explain_trains_nothing(bench: Bench) -> None:
     assert not (bench.folder / "runs").exists()
     assert not (bench.folder / "tiny-tuned").exists()
     stages = json.loads(bench("tune", "tiny.yaml", "--explain", "--json", "--only", "eta").out)
-    assert [stage["stage"][0] for stage in stages] == ["1", "2"]
+    assert [stage["stage"][0] for stage in stages] == ["1", "2", "6"]
     assert all(stage["trials_least"] <= stage["trials_most"] for stage in stages)
-    assert [stage["epochs_least"] for stage in stages] == [20, 30]
+    assert [stage["epochs_least"] for stage in stages] == [20, 30, 20]
     longer = ("--set", "epochs=400", "--only", "final")
     stages = json.loads(bench("tune", "tiny.yaml", "--explain", "--json", *longer).out)
     assert stages[-1]["epochs"] == 400
@@ -297,7 +331,7 @@ def test_a_wrong_start_does_not_matter(bench: Bench, wrong: str) -> None:
     chance = found["decisions"][0]
     if wrong != "learning_rate=1e6":  # saturated neurons can be right here and there
         assert chance["alternatives"][0]["better"] == "no"
-    assert 1e-3 < found["decisions"][-1]["chose"]["learning_rate"] < 100
+    assert 1e-3 < found["decisions"][4]["chose"]["learning_rate"] < 100
     assert found["decisions"][2]["chose"]["lambda"] <= 100
 
 
@@ -430,7 +464,9 @@ def test_one_image_of_each_class_is_too_few(bench: Bench) -> None:
     name = pairs(bench, "one", [0, 1, 2], list(range(3)) * 40)
     code, out, err = bench("tune", name, "-q")
     assert (code, out) == (1, "")
-    assert err.startswith("nothing better than chance was found, so there is nothing to")
+    warning, err = err.split("\n", 1)
+    assert warning.startswith("warning: of 3 training examples there are 1 of one class")
+    assert err.startswith("nothing better than chance was found, so nothing is tuned")
     assert "several training examples of each class" in err
     text = failed(bench, err, "one-tuned")
     assert text.count("| a quick problem with all classes |") == 4
@@ -485,13 +521,11 @@ def test_a_line_search_has_no_rate_to_tune(bench: Bench) -> None:
 
 
 def test_all_examples_at_once_leave_no_size_to_choose(bench: Bench) -> None:
-    found = decisions(
-        bench(
-            "tune", "tiny.yaml", "--set", "batch_size=all", "--only", "batch-size", "-q", "--json"
-        )
-    )
-    assert found["decisions"][-1]["answer"].startswith("Skipped: batch_size is all, so that each")
-    assert found["decisions"][-1]["chose"] == {}
+    given = ("--set", "batch_size=all", "--only", "eta,batch-size", "-q", "--json")
+    found = decisions(bench("tune", "tiny.yaml", *given))
+    (skipped,) = [each for each in found["decisions"] if each["name"] == "batch-size"]
+    assert skipped["answer"].startswith("Skipped: batch_size is all, so that each")
+    assert skipped["chose"] == {}
     assert load.read(bench.folder / "tiny-tuned" / "tuned.yaml").batch_size == "all"
 
 

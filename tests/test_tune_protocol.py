@@ -79,19 +79,25 @@ def test_the_last_epoch_s_accuracy_counts(tmp_path: Path) -> None:
     assert [len(stage) for stage in found.stages][:1] == [2]  # a trial a problem, no other rate
 
 
-@pytest.mark.parametrize("rate", [1.0, 0.01])
+@pytest.mark.parametrize(
+    ("rate", "only", "lambda_"),
+    [(1.0, ["eta"], 1.0), (0.01, ["eta"], 1.0), (0.01, ["eta", "lambda"], 0.0)],
+)
 def test_the_simplest_problem_comes_first_then_the_config_s_rate_then_usual_ones(
-    tmp_path: Path, rate: float
+    tmp_path: Path, rate: float, only: list[str], lambda_: float
 ) -> None:
-    """λ = 5 for 5,000 images is 1 for 1,000. What diverges has learned nothing."""
+    """λ = 5 for 5,000 images is 1 for 1,000. What diverges has learned nothing.
+
+    λ stays unless it is to be decided, or it would be written though nothing was learned with it.
+    """
 
     def learns(config: Config, _: int) -> float:
         return 0.9 if config.learning_rate in {rate, 3.0} else 0.3
 
     world = World(accuracy=learns, diverges=lambda config: config.learning_rate == 3.0)
-    found = tuned(tmp_path, world, only=["eta"])
+    found = tuned(tmp_path, world, only=only)
     tried = [(c.data.classes, c.hidden, c.learning_rate, c.lambda_) for c in found.stages[0]]
-    one = [(3.0, 1.0), (0.1, 0.0), (1.0, 0.0), (0.01, 0.0)][: 4 if rate < 1 else 3]
+    one = [(3.0, 1.0), *((each, lambda_) for each in (0.1, 1.0, 0.01))][: 4 if rate < 1 else 3]
     assert tried == [
         *[((0, 1), (), *each) for each in one],
         *[(None, (30,), *each) for each in one],
@@ -179,7 +185,8 @@ def test_lambda_begins_at_1_and_goes_by_decades_then_finer(tmp_path: Path) -> No
 
 def test_lambda_goes_with_n(tmp_path: Path) -> None:
     found = tuned(tmp_path, only=["lambda"])
-    assert (found.state.quick.lambda_, found.config.lambda_) == (0.2, 1.0)
+    assert (found.state.quick.lambda_, found.config.lambda_) == (0.2, 10.0)
+    assert strengths(found.stages[2])[0] == 1.0  # carried over, where the full problem begins
     (note,) = found.decision(3, "lambda").notes
     assert re.findall(r"[\d.,]*\d", note) == ["0.2", "1,000", "1", "5,000"]
 

@@ -60,9 +60,9 @@ def test_a_rung_ends_and_is_measured_by_itself_whatever_the_config_says() -> Non
 @pytest.mark.parametrize(
     ("only", "stages"),
     [
-        (["eta"], "12"),
-        (["lambda"], "13"),
-        (["eta", "lambda"], "1234"),
+        (["eta"], "126"),
+        (["lambda"], "136"),
+        (["eta", "lambda"], "123466"),
         (["batch-size"], "15"),
         (["final"], "16"),
         (["final", "eta"], "1266"),

@@ -161,7 +161,8 @@ def _steps(found: Inspection) -> Iterator[str]:
             f"{' (momentum counted in)' if decay.lasting != decay.step else ''}"
         )
         if decay.halving is not None:
-            said += f"; alone it would halve them in {decay.halving:.3g} epochs"
+            epochs = f"{decay.halving:.3g} epoch"
+            said += f"; alone it would halve them in {epochs}{'s' * (epochs != '1 epoch')}"
         said += f". The penalty's gradient is λ/n = {decay.strength:g} times the weights."
         lines.insert(0, _wrapped(said))
     if lines:

@@ -1,10 +1,19 @@
-"""Quantities as options have them: sizes of memory, and times."""
+"""Quantities as options have them: sizes of memory, times, and budgets."""
 
 from __future__ import annotations
 
 import math
+import re
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from nnexp.tune.trials import Budget
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_EPOCHS = re.compile(r"\d{1,9}", re.ASCII)
+_TIME = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([smh])", re.ASCII)
 
 
 class Size(click.ParamType[int]):
@@ -42,3 +51,28 @@ class Seconds(click.ParamType[float]):
         if not 0 < seconds < math.inf:
             self.fail(f"must be a number of seconds > 0, got {value!r}", param, ctx)
         return seconds
+
+
+class Spending(click.ParamType["Budget"]):
+    """``200`` is 200 epochs, ``90s``, ``2.5m`` and ``1h`` are times."""
+
+    name = "budget"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Budget:
+        """Return the budget."""
+        from nnexp.tune.trials import Budget
+
+        if isinstance(value, Budget):
+            return value
+        if _EPOCHS.fullmatch(value) and int(value):
+            return Budget(epochs=int(value))
+        match = _TIME.fullmatch(value)
+        if match is None or not float(match[1]):
+            told = "200 is 200 epochs; 90s, 2.5m and 1h are times"
+            self.fail(f"{value!r} is no budget; {told}", param, ctx)
+        return Budget(seconds=_SECONDS[match[2]] * float(match[1]))

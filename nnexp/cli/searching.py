@@ -161,6 +161,8 @@ def _summary(found: Found) -> str:
     if best is not None:
         where = best.trial.paths[0] / "config.yaml"
         lines.append(f"best: {definition.space.described(best.trial.values)}, as in {where}")
+        if found.baseline is not None and best.trial.paths == found.baseline.trial.paths:
+            lines.append("that is the config as given")
         if not best.is_whole:
             lines.append(
                 f"no trial was trained to its end: this one was left behind after epoch "

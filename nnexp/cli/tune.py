@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nnexp.cli import options, signals
+from nnexp.cli.quantities import Spending
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say, table
 from nnexp.cli.tuning import trials_of, warn_of_data
@@ -17,12 +18,9 @@ if TYPE_CHECKING:
     from nnexp.config.model import Config
     from nnexp.tune.protocol import Planned, Tuned
     from nnexp.tune.state import State
-    from nnexp.tune.trials import Budget
+    from nnexp.tune.trials import Budget, Trials
 
 PARTS = ("eta", "lambda", "batch-size", "final")
-SECONDS = {"s": 1, "m": 60, "h": 3600}
-_EPOCHS = re.compile(r"\d{1,9}", re.ASCII)
-_TIME = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([smh])", re.ASCII)
 REPLACED = ("epochs", "patience", "schedule", "stopping", "evaluate_every")
 """Keys that trials have their own values for."""
 
@@ -42,31 +40,6 @@ class Only(click.ParamType[tuple[str, ...]]):
         if unknown := [part for part in parts if part not in PARTS]:
             self.fail(f"{unknown[0]!r} is none of {', '.join(PARTS)}", param, ctx)
         return parts
-
-
-class Spending(click.ParamType["Budget"]):
-    """``200`` is 200 epochs, ``90s``, ``2.5m`` and ``1h`` are times."""
-
-    name = "budget"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's own
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Budget:
-        """Return the budget."""
-        from nnexp.tune.trials import Budget
-
-        if isinstance(value, Budget):
-            return value
-        if _EPOCHS.fullmatch(value) and int(value):
-            return Budget(epochs=int(value))
-        match = _TIME.fullmatch(value)
-        if match is None or not float(match[1]):
-            told = "200 is 200 epochs; 90s, 2.5m and 1h are times"
-            self.fail(f"{value!r} is no budget; {told}", param, ctx)
-        return Budget(seconds=SECONDS[match[2]] * float(match[1]))
 
 
 @click.command()
@@ -122,12 +95,14 @@ def tune(
     training has CONFIG's epochs where these are more than its own 100.
     """
     from nnexp.config import load
-    from nnexp.tune import outputs, protocol
+    from nnexp.store import directories
+    from nnexp.tune import outputs, protocol, quick
     from nnexp.tune.decision import NothingFoundError
 
     described = load.read(config, settings)
     folder = out or Path(f"{config.stem}-tuned")
     _warn(settings, described)
+    directories.check(folder)
     with signals.noted() as signal:
         trials = trials_of(config.stem, runs, signal, "nnexp tune", quiet=quiet, budget=budget)
         warn_of_data(described, trials)
@@ -139,6 +114,8 @@ def tune(
             lambda sitting: outputs.keep_sitting(folder, sitting),
             full=full,
         )
+        if (warning := quick.few(trials.dataset(described))) is not None:
+            say(f"warning: {warning}")
         if explain:
             put(_plan(state, problems, as_json=as_json))
             return
@@ -149,6 +126,8 @@ def tune(
             path = outputs.write_failure(folder, decided, failing, str(config))
             raise NothingFoundError(f"{error}; {path} shows what was tried", failing) from None
     files = outputs.write(folder, found, described, str(config))
+    for warning in _doubts(found.config, trials):
+        say(f"warning: {files['tuned']}: {warning}")
     put(json_line(_tree(found, files, trials.epochs)) if as_json else _text(found, files))
 
 
@@ -163,6 +142,16 @@ def _warn(settings: tuple[str, ...], described: Config) -> None:
     if idle:
         plays = "plays" if len(idle) == 1 else "play"
         say(f"--set {', '.join(idle)} {plays} no part: tune's trials have their own")
+
+
+def _doubts(config: Config, trials: Trials) -> Iterator[str]:
+    """Yield what train will warn of, but for the data, whose oddities were said."""
+    from nnexp import suitability
+    from nnexp.config import rules
+
+    dataset = trials.dataset(config)
+    yield from rules.doomed(config, len(dataset.train.labels))
+    yield from suitability.remembered(config, trials.runs, dataset, None)
 
 
 def _plan(state: State, problems: dict[str, Config], *, as_json: bool) -> str:
@@ -235,5 +224,5 @@ def _tree(found: Tuned, files: dict[str, Path], epochs: int) -> dict[str, Any]:
 
 def _text(found: Tuned, files: dict[str, Path]) -> str:
     lines = [f"{each.stage}  {each.heading}: {each.answer}" for each in found.decisions]
-    lines += [f"the budget did not suffice for stage {each}" for each in found.unfinished]
+    lines += found.remarks
     return "\n".join([*lines, *map(str, files.values())])

@@ -159,8 +159,8 @@ def overshooting(config: Config, threshold: float, source: str) -> Iterator[str]
     if eta is not None and eta >= FAR * threshold:
         yield (
             f"learning_rate {eta:g} is {eta / threshold:.3g} times the threshold {threshold:g} of "
-            f"this problem ({source}): the cost will hardly fall; the chapter takes half the "
-            f"threshold, {threshold / 2:g}"
+            f"this problem ({source}): expect the cost to oscillate or to rise; the chapter takes "
+            f"half the threshold, {threshold / 2:g}"
         )
 
 

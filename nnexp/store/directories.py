@@ -35,6 +35,19 @@ def make(path: Path) -> None:
         _make(path)
 
 
+def check(path: Path) -> None:
+    """Refuse a directory that could not be made and written to, before there is work for it.
+
+    Raises: DiskError.
+    """
+    with disk.errors(path):
+        there = next(folder for folder in (path, *path.parents) if disk.mode(folder))
+    if not there.is_dir():
+        raise DiskError(f"{there}: is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise DiskError(f"{there}: may not be written to")
+
+
 def make_all(path: Path) -> None:
     """Make a directory, and those above it, unless it is there; what is made stays.
 

@@ -31,7 +31,7 @@ RULE = (
     "η scaled with the size, λ as chosen, {seeds} seeds, one run at a time in one sitting; the "
     "clock counts training alone, and of the seeds' times for an epoch the median. The level is "
     "the highest mean validation accuracy that all sizes reach, those left out that end more than "
-    "{behind:g} points below the best. The fastest to the level is taken; "
+    "{behind:g} point below the best. The fastest to the level is taken; "
     "the config's own size stays if it is no more than a quarter later, which clocks hardly tell."
 )
 

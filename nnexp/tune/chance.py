@@ -70,6 +70,9 @@ class Attempt(NamedTuple):
 def decide(state: State, problems: dict[str, Config]) -> None:
     """Take the last of the problems on which something is learned as the quick one.
 
+    That is an easier one than the last only if η is to be decided: none of the later stages
+    could mend another reason.
+
     Args:
         state: the tuning.
         problems: by what they are called, the simplest first.
@@ -86,12 +89,13 @@ def decide(state: State, problems: dict[str, Config]) -> None:
             if attempts[-1].is_better:
                 beaten[name] = attempts[-1]
                 break
-    if not beaten:
+    wanted = list(problems)[-1]
+    if not beaten or (wanted not in beaten and "eta" not in state.chosen):
         said = _failure(attempts, state.chosen)
         raise NothingLearnedError(said, _section(attempts, None, f"{_capital(said)}."))
     last, found = list(beaten.items())[-1]
     state.quick = problems[last]
-    state.settle(_decision(attempts, found, list(problems)[-1]))
+    state.settle(_decision(attempts, found, wanted))
 
 
 def candidates(problem: Config, chosen: Collection[str]) -> list[Config]:
@@ -100,9 +104,10 @@ def candidates(problem: Config, chosen: Collection[str]) -> list[Config]:
     What is not to be decided stays, or later stages would work with a rate that learns nothing.
     """
     own = replace(problem, epochs=EPOCHS)
+    free = replace(own, lambda_=0.0) if "lambda" in chosen else own
     if "eta" in chosen and problem.learning_rate is not None:
-        return [own, *(replace(own, learning_rate=rate, lambda_=0.0) for rate in RATES)]
-    return [own, replace(own, lambda_=0.0)] if "lambda" in chosen else [own]
+        return [own, *(replace(free, learning_rate=rate) for rate in RATES)]
+    return [own] if free == own else [own, free]
 
 
 def _attempt(state: State, name: str, config: Config) -> Attempt:
@@ -141,9 +146,13 @@ def _failure(attempts: list[Attempt], chosen: Collection[str]) -> str:
             "there are too few validation examples, or nearly all are of one class, to tell "
             "learning from guessing, even if all were right: give more of them"
         )
-    stays = "" if "eta" in chosen else "η stays as it is unless eta is decided as well. "
+    stays = "".join(
+        f"{sign} stays as it is unless {name} is decided as well. "
+        for sign, name in (("η", "eta"), ("λ", "lambda"))
+        if name not in chosen
+    )
     return (
-        f"nothing better than chance was found, so there is nothing to tune. Tried: {tried}. "
+        f"nothing better than chance was found, so nothing is tuned. Tried: {tried}. "
         f"{stays}Are there several training examples of each "
         "class, do labels belong to the examples, and is data.scale right? nnexp inspect shows "
         "what comes in"

@@ -135,7 +135,7 @@ def _patience_decision(
         stage=6,
         name="final",
         heading="Early stopping",
-        answer=f"A patience of {patience}: it would end in epoch {ends[patience][0]} with "
+        answer=f"A patience of {patience}: {_end(trial, ends[patience][0])} with "
         f"{100 * ends[patience][1]:.2f} %, the longest gets {100 * top:.2f} %.",
         rule=PATIENCE_RULE.format(n=n, error=100 * choice.error(top, n)),
         header=("patience", "ends in epoch", "best validation"),
@@ -143,6 +143,13 @@ def _patience_decision(
         picture=Picture("The final training", "epoch", "accuracy in %", [curve, *marks]),
         chose=(("patience", patience),),
     )
+
+
+def _end(trial: Trial, epoch: int) -> str:
+    """Return in words where a patience ends a training."""
+    if trial.rows and epoch < trial.rows[-1].epoch:
+        return f"it would end in epoch {epoch}"
+    return f"the training ends in epoch {epoch}"
 
 
 def _schedule(state: State, constant: Config, patience: int) -> None:

@@ -52,9 +52,8 @@ def write(folder: Path, found: Tuned, original: Config, source: str) -> dict[str
         DiskError: they cannot be written.
         CorruptError: something else than a folder or file is in the way.
     """
-    remarks = [f"The budget did not suffice for stage {each}." for each in found.unfinished]
-    files = write_decisions(folder, found.decisions, source, remarks)
-    text = tuned.to_yaml(found.config, original, found.decisions, source)
+    files = write_decisions(folder, found.decisions, source, found.remarks)
+    text = tuned.to_yaml(found.config, original, found.decisions, source, found.remarks)
     disk.write_atomically(folder / TUNED, text.encode())
     return {"tuned": folder / TUNED, **files}
 

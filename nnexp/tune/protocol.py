@@ -40,6 +40,16 @@ class Tuned(NamedTuple):
     decisions: list[Decision]
     unfinished: list[str]
     """Stages that the budget did not suffice for."""
+    unchecked: bool = False
+    """Whether one of them is to look on the full problem at what the quick one came to."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is missing, in sentences."""
+        said = [f"The budget did not suffice for stage {each}." for each in self.unfinished]
+        if self.unchecked:
+            said.append("What was found on the quick problem is not checked on the full one.")
+        return said
 
 
 def begin(
@@ -96,7 +106,9 @@ def tune(state: State, problems: dict[str, Config], said: Callable[[str], None])
         except BudgetSpentError:
             if not any(each.chose for each in state.decisions):
                 raise _too_little(state, plan(state, problems)[: place + 1]) from None
-            return Tuned(state.config, state.decisions, titles[place:])
+            left = stages[max(0, place - 1) :]
+            unchecked = any(each.full and each.name in {"eta", "lambda"} for each in left)
+            return Tuned(state.config, state.decisions, titles[place:], unchecked)
         for decision in state.decisions[made:]:
             said(f"  {decision.answer}")
     return Tuned(state.config, state.decisions, [])

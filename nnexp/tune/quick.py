@@ -18,6 +18,8 @@ EXAMPLES = 1_000
 NEURONS = 30
 """Of a small hidden layer, at most."""
 FULL = "the full problem"
+FEW = 10
+"""Training examples of a class; of fewer each one counts."""
 
 
 def plain(config: Config) -> Config:
@@ -45,12 +47,18 @@ def quick(config: Config, dataset: Dataset, n: int) -> Config:
         n: its training examples, with those.
 
     Raises:
-        UsageError: there are no validation examples to choose by.
+        UsageError: there are no validation examples to choose by, or there is but one class.
     """
     if dataset.validation is None:
         raise UsageError(
             "data: tune chooses by validation accuracy, and there are no validation examples; "
             "find-rate chooses a learning rate by the training cost alone"
+        )
+    if len(np.unique(dataset.train.labels)) < 2:  # noqa: PLR2004 - two are needed to tell apart
+        n = len(dataset.train.labels)
+        raise UsageError(
+            f"data: of the {n:,} training example{'s' * (n > 1)} none is of another class than "
+            "the first, so there is nothing to tell apart; give more of them (data.train)"
         )
     train, validation = fair(dataset.train.labels), fair(dataset.validation.labels)
     data = replace(config.data, train=train, validation=validation, expand=None)
@@ -59,6 +67,19 @@ def quick(config: Config, dataset: Dataset, n: int) -> Config:
         data=data,
         hidden=tuple(min(NEURONS, size) for size in config.hidden[:1]),
         lambda_=rounded(per_example(config, n) * train),
+    )
+
+
+def few(dataset: Dataset) -> str | None:
+    """Return a warning if there are so few training examples that it matters which they are."""
+    labels = dataset.train.labels
+    counts = np.bincount(labels)
+    least = int(counts[counts > 0].min())
+    if least >= FEW:
+        return None
+    return (
+        f"of {len(labels):,} training examples there are {least} of one class: what is decided "
+        "depends on which ones they are, and says little of others"
     )
 
 

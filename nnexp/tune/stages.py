@@ -116,7 +116,7 @@ STAGES = (
     Stage(
         6,
         "eta",
-        frozenset({"final", "eta"}),
+        frozenset({"eta"}),
         final.RATE_HEADING,
         "η again",
         final.rate,
@@ -128,7 +128,7 @@ STAGES = (
     Stage(
         6,
         "lambda",
-        frozenset({"final", "lambda"}),
+        frozenset({"lambda"}),
         final.DECAY_HEADING,
         "λ again",
         final.decay,

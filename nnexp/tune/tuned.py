@@ -14,7 +14,13 @@ from nnexp.tune.decision import Decision
 WIDTH = 98
 
 
-def to_yaml(config: Config, original: Config, decisions: Sequence[Decision], source: str) -> str:
+def to_yaml(
+    config: Config,
+    original: Config,
+    decisions: Sequence[Decision],
+    source: str,
+    remarks: Sequence[str] = (),
+) -> str:
     """Return the tuned config as YAML: what is decided or no default, with comments.
 
     Args:
@@ -22,12 +28,13 @@ def to_yaml(config: Config, original: Config, decisions: Sequence[Decision], sou
         original: what it was tuned from.
         decisions: in the order they were made.
         source: what the original is called.
+        remarks: what is to be known of it all.
     """
     tree, own = canonical.to_builtins(config), canonical.changed(config)
     reasons = {key: each for each in decisions for key, _ in each.chose}
     before = canonical.to_builtins(original)
     head = f"Tuned by nnexp tune from {printable(source)}; decisions.md has the reasons."
-    lines = [f"# {line}" for line in textwrap.wrap(head, WIDTH, break_on_hyphens=False)]
+    lines = list(_comment(" ".join([head, *remarks])))
     for key, value in tree.items():
         if key in reasons or key in own or value != before[key]:
             text = _reason(key, value, reasons.get(key), changed=value != before[key])
