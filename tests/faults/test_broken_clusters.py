@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.faults.trees import epochs_trained, runs
 if TYPE_CHECKING:
     from tests.conftest import Bench
 
-pytest.importorskip("distributed", reason="distributed is not installed")
+distributed = pytest.importorskip("distributed", reason="distributed is not installed")
 pytestmark = pytest.mark.slow
 
 GRID = ("--grid", "learning_rate=0.1,0.3", "--grid", "lambda=0,1", "--seeds", "2")
@@ -200,6 +201,47 @@ def test_limits_and_failures_are_a_trial_s_own(bench: Bench, cluster: Cluster) -
     assert "2 workers on 1 host; all see " in err
     assert "start-up of a trial: " in err
     assert '"exit": 3' in out
+
+
+def scattered(client: Any, worker: str) -> list[Any]:  # noqa: ANN401 - distributed's
+    """Give a worker data that it must hand to another before it may leave, which takes a while."""
+    data = [secrets.token_bytes(300_000) for _ in range(400)]
+    return client.scatter(data, workers=[worker], direct=True)  # type: ignore[no-any-return]
+
+
+def test_a_worker_that_is_retired_has_its_trial_moved(bench: Bench, cluster: Cluster) -> None:
+    """The data is what takes time: the trial's report comes before the worker is gone."""
+    bench.config(epochs=400, patience=None)
+    grid = ("--seeds", "2")
+    whole = sequential(bench, *grid)
+    engine = ("--engine", "dask", "--scheduler", cluster.address)
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        client.wait_for_workers(2)
+        leaving = next(iter(client.nthreads()))
+        kept = scattered(client, leaving)
+        process = bench.start("sweep", "tiny.yaml", *grid, "-q", *engine)
+        until(lambda: is_under_way(bench, cluster))
+        client.retire_workers([leaving])
+        assert ended(process) == (0, whole, "")
+        assert len(kept) == 400
+    assert runs(bench, "runs") == runs(bench, "whole")
+    assert epochs_trained(bench, "runs") <= epochs_trained(bench, "whole") + 1
+
+
+def test_all_workers_restarted_by_another_client_move_the_trials(
+    bench: Bench, cluster: Cluster
+) -> None:
+    bench.config(epochs=400, patience=None)
+    grid = ("--seeds", "2")
+    whole = sequential(bench, *grid)
+    engine = ("--engine", "dask", "--scheduler", cluster.address)
+    process = bench.start("sweep", "tiny.yaml", *grid, "-q", *engine)
+    until(lambda: is_under_way(bench, cluster))
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        client.restart()
+        assert ended(process) == (0, whole, "")
+    assert runs(bench, "runs") == runs(bench, "whole")
+    assert epochs_trained(bench, "runs") <= epochs_trained(bench, "whole") + 2
 
 
 def test_hosts_without_a_common_disk_send_their_runs_home(
