@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import Future
@@ -19,9 +23,17 @@ import msgspec
 import pytest
 
 import nnexp
+from nnexp import trials
 from nnexp.config import canonical
-from nnexp.errors import ClusterError, CorruptError, InterruptedRunError, NnexpError, UsageError
-from nnexp.store import directories, transfer
+from nnexp.errors import (
+    ClusterError,
+    CorruptError,
+    InterruptedRunError,
+    LockedError,
+    NnexpError,
+    UsageError,
+)
+from nnexp.store import directories, disk, transfer
 from nnexp.store.lock import Lock
 from nnexp.store.run import Run
 from nnexp.sweep import cluster as clusters
@@ -29,10 +41,12 @@ from nnexp.sweep import connection, link, reading, worker
 from nnexp.sweep.cluster import Cluster
 from nnexp.sweep.connection import Held, is_open
 from nnexp.sweep.engine import Measured, Outcome, Told
+from nnexp.sweep.homecoming import Home
 from nnexp.sweep.link import Link
 from nnexp.sweep.orders import Order, Report
 from nnexp.sweep.plan import Trial, plan
 from nnexp.sweep.watched import Watched
+from nnexp.training.history import best_row
 from nnexp.trials import Job
 
 if TYPE_CHECKING:
@@ -314,6 +328,20 @@ def test_who_does_not_answer_is_waited_for_no_longer_than_that_and_named(
         connection.look_around(deaf, None, TOKEN)
 
 
+class Leaving(Workers):
+    """Workers of which the first one has runs."""
+
+    def __init__(self, finished: dict[str, str]) -> None:
+        super().__init__()
+        self._finished = finished
+        self.discarded: list[tuple[list[str], object]] = []
+
+    def run(self, call: Callable[..., Any], *words: Any, **how: object) -> dict[str, object]:  # noqa: ANN401 - as there
+        if call is worker.discard:
+            self.discarded.append((words[0], how["workers"]))
+        return {"tcp://a:1": self._finished}
+
+
 @pytest.fixture
 def engine(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Cluster, Workers]]:
     """The engine of a cluster that does nothing by itself."""
@@ -473,6 +501,184 @@ def test_what_one_killed_while_publishing_left_is_no_hindrance(
     (left / "result.json").write_bytes(b"")
     assert transfer.publish(run, found.config, files)
     assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+
+
+@pytest.fixture(
+    params=[(12, 3, 2, 7, (4, 8)), (9, 1, 1, 5, (4, 9))], ids=["best-before", "best-last"]
+)
+def unfinished(bench: Bench, request: pytest.FixtureRequest) -> tuple[Run, Trial, dict[str, bytes]]:
+    """A run that was interrupted here, its trial, and what it came to elsewhere.
+
+    Its best epoch here is another than in the end, and none of the last two; in the second case
+    one in between was the best for a time, and its checkpoint is gone.
+    """
+    epochs, rate, seed, until, best = request.param
+    bench.config(epochs=epochs, patience=None, learning_rate=rate, seed=seed)
+    found = trial()
+    bench("train", "tiny.yaml", "-q", "--runs", "away")
+    run = Run(bench.folder / "runs" / found.name)
+    assert list(trials.train(Job(found.config, run), until=until))
+    rows = Run(bench.folder / "away" / found.name).history()
+    assert (best_row(rows[:until]).epoch, best_row(rows).epoch) == best
+    return run, found, transfer.packed(Run(bench.folder / "away" / found.name))
+
+
+def test_an_unfinished_run_is_brought_to_its_end_by_what_went_on_from_it(
+    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, found, files = unfinished
+    assert transfer.publish(run, found.config, files)
+    assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+    assert [path.name for path in (bench.folder / "runs").iterdir()] == [found.name]
+    assert not transfer.publish(run, found.config, files)
+
+
+def test_a_run_that_is_brought_to_its_end_goes_on_wherever_that_was_killed(
+    bench: Bench,
+    unfinished: tuple[Run, Trial, dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, found, files = unfinished
+    shutil.copytree(bench.folder / "runs", bench.folder / "kept")
+    kept, steps = bench.folder / "kept" / found.name, 0
+
+    def killed_after(count: int) -> Callable[[Path, Path], None]:
+        def move(source: Path, target: Path) -> None:
+            nonlocal steps
+            if steps == count:
+                raise KeyboardInterrupt
+            steps += 1
+            source.replace(target)
+
+        return move
+
+    for count in itertools.count():
+        shutil.rmtree(bench.folder / "runs")
+        shutil.copytree(bench.folder / "kept", bench.folder / "runs")
+        steps = 0
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            patch.setattr(disk, "move", killed_after(count))
+            assert transfer.publish(run, found.config, files)
+            break
+        assert len(Run(run.path).history()) >= max(Run(kept).checkpoints())
+        shutil.copytree(bench.folder / "runs", bench.folder / f"again-{count}")
+        assert bench("train", "tiny.yaml", "-q").code == 0
+        here, away = (bench.files(f"{folder}/{found.name}") for folder in ("runs", "away"))
+        reserve = f"checkpoints/epoch-{found.config.epochs - 1:06d}.npz"
+        assert here.items() <= away.items()
+        assert away.keys() - here.keys() <= {reserve}
+        again = Run(bench.folder / f"again-{count}" / found.name)
+        assert transfer.publish(again, found.config, files)
+        assert bench.files(f"again-{count}/{found.name}") == away
+    assert count == len(files) - 2  # all but run.json and config.yaml, which are the same
+
+
+def test_what_did_not_go_on_from_what_is_here_does_not_end_it(
+    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, found, files = unfinished
+    whole = (run.path / "metrics.jsonl").read_bytes()
+    for path in run.checkpoints().values():
+        path.unlink()
+    (run.path / "metrics.jsonl").write_bytes(whole.replace(b"0.", b"1.", 1))
+    bench.commit(f"runs/{found.name}")  # rows that other arithmetic has made, say
+    before = bench.files(f"runs/{found.name}")
+    assert not transfer.publish(run, found.config, files)
+    assert bench.files(f"runs/{found.name}") == before
+    (run.path / "metrics.jsonl").write_bytes(whole)
+    bench.commit(f"runs/{found.name}")
+    record = run.path / "run.json"
+    record.write_bytes(record.read_bytes() + b"\n")
+    before = bench.files(f"runs/{found.name}")
+    assert not transfer.publish(run, found.config, files)
+    assert bench.files(f"runs/{found.name}") == before
+
+
+def test_a_run_that_is_trained_here_is_not_brought_to_its_end(
+    unfinished: tuple[Run, Trial, dict[str, bytes]],
+) -> None:
+    run, found, files = unfinished
+    lock = Lock(run.path / "LOCK")
+    lock.acquire()
+    with pytest.raises(LockedError):
+        transfer.publish(run, found.config, files)
+    lock.release()
+
+
+def test_a_worker_goes_on_with_what_is_sent_unless_it_has_as_much(
+    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, found, files = unfinished
+    there = Run(bench.folder / "there" / found.name)
+    begun = max(run.checkpoints())
+    for until, reached in ((None, begun), (3, begun), (begun + 1, begun + 1)):
+        shutil.rmtree(bench.folder / "there", ignore_errors=True)
+        if until is not None:
+            assert list(trials.train(Job(found.config, there), until=until))
+        transfer.settle(there, transfer.packed(run))
+        assert max(there.checkpoints()) == reached
+    transfer.settle(there, files)  # which is further
+    transfer.settle(there, transfer.packed(run))
+    assert Run(there.path).result is not None
+    assert [path.name for path in there.path.parent.iterdir()] == [found.name]
+    lock = Lock(there.path / "LOCK")
+    lock.acquire()
+    with pytest.raises(LockedError):
+        transfer.discard(there)
+    with pytest.raises(LockedError):
+        transfer.settle(there, files)
+    lock.release()
+    transfer.discard(there)
+    assert not there.exists
+
+
+def test_a_trial_without_a_common_folder_goes_on_from_what_was_sent(
+    bench: Bench,
+    unfinished: tuple[Run, Trial, dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, found, files = unfinished
+    monkeypatch.setattr(tempfile, "tempdir", str(bench.folder / "tmp"))
+    (bench.folder / "tmp").mkdir()
+    client = Workers()
+    home = Home(linked(client), bench.folder / "runs")
+    told: list[Told] = []
+    begun = run.checkpoints()
+    wanted = order(bench, found, runs=None, files=home.files(run))
+    report = carried_out(wanted, told)
+    assert min(each.epoch for each in told if isinstance(each, Measured)) > max(begun)
+    assert report.files is not None
+    assert worker.finished() == {
+        found.name: transfer.identity(Run(next((bench.folder / "tmp").iterdir()) / found.name))
+    }
+    changed = msgspec.structs.replace(report, files=report.files | {"result.json": b"{}"})
+    assert home.bring(Job(found.config, run), changed).code == 5
+    assert home.bring(Job(found.config, run), report) == report.outcome
+    assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+    worker.discard([found.name, "another", "../x"])
+    assert worker.finished() == {}
+    assert home.files(Run(bench.folder / "runs" / "new")) is None
+    assert files.keys() == report.files.keys()
+
+
+def test_what_was_brought_home_before_goes_from_the_workers(
+    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    """Only what is the same here: what a worker says of any other name, it keeps."""
+    run, found, files = at_home
+    transfer.publish(run, found.config, files)
+    identity = transfer.identity(run)
+    assert identity is not None
+    client = Leaving({found.name: identity, "other": identity, "../runs": identity})
+    home = Home(linked(client), bench.folder / "runs")
+    home.look()
+    home.close(10)
+    assert client.discarded == [([found.name], ["tcp://a:1"])]
+    client = Leaving({found.name: "0"})
+    home = Home(linked(client), bench.folder / "runs")
+    home.look()
+    home.close(10)
+    assert client.discarded == []
 
 
 def test_two_do_not_publish_at_once(at_home: tuple[Run, Trial, dict[str, bytes]]) -> None:

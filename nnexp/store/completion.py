@@ -75,12 +75,13 @@ def _has_gone_on(run: Run, finished: Run) -> bool:
 def _move(source: Run, target: Run) -> None:
     """Move a finished run's files; each step leaves a run that goes on, and the last one its end.
 
-    The best epoch's checkpoint is first: whoever goes on from a later one needs it.
+    The best epoch's checkpoint is first: whoever goes on from a later one needs it. Where that is
+    the last epoch's, a kill right behind it costs the run that goes on here its reserve.
     """
     rows, moved = source.history(), source.checkpoints()
     best = best_row(rows).epoch if rows else 0
     disk.move(source.path / METRICS, target.path / METRICS)
-    for epoch in sorted(moved, key=lambda epoch: (epoch != best, -epoch)):
+    for epoch in sorted(moved, key=lambda epoch: (epoch != best, epoch)):
         disk.move(moved[epoch], target.path / CHECKPOINTS / moved[epoch].name)
     for epoch, path in target.checkpoints().items():
         if epoch not in moved:
