@@ -799,6 +799,16 @@ def test_a_sweep_that_waits_for_its_scheduler_says_so_and_can_be_stopped(bench: 
             assert err.count("\n") == 1
 
 
+def test_a_scheduler_that_takes_a_call_and_says_nothing_is_given_up(bench: Bench) -> None:
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        script = "from nnexp.sweep import connection; connection.SECONDS = 1"
+        done = scripted(bench, script, "--scheduler", address, "-q")
+    told = f"{address}: the scheduler does not answer: it says nothing in 1 s\n"
+    assert (done.returncode, done.stdout, done.stderr) == (74, "", told)
+
+
 def test_a_sweep_that_waits_for_workers_says_so_and_gives_up(bench: Bench) -> None:
     pytest.importorskip("distributed", reason="distributed is not installed")
     with socket.socket() as free:

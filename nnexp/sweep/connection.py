@@ -79,9 +79,12 @@ def connect(scheduler: str, waits: Waits) -> Link:
     async def knock() -> None:
         arguments = distributed.Security().get_connection_args("client")
         calling = asyncio.ensure_future(call(scheduler, timeout=SECONDS, **arguments))
+        end = time.monotonic() + SECONDS + 1  # dask keeps no limit once the call is taken
         while not calling.done():
             waits(f"the scheduler at {scheduler}")
             await asyncio.wait({calling}, timeout=TICK)
+            if time.monotonic() > end:
+                raise TimeoutError(f"it says nothing in {SECONDS:g} s")
         calling.result().abort()
 
     try:
