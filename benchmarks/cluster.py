@@ -30,7 +30,7 @@ import msgspec
 from nnexp.config import canonical
 from nnexp.config.model import Config
 from nnexp.sweep.engine import Measured, Outcome
-from nnexp.sweep.worker import Order, Report
+from nnexp.sweep.orders import Order, Report
 
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
 WORKERS = """
@@ -134,6 +134,7 @@ def measured(workers: int, trials: int) -> Measurement:
         number=0,
         config=canonical.to_builtins(Config()),
         name="quickstart-0123456789ab-s0",
+        version="",
         runs="/home/someone/runs",
         folder="/home/someone",
         token="token",  # noqa: S106 - a name

@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from concurrent.futures import Future
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
+import nnexp
+from nnexp import trials
 from nnexp.config import canonical
-from nnexp.errors import CorruptError, NnexpError
-from nnexp.store import directories, transfer
+from nnexp.errors import (
+    ClusterError,
+    CorruptError,
+    InterruptedRunError,
+    LockedError,
+    NnexpError,
+    UsageError,
+)
+from nnexp.store import directories, disk, transfer
 from nnexp.store.lock import Lock
 from nnexp.store.run import Run
-from nnexp.sweep import reading, worker
+from nnexp.sweep import cluster as clusters
+from nnexp.sweep import connection, link, reading, worker
+from nnexp.sweep.cluster import Cluster
 from nnexp.sweep.connection import Held, is_open
-from nnexp.sweep.engine import Outcome, Told
+from nnexp.sweep.engine import Measured, Outcome, Told
+from nnexp.sweep.homecoming import Home
+from nnexp.sweep.link import Link
+from nnexp.sweep.orders import Order, Report
 from nnexp.sweep.plan import Trial, plan
 from nnexp.sweep.watched import Watched
-from nnexp.sweep.worker import Order, Report
+from nnexp.training.history import best_row
+from nnexp.trials import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.conftest import Bench
 
@@ -52,6 +75,7 @@ def order(bench: Bench, found: Trial, **changes: Any) -> Order:  # noqa: ANN401 
         "number": 0,
         "config": canonical.to_builtins(found.config),
         "name": found.name,
+        "version": nnexp.__version__,
         "runs": str(bench.folder / "runs"),
         "folder": str(bench.folder),
         "token": TOKEN,
@@ -99,6 +123,71 @@ def test_a_trial_that_was_never_wanted_does_not_begin(bench: Bench) -> None:
 
 
 @pytest.mark.usefixtures("held")
+def test_a_trial_that_its_worker_leaves_says_so_unless_its_sweep_stops_or_its_time_is_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the three only the first is to be sent anew."""
+    found = trial("epochs=100000", "patience=null")
+    for leaves in (False, True):  # once its time is up, which it is when it has hardly begun
+        answers = iter([False])
+        wanted = order(bench, found, seconds=0.01)
+        late = worker.carry_out(wanted, lambda _: None, lambda: next(answers, leaves))  # noqa: B023 - called at once
+        assert late.outcome.reason == "took more than 0.01 s; what is committed is safe"
+        assert (late.outcome.code, late.outcome.is_stopped, late.is_left) == (143, False, False)
+    assert worker.carry_out(order(bench, found), lambda _: None, lambda: True).is_left
+    monkeypatch.setattr(worker, "_stopped", {TOKEN})
+    stopped = worker.carry_out(order(bench, found), lambda _: None, lambda: True)
+    assert (stopped.outcome.is_stopped, stopped.is_left) == (True, False)
+
+
+@pytest.mark.usefixtures("held")
+def test_a_signal_that_comes_before_a_trial_is_ready_for_it_waits(bench: Bench) -> None:
+    process = worker.start(order(bench, trial()), bench.folder / "runs")
+    process.send(signal.SIGTERM)
+    while process.read() is not None:
+        pass
+    outcome, said = process.end()
+    assert (outcome.code, outcome.is_stopped, said) == (143, True, b"")
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize(
+    ("status", "state", "is_wanted"),
+    [
+        ("running", "executing", True),
+        ("paused", "long-running", True),
+        ("closing_gracefully", "executing", False),
+        ("closing", "executing", False),
+        ("running", "cancelled", False),
+        ("running", None, False),
+    ],
+)
+def test_a_worker_that_leaves_or_is_to_drop_a_trial_does_not_begin_it(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    state: str | None,
+    *,
+    is_wanted: bool,
+) -> None:
+    distributed = pytest.importorskip("distributed", reason="distributed is not installed")
+    tasks = {} if state is None else {"key": SimpleNamespace(state=state)}
+    host = SimpleNamespace(
+        address="tcp://127.0.0.1:1",
+        get_current_task=lambda: "key",
+        log_event=lambda *_: None,
+        state=SimpleNamespace(tasks=tasks),
+        status=SimpleNamespace(name=status),
+    )
+    monkeypatch.setattr(distributed, "get_worker", lambda: host)
+    sent = msgspec.msgpack.encode(order(bench, trial()))
+    report = msgspec.msgpack.decode(worker.trial(sent), type=Report)
+    assert report.is_left is not is_wanted
+    assert report.outcome.code == (0 if is_wanted else 143)
+    assert (bench.folder / "runs" / trial().name).exists() is is_wanted
+
+
+@pytest.mark.usefixtures("held")
 def test_what_a_process_says_that_crashes_comes_back(bench: Bench) -> None:
     report = carried_out(order(bench, trial(), config={"epochs": "many"}))
     assert report.outcome == Outcome(code=1, reason="its process ended without a word")
@@ -136,11 +225,191 @@ def test_a_worker_says_what_it_lacks(bench: Bench) -> None:
         f"sees {runs}, but not the locks that are held there"
     )
     assert carried_out(order(bench, trial(), token="token-free")).outcome.code == 74  # noqa: S106 - as above
+    old = carried_out(order(bench, trial(), version="0.0.1")).outcome
+    assert old.reason == f"{socket.gethostname()} has nnexp {nnexp.__version__}, not 0.0.1"
     other = Held(runs, "token-other")
     assert sorted(path.name for path in (runs / ".sweep").iterdir()) == [TOKEN, "token-other"]
     other.release()
     held.release()
     assert not (runs / ".sweep").exists()
+
+
+class Workers:
+    """What a client of two workers answers, the second of which is told of in the arguments."""
+
+    def __init__(self, version: str = nnexp.__version__, problem: str | None = None) -> None:
+        self.status = "running"
+        self.scheduler_comm = object()
+        self.sent: list[Future[bytes]] = []
+        self._second = {"version": version, "host": "b", "problem": problem}
+
+    def run(self, call: Callable[..., Any], *_: object, **__: object) -> dict[str, object]:
+        first = {"version": nnexp.__version__, "host": "a", "problem": None}
+        answers = {find_spec: ("is there",) * 2, worker.look: (first, self._second)}
+        return dict(zip(("tcp://a:1", "tcp://b:1"), answers.get(call, ({}, {})), strict=True))
+
+    def nthreads(self) -> dict[str, int]:
+        return {"tcp://a:1": 1, "tcp://b:1": 1}
+
+    def get_executor(self, **_: object) -> Workers:
+        return self
+
+    def submit(self, *_: object) -> Future[bytes]:
+        self.sent.append(Future())
+        return self.sent[-1]
+
+    def subscribe_topic(self, _: str, hear: Callable[[tuple[float, object]], None]) -> None:
+        self.hear = hear
+
+    def close(self, **_: object) -> None:
+        self.status = "closed"
+
+
+def linked(workers: Workers) -> Link:
+    return Link(workers, "tcp://s:1", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("workers", "said"),
+    [
+        (Workers(version="0.0.1"), f"tcp://b:1 has nnexp 0.0.1, not {nnexp.__version__}"),
+        (Workers(problem="sees nothing"), "tcp://b:1 on b sees nothing"),
+    ],
+)
+def test_a_worker_that_is_not_fit_is_named(workers: Workers, said: str) -> None:
+    assert connection.look_around(linked(Workers()), None, TOKEN).startswith("2 workers on 2 hosts")
+    with pytest.raises(UsageError) as raised:
+        connection.look_around(linked(workers), None, TOKEN)
+    assert str(raised.value) == said
+
+
+class Deaf(Workers):
+    """Workers the second of which does not answer, or a scheduler that does not."""
+
+    def __init__(self, *, scheduler: bool) -> None:
+        super().__init__()
+        self._is_mute = scheduler
+
+    def run(self, *_: object, **__: object) -> dict[str, object]:
+        time.sleep(1)
+        raise AssertionError("nobody waits so long")
+
+    def scheduler_info(self) -> dict[str, object]:
+        if self._is_mute:
+            time.sleep(1)
+        heard = {"tcp://a:1": {"last_seen": 100.0}, "tcp://b:1": {"last_seen": 70.0}}
+        return {"workers": heard}
+
+
+@pytest.mark.parametrize(
+    ("is_the_scheduler", "said"),
+    [
+        (False, "tcp://b:1: the worker does not answer"),
+        (True, "tcp://s:1: the scheduler does not answer"),
+    ],
+)
+def test_who_does_not_answer_is_waited_for_no_longer_than_that_and_named(
+    monkeypatch: pytest.MonkeyPatch, said: str, *, is_the_scheduler: bool
+) -> None:
+    for limit in ("SECONDS", "CLOSING"):
+        monkeypatch.setattr(link, limit, 0.3)
+    waited: list[str] = []
+    deaf = Link(Deaf(scheduler=is_the_scheduler), "tcp://s:1", waited.append)
+    with pytest.raises(ClusterError) as raised:
+        connection.look_around(deaf, None, TOKEN)
+    assert str(raised.value) == said
+    assert waited[0] == "all workers of the scheduler at tcp://s:1 to answer"
+
+    def stop(_: str) -> None:
+        raise InterruptedRunError(15, "stopped")
+
+    deaf = Link(Deaf(scheduler=is_the_scheduler), "tcp://s:1", stop)
+    with pytest.raises(InterruptedRunError):
+        connection.look_around(deaf, None, TOKEN)
+
+
+class Leaving(Workers):
+    """Workers of which the first one has runs."""
+
+    def __init__(self, finished: dict[str, str]) -> None:
+        super().__init__()
+        self._finished = finished
+        self.discarded: list[tuple[list[str], object]] = []
+
+    def run(self, call: Callable[..., Any], *words: Any, **how: object) -> dict[str, object]:  # noqa: ANN401 - as there
+        if call is worker.discard:
+            self.discarded.append((words[0], how["workers"]))
+        return {"tcp://a:1": self._finished}
+
+
+@pytest.fixture
+def engine(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Cluster, Workers]]:
+    """The engine of a cluster that does nothing by itself."""
+    workers = Workers()
+    monkeypatch.setattr(connection, "connect", lambda *_: linked(workers))
+    made = Cluster("tcp://s:1", bench.folder / "runs")
+    yield made, workers
+    made.close()
+
+
+LEFT = msgspec.msgpack.encode(
+    Report(outcome=Outcome(code=143, reason="stopped", is_stopped=True), is_left=True)
+)
+
+
+def job(bench: Bench) -> Job:
+    return Job(trial().config, Run(bench.folder / "runs" / trial().name))
+
+
+def test_a_trial_whose_worker_leaves_is_sent_anew_but_not_for_ever(
+    bench: Bench, engine: tuple[Cluster, Workers]
+) -> None:
+    cluster, workers = engine
+    future = cluster.submit(job(bench))
+    for left in range(3):
+        workers.sent[left].set_result(LEFT)
+        cluster.wait(0.01)
+    assert (len(workers.sent), future.done()) == (4, False)
+    told = {"trial": 0, **msgspec.to_builtins(Measured(1, 0.5))}
+    for event in (None, {}, {"trial": 0}, {"trial": "x"}, {"trial": 9}, told):
+        workers.hear((0.0, event))
+    assert cluster.wait(0.01) == [(future, Measured(1, 0.5))]
+    workers.sent[3].cancel()  # by another client that restarts all workers
+    cluster.wait(0.01)
+    for left in range(4, 7):
+        assert (len(workers.sent), future.done()) == (left + 1, False)
+        workers.sent[left].set_result(LEFT)
+        cluster.wait(0.01)
+    outcome = future.result(0)
+    assert (outcome.code, len(workers.sent)) == (143, 7)
+    assert outcome.reason == "4 workers in a row left it before an epoch of it was committed"
+
+
+def test_trials_that_do_not_stop_are_waited_for_only_so_long(
+    bench: Bench, engine: tuple[Cluster, Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster, workers = engine
+    futures = [cluster.submit(job(bench)) for _ in range(2)]
+    cluster.stop()
+    workers.sent[0].set_result(LEFT)
+    cluster.wait(0.01)
+    assert futures[0].result(0).is_stopped
+    assert (len(workers.sent), futures[1].done()) == (2, False)
+    monkeypatch.setattr(clusters, "PATIENCE", 0)
+    cluster.wait(0.01)
+    assert futures[1].result(0).is_stopped
+
+
+@pytest.mark.parametrize("status", ["running", "connecting"])
+def test_a_scheduler_that_is_new_at_the_same_address_is_a_lost_one(
+    bench: Bench, engine: tuple[Cluster, Workers], status: str
+) -> None:
+    cluster, workers = engine
+    cluster.submit(job(bench))
+    workers.sent[0].cancel()
+    workers.status, workers.scheduler_comm = status, object()
+    with pytest.raises(ClusterError, match="tcp://s:1 is lost; what is committed is safe"):
+        cluster.wait(0.01)
 
 
 @pytest.fixture
@@ -234,6 +503,184 @@ def test_what_one_killed_while_publishing_left_is_no_hindrance(
     assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
 
 
+@pytest.fixture(
+    params=[(12, 3, 2, 7, (4, 8)), (9, 1, 1, 5, (4, 9))], ids=["best-before", "best-last"]
+)
+def unfinished(bench: Bench, request: pytest.FixtureRequest) -> tuple[Run, Trial, dict[str, bytes]]:
+    """A run that was interrupted here, its trial, and what it came to elsewhere.
+
+    Its best epoch here is another than in the end, and none of the last two; in the second case
+    one in between was the best for a time, and its checkpoint is gone.
+    """
+    epochs, rate, seed, until, best = request.param
+    bench.config(epochs=epochs, patience=None, learning_rate=rate, seed=seed)
+    found = trial()
+    bench("train", "tiny.yaml", "-q", "--runs", "away")
+    run = Run(bench.folder / "runs" / found.name)
+    assert list(trials.train(Job(found.config, run), until=until))
+    rows = Run(bench.folder / "away" / found.name).history()
+    assert (best_row(rows[:until]).epoch, best_row(rows).epoch) == best
+    return run, found, transfer.packed(Run(bench.folder / "away" / found.name))
+
+
+def test_an_unfinished_run_is_brought_to_its_end_by_what_went_on_from_it(
+    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, found, files = unfinished
+    assert transfer.publish(run, found.config, files)
+    assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+    assert [path.name for path in (bench.folder / "runs").iterdir()] == [found.name]
+    assert not transfer.publish(run, found.config, files)
+
+
+def test_a_run_that_is_brought_to_its_end_goes_on_wherever_that_was_killed(
+    bench: Bench,
+    unfinished: tuple[Run, Trial, dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, found, files = unfinished
+    shutil.copytree(bench.folder / "runs", bench.folder / "kept")
+    kept, steps = bench.folder / "kept" / found.name, 0
+
+    def killed_after(count: int) -> Callable[[Path, Path], None]:
+        def move(source: Path, target: Path) -> None:
+            nonlocal steps
+            if steps == count:
+                raise KeyboardInterrupt
+            steps += 1
+            source.replace(target)
+
+        return move
+
+    for count in itertools.count():
+        shutil.rmtree(bench.folder / "runs")
+        shutil.copytree(bench.folder / "kept", bench.folder / "runs")
+        steps = 0
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            patch.setattr(disk, "move", killed_after(count))
+            assert transfer.publish(run, found.config, files)
+            break
+        assert len(Run(run.path).history()) >= max(Run(kept).checkpoints())
+        shutil.copytree(bench.folder / "runs", bench.folder / f"again-{count}")
+        assert bench("train", "tiny.yaml", "-q").code == 0
+        here, away = (bench.files(f"{folder}/{found.name}") for folder in ("runs", "away"))
+        reserve = f"checkpoints/epoch-{found.config.epochs - 1:06d}.npz"
+        assert here.items() <= away.items()
+        assert away.keys() - here.keys() <= {reserve}
+        again = Run(bench.folder / f"again-{count}" / found.name)
+        assert transfer.publish(again, found.config, files)
+        assert bench.files(f"again-{count}/{found.name}") == away
+    assert count == len(files) - 2  # all but run.json and config.yaml, which are the same
+
+
+def test_what_did_not_go_on_from_what_is_here_does_not_end_it(
+    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, found, files = unfinished
+    whole = (run.path / "metrics.jsonl").read_bytes()
+    for path in run.checkpoints().values():
+        path.unlink()
+    (run.path / "metrics.jsonl").write_bytes(whole.replace(b"0.", b"1.", 1))
+    bench.commit(f"runs/{found.name}")  # rows that other arithmetic has made, say
+    before = bench.files(f"runs/{found.name}")
+    assert not transfer.publish(run, found.config, files)
+    assert bench.files(f"runs/{found.name}") == before
+    (run.path / "metrics.jsonl").write_bytes(whole)
+    bench.commit(f"runs/{found.name}")
+    record = run.path / "run.json"
+    record.write_bytes(record.read_bytes() + b"\n")
+    before = bench.files(f"runs/{found.name}")
+    assert not transfer.publish(run, found.config, files)
+    assert bench.files(f"runs/{found.name}") == before
+
+
+def test_a_run_that_is_trained_here_is_not_brought_to_its_end(
+    unfinished: tuple[Run, Trial, dict[str, bytes]],
+) -> None:
+    run, found, files = unfinished
+    lock = Lock(run.path / "LOCK")
+    lock.acquire()
+    with pytest.raises(LockedError):
+        transfer.publish(run, found.config, files)
+    lock.release()
+
+
+def test_a_worker_goes_on_with_what_is_sent_unless_it_has_as_much(
+    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, found, files = unfinished
+    there = Run(bench.folder / "there" / found.name)
+    begun = max(run.checkpoints())
+    for until, reached in ((None, begun), (3, begun), (begun + 1, begun + 1)):
+        shutil.rmtree(bench.folder / "there", ignore_errors=True)
+        if until is not None:
+            assert list(trials.train(Job(found.config, there), until=until))
+        transfer.settle(there, transfer.packed(run))
+        assert max(there.checkpoints()) == reached
+    transfer.settle(there, files)  # which is further
+    transfer.settle(there, transfer.packed(run))
+    assert Run(there.path).result is not None
+    assert [path.name for path in there.path.parent.iterdir()] == [found.name]
+    lock = Lock(there.path / "LOCK")
+    lock.acquire()
+    with pytest.raises(LockedError):
+        transfer.discard(there)
+    with pytest.raises(LockedError):
+        transfer.settle(there, files)
+    lock.release()
+    transfer.discard(there)
+    assert not there.exists
+
+
+def test_a_trial_without_a_common_folder_goes_on_from_what_was_sent(
+    bench: Bench,
+    unfinished: tuple[Run, Trial, dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, found, files = unfinished
+    monkeypatch.setattr(tempfile, "tempdir", str(bench.folder / "tmp"))
+    (bench.folder / "tmp").mkdir()
+    client = Workers()
+    home = Home(linked(client), bench.folder / "runs")
+    told: list[Told] = []
+    begun = run.checkpoints()
+    wanted = order(bench, found, runs=None, files=home.files(run))
+    report = carried_out(wanted, told)
+    assert min(each.epoch for each in told if isinstance(each, Measured)) > max(begun)
+    assert report.files is not None
+    assert worker.finished() == {
+        found.name: transfer.identity(Run(next((bench.folder / "tmp").iterdir()) / found.name))
+    }
+    changed = msgspec.structs.replace(report, files=report.files | {"result.json": b"{}"})
+    assert home.bring(Job(found.config, run), changed).code == 5
+    assert home.bring(Job(found.config, run), report) == report.outcome
+    assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+    worker.discard([found.name, "another", "../x"])
+    assert worker.finished() == {}
+    assert home.files(Run(bench.folder / "runs" / "new")) is None
+    assert files.keys() == report.files.keys()
+
+
+def test_what_was_brought_home_before_goes_from_the_workers(
+    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    """Only what is the same here: what a worker says of any other name, it keeps."""
+    run, found, files = at_home
+    transfer.publish(run, found.config, files)
+    identity = transfer.identity(run)
+    assert identity is not None
+    client = Leaving({found.name: identity, "other": identity, "../runs": identity})
+    home = Home(linked(client), bench.folder / "runs")
+    home.look()
+    home.close(10)
+    assert client.discarded == [([found.name], ["tcp://a:1"])]
+    client = Leaving({found.name: "0"})
+    home = Home(linked(client), bench.folder / "runs")
+    home.look()
+    home.close(10)
+    assert client.discarded == []
+
+
 def test_two_do_not_publish_at_once(at_home: tuple[Run, Trial, dict[str, bytes]]) -> None:
     run, found, files = at_home
     left = run.path.with_name(f".{run.name}.home")
@@ -309,6 +756,7 @@ NO_ADDRESS = "is no scheduler's address, such as tcp://127.0.0.1:8786"
     [
         ("tcp://127.0.0.1:9", 74, "the scheduler does not answer: Timed out trying to connect to"),
         ("foo", 2, f"{NO_ADDRESS}: missing port number in address 'foo'"),
+        ("tcp://127.0.0.1", 2, f"{NO_ADDRESS}: missing port number in address '127.0.0.1'"),
         ("", 2, f"{NO_ADDRESS}: missing port number in address ''"),
         ("tcp://10.0.0.1:99999", 2, f"{NO_ADDRESS}: no host, or no port below 65,536"),
         ("what://10.0.0.1:9", 2, f"{NO_ADDRESS}: unknown address scheme 'what'"),
@@ -349,6 +797,16 @@ def test_a_sweep_that_waits_for_its_scheduler_says_so_and_can_be_stopped(bench: 
             assert (each.returncode, out) == (130, "")
             assert err.startswith(told)
             assert err.count("\n") == 1
+
+
+def test_a_scheduler_that_takes_a_call_and_says_nothing_is_given_up(bench: Bench) -> None:
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        script = "from nnexp.sweep import connection; connection.SECONDS = 1"
+        done = scripted(bench, script, "--scheduler", address, "-q")
+    told = f"{address}: the scheduler does not answer: it says nothing in 1 s\n"
+    assert (done.returncode, done.stdout, done.stderr) == (74, "", told)
 
 
 def test_a_sweep_that_waits_for_workers_says_so_and_gives_up(bench: Bench) -> None:

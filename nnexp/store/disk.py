@@ -121,6 +121,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     sync_directory(path.parent)
 
 
+def move(source: Path, target: Path) -> None:
+    """Give a file that is on the disk another name, in place of what has it, and force that there.
+
+    Both are on one file system.
+    """
+    with errors(target):
+        os.replace(source, target)  # noqa: PTH105 - as above
+    sync_directory(target.parent)
+
+
 def write(path: Path, content: bytes) -> None:
     """Write a file from its beginning and force it to the disk."""
     with errors(path):

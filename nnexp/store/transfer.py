@@ -1,19 +1,22 @@
-"""Finished runs on their way from one machine's disk to another's: packed there, published here.
+"""Runs on their way from one machine's disk to another's: packed there, published here.
 
-What arrives is believed only as far as its checksums go, and gets its name by one rename.
+What arrives finished is believed only as far as its checksums go, and gets its name by one rename;
+or it brings to its end what has that name unfinished.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnexp.datasets import npz
 from nnexp.errors import CorruptError, LockedError
-from nnexp.store import checkpoint, directories, disk, predictions
+from nnexp.store import checkpoint, completion, directories, disk, predictions
 from nnexp.store import meta as metas
 from nnexp.store.lock import Lock
 from nnexp.store.run import (
@@ -35,17 +38,18 @@ if TYPE_CHECKING:
 MOST = 1 << 30
 """Bytes of a run that is brought home: it is in memory on both sides."""
 
-NEEDED = (RUN, CONFIG, METRICS, RESULT)
+BEGUN = (RUN, CONFIG, METRICS)
+NEEDED = (*BEGUN, RESULT)
 PLAIN = (*NEEDED, PREDICTIONS, TIMING, LOG)
 """The files beside the checkpoints."""
 
 _NAME = re.compile(
-    rf"(?:{'|'.join(map(re.escape, PLAIN))}|{CHECKPOINTS}/epoch-\d{{6,7}}\.npz)", re.ASCII
+    rf"(?:{'|'.join(map(re.escape, PLAIN))}|{CHECKPOINTS}/epoch-(\d{{6,7}})\.npz)", re.ASCII
 )
 
 
 def packed(run: Run) -> dict[str, bytes]:
-    """Return the files of a finished run, by their path in it.
+    """Return the files of a run, finished or not, by their path in it.
 
     Raises:
         CorruptError: it is damaged, or larger than what is brought home.
@@ -63,20 +67,65 @@ def packed(run: Run) -> dict[str, bytes]:
 def publish(run: Run, config: Config, files: Mapping[str, bytes]) -> bool:
     """Give a run that was brought home its directory, once it has passed every check.
 
+    Where it went on from what is here unfinished, that is brought to its end.
+
     Args:
         run: the run, under its name here.
         config: what it must have been trained with.
         files: what packed returned elsewhere.
 
-    Returns: whether it is there now; False where something has its name, which stays as it is.
+    Returns: whether it is there now; False where something else has its name, which stays as it is.
 
     Raises:
         CorruptError: it is damaged, or not what was asked for.
-        LockedError: another process publishes it.
+        LockedError: another process publishes it, or trains it here.
         DiskError: it cannot be written.
     """
+    _check_names(run, files, NEEDED)
+
+    def place(build: Path) -> bool:
+        _check(Run(build), config)
+        if run.exists:
+            return completion.complete(run, Run(build))
+        return directories.rename(build, run.path)
+
+    return _built(run, files, place)
+
+
+def settle(run: Run, files: Mapping[str, bytes]) -> None:
+    """Have an unfinished run from elsewhere here, unless what is here is trained as far.
+
+    Raises:
+        CorruptError: it is no run.
+        LockedError: another process trains the run here.
+        DiskError: it cannot be written.
+    """
+    _check_names(run, files, BEGUN)
+    if run.exists:
+        with _locked(run):
+            if Run(run.path).result is not None or _reached(run) >= _newest(files):
+                return
+            _discard(run.path)
+    _built(run, files, lambda build: directories.rename(build, run.path))
+
+
+def identity(run: Run) -> str | None:
+    """Return what two finished runs have in common only if they are the same; None of others.
+
+    That is a digest of run.json and result.json, which have those of the rest.
+
+    Raises:
+        CorruptError, DiskError: they cannot be read.
+    """
+    parts = [disk.read(run.path / name, MOST) for name in (RUN, RESULT)]
+    if None in parts:
+        return None
+    return hashlib.sha256(b"".join(part or b"" for part in parts)).hexdigest()
+
+
+def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) -> bool:
+    """Write files beside where they belong, and have them placed; what is not is removed."""
     build = run.path.with_name(f".{run.name}.home")
-    _check_names(run, files)
     directories.make_all(build.parent)
     directories.make(build)
     lock = Lock(build / LOCK)
@@ -89,33 +138,57 @@ def publish(run: Run, config: Config, files: Mapping[str, bytes]) -> bool:
         for name, content in files.items():
             disk.write(build / name, content)
         try:
-            _check(Run(build), config)
             disk.sync_directory(build / CHECKPOINTS)
             disk.sync_directory(build)
-            published = not run.exists and directories.rename(build, run.path)
+            placed = place(build)
         except BaseException:
             _discard(build)
             raise
-        if not published:
+        if disk.exists(build):
             _discard(build)
-        return published
+        return placed
     finally:
         lock.release()
 
 
 def discard(run: Run) -> None:
-    """Remove a run that has been brought home, unless something is in it that none has.
+    """Remove a run that has been brought home; what no run has in it keeps its directory there.
 
     Raises:
-        DiskError: it cannot be removed.
+        LockedError: another process uses it.
+        CorruptError, DiskError: it cannot be removed.
     """
     if run.exists:
-        _discard(run.path)
+        with _locked(run):
+            _discard(run.path)
 
 
-def _check_names(run: Run, files: Mapping[str, bytes]) -> None:
+@contextmanager
+def _locked(run: Run) -> Iterator[None]:
+    lock = Lock(run.path / LOCK)
+    lock.acquire()
+    try:
+        if not lock.is_at(run.path / LOCK):
+            raise LockedError(f"{run.path}: another process has just removed this run")
+        yield
+    finally:
+        lock.release()
+
+
+def _reached(run: Run) -> int:
+    """Return the epoch of the newest checkpoint."""
+    return max(run.checkpoints(), default=0)
+
+
+def _newest(files: Iterable[str]) -> int:
+    """Return the newest epoch whose checkpoint is among files."""
+    found = (_NAME.fullmatch(name) for name in files)
+    return max((int(match[1]) for match in found if match and match[1]), default=0)
+
+
+def _check_names(run: Run, files: Mapping[str, bytes], needed: Sequence[str]) -> None:
     strange = [name for name in files if not _NAME.fullmatch(name)]
-    missing = [name for name in NEEDED if name not in files]
+    missing = [name for name in needed if name not in files]
     if strange or missing or sum(map(len, files.values())) > MOST:
         what = f"{(strange or missing or ['its size'])[0]!r}"
         raise CorruptError(f"{run.path}: what came from the cluster is no run, by {what}")

@@ -11,37 +11,50 @@ import contextlib
 import os
 import queue
 import secrets
-import threading
 import time
+import warnings
 from collections.abc import Iterable, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
+import nnexp
 from nnexp.config import canonical
 from nnexp.config.model import Config
 from nnexp.datasets.shared import Data
-from nnexp.errors import ClusterError, NameTakenError, NnexpError
-from nnexp.store import transfer
-from nnexp.store.run import Run
-from nnexp.sweep import connection, watched, worker
-from nnexp.sweep.connection import Held, Waits
-from nnexp.sweep.engine import Measured, Outcome, Remark, Told, failure, known
+from nnexp.errors import NnexpError
+from nnexp.sweep import connection, orders, watched, worker
+from nnexp.sweep.connection import Held
+from nnexp.sweep.engine import Measured, Outcome, Remark, Told, failure
+from nnexp.sweep.homecoming import Home
 from nnexp.sweep.limits import Limits
-from nnexp.sweep.worker import Order, Report
+from nnexp.sweep.link import CLOSING, Waits
+from nnexp.sweep.orders import Order, Report
 from nnexp.trials import Job
 
+PATIENCE = watched.GRACE + 5
+"""Seconds that trials have to stop, their workers' included that may have to kill them."""
+
 AGAIN = 2.0
-"""Seconds from one look at how many workers there are to the next, and from one call to stop."""
+"""Seconds from one call to stop to the next."""
+
+MOST_MOVES = 4
+"""Workers in a row that may leave a trial before it has told an epoch."""
 
 
-class _Sent(NamedTuple):
+@dataclass
+class _Sent:
     """A trial that is under way."""
 
     job: Job
     future: Future[Outcome]
+    files: dict[str, bytes] | None
+    """What has been trained of it here, where the workers do not see that."""
+    moves: int = 0
+    """How often it was sent anew since it last told an epoch."""
 
 
 class Cluster:
@@ -74,27 +87,28 @@ class Cluster:
         self._limits = limits
         self._most = most
         self._collect = collect
-        self._scheduler = scheduler
         self._token = f"{connection.PREFIX}{secrets.token_hex(8)}"
         self._held: Held | None = None
         self._came: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
         self._sent: dict[int, _Sent] = {}
         self._count = 0
-        self._brought: list[str] = []
-        self._is_stopping = False
-        self._looked = self._called = 0.0
+        self._stopping: float | None = None
+        self._called = 0.0
         self.startups: list[float] = []
         """Seconds from the start of each trial's process until it could train."""
-        self._client = connection.connect(scheduler, waits)
-        self._executor = self._client.get_executor(pure=False)
-        self._client.subscribe_topic(self._token, self._hear)
+        self._link = connection.connect(scheduler, waits)
+        self._executor = self._link.client.get_executor(pure=False)
+        self._link.client.subscribe_topic(self._token, self._hear)
+        self._home = Home(self._link, runs) if collect else None
         try:
-            connection.await_workers(self._client, scheduler, waits)
+            connection.await_workers(self._link)
             if not collect:
                 self._held = Held(runs, self._token)
             shared = None if collect else str(runs.absolute())
-            self.found = connection.look_around(self._client, shared, self._token)
-            self._threads = self._count_threads()
+            self.found = connection.look_around(self._link, shared, self._token)
+            self._link.ask(self._link.count)
+            if self._home is not None:
+                self._home.look()
         except BaseException:
             self.close()
             raise
@@ -102,10 +116,8 @@ class Cluster:
     @property
     def slots(self) -> int:
         """How many trials it takes at a time: a thread of a worker's each."""
-        if time.monotonic() - self._looked > AGAIN:
-            self._looked = time.monotonic()
-            self._threads = self._count_threads()
-        return min(self._threads, self._most or self._threads)
+        threads = self._link.threads
+        return min(threads, self._most or threads)
 
     def prepare(self, configs: Iterable[Config]) -> None:
         """Read the data here, where it is what the workers see, so that what is missing shows.
@@ -118,22 +130,38 @@ class Cluster:
     def submit(self, job: Job) -> Future[Outcome]:
         """Send a trial to the cluster."""
         number, self._count = self._count, self._count + 1
+        future: Future[Outcome] = Future()
+        future.set_running_or_notify_cancel()
+        try:
+            files = None if self._home is None else self._home.files(job.run)
+        except NnexpError as error:
+            future.set_result(failure(error))
+            return future
+        self._sent[number] = _Sent(job, future, files)
+        self._send(number)
+        return future
+
+    def _send(self, number: int) -> None:
+        job, files = self._sent[number].job, self._sent[number].files
         order = Order(
             number=number,
             config=canonical.to_builtins(job.config),
             name=job.run.name,
+            version=nnexp.__version__,
             runs=None if self._collect else str(self._runs.absolute()),
             folder=None if self._collect else os.getcwd(),  # noqa: PTH109 - a string is sent
             token=self._token,
             seconds=self._limits.seconds,
             memory=self._limits.memory,
+            files=files,
         )
-        future: Future[Outcome] = Future()
-        future.set_running_or_notify_cancel()
-        self._sent[number] = _Sent(job, future)
-        done = self._executor.submit(worker.trial, msgspec.msgpack.encode(order))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # dask's, of a run that is large
+                done = self._executor.submit(worker.trial, msgspec.msgpack.encode(order))
+        except Exception:  # noqa: BLE001 - whatever dask says of a client without a scheduler
+            raise self._link.lost() from None
         done.add_done_callback(lambda ended: self._came.put((number, ended)))
-        return future
 
     def wait(self, seconds: float) -> Sequence[tuple[Future[Outcome], Told]]:
         """Let trials go on for so long at most, and return what they told meanwhile.
@@ -152,93 +180,71 @@ class Cluster:
                 continue
             if isinstance(came, Future):
                 self._check(came)
-                sent = self._sent.pop(number)
-                sent.future.set_result(self._outcome(sent.job, came))
+                self._take(number, came)
             else:
                 told.append((self._sent[number].future, came))
+                if isinstance(came, Measured):
+                    self._sent[number].moves = 0
         self._check()
-        if self._is_stopping and self._sent and time.monotonic() - self._called > AGAIN:
-            self._call_stop()  # workers may have joined, and tasks been moved to them
+        if self._home is not None:
+            self._home.clear()
+        if self._stopping is not None and self._sent:
+            if time.monotonic() - self._called > AGAIN:  # workers may have joined since, too
+                self._called = time.monotonic()
+                self._link.tell(worker.stop, self._token)
+            if time.monotonic() - self._stopping > PATIENCE:
+                self._drop()
         return told
 
     def stop(self) -> None:
         """Ask all that run to stop at their next batch."""
-        self._is_stopping = True
-        self._call_stop()
+        self._stopping = time.monotonic()
 
     def close(self) -> None:
         """Drop all that still runs, which stops it, and leave the cluster as it was."""
-        with contextlib.suppress(Exception):
-            if self._client.status == "running" and self._brought:
-                self._client.run(worker.discard, self._brought, on_error="ignore")
-        with contextlib.suppress(Exception):
-            self._client.close(timeout=5)
-        for sent in self._sent.values():
-            sent.future.set_result(Outcome(code=143, reason="dropped", is_stopped=True))
-        self._sent.clear()
+        if self._home is not None and not self._link.is_lost:
+            self._home.close(CLOSING)
+        self._link.close()
+        self._drop()
         if self._held is not None:
             self._held.release()
 
-    def _call_stop(self) -> None:
-        """Tell the workers in a thread: a cluster that does not answer shall hold up nobody."""
-        self._called = time.monotonic()
-
-        def call() -> None:
-            with contextlib.suppress(Exception):
-                self._client.run(worker.stop, self._token, on_error="ignore")
-
-        threading.Thread(target=call, daemon=True).start()
+    def _drop(self) -> None:
+        """Wait no longer for any trial."""
+        for sent in self._sent.values():
+            sent.future.set_result(Outcome(code=143, reason="dropped", is_stopped=True))
+        self._sent.clear()
 
     def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
         """Take what a worker tells; in dask's thread."""
-        told = dict(event[1])
-        number = told.pop("trial")
-        with contextlib.suppress(msgspec.ValidationError):
+        with contextlib.suppress(Exception):  # what no worker of this sweep's has told
+            told = dict(event[1])
+            number = int(told.pop("trial"))
             self._came.put((number, msgspec.convert(told, Measured | Remark)))
 
     def _check(self, ended: Future[Any] | None = None) -> None:
         """Raise ClusterError where the scheduler is gone, with which all its tasks are."""
-        if self._client.status != "running" and (ended is None or not _has_report(ended)):
-            raise self._lost()
+        if self._link.is_lost and (ended is None or not orders.is_report(ended)):
+            raise self._link.lost()
 
-    def _lost(self) -> ClusterError:
-        return ClusterError(
-            f"the connection to the scheduler at {self._scheduler} is lost; what is committed "
-            "is safe; the same command goes on from there"
-        )
+    def _take(self, number: int, ended: Future[Any]) -> None:
+        """Take what came of a trial; send it anew where nothing did, unless that happens again."""
+        sent, report = self._sent[number], orders.received(ended)
+        if report.is_left and self._stopping is None:
+            sent.moves += 1
+            if sent.moves < MOST_MOVES:
+                self._send(number)
+                return
+            reason = f"{MOST_MOVES} workers in a row left it before an epoch of it was committed"
+            outcome = msgspec.structs.replace(report.outcome, reason=reason)
+            report = msgspec.structs.replace(report, outcome=outcome)
+        del self._sent[number]
+        sent.future.set_result(self._outcome(sent.job, report))
 
-    def _outcome(self, job: Job, ended: Future[Any]) -> Outcome:
-        try:
-            report = msgspec.msgpack.decode(ended.result(), type=Report)
-        except CancelledError:
-            self._check()
-            return Outcome(code=143, reason="dropped by the cluster", is_stopped=self._is_stopping)
-        except Exception as error:  # noqa: BLE001 - whatever dask or a worker says
-            kind = type(error).__name__
-            return Outcome(code=1, reason=f"the cluster gave it up: {kind}: {error}")
+    def _outcome(self, job: Job, report: Report) -> Outcome:
+        outcome = report.outcome
         if report.startup:
             self.startups.append(report.startup)
-        outcome = watched.logged(report.outcome, report.said, self._runs, job.run.name)
-        return outcome if report.files is None else self._brought_home(job, outcome, report.files)
-
-    def _brought_home(self, job: Job, outcome: Outcome, files: dict[str, bytes]) -> Outcome:
-        """Publish a run that was trained elsewhere, unless something has its name here."""
-        try:
-            published = transfer.publish(Run(job.run.path), job.config, files)
-        except NnexpError as error:
-            return failure(error)
-        if published:
-            self._brought.append(job.run.name)
-            return outcome
-        there = f"{job.run.path}: is there, unfinished, and was trained on the cluster, too"
-        return known(Job(job.config, Run(job.run.path))) or failure(NameTakenError(there))
-
-    def _count_threads(self) -> int:
-        try:
-            return max(1, sum(map(int, self._client.nthreads().values())))
-        except Exception:  # noqa: BLE001 - whatever dask says of a scheduler that does not answer
-            raise self._lost() from None
-
-
-def _has_report(ended: Future[Any]) -> bool:
-    return not ended.cancelled() and ended.exception() is None
+        if report.files is not None and self._home is not None:
+            outcome = self._home.bring(job, report)
+        return watched.logged(outcome, report.said, self._runs, job.run.name)

@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import msgspec
 
@@ -18,23 +17,15 @@ from nnexp.errors import ClusterError, InterruptedRunError, NnexpError, UsageErr
 from nnexp.store import directories, disk, lock
 from nnexp.store.lock import Lock
 from nnexp.sweep import worker
+from nnexp.sweep.link import SECONDS, TICK, Link, Waits, answer, few
+from nnexp.sweep.orders import Surroundings
 from nnexp.sweep.watched import LOGS
-from nnexp.sweep.worker import Surroundings
 
 INSTALL = "pip install 'nnexp[dask]'"
 EXAMPLE = ", such as tcp://127.0.0.1:8786"
 CERTIFICATE = "DASK_DISTRIBUTED__COMM__TLS__CA_FILE and its like say which (docs/sweeps.md)"
 ENCRYPTED = {"tls", "wss"}
 PORTS = 1 << 16
-SECONDS = 30.0
-"""That the scheduler has to answer, and a first worker to be there."""
-
-TICK = 0.1
-"""Seconds from one call of what is told of a wait to the next."""
-
-Waits: TypeAlias = Callable[[str], None]
-"""Is called again and again with what is waited for; it may raise InterruptedRunError."""
-
 PREFIX = "token-"
 """How a sweep's token begins."""
 
@@ -70,8 +61,8 @@ def check(scheduler: str) -> None:
         raise UsageError(f"{scheduler}: needs a certificate; {CERTIFICATE}")
 
 
-def connect(scheduler: str, waits: Waits) -> Any:  # noqa: ANN401 - distributed.Client, which may not be installed
-    """Return a client of the scheduler.
+def connect(scheduler: str, waits: Waits) -> Link:
+    """Return a link to the scheduler.
 
     Raises: UsageError, ClusterError.
     """
@@ -83,59 +74,63 @@ def connect(scheduler: str, waits: Waits) -> Any:  # noqa: ANN401 - distributed.
         if name.partition(".")[0] in {"distributed", "tornado"}:  # what matters is told here
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
+    options = {"timeout": SECONDS, "set_as_default": False}
+
     async def knock() -> None:
         arguments = distributed.Security().get_connection_args("client")
         calling = asyncio.ensure_future(call(scheduler, timeout=SECONDS, **arguments))
+        end = time.monotonic() + SECONDS + 1  # dask keeps no limit once the call is taken
         while not calling.done():
             waits(f"the scheduler at {scheduler}")
             await asyncio.wait({calling}, timeout=TICK)
+            if time.monotonic() > end:
+                raise TimeoutError(f"it says nothing in {SECONDS:g} s")
         calling.result().abort()
 
     try:
         asyncio.run(knock())  # a client that gets no answer would wait as long again for its end
-        return distributed.Client(scheduler, timeout=SECONDS, set_as_default=False)
+        what = f"the scheduler at {scheduler}"
+        client = answer(partial(distributed.Client, scheduler, **options), waits, what)
     except InterruptedRunError:
         raise
     except Exception as error:  # noqa: BLE001 - TimeoutError, OSError, and what TLS has to say
         said = str(error).partition("\n")[0] or type(error).__name__
         raise ClusterError(f"{scheduler}: the scheduler does not answer: {said}") from None
+    return Link(client, scheduler, waits)
 
 
-def await_workers(client: Any, scheduler: str, waits: Waits) -> None:  # noqa: ANN401 - as connect's
+def await_workers(link: Link) -> None:
     """Wait until there is a worker.
 
     Raises: ClusterError.
     """
-    end = time.monotonic() + SECONDS
-    while True:
-        waits(f"workers of the scheduler at {scheduler}")
-        try:
-            client.wait_for_workers(1, timeout=TICK)
-        except TimeoutError:
-            if time.monotonic() < end:
-                continue
-            raise ClusterError(f"{scheduler}: has no worker") from None
-        except Exception:  # noqa: BLE001 - a connection's end, in dask's words
-            raise ClusterError(f"{scheduler}: the connection is lost") from None
-        return
+    end, what = time.monotonic() + SECONDS, f"workers of the scheduler at {link.scheduler}"
+    while not link.ask(link.client.nthreads, what):
+        if time.monotonic() > end:
+            raise ClusterError(f"{link.scheduler}: has no worker")
+        link.waits(what)
+        time.sleep(TICK)
 
 
-def look_around(client: Any, runs: str | None, token: str) -> str:  # noqa: ANN401 - as connect's
+def look_around(link: Link, runs: str | None, token: str) -> str:
     """Return what there is, in a line, once every worker has been found fit.
 
     Args:
-        client: the way to the cluster.
+        link: to the cluster.
         runs: the folder that all must see, with the sweep's token in it; None where none need.
         token: the sweep's.
 
-    Raises: UsageError that names the first worker that is not fit.
+    Raises:
+        UsageError: a worker is not fit; the first one is named.
+        ClusterError: one does not answer.
     """
-    have = client.run(find_spec, "nnexp", on_error="return")
+    everywhere = partial(link.client.run, on_error="return")
+    have = link.ask(partial(everywhere, find_spec, "nnexp"))
     lacking = [f"{name} has no nnexp" for name, told in have.items() if _lacks(told)]
     if lacking:
-        raise UsageError(f"{_few(lacking)}; install version {nnexp.__version__} there, too")
+        raise UsageError(f"{few(lacking)}; install version {nnexp.__version__} there, too")
     problems, hosts = [], set()
-    found = client.run(worker.look, runs, token, on_error="return")
+    found = link.ask(partial(everywhere, worker.look, runs, token))
     for name, told in sorted(found.items()):
         if _failed(told):
             problems.append(f"{name}: {told}")
@@ -148,7 +143,7 @@ def look_around(client: Any, runs: str | None, token: str) -> str:  # noqa: ANN4
             problems.append(f"{name} on {around.host} {around.problem}")
     if problems:
         hint = "" if runs is None else "; --collect does without a common folder"
-        raise UsageError(f"{_few(problems)}{hint}")
+        raise UsageError(f"{few(problems)}{hint}")
     what = f"{_some(len(found), 'worker')} on {_some(len(hosts), 'host')}"
     if runs is None:
         return f"{what}; finished runs are brought home"
@@ -188,9 +183,3 @@ def _failed(told: object) -> bool:
 
 def _lacks(told: object) -> bool:
     return told is None or _failed(told)
-
-
-def _few(problems: Sequence[str]) -> str:
-    """Return the first of several problems, and how many there are."""
-    more = f" (and so for {len(problems) - 1:,} more)" if len(problems) > 1 else ""
-    return f"{problems[0]}{more}"

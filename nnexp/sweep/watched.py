@@ -79,6 +79,11 @@ class Watched:
             self._overrun = f"took {limits.in_words(taken)} of memory, more than {limit}"
             self.send(signal.SIGKILL)
 
+    @property
+    def is_over_limit(self) -> bool:
+        """Whether it was stopped for what it took."""
+        return bool(self._overrun)
+
     def end(self) -> tuple[Outcome, bytes]:
         """Return what came of the trial, which has closed its pipe, and what its process said."""
         os.close(self.pipe)

@@ -6,6 +6,7 @@ started, watched and waited for in one thread, with whose end the kernel would k
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -19,16 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 import nnexp
+from nnexp.checks import is_run_name
 from nnexp.errors import NnexpError
 from nnexp.store import directories, disk, lock, transfer
-from nnexp.store.run import named
+from nnexp.store.run import Run, named
 from nnexp.sweep import watched
 from nnexp.sweep.engine import Begun, Measured, Outcome, Told, failure
 from nnexp.sweep.kinship import STOPPING
 from nnexp.sweep.limits import Limits
+from nnexp.sweep.orders import Order, Report, Surroundings
 from nnexp.sweep.watched import Watched
 
 REPORT = 1.0
@@ -38,43 +40,6 @@ COMMAND = ("-m", "nnexp.sweep.apart")
 
 _stopped: set[str] = set()
 """The sweeps whose trials are to stop, by token."""
-
-
-class Order(Struct, frozen=True, kw_only=True):
-    """What a worker is asked to do; small, and nothing but plain values."""
-
-    number: int
-    """Which trial it is, for what is told of it."""
-    config: dict[str, Any]
-    name: str
-    runs: str | None
-    """The folder of the runs, which all see; None where each has its own."""
-    folder: str | None
-    """What paths of data are relative to; None where the worker need not have it."""
-    token: str
-    """The sweep."""
-    seconds: float | None
-    memory: int | None
-
-
-class Report(Struct, frozen=True, kw_only=True):
-    """What came of an order."""
-
-    outcome: Outcome
-    said: bytes = b""
-    """What the process wrote to its standard output and error."""
-    files: dict[str, bytes] | None = None
-    """The finished run, where it is to be brought home."""
-    startup: float = 0.0
-    """Seconds from the start of the process until it could train."""
-
-
-class Surroundings(Struct, frozen=True, kw_only=True):
-    """What a worker finds where it is."""
-
-    version: str
-    host: str
-    problem: str | None
 
 
 def look(runs: str | None, token: str) -> dict[str, Any]:
@@ -89,10 +54,25 @@ def stop(token: str) -> None:
     _stopped.add(token)
 
 
+def finished() -> dict[str, str]:
+    """Return the runs that are finished in this worker's own folder: their identities by name."""
+    own = _own()
+    runs = [named(own, name) for name in directories.names(own) if is_run_name(name)]
+    found = {run.name: _identity(run) for run in runs}
+    return {name: identity for name, identity in found.items() if identity is not None}
+
+
+def _identity(run: Run) -> str | None:
+    with contextlib.suppress(NnexpError):  # a damaged one, or one that goes just now
+        return transfer.identity(run)
+    return None
+
+
 def discard(names: list[str]) -> None:
-    """Remove runs that have been brought home."""
+    """Remove runs that have been brought home, but for those that are in use."""
     for name in names:
-        transfer.discard(named(_own(), name))
+        with contextlib.suppress(NnexpError):
+            transfer.discard(named(_own(), name))
 
 
 def trial(order: bytes) -> bytes:
@@ -116,7 +96,8 @@ def trial(order: bytes) -> bytes:
             or worker.status.name not in {"running", "paused"}
         )
 
-    return msgspec.msgpack.encode(carry_out(wanted, tell, unwanted))
+    report = carry_out(wanted, tell, unwanted)
+    return msgspec.msgpack.encode(msgspec.structs.replace(report, worker=worker.address))
 
 
 def carry_out(order: Order, tell: Callable[[Told], None], unwanted: Callable[[], bool]) -> Report:
@@ -129,17 +110,21 @@ def carry_out(order: Order, tell: Callable[[Told], None], unwanted: Callable[[],
     """
     try:
         problem = _problem(order.runs, order.token)
+        if order.version != nnexp.__version__:
+            problem = f"has nnexp {nnexp.__version__}, not {order.version}"
         if problem is not None:
             return Report(outcome=Outcome(code=74, reason=f"{socket.gethostname()} {problem}"))
         if unwanted():
-            return Report(outcome=_stopped_outcome(Outcome(code=143)))
+            return _stopped_report(order, Report(outcome=Outcome(code=143)))
         runs = Path(order.runs) if order.runs is not None else _own()
-        outcome, said, startup = _watch(start(order, runs), order, tell, unwanted)
-        home = order.runs is None and named(runs, order.name).result is not None
-        files = transfer.packed(named(runs, order.name)) if home else None
+        run = named(runs, order.name)
+        if order.files is not None:
+            transfer.settle(run, order.files)
+        report = _watch(start(order, runs), order, tell, unwanted)
+        files = transfer.packed(run) if order.runs is None and run.result is not None else None
     except NnexpError as error:
         return Report(outcome=failure(error))
-    return Report(outcome=outcome, said=said, files=files, startup=startup)
+    return msgspec.structs.replace(report, files=files)
 
 
 def start(order: Order, runs: Path) -> Watched:
@@ -180,11 +165,8 @@ def start(order: Order, runs: Path) -> Watched:
 
 def _watch(
     process: Watched, order: Order, tell: Callable[[Told], None], unwanted: Callable[[], bool]
-) -> tuple[Outcome, bytes, float]:
-    """Wait for a trial's end; stop it where it is no longer wanted, or takes too much.
-
-    Returns: what came of it, what its process said, and the seconds until it could train.
-    """
+) -> Report:
+    """Wait for a trial's end; stop it where it is no longer wanted, or takes too much."""
     most, asked, told_at = Limits(order.seconds, order.memory), 0.0, 0.0
     begun, startup = time.monotonic(), 0.0
     try:
@@ -213,13 +195,16 @@ def _watch(
         process.end()
         raise
     outcome, said = process.end()
-    return (_stopped_outcome(outcome) if asked and outcome.code else outcome), said, startup
+    report = Report(outcome=outcome, said=said, startup=startup)
+    is_stopped = asked and outcome.code and not process.is_over_limit
+    return _stopped_report(order, report) if is_stopped else report
 
 
-def _stopped_outcome(outcome: Outcome) -> Outcome:
-    """Return the outcome of a trial that was asked to stop, however it did."""
-    reason = outcome.reason or "stopped before it began"
-    return msgspec.structs.replace(outcome, is_stopped=True, reason=reason)
+def _stopped_report(order: Order, report: Report) -> Report:
+    """Return the report of a trial that was asked to stop, however it did."""
+    reason = report.outcome.reason or "stopped before it began"
+    outcome = msgspec.structs.replace(report.outcome, is_stopped=True, reason=reason)
+    return msgspec.structs.replace(report, outcome=outcome, is_left=order.token not in _stopped)
 
 
 def _problem(runs: str | None, token: str) -> str | None:

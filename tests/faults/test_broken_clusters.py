@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +22,7 @@ from tests.faults.trees import epochs_trained, runs
 if TYPE_CHECKING:
     from tests.conftest import Bench
 
-pytest.importorskip("distributed", reason="distributed is not installed")
+distributed = pytest.importorskip("distributed", reason="distributed is not installed")
 pytestmark = pytest.mark.slow
 
 GRID = ("--grid", "learning_rate=0.1,0.3", "--grid", "lambda=0,1", "--seeds", "2")
@@ -200,6 +202,118 @@ def test_limits_and_failures_are_a_trial_s_own(bench: Bench, cluster: Cluster) -
     assert "2 workers on 1 host; all see " in err
     assert "start-up of a trial: " in err
     assert '"exit": 3' in out
+
+
+def scattered(client: Any, worker: str) -> list[Any]:  # noqa: ANN401 - distributed's
+    """Give a worker data that it must hand to another before it may leave, which takes a while."""
+    data = [secrets.token_bytes(300_000) for _ in range(400)]
+    return client.scatter(data, workers=[worker], direct=True)  # type: ignore[no-any-return]
+
+
+def test_a_worker_that_is_retired_has_its_trial_moved(bench: Bench, cluster: Cluster) -> None:
+    """The data is what takes time: the trial's report comes before the worker is gone."""
+    bench.config(epochs=400, patience=None)
+    grid = ("--seeds", "2")
+    whole = sequential(bench, *grid)
+    engine = ("--engine", "dask", "--scheduler", cluster.address)
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        client.wait_for_workers(2)
+        leaving = next(iter(client.nthreads()))
+        kept = scattered(client, leaving)
+        process = bench.start("sweep", "tiny.yaml", *grid, "-q", *engine)
+        until(lambda: is_under_way(bench, cluster))
+        client.retire_workers([leaving])
+        assert ended(process) == (0, whole, "")
+        assert len(kept) == 400
+    assert runs(bench, "runs") == runs(bench, "whole")
+    assert epochs_trained(bench, "runs") <= epochs_trained(bench, "whole") + 1
+
+
+def test_all_workers_restarted_by_another_client_move_the_trials(
+    bench: Bench, cluster: Cluster
+) -> None:
+    bench.config(epochs=400, patience=None)
+    grid = ("--seeds", "2")
+    whole = sequential(bench, *grid)
+    engine = ("--engine", "dask", "--scheduler", cluster.address)
+    process = bench.start("sweep", "tiny.yaml", *grid, "-q", *engine)
+    until(lambda: is_under_way(bench, cluster))
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        client.restart()
+        assert ended(process) == (0, whole, "")
+    assert runs(bench, "runs") == runs(bench, "whole")
+    assert epochs_trained(bench, "runs") <= epochs_trained(bench, "whole") + 2
+
+
+def test_a_run_that_was_interrupted_here_goes_on_where_it_is_collected_from(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Nothing is trained twice, and nothing stays on a worker, also of sweeps that were killed."""
+    bench.config(
+        epochs=60, patience=None, data={"name": "npz", "file": str(bench.folder / "tiny.npz")}
+    )
+    whole = sequential(bench)
+    folder = bench.folder / "cluster"
+    folder.mkdir()
+    home = tmp_path_factory.mktemp("host")
+    cluster = Cluster(folder)
+    left = (bench.folder / "whole").iterdir()
+    done, begun_here = next(left), next(left)
+    for path in (done, begun_here):
+        shutil.copytree(path, bench.folder / "runs" / path.name)
+    (bench.folder / "runs" / begun_here.name / "result.json").unlink()  # as a kill would leave it
+    own = home / f"nnexp-runs-{os.getuid()}"
+    own.mkdir(0o700)
+    shutil.copytree(done, own / done.name)  # as a client that was killed after it was home
+    try:
+        cluster.begin(workers=0)
+        cluster.worker(cluster.address, LOOPBACK, env={**os.environ, "TMPDIR": str(home)})
+        assert ended(begun(bench, cluster, "--collect")) == (0, whole, "")
+    finally:
+        cluster.end()
+    assert runs(bench, "runs") == runs(bench, "whole")
+    assert epochs_trained(bench, "runs") == epochs_trained(bench, "whole")
+    assert not list(own.iterdir())
+
+
+@pytest.mark.parametrize("frozen", ["worker", "scheduler"])
+def test_what_is_frozen_holds_up_neither_a_start_nor_a_signal(
+    bench: Bench, cluster: Cluster, frozen: str
+) -> None:
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        client.wait_for_workers(2)
+        pids = client.run(os.getpid)
+        victim = cluster.scheduler.pid if frozen == "scheduler" else next(iter(pids.values()))
+    engine = ("--engine", "dask", "--scheduler", cluster.address)
+    endless = (
+        "sweep",
+        "tiny.yaml",
+        "--seeds",
+        "2",
+        "--set",
+        "epochs=100000",
+        "--set",
+        "patience=null",
+    )
+    running = bench.start(*endless, "-q", *engine)
+    until(lambda: is_under_way(bench, cluster))
+    os.kill(victim, signal.SIGSTOP)
+    try:
+        starting = bench.start("sweep", "tiny.yaml", *engine, "--runs", "others")
+        giving_up = bench.start("sweep", "tiny.yaml", *engine, "--runs", "others")
+        time.sleep(5)
+        for process, done in ((starting, "0 of 1"), (running, "0 of 2")):
+            process.send_signal(signal.SIGTERM)
+            code, out, err = ended(process, 40)
+            assert (code, out) == (143, "")
+            assert f"stopped with {done} trials done; what is committed is safe" in err
+        code, _, err = ended(giving_up, 80)
+        assert (code, f"the {frozen} does not answer" in err) == (74, True)
+    finally:
+        os.kill(victim, signal.SIGCONT)
+    until(lambda: not cluster.trials())
+    for folder in ("runs", "others"):
+        assert not (bench.folder / folder / ".sweep").exists()
 
 
 def test_hosts_without_a_common_disk_send_their_runs_home(
