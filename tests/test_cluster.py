@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import shutil
@@ -138,6 +139,23 @@ def test_a_trial_that_its_worker_leaves_says_so_unless_its_sweep_stops_or_its_ti
     monkeypatch.setattr(worker, "_stopped", {TOKEN})
     stopped = worker.carry_out(order(bench, found), lambda _: None, lambda: True)
     assert (stopped.outcome.is_stopped, stopped.is_left) == (True, False)
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("call", ["pipe", "posix_spawn"])
+def test_a_worker_without_a_process_left_puts_the_trial_back_and_keeps_no_file(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    wanted = order(bench, trial())
+    before = len(list(Path("/dev/fd").iterdir()))
+    monkeypatch.setattr(os, call, refused)
+    found = worker.carry_out(wanted, lambda _: None, lambda: False).outcome
+    assert (found.code, found.is_scarce) == (74, True)
+    assert found.reason.endswith(": too many open files")
+    assert len(list(Path("/dev/fd").iterdir())) == before
 
 
 @pytest.mark.usefixtures("held")

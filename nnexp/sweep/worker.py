@@ -139,27 +139,28 @@ def start(order: Order, runs: Path) -> Watched:
         "name": order.name,
         "config": order.config,
     }
-    with disk.errors(Path(tempfile.gettempdir())):
-        said = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed at the trial's end
-        written = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed below
-    with written:
-        with disk.errors(Path(tempfile.gettempdir())):
-            written.write(json.dumps(words).encode())
-            written.seek(0)
-        ours, theirs = os.pipe()
-        try:
-            pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, *COMMAND],
-                os.environ,
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, descriptor, stream)
-                    for stream, descriptor in enumerate((written.fileno(), theirs, said.fileno()))
-                ],
-                setsigmask=STOPPING,
-            )
-        finally:
-            os.close(theirs)
+    temporary = disk.errors(Path(tempfile.gettempdir()))
+    with contextlib.ExitStack() as kept, temporary, tempfile.TemporaryFile() as written:
+        said = kept.enter_context(tempfile.TemporaryFile())
+        written.write(json.dumps(words).encode())
+        written.seek(0)
+        with disk.errors(Path(sys.executable)):
+            ours, theirs = os.pipe()
+            kept.callback(os.close, ours)
+            try:
+                pid = os.posix_spawn(
+                    sys.executable,
+                    [sys.executable, *COMMAND],
+                    os.environ,
+                    file_actions=[
+                        (os.POSIX_SPAWN_DUP2, each, stream)
+                        for stream, each in enumerate((written.fileno(), theirs, said.fileno()))
+                    ],
+                    setsigmask=STOPPING,
+                )
+            finally:
+                os.close(theirs)
+        kept.pop_all()  # they are closed at the trial's end
     return Watched(pid, ours, said)
 
 
