@@ -70,9 +70,9 @@ YAML: dict[str, Case] = {
     "a long version": Case(f"%YAML {'9' * 5000}.1\n---\na: 1\n", "out of range"),
     "a tag's directive": Case("%TAG ! tag:x,2000:\n---\nhidden: !y [5]\n", "tags (!)"),
     # Shapes
-    "a list": Case("- 1\n- 2\n", "a config is a mapping"),
-    "a word": Case("train\n", "a config is a mapping"),
-    "a number": Case("5\n", "a config is a mapping"),
+    "a list": Case("- 1\n- 2\n", "must be a mapping"),
+    "a word": Case("train\n", "must be a mapping"),
+    "a number": Case("5\n", "must be a mapping"),
     "two documents": Case("epochs: 3\n---\nepochs: 4\n", "a second document starts here"),
     "twice": Case("epochs: 3\nepochs: 4\n", "duplicate key 'epochs'"),
     "twice inside": Case(data("file: a, file: b"), "duplicate key 'file'"),
