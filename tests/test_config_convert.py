@@ -143,8 +143,16 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order() -> None:
         ),
         (
             "hidden: 30",
-            "a.yaml:1:9: hidden: must be a list of whole numbers ≥ 1, got 30",
+            "a.yaml:1:9: hidden: must be a list of whole numbers ≥ 1, got 30 (did you mean [30]?)",
         ),
+        (
+            "monitor: norms",
+            (
+                "a.yaml:1:10: monitor: must be a list of names (norms, running_cost, saturation, "
+                "test, train, validation), got 'norms' (did you mean ['norms']?)"
+            ),
+        ),
+        ("hidden: 0", "a.yaml:1:9: hidden: must be a list of whole numbers ≥ 1, got 0"),
         (
             "hidden: [" + "1, " * 101 + "]",
             "a.yaml:1:9: hidden: must have at most 100 items, got 101",

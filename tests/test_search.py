@@ -554,6 +554,16 @@ def test_the_picture_has_a_panel_a_key_and_marks_the_best(bench: Bench) -> None:
     assert told == {"trial", "left behind", "best", "as given"}
 
 
+def test_a_component_s_label_has_its_name_and_its_settings() -> None:
+    assert picture.label({"name": "momentum", "mu": 0.5}) == "momentum, mu 0.5"
+    assert picture.label("sgd") == "sgd"
+    assert picture.label([30, 10]) == "[30, 10]"
+    assert picture.label({"per_example": 0.1}) == "per_example 0.1"
+    several = {"name": "halve-on-plateau", "patience": 5, "factor": 128}
+    assert picture.label(several) == "halve-on-plateau,\npatience 5,\nfactor 128"
+    assert picture.label([100] * 20) == "[100, 100, 100,\n100, 100, 100,\n100, 100, 100, …"
+
+
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_the_picture_goes_where_it_is_asked_for(bench: Bench, ending: str) -> None:
     said = search(bench, "--trials", "3", "--plot", f"a.{ending}")
@@ -662,6 +672,14 @@ def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> No
             ["--space", "optimizer=[momentum]", "--set", "optimizer.mu=0.5"],
             "--set optimizer.mu=0.5: optimizer.mu: optimizer is searched, and none of its values",
         ),
+        (
+            ["--space", "hidden=[10, [30, 20]]"],
+            "hidden: must be a list of lists, such as hidden=[[10], [30, 20]], got 10\n",
+        ),
+        (
+            ["--space", "hidden=integers(10, 50)"],
+            "hidden: must be a list of lists, such as hidden=[[10], [50]], got 10\n",
+        ),
         (["--space", "data.train=[30, 9999]"], "data.train asks for 9999 examples"),
         (
             ["--space", "monitor=[[train, validation], [train]]", "--set", "patience=null"],
@@ -684,7 +702,7 @@ def test_usage_errors_create_nothing(bench: Bench, arguments: list[str], message
 
 def test_a_space_file_s_problems_are_told_together_with_their_places(bench: Bench) -> None:
     (bench.folder / "s.yaml").write_text(
-        "learning_rate: {log: [1, 2]}\nlambda: 5\nhidden: []\nseed: [1, 2]\n"
+        "learning_rate: {log: [1, 2]}\nlambda: 5\nhidden: []\nmonitor: [train]\nseed: [1, 2]\n"
     )
     said = bench("search", "tiny.yaml", "--space", "s.yaml")
     assert said.code == 2
@@ -692,7 +710,8 @@ def test_a_space_file_s_problems_are_told_together_with_their_places(bench: Benc
         f"s.yaml:1:16: learning_rate: unknown range 'log' (known: {KINDS})",
         f"s.yaml:2:9: lambda: must be a list of values, or a range of {KINDS}, got 5",
         "s.yaml:3:9: hidden.choice: must be a list of values, got an empty list",
-        "s.yaml:4:7: seed: is not searched; --seeds says which seeds each trial is trained with",
+        "s.yaml:4:10: monitor: must be a list of lists, such as monitor: [[train]], got 'train'",
+        "s.yaml:5:7: seed: is not searched; --seeds says which seeds each trial is trained with",
     ]
 
 

@@ -110,7 +110,7 @@ def test_times_are_of_one_sitting_and_trials_of_an_earlier_one_are_measured_agai
 ) -> None:
     only = ("tune", "tiny.yaml", "--only", "batch-size", "--json")
     said = bench(*only)
-    assert re.search(r"\nbatch_size = 5, η = 0\.25, seed 1: .* % in .* s; best .* %\n", said.err)
+    assert re.search(r"\nbatch_size = 5, η = 0\.25, seed 1: .* % in .* m?s; best .* %\n", said.err)
     first = decisions(said)
     runs = trials(bench)
     kept = json.loads((bench.folder / "tiny-tuned" / "times.json").read_text())
@@ -551,7 +551,7 @@ ANSWERS = (
     rf"#  Learning rate η: η = #, {STEADY}",
     rf"#  Regularization λ: λ = #: {HIGHEST}",
     rf"#  η again, with that λ: η = #, {STEADY}",
-    r"#  Mini-batch size: Mini-batches of #, with η = #: at # % validation accuracy after # s .*",
+    r"#  Mini-batch size: Mini-batches of #, with η = #: at # % validation accuracy after # m?s .*",
     rf"#  η on the full problem: (η = #, {STEADY}|η stays #: .*)",
     rf"#  λ on the full problem: λ = #: {HIGHEST}",
     r"#  Early stopping: A patience of #: it would end in epoch # with # %, the longest gets # %.",

@@ -396,6 +396,20 @@ def test_a_section_without_a_table_has_none() -> None:
     assert "Rule" not in page
 
 
+def test_a_logarithmic_axis_has_plain_numbers() -> None:
+    curves = [Curve("cost", [0.01, 0.1, 1.0, 10.0, 100.0], [0.25, 0.3, 0.5, 0.6, 0.7])]
+    text = pictures.svg(Picture("t", "λ", "cost", curves, log_x=True, log_y=True)).decode()
+    ticks = re.findall(r"<text [^>]*>([^<]*)</text>", text)
+    assert {"0.01", "0.1", "10", "100", "0.3", "0.4", "0.6"} <= set(ticks)
+    assert "×" not in text
+
+
+def test_contents_are_numbered_by_stage() -> None:
+    decisions = [skipped(stage, "final", f"h{stage}", "w") for stage in (1, 5, 6, 6)]
+    page = pages.page(decisions, "t", [])
+    assert re.findall(r'<li value="(\d)">', page) == ["1", "5", "6", "6"]
+
+
 def test_a_picture_over_epochs_has_ticks_at_whole_epochs_only() -> None:
     curve = Curve("cost", [1, 2, 3], [100.0, 200.0, 300.0])
     drawn = pictures.svg(Picture("cost", "epoch", "cost", [curve])).decode()

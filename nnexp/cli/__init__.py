@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from nnexp import __version__
-from nnexp.cli.text import say
+from nnexp.cli.text import say, tell
 from nnexp.errors import InterruptedRunError, NnexpError
 
 COMMANDS = {
@@ -114,10 +114,10 @@ def main() -> NoReturn:
     except click.Abort:
         code = 130
     except InterruptedRunError as error:
-        say(str(error))
+        tell(str(error))
         code = 128 + error.signal_number
     except NnexpError as error:
-        say(str(error))
+        tell(str(error))
         code = error.exit_code
     except MemoryError as error:
         say(f"there is not enough memory: {error}".removesuffix(": "))

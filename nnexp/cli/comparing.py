@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp.checks import printable
 from nnexp.cli import drawn
-from nnexp.cli.text import table
+from nnexp.cli.text import columns, table, wrapped
 
 if TYPE_CHECKING:
     from nnexp.analysis.claims import Outcome
@@ -27,8 +27,10 @@ def text(compared: Comparison, *, curves: bool) -> str:
     if curves:
         blocks += drawn.curves({x.experiment.label: x.histories for x in compared.sides})
     if compared.notes:
-        blocks.append("\n".join(f"note: {printable(note)}" for note in compared.notes))
-    blocks.append("\n".join(map(printable, comparisons.verdicts(compared))))
+        notes = "\n".join(f"note: {printable(note)}" for note in compared.notes)
+        blocks.append(wrapped(notes, columns()))
+    verdicts = "\n".join(map(printable, comparisons.verdicts(compared)))
+    blocks.append(wrapped(verdicts, columns()))
     if commands := comparisons.advice(compared):
         blocks.append(
             "\n".join(

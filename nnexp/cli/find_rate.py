@@ -9,7 +9,7 @@ import click
 
 from nnexp.cli import options, signals
 from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import put, say, table
+from nnexp.cli.text import columns, put, say, table, wrapped
 
 if TYPE_CHECKING:
     from nnexp.tune.decision import Decision
@@ -55,7 +55,7 @@ def find_rate(
     rises; then within the decade. Each rate is a run like any other, so that nothing is trained
     twice. The threshold is noted beside the runs, and train warns of a rate far above it.
     """
-    from nnexp.cli.tuning import trials_of, warn_of_data
+    from nnexp.cli.tuning import View, trials_of, warn_of_data
     from nnexp.config import load
     from nnexp.report.curves import check_target
     from nnexp.tune import pictures, rates
@@ -63,8 +63,8 @@ def find_rate(
     if plot is not None:
         check_target(plot)
     described = load.read(config, settings)
-    with signals.noted() as signal:
-        trials = trials_of(config.stem, runs, signal, "nnexp find-rate", quiet=quiet)
+    with signals.noted() as signal, View(quiet=quiet) as view:
+        trials = trials_of(config.stem, runs, signal, view, "nnexp find-rate")
         warn_of_data(described, trials)
         rungs = rates.find(described, trials, epochs)
     found = rates.decision(rungs, stage=2, heading="Learning rate", rule=rates.RULE)
@@ -76,7 +76,8 @@ def find_rate(
 
 
 def _text(found: Decision) -> str:
-    return f"{table(found.header, found.rows, left=found.left)}\n\n{found.answer}"
+    rates = table(found.header, found.rows, left=found.left)
+    return f"{rates}\n\n{wrapped(found.answer, columns())}"
 
 
 def _tree(rungs: list[Rung]) -> dict[str, Any]:

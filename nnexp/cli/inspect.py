@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import click
 from nnexp.checks import printable
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import percent, put, say, table
+from nnexp.cli.text import percent, put, say, table, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,4 +169,4 @@ def _steps(found: Inspection) -> Iterator[str]:
 
 
 def _wrapped(text: str) -> str:
-    return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return wrapped(text, WIDTH)

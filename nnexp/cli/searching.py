@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from nnexp.cli import comparing
-from nnexp.cli.text import Told, percent, say, table
+from nnexp.cli.text import Told, columns, percent, say, table, wrapped
 
 if TYPE_CHECKING:
     from nnexp.analysis.comparison import Comparison, Sample
@@ -173,7 +173,7 @@ def _summary(found: Found) -> str:
             lines.append("the config as given did better than every trial")
     if found.baseline is not None and found.baseline.score is None:
         lines.append("the config as given diverged, so that nothing is compared with it")
-    return "\n".join(lines)
+    return wrapped("\n".join(lines), columns())
 
 
 def tree(found: Found, compared: Comparison | None) -> dict[str, Any]:

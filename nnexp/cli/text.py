@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any, TextIO
 
@@ -84,6 +85,34 @@ def say(line: str) -> None:
     told = Told()
     told.write("".join(f"{one_line(each)}\n" for each in line.split("\n")))
     told.flush()
+
+
+def tell(text: str) -> None:
+    """Write sentences to stderr, broken between words where a terminal ends."""
+    harmless = "\n".join(map(one_line, text.split("\n")))
+    say(wrapped(harmless, Told().columns()))
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return text whose lines are broken between words where they are wider than a terminal.
+
+    A line goes on two columns further in than it began. A word that is wider stays whole: a path
+    is there to be copied.
+
+    Args:
+        text: lines.
+        width: of the terminal; 0: there is none, and lines stay as they are.
+    """
+    return "\n".join(_folded(line, width) for line in text.split("\n")) if width else text
+
+
+def _folded(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
 
 
 def columns() -> int:

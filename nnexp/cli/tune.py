@@ -11,8 +11,8 @@ import click
 from nnexp.cli import options, signals
 from nnexp.cli.quantities import Spending
 from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import put, say, table
-from nnexp.cli.tuning import trials_of, warn_of_data
+from nnexp.cli.text import columns, put, say, table, tell, wrapped
+from nnexp.cli.tuning import View, trials_of, warn_of_data
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -103,8 +103,8 @@ def tune(
     folder = out or Path(f"{config.stem}-tuned")
     _warn(settings, described)
     directories.check(folder)
-    with signals.noted() as signal:
-        trials = trials_of(config.stem, runs, signal, "nnexp tune", quiet=quiet, budget=budget)
+    with signals.noted() as signal, View(quiet=quiet) as view:
+        trials = trials_of(config.stem, runs, signal, view, "nnexp tune", budget)
         warn_of_data(described, trials)
         state, problems = protocol.begin(
             described,
@@ -115,19 +115,19 @@ def tune(
             full=full,
         )
         if (warning := quick.few(trials.dataset(described))) is not None:
-            say(f"warning: {warning}")
+            tell(f"warning: {warning}")
         if explain:
             put(_plan(state, problems, as_json=as_json))
             return
         try:
-            found = protocol.tune(state, problems, (lambda _: None) if quiet else say)
+            found = protocol.tune(state, problems, view.say)
         except NothingFoundError as error:
             decided, failing = state.decisions, error.decision
             path = outputs.write_failure(folder, decided, failing, str(config))
             raise NothingFoundError(f"{error}; {path} shows what was tried", failing) from None
     files = outputs.write(folder, found, described, str(config))
     for warning in _doubts(found.config, trials):
-        say(f"warning: {files['tuned']}: {warning}")
+        tell(f"warning: {files['tuned']}: {warning}")
     put(json_line(_tree(found, files, trials.epochs)) if as_json else _text(found, files))
 
 
@@ -141,7 +141,7 @@ def _warn(settings: tuple[str, ...], described: Config) -> None:
     idle = [key for key in REPLACED if key in keys]
     if idle:
         plays = "plays" if len(idle) == 1 else "play"
-        say(f"--set {', '.join(idle)} {plays} no part: tune's trials have their own")
+        tell(f"--set {', '.join(idle)} {plays} no part: tune's trials have their own")
 
 
 def _doubts(config: Config, trials: Trials) -> Iterator[str]:
@@ -162,36 +162,37 @@ def _plan(state: State, problems: dict[str, Config], *, as_json: bool) -> str:
         return json_line([_planned(stage) for stage in stages])
     rows = [
         [
-            each.stage,
+            each.stage.replace("(full problem)", "(full)"),
             _range(each.trials_least, each.trials_most),
             str(each.epochs),
             _range(*each.all_epochs),
             f"{each.examples:,}",
-            _range(*(epochs * each.examples for epochs in each.all_epochs)),
         ]
         for each in stages
     ]
     trials = [(each.trials_least, each.trials_most) for each in stages]
     epochs = [each.all_epochs for each in stages]
-    seen = [
-        (each.examples * least, each.examples * most)
-        for each in stages
-        for least, most in [each.all_epochs]
-    ]
-    rows.append(["together", _sums(trials), "", _sums(epochs), "", _sums(seen)])
-    header = ("stage", "trials", "epochs of one", "epochs", "images", "images seen")
-    return f"{table(header, rows)}\n\n{UNIT}"
+    rows.append(["together", _sums(trials), "", _sums(epochs), ""])
+    header = ("stage", "trials", "epochs of one", "epochs", "images")
+    return f"{table(header, rows)}\n\n{wrapped(UNIT, columns())}"
 
 
 UNIT = (
-    "At least to at most, where no run ends early and none is there yet. --budget counts epochs, "
-    "of all\ntrials together, however many images an epoch has; or a time, as 90s, 2.5m or 1h."
+    "At least to at most, where no run ends early and none is there yet; images are those of an "
+    "epoch. --budget counts epochs, of all trials together, however many images an epoch has; "
+    "or a time, as 90s, 2.5m or 1h."
 )
 
 
 def _planned(stage: Planned) -> dict[str, Any]:
     least, most = stage.all_epochs
-    return {**stage._asdict(), "epochs_least": least, "epochs_most": most}
+    return {
+        **stage._asdict(),
+        "epochs_least": least,
+        "epochs_most": most,
+        "images_least": least * stage.examples,
+        "images_most": most * stage.examples,
+    }
 
 
 def _range(least: int, most: int) -> str:
@@ -225,4 +226,5 @@ def _tree(found: Tuned, files: dict[str, Path], epochs: int) -> dict[str, Any]:
 def _text(found: Tuned, files: dict[str, Path]) -> str:
     lines = [f"{each.stage}  {each.heading}: {each.answer}" for each in found.decisions]
     lines += found.remarks
-    return "\n".join([*lines, *map(str, files.values())])
+    told = wrapped("\n".join(lines), columns())
+    return "\n".join([told, *map(str, files.values())])

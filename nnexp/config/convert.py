@@ -141,8 +141,9 @@ class _Converter:
         if isinstance(value, str) and words:
             known = [name for choice in choices for name in kinds.names(choice)]
             return self._fault(path, wording.unknown(_noun(path), value, known))
-        wanted = kinds.wanted(choices, value)
-        return self._fault(path, f"must be {wanted}, got {wording.shown(value)}")
+        wanted, got = kinds.wanted(choices, value), wording.shown(value)
+        meant = f" (did you mean [{got}]?)" if kinds.is_item(choices, value) else ""
+        return self._fault(path, f"must be {wanted}, got {got}{meant}")
 
     def _component(
         self, components: Components, value: str | Mapping[str, object], path: Path

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from msgspec.inspect import StructType
 
+    from nnexp.config.kinds import Kind
 
 DEEPEST = 20
 """How deep a config's values may be nested: as deep as the reader lets them."""
@@ -47,17 +48,31 @@ def known() -> list[str]:
     from nnexp.config import convert  # noqa: PLC0415 - NumPy, which listing runs does without
     from nnexp.config.model import Config  # noqa: PLC0415 - likewise
 
-    return list(dict.fromkeys(_keys(convert.info(Config))))
+    return list(dict.fromkeys(key for key, _ in _fields(convert.info(Config))))
 
 
-def _keys(struct: StructType, before: str = "") -> Iterator[str]:
+def could_be_in(key: str, value: object) -> bool:
+    """Return whether a key takes lists, and a value, which it does not take, could be in one."""
+    from nnexp.config import convert, kinds  # noqa: PLC0415 - as above
+    from nnexp.config.document import INVALID  # noqa: PLC0415 - as above
+    from nnexp.config.model import Config  # noqa: PLC0415 - as above
+
+    several = [
+        kinds.alternatives(kind) for each, kind in _fields(convert.info(Config)) if each == key
+    ]
+    choices = tuple(choice for each in several for choice in each)
+    is_taken = any(kinds.scalar(choice, value) is not INVALID for choice in choices)
+    return not is_taken and kinds.is_item(choices, value)
+
+
+def _fields(struct: StructType, before: str = "") -> Iterator[tuple[str, Kind]]:
     from msgspec.inspect import StructType  # noqa: PLC0415 - as above
 
     from nnexp.config import kinds  # noqa: PLC0415 - as above
 
     for field in struct.fields:
         key = f"{before}{field.encode_name}"
-        yield key
+        yield key, field.type
         for choice in kinds.alternatives(field.type):
             if isinstance(choice, StructType):
-                yield from _keys(choice, f"{key}.")
+                yield from _fields(choice, f"{key}.")

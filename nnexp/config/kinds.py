@@ -71,6 +71,12 @@ def scalar(kind: Kind, value: object) -> object:
     return value if type(value) is exact else INVALID
 
 
+def is_item(choices: tuple[Kind, ...], value: object) -> bool:
+    """Return whether one of these kinds is a list that could have value in it."""
+    items = [each.item_type for each in choices if isinstance(each, VarTupleType)]
+    return any(scalar(each, value) is not INVALID for item in items for each in alternatives(item))
+
+
 def _whole(value: object) -> int | None:
     if type(value) is float and value.is_integer():
         return int(value)

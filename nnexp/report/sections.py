@@ -42,7 +42,7 @@ def swatch(side: int, label: str) -> Markup:
 
 
 def grid(table: Table, caption: str, *, keyed: bool = False, left: int = 1) -> Markup:
-    """Return a table; one that is too wide for a page is scrolled by itself.
+    """Return a table; one too wide for a page is scrolled by itself, a shadow where it goes on.
 
     Args:
         table: what it holds; the first column names the rows.
@@ -51,7 +51,7 @@ def grid(table: Table, caption: str, *, keyed: bool = False, left: int = 1) -> M
         left: columns whose cells are words.
     """
     head = [
-        tag("th", _typeset(HEADINGS.get(cell, cell)), scope="col", class_=_align(place, left))
+        tag("th", _broken(HEADINGS.get(cell, cell)), scope="col", class_=_align(place, left))
         for place, cell in enumerate(table.header)
     ]
     body = [
@@ -92,6 +92,11 @@ def _typeset(cell: str) -> Markup:
     elif cell.endswith(" -"):
         cell = f"{cell[:-1]}−"
     return Markup(escape(cell.replace(" - ", " − ")).replace("± ", "±&nbsp;"))
+
+
+def _broken(heading: str) -> Markup:
+    """Return a column's heading, which on a narrow page is broken between a key's words."""
+    return Markup(_typeset(heading).replace("_", "_<wbr>"))
 
 
 def _align(place: int, left: int, cell: str = "") -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,10 @@ ACROSS = 3
 MARGIN = 0.03
 """Of a range's width, to both sides of it."""
 
-LABEL = 16
-"""Characters of a choice's value on an axis."""
+LABEL, LINES = 18, 3
+"""Characters of a line of a choice's label on an axis, and lines of it."""
+
+KEPT = "\N{NO-BREAK SPACE}"
 
 TRIAL, BEST, GIVEN, FAULT = COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[6]
 
@@ -122,6 +125,18 @@ def _points(
     )
 
 
+def label(value: Any) -> str:  # noqa: ANN401 - any value of a config
+    """Return a choice's value as an axis has room for it: a component's name, then its settings."""
+    text = plain(dump.inline(value))
+    if isinstance(value, dict):
+        shown = {plain(key): plain(dump.inline(each)) for key, each in value.items()}
+        name = [shown.pop("name")] if "name" in shown else []
+        settings = [f"{key}{KEPT}{setting}" for key, setting in shown.items()]
+        text = ", ".join([*name, *settings])
+    lines = textwrap.wrap(text, LABEL, max_lines=LINES, placeholder=" …", break_on_hyphens=False)
+    return "\n".join(lines).replace(KEPT, " ")
+
+
 def _scale(axes: Axes, dimension: Dimension) -> Any:  # noqa: ANN401 - from a value to a place
     """Set up the panel's axis and return what says where a value stands on it."""
     if not dimension.is_choice:
@@ -134,6 +149,7 @@ def _scale(axes: Axes, dimension: Dimension) -> Any:  # noqa: ANN401 - from a va
         axes.set_xlim(low, high)
         return float
     names = list(dict.fromkeys(map(dump.inline, dimension.bounds)))
-    axes.set_xticks(range(len(names)), [plain(name[:LABEL]) for name in names])
+    labels = {dump.inline(value): label(value) for value in dimension.bounds}
+    axes.set_xticks(range(len(names)), [labels[name] for name in names])
     axes.set_xlim(-0.5, len(names) - 0.5)
     return lambda value: names.index(dump.inline(value))

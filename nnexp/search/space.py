@@ -190,6 +190,11 @@ def _dimension(key: str, document: Document) -> Dimension:
         raise refusal(document.place((key,)), message, (key,))
     found = axes.read_range(document._replace(root={key: tree}), (key,))
     ((kind, bounds),) = tree.items()
+    if alone := [each for each in bounds if keys.could_be_in(key, each)]:
+        whole = dump.inline([[each] if each in alone else each for each in bounds])
+        written = f"{key}{'=' if found.place.is_setting else ': '}{shortened(whole)}"
+        message = f"must be a list of lists, such as {written}, got {shown(alone[0])}"
+        raise refusal(found.place, message, (key,))
     return Dimension(key, kind, bounds, found)
 
 

@@ -14,7 +14,7 @@ from nnexp import experiment
 from nnexp.config.model import Config
 from nnexp.tune import argument
 from nnexp.tune.choice import rounded
-from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, number
+from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, duration
 from nnexp.tune.state import Sitting, State
 from nnexp.tune.trials import Trial
 
@@ -133,7 +133,7 @@ def _measure(state: State, configs: Sequence[Config]) -> list[str]:
             busy, best = max(busy, os.getloadavg()[0]), max(best, trial.accuracy)
             trials.tell(
                 f"batch_size = {config.batch_size}, η = {config.learning_rate:g}, seed "
-                f"{config.seed}: {100 * trial.accuracy:.2f} % in {sum(seconds[name]):.3f} s; "
+                f"{config.seed}: {100 * trial.accuracy:.2f} % in {duration(sum(seconds[name]))}; "
                 f"best {100 * best:.2f} %"
             )
         state.sitting = Sitting(load=busy, cores=os.cpu_count() or 1, seconds=seconds)
@@ -203,7 +203,7 @@ def _decision(timed: Sequence[Timed], found: Timed, notes: Sequence[str]) -> Dec
         timed,
         goal,
         f"Mini-batches of {found.size}, with η = {found.learning_rate:g}: at "
-        f"{100 * goal:.2f} % validation accuracy after {number(seconds or 0.0)} s of training.",
+        f"{100 * goal:.2f} % validation accuracy after {duration(seconds or 0.0)} of training.",
         Picture(
             "Validation accuracy against elapsed time",
             "seconds of training",
@@ -244,7 +244,7 @@ def _row(each: Timed, goal: float) -> list[str]:
     return [
         str(each.size),
         rate,
-        "not reached" if seconds is None else f"{number(seconds)} s",
-        f"{number(each.seconds[-1] / len(each.seconds))} s",
+        "not reached" if seconds is None else duration(seconds),
+        duration(each.seconds[-1] / len(each.seconds)),
         f"{100 * each.best:.2f} %",
     ]

@@ -67,6 +67,13 @@ def skipped(stage: int, name: str, heading: str, why: str) -> Decision:
     return Decision(stage, name, heading, f"Skipped: {why}.", "", (), ())
 
 
+def duration(seconds: float) -> str:
+    """Return a time as tables have it, short ones in milliseconds."""
+    if seconds < 0.9995:  # noqa: PLR2004 - a second, as rounded
+        return f"{1000 * seconds:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:,.0f} s"  # noqa: PLR2004 - likewise
+
+
 def number(value: float) -> str:
     """Return a number as tables have it: no more digits than say something."""
     return f"{value:.4g}"

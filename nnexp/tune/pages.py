@@ -20,6 +20,8 @@ OWN = (
     ".answer{font-weight:600;margin:0 0 .6rem;padding-left:.9rem;"
     "border-left:.3rem solid var(--link)}"
     "picture img{image-rendering:auto;width:100%}header ol{padding-left:1.4rem}"
+    "@media (max-width:40rem){table{font-size:.72rem}th,td{padding-right:.35rem}"
+    "tr>:last-child{padding-right:0}}"
 )
 """What decisions need beside the style of reports."""
 
@@ -68,7 +70,12 @@ def page(decisions: Sequence[Decision], title: str, remarks: Sequence[str]) -> s
         tag("style", Markup(style)),
     )
     answers = [
-        tag("li", tag("a", each.heading, href=f"#decision-{place}"), f": {each.answer}")
+        tag(
+            "li",
+            tag("a", each.heading, href=f"#decision-{place}"),
+            f": {each.answer}",
+            value=str(each.stage),  # the last one has several
+        )
         for place, each in enumerate(decisions, 1)
     ]
     body = tag(

@@ -13,6 +13,7 @@ from nnexp.store import disk
 from nnexp.tune.decision import Curve, Picture
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 SKIN = {
@@ -63,8 +64,12 @@ def _figure(picture: Picture, skin: str) -> Figure:
     axes.set_title(printable(picture.title), color=text, fontsize=11, loc="left")
     axes.set_xlabel(picture.x, color=text)
     axes.set_ylabel(picture.y, color=text)
-    axes.set_xscale("log" if picture.log_x else "linear")
-    axes.set_yscale("log" if picture.log_y else "linear")
+    if picture.log_x:
+        axes.set_xscale("log")
+        _label_plainly(axes.xaxis)
+    if picture.log_y:
+        axes.set_yscale("log")
+        _label_plainly(axes.yaxis)
     if picture.x == "epoch":
         axes.locator_params(axis="x", integer=True)
     axes.tick_params(which="both", colors=text)
@@ -83,6 +88,18 @@ def _figure(picture: Picture, skin: str) -> Figure:
         )
         drawing.legend(**place, frameon=False, labelcolor=text, fontsize=9)
     return drawing
+
+
+def _label_plainly(axis: Axis) -> None:
+    """Label a logarithmic axis with numbers such as 0.3, where matplotlib has powers of ten."""
+    from matplotlib.ticker import LogFormatter  # noqa: PLC0415 - slow to import
+
+    class Plain(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:g}" if super().__call__(x, pos) else ""  # that leaves out what is too close
+
+    axis.set_major_formatter(Plain())
+    axis.set_minor_formatter(Plain())
 
 
 def _draw(axes: Any, curve: Curve, colour: str, mark: str) -> None:  # noqa: ANN401 - matplotlib's own

@@ -1,0 +1,111 @@
+"""How tune and find-rate are told while they go on, and how sentences fit a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nnexp.cli.text import wrapped
+from nnexp.cli.tuning import status
+from nnexp.tune.decision import duration
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+TRIAL = ["stage 6", "η=0.25", "λ=2.5", "batch 10", "seed 0"]
+REACHED = ["epoch 22/30", "85.25 %", "best 86.50 % with 0.5"]
+WHOLE = "stage 6 η=0.25 λ=2.5 batch 10 seed 0 |{bar:10}| epoch 22/30 85.25 % best 86.50 % with 0.5"
+
+
+def lines(written: str) -> list[str]:
+    """Return what stood in a terminal's lines, one after another, without colours."""
+    return [line.rstrip() for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[\d*m", "", written))]
+
+
+def test_a_status_leaves_out_what_does_not_fit() -> None:
+    """The epoch and what it measures stay longest, then the trial; the bar is the first to go."""
+    assert status(TRIAL, REACHED, 200) == WHOLE
+    assert status(TRIAL, REACHED, 79) == WHOLE.replace("|{bar:10}| ", "")
+    assert status(TRIAL, REACHED, 39) == "stage 6 η=0.25 epoch 22/30 85.25 %"
+    assert status(TRIAL, REACHED, 20) == "stage 6 epoch 22/30"
+    assert status(["", "η=1"], ["epoch 1/2", "", ""], 30) == "η=1 |{bar:10}| epoch 1/2"
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_on_a_terminal_the_trial_under_way_is_shown_and_goes(bench: Bench, columns: int) -> None:
+    written = bench.on_a_terminal("tune", "tiny.yaml", "--only", "eta", columns=columns)
+    shown = lines(written)
+    assert any(re.match(r"stage 2 η=0\.01 .*epoch 0/10", line) for line in shown)
+    assert max(map(len, shown)) <= columns
+    text = " ".join(line.strip() for line in shown if "epoch" not in line)
+    assert "half of the threshold" in text  # whole, though in several lines
+    assert "epoch" not in lines(written.rpartition("\r")[2])[-1]
+    for line in written.split("\r\n"):  # what is said stands in a line that was cleared
+        assert "epoch" not in line.rpartition("\r")[2]
+
+
+def test_each_epoch_is_shown_with_what_it_measures(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnexp.cli.tuning.REFRESH", -1.0)
+    monkeypatch.setattr("nnexp.cli.text.Told.columns", lambda _: 80)
+    shown = lines(bench("find-rate", "tiny.yaml").err)
+    named = r"η=0\.1 λ=0 batch 10 seed 0"
+    assert any(re.fullmatch(rf"{named} .*epoch 3/10 cost \S+ threshold .*", e) for e in shown)
+    shown = lines(bench("tune", "tiny.yaml", "--only", "lambda").err)
+    named = r"stage 3 η=0\.5 λ=10 batch 10 seed 0"
+    assert any(re.fullmatch(rf"{named} .*epoch 29/30 \S+ % best .*", line) for line in shown)
+
+
+def test_without_a_terminal_or_with_q_no_status_is_shown_and_lines_are_whole(bench: Bench) -> None:
+    chosen = ("tiny.yaml", "--only", "eta")
+    said = bench("tune", *chosen)
+    assert not re.search(r"epoch \d+/", said.err)
+    assert "\r" not in said.err
+    assert max(map(len, said.out.splitlines())) > 80
+    assert "epoch" not in bench.on_a_terminal("tune", *chosen, "-q", "--runs", "others")
+
+
+def test_the_plan_fits_a_terminal(bench: Bench) -> None:
+    shown = lines(bench.on_a_terminal("tune", "tiny.yaml", "--explain", "--set", "epochs=9999"))
+    assert max(map(len, shown)) <= 80
+    assert any(line.startswith("6: final training (full) ") for line in shown)
+    planned = json.loads(bench("tune", "tiny.yaml", "--explain", "--json").out)
+    assert planned[0]["images_most"] == planned[0]["epochs_most"] * planned[0]["examples"]
+
+
+def test_an_error_is_broken_between_words_on_a_terminal_only(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = ("tune", "tiny.yaml", "--set", "optimizer=momentun")
+    (line,) = bench(*wrong).err.splitlines()
+    monkeypatch.setattr("nnexp.cli.text.Told.columns", lambda _: 40)
+    several = bench(*wrong).err.splitlines()
+    assert " ".join(map(str.strip, several)) == line
+    assert max(map(len, several)) <= 40 < len(line)
+
+
+def test_sentences_are_broken_between_words_and_go_on_further_in() -> None:
+    assert wrapped("  one two three", 9) == "  one two\n    three"
+    assert wrapped("at runs/a-b-c-d/config.yaml", 10) == "at\n  runs/a-b-c-d/config.yaml"
+    assert wrapped("one two three\nfour", 0) == "one two three\nfour"
+    assert wrapped("one two three", 13) == "one two three"
+    assert wrapped("one two", 1) == "one\n  two"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.04014, "40.1 ms"),
+        (0.0, "0 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1 s"),
+        (1.234, "1.23 s"),
+        (1234.0, "1,234 s"),
+    ],
+)
+def test_short_times_are_milliseconds(seconds: float, told: str) -> None:
+    assert duration(seconds) == told
