@@ -277,7 +277,7 @@ def test_the_clock_s_median_decides_and_what_never_gets_there_does_not(tmp_path:
     assert [rows[each][2] for each in ("1", "5", "10", "20", "50", "100")] == [
         *("10 s", "4 s", "3 s", "2 s", "3 s", "not reached")
     ]
-    assert rows["20"][3:] == ["0.5 s", "97.00 %"]
+    assert rows["20"][3:] == ["500 ms", "97.00 %"]
 
 
 def test_the_chapter_s_argument_has_an_eta_for_each_size(tmp_path: Path) -> None:
