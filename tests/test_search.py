@@ -555,13 +555,15 @@ def test_the_picture_has_a_panel_a_key_and_marks_the_best(bench: Bench) -> None:
 
 
 def test_a_component_s_label_has_its_name_and_its_settings() -> None:
-    assert picture.label({"name": "momentum", "mu": 0.5}) == "momentum, mu 0.5"
-    assert picture.label("sgd") == "sgd"
-    assert picture.label([30, 10]) == "[30, 10]"
-    assert picture.label({"per_example": 0.1}) == "per_example 0.1"
+    assert picture.label({"name": "momentum", "mu": 0.5}, 18) == "momentum, mu 0.5"
+    assert picture.label({"name": "momentum", "mu": 0.5}, 12) == "momentum,\nmu 0.5"
+    assert picture.label("sgd", 18) == "sgd"
+    assert picture.label([30, 10], 18) == "[30, 10]"
+    assert picture.label({"per_example": 0.1}, 18) == "per_example 0.1"
     several = {"name": "halve-on-plateau", "patience": 5, "factor": 128}
-    assert picture.label(several) == "halve-on-plateau,\npatience 5,\nfactor 128"
-    assert picture.label([100] * 20) == "[100, 100, 100,\n100, 100, 100,\n100, 100, 100, …"
+    assert picture.label(several, 18) == "halve-on-plateau,\npatience 5,\nfactor 128"
+    long = "[100, 100, 100,\n100, 100, 100,\n100, 100, 100, …"
+    assert picture.label([100] * 20, 18) == long
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

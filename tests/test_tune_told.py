@@ -109,3 +109,16 @@ def test_sentences_are_broken_between_words_and_go_on_further_in() -> None:
 )
 def test_short_times_are_milliseconds(seconds: float, told: str) -> None:
     assert duration(seconds) == told
+
+
+def test_a_search_s_and_a_comparison_s_sentences_fit_a_terminal(bench: Bench) -> None:
+    space = ("--space", "learning_rate=[0.1, 0.5]", "--space", "lambda=[0.001]")
+    arguments = ("search", "tiny.yaml", *space, "--seeds", "3", "--epochs", "2")
+    starts = ("best: ", "test accuracy, best epoch: ")
+    told = [line for line in bench(*arguments).out.splitlines() if line.startswith(starts)]
+    long = [line for line in told if len(line) > 50]
+    assert {line.partition(":")[0] for line in long} == {"best", "test accuracy, best epoch"}
+    shown = "\n".join(filter(None, lines(bench.on_a_terminal(*arguments, columns=50))))
+    for line in long:
+        assert line not in shown
+        assert wrapped(line, 50) in shown

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from nnexp.cli.text import Told, percent, say, tell
+from nnexp.cli.text import Told, percent, tell
 from nnexp.errors import InterruptedRunError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def warn_of_data(config: Config, trials: Trials) -> None:
     from nnexp.datasets.loading import scale_warning
 
     if (warning := scale_warning(trials.dataset(config))) is not None:
-        say(f"warning: {warning}")
+        tell(f"warning: {warning}")
 
 
 def trials_of(

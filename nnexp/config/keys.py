@@ -52,17 +52,14 @@ def known() -> list[str]:
 
 
 def could_be_in(key: str, value: object) -> bool:
-    """Return whether a key takes lists, and a value, which it does not take, could be in one."""
+    """Return whether a key takes lists that could have value in them; it takes none but lists."""
     from nnexp.config import convert, kinds  # noqa: PLC0415 - as above
-    from nnexp.config.document import INVALID  # noqa: PLC0415 - as above
     from nnexp.config.model import Config  # noqa: PLC0415 - as above
 
-    several = [
-        kinds.alternatives(kind) for each, kind in _fields(convert.info(Config)) if each == key
-    ]
-    choices = tuple(choice for each in several for choice in each)
-    is_taken = any(kinds.scalar(choice, value) is not INVALID for choice in choices)
-    return not is_taken and kinds.is_item(choices, value)
+    fields = _fields(convert.info(Config))
+    return any(
+        kinds.is_item(kinds.alternatives(kind), value) for each, kind in fields if each == key
+    )
 
 
 def _fields(struct: StructType, before: str = "") -> Iterator[tuple[str, Kind]]:

@@ -24,8 +24,8 @@ ACROSS = 3
 MARGIN = 0.03
 """Of a range's width, to both sides of it."""
 
-LABEL, LINES = 18, 3
-"""Characters of a line of a choice's label on an axis, and lines of it."""
+WIDE, LEAST, LINES = 36, 10, 3
+"""Characters below a panel; of a line of a choice's label, at least; lines of it, at most."""
 
 KEPT = "\N{NO-BREAK SPACE}"
 
@@ -125,15 +125,15 @@ def _points(
     )
 
 
-def label(value: Any) -> str:  # noqa: ANN401 - any value of a config
-    """Return a choice's value as an axis has room for it: a component's name, then its settings."""
+def label(value: Any, width: int) -> str:  # noqa: ANN401 - any value of a config
+    """Return a choice's value in short lines: a component's name, then its settings."""
     text = plain(dump.inline(value))
     if isinstance(value, dict):
         shown = {plain(key): plain(dump.inline(each)) for key, each in value.items()}
         name = [shown.pop("name")] if "name" in shown else []
         settings = [f"{key}{KEPT}{setting}" for key, setting in shown.items()]
         text = ", ".join([*name, *settings])
-    lines = textwrap.wrap(text, LABEL, max_lines=LINES, placeholder=" …", break_on_hyphens=False)
+    lines = textwrap.wrap(text, width, max_lines=LINES, placeholder=" …", break_on_hyphens=False)
     return "\n".join(lines).replace(KEPT, " ")
 
 
@@ -149,7 +149,10 @@ def _scale(axes: Axes, dimension: Dimension) -> Any:  # noqa: ANN401 - from a va
         axes.set_xlim(low, high)
         return float
     names = list(dict.fromkeys(map(dump.inline, dimension.bounds)))
-    labels = {dump.inline(value): label(value) for value in dimension.bounds}
+    width = max(LEAST, WIDE // len(names))
+    labels = {dump.inline(value): label(value, width) for value in dimension.bounds}
     axes.set_xticks(range(len(names)), [labels[name] for name in names])
+    if sum(max(map(len, each.split("\n"))) for each in labels.values()) > WIDE:
+        axes.tick_params(axis="x", labelrotation=45)
     axes.set_xlim(-0.5, len(names) - 0.5)
     return lambda value: names.index(dump.inline(value))
