@@ -37,7 +37,8 @@ WORKERS = """
 import asyncio, sys
 from distributed import Worker
 async def work(address, count):
-    workers = [Worker(address, nthreads=1, host="127.0.0.1", dashboard=False) for _ in range(count)]
+    quiet = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}  # else it listens everywhere
+    workers = [Worker(address, nthreads=1, host="127.0.0.1", **quiet) for _ in range(count)]
     await asyncio.gather(*workers)
     await asyncio.gather(*(worker.finished() for worker in workers))
 asyncio.run(work(sys.argv[1], int(sys.argv[2])))
@@ -101,6 +102,7 @@ def cluster(workers: int) -> Iterator[tuple[Any, int, int]]:
     address = f"tcp://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory() as folder:
         options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+        options += ["--dashboard-address", "127.0.0.1:0"]
         commands = [["-c", SCHEDULER, *options], ["-c", WORKERS, address, str(workers)]]
         processes = [
             subprocess.Popen([sys.executable, *command], cwd=folder, stderr=subprocess.DEVNULL)  # noqa: S603 - our own

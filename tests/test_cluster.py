@@ -833,7 +833,8 @@ def test_a_sweep_that_waits_for_workers_says_so_and_gives_up(bench: Bench) -> No
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
-    command = ("-m", "distributed.cli.dask_scheduler", "--host", address, "--no-dashboard")
+    quiet = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
+    command = ("-m", "distributed.cli.dask_scheduler", "--host", address, *quiet)
     scheduler = subprocess.Popen(
         [sys.executable, *command], cwd=bench.folder, stderr=subprocess.DEVNULL
     )
@@ -846,4 +847,4 @@ def test_a_sweep_that_waits_for_workers_says_so_and_gives_up(bench: Bench) -> No
     assert (done.returncode, done.stdout) == (74, "")
     *before, last = done.stderr.splitlines()
     assert before[-1] == f"waiting for workers of the scheduler at {address}"
-    assert last == f"{address}: has no worker"
+    assert last == f"{address}: has no worker; dask worker {address} starts one"

@@ -190,7 +190,7 @@ def test_a_trial_that_diverges_touches_no_other(bench: Bench) -> None:
     code, out, err = bench.process(*arguments)
     assert code == 3
     assert re.search(r"^failed \(exit 3\): runs/tiny-\S+-s0: diverged in epoch", err, re.MULTILINE)
-    assert out.splitlines()[-1].split() == ["-", "1e+30", "-", "-", "0", "of", "1"]
+    assert out.splitlines()[-1].split() == ["-", "1e+30", "diverged", "-", "0", "of", "1"]
     again = bench.process(*arguments)
     assert (again.code, again.out) == (3, out)
 
@@ -514,11 +514,46 @@ def test_what_is_finished_needs_no_data(bench: Bench) -> None:
     assert bench.process(*arguments) == (code, out, "")
 
 
-def test_data_that_is_too_small_for_some_fails_these_alone(bench: Bench) -> None:
+def test_data_that_is_too_small_for_some_is_told_before_anything_is_trained(bench: Bench) -> None:
     code, out, err = bench.process("sweep", "tiny.yaml", "--grid", "data.train=100,1000")
-    assert code == 2
+    assert (code, out) == (2, "")
     assert "data.train asks for 1000 examples, but there are 200" in err
-    assert len(runs_of(out)) == 2
+    assert not (bench.folder / "runs").exists()
+
+
+def test_a_folder_of_runs_that_cannot_be_is_one_error(bench: Bench) -> None:
+    code, out, err = bench.process("sweep", "tiny.yaml", *GRID, "--runs", "tiny.npz/runs")
+    assert (code, out, err) == (74, "", "tiny.npz: is no folder\n")
+
+
+def test_a_run_of_another_config_under_the_name_is_listed_as_such(bench: Bench) -> None:
+    first, second = json.loads(bench("sweep", "tiny.yaml", *GRID, "--dry-run", "--json").out)[
+        "runs"
+    ][:2]
+    assert bench("train", "tiny.yaml", "-q", "--set", "epochs=1", "--name", first["name"]).code == 0
+    listed = json.loads(bench("sweep", "tiny.yaml", *GRID, "--dry-run", "--json").out)["runs"]
+    assert [each["state"] for each in listed][:2] == ["taken", second["state"]]
+
+
+def test_what_failed_fast_says_how_many_were_not_run(bench: Bench) -> None:
+    grid = ("--grid", "learning_rate=1e30,1e29,0.1,0.2", "-j", "1", "--fail-fast")
+    code, out, err = bench.process("sweep", "tiny.yaml", *grid)
+    assert code == 3
+    assert err.splitlines()[-1] == "not run: 3 of 4 trials, since another one failed"
+    assert out == "no trial has a result\n"
+
+
+def test_what_diverged_with_its_only_seed_says_so_in_the_ranking(bench: Bench) -> None:
+    out = bench.process("sweep", "tiny.yaml", "--grid", "learning_rate=0.1,1e30").out
+    assert out.splitlines()[-1].split()[:3] == ["-", "1e+30", "diverged"]
+
+
+def test_a_damaged_run_says_what_can_be_done(bench: Bench) -> None:
+    words = ("sweep", "tiny.yaml", *GRID, "-q")
+    assert bench.process(*words).code == 0
+    (result, *_) = (bench.folder / "runs").glob("*/result.json")
+    result.write_text("{")
+    assert "nnexp train --restart begins a damaged run anew" in bench.process(*words).err
 
 
 def test_a_warning_of_many_trials_is_told_once(bench: Bench) -> None:
@@ -612,7 +647,9 @@ def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_trained(
 def test_a_picture_s_folder_must_be_one_that_may_be_written_to(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "access", lambda path, _: path != Path())  # root may write anywhere
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: path != Path() or mode != os.W_OK
+    )  # root may write anywhere
     code, _, err = bench("sweep", "tiny.yaml", "--grid", "lambda=1,2", "--plot", "p.png")
     assert (code, err) == (74, "p.png: may not be written\n")
     (bench.folder / "p.png").touch()
@@ -631,11 +668,16 @@ def test_where_trials_failed_a_picture_that_cannot_be_changes_no_exit_code(bench
 def test_the_exit_code_is_that_of_the_first_that_failed_in_the_order_of_the_plan(
     bench: Bench,
 ) -> None:
-    grid = ("--grid", "data.train=100,1000", "--grid", "learning_rate=0.1,1e30")
+    import numpy as np  # noqa: PLC0415 - after its variables are set
+
+    with np.load(bench.folder / "tiny.npz") as arrays:
+        np.savez(bench.folder / "tiny.npz", **{k: arrays[k] for k in arrays if "test" not in k})
+    rest = ("--grid", "learning_rate=0.1,1e30", "--set", "patience=null")
+    grid = ("--grid", "monitor=[train],[train,test]", *rest)
     code, out, _ = bench.process("sweep", "tiny.yaml", *grid, "--json", "-j", "1")
     assert [each["exit"] for each in json.loads(out)["failures"]] == [3, 2, 2]
     assert code == 3
-    grid = ("--grid", "data.train=1000,100", "--grid", "learning_rate=0.1,1e30")
+    grid = ("--grid", "monitor=[train,test],[train]", *rest)
     code, out, _ = bench.process("sweep", "tiny.yaml", *grid, "--json", "-j", "1")
     assert [each["exit"] for each in json.loads(out)["failures"]] == [2, 2, 3]
     assert code == 2

@@ -432,6 +432,8 @@ def test_slurm_has_a_thousand_tasks_at_most(bench: Bench) -> None:
     assert "#SBATCH --array=0-999\n" in script
     assert "number < 2500; number += 1000" in script
     assert "    2499) exec nnexp train tiny.yaml" in script
+    assert emission.too_long(script) is None
+    assert "takes 4 MB" in str(emission.too_long(script * 20))
 
 
 def test_a_name_that_no_run_can_have_is_refused(bench: Bench) -> None:

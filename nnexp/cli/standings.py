@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, table
+from nnexp.errors import CorruptError, NnexpError
 
 if TYPE_CHECKING:
     from nnexp.analysis.seeds import Spread
     from nnexp.analysis.verdicts import Verdict
+    from nnexp.config.model import Config
     from nnexp.sweep.engine import Outcome
     from nnexp.sweep.plan import Plan, Trial
     from nnexp.sweep.ranking import Ranking, Standing
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 def states(plan: Plan, runs: Path, *, as_json: bool) -> str:
     """Return the runs of a plan and how they stand, and what it leaves out."""
-    found = [state(runs / trial.name) for trial in plan.trials]
+    found = [state(runs / trial.name, trial.config) for trial in plan.trials]
     if as_json:
         listed = [
             {"name": trial.name, "path": str(runs / trial.name), "state": each, **_values(plan, t)}
@@ -39,13 +41,18 @@ def states(plan: Plan, runs: Path, *, as_json: bool) -> str:
     return f"{listed_table}\n\n{len(found):,} {noun}: {', '.join(counts)}"
 
 
-def state(path: Path) -> str:
-    """Return how a run stands; ``new`` where there is none yet."""
+def state(path: Path, config: Config) -> str:
+    """Return how a run stands: ``new`` where there is none yet, ``taken`` if it is another's."""
     from nnexp.store import listing
     from nnexp.store.run import Run
 
     entry = listing.entry(Run(path))
-    return "new" if entry is None else entry.status
+    if entry is None:
+        return "new"
+    try:
+        return entry.status if Run(path).config == config else "taken"
+    except NnexpError:
+        return entry.status
 
 
 def verdicts(
@@ -90,7 +97,7 @@ def text(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> str:
         [
             str(place + 1) if each.accuracy else "-",
             *_cells(each.values),
-            measured(each.accuracy),
+            _reached(each),
             *([_against(each, verdicts.get(place) if spoken else None)] if shown else []),
             measured(each.test),
             _runs(each),
@@ -100,6 +107,10 @@ def text(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> str:
     against = ["to the best"] if shown else []
     header = ("rank", *plan.keys, ranking.split, *against, "test", "runs")
     return table(header, rows, left=1)
+
+
+def _reached(standing: Standing) -> str:
+    return measured(standing.accuracy) if standing.trials or not standing.diverged else "diverged"
 
 
 def _against(standing: Standing, verdict: Verdict | None) -> str:
@@ -125,10 +136,15 @@ def measured(spread: Spread | None) -> str:
 
 
 def failures(plan: Plan, runs: Path, outcomes: Sequence[Outcome | None]) -> Iterator[str]:
-    """Generate a line for each trial that failed: why, and where more is said."""
+    """Generate a line for each trial that failed: why, and where more is said.
+
+    Last comes how many were not run at all, which they are not once one has failed fast.
+    """
     for trial, outcome in zip(plan.trials, outcomes, strict=True):
         if outcome is not None and outcome.code:
             yield failure(runs / trial.name, outcome)
+    if not_run := outcomes.count(None):
+        yield f"not run: {not_run:,} of {len(outcomes):,} trials, since another one failed"
 
 
 def failure(run: Path, outcome: Outcome) -> str:
@@ -136,6 +152,8 @@ def failure(run: Path, outcome: Outcome) -> str:
     reason = outcome.reason
     if run.name not in reason:
         reason = f"{run}: {reason}"
+    if outcome.code == CorruptError.exit_code:
+        reason += "; nnexp train --restart begins a damaged run anew"
     where = f"; see {outcome.log}" if outcome.log else ""
     return f"failed (exit {outcome.code}): {reason}{where}"
 

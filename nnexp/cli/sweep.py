@@ -110,6 +110,7 @@ def sweep(
     first trial that failed would have.
     """
     from nnexp.report.curves import check_target
+    from nnexp.store import directories
     from nnexp.sweep import reading
     from nnexp.sweep.limits import Limits
     from nnexp.sweep.plan import plan as planned
@@ -129,6 +130,7 @@ def sweep(
     if dry_run:
         put(standings.states(plan, runs, as_json=as_json))
         return
+    directories.check(runs)
     most = Limits(timeout, max_memory)
 
     def start(heed: Callable[[], None]) -> AbstractContextManager[Local | Cluster]:
@@ -155,11 +157,11 @@ def _check_idle(**given: object) -> None:
 def _emit(plan: Plan, runs: Path, how: str) -> None:
     from nnexp.sweep import emission
 
-    if how == "slurm":
-        put(emission.slurm(plan, runs).rstrip("\n"))
-        return
-    for line in emission.commands(plan, runs):
-        put(line)
+    is_script = how == "slurm"
+    for text in [emission.slurm(plan, runs)] if is_script else emission.commands(plan, runs):
+        put(text)
+        if is_script and (warning := emission.too_long(text)) is not None:
+            say(f"warning: {warning}")
 
 
 def _train(

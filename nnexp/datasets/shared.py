@@ -31,12 +31,14 @@ class Data:
         return self._selected(source)
 
     def check(self, sources: Iterable[Source]) -> None:
-        """Read every file once, so that what is missing is told before anything is trained.
+        """Read every file, and select from it, so that what is missing is told beforehand.
+
+        Nothing is expanded, which takes long and asks for nothing that may be missing.
 
         Raises: DataError.
         """
-        for whole in dict.fromkeys(map(_whole, sources)):
-            self._read(whole)
+        for plain in dict.fromkeys(msgspec.structs.replace(each, expand=None) for each in sources):
+            self._selected(plain)
 
     def _select(self, source: Source) -> Dataset:
         return select(source, self._read(_whole(source)))

@@ -107,7 +107,9 @@ def await_workers(link: Link) -> None:
     end, what = time.monotonic() + SECONDS, f"workers of the scheduler at {link.scheduler}"
     while not link.ask(link.client.nthreads, what):
         if time.monotonic() > end:
-            raise ClusterError(f"{link.scheduler}: has no worker")
+            raise ClusterError(
+                f"{link.scheduler}: has no worker; dask worker {link.scheduler} starts one"
+            )
         link.waits(what)
         time.sleep(TICK)
 

@@ -13,6 +13,10 @@ MOST_TASKS = 1000
 """SLURM's MaxArraySize is 1001 unless its administrator has changed it: indices 0 to 1000."""
 
 
+LARGEST_SCRIPT = 4 << 20
+"""Bytes: SLURM's max_script_size, unless its administrator has changed it."""
+
+
 def commands(plan: Plan, runs: Path) -> Iterator[str]:
     """Generate the command that trains each trial, quoted for a shell."""
     for trial in plan.trials:
@@ -44,12 +48,24 @@ def slurm(plan: Plan, runs: Path) -> str:
     """
     tasks = min(len(plan.trials), MOST_TASKS)
     cases = "\n".join(f"    {n}) exec {c} ;;" for n, c in enumerate(commands(plan, runs)))
-    return SCRIPT.format(
+    filled = SCRIPT.format(
         name=shlex.quote(f"nnexp-{plan.definition.stem}"),
         last=tasks - 1,
         tasks=tasks,
         trials=len(plan.trials),
         cases=cases,
+    )
+    return filled.rstrip("\n")
+
+
+def too_long(script: str) -> str | None:
+    """Return a warning if SLURM may take a script for too long."""
+    size = len(script.encode())
+    if size <= LARGEST_SCRIPT:
+        return None
+    return (
+        f"the script has {size / 1e6:.1f} MB, and SLURM takes 4 MB unless max_script_size says "
+        "otherwise: split the sweep, or use --emit commands"
     )
 
 

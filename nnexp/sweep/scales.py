@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 DECADES = 30.0
 """Positive numbers whose largest is so many times the smallest stand on a logarithmic axis."""
 
+LARGEST = 1e30
+"""Of an axis to scale; squares of much larger numbers overflow when it is laid out."""
+
 LABEL = 32
 """Characters of a value on an axis."""
 
@@ -51,8 +54,10 @@ def _cut(label: str) -> str:
 
 
 def numeric(values: Sequence[Any]) -> bool:
-    """Return whether all values are numbers."""
-    return all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    """Return whether all values are numbers, and no larger than an axis can have."""
+    return all(
+        isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= LARGEST for v in values
+    )
 
 
 def ordered(values: Sequence[Any]) -> list[Any]:

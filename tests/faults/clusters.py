@@ -36,6 +36,11 @@ def until(happens: Callable[[], Any], seconds: float = SECONDS) -> None:
         time.sleep(0.02)
 
 
+def quiet(host: str) -> tuple[str, ...]:
+    """Return the options that leave the dashboard out, whose server would listen everywhere."""
+    return ("--no-dashboard", "--dashboard-address", f"{host}:0")
+
+
 class Cluster:
     """A scheduler on loopback, and the groups of processes that are its workers."""
 
@@ -56,7 +61,7 @@ class Cluster:
         """Start the scheduler, and workers that are started again where they die."""
         self.scheduler = self.start(
             *("-m", "distributed.cli.dask_scheduler", "--host", f"tcp://{self._host}"),
-            *("--port", str(self._port), "--no-dashboard"),
+            *("--port", str(self._port), *quiet(self._host)),
         )
         if workers:
             self.workers(workers)
@@ -77,7 +82,7 @@ class Cluster:
         """Start a worker; what stands before its command may put it somewhere else."""
         return self.start(
             *("-m", "distributed.cli.dask_worker", scheduler, "--host", host, "--nthreads", "1"),
-            *("--no-dashboard", "--local-directory", str(self._folder / "scratch"), *options),
+            *(*quiet(host), "--local-directory", str(self._folder / "scratch"), *options),
             before=before,
             cwd=cwd,
             env=env,
