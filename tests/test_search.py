@@ -645,6 +645,7 @@ def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> No
         (["--space", f"lambda=log({'1, ' * 500}2)"], "…: lambda: unknown range 'log'"),
         (["--space", "seed=[1, 2]"], "seed: is not searched; --seeds says"),
         (["--space", "no.yaml"], "no.yaml: there is no such file"),
+        (["--space", "lambda"], "--space lambda: a key has its range behind it, lambda=RANGE"),
         (["--space", "lamda=[1, 2]"], "unknown key 'lamda'; did you mean 'lambda'?"),
         (["--space", "dropout=uniform(0, 2)"], "dropout: must be a number ≥ 0 and < 1, got 2"),
         (["--set", "epochs=2", "--epochs", "2"], "--set epochs and --epochs: give one of them"),

@@ -146,6 +146,8 @@ def _setting(setting: str, problems: list[str]) -> Iterator[Dimension]:
 
 
 def _file(path: str, problems: list[str]) -> Iterator[Dimension]:
+    if path.removesuffix(".name") in keys.known():
+        raise UsageError(f"--space {path}: a key has its range behind it, {path}=RANGE")
     try:
         document = load.document(path)
     except ConfigError as faults:
