@@ -19,13 +19,13 @@ from typing import NamedTuple
 import msgspec
 from scipy.stats import ttest_ind
 
-from nnexp import experiment
 from nnexp.config import load
 from nnexp.config.model import Config
 from nnexp.errors import DivergedError
 from nnexp.reproduction.measures import curve
 from nnexp.reproduction.measures import measured as measure
 from nnexp.reproduction.verdicts import is_within
+from nnexp.runner import train as runner
 from nnexp.store.run import Run
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "book"
@@ -151,9 +151,9 @@ def main() -> None:
 def train(name: str, seed: int, runs: Path) -> Run:
     """Return a config's run with a seed, finished; a diverged one counts as it is."""
     config: Config = msgspec.structs.replace(load.read(CONFIGS / f"{name}.yaml"), seed=seed)
-    run = Run(runs / experiment.run_name(config, name))
+    run = Run(runs / runner.run_name(config, name))
     try:
-        for _ in experiment.events(config, run):
+        for _ in runner.events(config, run):
             pass
     except DivergedError as error:
         print(error)

@@ -29,8 +29,8 @@ import msgspec
 
 from nnexp.config import canonical
 from nnexp.config.model import Config
-from nnexp.sweep.engine import Measured, Outcome
-from nnexp.sweep.orders import Order, Report
+from nnexp.study.dask.messages import Order, Report
+from nnexp.study.engine import Measured, Outcome
 
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
 WORKERS = """

@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from nnexp import experiment
-from nnexp.assembly import Assembly
 from nnexp.config.model import Config
 from nnexp.datasets.loading import load
 from nnexp.datasets.npz import Header
 from nnexp.datasets.sources import Mnist
+from nnexp.runner import train
+from nnexp.runner.assembly import Assembly
 from nnexp.store import writer as writers
 
 NETWORKS = ((30,), (300, 100))
@@ -42,7 +42,7 @@ class Cost(NamedTuple):
 def costs(hidden: tuple[int, ...], folder: Path, epochs: int) -> Iterator[Cost]:
     """Record epochs of one run and yield what each cost."""
     config = Config(data=EXAMPLES, hidden=hidden)
-    run = experiment.train(config, folder, until=1)
+    run = train.train(config, folder, until=1)
     assembly = Assembly(config, load(config.data))
     arrays = assembly.arrays(assembly.initial())
     headers = {name: Header(array.dtype, array.shape) for name, array in arrays.items()}

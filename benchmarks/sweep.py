@@ -27,7 +27,7 @@ MEGA = 1e6
 PLANNING = """
 import resource, sys, time
 from nnexp.sweep import reading
-from nnexp.sweep.plan import plan
+from nnexp.study.plan import plan
 start = time.perf_counter()
 trials = plan(reading.read(*{arguments})).trials
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

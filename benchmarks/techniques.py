@@ -17,8 +17,8 @@ from typing import NamedTuple
 import msgspec
 from scipy.stats import ttest_rel
 
-from nnexp import experiment
 from nnexp.config import load
+from nnexp.runner import train
 from nnexp.store.run import Run
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "techniques"
@@ -83,7 +83,7 @@ def trained(name: str, settings: Sequence[str], seed: int, runs: Path) -> Run:
     """Return a config's run with some settings and a seed, finished."""
     config = msgspec.structs.replace(load.read(CONFIGS / f"{name}.yaml", settings), seed=seed)
     stem = "without" if settings else name  # what is the same without is trained once
-    return experiment.train(config, runs, name=experiment.run_name(config, stem))
+    return train.train(config, runs, name=train.run_name(config, stem))
 
 
 def line(row: Row, with_it: Sequence[Run], without: Sequence[Run]) -> str:

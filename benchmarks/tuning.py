@@ -20,12 +20,12 @@ from statistics import mean, stdev
 
 import msgspec
 
-from nnexp import experiment
 from nnexp.analysis.verdicts import ACCURACY, between, judge
 from nnexp.config import dump, load
 from nnexp.config.model import Config
 from nnexp.report.tables import as_markdown
-from nnexp.search import definition, searching
+from nnexp.runner import train
+from nnexp.study import search, search_definition
 from nnexp.tune import outputs, protocol
 from nnexp.tune.trials import Trials
 
@@ -107,7 +107,7 @@ def suggested(hand: Config, runs: Path, examples: int) -> Config:
     """Return the best of what TPE asks for until its trials have seen so many examples."""
     path = runs / "hand.yaml"
     path.write_text(dump.to_yaml(hand), encoding="utf-8")
-    asked = definition.define(
+    asked = search_definition.define(
         str(path),
         SPACE,
         ["patience=10"],
@@ -116,7 +116,7 @@ def suggested(hand: Config, runs: Path, examples: int) -> Config:
         examples=examples,
         has_baseline=False,
     )
-    found = searching.search(asked, runs / "tpe")
+    found = search.search(asked, runs / "tpe")
     if found.best is None:
         raise ValueError("every trial of TPE diverged")
     _tell(f"TPE: {len(found.outcomes)} trials saw {found.examples:,} examples")
@@ -141,7 +141,7 @@ def scores(config: Config, runs: Path, stem: str) -> dict[int, float]:
     found = {}
     for seed in SEEDS:
         own = msgspec.structs.replace(config, seed=seed)
-        run = experiment.train(own, runs, name=experiment.run_name(own, stem))
+        run = train.train(own, runs, name=train.run_name(own, stem))
         if run.result is None or run.result.test_accuracy is None:
             raise ValueError(f"{run.path} has no test accuracy")
         found[seed] = run.result.test_accuracy

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.assembly import Assembly
 from nnexp.config.model import Config, PerExample
 from nnexp.datasets.dataset import Dataset
 from nnexp.nn.arrays import Array
+from nnexp.runner.assembly import Assembly
 from nnexp.streams import Orders, Pcg64
 from nnexp.training.trainer import State
 

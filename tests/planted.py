@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnexp import experiment
 from nnexp.config import load
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset, Split
 from nnexp.datasets.sources import Mnist
 from nnexp.optim.schedules import HalveOnPlateau
+from nnexp.runner import train
 from nnexp.store.run import Run
 from nnexp.training.history import Row
 from nnexp.training.stopping import first_stop
@@ -109,7 +109,7 @@ class Planted(Trials):
 
     def run(self, config: Config) -> Trial:
         config = load.check(config)
-        name = experiment.run_name(config, self.stem)
+        name = train.run_name(config, self.stem)
         if name not in self.taken:
             self.asked.append(config)
             rows = self.rows(config)

@@ -23,14 +23,12 @@ ORDER = [
     *("checks", "errors", "streams", "numerics"),
     *("nn", "optim", "datasets"),
     *("training", "config", "store"),
-    *("assembly", "progression", "recording", "suitability"),
-    *("experiment", "trials", "verification"),
-    *("analysis", "report", "reproduction", "sweep", "search", "tune"),
+    *("runner", "analysis", "study", "report", "reproduction", "tune"),
     "cli",
 ]
 """A part imports parts that stand before it, and itself (design.md, section 5)."""
 
-LONGEST = 250
+LONGEST = 400
 PURE = {"nn", "optim", "training"}
 WORLDLY = {"io", "logging", "os", "pathlib", "random", "shutil", "sys", "tempfile", "time"}
 ONLY_IN = {"yaml": "config", "click": "cli", "tqdm": "cli", "fcntl": "store"}
@@ -163,8 +161,8 @@ def test_a_run_is_written_through_two_modules() -> None:
         "datasets/npz.py": {"archive.open"},
         "reproduction/against.py": {"path.open"},
         # A trial's pipe and standard error, and what the kernel is told of it: none are a run's.
-        "sweep/child.py": {"os.write"},
-        "sweep/kinship.py": {"Path('/proc/self/oom_score_adj').write_bytes"},
+        "study/local/child.py": {"os.write"},
+        "study/local/lifeline.py": {"Path('/proc/self/oom_score_adj').write_bytes"},
     }
 
 
@@ -239,7 +237,7 @@ def test_importing_nnexp_changes_no_environment() -> None:
     script = """
 import os
 before = dict(os.environ)
-import nnexp.experiment, nnexp.cli, nnexp.analysis.voting
+import nnexp.runner.train, nnexp.cli, nnexp.analysis.voting
 changed = {name for name, _ in os.environ.items() ^ before.items()}
 assert not changed, changed
 """

@@ -24,7 +24,6 @@ import msgspec
 import pytest
 
 import nnexp
-from nnexp import trials
 from nnexp.config import canonical
 from nnexp.errors import (
     ClusterError,
@@ -37,18 +36,20 @@ from nnexp.errors import (
 from nnexp.store import directories, disk, transfer
 from nnexp.store.lock import Lock
 from nnexp.store.run import Run
-from nnexp.sweep import cluster as clusters
-from nnexp.sweep import connection, link, reading, worker
-from nnexp.sweep.cluster import Cluster
-from nnexp.sweep.connection import Held, is_open
-from nnexp.sweep.engine import Measured, Outcome, Told
-from nnexp.sweep.homecoming import Home
-from nnexp.sweep.link import Link
-from nnexp.sweep.orders import Order, Report
-from nnexp.sweep.plan import Trial, plan
-from nnexp.sweep.watched import Watched
+from nnexp.study import job as jobs
+from nnexp.study import reading
+from nnexp.study.dask import client, link, worker
+from nnexp.study.dask import executor as clusters
+from nnexp.study.dask.client import Held, is_open
+from nnexp.study.dask.collect import Home
+from nnexp.study.dask.executor import Cluster
+from nnexp.study.dask.link import Link
+from nnexp.study.dask.messages import Order, Report
+from nnexp.study.engine import Measured, Outcome, Told
+from nnexp.study.job import Job
+from nnexp.study.local.process import Watched
+from nnexp.study.plan import Trial, plan
 from nnexp.training.history import best_row
-from nnexp.trials import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -295,9 +296,9 @@ def linked(workers: Workers) -> Link:
     ],
 )
 def test_a_worker_that_is_not_fit_is_named(workers: Workers, said: str) -> None:
-    assert connection.look_around(linked(Workers()), None, TOKEN).startswith("2 workers on 2 hosts")
+    assert client.look_around(linked(Workers()), None, TOKEN).startswith("2 workers on 2 hosts")
     with pytest.raises(UsageError) as raised:
-        connection.look_around(linked(workers), None, TOKEN)
+        client.look_around(linked(workers), None, TOKEN)
     assert str(raised.value) == said
 
 
@@ -334,7 +335,7 @@ def test_who_does_not_answer_is_waited_for_no_longer_than_that_and_named(
     waited: list[str] = []
     deaf = Link(Deaf(scheduler=is_the_scheduler), "tcp://s:1", waited.append)
     with pytest.raises(ClusterError) as raised:
-        connection.look_around(deaf, None, TOKEN)
+        client.look_around(deaf, None, TOKEN)
     assert str(raised.value) == said
     assert waited[0] == "all workers of the scheduler at tcp://s:1 to answer"
 
@@ -343,7 +344,7 @@ def test_who_does_not_answer_is_waited_for_no_longer_than_that_and_named(
 
     deaf = Link(Deaf(scheduler=is_the_scheduler), "tcp://s:1", stop)
     with pytest.raises(InterruptedRunError):
-        connection.look_around(deaf, None, TOKEN)
+        client.look_around(deaf, None, TOKEN)
 
 
 class Leaving(Workers):
@@ -364,7 +365,7 @@ class Leaving(Workers):
 def engine(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Cluster, Workers]]:
     """The engine of a cluster that does nothing by itself."""
     workers = Workers()
-    monkeypatch.setattr(connection, "connect", lambda *_: linked(workers))
+    monkeypatch.setattr(client, "connect", lambda *_: linked(workers))
     made = Cluster("tcp://s:1", bench.folder / "runs")
     yield made, workers
     made.close()
@@ -535,7 +536,7 @@ def unfinished(bench: Bench, request: pytest.FixtureRequest) -> tuple[Run, Trial
     found = trial()
     bench("train", "tiny.yaml", "-q", "--runs", "away")
     run = Run(bench.folder / "runs" / found.name)
-    assert list(trials.train(Job(found.config, run), until=until))
+    assert list(jobs.train(Job(found.config, run), until=until))
     rows = Run(bench.folder / "away" / found.name).history()
     assert (best_row(rows[:until]).epoch, best_row(rows).epoch) == best
     return run, found, transfer.packed(Run(bench.folder / "away" / found.name))
@@ -632,7 +633,7 @@ def test_a_worker_goes_on_with_what_is_sent_unless_it_has_as_much(
     for until, reached in ((None, begun), (3, begun), (begun + 1, begun + 1)):
         shutil.rmtree(bench.folder / "there", ignore_errors=True)
         if until is not None:
-            assert list(trials.train(Job(found.config, there), until=until))
+            assert list(jobs.train(Job(found.config, there), until=until))
         transfer.settle(there, transfer.packed(run))
         assert max(there.checkpoints()) == reached
     transfer.settle(there, files)  # which is further
@@ -786,7 +787,7 @@ def test_a_scheduler_that_cannot_be_is_told_of_alone(
 ) -> None:
     """A bad address is told before anything that would be so of a good one."""
     pytest.importorskip("distributed", reason="distributed is not installed")
-    script = "from nnexp.sweep import connection; connection.SECONDS = 1"
+    script = "from nnexp.study.dask import client; client.SECONDS = 1"
     done = scripted(bench, script, "--scheduler", address)
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(f"{address or repr(address)}: {said}")
@@ -821,7 +822,7 @@ def test_a_scheduler_that_takes_a_call_and_says_nothing_is_given_up(bench: Bench
     pytest.importorskip("distributed", reason="distributed is not installed")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        script = "from nnexp.sweep import connection; connection.SECONDS = 1"
+        script = "from nnexp.study.dask import client; client.SECONDS = 1"
         done = scripted(bench, script, "--scheduler", address, "-q")
     told = f"{address}: the scheduler does not answer: it says nothing in 1 s\n"
     assert (done.returncode, done.stdout, done.stderr) == (74, "", told)
@@ -843,7 +844,7 @@ def test_a_sweep_that_waits_for_workers_says_so_and_gives_up(bench: Bench) -> No
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 break
             time.sleep(0.05)
-        script = "from nnexp.sweep import connection; connection.SECONDS = 4"
+        script = "from nnexp.study.dask import client; client.SECONDS = 4"
         done = scripted(bench, script, "--scheduler", address)
     finally:
         scheduler.kill()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from nnexp import experiment
 from nnexp.config import canonical, load
 from nnexp.datasets import loading
 from nnexp.datasets.images import read_mnist
@@ -17,6 +16,7 @@ from nnexp.nn.costs import COSTS
 from nnexp.nn.penalties import REGULARIZERS
 from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.schedules import Schedule
+from nnexp.runner import train
 from nnexp.training.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_a_config_loads_and_an_epoch_of_it_trains(
 ) -> None:
     monkeypatch.setattr(loading, "READERS", {Mnist: lambda _: few})
     config = load.read(path, ["data.train=200", "epochs=1"])
-    run = experiment.train(config, tmp_path)
+    run = train.train(config, tmp_path)
     assert [row.epoch for row in run.history()] == [1]
     assert run.status == "finished"
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from nnexp import experiment
-from nnexp.assembly import Assembly
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset, Split
 from nnexp.datasets.sources import Npz
@@ -17,6 +15,8 @@ from nnexp.nn.network import Network
 from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagation
+from nnexp.runner import train
+from nnexp.runner.assembly import Assembly
 from nnexp.training.dropout import Dropout
 
 if TYPE_CHECKING:
@@ -113,12 +113,12 @@ def config(folder: Path, share: float = 0.5) -> Config:
 
 
 def test_training_is_another_one_and_interrupted_comes_to_the_same_bytes(tmp_path: Path) -> None:
-    whole = experiment.train(config(tmp_path), tmp_path / "whole")
+    whole = train.train(config(tmp_path), tmp_path / "whole")
     for until in (2, 3, 6):
-        parts = experiment.train(config(tmp_path), tmp_path / "parts", until=until)
+        parts = train.train(config(tmp_path), tmp_path / "parts", until=until)
     for file in ("metrics.jsonl", "result.json", "checkpoints/epoch-000006.npz"):
         assert (whole.path / file).read_bytes() == (parts.path / file).read_bytes()
-    without = experiment.train(config(tmp_path, 0.0), tmp_path / "without")
+    without = train.train(config(tmp_path, 0.0), tmp_path / "without")
     assert [row.train_cost for row in without.history()] != [
         row.train_cost for row in whole.history()
     ]

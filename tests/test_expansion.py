@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nnexp.assembly import Assembly
 from nnexp.config import canonical, dump, load
 from nnexp.config.convert import info
 from nnexp.config.model import Config
@@ -24,6 +23,7 @@ from nnexp.datasets.dataset import Split
 from nnexp.datasets.expansion import Expansion, Rotate, Shift, expanded
 from nnexp.datasets.sources import Csv, Idx, Mnist, Npz
 from nnexp.errors import ConfigError, DataError
+from nnexp.runner.assembly import Assembly
 
 if TYPE_CHECKING:
     from pathlib import Path

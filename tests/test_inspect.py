@@ -14,10 +14,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from nnexp import suitability
 from nnexp.analysis import decay, inspection
 from nnexp.analysis.inspection import Inspection
-from nnexp.assembly import Assembly
 from nnexp.config import load
 from nnexp.config.model import Config, PerExample
 from nnexp.datasets.dataset import Dataset, Split
@@ -37,6 +35,8 @@ from nnexp.optim.quasi_newton import LBfgs
 from nnexp.optim.schedules import Cosine
 from nnexp.optim.sgd import Momentum, Nesterov, Sgd
 from nnexp.report import distributions
+from nnexp.runner import preconditions
+from nnexp.runner.assembly import Assembly
 
 if TYPE_CHECKING:
     from nnexp.analysis.spread import Layer
@@ -401,4 +401,4 @@ def test_a_sorted_file_is_looked_at_in_training_s_own_order(tmp_path: Path) -> N
     layer = inspection.inspect(config).initialized[0].layers[0]
     assert layer.predicted == pytest.approx(math.sqrt(0.5))
     assert layer.measured == pytest.approx(math.sqrt(0.5), rel=0.1)
-    assert not suitability.warnings(config, dataset())
+    assert not preconditions.warnings(config, dataset())

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from msgspec import UNSET
 
-from nnexp import experiment
-from nnexp.assembly import Assembly
 from nnexp.config import load
 from nnexp.config.model import Config
 from nnexp.datasets import loading
@@ -19,6 +17,8 @@ from nnexp.datasets.sources import Npz
 from nnexp.nn.network import Network
 from nnexp.nn.propagation import Propagations
 from nnexp.optim.optimizers import Optimizer
+from nnexp.runner import train
+from nnexp.runner.assembly import Assembly
 from nnexp.store.run import Run
 from nnexp.training import monitors
 from nnexp.training.evaluation import ROWS
@@ -218,7 +218,7 @@ def test_a_full_batch_s_running_cost_is_the_cost_before_its_step(
     )
     assembly = Assembly(config, loading.load(config.data))
     start = assembly.evaluate(assembly.initial().theta, "train").cost
-    rows = experiment.train(config, bench.folder / "runs").history()
+    rows = train.train(config, bench.folder / "runs").history()
     found = [cost for row in rows for cost in row.running_costs or ()]
     assert found == pytest.approx([start, *(row.train_cost for row in rows[:-1])], rel=1e-9)
 
@@ -236,7 +236,7 @@ def test_the_rows_have_what_monitor_names_and_the_training_is_the_same(tmp_path:
             patience=None,
             monitor=monitor,
         )
-        history = experiment.train(config, tmp_path).history()
+        history = train.train(config, tmp_path).history()
         costs.append([row.train_cost for row in history])
     assert costs[0] == costs[1]
     assert [len(row.saturation or ()) for row in history] == [2] * 3

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nnexp.cli import standings
-from nnexp.sweep import reading
-from nnexp.sweep.engine import Outcome
-from nnexp.sweep.plan import Plan, plan
-from nnexp.sweep.ranking import ranked, verdicts
+from nnexp.study import reading
+from nnexp.study.engine import Outcome
+from nnexp.study.plan import Plan, plan
+from nnexp.study.ranking import ranked, verdicts
 
 if TYPE_CHECKING:
     from tests.conftest import Bench

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnexp import experiment
 from nnexp.analysis.replay import METRICS, RULES, Replayed, peak, recorded, replay
 from nnexp.cli import replay as command
 from nnexp.config.model import Config
 from nnexp.datasets.sources import Mnist
+from nnexp.runner import train
 from nnexp.streams import Network2
 from nnexp.training.history import Row
 from nnexp.training.stopping import Accuracy, Average, Cost, stops
@@ -285,7 +285,7 @@ def test_the_rule_of_ten_on_the_book_s_regularized_curve(tmp_path: Path) -> None
         rng=Network2(),
         seed=12345678,
     )
-    history = experiment.train(config, tmp_path).history()
+    history = train.train(config, tmp_path).history()
     (ten,) = replay(history, [Accuracy()], [10], "test_accuracy")
     assert ten._replace(lost=round(ten.lost, 12)) == Replayed(
         "accuracy", 10, 182, 0.8572, 172, 0.0138, 218

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from nnexp import experiment
 from nnexp.config import dump, load
 from nnexp.config.model import Config, PerExample
 from nnexp.datasets.sources import Mnist
@@ -21,6 +20,7 @@ from nnexp.reproduction.measures import MEASURES, Curve
 from nnexp.reproduction.obtained import obtained
 from nnexp.reproduction.plan import Part, compare, plan
 from nnexp.reproduction.verdicts import Comparison, Number, Point, compare_series, is_within
+from nnexp.runner import train
 from nnexp.streams import Drawn, Network2, Trained
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_what_happened_before_a_net_is_part_of_its_run_s_name(tmp_path: Path) ->
     digests = {part.book.run.name.split("-")[-2] for part in parts}
     assert len(digests) == 9
     some, other = (Config(rng=Network2(before=(Drawn(normals),))) for normals in (1, 2))
-    assert experiment.run_name(some) != experiment.run_name(other)
+    assert train.run_name(some) != train.run_name(other)
 
 
 def test_what_each_process_had_done_before_a_net() -> None:
@@ -290,7 +290,7 @@ def test_the_evaluation_cost_is_told_as_network2_does(tmp_path: Path) -> None:
     """network2 adds λ/(2m) Σw², m the evaluation examples; the checkpoint has the weights."""
     settings = ("data.train=200", "data.test=100", "epochs=1", "lambda=0.5")
     (part,) = plan("regularized", FIGURES["regularized"], tmp_path, settings)
-    run = experiment.train(part.book.config, tmp_path, name=part.book.run.name)
+    run = train.train(part.book.config, tmp_path, name=part.book.run.name)
     with np.load(run.checkpoint_path(1)) as held:
         squares = sum(float((held[name] ** 2).sum()) for name in ("weights_1", "weights_2"))
     (row,) = run.history()
@@ -423,7 +423,7 @@ def load_history(path: Path) -> list[dict[str, Any]]:
 
 def trained(figure: str, place: int, folder: Path, *settings: str) -> Part:
     part = plan(figure, FIGURES[figure], folder, settings)[place]
-    experiment.train(part.book.config, folder, name=part.book.run.name)
+    train.train(part.book.config, folder, name=part.book.run.name)
     return part
 
 

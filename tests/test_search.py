@@ -19,13 +19,14 @@ import pytest
 
 from benchmarks import tuning
 from nnexp.cli import searching as cli_searching
-from nnexp.config import axes
 from nnexp.config.model import PerExample
 from nnexp.optim import sgd
+from nnexp.report import search_figure
 from nnexp.report.tables import as_markdown
-from nnexp.search import definition, halving, methods, picture, searching, space, trials
 from nnexp.store.records import Fault
-from nnexp.trials import Standing
+from nnexp.study import axes, halving, samplers, search_definition, space, trials
+from nnexp.study import search as searches
+from nnexp.study.job import Standing
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
@@ -65,7 +66,7 @@ def names(bench: Bench, runs: str = "runs") -> list[str]:
 def points(method: str, count: int, scores: list[float] | None = None) -> list[space.Values]:
     """Return what a method asks for when the points come to these scores."""
     found = read([RATE, "hidden=[[5], [7]]", "batch_size=integers(5, 20)"])
-    asked: methods.Method = methods.method(method, found, count, seed=3)  # type: ignore[arg-type]
+    asked: samplers.Method = samplers.method(method, found, count, seed=3)  # type: ignore[arg-type]
     told = iter(scores or [0.5] * count)
     made = []
     while (values := asked.ask()) is not None:
@@ -92,7 +93,7 @@ def test_more_trials_begin_with_the_same_ones(method: str) -> None:
 def test_random_draws_what_a_sweep_s_random_section_draws() -> None:
     ranges = {each.key: each.range for each in read([RATE, LAMBDA]).dimensions}
     drawn = axes.drawn(ranges, 5, 7).rows
-    found = methods.drawn(read([RATE, LAMBDA]), 5, 7)
+    found = samplers.drawn(read([RATE, LAMBDA]), 5, 7)
     assert found == [tuple(choice.value for choice in row) for row in drawn]
     assert all(0.01 <= rate <= 10 and 0 <= decay <= 2 for rate, decay in found)
 
@@ -107,7 +108,7 @@ def test_tpe_goes_by_the_scores_once_it_has_ten() -> None:
 
 @needs_optuna
 def test_tpe_takes_a_key_with_one_value() -> None:
-    asked = methods.method("tpe", read(["hidden=[[5]]", LAMBDA]), 12, 0)
+    asked = samplers.method("tpe", read(["hidden=[[5]]", LAMBDA]), 12, 0)
     while (values := asked.ask()) is not None:
         assert values[0] == [5]
         asked.tell(values[1])
@@ -115,7 +116,7 @@ def test_tpe_takes_a_key_with_one_value() -> None:
 
 @needs_optuna
 def test_tpe_takes_what_diverged_for_the_worst() -> None:
-    asked = methods.method("tpe", read([RATE]), 40, 0)
+    asked = samplers.method("tpe", read([RATE]), 40, 0)
     rates = []
     while (values := asked.ask()) is not None:
         rates.append(values[0])
@@ -127,14 +128,14 @@ def test_tpe_takes_what_diverged_for_the_worst() -> None:
 def test_a_grid_has_the_ends_and_equal_steps_in_between() -> None:
     found = read(["learning_rate=log-uniform(0.01, 1)", "batch_size=integers(5, 9)"])
     rates, sizes = [0.01, 0.1, 1.0], [5, 7, 9]
-    assert methods.grid(found, 9) == [(rate, size) for rate in rates for size in sizes]
-    assert methods.grid(found, 11) == methods.grid(found, 9)
-    assert methods.grid(found, 4) == [(rate, size) for rate in (0.01, 1.0) for size in (5, 9)]
+    assert samplers.grid(found, 9) == [(rate, size) for rate in rates for size in sizes]
+    assert samplers.grid(found, 11) == samplers.grid(found, 9)
+    assert samplers.grid(found, 4) == [(rate, size) for rate in (0.01, 1.0) for size in (5, 9)]
 
 
 def test_a_grid_has_every_choice_and_no_more_levels_than_there_are_integers() -> None:
     found = read(["hidden=[[5], [7, 3]]", "batch_size=integers(5, 6)"])
-    assert methods.grid(found, 1000) == [([5], 5), ([5], 6), ([7, 3], 5), ([7, 3], 6)]
+    assert samplers.grid(found, 1000) == [([5], 5), ([5], 6), ([7, 3], 5), ([7, 3], 6)]
 
 
 @pytest.mark.parametrize(
@@ -175,19 +176,19 @@ def test_a_range_on_the_command_line_is_one_of_a_file(tmp_path: Path) -> None:
 def test_a_grid_has_a_value_that_is_named_twice_once() -> None:
     found = read(["dropout=[0.5, 0.1, 0.5]", "batch_size=integers(5, 9)"])
     sizes = [5, 7, 9]
-    assert methods.grid(found, 6) == [(each, size) for each in (0.5, 0.1) for size in sizes]
+    assert samplers.grid(found, 6) == [(each, size) for each in (0.5, 0.1) for size in sizes]
 
 
 def test_a_component_s_settings_are_put_into_it_wherever_they_stand(bench: Bench) -> None:
     sources = ["optimizer.mu=[0.1, 0.2]", "optimizer=[nesterov, {name: momentum}]"]
-    defined = definition.define(bench.config(), sources, method="grid")
-    made = [defined.configs(values)[0].optimizer for values in methods.grid(defined.space, 4)]
+    defined = search_definition.define(bench.config(), sources, method="grid")
+    made = [defined.configs(values)[0].optimizer for values in samplers.grid(defined.space, 4)]
     assert made == [sgd.Nesterov(0.1), sgd.Momentum(0.1), sgd.Nesterov(0.2), sgd.Momentum(0.2)]
 
 
 def test_a_setting_of_a_searched_key_is_of_the_config_as_given(bench: Bench) -> None:
     for key in ("lambda", "lambda.per_example"):
-        defined = definition.define(bench.config(), [f"{key}=[1, 2]"], ["lambda=3"])
+        defined = search_definition.define(bench.config(), [f"{key}=[1, 2]"], ["lambda=3"])
         found = [defined.configs(values)[0].lambda_ for values in ((1,), None)]
         assert found == [1 if key == "lambda" else PerExample(1), 3]
 
@@ -304,8 +305,8 @@ def test_no_more_trials_once_the_examples_are_seen(bench: Bench) -> None:
 
 
 def test_the_library_searches_without_the_config_as_given(bench: Bench) -> None:
-    defined = definition.define("tiny.yaml", [RATE], trials=2, has_baseline=False)
-    found = searching.search(defined, Path("runs"))
+    defined = search_definition.define("tiny.yaml", [RATE], trials=2, has_baseline=False)
+    found = searches.search(defined, Path("runs"))
     assert found.baseline is None
     assert len(names(bench)) == 2
     assert [each.trial.number for each in found.sides] == [e.trial.number for e in found.outcomes]
@@ -323,7 +324,7 @@ def test_halving_needs_something_to_halve(bench: Bench) -> None:
 
 
 def test_where_the_last_rung_diverged_it_is_said_that_no_trial_is_whole(bench: Bench) -> None:
-    defined = definition.define(bench.config(), [RATE], trials=3, factor=3)
+    defined = search_definition.define(bench.config(), [RATE], trials=3, factor=3)
     left = trials.Outcome(
         defined.trial(1, (0.1,), Path("runs")), 1, (standing(1, {"validation": 0.6}),)
     )
@@ -334,7 +335,7 @@ def test_where_the_last_rung_diverged_it_is_said_that_no_trial_is_whole(bench: B
     given = trials.Outcome(
         defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.7}),)
     )
-    told = cli_searching.text(searching.Found(defined, given, [left, further]), None, curves=False)
+    told = cli_searching.text(searches.Found(defined, given, [left, further]), None, curves=False)
     lines = told.split("\n\n")[1].splitlines()[1:]
     assert lines[0].startswith("best: learning_rate=0.1, as in runs/")
     assert len(lines) == 2
@@ -416,28 +417,28 @@ def test_one_config_asked_for_twice_is_one(bench: Bench) -> None:
 
 def test_the_config_as_given_is_not_held_against_what_was_left_behind(bench: Bench) -> None:
     """Where all that came to the last rung diverged, no trial was trained to its end."""
-    defined = definition.define("tiny.yaml", [RATE], trials=3, factor=3)
+    defined = search_definition.define("tiny.yaml", [RATE], trials=3, factor=3)
     given = trials.Outcome(
         defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.5}),)
     )
     left = trials.Outcome(
         defined.trial(1, (0.1,), Path("runs")), 1, (standing(1, {"validation": 0.6}),)
     )
-    assert searching.Found(defined, given, [left]).sides == [given]
+    assert searches.Found(defined, given, [left]).sides == [given]
     assert not (bench.folder / "runs").exists()
 
 
 def test_what_was_trained_further_ranks_first_under_halving(bench: Bench) -> None:
     """The config as given may have been passed by a trial that was then left behind."""
-    defined = definition.define("tiny.yaml", [RATE], trials=3, factor=3)
+    defined = search_definition.define("tiny.yaml", [RATE], trials=3, factor=3)
     given = trials.Outcome(
         defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.5, "test": 0.5}),)
     )
     left = trials.Outcome(
         defined.trial(1, (0.1,), Path("runs")), 1, (standing(1, {"validation": 0.6}),)
     )
-    assert searching.Found(defined, given, [left]).ranked == [given, left]
-    assert searching.Found(defined._replace(factor=None), given, [left]).ranked == [left, given]
+    assert searches.Found(defined, given, [left]).ranked == [given, left]
+    assert searches.Found(defined._replace(factor=None), given, [left]).ranked == [left, given]
     assert not (bench.folder / "runs").exists()
 
 
@@ -530,8 +531,10 @@ def test_a_damaged_trial_is_not_trained_over(bench: Bench) -> None:
 def test_the_picture_has_a_panel_a_key_and_marks_the_best(bench: Bench) -> None:
     sources = [RATE, "hidden=[[5], [7]]", "batch_size=integers(5, 20)", "dropout=uniform(0, 0.5)"]
     config = bench.config(epochs=3)
-    found = searching.search(definition.define(config, sources, trials=9, factor=3), Path("runs"))
-    figure = picture.figure(found)
+    found = searches.search(
+        search_definition.define(config, sources, trials=9, factor=3), Path("runs")
+    )
+    figure = search_figure.figure(found)
     panels = [each for each in figure.axes if each.get_visible()]
     assert [each.get_xlabel() for each in panels] == [
         *("learning_rate", "hidden", "batch_size", "dropout")
@@ -555,15 +558,15 @@ def test_the_picture_has_a_panel_a_key_and_marks_the_best(bench: Bench) -> None:
 
 
 def test_a_component_s_label_has_its_name_and_its_settings() -> None:
-    assert picture.label({"name": "momentum", "mu": 0.5}, 18) == "momentum, mu 0.5"
-    assert picture.label({"name": "momentum", "mu": 0.5}, 12) == "momentum,\nmu 0.5"
-    assert picture.label("sgd", 18) == "sgd"
-    assert picture.label([30, 10], 18) == "[30, 10]"
-    assert picture.label({"per_example": 0.1}, 18) == "per_example 0.1"
+    assert search_figure.label({"name": "momentum", "mu": 0.5}, 18) == "momentum, mu 0.5"
+    assert search_figure.label({"name": "momentum", "mu": 0.5}, 12) == "momentum,\nmu 0.5"
+    assert search_figure.label("sgd", 18) == "sgd"
+    assert search_figure.label([30, 10], 18) == "[30, 10]"
+    assert search_figure.label({"per_example": 0.1}, 18) == "per_example 0.1"
     several = {"name": "halve-on-plateau", "patience": 5, "factor": 128}
-    assert picture.label(several, 18) == "halve-on-plateau,\npatience 5,\nfactor 128"
+    assert search_figure.label(several, 18) == "halve-on-plateau,\npatience 5,\nfactor 128"
     long = "[100, 100, 100,\n100, 100, 100,\n100, 100, 100, …"
-    assert picture.label([100] * 20, 18) == long
+    assert search_figure.label([100] * 20, 18) == long
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
@@ -775,10 +778,10 @@ def test_data_that_the_config_as_given_has_not_is_no_matter_where_it_is_not_trai
     bench: Bench,
 ) -> None:
     bench.config(data={"name": "npz", "file": "tiny.npz", "train": 9999})
-    defined = definition.define(
+    defined = search_definition.define(
         "tiny.yaml", ["data.train=[30, 40]"], method="grid", has_baseline=False
     )
-    found = searching.search(defined, Path("runs"))
+    found = searches.search(defined, Path("runs"))
     assert [each.trial.config.data.train for each in found.outcomes] != []
 
 

@@ -21,14 +21,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from nnexp.analysis.seeds import spread
+from nnexp.report import sweep_figure
 from nnexp.store import writer
 from nnexp.store.run import Run
-from nnexp.sweep import emission, limits, picture, reading
-from nnexp.sweep.engine import Outcome
-from nnexp.sweep.local import Local
-from nnexp.sweep.plan import Trial, plan
-from nnexp.sweep.ranking import ranked
-from nnexp.trials import Job
+from nnexp.study import job_script, reading
+from nnexp.study.engine import Outcome
+from nnexp.study.job import Job
+from nnexp.study.local import limits
+from nnexp.study.local.pool import Local
+from nnexp.study.plan import Trial, plan
+from nnexp.study.ranking import ranked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +41,7 @@ LONG = ("--set", "epochs=100000", "--set", "patience=null")
 GRID = ("--grid", "learning_rate=0.1,1", "--grid", "lambda=0,1")
 PATCHED = """
 import os, signal, sys, time
-from nnexp.sweep import child
+from nnexp.study.local import child
 real = child.train
 def train(job, *rest):
     if job.config.lambda_ == 1:
@@ -243,7 +245,8 @@ def test_a_trial_that_hangs_is_killed_once_its_time_is_up(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     act = "time.sleep(60)"
-    script = f"from nnexp.sweep import watched; watched.GRACE = 0.3\n{PATCHED.format(act=act)}"
+    early = "from nnexp.study.local import process; process.GRACE = 0.3"
+    script = f"{early}\n{PATCHED.format(act=act)}"
     command = [sys.executable, "-c", script, "sweep", "tiny.yaml", *GRID, "--timeout", "0.5"]
     done = subprocess.run(
         command, cwd=bench.folder, capture_output=True, text=True, timeout=60, check=False
@@ -604,7 +607,7 @@ def drawn(bench: Bench, text: str, lacks: Callable[[Trial], Outcome | None]) -> 
     trials = plan(reading.read("sweep.yaml"))
     done = Outcome(epochs=1, accuracies={"validation": 0.9})
     outcomes = [lacks(trial) if trial.values[0] > 1 else done for trial in trials.trials]
-    picture.draw(bench.folder / "a.svg", trials, ranked(trials, outcomes))
+    sweep_figure.draw(bench.folder / "a.svg", trials, ranked(trials, outcomes))
     return " ".join(re.findall("<!-- (.*?) -->", (bench.folder / "a.svg").read_text()))
 
 
@@ -778,7 +781,7 @@ def test_the_slurm_script_trains_the_trial_of_its_task(bench: Bench) -> None:
 def test_the_slurm_script_s_tasks_take_several_trials_where_there_are_too_many(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(emission, "MOST_TASKS", 3)
+    monkeypatch.setattr(job_script, "MOST_TASKS", 3)
     environment = shell_command(bench)
     (bench.folder / "array.sh").write_text(
         bench("sweep", "tiny.yaml", *GRID, "--emit", "slurm").out

@@ -18,13 +18,14 @@ from nnexp.config import load
 from nnexp.datasets import loading
 from nnexp.datasets.shared import Data
 from nnexp.errors import UsageError
+from nnexp.report import sweep_figure
 from nnexp.store.run import Run
-from nnexp.sweep import picture, ranking, reading, running
-from nnexp.sweep.engine import Outcome
-from nnexp.sweep.limits import Limits
-from nnexp.sweep.plan import Plan, plan
-from nnexp.sweep.watched import Watched
-from nnexp.trials import Job
+from nnexp.study import execution, ranking, reading
+from nnexp.study.engine import Outcome
+from nnexp.study.job import Job
+from nnexp.study.local.limits import Limits
+from nnexp.study.local.process import Watched
+from nnexp.study.plan import Plan, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, trials: Plan, found: list[Outcome | N
 
     figures: list[Any] = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
-    picture.draw(Path("a.png"), trials, ranking.ranked(trials, found))
+    sweep_figure.draw(Path("a.png"), trials, ranking.ranked(trials, found))
     return figures[0].axes[0]
 
 
@@ -158,14 +159,15 @@ def test_files_are_read_once_whatever_is_selected_from_them(
 PREPARED = """
 import gc, json, sys
 from pathlib import Path
-from nnexp import experiment, numerics
+from nnexp import numerics
+from nnexp.runner import train
 from nnexp.config import load
-from nnexp.sweep.local import Local
+from nnexp.study.local.pool import Local
 settings = json.loads(sys.argv[1])
 engine = Local(2, Path("runs"))
 engine.prepare([load.read("tiny.yaml", settings)])
 late = [each for each in ("scipy.optimize", "scipy.ndimage") if each in sys.modules]
-caches = [numerics.fingerprint.cache_info().currsize, experiment._versions.cache_info().currsize]
+caches = [numerics.fingerprint.cache_info().currsize, train._versions.cache_info().currsize]
 print(json.dumps([late, gc.get_freeze_count() > 1000, caches]))
 engine.close()
 print(gc.get_freeze_count())
@@ -189,7 +191,7 @@ def test_what_trials_need_is_there_before_they_are_forked(
 IN_CHILD = """
 import os, signal, sys
 from pathlib import Path
-from nnexp.sweep import child, watched
+from nnexp.study.local import child, process
 {patch}
 from nnexp.cli import main
 main()
@@ -202,7 +204,7 @@ def run(*rest):
 child._run = run
 """
 SAYING = """
-watched.MOST_SAID = 10
+process.MOST_SAID = 10
 def train(*rest):
     os.write(2, b"0123456789abcdef")
     os._exit(9)
@@ -243,7 +245,7 @@ def test_where_memory_runs_out_a_trial_goes_before_the_sweep(bench: Bench) -> No
 
 
 def test_a_trial_whose_parent_is_gone_before_it_can_ask_for_its_end_ends(bench: Bench) -> None:
-    text = "import os; from nnexp.sweep import kinship; kinship.follow({}); print('on')"
+    text = "import os; from nnexp.study.local import lifeline; lifeline.follow({}); print('on')"
     assert script(bench, text.format("os.getppid()")).stdout == "on\n"
     done = script(bench, text.format("os.getppid() + 1"))
     assert (done.returncode, done.stdout) == (1, "")
@@ -306,6 +308,6 @@ class Engine:
 def test_a_signal_while_trials_are_begun_lets_no_further_one_begin(bench: Bench) -> None:
     jobs = [Job(t.config, Run(bench.folder / t.name)) for t in planned("lambda=1,2,3").trials]
     engine = Engine()
-    found = list(running.events(jobs, engine, stopped=lambda: bool(engine.futures)))
-    told = [type(event) for event in found if not isinstance(event, running.Ticked)]
-    assert told == [running.Started, running.Stopped]
+    found = list(execution.events(jobs, engine, stopped=lambda: bool(engine.futures)))
+    told = [type(event) for event in found if not isinstance(event, execution.Ticked)]
+    assert told == [execution.Started, execution.Stopped]

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nnexp import experiment
 from nnexp.config import load
 from nnexp.errors import ConfigError, UsageError
-from nnexp.sweep import emission, reading
-from nnexp.sweep.plan import Plan, plan
+from nnexp.runner import train
+from nnexp.study import job_script, reading
+from nnexp.study.plan import Plan, plan
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -80,7 +80,7 @@ def test_every_point_is_the_run_that_train_would_make(bench: Bench) -> None:
     for trial in random.Random(1).sample(found.trials, 30):  # noqa: S311 - which ones does not matter
         config = load.read("tiny.yaml", found.settings(trial))
         assert config == trial.config
-        assert experiment.run_name(config, "tiny") == trial.name
+        assert train.run_name(config, "tiny") == trial.name
 
 
 def test_points_of_nested_keys_alone_are_the_runs_that_train_would_make(bench: Bench) -> None:
@@ -418,7 +418,7 @@ def test_a_dry_run_tells_states_and_makes_nothing(bench: Bench) -> None:
 
 def test_commands_train_the_runs_of_the_sweep(bench: Bench) -> None:
     found = sheet(bench, EVERYTHING.replace("stopping.k: 3, stopping: average, ", ""))
-    lines = list(emission.commands(found, bench.folder / "my runs"))
+    lines = list(job_script.commands(found, bench.folder / "my runs"))
     assert len(lines) == len(found.trials)
     for trial, line in list(zip(found.trials, lines, strict=True))[:: len(lines) // 3]:
         words = shlex.split(line)
@@ -428,12 +428,12 @@ def test_commands_train_the_runs_of_the_sweep(bench: Bench) -> None:
 
 def test_slurm_has_a_thousand_tasks_at_most(bench: Bench) -> None:
     grid = f"grid: {{lambda: {list(range(500))}}}\nseeds: 5"
-    script = emission.slurm(sheet(bench, f"config: tiny.yaml\n{grid}"), bench.folder)
+    script = job_script.slurm(sheet(bench, f"config: tiny.yaml\n{grid}"), bench.folder)
     assert "#SBATCH --array=0-999\n" in script
     assert "number < 2500; number += 1000" in script
     assert "    2499) exec nnexp train tiny.yaml" in script
-    assert emission.too_long(script) is None
-    assert "takes 4 MB" in str(emission.too_long(script * 20))
+    assert job_script.too_long(script) is None
+    assert "takes 4 MB" in str(job_script.too_long(script * 20))
 
 
 def test_a_name_that_no_run_can_have_is_refused(bench: Bench) -> None:

@@ -10,10 +10,10 @@ import pytest
 from nnexp.cli import narrow
 from nnexp.cli.pace import Pace
 from nnexp.cli.sweeping import View
-from nnexp.sweep import reading
-from nnexp.sweep.engine import Measured, Outcome
-from nnexp.sweep.plan import Plan, plan
-from nnexp.sweep.running import Ended, Progressed, Started
+from nnexp.study import reading
+from nnexp.study.engine import Measured, Outcome
+from nnexp.study.execution import Ended, Progressed, Started
+from nnexp.study.plan import Plan, plan
 
 if TYPE_CHECKING:
     from tests.conftest import Bench

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from nnexp.runner.verification import first_difference
 from nnexp.store import sealed
 from nnexp.store.records import RunRecord
 from nnexp.store.run import Run
-from nnexp.verification import first_difference
 
 if TYPE_CHECKING:
     from pathlib import Path

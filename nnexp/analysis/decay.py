@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnexp.assembly import per_example
 from nnexp.config.model import Config, PerExample
 from nnexp.optim.schedules import Constant
 from nnexp.optim.sgd import Momentum, Nesterov, Sgd
+from nnexp.runner.assembly import per_example
 
 
 class Decay(NamedTuple):

@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnexp import suitability
 from nnexp.analysis import decay
 from nnexp.analysis.decay import Decay
 from nnexp.analysis.spread import Bench, Layer, Scope
-from nnexp.assembly import Assembly
 from nnexp.config import load as config_load
 from nnexp.config.model import Config
 from nnexp.datasets.loading import load
 from nnexp.nn.initializers import InitializerName
+from nnexp.runner import preconditions
+from nnexp.runner.assembly import Assembly
 
 RULES: tuple[InitializerName, ...] = ("standard-normal", "lecun-normal")
 """The chapter's old rule for initial weights, and its new one."""
@@ -60,7 +60,7 @@ def inspect(config: Config) -> Inspection:
 
     config = config_load.check(config)
     dataset = load(config.data)
-    suitability.check(config, dataset)
+    preconditions.check(config, dataset)
     # Inputs may be so large that z is infinite: that is told as it is.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
         network = Assembly(config, dataset).network
@@ -77,5 +77,5 @@ def inspect(config: Config) -> Inspection:
             initialized=tuple(Initialized(name, bench.layers(name)) for name in names),
             decay=decay.decay(config, n),
             notes=decay.notes(config, n),
-            warnings=suitability.warnings(config, dataset),
+            warnings=preconditions.warnings(config, dataset),
         )

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.assembly import headers
 from nnexp.errors import UsageError
 from nnexp.nn.network import Network
+from nnexp.runner.assembly import headers
 from nnexp.store import commits
 from nnexp.store.run import Run
 from nnexp.training import memory

@@ -10,13 +10,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from nnexp.assembly import Assembly
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Source
 from nnexp.errors import MismatchError, UsageError
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
+from nnexp.runner.assembly import Assembly
 from nnexp.store import commits
 from nnexp.store.run import Run
 

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.assembly import draws
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.nn import moments
@@ -21,6 +20,7 @@ from nnexp.nn.network import Network
 from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagation, Propagations
+from nnexp.runner.assembly import draws
 from nnexp.training import monitors
 from nnexp.training.dropout import Dropout
 from nnexp.training.evaluation import ROWS

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from nnexp.cli.text import say
 
 if TYPE_CHECKING:
-    from nnexp.sweep.cluster import Cluster
-    from nnexp.sweep.limits import Limits
-    from nnexp.sweep.local import Local
+    from nnexp.study.dask.executor import Cluster
+    from nnexp.study.local.limits import Limits
+    from nnexp.study.local.pool import Local
 
 LOOPBACK = "tcp://127.0.0.1:8786"
 """Where ``dask scheduler --host 127.0.0.1`` listens."""
@@ -45,7 +45,7 @@ class _Patience:
 @contextmanager
 def local(runs: Path, limits: Limits, jobs: int | None) -> Iterator[Local]:
     """Have an engine of this machine; by default all of its cores."""
-    from nnexp.sweep.local import Local
+    from nnexp.study.local.pool import Local
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with closing(Local(jobs or cores or 1, runs, limits)) as engine:
@@ -72,12 +72,12 @@ def dask(
     """
     from statistics import median
 
-    from nnexp.sweep import connection
-    from nnexp.sweep.cluster import Cluster
+    from nnexp.study.dask import client
+    from nnexp.study.dask.executor import Cluster
 
     address = LOOPBACK if scheduler is None else scheduler
-    connection.check(address)
-    if connection.is_open(address):
+    client.check(address)
+    if client.is_open(address):
         say(
             f"warning: {address}: whoever reaches this port can run programs there; TLS prevents it"
         )

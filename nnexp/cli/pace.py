@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nnexp.sweep.plan import Trial
+    from nnexp.study.plan import Trial
 
 LEAST = 0.05
 """Trials' worth of work; less is too little to judge by."""

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from nnexp.cli.text import Told, percent, say
 
 if TYPE_CHECKING:
-    from nnexp.recording import Event
+    from nnexp.runner.recording import Event
     from nnexp.training.history import Row
 
 SPLITS = ("train", "validation", "test")
@@ -40,7 +40,7 @@ class Progress:
 
     def show(self, event: Event) -> None:
         """Say what happened."""
-        from nnexp import recording
+        from nnexp.runner import recording
 
         match event:
             case recording.Warned(message):

@@ -25,7 +25,7 @@ class Size(click.ParamType[int]):
         self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
         """Return the bytes."""
-        from nnexp.sweep import limits
+        from nnexp.study.local import limits
 
         if isinstance(value, int):
             return value

@@ -14,8 +14,8 @@ from nnexp.cli.train import Seeds
 from nnexp.errors import DivergedError, InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
-    from nnexp.search.definition import Definition
-    from nnexp.search.searching import Found
+    from nnexp.study.search import Found
+    from nnexp.study.search_definition import Definition
 
 
 @click.command()
@@ -108,7 +108,7 @@ def search(
     beside them. Stopped anywhere, the same command goes on, and ends with the same runs.
     """
     from nnexp.report.curves import check_target
-    from nnexp.search import definition
+    from nnexp.study import search_definition
 
     if plot is not None:
         check_target(plot)
@@ -118,8 +118,8 @@ def search(
         if any(each.partition("=")[0].strip() == "epochs" for each in settings):
             raise UsageError("--set epochs and --epochs: give one of them")
         settings = (*settings, f"epochs={epochs}")
-    factor = (factor or definition.FACTOR) if halving else None
-    defined = definition.define(str(config), sources, settings, factor=factor, **chosen)
+    factor = (factor or search_definition.FACTOR) if halving else None
+    defined = search_definition.define(str(config), sources, settings, factor=factor, **chosen)
     if epochs is not None and "epochs" in defined.space.keys:
         raise UsageError("--epochs and --space epochs: give one of them")
     found = _train(defined, runs, quiet=quiet)
@@ -135,7 +135,7 @@ def _train(defined: Definition, runs: Path, *, quiet: bool) -> Found:
         InterruptedRunError: a signal came.
     """
     from nnexp.cli.searching import View
-    from nnexp.search.searching import Searching
+    from nnexp.study.search import Searching
 
     def check() -> None:
         if signal.number is not None:
@@ -159,9 +159,9 @@ def _report(found: Found, plot: Path | None, *, curves: bool, as_json: bool, qui
     from nnexp.cli import searching
 
     if plot is not None and found.best is not None:
-        from nnexp.search import picture
+        from nnexp.report import search_figure
 
-        picture.draw(plot, found)
+        search_figure.draw(plot, found)
         if not quiet:
             say(f"{plot}: drawn")
     compared = found.compare()

@@ -9,8 +9,8 @@ from nnexp.cli.text import Told, columns, percent, say, table, wrapped
 
 if TYPE_CHECKING:
     from nnexp.analysis.comparison import Comparison, Sample
-    from nnexp.search.searching import Event, Found, Searching
-    from nnexp.search.trials import Outcome, Trial
+    from nnexp.study.search import Event, Found, Searching
+    from nnexp.study.trials import Outcome, Trial
 
 GIVEN = "as given"
 
@@ -52,8 +52,8 @@ class View:
 
     def show(self, event: Event) -> None:
         """Say what happened."""
-        from nnexp.recording import Evaluated, Warned
-        from nnexp.search.searching import Began, Ended, Trained
+        from nnexp.runner.recording import Evaluated, Warned
+        from nnexp.study.search import Began, Ended, Trained
 
         match event:
             case Began(trial):
@@ -146,7 +146,7 @@ def _cell(sample: Sample) -> str:
 
 
 def _summary(found: Found) -> str:
-    from nnexp.search import searching
+    from nnexp.study import search
 
     definition, best = found.definition, found.best
     count = len(found.outcomes)
@@ -156,7 +156,7 @@ def _summary(found: Found) -> str:
     told += "" if different == count else f", {different:,} of them different"
     told += f"), {found.examples:,} training examples seen"
     if found.baseline is not None:
-        told += f"; the config as given: {searching.seen([found.baseline]):,}"
+        told += f"; the config as given: {search.seen([found.baseline]):,}"
     lines = [told]
     if best is not None:
         where = best.trial.paths[0] / "config.yaml"

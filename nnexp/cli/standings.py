@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from nnexp.analysis.seeds import Spread
     from nnexp.analysis.verdicts import Verdict
     from nnexp.config.model import Config
-    from nnexp.sweep.engine import Outcome
-    from nnexp.sweep.plan import Plan, Trial
-    from nnexp.sweep.ranking import Ranking, Standing
+    from nnexp.study.engine import Outcome
+    from nnexp.study.plan import Plan, Trial
+    from nnexp.study.ranking import Ranking, Standing
 
 
 def states(plan: Plan, runs: Path, *, as_json: bool) -> str:
@@ -63,7 +63,7 @@ def verdicts(
     Raises: CorruptError if the best one's run, which says how many examples there are, is damaged.
     """
     from nnexp.store.run import Run
-    from nnexp.sweep import ranking as ranks
+    from nnexp.study import ranking as ranks
 
     if ranking.split is None:
         return {}

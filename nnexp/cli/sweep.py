@@ -18,12 +18,12 @@ from nnexp.cli.train import Seeds
 from nnexp.errors import InterruptedRunError, NnexpError, UsageError
 
 if TYPE_CHECKING:
-    from nnexp.sweep.cluster import Cluster
-    from nnexp.sweep.engine import Outcome
-    from nnexp.sweep.local import Local
-    from nnexp.sweep.plan import Plan
-    from nnexp.sweep.ranking import Ranking
-    from nnexp.trials import Job
+    from nnexp.study.dask.executor import Cluster
+    from nnexp.study.engine import Outcome
+    from nnexp.study.job import Job
+    from nnexp.study.local.pool import Local
+    from nnexp.study.plan import Plan
+    from nnexp.study.ranking import Ranking
 
     Start: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[Local | Cluster]]
 
@@ -111,9 +111,9 @@ def sweep(
     """
     from nnexp.report.curves import check_target
     from nnexp.store import directories
-    from nnexp.sweep import reading
-    from nnexp.sweep.limits import Limits
-    from nnexp.sweep.plan import plan as planned
+    from nnexp.study import reading
+    from nnexp.study.local.limits import Limits
+    from nnexp.study.plan import plan as planned
 
     if plot is not None:
         check_target(plot)
@@ -155,12 +155,12 @@ def _check_idle(**given: object) -> None:
 
 
 def _emit(plan: Plan, runs: Path, how: str) -> None:
-    from nnexp.sweep import emission
+    from nnexp.study import job_script
 
     is_script = how == "slurm"
-    for text in [emission.slurm(plan, runs)] if is_script else emission.commands(plan, runs):
+    for text in [job_script.slurm(plan, runs)] if is_script else job_script.commands(plan, runs):
         put(text)
-        if is_script and (warning := emission.too_long(text)) is not None:
+        if is_script and (warning := job_script.too_long(text)) is not None:
             say(f"warning: {warning}")
 
 
@@ -179,9 +179,9 @@ def _train(
         ClusterError: the cluster that was to train is gone.
     """
     from nnexp.store.run import named
-    from nnexp.sweep import running
-    from nnexp.sweep.engine import is_open
-    from nnexp.trials import Job
+    from nnexp.study import execution
+    from nnexp.study.engine import is_open
+    from nnexp.study.job import Job
 
     jobs: list[Job] = [Job(trial.config, named(runs, trial.name)) for trial in plan.trials]
     outcomes: list[Outcome | None] = [None] * len(jobs)
@@ -199,11 +199,11 @@ def _train(
         if wanting := [job.config for job in jobs if is_open(job)]:
             engine.prepare(wanting)
         with View(plan, quiet=quiet) as view:
-            for event in running.events(
+            for event in execution.events(
                 jobs, engine, fail_fast=fail_fast, stopped=lambda: signal.number is not None
             ):
                 view.show(event)
-                if isinstance(event, running.Ended):
+                if isinstance(event, execution.Ended):
                     outcomes[event.trial] = event.outcome
     heed()
     return outcomes
@@ -217,7 +217,7 @@ def _report(
     as_json: bool,
     quiet: bool,
 ) -> Ranking:
-    from nnexp.sweep.ranking import ranked
+    from nnexp.study.ranking import ranked
 
     ranking = ranked(plan, outcomes)
     verdicts = standings.verdicts(plan, runs, ranking, outcomes)
@@ -235,12 +235,12 @@ def _report(
 
 def _draw(plot: Path, plan: Plan, ranking: Ranking, *, failed: bool, quiet: bool) -> None:
     """Draw a sweep; where trials failed, a picture that cannot be is no failure of its own."""
-    from nnexp.sweep import picture
+    from nnexp.report import sweep_figure
 
     try:
         if ranking.split is None:
             raise UsageError(f"{plot}: no trial has a result to draw")
-        picture.draw(plot, plan, ranking)
+        sweep_figure.draw(plot, plan, ranking)
     except NnexpError as error:
         if not failed:
             raise

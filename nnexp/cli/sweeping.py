@@ -13,9 +13,9 @@ from nnexp.cli.text import Told, percent, say
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from nnexp.sweep.engine import Measured
-    from nnexp.sweep.plan import Plan, Trial
-    from nnexp.sweep.running import Ended, Event
+    from nnexp.study.engine import Measured
+    from nnexp.study.execution import Ended, Event
+    from nnexp.study.plan import Plan, Trial
 
 MOST_ROWS = 12
 """Running trials that are shown at a time."""
@@ -56,26 +56,26 @@ class View:
 
     def show(self, event: Event) -> None:
         """Say what happened."""
-        from nnexp.sweep import running
+        from nnexp.study import execution
 
         match event:
-            case running.Started(trial):
+            case execution.Started(trial):
                 self._running[trial] = None
                 self._elsewhere.discard(trial)
-            case running.Progressed(trial, measured):
+            case execution.Progressed(trial, measured):
                 self._running[trial] = measured
                 self.pace.told(trial, measured.epoch)
                 self._note(measured.accuracy, trial)
-            case running.Elsewhere(trial):
+            case execution.Elsewhere(trial):
                 self._running.pop(trial, None)
                 if trial not in self._elsewhere:
                     self._elsewhere.add(trial)
                     self._say(f"{self._plan.trials[trial].name}: another process trains it")
-            case running.Stopped(trial) | running.Postponed(trial):
+            case execution.Stopped(trial) | execution.Postponed(trial):
                 self._running.pop(trial, None)
-            case running.Ended():
+            case execution.Ended():
                 self._ended(event)
-            case running.Told(message):
+            case execution.Told(message):
                 self._line(f"warning: {message}")
         if self._live is not None and time.monotonic() - self._drawn > REFRESH:
             self._live.update(self._picture(), refresh=True)

@@ -141,7 +141,7 @@ def _planned(
     import msgspec
 
     from nnexp.config import load
-    from nnexp.experiment import run_name
+    from nnexp.runner.train import run_name
     from nnexp.store.run import named
 
     if seeds is None:

@@ -28,9 +28,9 @@ def follow(
 
     Raises:
         InterruptedRunError: a signal came; what is committed is safe.
-        NnexpError: what ``experiment.train`` raises.
+        NnexpError: what ``train.train`` raises.
     """
-    from nnexp import experiment, recording
+    from nnexp.runner import recording, train
 
     def check() -> None:
         if signal.number is not None:
@@ -41,7 +41,7 @@ def follow(
             )
 
     opened = False
-    events = experiment.events(
+    events = train.events(
         config,
         run,
         until=until,

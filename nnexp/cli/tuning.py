@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from nnexp.cli.signals import Noted
     from nnexp.config.model import Config
-    from nnexp.recording import Event
+    from nnexp.runner.recording import Event
+    from nnexp.study.job import Job
     from nnexp.training.history import Row
-    from nnexp.trials import Job
     from nnexp.tune.trials import Budget, Load, Trials
 
 
@@ -40,7 +40,7 @@ def trials_of(
 
     What a training warns of is not said: that a rate is far too large is what it is to show.
     """
-    from nnexp import trials
+    from nnexp.study import job as jobs
     from nnexp.tune.trials import Trials
 
     def check() -> None:
@@ -52,7 +52,7 @@ def trials_of(
 
     def train(job: Job, source: Load) -> None:
         view.begin(job.config)
-        for event in trials.train(job, heartbeat=check, source=source):
+        for event in jobs.train(job, heartbeat=check, source=source):
             view.show(event)
             check()
 
@@ -111,7 +111,7 @@ class View:
 
     def show(self, event: Event) -> None:
         """Show how far the trial is."""
-        from nnexp import recording
+        from nnexp.runner import recording
 
         match event:
             case recording.Opened(_, history, examples):

@@ -32,7 +32,7 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
     """
     from tempfile import TemporaryDirectory
 
-    from nnexp import verification
+    from nnexp.runner import verification
     from nnexp.store.run import Run, at
 
     recorded = at(run)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
-from nnexp.assembly import per_example
 from nnexp.config.model import Config
 from nnexp.errors import UsageError
 from nnexp.reproduction.measures import Curve, curve
+from nnexp.runner.assembly import per_example
 from nnexp.store.records import DataRecord
 from nnexp.store.run import Run
 from nnexp.training.history import Row

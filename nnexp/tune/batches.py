@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from nnexp import experiment
 from nnexp.config.model import Config
+from nnexp.runner import train
 from nnexp.tune import argument
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, duration
@@ -124,7 +124,7 @@ def decide(state: State) -> None:
 
 def _measure(state: State, configs: Sequence[Config]) -> list[str]:
     """Have the times of all configs from one sitting; return what is to be known of it."""
-    trials, names = state.trials, [experiment.run_name(c, state.trials.stem) for c in configs]
+    trials, names = state.trials, [train.run_name(c, state.trials.stem) for c in configs]
     if not _fits(state, configs):
         busy, seconds, best = 0.0, {}, 0.0
         for name, config in zip(names, configs, strict=True):
@@ -150,7 +150,7 @@ def _fits(state: State, configs: Sequence[Config]) -> bool:
     One that was trained only now is another run than the sitting's.
     """
     times = state.sitting.seconds
-    if not {experiment.run_name(each, state.trials.stem) for each in configs} <= times.keys():
+    if not {train.run_name(each, state.trials.stem) for each in configs} <= times.keys():
         return False
     trials = [state.trials.run(config) for config in configs]
     return all(

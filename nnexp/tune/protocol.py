@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from nnexp.assembly import per_example
 from nnexp.config.model import Config
 from nnexp.errors import NnexpError, UsageError
+from nnexp.runner.assembly import per_example
 from nnexp.tune import chance, quick, rates
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Decision, skipped

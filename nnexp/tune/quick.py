@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from msgspec.structs import replace
 
-from nnexp.assembly import per_example
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset, Labels, Split
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import Constant
+from nnexp.runner.assembly import per_example
 from nnexp.streams import Pcg64
 from nnexp.tune.choice import rounded
 

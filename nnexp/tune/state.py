@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from nnexp.assembly import per_example, sizes
 from nnexp.config.model import Config
+from nnexp.runner.assembly import per_example, sizes
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Decision
 from nnexp.tune.guessing import Guessing, guessing

@@ -11,15 +11,16 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from nnexp import experiment, suitability, trials
 from nnexp.config import load as configs
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.shared import Data
 from nnexp.datasets.sources import Source
+from nnexp.runner import preconditions, train
 from nnexp.store.run import Run, named
+from nnexp.study import job as jobs
+from nnexp.study.job import Job
 from nnexp.training.history import Row
-from nnexp.trials import Job
 from nnexp.tune import ladder
 from nnexp.tune.ladder import Rung
 
@@ -129,10 +130,10 @@ class Trials:
         Raises:
             BudgetSpentError: it would take more than is left.
             MismatchError: it was trained before, on other data.
-            NnexpError: what ``experiment.train`` raises, but that it diverged.
+            NnexpError: what ``train.train`` raises, but that it diverged.
         """
         config = configs.check(config)
-        run = named(self.runs, experiment.run_name(config, self.stem))
+        run = named(self.runs, train.run_name(config, self.stem))
         if run.name not in self.taken:
             self._check(config)
             self.taken[run.name] = self._trained(config, run)
@@ -164,11 +165,11 @@ class Trials:
 
     def _trained(self, config: Config, run: Run) -> Trial:
         job, new = Job(config, run), not run.path.exists()
-        self.trained += trials.standing(job) is None
+        self.trained += jobs.standing(job) is None
         self._train(job, self._load)
         run = Run(run.path)
-        suitability.check_data(run, self.dataset(config).sha256)
-        found = trials.standing(Job(config, run))
+        preconditions.check_data(run, self.dataset(config).sha256)
+        found = jobs.standing(Job(config, run))
         assert found is not None  # noqa: S101 - it was trained to its end
         took = {timing.epoch: timing.train_seconds for timing in run.timing()}
         whole = new and all(row.epoch in took for row in found.rows)
@@ -177,5 +178,5 @@ class Trials:
 
 
 def _plainly(job: Job, source: Load) -> None:
-    for _ in trials.train(job, source=source):
+    for _ in jobs.train(job, source=source):
         pass

@@ -126,7 +126,7 @@ class Cluster:
 
     def trials(self) -> list[Process]:
         """Return the processes that train."""
-        return [each for each in self.processes() if "nnexp.sweep.apart" in each.command]
+        return [each for each in self.processes() if "nnexp.study.local.fresh" in each.command]
 
     def end(self) -> None:
         """Kill all that was started, and see that it is gone."""

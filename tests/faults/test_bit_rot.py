@@ -23,15 +23,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import pytest
 
-from nnexp import experiment, numerics, verification
+from nnexp import numerics
 from nnexp.analysis import comparison, experiments, portrait, restored, voting
 from nnexp.cli import comparing
 from nnexp.cli import portrait as as_text
 from nnexp.config import load
 from nnexp.datasets import loading
 from nnexp.errors import CheckFailedError, CorruptError, MismatchError, NnexpError, UsageError
-from nnexp.recording import Warned
 from nnexp.report import page
+from nnexp.runner import train, verification
+from nnexp.runner.recording import Warned
 from nnexp.store import listing, sealed
 from nnexp.store.records import RunRecord
 from nnexp.store.run import Run
@@ -120,7 +121,7 @@ def listed() -> Any:  # noqa: ANN401 - what the reader answers
 
 def verified() -> str | None:
     config, until = verification.task(Run(RUN))
-    experiment.train(config, Path("again"), name="n", until=until)
+    train.train(config, Path("again"), name="n", until=until)
     found = verification.first_difference(Run(RUN), Run(Path("again/n")))
     shutil.rmtree("again")
     if found is not None:
@@ -164,9 +165,9 @@ class Shelf:
     def __init__(self, folder: Path, config: Config) -> None:
         self.folder = folder
         self.config = config
-        experiment.train(config, name="other")
-        experiment.train(config, Path("finished"), name="n")
-        experiment.train(config, Path("unfinished"), name="n", until=2)
+        train.train(config, name="other")
+        train.train(config, Path("finished"), name="n")
+        train.train(config, Path("unfinished"), name="n", until=2)
         self.files = Bench(folder, pytest.fail).files("finished/n")
         self.whole = Run(Path("finished/n")).history(), Run(Path("finished/n")).result
         self.expected = {}
@@ -184,7 +185,7 @@ class Shelf:
         """Go on with the run; return the warnings, and what it came to or why it did not."""
         warnings: list[str] = []
         try:
-            events = experiment.events(self.config, Run(RUN))
+            events = train.events(self.config, Run(RUN))
             warnings.extend(event.message for event in events if isinstance(event, Warned))
         except NnexpError as error:
             return warnings, Said(error)
@@ -199,7 +200,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     name = bench.config(hidden=[], batch_size=50)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numerics, "fingerprint", cache(numerics.fingerprint))
-        patch.setattr("nnexp.experiment.version", cache(version))
+        patch.setattr("nnexp.runner.train.version", cache(version))
         patch.setattr(os, "fsync", lambda _: None)
         os.chdir(folder)
         yield Shelf(folder, load.read(name))
@@ -209,7 +210,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
 @pytest.fixture
 def cached(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the data be read once: it is what is sound."""
-    for module in (experiment, restored, verification):
+    for module in (train, restored, verification):
         monkeypatch.setattr(module, "load", cache(loading.load))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nnexp import numerics
-from nnexp.assembly import Assembly
+from nnexp.runner.assembly import Assembly
 from nnexp.training.history import Row, stretches
 
 if TYPE_CHECKING:
@@ -30,11 +30,12 @@ PROBE = """
 import hashlib, json, sys
 from pathlib import Path
 import numpy as np
-from nnexp import experiment, numerics
+from nnexp import numerics
+from nnexp.runner import train
 from nnexp.config import load
 
 def digest(text, folder):
-    run = experiment.train(load.parse(text, "config"), folder)
+    run = train.train(load.parse(text, "config"), folder)
     total = hashlib.sha256((run.path / "metrics.jsonl").read_bytes())
     for path in sorted((run.path / "checkpoints").iterdir()):
         with np.load(path) as arrays:

@@ -19,12 +19,13 @@ from typing import NamedTuple, Self
 
 import pytest
 
-from nnexp import experiment, numerics
+from nnexp import numerics
 from nnexp.config import load
 from nnexp.config.model import Config
 from nnexp.datasets import loading
 from nnexp.errors import DivergedError, NnexpError
-from nnexp.recording import Evaluated, Event, Opened, Warned
+from nnexp.runner import train
+from nnexp.runner.recording import Evaluated, Event, Opened, Warned
 from nnexp.store import listing
 from nnexp.store.run import Run
 from tests.conftest import Bench
@@ -132,7 +133,7 @@ class Scene:
 
     def _train(self) -> Iterator[Event]:
         try:
-            yield from experiment.events(self.config, Run(RUN))
+            yield from train.events(self.config, Run(RUN))
         except DivergedError:
             if not Run(RUN).result:
                 raise
@@ -190,8 +191,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sc
     bench.data()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numerics, "fingerprint", cache(numerics.fingerprint))
-        patch.setattr("nnexp.experiment.version", cache(version))
-        patch.setattr("nnexp.experiment.load", cache(loading.load))
+        patch.setattr("nnexp.runner.train.version", cache(version))
+        patch.setattr("nnexp.runner.train.load", cache(loading.load))
 
         def made(learning_rate: float = 0.5) -> Scene:
             keys = {"hidden": [2], "epochs": EPOCHS, "learning_rate": learning_rate}

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nnexp import experiment
 from nnexp.config import load
+from nnexp.runner import train
 from nnexp.store import lock, sealed, writer
 from nnexp.store.records import RunRecord
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 HELD = """
 import sys
 from nnexp.cli import main, progress
-from nnexp.recording import Opened
+from nnexp.runner.recording import Opened
 
 shown = progress.Progress.show
 def show(self, event):
@@ -253,13 +253,13 @@ def test_of_names_that_many_claim_each_is_given_once(
 WRITER = """
 import sys
 from pathlib import Path
-from nnexp import experiment
+from nnexp.runner import train
 from nnexp.config import load
 
 for number in range(int(sys.argv[2])):
     for until in (1, None):
         config = load.read("tiny.yaml", [f"seed={number}"])
-        experiment.train(config, Path("runs"), name=f"{sys.argv[1]}{number}", until=until)
+        train.train(config, Path("runs"), name=f"{sys.argv[1]}{number}", until=until)
 """
 """Makes runs, stops them, goes on with them and ends them, one after the other."""
 
@@ -335,13 +335,13 @@ def test_whatever_a_writer_does_between_two_looks_of_a_reader(
     config = load.read(bench.config(epochs=8))
     for name, until in (("a0", None), ("n", before)):
         if name == "a0" or until:
-            experiment.train(config, bench.folder / "runs", name=name, until=until)
+            train.train(config, bench.folder / "runs", name=name, until=until)
     shutil.copytree("runs", "prepared")
     looks = 0
     for read in reads:
         for look in itertools.count(1):
             between = Between(
-                look, lambda: experiment.train(config, Path("runs"), name="n", until=after)
+                look, lambda: train.train(config, Path("runs"), name="n", until=after)
             )
             with monkeypatch.context() as patch:
                 for name in ("open", "listdir"):

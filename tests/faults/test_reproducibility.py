@@ -20,12 +20,13 @@ import numpy as np
 import pytest
 
 import nnexp
-from nnexp import experiment, numerics
+from nnexp import numerics
 from nnexp.config import load, rules
 from nnexp.config.model import Config
 from nnexp.datasets.sources import Npz
 from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.schedules import HalveOnPlateau, Schedule, Step
+from nnexp.runner import train
 from nnexp.training.stopping import Average, Stopping
 
 if TYPE_CHECKING:
@@ -209,16 +210,16 @@ def combinations(data: str) -> list[Config]:
 
 def check_every_resumption(bench: Bench, config: Config) -> str:
     """Hold a run that is resumed at any epoch against one that never was; return why it ended."""
-    result = experiment.train(config, bench.folder / "straight", name="n").result
+    result = train.train(config, bench.folder / "straight", name="n").result
     whole = bench.files("straight/n")
     assert result is not None
     for epoch in range(1, result.epochs + 1):  # stopped after each epoch, and after this one only
-        stopped = experiment.train(config, bench.folder / "chain", name="n", until=epoch)
+        stopped = train.train(config, bench.folder / "chain", name="n", until=epoch)
         shutil.copytree(stopped.path, bench.folder / "once/n")
-        experiment.train(config, bench.folder / "once", name="n")
+        train.train(config, bench.folder / "once", name="n")
         assert bench.files("once/n") == whole, epoch
         shutil.rmtree(bench.folder / "once")
-    experiment.train(config, bench.folder / "chain", name="n")
+    train.train(config, bench.folder / "chain", name="n")
     assert bench.files("chain/n") == whole
     for folder in ("straight", "chain"):
         shutil.rmtree(bench.folder / folder)

@@ -72,7 +72,7 @@ def ends_byte_equal(bench: Bench, straight: dict[str, bytes]) -> Said:
 KILLER = """
 import os, random, signal, sys, time
 from pathlib import Path
-from nnexp import experiment
+from nnexp.runner import train
 from nnexp.config import load
 
 config, random = load.read(sys.argv[1]), random.Random(int(sys.argv[2]))
@@ -82,7 +82,7 @@ def attempt(name, seconds):
     if not child:
         code = 1
         try:
-            experiment.train(config, Path("runs"), name=name)
+            train.train(config, Path("runs"), name=name)
             code = 0
         finally:
             os._exit(code)

@@ -1,0 +1,1 @@
+"""One config trained into one run: assembled, recorded, checked, verified."""

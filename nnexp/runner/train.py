@@ -1,0 +1,245 @@
+"""Experiments: a config trained into a run, from its first epoch to its result.
+
+The one module that knows all sides. ``train`` is the whole; ``events`` is the same as a
+generator, for a caller that shows progress or may stop in between: whatever it has
+yielded as Evaluated is committed, and closing it at any point loses nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import platform
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import nnexp
+from nnexp import numerics
+from nnexp.config import canonical, dump
+from nnexp.config import load as config_load
+from nnexp.config.model import Config
+from nnexp.datasets.dataset import Dataset
+from nnexp.datasets.loading import load
+from nnexp.datasets.sources import Source
+from nnexp.errors import (
+    CorruptError,
+    DivergedError,
+    NameTakenError,
+    NewerError,
+)
+from nnexp.runner import preconditions
+from nnexp.runner.assembly import Assembly, sizes
+from nnexp.runner.recording import Event, Recording, Warned, describe
+from nnexp.store import predictions
+from nnexp.store import run as store
+from nnexp.store import writer as writers
+from nnexp.store.records import DataRecord, RunRecord, Versions
+from nnexp.store.run import Run
+from nnexp.store.writer import Writer
+
+NAME_DIGITS = 12
+
+
+def run_name(config: Config, stem: str = "run", digest: str | None = None) -> str:
+    """Return the name of a config's run: the stem, a digest of the config, and the seed.
+
+    Who has the config's digest already can give it, since it is most of the work.
+    """
+    return f"{stem}-{(digest or canonical.digest(config))[:NAME_DIGITS]}-s{config.seed}"
+
+
+def prepare() -> None:
+    """Do what every run needs once a process, so that processes forked from this one share it."""
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
+
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        numerics.fingerprint()
+    _versions()
+
+
+def train(
+    config: Config,
+    runs: Path = Path("runs"),
+    *,
+    name: str | None = None,
+    until: int | None = None,
+    against: Run | None = None,
+    other_numerics: bool = False,
+    restart: bool = False,
+) -> Run:
+    """Train a config, or go on with its run, or return it if it is finished.
+
+    Args:
+        config: the experiment.
+        runs: the folder that holds the run's directory.
+        name: the run's name; by default it follows from the config.
+        until: stop after this epoch is committed; the run stays interrupted.
+        against: a run to check the config against; it changes warnings alone (see ``events``).
+        other_numerics: go on also where the arithmetic is not what the run recorded;
+            the epochs that are trained so say so.
+        restart: where the run is damaged beyond going on, set it aside and train it again.
+
+    Raises:
+        DivergedError: a cost or parameter became infinite or not a number.
+        LockedError: another process trains this run.
+        NameTakenError: the name belongs to a run of another config.
+        CorruptError: the run is damaged.
+        MismatchError: data or numerics are not what the run recorded.
+        DataError: the data cannot be read.
+        DiskError: writing failed.
+    """
+    run = store.named(runs, run_name(config) if name is None else name)
+    for _ in events(
+        config,
+        run,
+        until=until,
+        against=against,
+        other_numerics=other_numerics,
+        restart=restart,
+    ):
+        pass
+    return Run(run.path)  # what was known of a run that has been set aside is forgotten
+
+
+def events(
+    config: Config,
+    run: Run,
+    *,
+    until: int | None = None,
+    restart: bool = False,
+    heartbeat: Callable[[], None] = lambda: None,
+    against: Run | None = None,
+    other_numerics: bool = False,
+    source: Callable[[Source], Dataset] = load,
+) -> Iterator[Event]:
+    """Do what train does, and yield what happens. Raises what train raises.
+
+    A heartbeat is called about every 2,000 examples that are trained on or measured; it may
+    raise to end the training. Where the run given as ``against`` had other training examples in
+    number and the same λ, that is warned of. The source loads the data, or hands out what is
+    loaded.
+    """
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
+
+    threads = ThreadpoolController()
+    terms = _Terms(until, heartbeat, against, other_numerics, restart, source)
+    with closing(_undamaged(config, run, terms)) as steps:
+        while True:
+            # One thread, for the same bytes anywhere. What is not finite is found and named by
+            # the training itself; NumPy's warnings add nothing. The caller is left alone.
+            with threads.limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
+                event = next(steps, None)
+            if event is None:
+                return
+            yield event
+
+
+class _Terms(NamedTuple):
+    """What ``events`` was asked for."""
+
+    until: int | None
+    heartbeat: Callable[[], None]
+    against: Run | None
+    other_numerics: bool
+    restart: bool
+    source: Callable[[Source], Dataset]
+
+
+def _undamaged(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
+    """Do what _events does; where the run's damage forbids it, begin anew if that is asked for."""
+    was_there = run.is_there()
+    try:
+        yield from _events(config, run, terms)
+        if terms.restart and was_there:
+            yield Warned(f"{run.path}: is not damaged, so nothing was set aside")
+    except NewerError:
+        raise
+    except CorruptError as error:
+        if not terms.restart or not run.is_there():
+            raise
+        aside = writers.set_aside(run)
+        yield Warned(f"{error}; it is now {aside.path}, and trained again from its first epoch")
+        yield from _events(config, Run(run.path), terms)
+
+
+def _events(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
+    config = config_load.check(config)
+    if is_done(config, run):
+        return
+    dataset = terms.source(config.data)
+    preconditions.check(config, dataset)
+    assembly = Assembly(config, dataset)
+    state = assembly.initial()  # what is too large is refused before anything is created
+    yield from map(Warned, preconditions.warnings(config, dataset))
+    yield from map(
+        Warned, preconditions.remembered(config, run.path.parent, dataset, terms.against)
+    )
+    record = _record(config, run, dataset)
+    with _writer(config, run, record) as writer:
+        # Another process may have made or finished the run since it was looked at.
+        if not is_done(config, writer.run):
+            recording = Recording(config, assembly, state, writer, record.numerics)
+            recording.other_numerics = terms.other_numerics
+            yield from recording.events(terms.until, terms.heartbeat)
+
+
+def is_done(config: Config, run: Run) -> bool:
+    """Return whether the run is finished; False also where there is none yet.
+
+    Raises:
+        NameTakenError: the run is another config's.
+        DivergedError: it is done, and had diverged.
+    """
+    if not run.exists:
+        return False
+    if run.config != config:
+        different = ", ".join(key for key, _, _ in canonical.differences(run.config, config))
+        raise NameTakenError(
+            f"{run.path}: is a run of another config (it differs in {different}); "
+            "choose another name with --name"
+        )
+    _ = run.result and (run.history(), predictions.read(run))  # done and damaged is not done
+    if run.result is not None and run.result.fault is not None:
+        raise DivergedError(describe(run, run.result.fault))
+    return run.result is not None
+
+
+def _writer(config: Config, run: Run, record: RunRecord) -> Writer:
+    """Create the run, or open it if it is there and its data is at hand."""
+    if not run.exists:
+        try:
+            return writers.create(run, record, dump.to_yaml(config))
+        except NameTakenError:  # it is there now: the same as if it had been there before
+            is_done(config, run)
+    preconditions.check_data(run, record.data.sha256)
+    return writers.open_(run)
+
+
+@functools.cache  # to look for one package takes as long as many an epoch
+def _versions() -> Versions:
+    return Versions(
+        nnexp=nnexp.__version__,
+        python=platform.python_version(),
+        numpy=np.__version__,
+        scipy=version("scipy"),
+    )
+
+
+def _record(config: Config, run: Run, dataset: Dataset) -> RunRecord:
+    return RunRecord(
+        name=run.name,
+        config=canonical.to_builtins(config),
+        config_sha256=canonical.digest(config),
+        data=DataRecord(
+            sha256=dataset.sha256,
+            features=dataset.train.features.shape[1],
+            classes=dataset.classes,
+            **sizes(dataset)._asdict(),
+        ),
+        versions=_versions(),
+        numerics=numerics.fingerprint(),
+    )

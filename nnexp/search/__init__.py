@@ -1,1 +1,0 @@
-"""Searches: trials asked for one by one or all at once, each an ordinary run."""

@@ -1,0 +1,237 @@
+"""The plan of a sweep: every point as a config of its own, checked and named before any starts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import msgspec
+
+from nnexp.checks import is_run_name
+from nnexp.config import canonical, convert, dependent, dump, load, overrides, problem, rules
+from nnexp.config.document import INVALID, Document
+from nnexp.config.model import Config
+from nnexp.config.overrides import Override
+from nnexp.config.problem import Place, Problem
+from nnexp.errors import ConfigError, UsageError
+from nnexp.runner import train
+from nnexp.study.axes import MOST, Choice, Row
+from nnexp.study.definition import Definition, Exclusions
+
+SHOWN = 3
+"""Points named of those that share a problem."""
+
+
+class Trial(NamedTuple):
+    """One run of a sweep."""
+
+    config: Config
+    name: str
+    values: tuple[Any, ...]
+    """Of the plan's keys."""
+    experiment: int
+    """Trials that differ in the seed alone have the same."""
+
+
+class Plan(NamedTuple):
+    """All that a sweep is to do."""
+
+    definition: Definition
+    keys: list[str]
+    """The keys that the axes vary."""
+    trials: list[Trial]
+    excluded: int
+    repeated: int
+    """Points that were the same config as an earlier one."""
+
+    def settings(self, trial: Trial) -> list[str]:
+        """Return what ``nnexp train`` must be told to train a trial, as KEY=VALUE."""
+        fixed = [f"{key}={dump.inline(value)}" for key, value, _ in self.definition.fixed]
+        pairs = zip(self.keys, trial.values, strict=True)
+        varied = [f"{key}={dump.inline(value)}" for key, value in pairs]
+        seeds = self.definition.seeds is not None
+        return [*fixed, *varied, *([f"seed={trial.config.seed}"] if seeds else [])]
+
+
+def plan(definition: Definition) -> Plan:
+    """Return the trials of a sweep: the seeds vary fastest, the first axis slowest.
+
+    Raises: ConfigError with the problems of all points, those that share one together;
+    UsageError if nothing is left to train, or too much.
+    """
+    count = len(definition.seeds or [0])
+    for axis in definition.axes:
+        count *= len(axis.rows)
+    if count > MOST:
+        raise UsageError(f"a sweep has at most {MOST:,} trials, this one {count:,}")
+    return _Planner(definition).plan()
+
+
+class _Planner:
+    """Makes the points of one definition; what is wrong with them gathers by message."""
+
+    def __init__(self, definition: Definition) -> None:
+        self._definition = definition
+        self._defaults = canonical.to_builtins(Config())
+        self._faults: dict[str, None] = {}
+        """What is wrong with values, each told once."""
+        self._clashes: dict[str, list[str]] = {}
+        """What is wrong with points, and which."""
+        self._converted: dict[tuple[int, ...], Any] = {}
+        base, varied = definition.base, {key.partition(".")[0] for key in definition.keys}
+        overrides.apply(base, [_override(each) for each in definition.fixed], self._defaults)
+        self._given = {*base.root, *varied}
+        self._groups: dict[str, list[int]] = {}
+        """The config's keys that are varied, and which of a point's choices concern each."""
+        for place, key in enumerate(definition.keys):
+            self._groups.setdefault(key.partition(".")[0], []).append(place)
+        rest = {key: value for key, value in base.root.items() if key not in varied}
+        fixed, found = convert.convert(base._replace(root=rest), Config)
+        if fixed is None or found or base.problems:
+            raise problem.error([*base.problems, *found])
+        self._fixed = fixed
+        self._parts = {key: _part(base, key) for key in self._groups}
+        self._trees: dict[str, dict[str, Any]] = {}  # parts to put another point's values into
+        self._repeated = 0
+        self._exclusions = Exclusions(definition.exclusions)
+
+    def plan(self) -> Plan:
+        """Return the plan, or raise ConfigError with all that is wrong."""
+        definition = self._definition
+        trials = list(self._trials())
+        if self._faults or self._clashes:
+            told = [f"{message} ({_such(points)})" for message, points in self._clashes.items()]
+            raise ConfigError([*self._faults, *told])
+        if idle := list(self._exclusions.idle()):
+            raise problem.error(idle)
+        if not trials:
+            raise UsageError("the sweep's exclusions leave nothing to train")
+        longest = max(trials, key=lambda trial: trial.config.seed)
+        if not is_run_name(longest.name):
+            raise UsageError(f"{longest.name!r} cannot name a run; rename the config's file")
+        load.check(longest.config, "seeds")
+        return Plan(definition, definition.keys, trials, self._exclusions.left_out, self._repeated)
+
+    def _trials(self) -> Iterator[Trial]:
+        definition, stem = self._definition, self._definition.stem
+        numbers: dict[str, int] = {}
+        seen: set[tuple[str, int]] = set()
+        for rows in product(*(axis.rows for axis in definition.axes)):
+            choices: Row = tuple(choice for row in rows for choice in row)
+            seeds = self._seeds(choices)
+            config = self._config(choices) if seeds else None
+            if config is None:
+                continue
+            digest = canonical.digest(config)
+            number = numbers.setdefault(digest, len(numbers))
+            values = tuple(choice.value for choice in choices)
+            for seed in seeds:
+                if (digest, seed) in seen:
+                    self._repeated += 1
+                    continue
+                seen.add((digest, seed))
+                each = msgspec.structs.replace(config, seed=seed)
+                name = train.run_name(each, stem, digest)
+                yield Trial(each, name, values, number)
+
+    def _seeds(self, choices: Row) -> Sequence[int]:
+        """Return the seeds of a point that are not excluded; the config's own is one."""
+        seeds = self._definition.seeds or [self._fixed.seed]
+        if not self._definition.exclusions:
+            return seeds
+        values = {choice.key: choice.value for choice in choices}
+        return [seed for seed in seeds if not self._exclusions.fit({"seed": seed, **values})]
+
+    def _config(self, choices: Row) -> Config | None:
+        """Return a point's config, or None and note what is wrong with it."""
+        fields = {
+            _name(key): self._value(key, tuple(choices[place] for place in places))
+            for key, places in self._groups.items()
+        }
+        if INVALID in fields.values():
+            return None
+        config = msgspec.structs.replace(self._fixed, **fields)
+        config = dependent.settled(config, self._given)
+        if self._definition.seeds is not None:
+            config = msgspec.structs.replace(config, seed=max(self._definition.seeds))
+        clashes = rules.problems(config)
+        for clash in clashes:
+            path = clash.paths[0]
+            place = self._place(choices, path)
+            text = str(Problem(place, path, clash.message))
+            self._clashes.setdefault(text, []).append(described(choices))
+        return None if clashes else config
+
+    def _place(self, choices: Row, path: problem.Path) -> Place:
+        for choice in choices:
+            if choice.path[0] == path[0]:
+                return choice.place
+        return self._definition.base.place(path)
+
+    def _value(self, key: str, group: Row) -> Any:  # noqa: ANN401 - a field's value
+        """Return what a field of the config holds at a point, or INVALID and note why."""
+        known = tuple(map(id, group))  # choices live as long as their axes
+        if known not in self._converted:
+            try:
+                self._converted[known] = self._made(key, group)
+            except ConfigError as error:
+                self._faults |= dict.fromkeys(error.problems)
+                self._converted[known] = INVALID
+        return self._converted[known]
+
+    def _made(self, key: str, group: Row) -> Any:  # noqa: ANN401 - a field's value
+        if len(group) == 1 and "." not in group[0].key:
+            document = Document({key: group[0].value}, {}, {}, [], group[0].place)
+            return convert.convert_key(document, Config, key)
+        is_flat = all(c.key.count(".") == 1 and not isinstance(c.value, dict | list) for c in group)
+        if is_flat and key in self._trees:  # places are for what is wrong: most points are sound
+            tree = {**self._trees[key], **{choice.path[1]: choice.value for choice in group}}
+            sound = Document({key: tree}, {}, {}, [], group[0].place)
+            with contextlib.suppress(ConfigError):
+                return convert.convert_key(sound, Config, key)
+        root, base = _copied(self._parts[key].root), self._parts[key]
+        document = base._replace(root=root, values={**base.values}, keys={**base.keys})
+        overrides.apply(document, [_override(each) for each in group], self._defaults)
+        if is_flat:
+            self._trees[key] = root[key]
+        return convert.convert_key(document, Config, key)
+
+
+def described(choices: Iterable[Choice]) -> str:
+    """Return a point as people write it: its swept keys and values."""
+    return " ".join(f"{choice.key}={dump.inline(choice.value)}" for choice in choices)
+
+
+def _override(choice: Choice) -> Override:
+    value = Document(_copied(choice.value), {(): choice.place}, {}, [], choice.place)
+    return Override(choice.path, value)
+
+
+def _name(key: str) -> str:
+    return "lambda_" if key == "lambda" else key
+
+
+def _part(base: Document, key: str) -> Document:
+    """Return what a document says of one key."""
+    return base._replace(
+        root={key: base.root[key]} if key in base.root else {},
+        values={path: place for path, place in base.values.items() if path[:1] == (key,)},
+        keys={path: place for path, place in base.keys.items() if path[:1] == (key,)},
+    )
+
+
+def _copied(value: Any) -> Any:  # noqa: ANN401 - any value of a document
+    """Return a value that can be changed without changing the document's."""
+    if isinstance(value, dict):
+        return {key: _copied(inner) for key, inner in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
+
+
+def _such(points: Sequence[str]) -> str:
+    """Return which points have a problem, a few of many."""
+    if points == [""]:
+        return "every point"
+    more = f" and {len(points) - SHOWN:,} more" if len(points) > SHOWN else ""
+    return f"at {'; '.join(points[:SHOWN])}{more}"

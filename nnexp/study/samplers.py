@@ -1,0 +1,181 @@
+"""How a search chooses what to try: at random, on a grid, or by what came of it so far.
+
+Every point follows from the search's seed, the point's number and the scores of the points
+before it, and from nothing else: no state is stored, and a search that was stopped asks for the
+same points again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+
+from nnexp.config import dump
+from nnexp.errors import UsageError
+from nnexp.study import axes
+from nnexp.study.space import Dimension, Space, Values
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import Trial
+
+Name: TypeAlias = Literal["random", "grid", "tpe"]
+
+WORST = -1.0
+"""The score of a point that diverged: below every accuracy."""
+
+_ASKED = int.from_bytes(hashlib.sha256(b"tpe").digest()[:4], "big")
+"""Tells this use of the search's seed from that of the random draws."""
+
+
+class Method(Protocol):
+    """What a search asks for its next point."""
+
+    def ask(self) -> Values | None:
+        """Return the next point, or None where there are no more."""
+
+    def tell(self, score: float | None) -> None:
+        """Learn what came of the point asked for last; None: it diverged."""
+
+
+def method(name: Name, space: Space, trials: int, seed: int) -> Method:
+    """Return a method that gives so many points at most.
+
+    Raises:
+        UsageError: a grid cannot have so few points, or Optuna is not installed.
+    """
+    if name == "tpe":
+        return Tpe(space, trials, seed)
+    return Planned(drawn(space, trials, seed) if name == "random" else grid(space, trials))
+
+
+class Planned:
+    """Points that are known beforehand."""
+
+    def __init__(self, points: Sequence[Values]) -> None:
+        self._points = iter(points)
+
+    def ask(self) -> Values | None:
+        """Return the next point, or None where there are no more."""
+        return next(self._points, None)
+
+    def tell(self, score: float | None) -> None:
+        """Make nothing of it."""
+
+
+def drawn(space: Space, trials: int, seed: int) -> list[Values]:
+    """Return points drawn as a sweep's random section draws them; more begin with the same ones."""
+    ranges = {each.key: each.range for each in space.dimensions}
+    rows = axes.drawn(ranges, trials, seed).rows
+    return [tuple(choice.value for choice in row) for row in rows]
+
+
+def grid(space: Space, most: int) -> list[Values]:
+    """Return the points of the finest grid that has not too many, the first key slowest.
+
+    A choice has all its values; other keys have levels at equal distances, equal ratios where
+    they are logarithmic, the ends among them. One key after another gets a level more while the
+    grid has room.
+
+    Raises:
+        UsageError: with two levels a key they are too many.
+    """
+    choices = [_different(e.bounds) if e.is_choice else [] for e in space.dimensions]
+    levels = [len(each) or 2 for each in choices]
+    if math.prod(levels) > most:
+        raise UsageError(
+            f"the smallest grid has {math.prod(levels):,} points; give --trials at least as many"
+        )
+    limits = [len(c) or _most_levels(e) for c, e in zip(choices, space.dimensions, strict=True)]
+    grown = True
+    while grown:
+        grown = False
+        for place, level in enumerate(levels):
+            if level < limits[place] and math.prod(levels) // level * (level + 1) <= most:
+                levels[place], grown = level + 1, True
+    planned = zip(choices, space.dimensions, levels, strict=True)
+    return list(product(*(c or list(_levels(e, n)) for c, e, n in planned)))
+
+
+def _different(values: list[Any]) -> list[Any]:
+    """Return values without those that are written as an earlier one is."""
+    return list({dump.inline(each): each for each in values}.values())
+
+
+def _most_levels(dimension: Dimension) -> float:
+    low, high = dimension.bounds
+    return high - low + 1 if dimension.kind == "integers" else math.inf
+
+
+def _levels(dimension: Dimension, count: int) -> Iterator[Any]:
+    for share in (place / (count - 1) for place in range(count)):
+        if dimension.kind == "integers":
+            low, high = dimension.bounds
+            yield round(low + share * (high - low))
+        else:
+            yield dimension.range.value(share)
+
+
+class Tpe:
+    """Optuna's tree-structured Parzen estimator, asked for one point after another.
+
+    The study lives in memory and is told every score anew, in the points' order, from the runs.
+    Each point has a sampler of its own, seeded by the point's number, so that it depends on
+    the scores before it and not on how many were drawn in this process.
+    Source: Bergstra, Bardenet, Bengio and Kégl (2011), Algorithms for hyper-parameter optimization.
+    """
+
+    def __init__(self, space: Space, trials: int, seed: int) -> None:
+        try:
+            import optuna  # noqa: PLC0415 - an extra, and slow to import
+        except ImportError:
+            raise UsageError(
+                "--method tpe needs Optuna: pip install 'nnexp[optuna]'; random and grid do without"
+            ) from None
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._space = space
+        self._left = trials
+        self._seed = seed
+        self._sampler = optuna.samplers.TPESampler
+        self._study = optuna.create_study(direction="maximize")
+        self._distributions = {each.key: _distribution(each) for each in space.dimensions}
+        self._asked: Trial | None = None
+
+    def ask(self) -> Values | None:
+        """Return the next point, or None where there are no more."""
+        if not self._left:
+            return None
+        self._left -= 1
+        number = len(self._study.trials)
+        words = np.random.SeedSequence(self._seed, spawn_key=(_ASKED, number)).generate_state(1)
+        self._study.sampler = self._sampler(seed=int(words[0]))
+        self._asked = self._study.ask(self._distributions)
+        params = self._asked.params
+        return tuple(_value(each, params[each.key]) for each in self._space.dimensions)
+
+    def tell(self, score: float | None) -> None:
+        """Learn what came of the point asked for last; None: it diverged."""
+        assert self._asked is not None  # noqa: S101 - a score follows a point
+        self._study.tell(self._asked, WORST if score is None else score)
+
+
+def _distribution(dimension: Dimension) -> BaseDistribution:
+    """Return what Optuna draws: places in a range, as the range itself knows its logarithms."""
+    from optuna import distributions  # noqa: PLC0415 - as above
+
+    if dimension.is_choice:
+        return distributions.CategoricalDistribution(tuple(range(len(dimension.bounds))))
+    if dimension.kind == "integers":
+        return distributions.IntDistribution(*dimension.bounds)
+    return distributions.FloatDistribution(0.0, 1.0)
+
+
+def _value(dimension: Dimension, param: Any) -> Any:  # noqa: ANN401 - any value of a config
+    if dimension.is_choice:
+        return dimension.bounds[param]
+    return param if dimension.kind == "integers" else dimension.range.value(param)

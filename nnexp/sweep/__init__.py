@@ -1,1 +1,0 @@
-"""Sweeps: many configs planned as one, trained by an engine, ranked in the end."""
