@@ -30,7 +30,7 @@ import msgspec
 from nnexp.config import canonical
 from nnexp.config.model import Config
 from nnexp.study.dask.messages import Order, Report
-from nnexp.study.engine import Measured, Outcome
+from nnexp.study.job import EpochCommitted, Outcome
 
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
 WORKERS = """
@@ -81,7 +81,7 @@ def told(times: int) -> None:
     from distributed import get_worker  # noqa: PLC0415 - in a worker
 
     for epoch in range(times):
-        row = msgspec.to_builtins(Measured(epoch, 0.95))
+        row = msgspec.to_builtins(EpochCommitted(epoch, 0.95))
         get_worker().log_event("benchmark", {"trial": 0, **row})
 
 

@@ -27,7 +27,7 @@ from nnexp.report.tables import as_markdown
 from nnexp.runner import train
 from nnexp.study import search, search_definition
 from nnexp.tune import outputs, protocol
-from nnexp.tune.trials import Trials
+from nnexp.tune.trials import Trials, finish
 
 SEEDS = range(5)
 FASHION = "/usr/share/datasets/fashion-mnist"
@@ -81,7 +81,7 @@ def row(name: str, hand: Config, runs: Path) -> list[str]:
     folder = runs / "tuned"
     kept = partial(outputs.keep_sitting, folder)
     state, quick = protocol.begin(hand, trials, sitting=outputs.read_sitting(folder), keep=kept)
-    found = protocol.tune(state, quick, _tell)
+    found = finish(protocol.tune(state, quick, _tell), trials)
     outputs.write(folder, found, hand, name)
     seen = sum(
         len(trial.rows) * len(trials.dataset(trial.config).train.labels)
@@ -119,7 +119,7 @@ def suggested(hand: Config, runs: Path, examples: int) -> Config:
     found = search.search(asked, runs / "tpe")
     if found.best is None:
         raise ValueError("every trial of TPE diverged")
-    _tell(f"TPE: {len(found.outcomes)} trials saw {found.examples:,} examples")
+    _tell(f"TPE: {len(found.results)} trials saw {found.examples:,} examples")
     return found.best.trial.config
 
 

@@ -21,8 +21,9 @@ from nnexp.training.history import Row
 from nnexp.training.stopping import first_stop
 from nnexp.tune import protocol
 from nnexp.tune.decision import Decision
+from nnexp.tune.protocol import Tuned
 from nnexp.tune.state import Sitting, State
-from nnexp.tune.trials import Trial, Trials
+from nnexp.tune.trials import Steps, Trial, Trials
 
 EXAMPLES, VALIDATED = 5_000, 2_000
 LABELS = (0, 0, 0, 0, 0, 0, 1, 1, 2, 2)
@@ -143,6 +144,19 @@ class Planted(Trials):
         return rows if place is None else rows[: place + 1]
 
 
+def finish(steps: Steps[Tuned], trials: Planted) -> Tuned:
+    """Go through a tuning whose batches are answered at once."""
+    answers: list[Trial] | None = None
+    while True:
+        try:
+            batch = steps.send(answers)  # type: ignore[arg-type]  # None begins it
+        except StopIteration as end:
+            tuned: Tuned = end.value
+            return tuned
+        answer = trials.timed if batch.timed else trials.run
+        answers = [answer(config) for config in batch.configs]
+
+
 class Outcome(NamedTuple):
     """A tuning that is over."""
 
@@ -178,7 +192,7 @@ def tuned(
         if line.startswith("stage "):
             begins.append(len(trials.asked))
 
-    found = protocol.tune(state, problems, said)
+    found = finish(protocol.tune(state, problems, said), trials)
     ends = [*begins[1:], len(trials.asked)]
     stages = [trials.asked[begin:end] for begin, end in zip(begins, ends, strict=True)]
     return Outcome(found.config, state, stages, found.unfinished)

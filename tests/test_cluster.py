@@ -45,8 +45,7 @@ from nnexp.study.dask.collect import Home
 from nnexp.study.dask.executor import Cluster
 from nnexp.study.dask.link import Link
 from nnexp.study.dask.messages import Order, Report
-from nnexp.study.engine import Measured, Outcome, Told
-from nnexp.study.job import Job
+from nnexp.study.job import EpochCommitted, Job, Message, Outcome
 from nnexp.study.local.process import Watched
 from nnexp.study.plan import Trial, plan
 from nnexp.training.history import best_row
@@ -87,14 +86,14 @@ def order(bench: Bench, found: Trial, **changes: Any) -> Order:  # noqa: ANN401 
     return Order(**(fields | changes))
 
 
-def carried_out(wanted: Order, told: list[Told] | None = None) -> Report:
+def carried_out(wanted: Order, told: list[Message] | None = None) -> Report:
     tell = (lambda _: None) if told is None else told.append
     return worker.carry_out(wanted, tell, lambda: False)
 
 
 @pytest.mark.usefixtures("held")
 def test_a_worker_s_trial_is_the_run_that_train_makes(bench: Bench) -> None:
-    told: list[Told] = []
+    told: list[Message] = []
     report = carried_out(order(bench, trial()), told)
     assert (report.outcome.code, report.outcome.epochs, report.said) == (0, 3, b"")
     assert report.startup > 0
@@ -389,10 +388,10 @@ def test_a_trial_whose_worker_leaves_is_sent_anew_but_not_for_ever(
         workers.sent[left].set_result(LEFT)
         cluster.wait(0.01)
     assert (len(workers.sent), future.done()) == (4, False)
-    told = {"trial": 0, **msgspec.to_builtins(Measured(1, 0.5))}
+    told = {"trial": 0, **msgspec.to_builtins(EpochCommitted(1, 0.5))}
     for event in (None, {}, {"trial": 0}, {"trial": "x"}, {"trial": 9}, told):
         workers.hear((0.0, event))
-    assert cluster.wait(0.01) == [(future, Measured(1, 0.5))]
+    assert cluster.wait(0.01) == [(future, EpochCommitted(1, 0.5))]
     workers.sent[3].cancel()  # by another client that restarts all workers
     cluster.wait(0.01)
     for left in range(4, 7):
@@ -536,7 +535,7 @@ def unfinished(bench: Bench, request: pytest.FixtureRequest) -> tuple[Run, Trial
     found = trial()
     bench("train", "tiny.yaml", "-q", "--runs", "away")
     run = Run(bench.folder / "runs" / found.name)
-    assert list(jobs.train(Job(found.config, run), until=until))
+    assert list(jobs.messages(Job(found.config, run, until)))
     rows = Run(bench.folder / "away" / found.name).history()
     assert (best_row(rows[:until]).epoch, best_row(rows).epoch) == best
     return run, found, transfer.packed(Run(bench.folder / "away" / found.name))
@@ -633,7 +632,7 @@ def test_a_worker_goes_on_with_what_is_sent_unless_it_has_as_much(
     for until, reached in ((None, begun), (3, begun), (begun + 1, begun + 1)):
         shutil.rmtree(bench.folder / "there", ignore_errors=True)
         if until is not None:
-            assert list(jobs.train(Job(found.config, there), until=until))
+            assert list(jobs.messages(Job(found.config, there, until)))
         transfer.settle(there, transfer.packed(run))
         assert max(there.checkpoints()) == reached
     transfer.settle(there, files)  # which is further
@@ -661,11 +660,11 @@ def test_a_trial_without_a_common_folder_goes_on_from_what_was_sent(
     (bench.folder / "tmp").mkdir()
     client = Workers()
     home = Home(linked(client), bench.folder / "runs")
-    told: list[Told] = []
+    told: list[Message] = []
     begun = run.checkpoints()
     wanted = order(bench, found, runs=None, files=home.files(run))
     report = carried_out(wanted, told)
-    assert min(each.epoch for each in told if isinstance(each, Measured)) > max(begun)
+    assert min(each.epoch for each in told if isinstance(each, EpochCommitted)) > max(begun)
     assert report.files is not None
     assert worker.finished() == {
         found.name: transfer.identity(Run(next((bench.folder / "tmp").iterdir()) / found.name))

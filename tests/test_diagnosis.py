@@ -19,7 +19,7 @@ from nnexp.analysis.overfitting import Overfitting, overfits_from
 from nnexp.config import load
 from nnexp.tune import rates
 from nnexp.tune.ladder import Rung, noise
-from nnexp.tune.trials import Trials
+from nnexp.tune.trials import Trials, finish, trained
 
 RECORDED: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("cost_curves.json").read_text("utf-8")
@@ -171,7 +171,7 @@ def test_real_running_costs(tmp_path: Path, seed: int, epochs: int) -> None:
     for name, (keys, _) in TRAINED.items():
         described = load.parse(json.dumps({"data": {"name": "mnist", "train": 1000}} | keys), "a")
         config = replace(rates.trial_config(described, epochs), seed=seed)
-        rung = trials.run(config).rung
+        rung = finish(trained(config), trials).rung
         assert rung.noise is not None
         found[name] = rung.diagnosis.kind
     wrong = {name: kind for name, kind in found.items() if kind not in TRAINED[name][1]}

@@ -36,9 +36,9 @@ def climbed(
 ) -> tuple[list[float], float | None]:
     """Return the rates that the ladder tries where costs are a function of them, and its end."""
     rungs: list[Rung] = []
-    while (rate := ladder.next_rate(rungs)) is not None:
-        assert rate not in [rung.learning_rate for rung in rungs]
-        rungs.append(Rung(rate, costs(rate), noise))
+    while rates := ladder.next_rates(rungs):
+        assert not set(rates) & {rung.learning_rate for rung in rungs}
+        rungs += [Rung(rate, costs(rate), noise) for rate in rates]
     return [rung.learning_rate for rung in rungs], ladder.threshold(rungs)
 
 

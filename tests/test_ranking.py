@@ -11,7 +11,7 @@ import pytest
 
 from nnexp.cli import standings
 from nnexp.study import reading
-from nnexp.study.engine import Outcome
+from nnexp.study.job import Outcome
 from nnexp.study.plan import Plan, plan
 from nnexp.study.ranking import ranked, verdicts
 

@@ -26,7 +26,7 @@ from nnexp.report.tables import as_markdown
 from nnexp.store.records import Fault
 from nnexp.study import axes, halving, samplers, search_definition, space, trials
 from nnexp.study import search as searches
-from nnexp.study.job import Standing
+from nnexp.study.job import Performance
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
@@ -309,7 +309,7 @@ def test_the_library_searches_without_the_config_as_given(bench: Bench) -> None:
     found = searches.search(defined, Path("runs"))
     assert found.baseline is None
     assert len(names(bench)) == 2
-    assert [each.trial.number for each in found.sides] == [e.trial.number for e in found.outcomes]
+    assert [each.trial.number for each in found.compared] == [e.trial.number for e in found.results]
 
 
 # Halving.
@@ -325,17 +325,19 @@ def test_halving_needs_something_to_halve(bench: Bench) -> None:
 
 def test_where_the_last_rung_diverged_it_is_said_that_no_trial_is_whole(bench: Bench) -> None:
     defined = search_definition.define(bench.config(), [RATE], trials=3, factor=3)
-    left = trials.Outcome(
+    left = trials.TrialResult(
         defined.trial(1, (0.1,), Path("runs")), 1, (standing(1, {"validation": 0.6}),)
     )
     fault = Fault(epoch=2, batch=1, found="cost inf")
-    further = trials.Outcome(
-        defined.trial(2, (9.0,), Path("runs")), 3, (Standing([], 2, 400, fault, {}),)
+    further = trials.TrialResult(
+        defined.trial(2, (9.0,), Path("runs")), 3, (Performance([], 2, 400, fault, {}),)
     )
-    given = trials.Outcome(
+    given = trials.TrialResult(
         defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.7}),)
     )
-    told = cli_searching.text(searches.Found(defined, given, [left, further]), None, curves=False)
+    told = cli_searching.text(
+        searches.SearchResult(defined, given, [left, further]), None, curves=False
+    )
     lines = told.split("\n\n")[1].splitlines()[1:]
     assert lines[0].startswith("best: learning_rate=0.1, as in runs/")
     assert len(lines) == 2
@@ -396,8 +398,8 @@ def test_what_stops_before_a_rung_needs_no_further_training(bench: Bench) -> Non
     assert found["trials"][0]["test_accuracy"]["mean"] is not None
 
 
-def standing(epochs: int, accuracies: dict[str, float]) -> Standing:
-    return Standing([], epochs, 200 * epochs, None, accuracies)
+def standing(epochs: int, accuracies: dict[str, float]) -> Performance:
+    return Performance([], epochs, 200 * epochs, None, accuracies)
 
 
 def test_one_config_asked_for_twice_is_one(bench: Bench) -> None:
@@ -418,27 +420,30 @@ def test_one_config_asked_for_twice_is_one(bench: Bench) -> None:
 def test_the_config_as_given_is_not_held_against_what_was_left_behind(bench: Bench) -> None:
     """Where all that came to the last rung diverged, no trial was trained to its end."""
     defined = search_definition.define("tiny.yaml", [RATE], trials=3, factor=3)
-    given = trials.Outcome(
+    given = trials.TrialResult(
         defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.5}),)
     )
-    left = trials.Outcome(
+    left = trials.TrialResult(
         defined.trial(1, (0.1,), Path("runs")), 1, (standing(1, {"validation": 0.6}),)
     )
-    assert searches.Found(defined, given, [left]).sides == [given]
+    assert searches.SearchResult(defined, given, [left]).compared == [given]
     assert not (bench.folder / "runs").exists()
 
 
 def test_what_was_trained_further_ranks_first_under_halving(bench: Bench) -> None:
     """The config as given may have been passed by a trial that was then left behind."""
     defined = search_definition.define("tiny.yaml", [RATE], trials=3, factor=3)
-    given = trials.Outcome(
+    given = trials.TrialResult(
         defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.5, "test": 0.5}),)
     )
-    left = trials.Outcome(
+    left = trials.TrialResult(
         defined.trial(1, (0.1,), Path("runs")), 1, (standing(1, {"validation": 0.6}),)
     )
-    assert searches.Found(defined, given, [left]).ranked == [given, left]
-    assert searches.Found(defined._replace(factor=None), given, [left]).ranked == [left, given]
+    assert searches.SearchResult(defined, given, [left]).ranked == [given, left]
+    assert searches.SearchResult(defined._replace(factor=None), given, [left]).ranked == [
+        left,
+        given,
+    ]
     assert not (bench.folder / "runs").exists()
 
 
@@ -782,7 +787,7 @@ def test_data_that_the_config_as_given_has_not_is_no_matter_where_it_is_not_trai
         "tiny.yaml", ["data.train=[30, 40]"], method="grid", has_baseline=False
     )
     found = searches.search(defined, Path("runs"))
-    assert [each.trial.config.data.train for each in found.outcomes] != []
+    assert [each.trial.config.data.train for each in found.results] != []
 
 
 def test_a_finished_search_does_without_its_data(bench: Bench) -> None:

@@ -25,10 +25,9 @@ from nnexp.report import sweep_figure
 from nnexp.store import writer
 from nnexp.store.run import Run
 from nnexp.study import job_script, reading
-from nnexp.study.engine import Outcome
-from nnexp.study.job import Job
-from nnexp.study.local import limits
-from nnexp.study.local.pool import Local
+from nnexp.study.job import Job, Outcome
+from nnexp.study.local import process
+from nnexp.study.local.pool import Pool
 from nnexp.study.plan import Trial, plan
 from nnexp.study.ranking import ranked
 
@@ -317,7 +316,7 @@ def test_what_was_opened_for_a_trial_that_cannot_start_is_closed(
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     (trial,) = plan(reading.read("tiny.yaml", (), ["lambda=1"])).trials
-    engine = Local(2, bench.folder / "runs")
+    engine = Pool(2, bench.folder / "runs")
     before = sorted(Path("/dev/fd").iterdir())
     with monkeypatch.context() as patch, closing(engine):
         patch.setattr(os, "fork", fork)
@@ -351,7 +350,7 @@ def test_more_trials_at_a_time_than_there_may_be_open_files_for_are_refused(benc
     ("text", "size"), [("500M", 500 << 20), ("1.5g", 3 << 29), ("2GiB", 2 << 30), ("7", 7)]
 )
 def test_sizes(text: str, size: int) -> None:
-    assert limits.size(text) == size
+    assert process.size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "M", "-5M", "0", "5X", "1e9", "nan", "5 M M"])
@@ -722,7 +721,7 @@ def test_what_is_no_time_is_refused(bench: Bench, text: str) -> None:
     ],
 )
 def test_sizes_in_words(number: int, words: str) -> None:
-    assert limits.in_words(number) == words
+    assert process.in_words(number) == words
 
 
 def test_what_a_failure_said_is_forgotten_once_the_run_ends_well(bench: Bench) -> None:

@@ -19,18 +19,17 @@ from nnexp.datasets import loading
 from nnexp.datasets.shared import Data
 from nnexp.errors import UsageError
 from nnexp.report import sweep_figure
-from nnexp.store.run import Run
 from nnexp.study import execution, ranking, reading
-from nnexp.study.engine import Outcome
-from nnexp.study.job import Job
-from nnexp.study.local.limits import Limits
-from nnexp.study.local.process import Watched
+from nnexp.study.execution import Execution, Listed
+from nnexp.study.job import Job, Outcome
+from nnexp.study.local.process import Limits, Watched
 from nnexp.study.plan import Plan, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from nnexp.analysis.verdicts import Verdict
+    from nnexp.config.model import Config
     from tests.conftest import Bench
 
 
@@ -162,9 +161,9 @@ from pathlib import Path
 from nnexp import numerics
 from nnexp.runner import train
 from nnexp.config import load
-from nnexp.study.local.pool import Local
+from nnexp.study.local.pool import Pool
 settings = json.loads(sys.argv[1])
-engine = Local(2, Path("runs"))
+engine = Pool(2, Path("runs"))
 engine.prepare([load.read("tiny.yaml", settings)])
 late = [each for each in ("scipy.optimize", "scipy.ndimage") if each in sys.modules]
 caches = [numerics.fingerprint.cache_info().currsize, train._versions.cache_info().currsize]
@@ -285,6 +284,9 @@ class Engine:
 
     slots = 3
 
+    def prepare(self, configs: Iterable[Config]) -> None:
+        pass
+
     def __init__(self) -> None:
         self.futures: list[Future[Outcome]] = []
 
@@ -306,8 +308,8 @@ class Engine:
 
 
 def test_a_signal_while_trials_are_begun_lets_no_further_one_begin(bench: Bench) -> None:
-    jobs = [Job(t.config, Run(bench.folder / t.name)) for t in planned("lambda=1,2,3").trials]
+    jobs = Listed(planned("lambda=1,2,3").jobs(bench.folder))
     engine = Engine()
-    found = list(execution.events(jobs, engine, stopped=lambda: bool(engine.futures)))
+    found = list(Execution(jobs, engine, stopped=lambda: bool(engine.futures)).events())
     told = [type(event) for event in found if not isinstance(event, execution.Ticked)]
     assert told == [execution.Started, execution.Stopped]

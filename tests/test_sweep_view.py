@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nnexp.cli import narrow
-from nnexp.cli.pace import Pace
-from nnexp.cli.sweeping import View
+from nnexp.cli.study_progress import SEED, StudyProgress, TimeLeft
 from nnexp.study import reading
-from nnexp.study.engine import Measured, Outcome
 from nnexp.study.execution import Ended, Progressed, Started
-from nnexp.study.plan import Plan, plan
+from nnexp.study.job import EpochCommitted, Job, Outcome
+from nnexp.study.plan import plan
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -22,8 +22,10 @@ HEADER = ("run", "learning_rate", "lambda", "seed", "epoch", "validation")
 ROWS = [("tiny-0123456789ab-s0", "0.001", "10", "0", "236/1000", "97.25 %")] * 2
 
 
-def planned(*settings: str, seeds: int = 4) -> Plan:
-    return plan(reading.read("tiny.yaml", settings, ["lambda=0"], list(range(seeds))))
+def jobs(*settings: str, seeds: int = 4) -> list[Job]:
+    """Return the jobs of as many seeds."""
+    found = plan(reading.read("tiny.yaml", settings, ["lambda=0"], list(range(seeds))))
+    return found.jobs(Path("runs"))
 
 
 def rendered(width: int) -> list[str]:
@@ -76,71 +78,71 @@ def test_on_a_narrow_terminal_numbers_are_whole(bench: Bench) -> None:
 
 def test_the_best_so_far_is_the_highest_accuracy(bench: Bench) -> None:
     assert bench.folder.exists()
-    found = planned()
-    view = View(found, quiet=True)
-    for trial, accuracy in enumerate((0.5, 0.75, 0.625)):
+    found = jobs()
+    view = StudyProgress(SEED, len(found), quiet=True)
+    for trial, accuracy in zip(found, (0.5, 0.75, 0.625), strict=False):
         view.show(Started(trial))
-        view.show(Progressed(trial, Measured(1, accuracy)))
-    assert view.best == (0.75, 1)
-    view.show(Ended(3, Outcome(accuracies={"validation": 0.875}), was_done=True))
-    view.show(Ended(2, Outcome(accuracies={"validation": 0.625}), was_done=False))
-    assert view.best == (0.875, 3)
+        view.show(Progressed(trial, EpochCommitted(1, accuracy)))
+    assert view.best == (0.75, found[1])
+    view.show(Ended(found[3], Outcome(accuracies={"validation": 0.875}), was_done=True))
+    view.show(Ended(found[2], Outcome(accuracies={"validation": 0.625}), was_done=False))
+    assert view.best == (0.875, found[3])
 
 
 def test_what_is_shown_tells_the_time_left(bench: Bench) -> None:
     """A trial of three that trained whole, and a third of another, are 4/3 trials in 4/3 s."""
     assert bench.folder.exists()
-    view = View(planned("epochs=3"), quiet=True)
+    found, view = jobs("epochs=3"), StudyProgress(SEED, 4, quiet=True)
     for epoch in (1, 2, 3):
-        view.show(Progressed(0, Measured(epoch, 0.5)))
-    view.show(Ended(0, Outcome(), was_done=False))
-    view.show(Ended(1, Outcome(), was_done=True))
-    view.show(Ended(2, Outcome(code=1), was_done=False))
-    view.show(Progressed(3, Measured(1, 0.5)))
-    assert view.pace.left(4 / 3) == pytest.approx(2 / 3)
+        view.show(Progressed(found[0], EpochCommitted(epoch, 0.5)))
+    view.show(Ended(found[0], Outcome(), was_done=False))
+    view.show(Ended(found[1], Outcome(), was_done=True))
+    view.show(Ended(found[2], Outcome(code=1), was_done=False))
+    view.show(Progressed(found[3], EpochCommitted(1, 0.5)))
+    assert view.time_left.seconds(4 / 3) == pytest.approx(2 / 3)
 
 
 def test_the_time_left_by_hand(bench: Bench) -> None:
     """Four trials of ten epochs: one and a half in 30 s are 20 s each, and 2.5 are left."""
     assert bench.folder.exists()
-    pace = Pace(planned("epochs=10").trials)
-    assert pace.left(5) is None
+    found, pace = jobs("epochs=10"), TimeLeft(4)
+    assert pace.seconds(5) is None
     for epoch in range(1, 11):
-        pace.told(0, epoch)
-    pace.ended(0, failed=False, was_done=False)
+        pace.progressed(found[0], epoch)
+    pace.ended(found[0], failed=False, was_done=False)
     for epoch in range(1, 6):
-        pace.told(1, epoch)
-    assert pace.left(30) == pytest.approx(50)
+        pace.progressed(found[1], epoch)
+    assert pace.seconds(30) == pytest.approx(50)
 
 
 def test_what_earlier_sweeps_trained_is_no_work_of_this_one(bench: Bench) -> None:
     """Trial 0 was done, trial 1 went on from epoch 8, so 0.1 trials in 10 s; 0.1 + 2 are left."""
     assert bench.folder.exists()
-    pace = Pace(planned("epochs=10").trials)
-    pace.ended(0, failed=False, was_done=True)
-    pace.told(1, 9)
-    assert pace.left(10) == pytest.approx(210)
-    pace.told(1, 10)  # 0.2 trials in 20 s
-    pace.ended(1, failed=False, was_done=False)
-    assert pace.left(20) == pytest.approx(200)
+    found, pace = jobs("epochs=10"), TimeLeft(4)
+    pace.ended(found[0], failed=False, was_done=True)
+    pace.progressed(found[1], 9)
+    assert pace.seconds(10) == pytest.approx(210)
+    pace.progressed(found[1], 10)  # 0.2 trials in 20 s
+    pace.ended(found[1], failed=False, was_done=False)
+    assert pace.seconds(20) == pytest.approx(200)
 
 
 def test_what_fails_at_once_says_nothing_of_the_time_left(bench: Bench) -> None:
     assert bench.folder.exists()
-    pace = Pace(planned("epochs=10").trials)
-    pace.ended(0, failed=True, was_done=False)
-    pace.ended(1, failed=True, was_done=False)
-    assert pace.left(1) is None
+    found, pace = jobs("epochs=10"), TimeLeft(4)
+    pace.ended(found[0], failed=True, was_done=False)
+    pace.ended(found[1], failed=True, was_done=False)
+    assert pace.seconds(1) is None
     for epoch in range(1, 6):
-        pace.told(2, epoch)
-    pace.ended(2, failed=True, was_done=False)  # half a trial
-    assert pace.left(10) == pytest.approx(20)
+        pace.progressed(found[2], epoch)
+    pace.ended(found[2], failed=True, was_done=False)  # half a trial
+    assert pace.seconds(10) == pytest.approx(20)
 
 
 def test_what_stops_early_is_a_whole_trial(bench: Bench) -> None:
     assert bench.folder.exists()
-    pace = Pace(planned("epochs=1000").trials)
-    pace.told(0, 1)
-    pace.told(0, 2)
-    pace.ended(0, failed=False, was_done=False)
-    assert pace.left(2) == pytest.approx(6)
+    found, pace = jobs("epochs=1000"), TimeLeft(4)
+    pace.progressed(found[0], 1)
+    pace.progressed(found[0], 2)
+    pace.ended(found[0], failed=False, was_done=False)
+    assert pace.seconds(2) == pytest.approx(6)

@@ -26,7 +26,7 @@ def job(bench: Bench, **keys: object) -> Job:
 
 def trained(job: Job, until: int | None = None) -> Job:
     """Train a job, divergence being an end like any other, and return it with a fresh look."""
-    for _ in jobs.train(job, until=until):
+    for _ in jobs.messages(job._replace(until=until)):
         pass
     return Job(job.config, store.named(Path("runs"), job.run.name))
 
@@ -34,15 +34,15 @@ def trained(job: Job, until: int | None = None) -> Job:
 @pytest.mark.parametrize("most", [None, 3, 4])
 def test_what_is_not_trained_so_far_has_no_standing(bench: Bench, most: int | None) -> None:
     fresh = job(bench, epochs=4)
-    assert jobs.standing(fresh) is None
+    assert jobs.performance(fresh) is None
     partly = trained(fresh, until=2)
-    assert jobs.standing(partly, most) is None
+    assert jobs.performance(partly, most) is None
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_a_standing_is_the_same_however_far_the_run_went(bench: Bench, epoch: int) -> None:
-    by_then = jobs.standing(trained(job(bench, epochs=4), until=epoch), epoch)
-    later = jobs.standing(trained(job(bench, epochs=4)), epoch)
+    by_then = jobs.performance(trained(job(bench, epochs=4), until=epoch), epoch)
+    later = jobs.performance(trained(job(bench, epochs=4)), epoch)
     assert by_then is not None
     assert by_then == later
     assert (by_then.epochs, by_then.examples, len(by_then.rows)) == (epoch, 200 * epoch, epoch)
@@ -51,35 +51,35 @@ def test_a_standing_is_the_same_however_far_the_run_went(bench: Bench, epoch: in
 
 
 def test_epochs_count_up_to_the_next_that_is_evaluated(bench: Bench) -> None:
-    found = jobs.standing(trained(job(bench, epochs=4, evaluate_every=2), until=2), 1)
+    found = jobs.performance(trained(job(bench, epochs=4, evaluate_every=2), until=2), 1)
     assert found is not None
     assert found.epochs == 2
 
 
 def test_test_data_tells_nothing_before_the_run_is_over(bench: Bench) -> None:
     keys = {"epochs": 3, "monitor": ["train", "validation", "test"]}
-    partly = jobs.standing(trained(job(bench, **keys), until=2), 2)
+    partly = jobs.performance(trained(job(bench, **keys), until=2), 2)
     assert partly is not None
     assert partly.accuracies.keys() == {"validation", "train"}
     whole = trained(job(bench, **keys))
-    found, result = jobs.standing(whole), whole.run.result
+    found, result = jobs.performance(whole), whole.run.result
     assert found is not None
     assert result is not None
     assert found.accuracies["test"] == result.test_accuracy
-    before = jobs.standing(whole, 2)
+    before = jobs.performance(whole, 2)
     assert before == partly
 
 
 def test_a_divergence_is_a_standing_without_accuracies(bench: Bench) -> None:
     diverged = trained(job(bench, epochs=3, learning_rate=1e300))
-    found = jobs.standing(diverged)
+    found = jobs.performance(diverged)
     assert found is not None
     assert found.fault is not None
     assert (found.epochs, found.accuracies) == (found.fault.epoch, {})
-    assert list(jobs.train(diverged)) == []
+    assert list(jobs.messages(diverged)) == []
 
 
 def test_another_configs_run_is_refused(bench: Bench) -> None:
     first = trained(job(bench, epochs=2))
     with pytest.raises(NameTakenError, match="learning_rate"):
-        jobs.standing(Job(load.read(bench.config(epochs=2, learning_rate=3)), first.run))
+        jobs.performance(Job(load.read(bench.config(epochs=2, learning_rate=3)), first.run))

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from nnexp.cli.quantities import Spending
 from nnexp.config import load
 from nnexp.tune import batches, choice, ladder, rates
 from nnexp.tune.ladder import Rung
-from nnexp.tune.trials import Budget, BudgetSpentError, Trials
+from nnexp.tune.trials import Budget, BudgetSpentError, Trials, finish, trained
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
@@ -217,14 +218,14 @@ def test_minutes_count_for_what_is_trained_once_more_too(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = load.read(bench.folder / "tiny.yaml")
-    Trials("tiny", bench.folder / "runs").run(config)
+    finish(trained(config), Trials("tiny", bench.folder / "runs"))
     again = Trials("tiny", bench.folder / "runs", budget=Budget(seconds=60.0))
-    assert again.run(config).seconds is None
-    assert again.timed(config).seconds is not None
+    assert finish(trained(config), again).seconds is None
+    assert finish(trained(config, timed=True), again).seconds is not None
     later = time.monotonic() + 61.0
     monkeypatch.setattr(time, "monotonic", lambda: later)
     with pytest.raises(BudgetSpentError):
-        again.timed(config)
+        finish(trained(replace(config, seed=1), timed=True), again)
 
 
 @pytest.mark.parametrize(

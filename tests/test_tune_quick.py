@@ -75,8 +75,8 @@ def walked(accuracy: Callable[[float], float], chance: float) -> list[float]:
     def learned(value: float) -> bool:
         return value > chance
 
-    while (strength := choice.walk(scores, 1.0, 1000, ENDS, learned)) is not None:
-        scores[strength] = {0: accuracy(strength)}
+    while strengths := choice.walk(scores, 1.0, 1000, ENDS, learned):
+        scores |= {strength: {0: accuracy(strength)} for strength in strengths}
     return list(scores)
 
 

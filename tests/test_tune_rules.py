@@ -47,9 +47,10 @@ def test_what_diverged_is_worth_nothing_however_well_it_began() -> None:
 def walked(accuracy: dict[float, float]) -> list[float]:
     """Return the λ that the search tries, where accuracies are known."""
     scores: dict[float, dict[int, float]] = {}
-    while (strength := choice.walk(scores, 1.0, N, ENDS)) is not None:
-        scores[strength] = {0: accuracy.get(strength, 0.1)}
-    return list(scores)
+    while strengths := choice.walk(scores, 1.0, N, ENDS):
+        scores |= {strength: {0: accuracy.get(strength, 0.1)} for strength in strengths}
+    up, down = ([each for each in scores if sign * each > sign] for sign in (1, -1))
+    return [1.0, *up, *down]
 
 
 def test_lambda_is_looked_for_by_decades_in_both_directions() -> None:

@@ -18,7 +18,7 @@ from nnexp.training.history import Row
 from nnexp.tune import batches, choice, final, ladder
 from nnexp.tune.batches import Timed
 from nnexp.tune.ladder import Rung
-from nnexp.tune.trials import Budget, BudgetSpentError, Trial, Trials
+from nnexp.tune.trials import Budget, BudgetSpentError, Trial, Trials, finish, trained
 
 if TYPE_CHECKING:
     from nnexp.tune.choice import Scores
@@ -32,9 +32,9 @@ def test_a_slow_descent_ends_the_search_once_it_is_beyond_the_noise_of_the_best(
     """From 90 % two points are lost by each decade: four are beyond the noise, two never."""
     accuracies = {1.0: 0.90, 10.0: 0.88, 100.0: 0.86, 1000.0: 0.84, 10_000.0: 0.82}
     scores: dict[float, dict[int, float]] = {}
-    while (strength := choice.walk(scores, 1.0, N, (1e-4, 1e4))) is not None:
-        scores[strength] = {0: accuracies.get(strength, 0.5)}
-    assert list(scores)[:3] == [1.0, 10.0, 100.0]
+    while strengths := choice.walk(scores, 1.0, N, (1e-4, 1e4)):
+        scores |= {strength: {0: accuracies.get(strength, 0.5)} for strength in strengths}
+    assert [each for each in scores if each >= 1] == [1.0, 10.0, 100.0]
     assert set(scores) <= {1.0, 10.0, 100.0, 0.1, 0.01, 0.001, 0.0001}
 
 
@@ -49,7 +49,7 @@ def test_only_seeds_that_both_have_are_paired() -> None:
 def test_it_is_the_best_s_noise_that_ends_the_search() -> None:
     """Two standard errors of a difference: 1.25 points at 98 %, 1.64 at 96.5 %."""
     scores: Scores = {1.0: {0: 0.98}, 10.0: {0: 0.965}}
-    assert choice.walk(scores, 1.0, N, (1e-4, 1e4)) == 0.1
+    assert choice.walk(scores, 1.0, N, (1e-4, 1e4)) == [0.1]
 
 
 def test_what_cannot_be_told_from_the_best_counts_as_a_tie_where_no_seeds_are_left() -> None:
@@ -102,12 +102,12 @@ def test_a_trial_is_worth_its_best_epoch() -> None:
 def test_a_budget_may_be_used_up(bench: Bench) -> None:
     config = load.read(bench.folder / "tiny.yaml")
     trials = Trials("tiny", bench.folder / "runs", budget=Budget(epochs=2 * config.epochs))
-    trials.run(config)
-    trials.run(replace(config, seed=1))
+    finish(trained(config), trials)
+    finish(trained(replace(config, seed=1)), trials)
     assert trials.epochs == 2 * config.epochs
     with pytest.raises(BudgetSpentError):
-        trials.run(replace(config, seed=2))
-    assert trials.run(config).config == config
+        finish(trained(replace(config, seed=2)), trials)
+    assert finish(trained(config), trials).config == config
 
 
 def test_a_curve_s_end_is_the_median_of_its_last_third() -> None:

@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nnexp.cli.text import wrapped
-from nnexp.cli.tuning import status
 from nnexp.tune.decision import duration
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
-
-TRIAL = ["stage 6", "η=0.25", "λ=2.5", "batch 10", "seed 0"]
-REACHED = ["epoch 22/30", "85.25 %", "best 86.50 % with 0.5"]
-WHOLE = "stage 6 η=0.25 λ=2.5 batch 10 seed 0 |{bar:10}| epoch 22/30 85.25 % best 86.50 % with 0.5"
 
 
 def lines(written: str) -> list[str]:
@@ -25,20 +20,12 @@ def lines(written: str) -> list[str]:
     return [line.rstrip() for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[\d*m", "", written))]
 
 
-def test_a_status_leaves_out_what_does_not_fit() -> None:
-    """The epoch and what it measures stay longest, then the trial; the bar is the first to go."""
-    assert status(TRIAL, REACHED, 200) == WHOLE
-    assert status(TRIAL, REACHED, 79) == WHOLE.replace("|{bar:10}| ", "")
-    assert status(TRIAL, REACHED, 39) == "stage 6 η=0.25 epoch 22/30 85.25 %"
-    assert status(TRIAL, REACHED, 20) == "stage 6 epoch 22/30"
-    assert status(["", "η=1"], ["epoch 1/2", "", ""], 30) == "η=1 |{bar:10}| epoch 1/2"
-
-
 @pytest.mark.parametrize("columns", [80, 40])
 def test_on_a_terminal_the_trial_under_way_is_shown_and_goes(bench: Bench, columns: int) -> None:
     written = bench.on_a_terminal("tune", "tiny.yaml", "--only", "eta", columns=columns)
     shown = lines(written)
-    assert any(re.match(r"stage 2 η=0\.01 .*epoch 0/10", line) for line in shown)
+    assert any(re.match(r"stage 2: \d+ done, 1 running", line) for line in shown)
+    assert any(re.search(r" \d+/10 ", line) for line in shown)
     assert max(map(len, shown)) <= columns
     text = " ".join(line.strip() for line in shown if "epoch" not in line)
     assert "half of the threshold" in text  # whole, though in several lines
@@ -50,14 +37,14 @@ def test_on_a_terminal_the_trial_under_way_is_shown_and_goes(bench: Bench, colum
 def test_each_epoch_is_shown_with_what_it_measures(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nnexp.cli.tuning.REFRESH", -1.0)
+    monkeypatch.setattr("nnexp.cli.study_progress.REFRESH", -1.0)
     monkeypatch.setattr("nnexp.cli.text.Told.columns", lambda _: 80)
     shown = lines(bench("find-rate", "tiny.yaml").err)
-    named = r"η=0\.1 λ=0 batch 10 seed 0"
-    assert any(re.fullmatch(rf"{named} .*epoch 3/10 cost \S+ threshold .*", e) for e in shown)
+    assert any(re.fullmatch(r"tiny-\S+ +0\.1 +0 +10 +0 +3/10 +cost \S+", line) for line in shown)
+    assert any(re.fullmatch(r"threshold at least 0\.01", line) for line in shown)
     shown = lines(bench("tune", "tiny.yaml", "--only", "lambda").err)
-    named = r"stage 3 η=0\.5 λ=10 batch 10 seed 0"
-    assert any(re.fullmatch(rf"{named} .*epoch 29/30 \S+ % best .*", line) for line in shown)
+    assert any(re.fullmatch(r"tiny-\S+ +0\.5 +10 +10 +0 +29/30 +\S+ %", line) for line in shown)
+    assert any(re.fullmatch(r"best \S+ % with \S+", line) for line in shown)
 
 
 def test_without_a_terminal_or_with_q_no_status_is_shown_and_lines_are_whole(bench: Bench) -> None:

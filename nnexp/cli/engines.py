@@ -1,20 +1,28 @@
-"""Where a sweep trains: on this machine, or on a cluster."""
+"""Where jobs are trained: the options that say so, and the engine that they ask for."""
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import click
+
+from nnexp.cli.quantities import Seconds, Size
 from nnexp.cli.text import say
+from nnexp.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
+    from nnexp.cli.signals import Noted
+    from nnexp.cli.study_progress import StudyProgress
     from nnexp.study.dask.executor import Cluster
-    from nnexp.study.local.limits import Limits
-    from nnexp.study.local.pool import Local
+    from nnexp.study.execution import Ended, Sampler
+    from nnexp.study.job import Engine, Outcome
+    from nnexp.study.local.process import Limits
 
 LOOPBACK = "tcp://127.0.0.1:8786"
 """Where ``dask scheduler --host 127.0.0.1`` listens."""
@@ -22,6 +30,85 @@ LOOPBACK = "tcp://127.0.0.1:8786"
 
 PATIENCE = 1.0
 """Seconds of waiting from which on it is said."""
+
+Command = Callable[..., Any]
+
+
+def jobs_option(default: int | None) -> Callable[[Command], Command]:
+    """Return the option of how many runs are trained at a time.
+
+    Args:
+        default: by default; None: as many as there are cores.
+    """
+    usual = "as many as there are cores, or threads of workers" if default is None else str(default)
+    return click.option(
+        "-j",
+        "--jobs",
+        type=click.IntRange(1),
+        default=default,
+        metavar="N",
+        help=f"Runs trained at a time; by default {usual}.",
+    )
+
+
+class EngineOptions(NamedTuple):
+    """What the options say of where to train."""
+
+    jobs: int | None
+    """At a time; None: as many as there is room for."""
+    engine: str = "local"
+    scheduler: str | None = None
+    collect: bool = False
+    timeout: float | None = None
+    max_memory: int | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """What each job may take."""
+        from nnexp.study.local.process import Limits
+
+        return Limits(self.timeout, self.max_memory)
+
+    def check(self) -> None:
+        """Refuse options that say nothing together. Raises: UsageError."""
+        if self.engine != "dask" and (self.scheduler is not None or self.collect):
+            raise UsageError("--scheduler and --collect go with --engine dask")
+
+
+def options(default: int | None) -> Callable[[Command], Command]:
+    """Return the options of a command that can train anywhere; it is given EngineOptions as where.
+
+    Args:
+        default: how many runs at a time by default; None: as many as there are cores.
+    """
+    declared = (
+        jobs_option(default),
+        click.option("--engine", type=click.Choice(["local", "dask"]), default="local",
+                     help="Train on this machine (the default), or on a dask cluster."),
+        click.option("--scheduler", metavar="ADDRESS",
+                     help="Of the dask cluster; tcp://127.0.0.1:8786 by default."),
+        click.option("--collect", is_flag=True,
+                     help="Bring runs home from workers that do not see the runs folder."),
+        click.option("--timeout", type=Seconds(), metavar="SECONDS",
+                     help="Stop a run that takes longer; the next call goes on with it."),
+        click.option("--max-memory", type=Size(), metavar="SIZE",
+                     help="Kill a run that has more in memory, such as 500M."),
+    )  # fmt: skip
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def gathered(**given: Any) -> Any:  # noqa: ANN401 - click's own
+            kept = {name: given.pop(name) for name in EngineOptions._fields}
+            where = EngineOptions(**kept)
+            where.check()
+            return command(where=where, **given)
+
+        decorated: Command = gathered
+        for option in reversed(declared):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
 
 
 class _Patience:
@@ -42,28 +129,55 @@ class _Patience:
             say(f"waiting for {what}")
 
 
-@contextmanager
-def local(runs: Path, limits: Limits, jobs: int | None) -> Iterator[Local]:
-    """Have an engine of this machine; by default all of its cores."""
-    from nnexp.study.local.pool import Local
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with closing(Local(jobs or cores or 1, runs, limits)) as engine:
+
+@contextmanager
+def started(
+    where: EngineOptions,
+    runs: Path,
+    signal: Noted,
+    *,
+    isolated: bool = False,
+    quiet: bool,
+) -> Iterator[Engine]:
+    """Start the engine that the options ask for, and close it at the end.
+
+    One run at a time needs no process of its own, unless it is limited in time or memory.
+
+    Args:
+        where: the options.
+        runs: the folder of the runs.
+        signal: the signal that came, if one did.
+        isolated: train every run in a process of its own, so that a crash ends nothing else.
+        quiet: say nothing of the cluster.
+    """
+    from nnexp.study.in_process import InProcess
+    from nnexp.study.local.pool import Pool
+
+    def heed() -> None:
+        if signal.number is not None:
+            raise InterruptedRunError(signal.number, "stopped; what is committed is safe")
+
+    if where.engine == "dask":
+        with _dask(where, runs, heed, quiet=quiet) as cluster:
+            yield cluster
+        return
+    slots = where.jobs or cores()
+    alone = slots == 1 and not any(where.limits) and not isolated
+    with closing(InProcess(heed) if alone else Pool(slots, runs, where.limits)) as engine:
         yield engine
 
 
 @contextmanager
-def dask(
-    scheduler: str | None,
-    runs: Path,
-    limits: Limits,
-    jobs: int | None,
-    *,
-    collect: bool,
-    quiet: bool,
-    heed: Callable[[], None],
+def _dask(
+    where: EngineOptions, runs: Path, heed: Callable[[], None], *, quiet: bool
 ) -> Iterator[Cluster]:
-    """Have an engine of a cluster; say what was found there, and how long trials take to start.
+    """Have an engine of a cluster; say what was found there, and how long runs take to start.
 
     Raises:
         UsageError: dask is not installed, the address is none, or a worker is not fit.
@@ -74,18 +188,77 @@ def dask(
 
     from nnexp.study.dask import client
     from nnexp.study.dask.executor import Cluster
+    from nnexp.study.in_process import InProcess
 
-    address = LOOPBACK if scheduler is None else scheduler
+    address = LOOPBACK if where.scheduler is None else where.scheduler
     client.check(address)
     if client.is_open(address):
         say(
             f"warning: {address}: whoever reaches this port can run programs there; TLS prevents it"
         )
-    waits = _Patience(heed, quiet=quiet)
-    with closing(Cluster(address, runs, limits, most=jobs, collect=collect, waits=waits)) as engine:
+    cluster = Cluster(
+        address,
+        runs,
+        where.limits,
+        most=where.jobs,
+        collect=where.collect,
+        here=InProcess(heed),
+        waits=_Patience(heed, quiet=quiet),
+    )
+    with closing(cluster) as engine:
         if not quiet:
             say(engine.found)
         yield engine
         if engine.startups and not quiet:
             startup, count = median(engine.startups), len(engine.startups)
             say(f"start-up of a trial: {startup:.2f} s (median of {count:,})")
+
+
+def train(
+    sampler: Sampler,
+    engine: Engine,
+    signal: Noted,
+    progress: StudyProgress,
+    *,
+    where: Callable[[], str] = lambda: "",
+    is_fatal: Callable[[Outcome], bool] = lambda outcome: outcome.is_failure,
+    prepare: Callable[[], None] = lambda: None,
+    note: Callable[[Ended], None] = lambda _: None,
+) -> None:
+    """Train a sampler's jobs, showing what happens.
+
+    Args:
+        sampler: what to train.
+        engine: where to.
+        signal: the signal that came, if one did.
+        progress: shows it.
+        where: returns how far it is, for the message about a signal.
+        is_fatal: whether an outcome stops all other jobs; by default what is neither a result nor
+            a divergence.
+        prepare: is called once before the first job that needs training.
+        note: is called with each job that ended.
+
+    Raises:
+        InterruptedRunError: a signal came; all that ran has stopped.
+        JobError: an outcome was fatal.
+        ClusterError: the cluster that was to train is gone.
+    """
+    from nnexp.study.execution import Ended, Execution
+    from nnexp.study.job import JobError
+
+    def stopped() -> bool:
+        return signal.number is not None
+
+    execution = Execution(sampler, engine, is_fatal=is_fatal, stopped=stopped, prepare=prepare)
+    with progress:
+        for event in execution.events():
+            if isinstance(event, Ended):
+                note(event)
+            progress.show(event)
+    if signal.number is not None:
+        raise InterruptedRunError(
+            signal.number,
+            f"stopped{where()}; what is committed is safe; the same command goes on from there",
+        )
+    if execution.failure is not None:
+        raise JobError(execution.failure)

@@ -105,7 +105,7 @@ def tree(figure: str, outcomes: list[Outcome], picture: Path) -> dict[str, Any]:
             {
                 "net": part.net.name,
                 "run": str(part.book.run.path),
-                "seeds": [str(run.path) for _, run in part.seeds],
+                "seeds": [str(job.run.path) for job in part.seeds],
                 "promised_exact": is_promised,
                 "verdict": comparison.verdict,
                 "series": [_series_tree(each) for each in comparison.series],

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import options, signals
+from nnexp.cli import engines, options, signals
+from nnexp.cli.study_progress import STRENGTHS, StudyProgress
 from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import columns, put, say, table, wrapped
+from nnexp.cli.text import columns, put, say, table, tell, wrapped
 
 if TYPE_CHECKING:
     from nnexp.tune.decision import Decision
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Epochs that each rate is tried for; of less than 10 the running cost is judged.",
 )
+@engines.jobs_option(default=1)
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -41,6 +43,7 @@ def find_rate(
     settings: tuple[str, ...],
     runs: Path,
     epochs: int,
+    jobs: int,
     plot: Path | None,
     as_json: bool,
     quiet: bool,
@@ -55,18 +58,24 @@ def find_rate(
     rises; then within the decade. Each rate is a run like any other, so that nothing is trained
     twice. The threshold is noted beside the runs, and train warns of a rate far above it.
     """
-    from nnexp.cli.tuning import View, trials_of, warn_of_data
     from nnexp.config import load
+    from nnexp.datasets.loading import scale_warning
     from nnexp.report.curves import check_target
     from nnexp.tune import pictures, rates
+    from nnexp.tune.trials import StepSampler, Trials
 
     if plot is not None:
         check_target(plot)
     described = load.read(config, settings)
-    with signals.noted() as signal, View(quiet=quiet) as view:
-        trials = trials_of(config.stem, runs, signal, view, "nnexp find-rate")
-        warn_of_data(described, trials)
-        rungs = rates.find(described, trials, epochs)
+    progress = StudyProgress(STRENGTHS, line=lambda _: None, quiet=quiet)
+    trials = Trials(config.stem, runs, tell=progress.report, command="nnexp find-rate")
+    if (warning := scale_warning(trials.dataset(described))) is not None:
+        tell(f"warning: {warning}")
+    sampler = StepSampler(rates.find(described, trials, epochs), trials)
+    where = engines.EngineOptions(jobs)
+    with signals.noted() as signal, engines.started(where, runs, signal, quiet=quiet) as engine:
+        engines.train(sampler, engine, signal, progress)
+    rungs = sampler.result
     found = rates.decision(rungs, stage=2, heading="Learning rate", rule=rates.RULE)
     if found.picture is not None and plot is not None:
         pictures.plot(plot, found.picture)

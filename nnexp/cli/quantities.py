@@ -25,12 +25,12 @@ class Size(click.ParamType[int]):
         self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
         """Return the bytes."""
-        from nnexp.study.local import limits
+        from nnexp.study.local import process
 
         if isinstance(value, int):
             return value
         try:
-            return limits.size(value)
+            return process.size(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

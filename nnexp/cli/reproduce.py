@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import figures, options, signals, training
+from nnexp.cli import engines, figures, options, signals
+from nnexp.cli.study_progress import SEED, StudyProgress
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say, table
 from nnexp.cli.train import Seeds
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Where the picture goes (.png, .svg or .pdf); by default beside the runs.",
 )
+@engines.jobs_option(default=None)
 @options.as_json
 @options.quiet
 def reproduce(
@@ -50,6 +52,7 @@ def reproduce(
     settings: tuple[str, ...],
     seeds: list[int] | None,
     plot: Path | None,
+    jobs: int | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -84,7 +87,7 @@ def reproduce(
     parts = plan(figure, chosen, runs, settings, seeds)
     configs = [part.book.config for part in parts]
     published = None if against is None else files.read(against, figure, chosen, configs)
-    _train(parts, quiet=quiet)
+    _train(parts, runs, jobs, quiet=quiet)
     found = outcomes(parts, published, changed=bool(settings))
     tree = figures.tree(figure, found, target)
     put(json_line(tree) if as_json else figures.text(found))
@@ -116,8 +119,14 @@ def _listed(figures: dict[str, Figure], *, as_json: bool) -> str:
     return table(("figure", "what it shows"), rows, left=2)
 
 
-def _train(parts: list[Part], *, quiet: bool) -> None:
-    with signals.noted() as signal:
-        for part in parts:
-            for config, run in part.trainings:
-                training.follow(config, run, signal, quiet=quiet)
+def _train(parts: list[Part], runs: Path, jobs: int | None, *, quiet: bool) -> None:
+    """Train all nets of a figure. Raises: InterruptedRunError, JobError."""
+    from nnexp.study.execution import Listed
+
+    planned = [job for part in parts for job in part.trainings]
+    progress = StudyProgress(SEED, len(planned), quiet=quiet)
+    where = engines.EngineOptions(jobs)
+    with signals.noted() as signal, engines.started(where, runs, signal, quiet=quiet) as engine:
+        engines.train(
+            Listed(planned), engine, signal, progress, is_fatal=lambda outcome: bool(outcome.code)
+        )

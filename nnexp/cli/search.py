@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import options, signals
+from nnexp.cli import engines, options, signals
+from nnexp.cli.engines import EngineOptions
+from nnexp.cli.study_progress import StudyProgress
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say
 from nnexp.cli.train import Seeds
-from nnexp.errors import DivergedError, InterruptedRunError, UsageError
+from nnexp.errors import DivergedError, UsageError
 
 if TYPE_CHECKING:
-    from nnexp.study.search import Found
+    from nnexp.study.search import SearchResult
     from nnexp.study.search_definition import Definition
 
 
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
 )
 @options.settings
 @options.runs
+@engines.options(default=None)
 @click.option("--curves", is_flag=True, help="Also draw the compared curves in the terminal.")
 @click.option(
     "--plot",
@@ -90,6 +93,7 @@ def search(
     factor: int | None,
     settings: tuple[str, ...],
     runs: Path,
+    where: EngineOptions,
     curves: bool,
     plot: Path | None,
     as_json: bool,
@@ -122,40 +126,44 @@ def search(
     defined = search_definition.define(str(config), sources, settings, factor=factor, **chosen)
     if epochs is not None and "epochs" in defined.space.keys:
         raise UsageError("--epochs and --space epochs: give one of them")
-    found = _train(defined, runs, quiet=quiet)
+    found = _train(defined, runs, where, quiet=quiet)
     _report(found, plot, curves=curves, as_json=as_json, quiet=quiet)
     if found.best is None:
         raise DivergedError("every trial diverged; search smaller learning rates")
 
 
-def _train(defined: Definition, runs: Path, *, quiet: bool) -> Found:
+def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool) -> SearchResult:
     """Train what is left to train.
 
     Raises:
         InterruptedRunError: a signal came.
+        JobError: a run could not be trained.
     """
-    from nnexp.cli.searching import View
-    from nnexp.study.search import Searching
+    from nnexp.cli import searching
+    from nnexp.study.search import Search
 
-    def check() -> None:
-        if signal.number is not None:
-            raise InterruptedRunError(
-                signal.number,
-                f"stopped in {view.place}; what is committed is safe; "
-                "the same command goes on from there",
-            )
-
-    searching = Searching(defined, runs, check)
-    with signals.noted() as signal, View(searching, quiet=quiet) as view:
-        for event in searching.events():
-            view.show(event)
-            check()
-    if view.is_idle and not quiet:
+    search = Search(defined, runs)
+    columns = searching.job_columns(search)
+    progress = StudyProgress(
+        columns, search.steps, lambda event: searching.trial_line(search, event), quiet=quiet
+    )
+    with signals.noted() as signal, engines.started(where, runs, signal, quiet=quiet) as engine:
+        engines.train(
+            search,
+            engine,
+            signal,
+            progress,
+            where=lambda: f" in {searching.place(search)}",
+            prepare=search.check_data,
+        )
+    if progress.is_idle and not quiet:
         say("already done")
-    return searching.found
+    return search.result
 
 
-def _report(found: Found, plot: Path | None, *, curves: bool, as_json: bool, quiet: bool) -> None:
+def _report(
+    found: SearchResult, plot: Path | None, *, curves: bool, as_json: bool, quiet: bool
+) -> None:
     from nnexp.cli import searching
 
     if plot is not None and found.best is not None:

@@ -1,112 +1,70 @@
-"""How a search is told: its progress on stderr, its end as tables or as JSON."""
+"""How a search is shown: a line a trial on stderr, its end as tables or as JSON."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from nnexp.cli import comparing
-from nnexp.cli.text import Told, columns, percent, say, table, wrapped
+from nnexp.cli.study_progress import Columns
+from nnexp.cli.text import columns, percent, table, wrapped
 
 if TYPE_CHECKING:
     from nnexp.analysis.comparison import Comparison, Sample
-    from nnexp.study.search import Event, Found, Searching
-    from nnexp.study.trials import Outcome, Trial
+    from nnexp.study.execution import Ended
+    from nnexp.study.job import Job
+    from nnexp.study.search import Search, SearchResult
+    from nnexp.study.trials import Trial, TrialResult
 
 GIVEN = "as given"
 
 
-class View:
-    """Says on stderr what a search does: a line a trial, or a bar on a terminal.
+def job_columns(search: Search) -> Columns:
+    """Return what tells a search's jobs apart: the trial, its values and the seed."""
+    from nnexp.config import dump
 
-    Args:
-        searching: the search.
-        quiet: say nothing but warnings.
-    """
+    def values(job: Job) -> list[str]:
+        trial = search.trial_of(job)
+        count = len(search.result.definition.space.keys)
+        settings = ["-"] * count if trial.is_baseline else map(dump.inline, trial.values)
+        number = GIVEN if trial.is_baseline else f"{trial.number}/{search.trials}"
+        return [number, *settings, str(job.config.seed)]
 
-    def __init__(self, searching: Searching, *, quiet: bool) -> None:
-        self._searching = searching
-        self._quiet = quiet
-        self._bar: Any = None
-        self._warned: set[str] = set()
-        self.place = "its beginning"
-        """The trial that is trained, in words."""
-        self.is_idle = True
-        """Nothing has been trained yet."""
-
-    def __enter__(self) -> Self:
-        if not self._quiet and Told().columns() > 0:
-            from tqdm import tqdm
-
-            self._bar = tqdm(
-                total=self._searching.steps,
-                desc="search",
-                dynamic_ncols=True,
-                file=Told(),
-                bar_format="{desc} {percentage:3.0f}%|{bar:10}| {elapsed}{postfix}",
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def show(self, event: Event) -> None:
-        """Say what happened."""
-        from nnexp.runner.recording import Evaluated, Warned
-        from nnexp.study.search import Began, Ended, Trained
-
-        match event:
-            case Began(trial):
-                self.place, self.is_idle = self._named(trial), False
-                if self._bar is not None:
-                    self._bar.set_description_str(self.place, refresh=False)
-                    self._bar.set_postfix_str(self._best().strip())
-            case Trained(trial, Warned(message)) if message not in self._warned:
-                self._warned.add(message)
-                self._say(f"{self._named(trial)}: warning: {message}")
-            case Trained(trial, Evaluated(row)) if self._bar is not None:
-                epochs = trial.config.epochs
-                self._bar.set_postfix_str(f"epoch {row.epoch}/{epochs}{self._best()}")
-            case Ended(outcome, was_done) if not self._quiet:
-                self._ended(outcome, was_done=was_done)
-
-    def _ended(self, outcome: Outcome, *, was_done: bool) -> None:
-        if self._bar is not None:
-            self._bar.update(1)
-            return
-        if was_done:
-            return
-
-        trial = outcome.trial
-        words = [self._named(trial)]
-        if not trial.is_baseline:
-            words.append(self._searching.found.definition.space.described(trial.values))
-        told = "diverged" if outcome.score is None else f"validation {percent(outcome.score)}"
-        if outcome.epoch < trial.config.epochs:
-            told += f" by epoch {outcome.epoch}"
-        self._say("  ".join([*words, told]) + self._best())
-
-    def _best(self) -> str:
-        best = self._searching.found.best
-        if best is None:
-            return ""
-        return f"  best {percent(best.score)} (trial {best.trial.number})"
-
-    def _named(self, trial: Trial) -> str:
-        if trial.is_baseline:
-            return f"config {GIVEN}"
-        trials = self._searching.trials
-        return f"trial {trial.number:{len(str(trials))}}/{trials}"
-
-    def _say(self, line: str) -> None:
-        if self._bar is not None:
-            self._bar.clear()
-        say(line)
-        if self._bar is not None:
-            self._bar.refresh()
+    return Columns(("trial", *search.result.definition.space.keys, "seed"), values)
 
 
-def text(found: Found, compared: Comparison | None, *, curves: bool) -> str:
+def trial_line(search: Search, event: Ended) -> str | None:
+    """Return what to say of a trial whose last run this was; None of any other."""
+    result = search.result_of(event.job)
+    if result is None or event.was_done:
+        return None
+    trial = result.trial
+    words = [named(search, trial)]
+    if not trial.is_baseline:
+        words.append(search.result.definition.space.described(trial.values))
+    told = "diverged" if result.score is None else f"validation {percent(result.score)}"
+    if result.epoch < trial.config.epochs:
+        told += f" by epoch {result.epoch}"
+    best = search.result.best
+    words.append(told)
+    if best is not None:
+        words.append(f"best {percent(best.score)} (trial {best.trial.number})")
+    return "  ".join(words)
+
+
+def named(search: Search, trial: Trial) -> str:
+    """Return a trial's number among all, in words."""
+    if trial.is_baseline:
+        return f"config {GIVEN}"
+    return f"trial {trial.number:{len(str(search.trials))}}/{search.trials}"
+
+
+def place(search: Search) -> str:
+    """Return how far a search is, in words: the first trial that is under way."""
+    trial = search.under_way
+    return "its beginning" if trial is None else named(search, trial)
+
+
+def text(found: SearchResult, compared: Comparison | None, *, curves: bool) -> str:
     """Return all that is to be said: the trials, then the best ones beside the config as given."""
     blocks = [table(*_trials(found), left=1 + len(found.definition.space.keys))]
     blocks.append(_summary(found))
@@ -115,26 +73,26 @@ def text(found: Found, compared: Comparison | None, *, curves: bool) -> str:
     return "\n\n".join(blocks)
 
 
-def _trials(found: Found) -> tuple[list[str], list[list[str]]]:
+def _trials(found: SearchResult) -> tuple[list[str], list[list[str]]]:
     """Return the trials as a table, the best first; the config as given stands where it ranks."""
     keys = found.definition.space.keys
     header = ["trial", *keys, "epochs", "validation", "test"]
     return header, [_row(found, each) for each in found.ranked]
 
 
-def _row(found: Found, outcome: Outcome) -> list[str]:
+def _row(found: SearchResult, result: TrialResult) -> list[str]:
     from nnexp.config import dump
     from nnexp.report import comparisons
 
-    trial = outcome.trial
-    values = found.values(outcome)
-    epochs = sorted({each.epochs for each in outcome.standings})
+    trial = result.trial
+    values = found.values(result)
+    epochs = sorted({each.epochs for each in result.performances})
     return [
         GIVEN if trial.is_baseline else str(trial.number),
         *(comparisons.MISSING if value is None else dump.inline(value) for value in values),
         "-".join(map(str, epochs[:: max(1, len(epochs) - 1)])),
-        "diverged" if outcome.score is None else _cell(outcome.validation),
-        _cell(outcome.test),
+        "diverged" if result.score is None else _cell(result.validation),
+        _cell(result.test),
     ]
 
 
@@ -145,18 +103,18 @@ def _cell(sample: Sample) -> str:
     return f"{comparisons.cell(sample, ACCURACY)} %" if sample.is_whole else comparisons.MISSING
 
 
-def _summary(found: Found) -> str:
-    from nnexp.study import search
+def _summary(found: SearchResult) -> str:
+    from nnexp.study import trials
 
     definition, best = found.definition, found.best
-    count = len(found.outcomes)
+    count = len(found.results)
     told = f"{count} trial{'s' * (count != 1)} ({definition.method}"
     told += "" if definition.method == "grid" else f", seed {definition.seed}"
-    different = len({each.trial.paths for each in found.outcomes})
+    different = len({each.trial.paths for each in found.results})
     told += "" if different == count else f", {different:,} of them different"
     told += f"), {found.examples:,} training examples seen"
     if found.baseline is not None:
-        told += f"; the config as given: {search.seen([found.baseline]):,}"
+        told += f"; the config as given: {trials.examples_seen([found.baseline]):,}"
     lines = [told]
     if best is not None:
         where = best.trial.paths[0] / "config.yaml"
@@ -176,7 +134,7 @@ def _summary(found: Found) -> str:
     return wrapped("\n".join(lines), columns())
 
 
-def tree(found: Found, compared: Comparison | None) -> dict[str, Any]:
+def tree(found: SearchResult, compared: Comparison | None) -> dict[str, Any]:
     """Return the same as plain values; accuracies are fractions, null stands for what is not."""
     definition, best = found.definition, found.best
     return {
@@ -188,20 +146,20 @@ def tree(found: Found, compared: Comparison | None) -> dict[str, Any]:
         "best": None if best is None else best.trial.number,
         "examples": found.examples,
         "baseline": None if found.baseline is None else _leaf(found, found.baseline),
-        "trials": [_leaf(found, each) for each in found.outcomes],
+        "trials": [_leaf(found, each) for each in found.results],
         "comparison": None if compared is None else comparing.tree(compared, []),
     }
 
 
-def _leaf(found: Found, outcome: Outcome) -> dict[str, Any]:
-    validation, test = outcome.validation, outcome.test
-    pairs = zip(found.definition.space.keys, found.values(outcome), strict=True)
+def _leaf(found: SearchResult, result: TrialResult) -> dict[str, Any]:
+    validation, test = result.validation, result.test
+    pairs = zip(found.definition.space.keys, found.values(result), strict=True)
     return {
-        "trial": outcome.trial.number,
+        "trial": result.trial.number,
         "values": dict(pairs),
-        "runs": [str(path) for path in outcome.trial.paths[: len(outcome.standings)]],
-        "epochs": [each.epochs for each in outcome.standings],
-        "examples": [each.examples for each in outcome.standings],
-        "validation_accuracy": {"mean": outcome.score, "values": list(validation.values)},
+        "runs": [str(path) for path in result.trial.paths[: len(result.performances)]],
+        "epochs": [each.epochs for each in result.performances],
+        "examples": [each.examples for each in result.performances],
+        "validation_accuracy": {"mean": result.score, "values": list(validation.values)},
         "test_accuracy": {"mean": test.mean, "values": list(test.values)},
     }

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, table
-from nnexp.errors import CorruptError, NnexpError
+from nnexp.errors import NnexpError
 
 if TYPE_CHECKING:
     from nnexp.analysis.seeds import Spread
     from nnexp.analysis.verdicts import Verdict
     from nnexp.config.model import Config
-    from nnexp.study.engine import Outcome
+    from nnexp.study.job import Outcome
     from nnexp.study.plan import Plan, Trial
     from nnexp.study.ranking import Ranking, Standing
 
@@ -152,7 +152,7 @@ def failure(run: Path, outcome: Outcome) -> str:
     reason = outcome.reason
     if run.name not in reason:
         reason = f"{run}: {reason}"
-    if outcome.code == CorruptError.exit_code:
+    if outcome.is_damaged:
         reason += "; nnexp train --restart begins a damaged run anew"
     where = f"; see {outcome.log}" if outcome.log else ""
     return f"failed (exit {outcome.code}): {reason}{where}"

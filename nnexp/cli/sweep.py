@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nnexp.cli import engines, options, signals, standings
-from nnexp.cli.quantities import Seconds, Size
-from nnexp.cli.sweeping import View
+from nnexp.cli.engines import EngineOptions
+from nnexp.cli.study_progress import Columns, StudyProgress
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say
 from nnexp.cli.train import Seeds
-from nnexp.errors import InterruptedRunError, NnexpError, UsageError
+from nnexp.errors import NnexpError, UsageError
 
 if TYPE_CHECKING:
-    from nnexp.study.dask.executor import Cluster
-    from nnexp.study.engine import Outcome
-    from nnexp.study.job import Job
-    from nnexp.study.local.pool import Local
+    from nnexp.study.execution import Ended
+    from nnexp.study.job import Outcome
     from nnexp.study.plan import Plan
     from nnexp.study.ranking import Ranking
-
-    Start: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[Local | Cluster]]
 
 
 @click.command()
@@ -42,23 +37,7 @@ if TYPE_CHECKING:
     "--seeds", type=Seeds(), metavar="N|LIST", help="Each point with these: 5 is 0 to 4; or 0-4,7."
 )
 @options.runs
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Trials at a time; by default as many as there are cores, or threads of workers.",
-)
-@click.option("--engine", type=click.Choice(["local", "dask"]), default="local",
-              help="Train on this machine (the default), or on a dask cluster.")  # fmt: skip
-@click.option("--scheduler", metavar="ADDRESS",
-              help="Of the dask cluster; tcp://127.0.0.1:8786 by default.")  # fmt: skip
-@click.option("--collect", is_flag=True,
-              help="Bring runs home from workers that do not see the runs folder.")  # fmt: skip
-@click.option("--timeout", type=Seconds(), metavar="SECONDS",
-              help="Stop a trial that takes longer; the next call goes on with it.")  # fmt: skip
-@click.option("--max-memory", type=Size(), metavar="SIZE",
-              help="Kill a trial that has more in memory, such as 500M.")  # fmt: skip
+@engines.options(default=None)
 @click.option(
     "--keep-going/--fail-fast",
     default=True,
@@ -84,12 +63,7 @@ def sweep(
     settings: tuple[str, ...],
     seeds: list[int] | None,
     runs: Path,
-    jobs: int | None,
-    engine: str,
-    scheduler: str | None,
-    collect: bool,
-    timeout: float | None,
-    max_memory: int | None,
+    where: EngineOptions,
     keep_going: bool,
     dry_run: bool,
     emit: str | None,
@@ -112,16 +86,13 @@ def sweep(
     from nnexp.report.curves import check_target
     from nnexp.store import directories
     from nnexp.study import reading
-    from nnexp.study.local.limits import Limits
     from nnexp.study.plan import plan as planned
 
     if plot is not None:
         check_target(plot)
-    if engine != "dask" and (scheduler is not None or collect):
-        raise UsageError("--scheduler and --collect go with --engine dask")
     if emit is not None:
-        idle = {"dry_run": dry_run, "json": as_json, "engine": engine == "dask", "plot": plot}
-        _check_idle(**idle, jobs=jobs, timeout=timeout, max_memory=max_memory,
+        idle = {"dry_run": dry_run, "json": as_json, "engine": where.engine == "dask", "plot": plot}
+        _check_idle(**idle, jobs=where.jobs, timeout=where.timeout, max_memory=where.max_memory,
                     fail_fast=not keep_going)  # fmt: skip
     plan = planned(reading.read(str(config), settings, grids, seeds))
     if emit is not None:
@@ -131,14 +102,7 @@ def sweep(
         put(standings.states(plan, runs, as_json=as_json))
         return
     directories.check(runs)
-    most = Limits(timeout, max_memory)
-
-    def start(heed: Callable[[], None]) -> AbstractContextManager[Local | Cluster]:
-        if engine == "local":
-            return engines.local(runs, most, jobs)
-        return engines.dask(scheduler, runs, most, jobs, collect=collect, quiet=quiet, heed=heed)
-
-    outcomes = _train(plan, runs, start, fail_fast=not keep_going, quiet=quiet)
+    outcomes = _train(plan, runs, where, fail_fast=not keep_going, quiet=quiet)
     ranking = _report(plan, runs, outcomes, as_json=as_json, quiet=quiet)
     codes = [outcome.code for outcome in outcomes if outcome is not None and outcome.code]
     if plot is not None:
@@ -165,47 +129,46 @@ def _emit(plan: Plan, runs: Path, how: str) -> None:
 
 
 def _train(
-    plan: Plan,
-    runs: Path,
-    start: Start,
-    *,
-    fail_fast: bool,
-    quiet: bool,
+    plan: Plan, runs: Path, where: EngineOptions, *, fail_fast: bool, quiet: bool
 ) -> list[Outcome | None]:
-    """Train all trials and return what came of each.
+    """Train all runs of a plan and return their outcomes.
 
     Raises:
         InterruptedRunError: a signal came; all that ran has stopped.
         ClusterError: the cluster that was to train is gone.
     """
-    from nnexp.store.run import named
-    from nnexp.study import execution
-    from nnexp.study.engine import is_open
-    from nnexp.study.job import Job
+    from nnexp.study.execution import Listed
+    from nnexp.study.job import JobError, is_open
 
-    jobs: list[Job] = [Job(trial.config, named(runs, trial.name)) for trial in plan.trials]
+    jobs = plan.jobs(runs)
+    places = {job.run.path: place for place, job in enumerate(jobs)}
     outcomes: list[Outcome | None] = [None] * len(jobs)
 
-    def heed() -> None:
-        if signal.number is not None:
-            done = sum(outcome is not None and not outcome.code for outcome in outcomes)
-            raise InterruptedRunError(
-                signal.number,
-                f"stopped with {done:,} of {len(jobs):,} trials done; what is committed is safe; "
-                "the same command goes on from there",
-            )
+    def note(event: Ended) -> None:
+        outcomes[places[event.job.run.path]] = event.outcome
 
-    with signals.noted() as signal, start(heed) as engine:
+    def progress_made() -> str:
+        done = sum(outcome is not None and not outcome.code for outcome in outcomes)
+        return f" with {done:,} of {len(jobs):,} trials done"
+
+    columns = Columns((*plan.keys, "seed"), lambda job: plan.cells(places[job.run.path]))
+    progress = StudyProgress(columns, len(jobs), quiet=quiet)
+    with (
+        signals.noted() as signal,
+        engines.started(where, runs, signal, isolated=True, quiet=quiet) as engine,
+    ):
         if wanting := [job.config for job in jobs if is_open(job)]:
             engine.prepare(wanting)
-        with View(plan, quiet=quiet) as view:
-            for event in execution.events(
-                jobs, engine, fail_fast=fail_fast, stopped=lambda: signal.number is not None
-            ):
-                view.show(event)
-                if isinstance(event, execution.Ended):
-                    outcomes[event.trial] = event.outcome
-    heed()
+        with contextlib.suppress(JobError):  # each failure is listed at the end
+            engines.train(
+                Listed(jobs),
+                engine,
+                signal,
+                progress,
+                where=progress_made,
+                is_fatal=lambda outcome: fail_fast and bool(outcome.code),
+                note=note,
+            )
     return outcomes
 
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nnexp import checks
-from nnexp.cli import options, signals, training
+from nnexp.cli import engines, options, signals, training
+from nnexp.cli.study_progress import SEED, StudyProgress
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say
 from nnexp.errors import (
     CorruptError,
     DivergedError,
-    InterruptedRunError,
-    NewerError,
-    NnexpError,
     UsageError,
 )
 
 if TYPE_CHECKING:
+    from nnexp.cli.engines import EngineOptions
     from nnexp.config.model import Config
     from nnexp.store.run import Run
+    from nnexp.study.job import Job, Outcome
 
 
 class Seeds(click.ParamType[list[int]]):
@@ -51,6 +51,7 @@ class Seeds(click.ParamType[list[int]]):
 @click.option(
     "--seeds", type=Seeds(), metavar="N|LIST", help="One run for each seed: 5 is 0 to 4; or 0-4,7."
 )
+@engines.jobs_option(default=None)
 @click.option(
     "--until", type=click.IntRange(1), metavar="E", help="Stop once epoch E is committed."
 )
@@ -78,6 +79,7 @@ def train(
     runs: Path,
     name: str | None,
     seeds: list[int] | None,
+    jobs: int | None,
     until: int | None,
     against: Path | None,
     other_numerics: bool,
@@ -96,42 +98,88 @@ def train(
     Nothing is ever overwritten.
     """
     from nnexp.config import load
-    from nnexp.store.run import Run, at
+    from nnexp.store.run import at
+    from nnexp.study.job import Job
 
     described = load.read(config, settings)
     named = None if against is None else at(against)
     if seeds is not None and any(each.partition("=")[0].strip() == "seed" for each in settings):
         raise UsageError("--set seed and --seeds: give one of them")
-    planned = _planned(described, config.stem, runs, name, seeds)
-    failures: list[NnexpError] = []
-    with signals.noted() as signal:
-        follow = partial(
-            training.follow,
-            signal=signal,
-            until=until,
+    if seeds is None and jobs is not None:
+        raise UsageError("-j says how many seeds are trained at a time: give --seeds as well")
+    planned = [
+        Job(
+            each,
+            run,
+            until,
             against=named,
             other_numerics=other_numerics,
             restart=restart,
-            quiet=quiet,
         )
-        for each, run in planned:
-            try:
-                trained = follow(each, run)
-                if not quiet:
-                    say(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
-            except InterruptedRunError:
-                raise
-            except NnexpError as error:
-                failures.append(_advised(error, run, restart=restart))
-                if seeds is not None:
-                    say(str(failures[-1]))
-                if not isinstance(error, DivergedError):
-                    continue  # what stands there is damaged or not this command's
-            put(json_line(summary(run)) if as_json else str(run.path))
-    if failures:
-        if seeds is None:
-            raise failures[0]
-        click.get_current_context().exit(failures[0].exit_code)
+        for each, run in _planned(described, config.stem, runs, name, seeds)
+    ]
+    if seeds is None:
+        _train(planned[0], as_json=as_json, quiet=quiet)
+        return
+    where = engines.EngineOptions(jobs)
+    if code := _train_seeds(planned, runs, where, as_json=as_json, quiet=quiet):
+        click.get_current_context().exit(code)
+
+
+def _train(job: Job, *, as_json: bool, quiet: bool) -> None:
+    """Train a single run, showing its epochs. Raises: what ``runner.train`` raises."""
+    from nnexp.store.run import Run
+    from nnexp.study.job import failure
+
+    run = job.run
+    try:
+        with signals.noted() as signal:
+            trained = training.follow(job, signal, quiet=quiet)
+        if not quiet:
+            say(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
+    except DivergedError:
+        put(json_line(summary(run)) if as_json else str(run.path))
+        raise
+    except CorruptError as error:
+        raise type(error)(_advised(failure(error), job)) from None
+    put(json_line(summary(run)) if as_json else str(run.path))
+
+
+def _train_seeds(
+    planned: list[Job], runs: Path, where: EngineOptions, *, as_json: bool, quiet: bool
+) -> int:
+    """Train a run for each seed and print their directories in the seeds' order.
+
+    Returns: the exit code of the first seed that failed, or 0.
+    """
+    from nnexp.store.run import Run
+    from nnexp.study.execution import Ended, Listed
+
+    outcomes: dict[Path, Outcome] = {}
+    waiting = deque(planned)
+
+    def line(event: Ended) -> str | None:
+        if event.outcome.code:
+            return None  # said in note, whoever asks
+        words = "already done" if event.was_done else outcome(Run(event.job.run.path))
+        return f"{event.job.run.path}: {words}"
+
+    def note(event: Ended) -> None:
+        outcomes[event.job.run.path] = event.outcome
+        if event.outcome.code:
+            progress.say(_advised(event.outcome, event.job))
+        while waiting and waiting[0].run.path in outcomes:
+            job = waiting.popleft()
+            if not outcomes[job.run.path].is_failure:  # what stands there is this command's
+                put(json_line(summary(job.run)) if as_json else str(job.run.path))
+
+    progress = StudyProgress(SEED, len(planned), line, quiet=quiet)
+    with signals.noted() as signal, engines.started(where, runs, signal, quiet=quiet) as engine:
+        engines.train(
+            Listed(planned), engine, signal, progress, is_fatal=lambda _: False, note=note
+        )
+    codes = (outcomes[job.run.path].code for job in planned)
+    return next((code for code in codes if code), 0)
 
 
 def _planned(
@@ -152,13 +200,13 @@ def _planned(
     return [(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
 
 
-def _advised(error: NnexpError, run: Run, *, restart: bool) -> NnexpError:
-    """Return an error; that of a run which is damaged beyond going on says what would help."""
-    is_damage = isinstance(error, CorruptError) and not isinstance(error, NewerError)
-    if restart or not is_damage or not run.is_there():
-        return error
-    advice = "--restart sets the run aside and trains it again from its first epoch"
-    return CorruptError(f"{error}; {advice}")
+ADVICE = "--restart sets the run aside and trains it again from its first epoch"
+
+
+def _advised(outcome: Outcome, job: Job) -> str:
+    """Return why a run failed; of one that is damaged, with what would help."""
+    would_help = outcome.is_damaged and not job.restart and job.run.is_there()
+    return f"{outcome.reason}; {ADVICE}" if would_help else outcome.reason
 
 
 def outcome(run: Run) -> str:

@@ -9,22 +9,11 @@ from nnexp.errors import InterruptedRunError
 
 if TYPE_CHECKING:
     from nnexp.cli.signals import Noted
-    from nnexp.config.model import Config
-    from nnexp.store.run import Run
+    from nnexp.study.job import Job
 
 
-def follow(
-    config: Config,
-    run: Run,
-    signal: Noted,
-    *,
-    until: int | None = None,
-    against: Run | None = None,
-    other_numerics: bool = False,
-    restart: bool = False,
-    quiet: bool = False,
-) -> bool:
-    """Train a run, showing what happens; return whether there was anything left to do.
+def follow(job: Job, signal: Noted, *, quiet: bool = False) -> bool:
+    """Train a single job, showing its epochs; return whether there was anything left to do.
 
     Raises:
         InterruptedRunError: a signal came; what is committed is safe.
@@ -36,21 +25,21 @@ def follow(
         if signal.number is not None:
             raise InterruptedRunError(
                 signal.number,
-                f"{run.path}: stopped; what is committed is safe; "
+                f"{job.run.path}: stopped; what is committed is safe; "
                 "the same command goes on from there",
             )
 
     opened = False
     events = train.events(
-        config,
-        run,
-        until=until,
+        job.config,
+        job.run,
+        until=job.until,
         heartbeat=check,
-        against=against,
-        other_numerics=other_numerics,
-        restart=restart,
+        against=job.against,
+        other_numerics=job.other_numerics,
+        restart=job.restart,
     )
-    with Progress(config.epochs, quiet=quiet) as progress:
+    with Progress(job.config.epochs, quiet=quiet) as progress:
         for event in events:
             opened = opened or isinstance(event, recording.Opened)
             progress.show(event)

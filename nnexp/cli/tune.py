@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import options, signals
+from nnexp.cli import engines, options, signals
+from nnexp.cli.engines import EngineOptions
 from nnexp.cli.quantities import Spending
+from nnexp.cli.study_progress import STRENGTHS, StudyProgress
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import columns, put, say, table, tell, wrapped
-from nnexp.cli.tuning import View, trials_of, warn_of_data
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -67,6 +68,7 @@ class Only(click.ParamType[tuple[str, ...]]):
 )
 @click.option("--full", is_flag=True, help="No quick problem: all stages on the full one.")
 @click.option("--explain", is_flag=True, help="Print the plan and its cost; train nothing.")
+@engines.options(default=1)
 @options.as_json
 @options.quiet
 def tune(
@@ -78,6 +80,7 @@ def tune(
     budget: Budget | None,
     full: bool,
     explain: bool,
+    where: EngineOptions,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -95,36 +98,43 @@ def tune(
     training has CONFIG's epochs where these are more than its own 100.
     """
     from nnexp.config import load
+    from nnexp.datasets.loading import scale_warning
     from nnexp.store import directories
     from nnexp.tune import outputs, protocol, quick
     from nnexp.tune.decision import NothingFoundError
+    from nnexp.tune.trials import StepSampler, Trials
 
     described = load.read(config, settings)
     folder = out or Path(f"{config.stem}-tuned")
     _warn(settings, described)
     directories.check(folder)
-    with signals.noted() as signal, View(quiet=quiet) as view:
-        trials = trials_of(config.stem, runs, signal, view, "nnexp tune", budget)
-        warn_of_data(described, trials)
-        state, problems = protocol.begin(
-            described,
-            trials,
-            only,
-            outputs.read_sitting(folder, say),
-            lambda sitting: outputs.keep_sitting(folder, sitting),
-            full=full,
-        )
-        if (warning := quick.few(trials.dataset(described))) is not None:
-            tell(f"warning: {warning}")
-        if explain:
-            put(_plan(state, problems, as_json=as_json))
-            return
+    progress = StudyProgress(STRENGTHS, line=lambda _: None, quiet=quiet)
+    trials = Trials(config.stem, runs, budget, progress.report)
+    dataset = trials.dataset(described)
+    if (warning := scale_warning(dataset)) is not None:
+        tell(f"warning: {warning}")
+    state, problems = protocol.begin(
+        described,
+        trials,
+        only,
+        outputs.read_sitting(folder, say),
+        lambda sitting: outputs.keep_sitting(folder, sitting),
+        full=full,
+    )
+    if (warning := quick.few(dataset)) is not None:
+        tell(f"warning: {warning}")
+    if explain:
+        put(_plan(state, problems, as_json=as_json))
+        return
+    sampler = StepSampler(protocol.tune(state, problems, progress.report), trials)
+    with signals.noted() as signal, engines.started(where, runs, signal, quiet=quiet) as engine:
         try:
-            found = protocol.tune(state, problems, view.say)
+            engines.train(sampler, engine, signal, progress)
         except NothingFoundError as error:
             decided, failing = state.decisions, error.decision
             path = outputs.write_failure(folder, decided, failing, str(config))
             raise NothingFoundError(f"{error}; {path} shows what was tried", failing) from None
+    found = sampler.result
     files = outputs.write(folder, found, described, str(config))
     for warning in _doubts(found.config, trials):
         tell(f"warning: {files['tuned']}: {warning}")

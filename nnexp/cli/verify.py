@@ -34,13 +34,14 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
 
     from nnexp.runner import verification
     from nnexp.store.run import Run, at
+    from nnexp.study.job import Job
 
     recorded = at(run)
     config, until = verification.task(recorded)
     with signals.noted() as signal, TemporaryDirectory(prefix="nnexp-verify-") as folder:
         again = Run(Path(folder) / recorded.record.name)
         try:
-            training.follow(config, again, signal, until=until, quiet=quiet)
+            training.follow(Job(config, again, until), signal, quiet=quiet)
         except DivergedError:
             pass  # what diverged is to diverge again
         except InterruptedRunError as error:

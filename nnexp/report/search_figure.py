@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from nnexp.config import dump
 from nnexp.report.curves import COLOURS, check_format, plain
 from nnexp.store import disk
-from nnexp.study.search import Found
+from nnexp.study.search import SearchResult
 from nnexp.study.space import Dimension
-from nnexp.study.trials import Outcome
+from nnexp.study.trials import TrialResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ KEPT = "\N{NO-BREAK SPACE}"
 TRIAL, BEST, GIVEN, FAULT = COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[6]
 
 
-def draw(path: Path, found: Found) -> None:
+def draw(path: Path, found: SearchResult) -> None:
     """Draw a search into a file, whose ending says the format.
 
     Raises:
@@ -44,7 +44,7 @@ def draw(path: Path, found: Found) -> None:
         figure(found).savefig(path, dpi=150)
 
 
-def figure(found: Found) -> Figure:
+def figure(found: SearchResult) -> Figure:
     """Return the picture: a panel for each key, a point for each trial, the best one marked.
 
     Trials that halving left behind are hollow: theirs is the accuracy where they stopped. Bars
@@ -76,19 +76,19 @@ def _labelled(axes: Axes) -> list[Any]:
     return list(axes.get_legend_handles_labels()[0])
 
 
-def _panel(axes: Axes, found: Found, place: int, dimension: Dimension) -> None:
+def _panel(axes: Axes, found: SearchResult, place: int, dimension: Dimension) -> None:
     at = _scale(axes, dimension)
     best = found.best
-    groups: dict[str, list[Outcome]] = {"trial": [], "left behind": []}
-    for outcome in found.outcomes:
-        if outcome.score is not None and outcome is not best:
-            groups["trial" if outcome.is_whole else "left behind"].append(outcome)
-    for label, outcomes in groups.items():
+    groups: dict[str, list[TrialResult]] = {"trial": [], "left behind": []}
+    for result in found.results:
+        if result.score is not None and result is not best:
+            groups["trial" if result.is_whole else "left behind"].append(result)
+    for label, results in groups.items():
         face = "none" if label == "left behind" else TRIAL
-        _points(axes, outcomes, [at(e.trial.values[place]) for e in outcomes], label, face, "o")
+        _points(axes, results, [at(e.trial.values[place]) for e in results], label, face, "o")
     if best is not None:
         _points(axes, [best], [at(best.trial.values[place])], "best", BEST, "D")
-    diverged = [at(e.trial.values[place]) for e in found.outcomes if e.score is None]
+    diverged = [at(e.trial.values[place]) for e in found.results if e.score is None]
     if diverged:
         foot = axes.get_xaxis_transform()  # x in the data, y in shares of the panel's height
         axes.plot(
@@ -104,15 +104,20 @@ def _panel(axes: Axes, found: Found, place: int, dimension: Dimension) -> None:
 
 
 def _points(
-    axes: Axes, outcomes: Sequence[Outcome], x: Sequence[float], label: str, face: str, marker: str
+    axes: Axes,
+    results: Sequence[TrialResult],
+    x: Sequence[float],
+    label: str,
+    face: str,
+    marker: str,
 ) -> None:
-    if not outcomes:
+    if not results:
         return
     colour = BEST if label == "best" else TRIAL
-    deviations = [100 * (each.validation.sd or 0.0) for each in outcomes]
+    deviations = [100 * (each.validation.sd or 0.0) for each in results]
     axes.errorbar(
         x,
-        [100 * (each.score or 0.0) for each in outcomes],
+        [100 * (each.score or 0.0) for each in results],
         deviations if any(deviations) else None,
         fmt=marker,
         color=colour,

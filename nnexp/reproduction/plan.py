@@ -17,31 +17,25 @@ from nnexp.reproduction.measures import MEASURES, Curve, curve, measured
 from nnexp.reproduction.obtained import obtained
 from nnexp.reproduction.verdicts import TOLERANCE_DIGITS, Comparison, Number, compare_series
 from nnexp.runner.train import run_name
-from nnexp.store.run import Run, named
+from nnexp.store.run import named
 from nnexp.streams import Network2, Pcg64
+from nnexp.study.job import Job
 
 BAND_SEEDS = range(5)
 """What a chaotic net is held against: the spread of nnexp's own runs over these seeds."""
-
-
-class Training(NamedTuple):
-    """A config and the run it is trained into."""
-
-    config: Config
-    run: Run
 
 
 class Part(NamedTuple):
     """One net of a figure, as it is going to be trained."""
 
     net: Net
-    book: Training
+    book: Job
     """With the generators of the book's own process."""
-    seeds: tuple[Training, ...]
+    seeds: tuple[Job, ...]
     """With nnexp's own, for the spread."""
 
     @property
-    def trainings(self) -> tuple[Training, ...]:
+    def trainings(self) -> tuple[Job, ...]:
         """All of them, in their order."""
         return (self.book, *self.seeds)
 
@@ -99,7 +93,7 @@ def plan(
         for other in others:
             load.check(other, "--seeds")
         stem = f"{name}-{net.name}" if net.name else name
-        book, *seeded = [Training(c, named(runs, run_name(c, stem))) for c in (config, *others)]
+        book, *seeded = [Job(c, named(runs, run_name(c, stem))) for c in (config, *others)]
         parts.append(Part(net, book, tuple(seeded)))
     return parts
 
@@ -163,8 +157,8 @@ def compare(part: Part, published: Published | None) -> Comparison:
 
 def _number(part: Part, headline: Headline) -> Number:
     values = [
-        measured(curve(training.run.history(), headline.series), headline.series, headline.measure)
-        for training in part.trainings
+        measured(curve(job.run.history(), headline.series), headline.series, headline.measure)
+        for job in part.trainings
     ]
     return Number(headline, values[0], tuple(values[1:]))
 
@@ -172,7 +166,7 @@ def _number(part: Part, headline: Headline) -> Number:
 def _number_of(part: Part, key: str, measure: str, published: Curve) -> Number:
     """Measure a published curve and the obtained ones, in the epochs that all have."""
     measure_of = MEASURES[measure]
-    curves = [_shared(obtained(training.run, key), published) for training in part.trainings]
+    curves = [_shared(obtained(job.run, key), published) for job in part.trainings]
     theirs = measure_of(_shared(published, curves[0]))
     own, *others = [measure_of(each) if each.epochs else float("nan") for each in curves]
     digits = 0 if key.endswith("accuracy") else TOLERANCE_DIGITS  # counts, or costs

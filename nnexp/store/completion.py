@@ -1,4 +1,4 @@
-"""An unfinished run brought to its end by the same run, which was trained on elsewhere."""
+"""An unfinished run brought forward by the same run, which was trained further elsewhere."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from nnexp.store.run import (
 from nnexp.training.history import best_row
 
 
-def complete(run: Run, finished: Run) -> bool:
-    """Bring an unfinished run to its end, by files that another directory gives up.
+def complete(run: Run, further: Run) -> bool:
+    """Bring an unfinished run forward, by files that another directory gives up.
 
     What it has committed stands until more is: metrics.jsonl only grows, checkpoints go once there
     are newer ones, and result.json comes last. Killed anywhere, it is a run that goes on.
 
     Args:
         run: the run that is here.
-        finished: the other, on the same file system, which has passed every check.
+        further: the other, on the same file system, which has passed every check.
 
-    Returns: whether it is finished now; False where it was before, or the other has not gone on
-        from it: then nothing has changed.
+    Returns: whether it has come as far now; False where it was finished before, or the other has
+        not gone on from it: then nothing has changed.
 
     Raises:
         LockedError: another process trains it.
@@ -47,9 +47,9 @@ def complete(run: Run, finished: Run) -> bool:
         directories.check_plain(run.path)
         directories.check_plain(run.path / CHECKPOINTS)
         found = Run(run.path)
-        if found.result is not None or not _has_gone_on(found, finished):
+        if found.result is not None or not _has_gone_on(found, further):
             return False
-        _move(finished, found)
+        _move(further, found)
     finally:
         lock.release()
     return True
@@ -73,7 +73,7 @@ def _has_gone_on(run: Run, finished: Run) -> bool:
 
 
 def _move(source: Run, target: Run) -> None:
-    """Move a finished run's files; each step leaves a run that goes on, and the last one its end.
+    """Move a run's files; each step leaves a run that goes on, and the last one its result, if any.
 
     The best epoch's checkpoint is first: whoever goes on from a later one needs it. Where that is
     the last epoch's, a kill right behind it costs the run that goes on here its reserve.

@@ -67,7 +67,7 @@ def packed(run: Run) -> dict[str, bytes]:
 def publish(run: Run, config: Config, files: Mapping[str, bytes]) -> bool:
     """Give a run that was brought home its directory, once it has passed every check.
 
-    Where it went on from what is here unfinished, that is brought to its end.
+    Where it went on from what is here unfinished, that is brought as far.
 
     Args:
         run: the run, under its name here.
@@ -81,7 +81,7 @@ def publish(run: Run, config: Config, files: Mapping[str, bytes]) -> bool:
         LockedError: another process publishes it, or trains it here.
         DiskError: it cannot be written.
     """
-    _check_names(run, files, NEEDED)
+    _check_names(run, files, NEEDED if RESULT in files else BEGUN)
 
     def place(build: Path) -> bool:
         _check(Run(build), config)

@@ -1,74 +1,101 @@
-"""A sweep on its way: trials go to an engine, and what happens comes back as events.
+"""The one loop that trains many runs: a sampler asks for jobs, an engine trains them.
 
-Finished runs are skipped without a process. Runs that another process trains come last, are
-looked at again every second, and taken over where that process ends before they do.
+Finished runs cost no process. Runs that another process is training come last: they are looked at
+again every second, and taken over if that process ends before they do.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from typing import NamedTuple, TypeAlias
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeAlias
 
-from nnexp.study.engine import Engine, Measured, Outcome, Remark, known
-from nnexp.study.job import Job
+from nnexp.study.job import Engine, EpochCommitted, Job, JobError, Notice, Outcome, known
 
 TICK = 0.1
-"""Seconds that the engine is waited for at a time; signals are acted on in between."""
+"""Seconds that the loop waits for the engine at a time; in between it acts on signals."""
 
 AGAIN = 1.0
-"""Seconds from one look at runs that are trained elsewhere to the next."""
-
+"""Seconds between two looks at runs that other processes are training."""
 
 MOST_WARNINGS = 5
-"""Different warnings that are told: a sweep may have one for each of its points."""
+"""Different warnings that are shown: a sweep may have one for each of its points."""
+
+
+class Sampler(Protocol):
+    """What decides which jobs to train. Its jobs follow from what it was told, in any order."""
+
+    def ask(self) -> Job | None:
+        """Return the next job; None: there is none until more is told, or there are no more."""
+
+    def tell(self, job: Job, outcome: Outcome) -> None:
+        """Take note of how a job ended."""
+
+
+class Listed:
+    """A sampler of jobs that are known from the start.
+
+    Args:
+        jobs: in the order in which they are started.
+    """
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._jobs = iter(jobs)
+
+    def ask(self) -> Job | None:
+        """Return the next job, or None after the last."""
+        return next(self._jobs, None)
+
+    def tell(self, job: Job, outcome: Outcome) -> None:
+        """Ignore the outcome: the list does not depend on it."""
 
 
 class Started(NamedTuple):
-    """A trial runs."""
+    """A job runs."""
 
-    trial: int
-    """Its place in the plan."""
+    job: Job
 
 
 class Progressed(NamedTuple):
-    """A trial committed an epoch."""
+    """A job committed an epoch."""
 
-    trial: int
-    measured: Measured
+    job: Job
+    message: EpochCommitted
 
 
 class Elsewhere(NamedTuple):
-    """Another process trains this run just now."""
+    """Another process is training the job's run."""
 
-    trial: int
+    job: Job
 
 
 class Postponed(NamedTuple):
-    """A trial could not begin, for want of files, processes or memory; it comes again."""
+    """A job could not start, for want of files, processes or memory; it is retried."""
 
-    trial: int
+    job: Job
 
 
 class Ended(NamedTuple):
-    """A trial is over, or was before."""
+    """A job is over, or was before."""
 
-    trial: int
+    job: Job
     outcome: Outcome
     was_done: bool
 
 
 class Stopped(NamedTuple):
-    """A trial was stopped with all others; it is no failure of its own."""
+    """A job was stopped with all others; it is no failure of its own."""
 
-    trial: int
+    job: Job
 
 
-class Told(NamedTuple):
-    """A warning, the first of its kind."""
+class Noticed(NamedTuple):
+    """A job has a warning, the first of its kind."""
 
+    job: Job
     message: str
 
 
@@ -76,69 +103,77 @@ class Ticked(NamedTuple):
     """Time has passed."""
 
 
-Event: TypeAlias = Started | Progressed | Elsewhere | Postponed | Ended | Stopped | Told | Ticked
+Event: TypeAlias = Started | Progressed | Elsewhere | Postponed | Ended | Stopped | Noticed | Ticked
 
 
-def events(
-    jobs: Sequence[Job],
-    engine: Engine,
-    *,
-    fail_fast: bool = False,
-    stopped: Callable[[], bool] = lambda: False,
-) -> Iterator[Event]:
-    """Train all jobs and yield what happens.
+class Execution:
+    """A sampler's jobs on their way through an engine.
 
     Args:
-        jobs: what to train, in the order in which it is begun.
-        engine: where to.
-        fail_fast: stop all at the first failure.
-        stopped: says whether the user wants no more; what runs is then stopped and waited for.
+        sampler: what to train.
+        engine: where to train it.
+        is_fatal: whether an outcome stops all other jobs.
+        stopped: whether the user wants to stop; running jobs are then stopped and waited for.
+        prepare: is called once before the first job that needs training; it may raise.
     """
-    return _Running(jobs, engine, fail_fast=fail_fast, stopped=stopped).events()
 
-
-class _Running:
     def __init__(
-        self, jobs: Sequence[Job], engine: Engine, *, fail_fast: bool, stopped: Callable[[], bool]
+        self,
+        sampler: Sampler,
+        engine: Engine,
+        *,
+        is_fatal: Callable[[Outcome], bool] = lambda _: False,
+        stopped: Callable[[], bool] = lambda: False,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
-        self._jobs = jobs
+        self._sampler = sampler
         self._engine = engine
-        self._fail_fast = fail_fast
-        self._asked = stopped
-        self._waiting = deque(range(len(jobs)))
-        self._running: dict[Future[Outcome], int] = {}
-        self._elsewhere: list[int] = []
-        self._room = len(jobs)
-        """How many the machine can do with at a time, as far as is known."""
+        self._is_fatal = is_fatal
+        self._is_stopped = stopped
+        self._prepare: Callable[[], None] | None = prepare
+        self._waiting: deque[Job] = deque()
+        """Asked for, and not yet started."""
+        self._running: dict[Future[Outcome], Job] = {}
+        self._elsewhere: list[Job] = []
+        self._ended: set[Path] = set()
+        self._room: float = float("inf")
+        """How many jobs the machine can run at a time, as far as is known."""
         self._looked = time.monotonic()
         self._is_over = False
-        self._warned: set[str] = set()
+        self._warnings: set[str] = set()
+        self.failure: Outcome | None = None
+        """The outcome that stopped everything, if one did."""
 
     def events(self) -> Iterator[Event]:
-        """Yield what happens until nothing is left to do."""
-        while self._waiting or self._running or self._elsewhere:
-            self._heed()
-            yield from self._fill()
-            told = self._engine.wait(TICK) if self._running or self._elsewhere else ()
-            for future, each in told:
-                match each:
-                    case Measured():
-                        yield Progressed(self._running[future], each)
-                    case Remark(message):
-                        yield from self._warning(message)
+        """Train what there is to train and yield what happens."""
+        while True:
+            self._act_on_signals()
+            yield from self._start_jobs()
+            if not (self._running or self._elsewhere):
+                if not self._waiting:
+                    return
+                for job in self._waiting:  # what they wait for is no job of this sampler's
+                    self._ended.update(job.after)
+            messages = self._engine.wait(TICK) if self._running or self._elsewhere else ()
+            for future, message in messages:
+                job = self._running[future]
+                match message:
+                    case EpochCommitted():
+                        yield Progressed(job, message)
+                    case Notice(text):
+                        yield from self._warn(job, text)
             yield from self._collect()
             yield Ticked()
 
-    def _warning(self, message: str) -> Iterator[Event]:
-        """Yield a warning, unless it was told before or there were enough."""
-        if message not in self._warned and len(self._warned) <= MOST_WARNINGS:
-            self._warned.add(message)
-            enough = len(self._warned) > MOST_WARNINGS
-            yield Told("there are further ones, which are not shown" if enough else message)
+    def _warn(self, job: Job, message: str) -> Iterator[Event]:
+        """Yield a warning, unless it was shown before or there were enough."""
+        if message not in self._warnings and len(self._warnings) <= MOST_WARNINGS:
+            self._warnings.add(message)
+            enough = len(self._warnings) > MOST_WARNINGS
+            yield Noticed(job, "there are further ones, which are not shown" if enough else message)
 
-    def _heed(self) -> None:
-        """Stop what runs where the user, or a failure under fail_fast, wants it so."""
-        if self._asked() and not self._is_over:
+    def _act_on_signals(self) -> None:
+        if self._is_stopped() and not self._is_over:
             self._end()
         if time.monotonic() - self._looked > AGAIN and not self._is_over:
             self._waiting.extend(self._elsewhere)
@@ -151,38 +186,81 @@ class _Running:
         self._elsewhere.clear()
         self._engine.stop()
 
-    def _fill(self) -> Iterator[Event]:
-        """Start what there is room for; what is finished takes none."""
-        while self._waiting and len(self._running) < self._most() and not self._asked():
-            trial = self._waiting.popleft()
-            outcome = known(self._jobs[trial])
-            if outcome is None:
-                future = self._engine.submit(self._jobs[trial])
-                self._running[future] = trial
-                yield Started(trial)
-                if future.done() and future.result().is_scarce:
-                    return
-            else:
-                yield self._ended(trial, outcome, was_done=True)
+    def _start_jobs(self) -> Iterator[Event]:
+        """Start what there is room for; finished runs need none."""
+        while not self._is_over and not self._is_stopped():
+            if len(self._running) >= min(self._engine.slots, self._room):
+                return
+            if (job := self._next()) is None:
+                return
+            outcome = known(job)
+            if outcome is not None:
+                yield self._end_of(job, outcome, was_done=True)
+                continue
+            if self._prepare is not None:
+                self._prepare()
+                self._prepare = None
+            future = self._engine.submit(job)
+            self._running[future] = job
+            yield Started(job)
+            if future.done() and future.result().is_scarce:
+                return
 
-    def _most(self) -> int:
-        return min(self._engine.slots, self._room)
+    def _next(self) -> Job | None:
+        """Return the next job that may start now."""
+        for place, job in enumerate(self._waiting):
+            if self._may_start(job):
+                del self._waiting[place]
+                return job
+        while (asked := self._sampler.ask()) is not None:
+            if self._may_start(asked):
+                return asked
+            self._waiting.append(asked)
+        return None
+
+    def _may_start(self, job: Job) -> bool:
+        """Return whether nothing that a job must not run beside, or before, is under way."""
+        running = self._running.values()
+        if running and (job.alone or any(each.alone for each in running)):
+            return False
+        if not self._ended.issuperset(job.after):
+            return False
+        return all(job.run.path != each.run.path for each in running)
 
     def _collect(self) -> Iterator[Event]:
         for future in [each for each in self._running if each.done()]:
-            yield self._ended(self._running.pop(future), future.result(), was_done=False)
+            yield self._end_of(self._running.pop(future), future.result(), was_done=False)
 
-    def _ended(self, trial: int, outcome: Outcome, *, was_done: bool) -> Event:
+    def _end_of(self, job: Job, outcome: Outcome, *, was_done: bool) -> Event:
         if outcome.is_locked and not self._is_over:
-            self._elsewhere.append(trial)
-            return Elsewhere(trial)
+            self._elsewhere.append(job)
+            return Elsewhere(job)
         if outcome.is_scarce and self._running and not self._is_over:
-            self._waiting.appendleft(trial)
+            self._waiting.appendleft(job)
             self._room = len(self._running)
-            return Postponed(trial)
-        self._room = len(self._jobs)
+            return Postponed(job)
+        self._room = float("inf")
         if self._is_over and (outcome.is_locked or outcome.is_stopped):
-            return Stopped(trial)
-        if outcome.code and self._fail_fast and not self._is_over:
+            return Stopped(job)
+        self._ended.add(job.run.path)
+        if self._is_fatal(outcome) and not self._is_over:
+            self.failure = outcome
             self._end()
-        return Ended(trial, outcome, was_done)
+        elif self.failure is None:
+            self._sampler.tell(job, outcome)
+        return Ended(job, outcome, was_done)
+
+
+def train(sampler: Sampler, engine: Engine, prepare: Callable[[], None] = lambda: None) -> None:
+    """Train all that a sampler asks for; a divergence is a result like any other.
+
+    Raises:
+        JobError: a run could not be trained.
+    """
+    execution = Execution(
+        sampler, engine, is_fatal=lambda outcome: outcome.is_failure, prepare=prepare
+    )
+    for _ in execution.events():
+        pass
+    if execution.failure is not None:
+        raise JobError(execution.failure)

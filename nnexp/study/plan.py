@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,8 +18,10 @@ from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, Problem
 from nnexp.errors import ConfigError, UsageError
 from nnexp.runner import train
+from nnexp.store.run import named
 from nnexp.study.axes import MOST, Choice, Row
 from nnexp.study.definition import Definition, Exclusions
+from nnexp.study.job import Job
 
 SHOWN = 3
 """Points named of those that share a problem."""
@@ -53,6 +56,15 @@ class Plan(NamedTuple):
         varied = [f"{key}={dump.inline(value)}" for key, value in pairs]
         seeds = self.definition.seeds is not None
         return [*fixed, *varied, *([f"seed={trial.config.seed}"] if seeds else [])]
+
+    def jobs(self, runs: Path) -> list[Job]:
+        """Return the job of each trial, in a folder of runs."""
+        return [Job(trial.config, named(runs, trial.name)) for trial in self.trials]
+
+    def cells(self, place: int) -> list[str]:
+        """Return what tells a trial from others: its values of the keys, and its seed."""
+        trial = self.trials[place]
+        return [*map(dump.inline, trial.values), str(trial.config.seed)]
 
 
 def plan(definition: Definition) -> Plan:

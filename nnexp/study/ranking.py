@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 from nnexp.analysis.seeds import Spread, spread
 from nnexp.analysis.verdicts import ACCURACY, Verdict, between, judge
 from nnexp.errors import DivergedError
-from nnexp.study.engine import Outcome
-from nnexp.study.job import SPLITS
+from nnexp.study.job import SPLITS, Outcome
 from nnexp.study.plan import Plan
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -36,11 +37,14 @@ _ASKED = int.from_bytes(hashlib.sha256(b"tpe").digest()[:4], "big")
 class Method(Protocol):
     """What a search asks for its next point."""
 
+    lag: float
+    """How many points may be asked for while the scores of so many before them are not known."""
+
     def ask(self) -> Values | None:
         """Return the next point, or None where there are no more."""
 
     def tell(self, score: float | None) -> None:
-        """Learn what came of the point asked for last; None: it diverged."""
+        """Learn the score of the next point, in the order they were asked for; None: diverged."""
 
 
 def method(name: Name, space: Space, trials: int, seed: int) -> Method:
@@ -56,6 +60,8 @@ def method(name: Name, space: Space, trials: int, seed: int) -> Method:
 
 class Planned:
     """Points that are known beforehand."""
+
+    lag = math.inf
 
     def __init__(self, points: Sequence[Values]) -> None:
         self._points = iter(points)
@@ -126,9 +132,12 @@ class Tpe:
 
     The study lives in memory and is told every score anew, in the points' order, from the runs.
     Each point has a sampler of its own, seeded by the point's number, so that it depends on
-    the scores before it and not on how many were drawn in this process.
+    the scores before it and not on how many were drawn in this process. Point i is asked for
+    once points 1 to i - 4 have scores, whether four trials are trained at a time or one.
     Source: Bergstra, Bardenet, Bengio and Kégl (2011), Algorithms for hyper-parameter optimization.
     """
+
+    lag = 4.0
 
     def __init__(self, space: Space, trials: int, seed: int) -> None:
         try:
@@ -144,7 +153,7 @@ class Tpe:
         self._sampler = optuna.samplers.TPESampler
         self._study = optuna.create_study(direction="maximize")
         self._distributions = {each.key: _distribution(each) for each in space.dimensions}
-        self._asked: Trial | None = None
+        self._asked: deque[Trial] = deque()
 
     def ask(self) -> Values | None:
         """Return the next point, or None where there are no more."""
@@ -154,14 +163,14 @@ class Tpe:
         number = len(self._study.trials)
         words = np.random.SeedSequence(self._seed, spawn_key=(_ASKED, number)).generate_state(1)
         self._study.sampler = self._sampler(seed=int(words[0]))
-        self._asked = self._study.ask(self._distributions)
-        params = self._asked.params
+        asked = self._study.ask(self._distributions)
+        self._asked.append(asked)
+        params = asked.params
         return tuple(_value(each, params[each.key]) for each in self._space.dimensions)
 
     def tell(self, score: float | None) -> None:
-        """Learn what came of the point asked for last; None: it diverged."""
-        assert self._asked is not None  # noqa: S101 - a score follows a point
-        self._study.tell(self._asked, WORST if score is None else score)
+        """Learn the score of the next point, in the order they were asked for; None: diverged."""
+        self._study.tell(self._asked.popleft(), WORST if score is None else score)
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:

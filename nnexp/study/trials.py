@@ -1,19 +1,15 @@
-"""Trials of a search: points of its space, each a run for every seed, and what they came to."""
+"""Trials of a search: points of its space, each a run for every seed, and their results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnexp.analysis.comparison import Sample
 from nnexp.config.model import Config
-from nnexp.datasets.dataset import Dataset
-from nnexp.datasets.sources import Source
 from nnexp.errors import UsageError
-from nnexp.runner.recording import Event
-from nnexp.study import job as jobs
-from nnexp.study.job import Job, Standing
+from nnexp.study.job import Job, Performance, performance
 
 
 class Trial(NamedTuple):
@@ -24,7 +20,7 @@ class Trial(NamedTuple):
     values: tuple[Any, ...]
     """Of the space's keys."""
     jobs: tuple[Job, ...]
-    """Its config and run for each seed."""
+    """One for each seed."""
 
     @property
     def is_baseline(self) -> bool:
@@ -42,13 +38,13 @@ class Trial(NamedTuple):
         return tuple(job.run.path for job in self.jobs)
 
 
-class Outcome(NamedTuple):
+class TrialResult(NamedTuple):
     """What a trial came to by some epoch."""
 
     trial: Trial
     epoch: int
     """Up to which it was to be trained."""
-    standings: tuple[Standing, ...]
+    performances: tuple[Performance, ...]
     """By run; after one that diverged there are no more."""
 
     @property
@@ -72,48 +68,64 @@ class Outcome(NamedTuple):
         return self.validation.mean
 
     def _sample(self, split: str) -> Sample:
-        return Sample(tuple(each.accuracies.get(split) for each in self.standings))
+        return Sample(tuple(each.accuracies.get(split) for each in self.performances))
 
 
-def train(
-    trial: Trial,
-    epoch: int,
-    heartbeat: Callable[[], None],
-    source: Callable[[Source], Dataset],
-) -> Iterator[Event]:
-    """Train a trial's runs up to an epoch, as far as they are not; a divergence ends it.
+class TrialTraining:
+    """A trial on its way to an epoch: its seeds one after another, none after one that diverged.
 
     Args:
         trial: what is trained.
         epoch: the last one.
-        heartbeat: is called within long steps; it may raise to end the training.
-        source: hands out the data.
-
-    Raises: what runner.train raises, but for DivergedError.
     """
-    for job in trial.jobs:
-        if jobs.standing(job, epoch) is None:
-            yield from jobs.train(job, until=epoch, heartbeat=heartbeat, source=source)
-        found = jobs.standing(job, epoch)
-        if found is not None and found.fault is not None:
-            return
 
+    def __init__(self, trial: Trial, epoch: int) -> None:
+        self.trial = trial
+        self._epoch = epoch
+        self._performances: list[Performance] = []
+        self._job: Job | None = None
 
-def outcome(trial: Trial, epoch: int) -> Outcome | None:
-    """Return what a trial came to by an epoch, or None where it is not trained so far.
-
-    Raises:
-        UsageError: a run has no validation accuracy.
-        NnexpError: what ``job.standing`` raises.
-    """
-    standings = []
-    for job in trial.jobs:
-        found = jobs.standing(job, epoch)
-        if found is None:
+    def ask(self) -> Job | None:
+        """Return the job of the next seed; None while one is under way, or after the last."""
+        if self._job is not None or self.result is not None:
             return None
-        if found.fault is None and "validation" not in found.accuracies:
-            raise UsageError(f"{job.run.path}: has no validation accuracy, which a search goes by")
-        standings.append(found)
-        if found.fault is not None:
-            break
-    return Outcome(trial, epoch, tuple(standings))
+        job = self.trial.jobs[len(self._performances)]
+        self._job = job._replace(until=self._epoch)
+        return self._job
+
+    def waits_for(self, job: Job) -> bool:
+        """Return whether a job is the one under way."""
+        return self._job is job
+
+    def tell(self) -> None:
+        """Take note that the job under way has ended, by its run.
+
+        Raises:
+            UsageError: its run has no validation accuracy, or went away.
+            NnexpError: what ``performance`` raises.
+        """
+        assert self._job is not None  # noqa: S101 - what ended was asked for
+        reached = performance(self._job, self._epoch)
+        path, self._job = self._job.run.path, None
+        if reached is None:
+            raise UsageError(f"trial {self.trial.number}: its runs went away while it was trained")
+        if reached.fault is None and "validation" not in reached.accuracies:
+            raise UsageError(f"{path}: has no validation accuracy, which a search goes by")
+        self._performances.append(reached)
+
+    @property
+    def result(self) -> TrialResult | None:
+        """What the trial came to; None while it is not known."""
+        has_diverged = any(each.fault is not None for each in self._performances)
+        if not has_diverged and len(self._performances) < len(self.trial.jobs):
+            return None
+        return TrialResult(self.trial, self._epoch, tuple(self._performances))
+
+
+def examples_seen(results: Iterable[TrialResult]) -> int:
+    """Return how many training examples results' runs have seen, each run counted once."""
+    by_run: dict[Path, int] = {}
+    for each in results:
+        for path, reached in zip(each.trial.paths, each.performances, strict=False):
+            by_run[path] = max(reached.examples, by_run.get(path, 0))
+    return sum(by_run.values())

@@ -11,7 +11,7 @@ from nnexp.config.model import Config
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import number
 from nnexp.tune.state import State
-from nnexp.tune.trials import Trial
+from nnexp.tune.trials import Batch, Steps, Trial
 
 UPDATES = 100
 """Of one example, against one update of as many."""
@@ -32,9 +32,9 @@ def configs(state: State, rate: float, epochs: int) -> list[Config]:
     return [replace(base, batch_size=size, learning_rate=rounded(rate * size)) for size in (1, n)]
 
 
-def words(state: State, trained: Sequence[Config]) -> str:
+def words(state: State, configs: Sequence[Config]) -> Steps[str]:
     """Return the chapter's argument in numbers."""
-    single, whole = (state.trials.run(config) for config in trained)
+    single, whole = yield Batch(configs)
     n = whole.config.batch_size
     one, other = (_epoch(state.sitting.seconds, trial) for trial in (single, whole))
     faster = f"{one / other:.0f} times the time" if other else "more time"

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from statistics import mean, median
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
-from nnexp.runner import train
 from nnexp.tune import argument
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, duration
 from nnexp.tune.state import Sitting, State
-from nnexp.tune.trials import Trial
+from nnexp.tune.trials import Batch, Steps, Trial, trained
 
 HEADING = "Mini-batch size"
 SIZES = (1, 5, 10, 20, 50, 100)
@@ -81,7 +80,7 @@ def sizes(own: int, examples: int) -> list[int]:
     return sorted({size for size in (*SIZES, own) if size <= max(1, examples // 2)} | {own})
 
 
-def decide(state: State) -> None:
+def decide(state: State) -> Steps[None]:
     """Choose the mini-batch size on the quick problem, and η with it.
 
     Raises:
@@ -105,30 +104,35 @@ def decide(state: State) -> None:
         for size, config in candidates.items()
     }
     shown = argument.configs(state, eta / own, EPOCHS)
-    load = _measure(state, [each for several in trials.values() for each in several] + shown)
-    timed = [_timed(state, size, configs) for size, configs in trials.items()]
+    load = yield from _measure(state, [*chain.from_iterable(trials.values()), *shown])
+    timed = []
+    for size, configs in trials.items():
+        timed.append(_timed(state, size, (yield Batch(configs))))
     if not any(each.accuracies for each in timed):
         said = (
             f"with η = {eta:g} for mini-batches of {own}, and in proportion for others, training "
             "diverges with every mini-batch size: decide eta as well, or set a smaller one"
         )
-        firsts = {size: state.trials.run(configs[0]) for size, configs in trials.items()}
+        tried = yield Batch([configs[0] for configs in trials.values()])
+        firsts = dict(zip(trials, tried, strict=True))
         raise AllDivergedError(said, _failure(timed, firsts, f"No size: {said}."))
     found = fastest(timed, own)
     state.threshold = state.threshold * found.size / own
-    notes = [argument.words(state, shown), *load]
+    notes = [(yield from argument.words(state, shown)), *load]
     state.settle(
         _decision(timed, found, notes), batch_size=found.size, learning_rate=found.learning_rate
     )
 
 
-def _measure(state: State, configs: Sequence[Config]) -> list[str]:
+def _measure(state: State, configs: Sequence[Config]) -> Steps[list[str]]:
     """Have the times of all configs from one sitting; return what is to be known of it."""
-    trials, names = state.trials, [train.run_name(c, state.trials.stem) for c in configs]
-    if not _fits(state, configs):
+    trials = state.trials
+    if not (yield from _fits(state, configs)):
+        trials.tell("times are compared: trials run alone, one after another")
         busy, seconds, best = 0.0, {}, 0.0
-        for name, config in zip(names, configs, strict=True):
-            trial = trials.timed(config)
+        for config in configs:
+            trial = yield from trained(config, timed=True)
+            name = trial.run.name
             seconds[name] = trial.seconds or []
             busy, best = max(busy, os.getloadavg()[0]), max(best, trial.accuracy)
             trials.tell(
@@ -144,23 +148,22 @@ def _measure(state: State, configs: Sequence[Config]) -> list[str]:
     return [f"The machine was busy (load {load:.1f} on {cores} cores): the times are rough."]
 
 
-def _fits(state: State, configs: Sequence[Config]) -> bool:
+def _fits(state: State, configs: Sequence[Config]) -> Steps[bool]:
     """Return whether an earlier sitting has a time for each epoch of all these trials.
 
     One that was trained only now is another run than the sitting's.
     """
     times = state.sitting.seconds
-    if not {train.run_name(each, state.trials.stem) for each in configs} <= times.keys():
+    if not set(map(state.trials.name, configs)) <= times.keys():
         return False
-    trials = [state.trials.run(config) for config in configs]
-    return all(
-        trial.seconds is None and len(times[trial.run.name]) == len(trial.rows) for trial in trials
-    )
+    if not all((state.trials.runs / state.trials.name(each)).exists() for each in configs):
+        return False
+    trials = yield Batch(configs)
+    return all(len(times[trial.run.name]) == len(trial.rows) for trial in trials)
 
 
-def _timed(state: State, size: int, configs: Sequence[Config]) -> Timed:
-    trials = [state.trials.run(config) for config in configs]
-    rate = configs[0].learning_rate or 0.0
+def _timed(state: State, size: int, trials: Sequence[Trial]) -> Timed:
+    rate = trials[0].config.learning_rate or 0.0
     if any(trial.diverged for trial in trials):
         return Timed(size, rate, (), ())
     times = [state.sitting.seconds[trial.run.name] for trial in trials]

@@ -12,7 +12,7 @@ from nnexp.tune import quick
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture
 from nnexp.tune.guessing import LEVEL, Guessing
 from nnexp.tune.state import State
-from nnexp.tune.trials import Trial
+from nnexp.tune.trials import Steps, Trial, trained
 
 EPOCHS = 10
 RATES = (0.1, 1.0, 0.01)
@@ -67,7 +67,7 @@ class Attempt(NamedTuple):
         ]
 
 
-def decide(state: State, problems: dict[str, Config]) -> None:
+def decide(state: State, problems: dict[str, Config]) -> Steps[None]:
     """Take the last of the problems on which something is learned as the quick one.
 
     That is an easier one than the last only if η is to be decided: none of the later stages
@@ -85,7 +85,7 @@ def decide(state: State, problems: dict[str, Config]) -> None:
     beaten: dict[str, Attempt] = {}
     for name, problem in problems.items():
         for candidate in candidates(problem, state.chosen):
-            attempts.append(_attempt(state, name, candidate))
+            attempts.append((yield from _attempt(state, name, candidate)))
             if attempts[-1].is_better:
                 beaten[name] = attempts[-1]
                 break
@@ -110,8 +110,8 @@ def candidates(problem: Config, chosen: Collection[str]) -> list[Config]:
     return [own] if free == own else [own, free]
 
 
-def _attempt(state: State, name: str, config: Config) -> Attempt:
-    trial = state.trials.run(config)
+def _attempt(state: State, name: str, config: Config) -> Steps[Attempt]:
+    trial = yield from trained(config)
     attempt = Attempt(name, trial, state.guessing(config))
     better = "better than chance" if attempt.is_better else "no better than chance"
     told = f"{better} ({100 * attempt.chance.share:.2f} %)"

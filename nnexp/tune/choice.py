@@ -145,12 +145,13 @@ def walk(
     examples: int,
     ends: tuple[float, float],
     learned: Callable[[float], bool] = lambda _: True,
-) -> float | None:
-    """Return the λ to try next, by ×10 and ÷10 from a start; None: enough is known.
+) -> list[float]:
+    """Return the λ to try next, by ×10 and ÷10 from a start; none: enough is known.
 
     Up until one is worse than the best below it, beyond the noise; down until one is no better
     than the one before it, since still smaller ones change less and less. Where nothing is
     learned, λ is too large: a larger one is not tried, and smaller ones are until that ends.
+    The way up and the way down do not depend on each other, so that both go on at the same time.
 
     Args:
         scores: what was tried.
@@ -160,16 +161,31 @@ def walk(
         learned: says whether an accuracy is better than guessing.
     """
     if start not in scores:
-        return start
+        return [start, *_multiples(start, 0.1, ends)[:1]]
+    has_learned = learned(mean(scores[start].values()))
+    up = _next_up(scores, start, examples, ends) if has_learned else None
+    down = _next_down(scores, start, ends, learned)
+    return [strength for strength in (up, down) if strength is not None]
+
+
+def _next_up(
+    scores: Scores, start: float, examples: int, ends: tuple[float, float]
+) -> float | None:
     top = mean(scores[start].values())
-    for candidate in _multiples(start, 10.0, ends) if learned(top) else ():
+    for candidate in _multiples(start, 10.0, ends):
         if candidate not in scores:
             return candidate
         accuracy = mean(scores[candidate].values())
         if top - accuracy > noise(top, examples):
             break
         top = max(top, accuracy)
-    before = start
+    return None
+
+
+def _next_down(
+    scores: Scores, start: float, ends: tuple[float, float], learned: Callable[[float], bool]
+) -> float | None:
+    top, before = mean(scores[start].values()), start
     for candidate in _multiples(start, 0.1, ends):
         if candidate not in scores:
             return candidate

@@ -12,6 +12,7 @@ from nnexp.tune import choice
 from nnexp.tune.choice import MOST_SEEDS, Scores, Stands
 from nnexp.tune.decision import Curve, Decision, Picture
 from nnexp.tune.state import State
+from nnexp.tune.trials import Batch, Steps
 
 HEADING = "Regularization λ"
 EPOCHS = 30
@@ -31,11 +32,11 @@ RULE = (
 )
 
 
-def decide(state: State) -> None:
+def decide(state: State) -> Steps[None]:
     """Choose λ on the quick problem."""
     base = replace(state.quick, epochs=EPOCHS)
     n = state.validated(base)
-    scores = search(state, base, START, ENDS, MOST_SEEDS, fine=True)
+    scores = yield from search(state, base, START, ENDS, MOST_SEEDS, fine=True)
     found = choice.chosen(scores, sorted(scores), n)
     full = choice.rounded(found / state.examples * state.all_examples)
     note = (
@@ -48,12 +49,12 @@ def decide(state: State) -> None:
     state.settle(decision._replace(notes=[note]), lambda_=found)
 
 
-def check(state: State, base: Config, most_seeds: int, heading: str) -> float:
+def check(state: State, base: Config, most_seeds: int, heading: str) -> Steps[float]:
     """Look whether the λ carried over to the full problem is still right there; return the best."""
     start = float(base.lambda_) if isinstance(base.lambda_, float | int) else 0.0
     n = state.validated(base)
     ends = (start / REACH, start * REACH)
-    scores = search(state, base, start, ends, most_seeds, fine=False)
+    scores = yield from search(state, base, start, ends, most_seeds, fine=False)
     found = choice.chosen(scores, sorted(scores), n, most_seeds)
     rule = RULE.format(start=start, n=n, fine="", seeds=most_seeds)
     state.decisions.append(
@@ -70,29 +71,30 @@ def search(
     most_seeds: int,
     *,
     fine: bool,
-) -> dict[float, dict[int, float]]:
+) -> Steps[dict[float, dict[int, float]]]:
     """Train what the rule asks for; return the accuracies by λ and seed."""
     scores: dict[float, dict[int, float]] = {}
     n, learned = state.validated(base), state.guessing(base).is_beaten_by
 
-    def score(strength: float, seed: int = 0) -> None:
-        config = replace(base, lambda_=strength, seed=base.seed + seed)
-        trial = state.trials.run(config)
-        scores.setdefault(strength, {})[seed] = trial.accuracy
-        best = choice.best(scores)
-        diverged = ", diverged" * trial.diverged
-        state.trials.tell(
-            f"λ = {strength:g}, seed {config.seed}: {100 * trial.accuracy:.2f} %{diverged}; "
-            f"best {100 * mean(scores[best].values()):.2f} % with {best:g}"
+    def score(wanted: Sequence[tuple[float, int]]) -> Steps[None]:
+        trials = yield Batch(
+            [replace(base, lambda_=strength, seed=base.seed + seed) for strength, seed in wanted]
         )
+        for (strength, seed), trial in zip(wanted, trials, strict=True):
+            scores.setdefault(strength, {})[seed] = trial.accuracy
+            best = choice.best(scores)
+            diverged = ", diverged" * trial.diverged
+            state.trials.tell(
+                f"λ = {strength:g}, seed {trial.config.seed}: {100 * trial.accuracy:.2f} %"
+                f"{diverged}; best {100 * mean(scores[best].values()):.2f} % with {best:g}"
+            )
 
-    while (strength := choice.walk(scores, start, n, ends, learned)) is not None:
-        score(strength)
-    for strength in choice.between(list(scores), choice.best(scores)) if fine else ():
-        score(strength)
-    while trials := choice.wanted(scores, sorted(scores), n, most_seeds):
-        for strength, seed in trials:
-            score(strength, seed)
+    while strengths := choice.walk(scores, start, n, ends, learned):
+        yield from score([(strength, 0) for strength in strengths])
+    if fine and (finer := choice.between(list(scores), choice.best(scores))):
+        yield from score([(strength, 0) for strength in finer])
+    while wanted := choice.wanted(scores, sorted(scores), n, most_seeds):
+        yield from score(wanted)
     return scores
 
 

@@ -13,7 +13,7 @@ from nnexp.tune import choice, decays, ladder, quick, rates
 from nnexp.tune.choice import MOST_SEEDS
 from nnexp.tune.decision import Curve, Decision, Picture, skipped
 from nnexp.tune.state import State
-from nnexp.tune.trials import Trial
+from nnexp.tune.trials import Batch, Steps, Trial
 
 RATE_HEADING, DECAY_HEADING = "η on the full problem", "λ on the full problem"
 PATIENCES = (10, 20, 30)
@@ -38,9 +38,10 @@ SCHEDULE_RULE = (
 )
 
 
-def rate(state: State) -> None:
+def rate(state: State) -> Steps[None]:
     """Look whether η is still right on the full problem, and set it."""
-    rungs = rates.again(quick.plain(state.config), state.trials, state.threshold, lambda_=False)
+    base = quick.plain(state.config)
+    rungs = yield from rates.again(base, state.trials, state.threshold, lambda_=False)
     before = state.config.learning_rate
     state.decisions.append(
         rates.decision(rungs, stage=6, heading=RATE_HEADING, rule=RATE_RULE, before=before)
@@ -58,10 +59,10 @@ RATE_RULE = (
 )
 
 
-def decay(state: State) -> None:
+def decay(state: State) -> Steps[None]:
     """Look whether λ is still right on the full problem, and set it."""
     base = replace(quick.plain(state.config), epochs=decays.EPOCHS)
-    found = decays.check(state, base, MOST_SEEDS, DECAY_HEADING)
+    found = yield from decays.check(state, base, MOST_SEEDS, DECAY_HEADING)
     state.config = replace(state.config, lambda_=found)
 
 
@@ -70,11 +71,15 @@ def epochs(config: Config) -> int:
     return max(EPOCHS, config.epochs)
 
 
-def train(state: State) -> None:
-    """Train on the full problem, choose the patience and then the schedule."""
+def train(state: State) -> Steps[None]:
+    """Train on the full problem, choose the patience and then the schedule.
+
+    Both arms of the schedule's choice are sure to be needed, so that they are trained together.
+    """
     base = replace(quick.plain(state.config), epochs=epochs(state.config))
     constant = replace(base, patience=max(PATIENCES))
-    trial = state.trials.run(constant)
+    arms = [constant] if rates.why_not(base) is not None else [constant, _cut(constant)]
+    trial = (yield Batch(arms))[0]
     state.trials.tell(f"final training: {100 * trial.accuracy:.2f} %")
     n = state.validated(base)
     ends = {patience: stopped(trial, patience) for patience in PATIENCES}
@@ -84,7 +89,7 @@ def train(state: State) -> None:
     if (why := rates.why_not(base)) is not None:
         state.decisions.append(skipped(6, "final", "Schedule", why))
     else:
-        _schedule(state, constant, patience)
+        yield from _schedule(state, constant, patience)
 
 
 def ended(config: Config, patience: int | None, epochs: int) -> Config:
@@ -152,18 +157,25 @@ def _end(trial: Trial, epoch: int) -> str:
     return f"the training ends in epoch {epoch}"
 
 
-def _schedule(state: State, constant: Config, patience: int) -> None:
+def _cut(constant: Config) -> Config:
+    """Return the final training with a falling rate in place of a constant one."""
+    return replace(constant, schedule=CUTS, patience=None)
+
+
+def _schedule(state: State, constant: Config, patience: int) -> Steps[None]:
     """Hold a falling rate against the constant one, as the chosen patience ends it."""
-    cut = replace(constant, schedule=CUTS, patience=None)
+    cut = _cut(constant)
     n, trials = state.validated(constant), dict[tuple[float, int], Trial]()
     wanted: Sequence[tuple[float, int]] = [(CONSTANT, 0), (SCHEDULE, 0)]
     while wanted:
-        for each, seed in wanted:
+        configs = []
+        for arm, seed in wanted:
             own = constant if seed == 0 else replace(constant, patience=patience)
-            config = replace(cut if each == SCHEDULE else own, seed=constant.seed + seed)
-            trials[each, seed] = state.trials.run(config)
-            result = 100 * _result(each, trials[each, seed], patience)
-            state.trials.tell(f"{_name(each)}, seed {config.seed}: {result:.2f} %")
+            configs.append(replace(cut if arm == SCHEDULE else own, seed=constant.seed + seed))
+        for (arm, seed), trial in zip(wanted, (yield Batch(configs)), strict=True):
+            trials[arm, seed] = trial
+            result = 100 * _result(arm, trial, patience)
+            state.trials.tell(f"{_name(arm)}, seed {trial.config.seed}: {result:.2f} %")
         scores = _scores(trials, patience)
         wanted = choice.wanted(scores, (CONSTANT, SCHEDULE), n, SEEDS)
     found = choice.chosen(scores, (CONSTANT, SCHEDULE), n, SEEDS)

@@ -159,34 +159,46 @@ def foot(grid: Sequence[float], rungs: Iterable[Rung]) -> float | None:
     return max(lower, default=None)
 
 
-def next_rate(rungs: Sequence[Rung]) -> float | None:
-    """Return the rate to try next: decades from 0.01, then within one; None: done."""
+def next_rates(rungs: Sequence[Rung]) -> list[float]:
+    """Return the rates to try next: decades from 0.01, one by one, then pairs within one decade.
+
+    Those of a pair are tried together: the threshold is the same whether or not the larger one is
+    beyond it. None are left once the threshold is known.
+    """
     coarse = climb(DECADES, DECADES.index(START), rungs)
     if coarse is None and any(each.judgement == "steady" for each in judged(rungs)):
         coarse = foot(DECADES, rungs)
-    if coarse is None:
-        coarse = _fine(rungs)
-    return foot(DECADES, rungs) if coarse is None else coarse
+    if coarse is not None:
+        return [coarse]
+    if fine := _fine(rungs):
+        return fine
+    lower = foot(DECADES, rungs)
+    return [] if lower is None else [lower]
 
 
-def _fine(rungs: Sequence[Rung]) -> float | None:
-    """Return the rate to try next within the threshold's decade; None: done, or it is unknown."""
+def _fine(rungs: Sequence[Rung]) -> list[float]:
+    """Return the rates to try next within the threshold's decade; none: done, or it is unknown."""
     below = largest_below(rungs)
     if below is None:
-        return None
+        return []
     tried = {rung.learning_rate for rung in rungs}
     for decade, following in pairwise(DECADES):
         if decade <= below < following and following in tried:
-            return climb(within(decade), 0, rungs) or _half(below, rungs)
-    return None
+            finer = within(decade)
+            rate = climb(finer, 0, rungs)
+            if rate is None:
+                return _half(below, rungs)
+            place = finer.index(rate)
+            return [each for each in finer[place : place + 2] if each not in tried]
+    return []
 
 
-def _half(rate: float, rungs: Sequence[Rung]) -> float | None:
+def _half(rate: float, rungs: Sequence[Rung]) -> list[float]:
     """Return half of a decade's rate, if running costs are to be held against it still."""
     half = float(f"{rate / 2:.1g}")
     tried = {rung.learning_rate for rung in rungs}
     asked = rungs[0].noise is not None and rate in DECADES and half not in tried
-    return half if asked else None
+    return [half] if asked else []
 
 
 def within(decade: float) -> list[float]:

@@ -18,7 +18,7 @@ from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Decision, skipped
 from nnexp.tune.stages import STAGES, Stage
 from nnexp.tune.state import Sitting, State
-from nnexp.tune.trials import BudgetSpentError, Trials
+from nnexp.tune.trials import BudgetSpentError, Steps, Trials
 
 FIRST = "1: better than chance"
 NAMES = ("eta", "lambda", "batch-size", "final")
@@ -86,7 +86,7 @@ def begin(
     return state, problems
 
 
-def tune(state: State, problems: dict[str, Config], said: Callable[[str], None]) -> Tuned:
+def tune(state: State, problems: dict[str, Config], said: Callable[[str], None]) -> Steps[Tuned]:
     """Go through the protocol; stop where the budget ends.
 
     Raises:
@@ -102,7 +102,7 @@ def tune(state: State, problems: dict[str, Config], said: Callable[[str], None])
         made = len(state.decisions)
         said(f"stage {title}")
         try:
-            step(state)
+            yield from step(state)
         except BudgetSpentError:
             if not any(each.chose for each in state.decisions):
                 raise _too_little(state, plan(state, problems)[: place + 1]) from None
@@ -127,13 +127,13 @@ def _too_little(state: State, begun: list[Planned]) -> NnexpError:
     return TooLittleError(f"{said}; {trained}") if taken else NothingTrainedError(said)
 
 
-def _step(stage: Stage) -> Callable[[State], None]:
+def _step(stage: Stage) -> Callable[[State], Steps[None]]:
     """Return what a stage does: decide, or say why it is left out."""
 
-    def step(state: State) -> None:
+    def step(state: State) -> Steps[None]:
         why = stage.why_not(stage.problem(state))
         if why is None:
-            stage.decide(state)
+            yield from stage.decide(state)
         else:
             state.decisions.append(skipped(stage.number, stage.name, stage.heading, why))
 

@@ -14,7 +14,7 @@ from nnexp.streams import Pcg64
 from nnexp.tune import ladder
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, number
 from nnexp.tune.ladder import Judged, Rung
-from nnexp.tune.trials import Trials
+from nnexp.tune.trials import Batch, Steps, Trials
 
 EPOCHS = 10
 """Of a rung. Of fewer, which are too few to tell noise from an oscillation, the running cost within
@@ -73,16 +73,17 @@ def trial_config(config: Config, epochs: int = EPOCHS) -> Config:
 
 
 def climb(
-    config: Config, trials: Trials, following: Callable[[Sequence[Rung]], float | None]
-) -> list[Rung]:
-    """Return the rungs that a rule asks for, one after another."""
+    config: Config, trials: Trials, following: Callable[[Sequence[Rung]], Sequence[float]]
+) -> Steps[list[Rung]]:
+    """Return the rungs that a rule asks for, as long as it asks for any."""
     rungs: list[Rung] = []
-    while (rate := following(rungs)) is not None:
-        rung = trials.run(replace(config, learning_rate=rate)).rung
-        rungs.append(rung)
-        last = next(each for each in ladder.judged(rungs) if each.rung is rung)
-        ends = f"{number(last.diagnosis.first)} to {number(last.diagnosis.last)}"
-        trials.tell(f"η = {rate:g}: {last.why} ({ends}); {known(rungs)}")
+    while rates := following(rungs):
+        for trial in (yield Batch([replace(config, learning_rate=rate) for rate in rates])):
+            rung = trial.rung
+            rungs.append(rung)
+            last = next(each for each in ladder.judged(rungs) if each.rung is rung)
+            ends = f"{number(last.diagnosis.first)} to {number(last.diagnosis.last)}"
+            trials.tell(f"η = {rung.learning_rate:g}: {last.why} ({ends}); {known(rungs)}")
     return rungs
 
 
@@ -94,7 +95,7 @@ def known(rungs: Sequence[Rung]) -> str:
     return f"threshold at least {found:g}{below}" if found else f"threshold unknown{below}"
 
 
-def find(config: Config, trials: Trials, epochs: int = EPOCHS) -> list[Rung]:
+def find(config: Config, trials: Trials, epochs: int = EPOCHS) -> Steps[list[Rung]]:
     """Climb the ladder for a config and note the threshold for its problem.
 
     Raises:
@@ -102,20 +103,25 @@ def find(config: Config, trials: Trials, epochs: int = EPOCHS) -> list[Rung]:
         BudgetSpentError: the trials' budget is spent.
         NnexpError: what training raises.
     """
-    rungs = climb(trial_config(config, epochs), trials, ladder.next_rate)
+    rungs = yield from climb(trial_config(config, epochs), trials, ladder.next_rates)
     if ladder.threshold(rungs) is None:
         failing = decision(rungs, stage=2, heading=HEADING, rule=RULE)
         raise NoRateError(ladder.failure(rungs), failing)
     return _noted(config, trials, rungs)
 
 
-def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> list[Rung]:
+def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> Steps[list[Rung]]:
     """Look around a threshold found before, with λ or without; there may be none now."""
     grid = [float(f"{factor * before:.6g}") for factor in ladder.AROUND]
     base = trial_config(config)
     if lambda_:
         base = replace(base, lambda_=config.lambda_, regularizer=config.regularizer)
-    rungs = climb(base, trials, lambda rungs: ladder.climb(grid, ladder.BELOW, rungs))
+
+    def following(rungs: Sequence[Rung]) -> list[float]:
+        rate = ladder.climb(grid, ladder.BELOW, rungs)
+        return [] if rate is None else [rate]
+
+    rungs = yield from climb(base, trials, following)
     return rungs if lambda_ else _noted(config, trials, rungs)
 
 

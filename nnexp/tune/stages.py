@@ -9,6 +9,7 @@ from nnexp.config.model import Config
 from nnexp.tune import batches, decays, final, ladder, rates
 from nnexp.tune.decision import Decision
 from nnexp.tune.state import State
+from nnexp.tune.trials import Steps
 
 
 class Stage(NamedTuple):
@@ -22,7 +23,7 @@ class Stage(NamedTuple):
     heading: str
     """Of its section."""
     title: str
-    decide: Callable[[State], None]
+    decide: Callable[[State], Steps[None]]
     trials: tuple[int, int]
     """At least, at most."""
     epochs: Callable[[Config], int]
@@ -37,14 +38,14 @@ class Stage(NamedTuple):
         return state.config if self.full else state.quick
 
 
-def _eta(state: State) -> None:
-    rungs = rates.find(state.quick, state.trials)
+def _eta(state: State) -> Steps[None]:
+    rungs = yield from rates.find(state.quick, state.trials)
     decision = rates.decision(rungs, stage=2, heading=rates.HEADING, rule=rates.RULE)
     _settle_rate(state, rungs, decision)
 
 
-def _eta_again(state: State) -> None:
-    rungs = rates.again(state.quick, state.trials, state.threshold, lambda_=True)
+def _eta_again(state: State) -> Steps[None]:
+    rungs = yield from rates.again(state.quick, state.trials, state.threshold, lambda_=True)
     before = state.quick.learning_rate
     decision = rates.decision(rungs, stage=4, heading=AGAIN, rule=rates.AGAIN, before=before)
     _settle_rate(state, rungs, decision)
@@ -77,7 +78,7 @@ STAGES = (
         rates.HEADING,
         "η by order of magnitude",
         _eta,
-        (3, 19),
+        (3, 20),
         lambda _: rates.EPOCHS,
         rates.why_not,
     ),

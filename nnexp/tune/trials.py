@@ -1,13 +1,18 @@
-"""Trials: ordinary runs, under the names that train gives: so none is trained twice."""
+"""Trials: ordinary runs, under the names that train gives: so none is trained twice.
+
+A stage of the protocol is a generator: it yields batches of configs to be trained, and is sent
+what came of them. The sampler here makes jobs of them; those of a batch do not depend on each
+other, so that they may be trained at the same time.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from msgspec import UNSET
 
@@ -15,18 +20,16 @@ from nnexp.config import load as configs
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.shared import Data
-from nnexp.datasets.sources import Source
 from nnexp.runner import preconditions, train
 from nnexp.store.run import Run, named
-from nnexp.study import job as jobs
-from nnexp.study.job import Job
+from nnexp.study import execution
+from nnexp.study.in_process import InProcess
+from nnexp.study.job import Engine, Job, Outcome, performance
 from nnexp.training.history import Row
 from nnexp.tune import ladder
 from nnexp.tune.ladder import Rung
 
-Load = Callable[[Source], Dataset]
-Train = Callable[[Job, Load], None]
-"""Trains a job on data that is loaded so; a divergence is no error."""
+T = TypeVar("T")
 
 
 class BudgetSpentError(Exception):
@@ -48,7 +51,7 @@ class Trial(NamedTuple):
     rows: list[Row]
     diverged: bool
     seconds: list[float] | None
-    """What each epoch's training took, if all were trained here and now; evaluation is left out."""
+    """What each epoch took to train, without evaluation, if all were trained just now and alone."""
 
     @property
     def accuracy(self) -> float:
@@ -80,15 +83,35 @@ class Trial(NamedTuple):
         return Rung(rate, (*chain.from_iterable(epochs), *self.costs[-1:]), noise)
 
 
+class Batch(NamedTuple):
+    """Configs to be trained, none of which depends on another's result."""
+
+    configs: Sequence[Config]
+    timed: bool = False
+    """Train them one after another, alone; those that were there before once more, for their times.
+
+    Earlier times may be of a busy hour, or of two halves. What is trained once more is thrown away.
+    """
+
+
+Steps: TypeAlias = Generator[Batch, list[Trial], T]
+"""A stage: yields batches, is sent their trials, and returns what it came to."""
+
+
+def trained(config: Config, *, timed: bool = False) -> Steps[Trial]:
+    """Ask for a single config and return its trial."""
+    [trial] = yield Batch([config], timed)
+    return trial
+
+
 class Trials:
-    """Where trials are trained, and what they have taken.
+    """The trials of a command, and what they have taken.
 
     Args:
         stem: what the runs' names begin with: the config file's.
         runs: the folder of the runs.
-        train: trains a config into a run; it may raise to end everything.
         budget: what they may take together.
-        tell: is told of each trial.
+        tell: is called with a line about each trial.
         command: what they are trained for, as messages call it.
     """
 
@@ -96,21 +119,20 @@ class Trials:
         self,
         stem: str,
         runs: Path,
-        train: Train | None = None,
         budget: Budget | None = None,
         tell: Callable[[str], None] = lambda _: None,
         command: str = "nnexp tune",
     ) -> None:
         self.stem, self.runs, self.tell, self.command = stem, runs, tell, command
-        self._train = train or _plainly
         self._budget = budget or Budget()
         self._began = time.monotonic()
-        self._load: Load = Data()
+        self._data = Data()
         self.taken: dict[str, Trial] = {}
         """All trials so far, by the run's name."""
+        self.again: dict[str, Trial] = {}
+        """Those that were trained once more for their times."""
         self.trained = 0
         """How many of them were not there before."""
-        self._again = 0
 
     @property
     def epochs(self) -> int:
@@ -118,65 +140,166 @@ class Trials:
 
         Those that were trained once more for their times count once more.
         """
-        return sum(len(trial.rows) for trial in self.taken.values()) + self._again
+        return sum(len(trial.rows) for trial in (*self.taken.values(), *self.again.values()))
 
     def dataset(self, config: Config) -> Dataset:
         """Return a config's data, read once."""
-        return self._load(config.data)
+        return self._data(config.data)
 
-    def run(self, config: Config) -> Trial:
-        """Train a config, or go on with it, or read what came of it.
+    def name(self, config: Config) -> str:
+        """Return the name of a config's run."""
+        return train.run_name(config, self.stem)
+
+    def is_affordable(self, epochs: int) -> bool:
+        """Return whether the budget has room for so many more epochs."""
+        most = self._budget
+        if most.epochs is not None and self.epochs + epochs > most.epochs:
+            return False
+        return most.seconds is None or time.monotonic() - self._began <= most.seconds
+
+    def record(self, job: Job, *, is_new: bool) -> Trial:
+        """Return what a job came to that has ended.
 
         Raises:
-            BudgetSpentError: it would take more than is left.
-            MismatchError: it was trained before, on other data.
-            NnexpError: what ``train.train`` raises, but that it diverged.
+            MismatchError: its run was trained before, on other data.
+            CorruptError: its run is damaged.
         """
-        config = configs.check(config)
-        run = named(self.runs, train.run_name(config, self.stem))
-        if run.name not in self.taken:
-            self._check(config)
-            self.taken[run.name] = self._trained(config, run)
-        return self.taken[run.name]
+        run = Run(job.run.path)
+        preconditions.check_data(run, self.dataset(job.config).sha256)
+        reached = performance(Job(job.config, run))
+        assert reached is not None  # noqa: S101 - it was trained to its end
+        took = {timing.epoch: timing.train_seconds for timing in run.timing()}
+        whole = is_new and job.alone and all(row.epoch in took for row in reached.rows)
+        seconds = [took[row.epoch] for row in reached.rows] if whole else None
+        return Trial(job.config, run, reached.rows, reached.fault is not None, seconds)
 
-    def timed(self, config: Config) -> Trial:
-        """Return a trial whose times are of now: one that was there before is trained once more.
 
-        Its times may be of a busy hour, or of two halves. What is trained once more is thrown away.
+class _UnderWay(NamedTuple):
+    """A job that has been asked for."""
 
-        Raises: what ``run`` raises.
+    job: Job
+    is_new: bool
+    is_again: bool
+    """It is trained once more, for its times."""
+
+
+class StepSampler(Generic[T]):
+    """The sampler of a stage, or of several one after another.
+
+    Args:
+        steps: the stage.
+        trials: where what it asks for is recorded.
+    """
+
+    def __init__(self, steps: Steps[T], trials: Trials) -> None:
+        self._steps = steps
+        self._trials = trials
+        self._batch: Batch | None = None
+        self._names: list[str] = []
+        """Of the batch's runs."""
+        self._under_way: dict[Path, _UnderWay] = {}
+        self._folder: TemporaryDirectory[str] | None = None
+        """Of what is trained once more."""
+        self._is_begun = False
+        self._result: T | None = None
+
+    @property
+    def result(self) -> T:
+        """What the steps returned. All of them must have ended."""
+        assert self._result is not None  # noqa: S101 - asked for at the end
+        return self._result
+
+    def ask(self) -> Job | None:
+        """Return the next job of the batch; once all have ended, of the next batch."""
+        if not self._is_begun:
+            self._is_begun = True
+            self._advance(lambda: next(self._steps))
+        while self._batch is not None:
+            trials = [self._known(name) for name in self._names]
+            if None not in trials:
+                self._advance(lambda sent=trials: self._steps.send(sent))  # type: ignore[misc]
+                continue
+            wanted = self._wanted(self._batch, trials)
+            if wanted is None:
+                return None
+            reserved = sum(each.job.config.epochs for each in self._under_way.values())
+            if self._trials.is_affordable(reserved + wanted.job.config.epochs):
+                self._trials.trained += not wanted.is_again and performance(wanted.job) is None
+                self._under_way[wanted.job.run.path] = wanted
+                return wanted.job
+            if self._under_way:  # they may take less than is reserved for them
+                return None
+            self._advance(lambda: self._steps.throw(BudgetSpentError()))
+        return None
+
+    def tell(self, job: Job, outcome: Outcome) -> None:
+        """Record what a job came to; it stands in its run.
+
+        Raises: MismatchError, CorruptError.
         """
-        trial = self.run(config)
+        del outcome
+        under_way = self._under_way.pop(job.run.path)
+        trial = self._trials.record(job, is_new=under_way.is_new)
+        kept = self._trials.again if under_way.is_again else self._trials.taken
+        kept[job.run.name] = trial
+        if under_way.is_again and self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def _advance(self, step: Callable[[], Batch]) -> None:
+        """Let the steps go on up to their next batch, or to their end."""
+        try:
+            batch = step()
+        except StopIteration as end:
+            self._batch, self._result = None, end.value
+            return
+        checked = [configs.check(config) for config in batch.configs]
+        self._batch = batch._replace(configs=checked)
+        self._names = [self._trials.name(config) for config in checked]
+
+    def _known(self, name: str) -> Trial | None:
+        """Return a trial that the batch asks for, or None while it is not known."""
+        trial = self._trials.taken.get(name)
+        if trial is None or self._batch is None or not self._batch.timed:
+            return trial
         if trial.seconds is not None:
             return trial
-        self._check(config)
-        with TemporaryDirectory(prefix="nnexp-tune-") as folder:
-            again = self._trained(config, named(Path(folder), trial.run.name))
-        self._again += len(again.rows)
-        return trial._replace(seconds=again.seconds)
+        again = self._trials.again.get(name)
+        return None if again is None else trial._replace(seconds=again.seconds)
 
-    def _check(self, config: Config) -> None:
-        epochs = self._budget.epochs
-        if epochs is not None and self.epochs + config.epochs > epochs:
-            raise BudgetSpentError
-        seconds = self._budget.seconds
-        if seconds is not None and time.monotonic() - self._began > seconds:
-            raise BudgetSpentError
+    def _wanted(self, batch: Batch, trials: Sequence[Trial | None]) -> _UnderWay | None:
+        """Return the batch's next job that is not under way; None: there is none."""
+        busy = {each.job.run.name for each in self._under_way.values()}
+        for name, config, trial in zip(self._names, batch.configs, trials, strict=True):
+            if trial is None and name not in busy:
+                return (
+                    self._again(name, config)
+                    if name in self._trials.taken
+                    else self._first(name, config, alone=batch.timed)
+                )
+        return None
 
-    def _trained(self, config: Config, run: Run) -> Trial:
-        job, new = Job(config, run), not run.path.exists()
-        self.trained += jobs.standing(job) is None
-        self._train(job, self._load)
-        run = Run(run.path)
-        preconditions.check_data(run, self.dataset(config).sha256)
-        found = jobs.standing(Job(config, run))
-        assert found is not None  # noqa: S101 - it was trained to its end
-        took = {timing.epoch: timing.train_seconds for timing in run.timing()}
-        whole = new and all(row.epoch in took for row in found.rows)
-        seconds = [took[row.epoch] for row in found.rows] if whole else None
-        return Trial(config, run, found.rows, found.fault is not None, seconds)
+    def _first(self, name: str, config: Config, *, alone: bool) -> _UnderWay:
+        job = Job(config, named(self._trials.runs, name), alone=alone)
+        is_new = not job.run.path.exists()
+        return _UnderWay(job, is_new=is_new, is_again=False)
+
+    def _again(self, name: str, config: Config) -> _UnderWay:
+        self._folder = TemporaryDirectory(prefix="nnexp-tune-")
+        job = Job(config, named(Path(self._folder.name), name), alone=True)
+        return _UnderWay(job, is_new=True, is_again=True)
 
 
-def _plainly(job: Job, source: Load) -> None:
-    for _ in jobs.train(job, source=source):
-        pass
+def finish(steps: Steps[T], trials: Trials, engine: Engine | None = None) -> T:
+    """Train all that steps ask for and return what they come to.
+
+    Args:
+        steps: a stage, or several one after another.
+        trials: where what they ask for is recorded.
+        engine: where to train; by default in this process.
+
+    Raises: JobError, and what the steps raise.
+    """
+    sampler = StepSampler(steps, trials)
+    execution.train(sampler, engine or InProcess())
+    return sampler.result

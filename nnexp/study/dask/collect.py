@@ -14,8 +14,7 @@ from nnexp.store.run import Run
 from nnexp.study.dask import worker
 from nnexp.study.dask.link import Aside, Link
 from nnexp.study.dask.messages import Report
-from nnexp.study.engine import Outcome, failure, known
-from nnexp.study.job import Job
+from nnexp.study.job import Job, Outcome, failure, known
 
 
 class Home:

@@ -13,7 +13,7 @@ import queue
 import secrets
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,10 +31,10 @@ from nnexp.study.dask.client import Held
 from nnexp.study.dask.collect import Home
 from nnexp.study.dask.link import CLOSING, Waits
 from nnexp.study.dask.messages import Order, Report
-from nnexp.study.engine import Measured, Outcome, Remark, Told, failure
-from nnexp.study.job import Job
+from nnexp.study.in_process import InProcess
+from nnexp.study.job import Engine, EpochCommitted, Job, Message, Notice, Outcome, failure
 from nnexp.study.local import process
-from nnexp.study.local.limits import Limits
+from nnexp.study.local.process import Limits
 
 PATIENCE = process.GRACE + 5
 """Seconds that trials have to stop, their workers' included that may have to kill them."""
@@ -67,6 +67,7 @@ class Cluster:
         limits: what each trial may take.
         most: how many trials at a time; by default as many as the workers have threads.
         collect: whether workers do not see the folder, so that runs are brought home.
+        here: trains the jobs that run alone, on this machine.
         waits: is told what is waited for.
 
     Raises:
@@ -82,8 +83,11 @@ class Cluster:
         *,
         most: int | None = None,
         collect: bool = False,
+        here: Engine | None = None,
         waits: Waits = lambda _: None,
     ) -> None:
+        self._here = here or InProcess()
+        self._alone: Future[Outcome] | None = None
         self._runs = runs
         self._limits = limits
         self._most = most
@@ -129,7 +133,10 @@ class Cluster:
             Data().check(dict.fromkeys(config.data for config in configs))
 
     def submit(self, job: Job) -> Future[Outcome]:
-        """Send a trial to the cluster."""
+        """Send a job to the cluster; one that runs alone is trained here."""
+        if job.alone:
+            self._alone = self._here.submit(job)
+            return self._alone
         number, self._count = self._count, self._count + 1
         future: Future[Outcome] = Future()
         future.set_running_or_notify_cancel()
@@ -152,6 +159,7 @@ class Cluster:
             runs=None if self._collect else str(self._runs.absolute()),
             folder=None if self._collect else os.getcwd(),  # noqa: PTH109 - a string is sent
             token=self._token,
+            until=job.until,
             seconds=self._limits.seconds,
             memory=self._limits.memory,
             files=files,
@@ -164,28 +172,15 @@ class Cluster:
             raise self._link.lost() from None
         done.add_done_callback(lambda ended: self._came.put((number, ended)))
 
-    def wait(self, seconds: float) -> Sequence[tuple[Future[Outcome], Told]]:
+    def wait(self, seconds: float) -> Sequence[tuple[Future[Outcome], Message]]:
         """Let trials go on for so long at most, and return what they told meanwhile.
 
         Raises: ClusterError if the connection to the scheduler is lost.
         """
-        told: list[tuple[Future[Outcome], Told]] = []
-        block = True
-        while True:
-            try:
-                number, came = self._came.get(block, seconds if block else None)
-            except queue.Empty:
-                break
-            block = False
-            if number not in self._sent:
-                continue
-            if isinstance(came, Future):
-                self._check(came)
-                self._take(number, came)
-            else:
-                told.append((self._sent[number].future, came))
-                if isinstance(came, Measured):
-                    self._sent[number].moves = 0
+        if self._alone is not None and not self._alone.done():
+            self._check()
+            return self._here.wait(seconds)
+        messages = list(self._received(seconds))
         self._check()
         if self._home is not None:
             self._home.clear()
@@ -195,14 +190,35 @@ class Cluster:
                 self._link.tell(worker.stop, self._token)
             if time.monotonic() - self._stopping > PATIENCE:
                 self._drop()
-        return told
+        return messages
+
+    def _received(self, seconds: float) -> Iterator[tuple[Future[Outcome], Message]]:
+        """Take what has arrived, waiting for the first, and yield the messages among it."""
+        block = True
+        while True:
+            try:
+                number, came = self._came.get(block, seconds if block else None)
+            except queue.Empty:
+                return
+            block = False
+            if number not in self._sent:
+                continue
+            if isinstance(came, Future):
+                self._check(came)
+                self._take(number, came)
+            else:
+                yield self._sent[number].future, came
+                if isinstance(came, EpochCommitted):
+                    self._sent[number].moves = 0
 
     def stop(self) -> None:
         """Ask all that run to stop at their next batch."""
+        self._here.stop()
         self._stopping = time.monotonic()
 
     def close(self) -> None:
         """Drop all that still runs, which stops it, and leave the cluster as it was."""
+        self._here.close()
         if self._home is not None and not self._link.is_lost:
             self._home.close(CLOSING)
         self._link.close()
@@ -221,7 +237,7 @@ class Cluster:
         with contextlib.suppress(Exception):  # what no worker of this sweep's has told
             told = dict(event[1])
             number = int(told.pop("trial"))
-            self._came.put((number, msgspec.convert(told, Measured | Remark)))
+            self._came.put((number, msgspec.convert(told, EpochCommitted | Notice)))
 
     def _check(self, ended: Future[Any] | None = None) -> None:
         """Raise ClusterError where the scheduler is gone, with which all its tasks are."""

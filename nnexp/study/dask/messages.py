@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from nnexp.study.engine import Outcome
+from nnexp.study.job import Outcome
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -26,6 +26,8 @@ class Order(Struct, frozen=True, kw_only=True):
     """What paths of data are relative to; None where the worker need not have it."""
     token: str
     """The sweep."""
+    until: int | None = None
+    """The last epoch to train; None: to the config's end."""
     seconds: float | None
     memory: int | None
     files: dict[str, bytes] | None = None

@@ -27,11 +27,10 @@ from nnexp.errors import NnexpError
 from nnexp.store import directories, disk, lock, transfer
 from nnexp.store.run import Run, named
 from nnexp.study.dask.messages import Order, Report, Surroundings
-from nnexp.study.engine import Begun, Measured, Outcome, Told, failure
+from nnexp.study.job import EpochCommitted, Message, Outcome, Ready, failure
 from nnexp.study.local import process
 from nnexp.study.local.lifeline import STOPPING
-from nnexp.study.local.limits import Limits
-from nnexp.study.local.process import Watched
+from nnexp.study.local.process import Limits, Watched
 
 REPORT = 1.0
 """Seconds from one epoch that is told to the next: a thousand workers tell one scheduler."""
@@ -83,7 +82,7 @@ def trial(order: bytes) -> bytes:
     key = worker.get_current_task()
     wanted = msgspec.msgpack.decode(order, type=Order)
 
-    def tell(told: Told) -> None:
+    def tell(told: Message) -> None:
         worker.log_event(wanted.token, {"trial": wanted.number, **msgspec.to_builtins(told)})
 
     def unwanted() -> bool:
@@ -100,7 +99,9 @@ def trial(order: bytes) -> bytes:
     return msgspec.msgpack.encode(msgspec.structs.replace(report, worker=worker.address))
 
 
-def carry_out(order: Order, tell: Callable[[Told], None], unwanted: Callable[[], bool]) -> Report:
+def carry_out(
+    order: Order, tell: Callable[[Message], None], unwanted: Callable[[], bool]
+) -> Report:
     """Train a trial in a process of its own and return what came of it.
 
     Args:
@@ -121,7 +122,8 @@ def carry_out(order: Order, tell: Callable[[Told], None], unwanted: Callable[[],
         if order.files is not None:
             transfer.settle(run, order.files)
         report = _watch(start(order, runs), order, tell, unwanted)
-        files = transfer.packed(run) if order.runs is None and run.result is not None else None
+        is_done = run.result is not None or not report.outcome.code
+        files = transfer.packed(run) if order.runs is None and is_done else None
     except NnexpError as error:
         return Report(outcome=failure(error))
     return msgspec.structs.replace(report, files=files)
@@ -138,6 +140,7 @@ def start(order: Order, runs: Path) -> Watched:
         "runs": str(runs),
         "name": order.name,
         "config": order.config,
+        "until": order.until,
     }
     temporary = disk.errors(Path(tempfile.gettempdir()))
     with contextlib.ExitStack() as kept, temporary, tempfile.TemporaryFile() as written:
@@ -165,7 +168,7 @@ def start(order: Order, runs: Path) -> Watched:
 
 
 def _watch(
-    child: Watched, order: Order, tell: Callable[[Told], None], unwanted: Callable[[], bool]
+    child: Watched, order: Order, tell: Callable[[Message], None], unwanted: Callable[[], bool]
 ) -> Report:
     """Wait for a trial's end; stop it where it is no longer wanted, or takes too much."""
     most, asked, told_at = Limits(order.seconds, order.memory), 0.0, 0.0
@@ -178,12 +181,12 @@ def _watch(
                 if told is None:
                     break
                 for each in told:
-                    if isinstance(each, Begun):
+                    if isinstance(each, Ready):
                         startup = time.monotonic() - begun
                         continue
-                    if isinstance(each, Measured) and time.monotonic() - told_at < REPORT:
+                    if isinstance(each, EpochCommitted) and time.monotonic() - told_at < REPORT:
                         continue
-                    told_at = time.monotonic() if isinstance(each, Measured) else told_at
+                    told_at = time.monotonic() if isinstance(each, EpochCommitted) else told_at
                     tell(each)
                 child.look(most)
                 if not asked and unwanted():

@@ -16,8 +16,7 @@ import msgspec
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.sources import Source
 from nnexp.errors import InterruptedRunError
-from nnexp.study.engine import Outcome, Told, failure, train
-from nnexp.study.job import Job
+from nnexp.study.job import Job, Message, Outcome, failure, train
 from nnexp.study.local.lifeline import ASKED, STOPPING, end_without, follow
 
 
@@ -73,20 +72,20 @@ def run(job: Job, source: Callable[[Source], Dataset], pipe: int, parent: int) -
     outcome = Outcome(code=1)
     try:
         faulthandler.enable(2)
-        outcome = train(job, teller(pipe), _checker(job, parent), source)
+        outcome = train(job, sender(pipe), _checker(job, parent), source)
     except BaseException as error:  # noqa: BLE001 - nothing may return into the parent's program
         outcome = failure(error) if isinstance(error, Exception) else outcome
         os.write(2, traceback.format_exc().encode())
     finally:
         with contextlib.suppress(OSError):
-            teller(pipe)(outcome)
+            sender(pipe)(outcome)
         os._exit(outcome.code)
 
 
-def teller(pipe: int) -> Callable[[Told | Outcome], None]:
+def sender(pipe: int) -> Callable[[Message | Outcome], None]:
     """Return what writes to a pipe, a line each time."""
 
-    def tell(told: Told | Outcome) -> None:
+    def tell(told: Message | Outcome) -> None:
         os.write(pipe, msgspec.json.encode(told) + b"\n")
 
     return tell

@@ -26,13 +26,12 @@ def main() -> None:
     from nnexp.config import load as configs  # noqa: PLC0415 - not before the life is tied
     from nnexp.datasets.loading import load  # noqa: PLC0415 - likewise
     from nnexp.store.run import named  # noqa: PLC0415 - likewise
-    from nnexp.study.engine import Begun  # noqa: PLC0415 - likewise
-    from nnexp.study.job import Job  # noqa: PLC0415 - likewise
+    from nnexp.study.job import Job, Ready  # noqa: PLC0415 - likewise
     from nnexp.study.local import child  # noqa: PLC0415 - likewise
 
     config = configs.recorded(order["config"], "the order")
-    child.teller(pipe)(Begun())
-    job = Job(config, named(Path(order["runs"]), order["name"]))
+    child.sender(pipe)(Ready())
+    job = Job(config, named(Path(order["runs"]), order["name"]), order["until"])
     child.run(job, load, pipe, order["parent"])
 
 

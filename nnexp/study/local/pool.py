@@ -1,7 +1,7 @@
-"""The engine of one machine: every trial is a process, forked from this one and watched by it.
+"""The engine of this machine: every job is a process, forked from this one.
 
-All is done in the thread that calls: a fork of several threads copies but one of them, with
-the locks that the others held.
+Everything happens in the calling thread: a fork of a process with several threads copies only one
+of them, with the locks that the others held.
 """
 
 from __future__ import annotations
@@ -25,34 +25,32 @@ from nnexp.datasets.shared import Data
 from nnexp.errors import DiskError, NnexpError, UsageError
 from nnexp.runner import train
 from nnexp.store import disk
-from nnexp.study.engine import Outcome, Told, failure
-from nnexp.study.job import Job
+from nnexp.study.job import Job, Message, Outcome, failure
 from nnexp.study.local import child, lifeline, process
-from nnexp.study.local.limits import Limits
-from nnexp.study.local.process import Watched
+from nnexp.study.local.process import Limits, Watched
 
 FILES = 2
-"""That are open here for a trial: its pipe, and what it says."""
+"""Open here for each job: its pipe, and its output."""
 
 SPARE = 16
-"""Files that a trial, which inherits those of the others, and the sweep open besides."""
+"""Files that a job, which inherits those of the others, and this process open besides."""
 
 
 class _Running(NamedTuple):
-    """A trial that runs."""
+    """A job that runs."""
 
     name: str
     process: Watched
     future: Future[Outcome]
 
 
-class Local:
+class Pool:
     """An engine of processes on this machine.
 
     Args:
-        slots: how many trials run at a time.
+        slots: how many jobs run at a time.
         runs: the folder of the runs.
-        limits: what each trial may take.
+        limits: what each job may take.
     """
 
     def __init__(self, slots: int, runs: Path, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
@@ -61,30 +59,34 @@ class Local:
         self._limits = limits
         self._data = Data()
         self._running: dict[int, _Running] = {}
-        """By the pipe that the trial writes to."""
+        """By the pipe that the job writes to."""
         self._selector = selectors.DefaultSelector()
         self._looked = 0.0
+        self._is_prepared = False
 
     def prepare(self, configs: Iterable[Config]) -> None:
-        """Read the data and import what the trials need, once, for all forks to share.
+        """Read the data and import what the jobs need, once, for all forks to share.
 
         Raises:
             DataError: a file is missing or malformed.
-            UsageError: so many trials at a time take more open files than are allowed.
+            UsageError: so many jobs at a time take more open files than are allowed.
         """
         kept = list(configs)
         _check_files(min(self.slots, len(kept)))
         self._data.check(dict.fromkeys(config.data for config in kept))
         _import_for(kept)
         train.prepare()
+        self._is_prepared = True
         gc.collect()
         gc.freeze()  # the collector writes to what it looks at, and would unshare it
 
     def submit(self, job: Job) -> Future[Outcome]:
-        """Start a trial."""
+        """Start a job."""
         future: Future[Outcome] = Future()
         future.set_running_or_notify_cancel()
         try:
+            if not self._is_prepared:
+                self.prepare([job.config])
             process = self._start(job)
         except NnexpError as error:
             future.set_result(failure(error))
@@ -94,50 +96,50 @@ class Local:
         self._selector.register(process.pipe, selectors.EVENT_READ, started)
         return future
 
-    def wait(self, seconds: float) -> Sequence[tuple[Future[Outcome], Told]]:
-        """Let trials go on for so long at most, and return what they told meanwhile."""
-        told: list[tuple[Future[Outcome], Told]] = []
+    def wait(self, seconds: float) -> Sequence[tuple[Future[Outcome], Message]]:
+        """Let jobs go on for at most so long, and return their messages."""
+        messages: list[tuple[Future[Outcome], Message]] = []
         if not self._running:
             time.sleep(seconds)
         for key, _ in self._selector.select(seconds) if self._running else ():
-            found: _Running = key.data
-            said = found.process.read()
+            running: _Running = key.data
+            said = running.process.read()
             if said is None:
                 self._selector.unregister(key.fd)
                 del self._running[key.fd]
-                self._end(found)
+                self._end(running)
             else:
-                told += [(found.future, each) for each in said]
+                messages += [(running.future, message) for message in said]
         self._look()
-        return told
+        return messages
 
     def stop(self) -> None:
-        """Ask all that run to stop at their next batch."""
-        for found in self._running.values():
-            found.process.send(lifeline.ASKED)
+        """Ask all jobs to stop at their next batch."""
+        for running in self._running.values():
+            running.process.send(lifeline.ASKED)
 
     def close(self) -> None:
         """Kill all that still run."""
-        for found in self._running.values():
-            found.process.send(signal.SIGKILL)
-        for found in self._running.values():
-            self._end(found)
+        for running in self._running.values():
+            running.process.send(signal.SIGKILL)
+        for running in self._running.values():
+            self._end(running)
         self._running.clear()
         self._selector.close()
         gc.unfreeze()
 
-    def _end(self, found: _Running) -> None:
-        outcome, said = found.process.end()
-        found.future.set_result(process.logged(outcome, said, self._runs, found.name))
+    def _end(self, running: _Running) -> None:
+        outcome, said = running.process.end()
+        running.future.set_result(process.logged(outcome, said, self._runs, running.name))
 
     def _look(self) -> None:
         if any(self._limits) and time.monotonic() - self._looked > process.LOOK:
-            for found in self._running.values():
-                found.process.look(self._limits)
+            for running in self._running.values():
+                running.process.look(self._limits)
             self._looked = time.monotonic()
 
     def _start(self, job: Job) -> Watched:
-        """Fork a trial.
+        """Fork a job.
 
         Raises: DataError, DiskError.
         """
@@ -158,7 +160,7 @@ class Local:
 
 @contextlib.contextmanager
 def _starting(job: Job) -> Iterator[None]:
-    """Turn what the system says where it has no process left into a DiskError of the trial."""
+    """Turn the system's error where no process is free into a DiskError of the job."""
     try:
         yield
     except OSError as error:
@@ -169,16 +171,16 @@ def _starting(job: Job) -> Iterator[None]:
         raise DiskError(message) from error
 
 
-def _check_files(trials: int) -> None:
-    """Refuse more trials at a time than there may be open files for.
+def _check_files(jobs: int) -> None:
+    """Refuse more jobs at a time than there may be open files for.
 
     Raises: UsageError.
     """
-    needed = len(list(Path("/dev/fd").iterdir())) + FILES * trials + SPARE
+    needed = len(list(Path("/dev/fd").iterdir())) + FILES * jobs + SPARE
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed != resource.RLIM_INFINITY and needed > allowed:
         raise UsageError(
-            f"{trials} trials at a time take {needed} open files, but {allowed} are allowed here: "
+            f"{jobs} trials at a time take {needed} open files, but {allowed} are allowed here: "
             "lower -j, or allow more (ulimit -n)"
         )
 

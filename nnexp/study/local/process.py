@@ -1,21 +1,23 @@
-"""A trial's process as the one that started it sees it: what it tells, takes, and comes to."""
+"""A job's process as its parent sees it: its messages, its limits, its outcome."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
 from nnexp.errors import NnexpError
 from nnexp.store import directories, disk
-from nnexp.study.engine import Outcome, Told
-from nnexp.study.local import lifeline, limits
-from nnexp.study.local.limits import Limits
+from nnexp.study.job import Message, Outcome
+from nnexp.study.local import lifeline
 
 LOGS = ".sweep"
 """The folder beside the runs for what processes said that did not end well; no run's name."""
@@ -30,7 +32,19 @@ GRACE = 10.0
 """Seconds that a trial has to stop by itself, once its time is up."""
 
 CHUNK = 1 << 16
-_DECODER = msgspec.json.Decoder(Told | Outcome)
+_DECODER = msgspec.json.Decoder(Message | Outcome)
+
+
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
+
+
+class Limits(NamedTuple):
+    """What each trial may take; None: whatever it wants."""
+
+    seconds: float | None = None
+    memory: int | None = None
+    """Bytes that are resident, as ``ps`` and ``top`` show them: those shared with others count."""
 
 
 class Watched:
@@ -52,7 +66,7 @@ class Watched:
         self._overrun = ""
         """Which limit it passed, in words."""
 
-    def read(self) -> list[Told] | None:
+    def read(self) -> list[Message] | None:
         """Return what the trial told, or None at its end."""
         content = os.read(self.pipe, CHUNK)
         if not content:
@@ -74,9 +88,9 @@ class Watched:
             if late or not self._overrun:
                 self.send(signal.SIGKILL if late else lifeline.ASKED)
             self._overrun = f"took more than {most.seconds:g} s; what is committed is safe"
-        if most.memory is not None and (taken := limits.resident(self.pid)) > most.memory:
-            limit = limits.in_words(most.memory)
-            self._overrun = f"took {limits.in_words(taken)} of memory, more than {limit}"
+        if most.memory is not None and (taken := resident(self.pid)) > most.memory:
+            limit = in_words(most.memory)
+            self._overrun = f"took {in_words(taken)} of memory, more than {limit}"
             self.send(signal.SIGKILL)
 
     @property
@@ -123,3 +137,42 @@ def logged(outcome: Outcome, said: bytes, runs: Path, name: str) -> Outcome:
         if not outcome.code:
             disk.remove(log)
     return outcome
+
+
+def size(text: str) -> int:
+    """Return the bytes that ``500M`` or ``1.5G`` stands for; K, M, G, T are powers of 1024.
+
+    Raises:
+        ValueError: it is no size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    number = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
+    if not number:
+        raise ValueError(f"{text!r} is no size, such as 500M or 1.5G")
+    return number
+
+
+def in_words(number: int) -> str:
+    """Return a number of bytes as people read it."""
+    if number < UNITS["K"]:
+        return f"{number} bytes"
+    unit = "M" if number >= UNITS["M"] else "K"
+    amount = number / UNITS[unit]
+    digits = 1 if amount < 10 and amount % 1 else 0  # noqa: PLR2004 - from there on it is no matter
+    return f"{amount:,.{digits}f} {unit}B"
+
+
+def resident(pid: int) -> int:
+    """Return the bytes of a process that are in memory, 0 where it is gone.
+
+    An address space says little: libraries reserve much that they never touch.
+    """
+    if sys.platform == "linux":
+        try:
+            pages = Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]
+        except (OSError, IndexError):
+            return 0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    command = ["/bin/ps", "-o", "rss=", "-p", str(pid)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 - a number
+    return int(told or 0) * 1024

@@ -1,0 +1,303 @@
+"""How jobs look while they are trained: a live table on a terminal, a line a result otherwise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from nnexp.checks import printable
+from nnexp.cli import narrow
+from nnexp.cli.text import Told, percent, say, tell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+    from nnexp.study.execution import Ended, Event
+    from nnexp.study.job import EpochCommitted, Job
+
+MOST_ROWS = 12
+"""Running jobs that are shown at a time."""
+
+REFRESH = 0.2
+"""Seconds from one picture to the next."""
+
+
+class Columns(NamedTuple):
+    """What tells jobs apart: columns of the table, and their values for a job."""
+
+    header: Sequence[str]
+    values: Callable[[Job], Sequence[str]]
+
+
+SEED = Columns(("seed",), lambda job: [str(job.config.seed)])
+"""What tells jobs apart that differ in the seed alone."""
+STRENGTHS = Columns(
+    ("η", "λ", "batch", "seed"),
+    lambda job: [
+        "-" if job.config.learning_rate is None else f"{job.config.learning_rate:g}",
+        f"{job.config.lambda_:g}" if isinstance(job.config.lambda_, float | int) else "-",
+        str(job.config.batch_size),
+        str(job.config.seed),
+    ],
+)
+"""What tells the trials of a tuning apart."""
+
+
+class StudyProgress:
+    """Shows on stderr how jobs go on; whoever reads it may go away without harm.
+
+    Args:
+        columns: what tells the jobs apart.
+        total: how many jobs there are, or are at most; None: nobody knows beforehand.
+        line: returns what to say of a job that ended, or None, where there is no terminal; by
+            default how the job ended.
+        quiet: show nothing but warnings.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        total: int | None = None,
+        line: Callable[[Ended], str | None] | None = None,
+        *,
+        quiet: bool,
+    ) -> None:
+        self._columns = columns
+        self._total = total
+        self._line = line or self._result
+        self._quiet = quiet
+        self._live: Any = None
+        self._begun = self._drawn = time.monotonic()
+        self._running: dict[Path, tuple[Job, EpochCommitted | None]] = {}
+        self._elsewhere: set[Path] = set()
+        self._status = ("", "")
+        """The stage that is under way, and what is known in it."""
+        self.best: tuple[float, Job] | None = None
+        self._ended = self._failed = 0
+        self.is_idle = True
+        """Whether nothing has been trained yet."""
+        self.time_left = TimeLeft(total or 0)
+
+    def __enter__(self) -> Self:
+        if not self._quiet and Told().columns() > 0:
+            self._live = _live()
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.update("", refresh=True)
+            self._live.stop()
+
+    def show(self, event: Event) -> None:
+        """Show what happened."""
+        from nnexp.study import execution
+
+        match event:
+            case execution.Started(job):
+                self.is_idle = False
+                self._running[job.run.path] = job, None
+                self._elsewhere.discard(job.run.path)
+            case execution.Progressed(job, message):
+                self._running[job.run.path] = job, message
+                self.time_left.progressed(job, message.epoch)
+                self._note(message.accuracy, job)
+            case execution.Elsewhere(job):
+                self._running.pop(job.run.path, None)
+                if job.run.path not in self._elsewhere:
+                    self._elsewhere.add(job.run.path)
+                    self._say(f"{job.run.name}: another process trains it")
+            case execution.Stopped(job) | execution.Postponed(job):
+                self._running.pop(job.run.path, None)
+            case execution.Ended():
+                self._end(event)
+            case execution.Noticed(_, message):
+                self.say(f"warning: {message}")
+        if self._live is not None and time.monotonic() - self._drawn > REFRESH:
+            self._live.update(self._picture(), refresh=True)
+            self._drawn = time.monotonic()
+
+    def say(self, line: str) -> None:
+        """Say what must be seen, above the live table if there is one."""
+        if self._live is not None:
+            self._live.update("", refresh=True)
+        tell(line)
+
+    def report(self, line: str) -> None:
+        """Say what a stage decides; its title, and what is known by now, stay in view."""
+        if line.startswith("stage "):
+            self._status = line.partition(":")[0], ""
+        elif "; " in line:
+            self._status = self._status[0], line.rpartition("; ")[2]
+        if not self._quiet:
+            self.say(line)
+
+    def _end(self, event: Ended) -> None:
+        job, outcome = event.job, event.outcome
+        self._running.pop(job.run.path, None)
+        self._elsewhere.discard(job.run.path)
+        self._note(outcome.accuracies.get("validation"), job)
+        self._ended += 1
+        self._failed += bool(outcome.code)
+        self.time_left.ended(job, failed=bool(outcome.code), was_done=event.was_done)
+        if (line := self._line(event)) is not None:
+            self._say(line)
+
+    def _note(self, accuracy: float | None, job: Job) -> None:
+        """Remember the best accuracy so far."""
+        if accuracy is not None and (self.best is None or accuracy > self.best[0]):
+            self.best = accuracy, job
+
+    def _result(self, event: Ended) -> str:
+        """Return how a job ended."""
+        outcome = event.outcome
+        if outcome.code:
+            result = f"failed, exit {outcome.code}"
+        else:
+            accuracy = outcome.accuracies.get("validation")
+            result = "already done" if event.was_done else "done"
+            result += f", validation {percent(accuracy)}" if accuracy is not None else ""
+        return f"[{self._ended}/{self._total}] {self._named(event.job)}: {result}"
+
+    def _named(self, job: Job) -> str:
+        """Return a job's name, and what tells it from the others but for its seed."""
+        pairs = zip(self._columns.header, self._columns.values(job), strict=True)
+        settings = [f"{key}={value}" for key, value in pairs if key != "seed"]
+        return printable(" ".join([job.run.name, *settings]))
+
+    def _say(self, line: str) -> None:
+        """Say what happened, unless a terminal shows it or nobody asks."""
+        if not self._quiet and self._live is None:
+            say(line)
+
+    def _counts(self) -> str:
+        counts = {
+            "done": self._ended - self._failed,
+            "failed": self._failed,
+            "running": len(self._running),
+            "elsewhere": len(self._elsewhere),
+        }
+        if self._total is not None:
+            counts["waiting"] = max(0, self._total - sum(counts.values()))
+        told = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n or what == "done")
+        if self._total is None:
+            return told
+        seconds = self.time_left.seconds(time.monotonic() - self._begun)
+        left = "" if seconds is None else f", about {_span(seconds)} left"
+        return f"{self._total:,} trials: {told}{left}"
+
+    def _picture(self) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        stage, known = self._status
+        lines = [Text(": ".join(filter(None, [stage, self._counts()])))]
+        if known:
+            lines.append(Text(known))
+        elif self.best is not None and self._total is not None:  # of one problem
+            accuracy, job = self.best
+            lines.append(Text(f"best so far: validation {percent(accuracy)}, {self._named(job)}"))
+        if not self._running:
+            return Group(*lines)
+        header = ("run", *self._columns.header, "epoch", "validation")
+        running = list(self._running.values())
+        rows = [self._row(job, message) for job, message in running[:MOST_ROWS]]
+        more = [Text(f"… and {len(running) - MOST_ROWS} more")] if len(running) > MOST_ROWS else []
+        return Group(*lines, narrow.fitted(header, rows, Told().columns()), *more)
+
+    def _row(self, job: Job, message: EpochCommitted | None) -> list[str]:
+        return [
+            job.run.name,
+            *map(printable, self._columns.values(job)),
+            f"{message.epoch if message else 0}/{job.epochs}",
+            _measured(message),
+        ]
+
+
+def _measured(message: EpochCommitted | None) -> str:
+    """Return what an epoch came to: its validation accuracy or, without one, its training cost."""
+    if message is None or message.accuracy is not None or message.cost is None:
+        return percent(message.accuracy if message else None)
+    return f"cost {message.cost:.4g}"
+
+
+class TimeLeft:
+    """How long the rest takes, if it goes on as it did; work is counted in whole jobs.
+
+    Epochs that were trained before are no work, and a job that failed is only worth the epochs
+    that it came to.
+
+    Args:
+        total: how many jobs there are.
+    """
+
+    LEAST = 0.05
+    """Jobs' worth of work; less is too little to judge by."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._before: dict[Path, int] = {}
+        """Epochs that a run had when its job started."""
+        self._reached: dict[Path, int] = {}
+        self._epochs: dict[Path, int] = {}
+        self._ended = 0
+        self._worked = 0.0
+        """By what has ended."""
+
+    def progressed(self, job: Job, epoch: int) -> None:
+        """Note that a job committed an epoch."""
+        path = job.run.path
+        self._before.setdefault(path, max(0, epoch - job.config.evaluate_every))
+        self._reached[path], self._epochs[path] = epoch, job.epochs
+
+    def ended(self, job: Job, *, failed: bool, was_done: bool) -> None:
+        """Note that a job is over; one that ended well may have stopped early, and is whole."""
+        path = job.run.path
+        reached, before = self._reached.pop(path, 0), self._before.pop(path, 0)
+        if failed:
+            self._worked += (reached - before) / job.epochs
+        elif not was_done:
+            self._worked += 1 - before / max(1, reached)
+        self._ended += 1
+
+    def seconds(self, elapsed: float) -> float | None:
+        """Return the seconds that the rest takes; None: unknown.
+
+        Args:
+            elapsed: seconds that it has taken so far.
+        """
+        parts = {path: reached / self._epochs[path] for path, reached in self._reached.items()}
+        begun = (before / self._epochs[path] for path, before in self._before.items())
+        worked = self._worked + sum(parts.values()) - sum(begun)
+        if worked < self.LEAST:
+            return None
+        return elapsed * (self._total - self._ended - sum(parts.values())) / worked
+
+
+def _live() -> Any:  # noqa: ANN401 - rich's own type
+    from rich.console import Console
+    from rich.live import Live
+
+    # What stands in brackets is a config's list, not rich's markup.
+    plain = {"highlight": False, "markup": False, "emoji": False}
+    console = Console(file=Told(), force_terminal=True, **plain)  # type: ignore[arg-type]
+    # No thread that refreshes: jobs are forked from this process, which must have but one.
+    return Live(
+        "",
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
+def _span(seconds: float) -> str:
+    """Return a time as people say it."""
+    if seconds < 90:  # noqa: PLR2004 - from there on minutes say enough
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"  # noqa: PLR2004 - likewise
