@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -21,10 +21,10 @@ from nnexp.training.history import Row
 from nnexp.training.stopping import first_stop
 from nnexp.tune import protocol
 from nnexp.tune.decision import Decision
-from nnexp.tune.protocol import Tuned
 from nnexp.tune.state import Sitting, State
-from nnexp.tune.trials import Steps, Trial, Trials
+from nnexp.tune.trials import BudgetSpentError, Steps, Trial, Trials
 
+T = TypeVar("T")
 EXAMPLES, VALIDATED = 5_000, 2_000
 LABELS = (0, 0, 0, 0, 0, 0, 1, 1, 2, 2)
 """Six images in ten are of class 0, and six in eight where there are two classes."""
@@ -116,6 +116,8 @@ class Planted(Trials):
             rows = self.rows(config)
             times = None if self.were_there else [self.world.seconds(config)] * len(rows)
             run, diverged = Run(self.runs / name), self.world.diverges(config)
+            if not self.were_there:
+                self.new.add(name)
             self.taken[name] = Trial(config, run, rows, diverged, times)
         return self.taken[name]
 
@@ -144,17 +146,29 @@ class Planted(Trials):
         return rows if place is None else rows[: place + 1]
 
 
-def finish(steps: Steps[Tuned], trials: Planted) -> Tuned:
-    """Go through a tuning whose batches are answered at once."""
-    answers: list[Trial] | None = None
-    while True:
-        try:
-            batch = steps.send(answers)  # type: ignore[arg-type]  # None begins it
-        except StopIteration as end:
-            tuned: Tuned = end.value
-            return tuned
-        answer = trials.timed if batch.timed else trials.run
-        answers = [answer(config) for config in batch.configs]
+class Answers(Protocol):
+    """What knows the trial of any config."""
+
+    def run(self, config: Config) -> Trial: ...
+
+    def timed(self, config: Config) -> Trial: ...
+
+
+def finish(steps: Steps[T], trials: Answers) -> T:
+    """Go through steps whose batches are answered at once."""
+    try:
+        batch = next(steps)
+        while True:
+            answer = trials.timed if batch.timed else trials.run
+            try:
+                answers = [answer(config) for config in batch.configs]
+            except BudgetSpentError as error:
+                batch = steps.throw(error)
+            else:
+                batch = steps.send(answers)
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 class Outcome(NamedTuple):

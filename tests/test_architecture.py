@@ -152,6 +152,7 @@ def test_a_run_is_written_through_two_modules() -> None:
     """Power loss and errors of the disk are tested there, for all that a run depends on."""
     found = offenders(changed)
     assert found.pop("store/disk.py") >= {"os.fsync", "os.ftruncate", "os.write"}
+    assert found.pop("study/search.py") == {"self._open.remove"}  # of a list
     assert found.pop("store/directories.py") >= {"path.mkdir", "path.rmdir", "source.rename"}
     assert found == {
         "cli/init.py": {"file.open"},  # the user's own file

@@ -47,7 +47,7 @@ def test_the_chapter_s_ladder() -> None:
         return SLOW if rate < 0.1 else FALLING if rate <= 0.5 else OSCILLATING
 
     tried, threshold = climbed(costs)
-    assert tried == [0.01, 0.1, 1.0, 0.2, 0.3, 0.4, 0.5, 0.6]  # the book's, on MNIST
+    assert tried == [0.01, 0.1, 1.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]  # in pairs within the decade
     assert threshold == 0.5
 
 
@@ -56,7 +56,7 @@ def test_it_goes_down_where_the_first_rate_is_too_large() -> None:
         return SLOW if rate < 0.0001 else FALLING if rate <= 0.0003 else DIVERGED
 
     tried, threshold = climbed(costs)
-    assert tried == [0.01, 0.001, 0.0001, 0.00001, 0.0002, 0.0003, 0.0004]
+    assert tried == [0.01, 0.001, 0.0001, 0.00001, 0.0002, 0.0003, 0.0004, 0.0005]
     assert threshold == 0.0003
 
 
@@ -65,7 +65,7 @@ def test_every_decade_is_refined(decade: float) -> None:
     # 10 times the float 1e-6 is not the float 1e-5: rates of the ladder are looked up, not computed
     limit = ladder.within(decade)[1]
     tried, threshold = climbed(lambda rate: FALLING if rate <= limit else DIVERGED)
-    assert tried[-3:] == ladder.within(decade)[:3]
+    assert tried[-4:] == ladder.within(decade)[:4]
     assert threshold == limit
 
 
@@ -74,7 +74,7 @@ def test_a_flat_cost_asks_for_larger_rates() -> None:
         return FLAT if rate < 3 else FALLING if rate < 8 else DIVERGED
 
     tried, threshold = climbed(costs)
-    assert tried == [0.01, 0.1, 1.0, 10.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    assert tried == [0.01, 0.1, 1.0, 10.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]
     assert threshold == 7.0
 
 

@@ -88,7 +88,7 @@ def test_where_nothing_is_learned_lambda_goes_down_until_something_is() -> None:
 
 def test_where_something_is_learned_both_sides_are_tried() -> None:
     peak = walked(lambda strength: {0.1: 0.9, 1.0: 0.95, 10.0: 0.8}.get(strength, 0.5), chance=0.12)
-    assert peak == [1.0, 10.0, 0.1]
+    assert peak == [1.0, 0.1, 10.0]
 
 
 def test_seeds_are_added_to_the_leader_too() -> None:

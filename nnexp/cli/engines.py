@@ -222,6 +222,7 @@ def train(
     *,
     where: Callable[[], str] = lambda: "",
     is_fatal: Callable[[Outcome], bool] = lambda outcome: outcome.is_failure,
+    takes_over: bool = False,
     prepare: Callable[[], None] = lambda: None,
     note: Callable[[Ended], None] = lambda _: None,
 ) -> None:
@@ -235,6 +236,7 @@ def train(
         where: returns how far it is, for the message about a signal.
         is_fatal: whether an outcome stops all other jobs; by default what is neither a result nor
             a divergence.
+        takes_over: whether to wait for runs that other processes are training.
         prepare: is called once before the first job that needs training.
         note: is called with each job that ended.
 
@@ -249,7 +251,14 @@ def train(
     def stopped() -> bool:
         return signal.number is not None
 
-    execution = Execution(sampler, engine, is_fatal=is_fatal, stopped=stopped, prepare=prepare)
+    execution = Execution(
+        sampler,
+        engine,
+        is_fatal=is_fatal,
+        takes_over=takes_over,
+        stopped=stopped,
+        prepare=prepare,
+    )
     with progress:
         for event in execution.events():
             if isinstance(event, Ended):

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import engines, options, signals
-from nnexp.cli.study_progress import STRENGTHS, StudyProgress
+from nnexp.cli import engines, options, signals, study_progress
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import columns, put, say, table, tell, wrapped
 
@@ -67,7 +66,7 @@ def find_rate(
     if plot is not None:
         check_target(plot)
     described = load.read(config, settings)
-    progress = StudyProgress(STRENGTHS, line=lambda _: None, quiet=quiet)
+    progress = study_progress.of_tuning(quiet=quiet)
     trials = Trials(config.stem, runs, tell=progress.report, command="nnexp find-rate")
     if (warning := scale_warning(trials.dataset(described))) is not None:
         tell(f"warning: {warning}")

@@ -54,6 +54,7 @@ class StudyProgress:
         total: how many jobs there are, or are at most; None: nobody knows beforehand.
         line: returns what to say of a job that ended, or None, where there is no terminal; by
             default how the job ended.
+        warns: whether to show the jobs' warnings.
         quiet: show nothing but warnings.
     """
 
@@ -63,12 +64,13 @@ class StudyProgress:
         total: int | None = None,
         line: Callable[[Ended], str | None] | None = None,
         *,
+        warns: bool = True,
         quiet: bool,
     ) -> None:
         self._columns = columns
         self._total = total
         self._line = line or self._result
-        self._quiet = quiet
+        self._quiet, self._warns = quiet, warns
         self._live: Any = None
         self._begun = self._drawn = time.monotonic()
         self._running: dict[Path, tuple[Job, EpochCommitted | None]] = {}
@@ -114,7 +116,7 @@ class StudyProgress:
                 self._running.pop(job.run.path, None)
             case execution.Ended():
                 self._end(event)
-            case execution.Noticed(_, message):
+            case execution.Noticed(_, message) if self._warns:
                 self.say(f"warning: {message}")
         if self._live is not None and time.monotonic() - self._drawn > REFRESH:
             self._live.update(self._picture(), refresh=True)
@@ -222,6 +224,14 @@ def _measured(message: EpochCommitted | None) -> str:
     if message is None or message.accuracy is not None or message.cost is None:
         return percent(message.accuracy if message else None)
     return f"cost {message.cost:.4g}"
+
+
+def of_tuning(*, quiet: bool) -> StudyProgress:
+    """Return the progress of a tuning, whose stages say what its trials came to.
+
+    The trials' warnings are not shown: that a rate is far too large is what they are to find out.
+    """
+    return StudyProgress(STRENGTHS, line=lambda _: None, warns=False, quiet=quiet)
 
 
 class TimeLeft:

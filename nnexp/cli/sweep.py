@@ -167,6 +167,7 @@ def _train(
                 progress,
                 where=progress_made,
                 is_fatal=lambda outcome: fail_fast and bool(outcome.code),
+                takes_over=True,
                 note=note,
             )
     return outcomes

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import engines, options, signals
+from nnexp.cli import engines, options, signals, study_progress
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.quantities import Spending
-from nnexp.cli.study_progress import STRENGTHS, StudyProgress
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import columns, put, say, table, tell, wrapped
 
@@ -108,7 +107,7 @@ def tune(
     folder = out or Path(f"{config.stem}-tuned")
     _warn(settings, described)
     directories.check(folder)
-    progress = StudyProgress(STRENGTHS, line=lambda _: None, quiet=quiet)
+    progress = study_progress.of_tuning(quiet=quiet)
     trials = Trials(config.stem, runs, budget, progress.report)
     dataset = trials.dataset(described)
     if (warning := scale_warning(dataset)) is not None:

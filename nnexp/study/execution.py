@@ -1,7 +1,7 @@
 """The one loop that trains many runs: a sampler asks for jobs, an engine trains them.
 
-Finished runs cost no process. Runs that another process is training come last: they are looked at
-again every second, and taken over if that process ends before they do.
+Finished runs cost no process. Runs that another process is training come last, if they are waited
+for: they are looked at again every second, and taken over if that process ends before they do.
 """
 
 from __future__ import annotations
@@ -113,6 +113,8 @@ class Execution:
         sampler: what to train.
         engine: where to train it.
         is_fatal: whether an outcome stops all other jobs.
+        takes_over: whether to wait for runs that other processes are training, and take them over
+            if those end before they do; otherwise such a run is a failure.
         stopped: whether the user wants to stop; running jobs are then stopped and waited for.
         prepare: is called once before the first job that needs training; it may raise.
     """
@@ -123,12 +125,14 @@ class Execution:
         engine: Engine,
         *,
         is_fatal: Callable[[Outcome], bool] = lambda _: False,
+        takes_over: bool = False,
         stopped: Callable[[], bool] = lambda: False,
         prepare: Callable[[], None] = lambda: None,
     ) -> None:
         self._sampler = sampler
         self._engine = engine
         self._is_fatal = is_fatal
+        self._takes_over = takes_over
         self._is_stopped = stopped
         self._prepare: Callable[[], None] | None = prepare
         self._waiting: deque[Job] = deque()
@@ -232,7 +236,7 @@ class Execution:
             yield self._end_of(self._running.pop(future), future.result(), was_done=False)
 
     def _end_of(self, job: Job, outcome: Outcome, *, was_done: bool) -> Event:
-        if outcome.is_locked and not self._is_over:
+        if outcome.is_locked and self._takes_over and not self._is_over:
             self._elsewhere.append(job)
             return Elsewhere(job)
         if outcome.is_scarce and self._running and not self._is_over:

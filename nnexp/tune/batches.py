@@ -128,7 +128,7 @@ def _measure(state: State, configs: Sequence[Config]) -> Steps[list[str]]:
     """Have the times of all configs from one sitting; return what is to be known of it."""
     trials = state.trials
     if not (yield from _fits(state, configs)):
-        trials.tell("times are compared: trials run alone, one after another")
+        trials.tell("times are compared: these trials run alone, one after another")
         busy, seconds, best = 0.0, {}, 0.0
         for config in configs:
             trial = yield from trained(config, timed=True)
@@ -156,9 +156,9 @@ def _fits(state: State, configs: Sequence[Config]) -> Steps[bool]:
     times = state.sitting.seconds
     if not set(map(state.trials.name, configs)) <= times.keys():
         return False
-    if not all((state.trials.runs / state.trials.name(each)).exists() for each in configs):
-        return False
     trials = yield Batch(configs)
+    if any(trial.run.name in state.trials.new for trial in trials):
+        return False
     return all(len(times[trial.run.name]) == len(trial.rows) for trial in trials)
 
 

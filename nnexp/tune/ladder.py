@@ -188,8 +188,9 @@ def _fine(rungs: Sequence[Rung]) -> list[float]:
             rate = climb(finer, 0, rungs)
             if rate is None:
                 return _half(below, rungs)
+            pair = 1 if rungs[0].noise is not None else 2  # of few epochs the next may be lower
             place = finer.index(rate)
-            return [each for each in finer[place : place + 2] if each not in tried]
+            return [each for each in finer[place : place + pair] if each not in tried]
     return []
 
 

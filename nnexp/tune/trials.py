@@ -131,6 +131,8 @@ class Trials:
         """All trials so far, by the run's name."""
         self.again: dict[str, Trial] = {}
         """Those that were trained once more for their times."""
+        self.new: set[str] = set()
+        """The names of those whose runs began just now."""
         self.trained = 0
         """How many of them were not there before."""
 
@@ -165,6 +167,8 @@ class Trials:
             CorruptError: its run is damaged.
         """
         run = Run(job.run.path)
+        if is_new:
+            self.new.add(run.name)
         preconditions.check_data(run, self.dataset(job.config).sha256)
         reached = performance(Job(job.config, run))
         assert reached is not None  # noqa: S101 - it was trained to its end
