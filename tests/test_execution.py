@@ -1,0 +1,135 @@
+"""The loop that trains many runs: what may start when, and that nothing else starts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnexp.config.model import Config
+from nnexp.store.run import Run
+from nnexp.study import execution
+from nnexp.study.execution import Execution, Listed, Started
+from nnexp.study.job import Job, JobError, Outcome
+
+
+class Engine:
+    """Ends one job at a time, the first or the last that was started, as it is told to."""
+
+    def __init__(
+        self, slots: int, *, last: bool = False, outcomes: dict[str, Outcome] | None = None
+    ) -> None:
+        self.slots = slots
+        self.running: deque[tuple[Job, Future[Outcome]]] = deque()
+        self.most = 0
+        self._last = last
+        self._outcomes = outcomes or {}
+
+    def prepare(self, configs: Iterable[Config]) -> None:
+        pass
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        self.running.append((job, future))
+        self.most = max(self.most, len(self.running))
+        return future
+
+    def wait(self, seconds: float) -> Sequence[Any]:
+        del seconds
+        if self.running:
+            job, future = self.running.pop() if self._last else self.running.popleft()
+            future.set_result(self._outcomes.get(job.run.name, Outcome()))
+        return ()
+
+    def stop(self) -> None:
+        while self.running:
+            self.running.pop()[1].set_result(Outcome(code=143, is_stopped=True))
+
+    def close(self) -> None:
+        pass
+
+
+def job(name: str, *after: str, **keys: Any) -> Job:  # noqa: ANN401 - a job's own
+    paths = tuple(Path("nowhere", each) for each in after)
+    return Job(Config(), Run(Path("nowhere", name)), after=paths, **keys)
+
+
+def order(jobs: Iterable[Job], engine: Engine) -> list[str]:
+    """Return the names of jobs as they start, with a bar where one ends."""
+    names = []
+    for event in Execution(Listed(jobs), engine).events():
+        match event:
+            case Started(each):
+                names.append(each.run.name)
+            case execution.Ended():
+                names.append("|")
+    return names
+
+
+def test_a_job_starts_once_those_before_it_have_ended() -> None:
+    jobs = [job("a"), job("c", "a", "b"), job("b"), job("d")]
+    assert "".join(order(jobs, Engine(4))) == "abd||c||"
+    assert "".join(order(jobs, Engine(4, last=True))) == "abd|||c|"
+    assert "".join(order(jobs, Engine(1))) == "a|b|c|d|"
+
+
+def test_a_job_that_failed_has_ended_for_those_after_it() -> None:
+    engine = Engine(2, outcomes={"a": Outcome(code=5)})
+    assert "".join(order([job("a"), job("b", "a")], engine)) == "a|b|"
+
+
+def test_jobs_that_wait_for_what_nobody_trains_start_in_the_end() -> None:
+    assert "".join(order([job("b", "gone"), job("a")], Engine(2))) == "a|b|"
+
+
+def test_a_job_that_runs_alone_has_the_engine_to_itself() -> None:
+    jobs = [job("a"), job("t", alone=True), job("b")]
+    assert "".join(order(jobs, Engine(4))) == "ab||t|"
+    assert "".join(order([jobs[1], jobs[0], jobs[2]], Engine(4))) == "t|ab||"
+
+
+def test_the_same_run_is_trained_by_one_job_at_a_time() -> None:
+    engine = Engine(4)
+    assert "".join(order([job("a"), job("a"), job("b")], engine)) == "ab|a||"
+
+
+def test_no_more_jobs_are_asked_for_than_there_is_room() -> None:
+    asked: list[str] = []
+
+    class Counting(Listed):
+        def ask(self) -> Job | None:
+            found = super().ask()
+            asked.extend([] if found is None else [found.run.name])
+            return found
+
+    engine = Engine(2)
+    events = Execution(Counting(map(job, "abcde")), engine).events()
+    for event in events:
+        if isinstance(event, execution.Ticked):
+            break
+    assert asked == ["a", "b"]
+    assert engine.most == 2
+
+
+def test_a_failure_ends_a_training_and_a_divergence_does_not() -> None:
+    diverged = {"a": Outcome(code=3, reason="diverged")}
+    execution.train(Listed(map(job, "ab")), Engine(1, outcomes=diverged))
+    failed = {"a": Outcome(code=5, reason="runs/a: is damaged")}
+    engine = Engine(2, outcomes=failed)
+    with pytest.raises(JobError, match="runs/a: is damaged") as caught:
+        execution.train(Listed(map(job, "abc")), engine)
+    assert caught.value.exit_code == 5
+    assert JobError.exit_code == 1
+    assert not engine.running
+
+
+def test_preparations_are_made_once_and_only_if_there_is_something_to_train() -> None:
+    made: list[int] = []
+    execution.train(Listed([]), Engine(1), lambda: made.append(1))
+    assert not made
+    execution.train(Listed(map(job, "ab")), Engine(1), lambda: made.append(1))
+    assert made == [1]
