@@ -1,12 +1,13 @@
-"""What sweeps cost: planning, memory of parallel trials, time beyond training, two at a time.
+"""What many runs cost: planning, memory in parallel, time beyond training, two at a time.
 
 - planning 100,000 points, from one grid and from random draws;
 - the peak of memory of two trials at a time and of one, all processes of the sweep together,
   by what the kernel counts as theirs (PSS: a page that several share is divided among them);
 - the time of a sweep of many small trials beyond what their training takes by itself;
-- the time of two trials at a time, divided by that of one after the other.
+- the time of two trials at a time, divided by that of one after the other;
+- the same of a search and of a tuning: the median ratio of pairs in turns, with the machine's load.
 
-The last two say something on an idle machine only.
+The last three say something on an idle machine only.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +29,7 @@ QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 MEGA = 1e6
 PLANNING = """
 import resource, sys, time
-from nnexp.sweep import reading
+from nnexp.study import reading
 from nnexp.study.plan import plan
 start = time.perf_counter()
 trials = plan(reading.read(*{arguments})).trials
@@ -106,11 +109,51 @@ def trained(runs: Path) -> float:
     return float(sum(row["train_seconds"] + row["evaluate_seconds"] for row in rows))
 
 
+def parallel_ratios(folder: Path, pairs: int) -> None:
+    """Print how long -j 2 takes, divided by -j 1, for a search and for a tuning of the quickstart.
+
+    A tuning compares times in one of its stages. Both have the same ones, kept from a tuning
+    before, so that they decide alike.
+    """
+    space = ("--space", "learning_rate=log-uniform(0.1, 1)", "--trials", "8", "--epochs", "8")
+    commands = {"search": ("search", *space), "tune": ("tune", "--out")}
+    kept = folder / "tuned-before"
+    tune = [PYTHON, "-m", "nnexp", "tune", str(QUICKSTART), "-q"]
+    seconds([*tune, "--out", str(kept), "--runs", str(folder / "runs-before")])
+    for name, arguments in commands.items():
+        ratios, loads = [], []
+        for number in range(pairs):
+            took = {}
+            for jobs in ("1", "2"):
+                out = folder / f"{name}-{number}-{jobs}"
+                words = [*arguments, str(out)] if name == "tune" else [*arguments]
+                if name == "tune":
+                    shutil.copytree(kept, out)
+                command = [PYTHON, "-m", "nnexp", words[0], str(QUICKSTART), "-q", *words[1:]]
+                took[jobs] = seconds([*command, "-j", jobs, "--runs", f"{out}-runs"])
+                loads.append(os.getloadavg()[0])
+            ratios.append(took["2"] / took["1"])
+        shown = ", ".join(f"{ratio:.2f}" for ratio in sorted(ratios))
+        print(
+            f"{name} -j 2 by -j 1: {median(ratios):.2f}, the median of {shown}; "
+            f"load {min(loads):.1f} to {max(loads):.1f}"
+        )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3, help="repetitions of what is timed")
-    rounds = parser.parse_args().rounds
+    parser.add_argument(
+        "--parallel", action="store_true", help="only search and tune, -j 2 by -j 1"
+    )
+    parser.add_argument("--pairs", type=int, default=5, help="pairs of those")
+    given = parser.parse_args()
+    rounds = given.rounds
+    if given.parallel:
+        with tempfile.TemporaryDirectory() as folder:
+            parallel_ratios(Path(folder), given.pairs)
+        return
     rates = "learning_rate=" + ",".join(str(each / 1000) for each in range(1, 1001))
     strengths = "lambda=" + ",".join(map(str, range(100)))
     with tempfile.TemporaryDirectory() as folder:

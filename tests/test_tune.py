@@ -18,7 +18,7 @@ from nnexp.cli.quantities import Spending
 from nnexp.config import load
 from nnexp.tune import batches, choice, ladder, rates
 from nnexp.tune.ladder import Rung
-from nnexp.tune.trials import Budget, BudgetSpentError, Trials, finish, trained
+from nnexp.tune.trials import Budget, BudgetSpentError, Steps, Trials, finish, trained
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
@@ -152,7 +152,7 @@ def test_times_of_other_epochs_are_measured_again(bench: Bench) -> None:
 
 def test_a_lambda_of_nothing_is_looked_for_nowhere_else() -> None:
     scores = {0.0: {0: 0.9}}
-    assert choice.walk(scores, 0.0, 100, (0.0, 0.0)) is None
+    assert choice.walk(scores, 0.0, 100, (0.0, 0.0)) == []
 
 
 def test_a_budget_ends_it_with_what_is_known(bench: Bench) -> None:
@@ -415,7 +415,12 @@ def test_a_rate_that_is_looked_at_again_in_vain_stays_and_that_is_a_decision(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rungs = [Rung(rate, [2.0, 1.0] * 5) for rate in (0.1, 0.2)]
-    monkeypatch.setattr(rates, "again", lambda *_, **__: rungs)
+
+    def again(*_: object, **__: object) -> Steps[list[Rung]]:
+        yield from ()
+        return rungs
+
+    monkeypatch.setattr(rates, "again", again)
     found = decisions(bench("tune", "tiny.yaml", "--only", "eta,lambda,final", "-q", "--json"))
     first, *others = [each for each in found["decisions"] if each["name"] == "eta"]
     rate = first["chose"]["learning_rate"]

@@ -19,6 +19,7 @@ from nnexp.errors import InterruptedRunError, UsageError
 if TYPE_CHECKING:
     from nnexp.cli.signals import Noted
     from nnexp.cli.study_progress import StudyProgress
+    from nnexp.datasets.shared import Data
     from nnexp.study.dask.executor import Cluster
     from nnexp.study.execution import Ended, Sampler
     from nnexp.study.job import Engine, Outcome
@@ -142,6 +143,7 @@ def started(
     runs: Path,
     signal: Noted,
     *,
+    data: Data | None = None,
     isolated: bool = False,
     quiet: bool,
 ) -> Iterator[Engine]:
@@ -153,6 +155,7 @@ def started(
         where: the options.
         runs: the folder of the runs.
         signal: the signal that came, if one did.
+        data: hands out the data to jobs on this machine.
         isolated: train every run in a process of its own, so that a crash ends nothing else.
         quiet: say nothing of the cluster.
     """
@@ -164,18 +167,24 @@ def started(
             raise InterruptedRunError(signal.number, "stopped; what is committed is safe")
 
     if where.engine == "dask":
-        with _dask(where, runs, heed, quiet=quiet) as cluster:
+        with _dask(where, runs, heed, data, quiet=quiet) as cluster:
             yield cluster
         return
     slots = where.jobs or cores()
     alone = slots == 1 and not any(where.limits) and not isolated
-    with closing(InProcess(heed) if alone else Pool(slots, runs, where.limits)) as engine:
+    chosen = InProcess(heed, data) if alone else Pool(slots, runs, where.limits, data)
+    with closing(chosen) as engine:
         yield engine
 
 
 @contextmanager
 def _dask(
-    where: EngineOptions, runs: Path, heed: Callable[[], None], *, quiet: bool
+    where: EngineOptions,
+    runs: Path,
+    heed: Callable[[], None],
+    data: Data | None,
+    *,
+    quiet: bool,
 ) -> Iterator[Cluster]:
     """Have an engine of a cluster; say what was found there, and how long runs take to start.
 
@@ -202,7 +211,7 @@ def _dask(
         where.limits,
         most=where.jobs,
         collect=where.collect,
-        here=InProcess(heed),
+        here=InProcess(heed, data),
         waits=_Patience(heed, quiet=quiet),
     )
     with closing(cluster) as engine:

@@ -72,7 +72,10 @@ def find_rate(
         tell(f"warning: {warning}")
     sampler = StepSampler(rates.find(described, trials, epochs), trials)
     where = engines.EngineOptions(jobs)
-    with signals.noted() as signal, engines.started(where, runs, signal, quiet=quiet) as engine:
+    with (
+        signals.noted() as signal,
+        engines.started(where, runs, signal, data=trials.data, quiet=quiet) as engine,
+    ):
         engines.train(sampler, engine, signal, progress)
     rungs = sampler.result
     found = rates.decision(rungs, stage=2, heading="Learning rate", rule=rates.RULE)

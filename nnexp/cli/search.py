@@ -140,21 +140,26 @@ def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool
         JobError: a run could not be trained.
     """
     from nnexp.cli import searching
+    from nnexp.datasets.shared import Data
     from nnexp.study.search import Search
 
-    search = Search(defined, runs)
+    data = Data()
+    search = Search(defined, runs, data)
     columns = searching.job_columns(search)
     progress = StudyProgress(
         columns, search.steps, lambda event: searching.trial_line(search, event), quiet=quiet
     )
-    with signals.noted() as signal, engines.started(where, runs, signal, quiet=quiet) as engine:
+    with (
+        signals.noted() as signal,
+        engines.started(where, runs, signal, data=data, quiet=quiet) as engine,
+    ):
         engines.train(
             search,
             engine,
             signal,
             progress,
             where=lambda: f" in {searching.place(search)}",
-            prepare=search.check_data,
+            prepare=(lambda: None) if where.collect else search.check_data,
         )
     if progress.is_idle and not quiet:
         say("already done")

@@ -99,7 +99,6 @@ def train(
     """
     from nnexp.config import load
     from nnexp.store.run import at
-    from nnexp.study.job import Job
 
     described = load.read(config, settings)
     named = None if against is None else at(against)
@@ -107,16 +106,10 @@ def train(
         raise UsageError("--set seed and --seeds: give one of them")
     if seeds is None and jobs is not None:
         raise UsageError("-j says how many seeds are trained at a time: give --seeds as well")
+    options = {"against": named, "other_numerics": other_numerics, "restart": restart}
     planned = [
-        Job(
-            each,
-            run,
-            until,
-            against=named,
-            other_numerics=other_numerics,
-            restart=restart,
-        )
-        for each, run in _planned(described, config.stem, runs, name, seeds)
+        job._replace(until=until, **options)
+        for job in _planned(described, config.stem, runs, name, seeds)
     ]
     if seeds is None:
         _train(planned[0], as_json=as_json, quiet=quiet)
@@ -184,20 +177,21 @@ def _train_seeds(
 
 def _planned(
     config: Config, stem: str, runs: Path, name: str | None, seeds: list[int] | None
-) -> list[tuple[Config, Run]]:
+) -> list[Job]:
     """Return the configs to train and their runs, every name checked."""
     import msgspec
 
     from nnexp.config import load
     from nnexp.runner.train import run_name
     from nnexp.store.run import named
+    from nnexp.study.job import Job
 
     if seeds is None:
-        return [(config, named(runs, run_name(config, stem) if name is None else name))]
+        return [Job(config, named(runs, run_name(config, stem) if name is None else name))]
     configs = [msgspec.structs.replace(config, seed=seed) for seed in seeds]
     load.check(max(configs, key=lambda each: each.seed), "--seeds")
     names = [run_name(c, stem) if name is None else f"{name}-s{c.seed}" for c in configs]
-    return [(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
+    return [Job(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
 
 
 ADVICE = "--restart sets the run aside and trains it again from its first epoch"

@@ -126,7 +126,10 @@ def tune(
         put(_plan(state, problems, as_json=as_json))
         return
     sampler = StepSampler(protocol.tune(state, problems, progress.report), trials)
-    with signals.noted() as signal, engines.started(where, runs, signal, quiet=quiet) as engine:
+    with (
+        signals.noted() as signal,
+        engines.started(where, runs, signal, data=trials.data, quiet=quiet) as engine,
+    ):
         try:
             engines.train(sampler, engine, signal, progress)
         except NothingFoundError as error:

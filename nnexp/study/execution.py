@@ -244,7 +244,8 @@ class Execution:
             self._room = len(self._running)
             return Postponed(job)
         self._room = float("inf")
-        if self._is_over and (outcome.is_locked or outcome.is_stopped):
+        is_over = self._is_over or self._is_stopped()
+        if is_over and (outcome.is_locked or outcome.is_stopped):
             return Stopped(job)
         self._ended.add(job.run.path)
         if self._is_fatal(outcome) and not self._is_over:

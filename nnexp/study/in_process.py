@@ -26,13 +26,16 @@ class InProcess:
 
     Args:
         heartbeat: is called within long steps; it may raise InterruptedRunError to stop.
+        data: hands out the data.
     """
 
     slots = 1
 
-    def __init__(self, heartbeat: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, heartbeat: Callable[[], None] = lambda: None, data: Data | None = None
+    ) -> None:
         self._heartbeat = heartbeat
-        self._data = Data()
+        self._data = data or Data()
         self._running: _Running | None = None
 
     def prepare(self, configs: Iterable[Config]) -> None:

@@ -98,10 +98,12 @@ class Search:
     Args:
         definition: what is searched.
         runs: the folder of the runs.
+        data: hands out the data.
     """
 
-    def __init__(self, definition: Definition, runs: Path) -> None:
+    def __init__(self, definition: Definition, runs: Path, data: Data | None = None) -> None:
         self._definition = definition
+        self._data = data or Data()
         self._runs = runs
         self._method = definition.asked()
         self._asked: list[Trial] = []
@@ -188,9 +190,8 @@ class Search:
 
         Raises: DataError, UsageError.
         """
-        data = Data()
         for config in self._definition.suited():
-            preconditions.check(config, data(config.data))
+            preconditions.check(config, self._data(config.data))
 
     def _go_on(self) -> Iterator[TrialTraining | None]:
         """Ask the method for trials, each trained to its end, as soon as it may be asked."""
@@ -272,6 +273,7 @@ def search(
         JobError: a run could not be trained; a trial that diverges is just the worst.
         DataError, UsageError: the data does not suit the trials.
     """
-    sampler = Search(definition, runs)
-    train(sampler, engine or InProcess(heartbeat), sampler.check_data)
+    data = Data()
+    sampler = Search(definition, runs, data)
+    train(sampler, engine or InProcess(heartbeat, data), sampler.check_data)
     return sampler.result

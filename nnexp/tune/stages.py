@@ -78,7 +78,7 @@ STAGES = (
         rates.HEADING,
         "η by order of magnitude",
         _eta,
-        (3, 20),
+        (3, 19),
         lambda _: rates.EPOCHS,
         rates.why_not,
     ),

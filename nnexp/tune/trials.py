@@ -113,6 +113,7 @@ class Trials:
         budget: what they may take together.
         tell: is called with a line about each trial.
         command: what they are trained for, as messages call it.
+        data: hands out the data.
     """
 
     def __init__(
@@ -122,11 +123,12 @@ class Trials:
         budget: Budget | None = None,
         tell: Callable[[str], None] = lambda _: None,
         command: str = "nnexp tune",
+        data: Data | None = None,
     ) -> None:
         self.stem, self.runs, self.tell, self.command = stem, runs, tell, command
         self._budget = budget or Budget()
         self._began = time.monotonic()
-        self._data = Data()
+        self.data = data or Data()
         self.taken: dict[str, Trial] = {}
         """All trials so far, by the run's name."""
         self.again: dict[str, Trial] = {}
@@ -146,7 +148,7 @@ class Trials:
 
     def dataset(self, config: Config) -> Dataset:
         """Return a config's data, read once."""
-        return self._data(config.data)
+        return self.data(config.data)
 
     def name(self, config: Config) -> str:
         """Return the name of a config's run."""
@@ -305,5 +307,5 @@ def finish(steps: Steps[T], trials: Trials, engine: Engine | None = None) -> T:
     Raises: JobError, and what the steps raise.
     """
     sampler = StepSampler(steps, trials)
-    execution.train(sampler, engine or InProcess())
+    execution.train(sampler, engine or InProcess(data=trials.data))
     return sampler.result

@@ -51,13 +51,20 @@ class Pool:
         slots: how many jobs run at a time.
         runs: the folder of the runs.
         limits: what each job may take.
+        data: hands out the data.
     """
 
-    def __init__(self, slots: int, runs: Path, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
+    def __init__(
+        self,
+        slots: int,
+        runs: Path,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+        data: Data | None = None,
+    ) -> None:
         self.slots = slots
         self._runs = runs
         self._limits = limits
-        self._data = Data()
+        self._data = data or Data()
         self._running: dict[int, _Running] = {}
         """By the pipe that the job writes to."""
         self._selector = selectors.DefaultSelector()
