@@ -106,9 +106,8 @@ def train(
         raise UsageError("--set seed and --seeds: give one of them")
     if seeds is None and jobs is not None:
         raise UsageError("-j says how many seeds are trained at a time: give --seeds as well")
-    options = {"against": named, "other_numerics": other_numerics, "restart": restart}
     planned = [
-        job._replace(until=until, **options)
+        job._replace(until=until, against=named, other_numerics=other_numerics, restart=restart)
         for job in _planned(described, config.stem, runs, name, seeds)
     ]
     if seeds is None:
