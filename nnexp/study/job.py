@@ -17,8 +17,7 @@ from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Source
 from nnexp.errors import DivergedError
 from nnexp.runner import train as runner
-from nnexp.runner.progression import ending
-from nnexp.runner.recording import Event
+from nnexp.runner.recording import Event, ending
 from nnexp.store.records import Fault
 from nnexp.store.run import Run
 from nnexp.training.history import Row, best_row
