@@ -26,7 +26,7 @@ QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 MEGA = 1e6
 PLANNING = """
 import resource, sys, time
-from nnexp.sweep import reading
+from nnexp.study import reading
 from nnexp.study.plan import plan
 start = time.perf_counter()
 trials = plan(reading.read(*{arguments})).trials

@@ -9,12 +9,12 @@ from nnexp.errors import InterruptedRunError
 
 if TYPE_CHECKING:
     from nnexp.cli.signals import Noted
-    from nnexp.config.model import Config
+    from nnexp.config.model import CheckedConfig
     from nnexp.store.run import Run
 
 
 def follow(
-    config: Config,
+    config: CheckedConfig,
     run: Run,
     signal: Noted,
     *,

@@ -32,7 +32,7 @@ from nnexp.store.run import (
 )
 
 if TYPE_CHECKING:
-    from nnexp.config.model import Config
+    from nnexp.config.model import CheckedConfig
 
 MOST = 1 << 30
 """Bytes of a run that is brought home: it is in memory on both sides."""
@@ -63,7 +63,7 @@ def packed(run: Run) -> dict[str, bytes]:
     return files
 
 
-def publish(run: Run, config: Config, files: Mapping[str, bytes]) -> bool:
+def publish(run: Run, config: CheckedConfig, files: Mapping[str, bytes]) -> bool:
     """Give a run that was brought home its directory, once it has passed every check.
 
     Where it went on from what is here unfinished, that is brought to its end.
@@ -182,7 +182,7 @@ def _check_names(run: Run, files: Mapping[str, bytes], needed: Sequence[str]) ->
         raise CorruptError(f"{run.path}: what came from the cluster is no run, by {what}")
 
 
-def _check(run: Run, config: Config) -> None:
+def _check(run: Run, config: CheckedConfig) -> None:
     """Refuse a run that is damaged or another's, by all that its checksums cover."""
     from nnexp.config import dump  # noqa: PLC0415 - PyYAML, which nothing else here needs
 

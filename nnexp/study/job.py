@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Source
@@ -29,7 +29,7 @@ SPLITS = ("validation", "test", "train")
 class Job(NamedTuple):
     """A config, and the run that it is trained into."""
 
-    config: Config
+    config: CheckedConfig
     run: Run
 
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from nnexp.config.model import Config
+from nnexp.config import load as config_load
+from nnexp.config.model import CheckedConfig, Config
 from nnexp.runner import train
 from nnexp.tune import argument
 from nnexp.tune.choice import rounded
@@ -101,10 +102,10 @@ def decide(state: State) -> None:
         for size in sizes(own, state.examples)
     }
     trials = {
-        size: [replace(config, seed=config.seed + seed) for seed in range(SEEDS)]
+        size: [config_load.check(replace(config, seed=config.seed + seed)) for seed in range(SEEDS)]
         for size, config in candidates.items()
     }
-    shown = argument.configs(state, eta / own, EPOCHS)
+    shown = [config_load.check(each) for each in argument.configs(state, eta / own, EPOCHS)]
     load = _measure(state, [each for several in trials.values() for each in several] + shown)
     timed = [_timed(state, size, configs) for size, configs in trials.items()]
     if not any(each.accuracies for each in timed):
@@ -122,7 +123,7 @@ def decide(state: State) -> None:
     )
 
 
-def _measure(state: State, configs: Sequence[Config]) -> list[str]:
+def _measure(state: State, configs: Sequence[CheckedConfig]) -> list[str]:
     """Have the times of all configs from one sitting; return what is to be known of it."""
     trials, names = state.trials, [train.run_name(c, state.trials.stem) for c in configs]
     if not _fits(state, configs):
@@ -144,7 +145,7 @@ def _measure(state: State, configs: Sequence[Config]) -> list[str]:
     return [f"The machine was busy (load {load:.1f} on {cores} cores): the times are rough."]
 
 
-def _fits(state: State, configs: Sequence[Config]) -> bool:
+def _fits(state: State, configs: Sequence[CheckedConfig]) -> bool:
     """Return whether an earlier sitting has a time for each epoch of all these trials.
 
     One that was trained only now is another run than the sitting's.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from nnexp.config import load as configs
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.shared import Data
 from nnexp.datasets.sources import Source
@@ -151,7 +151,7 @@ class Trials:
             return trial
         self._check(config)
         with TemporaryDirectory(prefix="nnexp-tune-") as folder:
-            again = self._trained(config, named(Path(folder), trial.run.name))
+            again = self._trained(configs.check(config), named(Path(folder), trial.run.name))
         self._again += len(again.rows)
         return trial._replace(seconds=again.seconds)
 
@@ -163,7 +163,7 @@ class Trials:
         if seconds is not None and time.monotonic() - self._began > seconds:
             raise BudgetSpentError
 
-    def _trained(self, config: Config, run: Run) -> Trial:
+    def _trained(self, config: CheckedConfig, run: Run) -> Trial:
         job, new = Job(config, run), not run.path.exists()
         self.trained += jobs.standing(job) is None
         self._train(job, self._load)
