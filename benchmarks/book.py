@@ -16,11 +16,9 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
 
-import msgspec
 from scipy.stats import ttest_ind
 
 from nnexp.config import load
-from nnexp.config.model import Config
 from nnexp.errors import DivergedError
 from nnexp.reproduction.measures import curve
 from nnexp.reproduction.measures import measured as measure
@@ -150,7 +148,7 @@ def main() -> None:
 
 def train(name: str, seed: int, runs: Path) -> Run:
     """Return a config's run with a seed, finished; a diverged one counts as it is."""
-    config: Config = msgspec.structs.replace(load.read(CONFIGS / f"{name}.yaml"), seed=seed)
+    config = load.changed(load.read(CONFIGS / f"{name}.yaml"), seed=seed)
     run = Run(runs / runner.run_name(config, name))
     try:
         for _ in runner.events(config, run):

@@ -14,7 +14,6 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
 
-import msgspec
 from scipy.stats import ttest_rel
 
 from nnexp.config import load
@@ -81,7 +80,7 @@ def main() -> None:
 
 def trained(name: str, settings: Sequence[str], seed: int, runs: Path) -> Run:
     """Return a config's run with some settings and a seed, finished."""
-    config = msgspec.structs.replace(load.read(CONFIGS / f"{name}.yaml", settings), seed=seed)
+    config = load.changed(load.read(CONFIGS / f"{name}.yaml", settings), seed=seed)
     stem = "without" if settings else name  # what is the same without is trained once
     return train.train(config, runs, name=train.run_name(config, stem))
 

@@ -18,8 +18,6 @@ from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 
-import msgspec
-
 from nnexp.analysis.verdicts import ACCURACY, between, judge
 from nnexp.config import dump, load
 from nnexp.config.model import Config
@@ -138,9 +136,9 @@ def _chosen(config: Config) -> str:
 
 def scores(config: Config, runs: Path, stem: str) -> dict[int, float]:
     """Return the test accuracy at the best epoch by seed."""
-    found = {}
+    found, checked = {}, load.check(config)
     for seed in SEEDS:
-        own = msgspec.structs.replace(config, seed=seed)
+        own = load.changed(checked, seed=seed)
         run = train.train(own, runs, name=train.run_name(own, stem))
         if run.result is None or run.result.test_accuracy is None:
             raise ValueError(f"{run.path} has no test accuracy")

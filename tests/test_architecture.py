@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, get_args
 
+import msgspec
 import pytest
 
 import nnexp
+from nnexp.config.model import Config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -164,6 +166,39 @@ def test_a_run_is_written_through_two_modules() -> None:
         # A trial's pipe and standard error, and what the kernel is told of it: none are a run's.
         "study/local/child.py": {"os.write"},
         "study/local/lifeline.py": {"Path('/proc/self/oom_score_adj').write_bytes"},
+    }
+
+
+def replacing(path: Path) -> set[str]:
+    """Return the calls by which a file may change a config's keys without a check."""
+    keys = {field.name for field in msgspec.structs.fields(Config)}
+    calls = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    found = {
+        node: {keyword.arg or "**" for keyword in node.keywords}
+        for node in calls
+        if ast.unparse(node.func) in {"replace", "structs.replace", "msgspec.structs.replace"}
+    }
+    return {ast.unparse(node) for node, given in found.items() if given & (keys | {"**"})}
+
+
+def trusting(path: Path) -> set[str]:
+    """Return the calls by which a file takes a config for checked."""
+    calls = {ast.unparse(node) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)}
+    return {call for call in calls if call.startswith(("cast('CheckedConfig'", "CheckedConfig("))}
+
+
+def test_a_config_is_taken_for_checked_only_where_it_is_checked() -> None:
+    """A type checker lets ``structs.replace`` of a checked config pass for checked."""
+    assert set(offenders(trusting)) == {"config/load.py", "study/plan.py"}
+    found = offenders(lambda path: replacing(path) if part(path) != "tune" else set())
+    assert {path: len(calls) for path, calls in found.items()} == {
+        "config/dependent.py": 1,  # on the way to be checked
+        "config/load.py": 1,
+        "study/plan.py": 2,
+        "store/thresholds.py": 1,  # for a digest
+        "analysis/spread.py": 1,  # for initial weights
+        "datasets/shared.py": 1,  # sections, and rows of a run: no configs
+        "reproduction/obtained.py": 1,
     }
 
 

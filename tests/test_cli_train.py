@@ -9,14 +9,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from nnexp.cli import COMMANDS
 
 if TYPE_CHECKING:
+    from nnexp.config.document import Document
+    from nnexp.config.model import Config
+    from nnexp.config.problem import Problem
     from tests.conftest import Bench
 
 RUN = "runs/tiny-9cd7fc6c25d7-s0"
@@ -50,6 +54,38 @@ def test_a_run_is_trained_and_its_directory_printed(bench: Bench) -> None:
     }
     kept = {path.name for path in (bench.folder / RUN / "checkpoints").iterdir()}
     assert kept == {"epoch-000002.npz", "epoch-000003.npz"}
+
+
+def test_a_config_is_converted_once_on_its_way_to_a_new_run(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nnexp.config import convert  # noqa: PLC0415 - NumPy, after its variables are set
+    from nnexp.config.model import Config  # noqa: PLC0415 - likewise
+    from nnexp.datasets.sources import Npz  # noqa: PLC0415 - likewise
+    from nnexp.runner import train  # noqa: PLC0415 - likewise
+
+    made: list[object] = []
+    original, remade = convert.convert, msgspec.convert
+
+    def converted(document: Document, model: type[Config]) -> tuple[Config | None, list[Problem]]:
+        made.append(model)
+        return original(document, model)
+
+    def typed(values: object, type: object, **options: Any) -> Any:  # noqa: A002, ANN401 - msgspec's
+        made.extend([type] if type is Config else [])
+        return remade(values, type, **options)
+
+    monkeypatch.setattr(convert, "convert", converted)
+    monkeypatch.setattr(msgspec, "convert", typed)
+    once = [Config, Config]  # by nnexp, and by msgspec for what nnexp does not know
+    assert bench("train", "tiny.yaml", "-q").code == 0
+    assert made == once
+    made.clear()
+    assert bench("train", "tiny.yaml", "-q", "--seeds", "1-3").code == 0
+    assert made == 2 * once  # the file's, and the largest seed's
+    made.clear()
+    train.train(Config(data=Npz(file="tiny.npz"), epochs=1))
+    assert made == once
 
 
 def test_the_epoch_that_is_best_so_far_is_marked(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Struct, structs
 
 from nnexp.config import canonical, dump, load, reader, rules
-from nnexp.config.model import Config, PerExample
+from nnexp.config.model import CheckedConfig, Config, PerExample
 from nnexp.datasets.expansion import Rotate, Shift
 from nnexp.datasets.sources import Csv, Idx, Mnist, Npz
 from nnexp.nn.costs import COSTS
@@ -54,20 +54,21 @@ configs = st.builds(
     rng=st.sampled_from([Pcg64(), Network2()]),
     seed=st.integers(0, 2**32 - 1),
 ).filter(lambda config: not rules.problems(config))
+checked = configs.map(load.check)
 
 
 @settings(deadline=None)
-@given(configs)
-def test_a_config_written_as_yaml_is_read_as_the_same_config(config: Config) -> None:
+@given(checked)
+def test_a_config_written_as_yaml_is_read_as_the_same_config(config: CheckedConfig) -> None:
     again = load.parse(dump.to_yaml(config), "config.yaml")
     assert again == config
     assert canonical.canonical_json(again) == canonical.canonical_json(config)
 
 
 @settings(deadline=None)
-@given(configs, st.integers(0, 2**32 - 1), st.randoms(use_true_random=False))
+@given(checked, st.integers(0, 2**32 - 1), st.randoms(use_true_random=False))
 def test_neither_the_seed_nor_the_order_of_keys_makes_another_experiment(
-    config: Config, seed: int, random: Random
+    config: CheckedConfig, seed: int, random: Random
 ) -> None:
     written = [
         f"{key}={dump.inline(value)}"
@@ -80,9 +81,10 @@ def test_neither_the_seed_nor_the_order_of_keys_makes_another_experiment(
 
 
 def test_the_default_config_s_name_never_changes() -> None:
-    assert canonical.canonical_json(Config()) == b"{}"
+    default = load.check(Config())
+    assert canonical.canonical_json(default) == b"{}"
     assert (
-        canonical.digest(Config())
+        canonical.digest(default)
         == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     )
 
@@ -100,7 +102,7 @@ def test_the_canonical_bytes_are_those_of_the_changed_keys_sorted() -> None:
     typed_in_python = Config(
         learning_rate=1, lambda_=5, rng=Network2(), data=Mnist(train=1000, scale=256)
     )
-    assert canonical.digest(typed_in_python) == canonical.digest(config)
+    assert canonical.digest(load.check(typed_in_python)) == canonical.digest(config)
 
 
 @pytest.mark.parametrize(

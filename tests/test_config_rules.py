@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from nnexp.config import load, rules
 from nnexp.config.model import Config, PerExample
 from nnexp.datasets.sources import Idx
 from nnexp.errors import ConfigError
+from nnexp.streams import Network2
 
 
 def problems(text: str) -> list[str]:
@@ -144,3 +147,40 @@ def test_a_config_made_in_python_is_checked_like_a_file() -> None:
     ]
     with pytest.raises(ConfigError, match=r"^config: Encoding objects of type complex"):
         load.check(Config(learning_rate=1j))  # type: ignore[arg-type]
+
+
+def test_a_checked_config_that_is_changed_is_checked_again() -> None:
+    config = load.check(Config(seed=7))
+    assert type(load.changed(config, learning_rate=1).learning_rate) is float
+    assert load.changed(config, "--seeds", rng=Network2(), seed=8).rng == Network2()
+    for keys, told in (
+        ({"epochs": 0, "patience": 0}, ["epochs: must be", "patience: must be"]),
+        ({"monitor": ("train",)}, ["monitor: patience watches the validation data"]),
+    ):
+        changes: dict[str, Any] = keys
+        with pytest.raises(ConfigError) as caught:
+            load.changed(config, **changes)
+        problems = caught.value.problems
+        assert len(problems) == len(told)
+        assert all(map(str.startswith, problems, [f"config: {each}" for each in told]))
+
+
+@pytest.mark.parametrize(
+    ("seed", "told"),
+    [
+        (-1, "must be a whole number ≥ 0, got -1"),
+        (2**63, "must be a whole number from 0 to 9223372036854775807, got 9223372036854775808"),
+        (True, "must be a whole number ≥ 0, got true"),
+        (2**32, "network2 takes seeds below 2**32 = 4294967296, got 4294967296"),
+    ],
+)
+def test_another_seed_is_checked_unless_it_is_smaller(
+    seed: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load.check(Config(rng=Network2(), seed=7))
+    with pytest.raises(ConfigError) as caught:
+        load.changed(config, "--seeds", seed=seed)
+    assert caught.value.problems == [f"--seeds: seed: {told}"]
+    assert load.changed(config, seed=8).seed == 8
+    monkeypatch.setattr(load, "check", pytest.fail)
+    assert [load.changed(config, seed=seed).seed for seed in (0, 7)] == [0, 7]

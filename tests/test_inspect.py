@@ -79,7 +79,7 @@ def test_the_documentation_shows_what_is_printed(
 
 def test_mnist_spreads_to_9_42_and_to_1_05() -> None:
     """On the 60,000 images that are not for testing, which the chapter's figures are of."""
-    found = inspection.inspect(Config(hidden=(100,)))
+    found = inspection.inspect(load.check(Config(hidden=(100,))))
     assert (found.examples, found.known) == (50_000, 60_000)
     old, new = first(found, "standard-normal"), first(found, "lecun-normal")
     assert f"{old.predicted:.2f} {new.predicted:.2f}" == "9.42 1.05"
@@ -157,7 +157,7 @@ def dataset(n: int = 60, width: int = 8, classes: int = 3) -> Dataset:
 
 def looked_at(config: Config, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> Inspection:
     monkeypatch.setattr(inspection, "load", lambda _: data)
-    return inspection.inspect(config)
+    return inspection.inspect(load.check(config))
 
 
 def test_what_is_measured_first_is_the_network_that_training_starts_from(
@@ -398,7 +398,7 @@ def test_a_sorted_file_is_looked_at_in_training_s_own_order(tmp_path: Path) -> N
         monitor=("train",),
         patience=None,
     )
-    layer = inspection.inspect(config).initialized[0].layers[0]
+    layer = inspection.inspect(load.check(config)).initialized[0].layers[0]
     assert layer.predicted == pytest.approx(math.sqrt(0.5))
     assert layer.measured == pytest.approx(math.sqrt(0.5), rel=0.1)
     assert not preconditions.warnings(config, dataset())

@@ -60,7 +60,7 @@ def test_what_happened_before_a_net_is_part_of_its_run_s_name(tmp_path: Path) ->
     parts = plan("more_data", FIGURES["more_data"], tmp_path, ["data.train=100", "epochs=1"])
     digests = {part.book.run.name.split("-")[-2] for part in parts}
     assert len(digests) == 9
-    some, other = (Config(rng=Network2(before=(Drawn(normals),))) for normals in (1, 2))
+    some, other = (load.check(Config(rng=Network2(before=(Drawn(normals),)))) for normals in (1, 2))
     assert train.run_name(some) != train.run_name(other)
 
 

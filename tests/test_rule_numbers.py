@@ -102,10 +102,14 @@ def test_an_inspection_s_n_is_that_of_the_training_examples(bench: Bench) -> Non
 
 
 def test_a_threshold_does_not_depend_on_how_training_is_measured_or_ended(tmp_path: Path) -> None:
-    config = Config(hidden=(10,))
-    for keys in ({"evaluate_every": 5}, {"stopping": Cost()}, {"monitor": ("norms",)}):
+    config = load.check(Config(hidden=(10,)))
+    for keys in (
+        {"evaluate_every": 5},
+        {"stopping": Cost()},
+        {"monitor": ("norms",), "patience": None},
+    ):
         changed: dict[str, Any] = keys
-        assert thresholds.place(tmp_path, replace(config, **changed)) == thresholds.place(
+        assert thresholds.place(tmp_path, load.changed(config, **changed)) == thresholds.place(
             tmp_path, config
         )
 

@@ -305,6 +305,51 @@ def test_a_run_that_is_set_aside_while_another_waits_for_it_is_not_written_to(
     assert (tmp_path / "n.damaged-1/config.yaml").read_text() == "first"
 
 
+def test_a_run_that_two_set_aside_at_once_is_set_aside_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path / "n")
+    writer.create(run, RECORD, "first").close()
+    acquire = lock.Lock.acquire
+
+    def late(self: lock.Lock) -> None:
+        monkeypatch.setattr(lock.Lock, "acquire", acquire)
+        writer.set_aside(run)
+        writer.create(run, RECORD, "second").close()
+        acquire(self)
+
+    monkeypatch.setattr(lock.Lock, "acquire", late)
+    with pytest.raises(LockedError, match="another process has just set this run aside"):
+        writer.set_aside(run)
+    assert (run.path / "config.yaml").read_text() == "second"
+    assert not (tmp_path / "n.damaged-2").exists()
+
+
+def test_a_lock_that_was_lost_or_held_leaves_no_descriptor_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "LOCK"
+    acquire = lock.Lock.acquire
+
+    def replaced(self: lock.Lock) -> None:
+        acquire(self)
+        path.unlink()
+        path.touch()
+
+    before = set(Path("/dev/fd").iterdir())
+    with (
+        lock.held(path, "lost"),
+        pytest.raises(LockedError, match="another process is training"),
+        lock.held(path, "lost"),
+    ):
+        pass
+    monkeypatch.setattr(lock.Lock, "acquire", replaced)
+    with pytest.raises(lock.ReplacedError, match=r"^lost$"), lock.held(path, "lost"):
+        pass
+    assert not lock.is_held(path)
+    assert set(Path("/dev/fd").iterdir()) == before
+
+
 def test_a_run_in_the_making_is_locked_under_its_own_name(tmp_path: Path) -> None:
     run = Run(tmp_path / "n")
     (tmp_path / ".n.new").mkdir()

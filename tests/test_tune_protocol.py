@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from nnexp.config import load
 from nnexp.config.model import Config
 from nnexp.datasets.sources import Mnist
 from nnexp.optim.schedules import Constant, HalveOnPlateau
@@ -149,9 +150,9 @@ def test_on_the_full_problem_it_begins_around_the_threshold_of_that_mini_batch_s
 def test_thresholds_are_noted_for_both_problems_but_not_with_lambda(tmp_path: Path) -> None:
     found = tuned(tmp_path)
     runs = tmp_path / "runs"
-    assert thresholds.threshold(runs, found.stages[1][0]) == 0.5
-    assert thresholds.threshold(runs, found.config) == 1.0
-    noted = thresholds.read(runs, found.config)
+    assert thresholds.threshold(runs, load.check(found.stages[1][0])) == 0.5
+    assert thresholds.threshold(runs, load.check(found.config)) == 1.0
+    noted = thresholds.read(runs, load.check(found.config))
     assert noted is not None
     assert noted.found_by == "nnexp tune"
 
@@ -169,7 +170,7 @@ def test_a_rate_that_finds_no_threshold_again_stays(tmp_path: Path) -> None:
     assert found.config.learning_rate == 0.25
     assert [found.decision(6, "eta").chose, found.decision(4, "eta").chose] == [(), ()]
     assert found.state.threshold == 0.5
-    assert thresholds.threshold(tmp_path / "runs", found.config) is None
+    assert thresholds.threshold(tmp_path / "runs", load.check(found.config)) is None
 
 
 # λ.

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from nnexp.config import rules
-from nnexp.config.model import Config, PerExample
+from nnexp.config import load, rules
+from nnexp.config.model import CheckedConfig, Config, PerExample
 from nnexp.datasets.sources import Mnist
 from nnexp.errors import CorruptError, DiskError
 from nnexp.optim.schedules import Cosine
@@ -71,7 +70,7 @@ def test_a_run_that_cannot_be_read_is_refused_before_anything_is_created(bench: 
 
 
 def test_a_threshold_belongs_to_the_problem(tmp_path: Path) -> None:
-    config = Config(data=Mnist(train=1000), hidden=(10,))
+    config = load.check(Config(data=Mnist(train=1000), hidden=(10,)))
     assert thresholds.threshold(tmp_path, config) is None
     thresholds.record(tmp_path, config, 0.5)
     same: list[dict[str, Any]] = [
@@ -80,7 +79,7 @@ def test_a_threshold_belongs_to_the_problem(tmp_path: Path) -> None:
         {"data": Mnist(train=1000, validation=100, test=5)},
     ]
     for keys in same:
-        assert thresholds.threshold(tmp_path, msgspec.structs.replace(config, **keys)) == 0.5
+        assert thresholds.threshold(tmp_path, load.changed(config, **keys)) == 0.5
     others: list[dict[str, Any]] = [
         {"data": Mnist(train=2000)},
         {"hidden": (11,)},
@@ -92,8 +91,8 @@ def test_a_threshold_belongs_to_the_problem(tmp_path: Path) -> None:
         {"dropout": 0.5},
     ]
     for keys in others:
-        assert thresholds.threshold(tmp_path, msgspec.structs.replace(config, **keys)) is None
-    thresholds.record(tmp_path, msgspec.structs.replace(config, seed=3), 0.25, "tune")
+        assert thresholds.threshold(tmp_path, load.changed(config, **keys)) is None
+    thresholds.record(tmp_path, load.changed(config, seed=3), 0.25, "tune")
     found = thresholds.read(tmp_path, config)
     assert found is not None
     assert (found.learning_rate, found.found_by) == (0.25, "tune")
@@ -103,13 +102,11 @@ def test_a_threshold_belongs_to_the_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize("threshold", [0.0, -1.0, float("inf"), float("nan")])
 def test_no_threshold_is_what_is_no_learning_rate(tmp_path: Path, threshold: float) -> None:
     with pytest.raises(ValueError, match="finite number > 0"):
-        thresholds.record(tmp_path, Config(), threshold)
+        thresholds.record(tmp_path, load.check(Config()), threshold)
     assert not list(tmp_path.iterdir())
 
 
-def tiny(bench: Bench) -> Config:
-    from nnexp.config import load  # noqa: PLC0415 - after the bench has set its variables
-
+def tiny(bench: Bench) -> CheckedConfig:
     return load.read(bench.folder / "tiny.yaml")
 
 

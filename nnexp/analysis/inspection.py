@@ -9,8 +9,7 @@ import numpy as np
 from nnexp.analysis import decay
 from nnexp.analysis.decay import Decay
 from nnexp.analysis.spread import Bench, Layer, Scope
-from nnexp.config import load as config_load
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig
 from nnexp.datasets.loading import load
 from nnexp.nn.initializers import InitializerName
 from nnexp.runner import preconditions
@@ -48,17 +47,15 @@ class Inspection(NamedTuple):
     warnings: list[str]
 
 
-def inspect(config: Config) -> Inspection:
+def inspect(config: CheckedConfig) -> Inspection:
     """Return what a config can expect before any training. Creates nothing.
 
     Raises:
-        ConfigError: the config cannot work.
         DataError: the data cannot be read.
         UsageError: the network is too large, or the config needs what the data does not have.
     """
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
 
-    config = config_load.check(config)
     dataset = load(config.data)
     preconditions.check(config, dataset)
     # Inputs may be so large that z is infinite: that is told as it is.

@@ -21,7 +21,7 @@ from nnexp.errors import (
 
 if TYPE_CHECKING:
     from nnexp.cli.engines import EngineOptions
-    from nnexp.config.model import Config
+    from nnexp.config.model import CheckedConfig
     from nnexp.store.run import Run
     from nnexp.study.job import Job, Outcome
 
@@ -175,11 +175,9 @@ def _train_seeds(
 
 
 def _planned(
-    config: Config, stem: str, runs: Path, name: str | None, seeds: list[int] | None
+    config: CheckedConfig, stem: str, runs: Path, name: str | None, seeds: list[int] | None
 ) -> list[Job]:
     """Return the configs to train and their runs, every name checked."""
-    import msgspec
-
     from nnexp.config import load
     from nnexp.runner.train import run_name
     from nnexp.store.run import named
@@ -187,8 +185,8 @@ def _planned(
 
     if seeds is None:
         return [Job(config, named(runs, run_name(config, stem) if name is None else name))]
-    configs = [msgspec.structs.replace(config, seed=seed) for seed in seeds]
-    load.check(max(configs, key=lambda each: each.seed), "--seeds")
+    largest = load.changed(config, "--seeds", seed=max(seeds))
+    configs = [load.changed(largest, seed=seed) for seed in seeds]
     names = [run_name(c, stem) if name is None else f"{name}-s{c.seed}" for c in configs]
     return [Job(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
 

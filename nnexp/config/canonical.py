@@ -11,7 +11,7 @@ import msgspec
 from msgspec import NODEFAULT, UNSET, Struct, structs
 
 from nnexp.config import keys
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig, Config
 
 Tree: TypeAlias = dict[str, Any]
 
@@ -32,19 +32,23 @@ def _listed(value: Any) -> Any:  # noqa: ANN401 - any value of a config
     return [_listed(item) for item in value] if isinstance(value, tuple) else value
 
 
-def canonical_json(config: Config) -> bytes:
+def canonical_json(config: CheckedConfig) -> bytes:
     """Return the bytes that name an experiment: what differs from the defaults, but the seed.
 
     Short and long forms, 1 and 1.0, any order of keys give the same bytes; a key that
     is added to the model later changes none.
     """
-    typed = msgspec.convert(msgspec.to_builtins(config), Config)
-    tree = changed(typed)
+    tree = changed(config)
     tree.pop("seed", None)
+    return encode(tree)
+
+
+def encode(tree: Tree) -> bytes:
+    """Return plain values as JSON, with sorted keys and without spaces."""
     return _ENCODER.encode(tree).encode()
 
 
-def digest(config: Config) -> str:
+def digest(config: CheckedConfig) -> str:
     """Return the SHA-256 of the canonical JSON, in hexadecimal."""
     return hashlib.sha256(canonical_json(config)).hexdigest()
 

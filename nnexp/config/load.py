@@ -7,7 +7,9 @@ import functools
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from msgspec import structs
 
 from nnexp.config import encoding, overrides, problem, reader
 from nnexp.config.document import Document
@@ -17,12 +19,12 @@ from nnexp.errors import ConfigError, DiskError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nnexp.config.model import Config
+    from nnexp.config.model import CheckedConfig, Config
 
 T = TypeVar("T")
 
 
-def read(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> Config:
+def read(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> CheckedConfig:
     """Return the config of a YAML file, with settings (``KEY=VALUE``) put over it.
 
     Raises: ConfigError with every problem of the file and the settings;
@@ -39,7 +41,7 @@ def document(path: str | os.PathLike[str]) -> Document:
     return reader.parse(_content(Path(path), os.fspath(path)), os.fspath(path))
 
 
-def overridden(base: Document, given: Sequence[overrides.Override]) -> Config:
+def overridden(base: Document, given: Sequence[overrides.Override]) -> CheckedConfig:
     """Return the config of a document with overrides put over it; the document stays as it is.
 
     Raises: ConfigError with every problem.
@@ -49,7 +51,7 @@ def overridden(base: Document, given: Sequence[overrides.Override]) -> Config:
     return _config(copy.deepcopy(base), copy.deepcopy(given))
 
 
-def parse(content: bytes | str, source: str, settings: Sequence[str] = ()) -> Config:
+def parse(content: bytes | str, source: str, settings: Sequence[str] = ()) -> CheckedConfig:
     """Return the config of a YAML text; messages call the text source.
 
     Raises: ConfigError with every problem of the text and the settings.
@@ -64,7 +66,7 @@ def parse(content: bytes | str, source: str, settings: Sequence[str] = ()) -> Co
     return config
 
 
-def check(config: Config, source: str = "config") -> Config:
+def check(config: Config, source: str = "config") -> CheckedConfig:
     """Return a config made in Python, converted and checked as a file's would be.
 
     Raises: ConfigError with every problem.
@@ -78,7 +80,26 @@ def check(config: Config, source: str = "config") -> Config:
     return recorded(tree, source)
 
 
-def recorded(tree: dict[str, Any], source: str) -> Config:
+def changed(config: CheckedConfig, source: str = "config", **keys: Any) -> CheckedConfig:  # noqa: ANN401 - a config's values
+    """Return a config with other values for some of its keys, checked again.
+
+    A smaller seed needs no check, since every rule about seeds sets an upper limit. For many
+    seeds, change to the largest one first.
+
+    Args:
+        config: the config, which stays as it is.
+        source: what messages call the result.
+        keys: the values, by the names that ``Config`` gives the keys.
+
+    Raises: ConfigError with every problem.
+    """
+    made = structs.replace(config, **keys)
+    if keys.keys() == {"seed"} and type(made.seed) is int and 0 <= made.seed <= config.seed:
+        return made
+    return check(made, source)
+
+
+def recorded(tree: dict[str, Any], source: str) -> CheckedConfig:
     """Return the config that plain values describe, as they stand in a run's record.
 
     Raises: ConfigError with every problem.
@@ -95,7 +116,7 @@ def _kept(problems: list[str], step: Callable[[], T], *, first: bool = False) ->
         return None
 
 
-def _config(base: Document, given: Sequence[overrides.Override]) -> Config:
+def _config(base: Document, given: Sequence[overrides.Override]) -> CheckedConfig:
     from nnexp.config import canonical, convert, dependent, rules  # noqa: PLC0415 - NumPy, see check
     from nnexp.config.model import Config  # noqa: PLC0415 - likewise
 
@@ -113,7 +134,7 @@ def _config(base: Document, given: Sequence[overrides.Override]) -> Config:
             found.append(Problem(base.place(path), path, clash.message))
     if config is None or found:
         raise problem.error(found)
-    return config
+    return cast("CheckedConfig", config)
 
 
 def _content(path: Path, source: str) -> bytes:

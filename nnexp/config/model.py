@@ -7,7 +7,7 @@ concern, which combinations make sense is ``rules``'s.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -126,3 +126,16 @@ class Config(
     seed: Annotated[
         int, Meta(ge=0, le=2**63 - 1, description="Where all random draws come from.")
     ] = 0
+
+
+if TYPE_CHECKING:
+
+    class CheckedConfig(Config, frozen=True):
+        """A config that can be trained: each value has its type and range, and all go together.
+
+        ``load`` returns such configs; digests, names and runs follow from them without another
+        check. To change one, call ``load.changed``: ``structs.replace`` checks nothing, although
+        a type checker takes its result for checked, too.
+        """
+else:  # NewType would say the same, but mypy 2.4 crashes on one of a Struct
+    CheckedConfig = Config

@@ -8,6 +8,7 @@ more_data's file holds one percentage a net.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -42,7 +43,7 @@ class Initializations(Struct, frozen=True, forbid_unknown_fields=True):
     large_weight_initialization: Four
 
 
-def read(path: Path, name: str, figure: Figure, configs: list[Config]) -> list[Published]:
+def read(path: Path, name: str, figure: Figure, configs: Sequence[Config]) -> list[Published]:
     """Return what an author's file holds of each net of a figure.
 
     Args:

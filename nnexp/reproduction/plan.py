@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from nnexp.config import dump, load
 from nnexp.config.model import Config
 from nnexp.errors import UsageError
@@ -89,9 +87,7 @@ def plan(
         _check_kept(net.config, config)
         own = BAND_SEEDS if net.promise == "band" and not settings else ()
         chosen = own if seeds is None else seeds
-        others = [msgspec.structs.replace(config, rng=Pcg64(), seed=seed) for seed in chosen]
-        for other in others:
-            load.check(other, "--seeds")
+        others = [load.changed(config, "--seeds", rng=Pcg64(), seed=seed) for seed in chosen]
         stem = f"{name}-{net.name}" if net.name else name
         book, *seeded = [Job(c, named(runs, run_name(c, stem))) for c in (config, *others)]
         parts.append(Part(net, book, tuple(seeded)))

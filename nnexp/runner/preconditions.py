@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nnexp.config import rules
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import scale_warning
 from nnexp.errors import CorruptError, MismatchError, UsageError
@@ -54,7 +54,9 @@ def warnings(config: Config, dataset: Dataset) -> list[str]:
     return [*rules.doomed(config, len(dataset.train.labels)), *([] if scale is None else [scale])]
 
 
-def remembered(config: Config, runs: Path, dataset: Dataset, against: Run | None) -> Iterator[str]:
+def remembered(
+    config: CheckedConfig, runs: Path, dataset: Dataset, against: Run | None
+) -> Iterator[str]:
     """Yield warnings that follow from what was done before: another run, a threshold found."""
     if against is not None:
         n, other = len(dataset.train.labels), against.record.data.train

@@ -1,9 +1,9 @@
-"""One run's way from its last commit to its result: training, measured and recorded."""
+"""Train one run from its last commit to the end that its history decides, measured and recorded."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from nnexp.config.model import Config
 from nnexp.errors import DivergedError, MismatchError
-from nnexp.runner import progression
+from nnexp.optim.schedules import Scored
 from nnexp.runner.assembly import Assembly
 from nnexp.store import commits
 from nnexp.store.records import Fault, Reason, Result
@@ -19,6 +19,7 @@ from nnexp.store.run import Run
 from nnexp.store.writer import Writer
 from nnexp.training.evaluation import Evaluation
 from nnexp.training.history import Row, best_row, stretches
+from nnexp.training.stopping import stops
 from nnexp.training.trainer import State
 
 
@@ -95,10 +96,9 @@ class Recording:
         yield from map(Warned, self._change_of_numerics())
         self._log(f"training from epoch {self._epoch + 1}")
         yield Opened(self._writer.run, list(self._history), self._assembly.examples)
+        config, history = self._config, self._history
         try:
-            while (
-                reason := progression.ending(self._config, self._history)
-            ) is None and not self._reaches(until):
+            while (reason := ending(config, history)) is None and not self._reaches(until):
                 yield from self._to_next_commit()
         except _Found as found:
             self._finish("diverged", found.fault)
@@ -164,9 +164,7 @@ class Recording:
     def _learning_rate(self, epoch: int) -> float | None:
         if self._config.learning_rate is None:
             return None
-        return self._config.learning_rate * (
-            progression.multiplier(self._config, self._history, epoch) or 0.0
-        )
+        return self._config.learning_rate * (multiplier(self._config, self._history, epoch) or 0.0)
 
     def _measure(self, epoch: int) -> Row:
         """Return the epoch's row.
@@ -223,3 +221,35 @@ def describe(run: Run, fault: Fault) -> str:
     """Return in words where a run diverged."""
     where = f"epoch {fault.epoch}" + (f", batch {fault.batch}" if fault.batch else "")
     return f"{run.path}: diverged in {where}: {fault.found}; try a smaller learning_rate"
+
+
+def ending(config: Config, history: Sequence[Row]) -> Reason | None:
+    """Return why training is over, or None while it is not: it follows from the history alone."""
+    if not history:
+        return None
+    if _has_converged(config, history[-1]):
+        return "converged"
+    if history[-1].step_norm == 0:
+        return "stalled"
+    if config.patience is not None and stops(config.stopping, history, config.patience):
+        return "patience"
+    if multiplier(config, history, history[-1].epoch + 1) is None:
+        return "schedule"
+    return "epochs" if history[-1].epoch >= config.epochs else None
+
+
+def multiplier(config: Config, history: Sequence[Row], epoch: int) -> float | None:
+    """Return the schedule's factor on the learning rate in an epoch; None ends the run."""
+    scored = [
+        Scored(row.epoch, row.validation_accuracy)
+        for row in history
+        if row.validation_accuracy is not UNSET
+    ]
+    return config.schedule.multiplier(epoch, config.epochs, scored)
+
+
+def _has_converged(config: Config, row: Row) -> bool:
+    """Return whether a full-batch optimizer has come to where the gradient vanishes."""
+    tolerance: float | None = getattr(config.optimizer, "tolerance", None)
+    norm = row.gradient_norm
+    return tolerance is not None and norm is not UNSET and norm < tolerance

@@ -21,7 +21,7 @@ import nnexp
 from nnexp import numerics
 from nnexp.config import canonical, dump
 from nnexp.config import load as config_load
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Source
@@ -44,10 +44,10 @@ from nnexp.store.writer import Writer
 NAME_DIGITS = 12
 
 
-def run_name(config: Config, stem: str = "run", digest: str | None = None) -> str:
+def run_name(config: CheckedConfig, stem: str = "run", digest: str | None = None) -> str:
     """Return the name of a config's run: the stem, a digest of the config, and the seed.
 
-    Who has the config's digest already can give it, since it is most of the work.
+    Pass ``digest`` if you have it; computing it dominates the cost.
     """
     return f"{stem}-{(digest or canonical.digest(config))[:NAME_DIGITS]}-s{config.seed}"
 
@@ -74,7 +74,7 @@ def train(
     """Train a config, or go on with its run, or return it if it is finished.
 
     Args:
-        config: the experiment.
+        config: the experiment, which is checked once, here.
         runs: the folder that holds the run's directory.
         name: the run's name; by default it follows from the config.
         until: stop after this epoch is committed; the run stays interrupted.
@@ -84,6 +84,7 @@ def train(
         restart: where the run is damaged beyond going on, set it aside and train it again.
 
     Raises:
+        ConfigError: the config cannot be trained.
         DivergedError: a cost or parameter became infinite or not a number.
         LockedError: another process trains this run.
         NameTakenError: the name belongs to a run of another config.
@@ -92,9 +93,10 @@ def train(
         DataError: the data cannot be read.
         DiskError: writing failed.
     """
-    run = store.named(runs, run_name(config) if name is None else name)
+    checked = config_load.check(config)
+    run = store.named(runs, run_name(checked) if name is None else name)
     for _ in events(
-        config,
+        checked,
         run,
         until=until,
         against=against,
@@ -106,7 +108,7 @@ def train(
 
 
 def events(
-    config: Config,
+    config: CheckedConfig,
     run: Run,
     *,
     until: int | None = None,
@@ -116,7 +118,7 @@ def events(
     other_numerics: bool = False,
     source: Callable[[Source], Dataset] = load,
 ) -> Iterator[Event]:
-    """Do what train does, and yield what happens. Raises what train raises.
+    """Do what train does for a checked config, and yield what happens. Raises what train raises.
 
     A heartbeat is called about every 2,000 examples that are trained on or measured; it may
     raise to end the training. Where the run given as ``against`` had other training examples in
@@ -149,7 +151,7 @@ class _Terms(NamedTuple):
     source: Callable[[Source], Dataset]
 
 
-def _undamaged(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
+def _undamaged(config: CheckedConfig, run: Run, terms: _Terms) -> Generator[Event]:
     """Do what _events does; where the run's damage forbids it, begin anew if that is asked for."""
     was_there = run.is_there()
     try:
@@ -166,8 +168,7 @@ def _undamaged(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
         yield from _events(config, Run(run.path), terms)
 
 
-def _events(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
-    config = config_load.check(config)
+def _events(config: CheckedConfig, run: Run, terms: _Terms) -> Generator[Event]:
     if is_done(config, run):
         return
     dataset = terms.source(config.data)
@@ -179,15 +180,16 @@ def _events(config: Config, run: Run, terms: _Terms) -> Generator[Event]:
         Warned, preconditions.remembered(config, run.path.parent, dataset, terms.against)
     )
     record = _record(config, run, dataset)
-    with _writer(config, run, record) as writer:
+    writer, is_new = _writer(config, run, record)
+    with writer:
         # Another process may have made or finished the run since it was looked at.
-        if not is_done(config, writer.run):
+        if is_new or not is_done(config, writer.run):
             recording = Recording(config, assembly, state, writer, record.numerics)
             recording.other_numerics = terms.other_numerics
             yield from recording.events(terms.until, terms.heartbeat)
 
 
-def is_done(config: Config, run: Run) -> bool:
+def is_done(config: CheckedConfig, run: Run) -> bool:
     """Return whether the run is finished; False also where there is none yet.
 
     Raises:
@@ -208,15 +210,15 @@ def is_done(config: Config, run: Run) -> bool:
     return run.result is not None
 
 
-def _writer(config: Config, run: Run, record: RunRecord) -> Writer:
-    """Create the run, or open it if it is there and its data is at hand."""
+def _writer(config: CheckedConfig, run: Run, record: RunRecord) -> tuple[Writer, bool]:
+    """Create the run, or open it if it is there on the same data; return whether it is new."""
     if not run.exists:
         try:
-            return writers.create(run, record, dump.to_yaml(config))
+            return writers.create(run, record, dump.to_yaml(config)), True
         except NameTakenError:  # it is there now: the same as if it had been there before
             is_done(config, run)
     preconditions.check_data(run, record.data.sha256)
-    return writers.open_(run)
+    return writers.open_(run), False
 
 
 @functools.cache  # to look for one package takes as long as many an epoch
@@ -229,7 +231,7 @@ def _versions() -> Versions:
     )
 
 
-def _record(config: Config, run: Run, dataset: Dataset) -> RunRecord:
+def _record(config: CheckedConfig, run: Run, dataset: Dataset) -> RunRecord:
     return RunRecord(
         name=run.name,
         config=canonical.to_builtins(config),

@@ -9,7 +9,7 @@ import msgspec
 
 from nnexp.config import encoding
 from nnexp.config import load as load_config
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig
 from nnexp.datasets.loading import load
 from nnexp.errors import ConfigError, CorruptError, MismatchError, UsageError
 from nnexp.store import disk
@@ -37,7 +37,7 @@ class Difference(NamedTuple):
 class Task(NamedTuple):
     """What it takes to train a run again."""
 
-    config: Config
+    config: CheckedConfig
     until: int | None
     """The epoch that an unfinished run had come to; None for a finished one."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from nnexp.errors import CorruptError, LockedError
-from nnexp.store import commits, directories, disk, meta, sealed
-from nnexp.store.lock import Lock
+from nnexp.errors import CorruptError
+from nnexp.store import commits, directories, disk, lock, meta, sealed
 from nnexp.store.run import (
     CHECKPOINTS,
     LOCK,
@@ -39,19 +38,13 @@ def complete(run: Run, further: Run) -> bool:
     """
     if not run.is_there():
         return False
-    lock = Lock(run.path / LOCK)
-    lock.acquire()
-    try:
-        if not lock.is_at(run.path / LOCK):
-            raise LockedError(f"{run.path}: another process has just set this run aside")
+    with lock.held(run.path / LOCK, f"{run.path}: another process has just set this run aside"):
         directories.check_plain(run.path)
         directories.check_plain(run.path / CHECKPOINTS)
         found = Run(run.path)
         if found.result is not None or not _has_gone_on(found, further):
             return False
         _move(further, found)
-    finally:
-        lock.release()
     return True
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nnexp.errors import LockedError
@@ -12,6 +14,10 @@ from nnexp.store import disk
 
 TRIES = 3
 PAUSE = 0.1  # seconds; a reader's probe holds the lock for an instant only
+
+
+class ReplacedError(LockedError):
+    """The directory was renamed or removed by another process before its lock was taken."""
 
 
 class Lock:
@@ -64,6 +70,30 @@ class Lock:
             with disk.errors(self.path):
                 raise error from None
         return True
+
+
+@contextmanager
+def held(path: Path, lost: str) -> Iterator[None]:
+    """Hold the lock of a directory within a block.
+
+    Args:
+        path: the lock file in the directory.
+        lost: the error's message if the directory lost its name before the lock was taken.
+
+    Raises:
+        LockedError: another process holds the lock.
+        ReplacedError: the locked file is not the one at path any more.
+        CorruptError: a link, a pipe or a device is at path.
+        DiskError: the lock cannot be taken or given up.
+    """
+    lock = Lock(path)
+    lock.acquire()
+    try:
+        if not lock.is_at(path):
+            raise ReplacedError(lost)
+        yield
+    finally:
+        lock.release()
 
 
 def is_held(path: Path) -> bool:

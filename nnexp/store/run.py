@@ -19,7 +19,7 @@ from nnexp.store.timing import Timing
 from nnexp.training.history import Row, Stretch, stretches
 
 if TYPE_CHECKING:
-    from nnexp.config.model import Config
+    from nnexp.config.model import CheckedConfig
 
 RUN = "run.json"
 CONFIG = "config.yaml"
@@ -86,7 +86,7 @@ class Run:
         return record
 
     @cached_property
-    def config(self) -> Config:
+    def config(self) -> CheckedConfig:
         """The config that the run was trained with, checked as one from a file is.
 
         Raises:

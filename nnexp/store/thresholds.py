@@ -7,6 +7,7 @@ and what is chosen after it. A file a problem, so that two searches at once lose
 
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from nnexp.config import canonical
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig, Config
 from nnexp.store import directories, disk, sealed
 from nnexp.store.sealed import SCHEMA
 
@@ -39,7 +40,9 @@ class Threshold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The config's keys that differ from their defaults, without the free ones."""
 
 
-def record(runs: Path, config: Config, threshold: float, found_by: str = "nnexp find-rate") -> None:
+def record(
+    runs: Path, config: CheckedConfig, threshold: float, found_by: str = "nnexp find-rate"
+) -> None:
     """Note the threshold of a config's problem, in place of one noted before.
 
     Args:
@@ -55,13 +58,13 @@ def record(runs: Path, config: Config, threshold: float, found_by: str = "nnexp 
     """
     if not 0 < threshold < math.inf:
         raise ValueError(f"a threshold is a finite number > 0, got {threshold}")
-    path, problem = place(runs, config), canonical.changed(_problem(config))
+    path, problem = place(runs, config), _problem(config)
     directories.make_all(path.parent)
     noted = Threshold(learning_rate=threshold, found_by=found_by, problem=problem)
     disk.write_atomically(path, sealed.seal(noted))
 
 
-def read(runs: Path, config: Config) -> Threshold | None:
+def read(runs: Path, config: CheckedConfig) -> Threshold | None:
     """Return what was noted for a config's problem, or None.
 
     Raises:
@@ -72,20 +75,21 @@ def read(runs: Path, config: Config) -> Threshold | None:
     return sealed.read(path, Threshold) if disk.exists(path.parent) else None
 
 
-def threshold(runs: Path, config: Config) -> float | None:
+def threshold(runs: Path, config: CheckedConfig) -> float | None:
     """Return the threshold noted for a config's problem, or None. Raises what read raises."""
     found = read(runs, config)
     return None if found is None else found.learning_rate
 
 
-def place(runs: Path, config: Config) -> Path:
+def place(runs: Path, config: CheckedConfig) -> Path:
     """Return where the threshold of a config's problem stands or would stand."""
-    return runs / FOLDER / f"{canonical.digest(_problem(config))}.json"
+    digest = hashlib.sha256(canonical.encode(_problem(config))).hexdigest()
+    return runs / FOLDER / f"{digest}.json"
 
 
-def _problem(config: Config) -> Config:
-    """Return a config that is the same for all configs of one problem."""
+def _problem(config: CheckedConfig) -> canonical.Tree:
+    """Return the keys that differ from their defaults and that the threshold depends on."""
     default = Config()
     data = msgspec.structs.replace(config.data, validation=None, test=None)
     free = {key: getattr(default, key) for key in FREE}
-    return msgspec.structs.replace(config, data=data, **free)
+    return canonical.changed(msgspec.structs.replace(config, data=data, **free))

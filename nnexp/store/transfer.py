@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnexp.datasets import npz
-from nnexp.errors import CorruptError, LockedError
-from nnexp.store import checkpoint, completion, directories, disk, predictions
+from nnexp.errors import CorruptError
+from nnexp.store import checkpoint, completion, directories, disk, lock, predictions
 from nnexp.store import meta as metas
-from nnexp.store.lock import Lock
 from nnexp.store.run import (
     CHECKPOINTS,
     CONFIG,
@@ -33,7 +32,7 @@ from nnexp.store.run import (
 )
 
 if TYPE_CHECKING:
-    from nnexp.config.model import Config
+    from nnexp.config.model import CheckedConfig
 
 MOST = 1 << 30
 """Bytes of a run that is brought home: it is in memory on both sides."""
@@ -64,7 +63,7 @@ def packed(run: Run) -> dict[str, bytes]:
     return files
 
 
-def publish(run: Run, config: Config, files: Mapping[str, bytes]) -> bool:
+def publish(run: Run, config: CheckedConfig, files: Mapping[str, bytes]) -> bool:
     """Give a run that was brought home its directory, once it has passed every check.
 
     Where it went on from what is here unfinished, that is brought as far.
@@ -128,11 +127,8 @@ def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) 
     build = run.path.with_name(f".{run.name}.home")
     directories.make_all(build.parent)
     directories.make(build)
-    lock = Lock(build / LOCK)
-    lock.acquire()
-    try:
-        if not lock.is_at(build / LOCK):
-            raise LockedError(f"{run.path}: another process has just published this run")
+    lost = f"{run.path}: another process has just published this run"
+    with lock.held(build / LOCK, lost):
         _empty(build)
         directories.make(build / CHECKPOINTS)
         for name, content in files.items():
@@ -147,8 +143,6 @@ def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) 
         if disk.exists(build):
             _discard(build)
         return placed
-    finally:
-        lock.release()
 
 
 def discard(run: Run) -> None:
@@ -163,16 +157,10 @@ def discard(run: Run) -> None:
             _discard(run.path)
 
 
-@contextmanager
-def _locked(run: Run) -> Iterator[None]:
-    lock = Lock(run.path / LOCK)
-    lock.acquire()
-    try:
-        if not lock.is_at(run.path / LOCK):
-            raise LockedError(f"{run.path}: another process has just removed this run")
-        yield
-    finally:
-        lock.release()
+def _locked(run: Run) -> AbstractContextManager[None]:
+    """Hold the run's lock within a block."""
+    lost = f"{run.path}: another process has just removed this run"
+    return lock.held(run.path / LOCK, lost)
 
 
 def _reached(run: Run) -> int:
@@ -194,7 +182,7 @@ def _check_names(run: Run, files: Mapping[str, bytes], needed: Sequence[str]) ->
         raise CorruptError(f"{run.path}: what came from the cluster is no run, by {what}")
 
 
-def _check(run: Run, config: Config) -> None:
+def _check(run: Run, config: CheckedConfig) -> None:
     """Refuse a run that is damaged or another's, by all that its checksums cover."""
     from nnexp.config import dump  # noqa: PLC0415 - PyYAML, which nothing else here needs
 

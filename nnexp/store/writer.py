@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -17,11 +18,11 @@ import msgspec
 
 from nnexp.checks import NAME_LENGTH
 from nnexp.datasets.npz import Header
-from nnexp.errors import DiskError, LockedError, NameTakenError, NnexpError
-from nnexp.store import checkpoint, commits, directories, disk, metrics, sealed
+from nnexp.errors import DiskError, LockedError, NameTakenError
+from nnexp.store import checkpoint, commits, directories, disk, lock, metrics, sealed
 from nnexp.store.checkpoint import Arrays
 from nnexp.store.commits import Commit
-from nnexp.store.lock import Lock
+from nnexp.store.lock import ReplacedError
 from nnexp.store.meta import Meta
 from nnexp.store.records import Result, RunRecord
 from nnexp.store.run import (
@@ -44,11 +45,16 @@ KEPT = 2
 
 
 class Writer:
-    """A run that this process alone may change; close it to let others."""
+    """A run that this process alone may change; close it to let others.
 
-    def __init__(self, run: Run, lock: Lock) -> None:
+    Args:
+        run: the run.
+        held: what holds its lock, and gives it up when it is closed.
+    """
+
+    def __init__(self, run: Run, held: ExitStack) -> None:
         self.run = run
-        self._lock = lock
+        self._held = held
         self._written = hashlib.sha256()
         self._length = 0
 
@@ -60,7 +66,7 @@ class Writer:
 
     def close(self) -> None:
         """Give up the lock."""
-        self._lock.release()
+        self._held.close()
 
     def restore(self, expected: Mapping[str, Header], warn: Callable[[str], None]) -> Commit | None:
         """Return the newest commit that is intact, and cut off what was not committed.
@@ -150,23 +156,21 @@ def create(run: Run, record: RunRecord, config: str) -> Writer:
         NameTakenError: another process has just made a run of this name.
     """
     build = run.path.with_name(f".{run.name}.new")
-    lock = _locked(run, build)
-    try:
+    with _locked(run, build) as held:
         _publish(build, run, record, config)
-    except BaseException:  # a signal's too: whoever catches it may try again
-        lock.release()
-        raise
-    return Writer(Run(run.path), lock)
+        return Writer(Run(run.path), held.pop_all())
 
 
-def _locked(run: Run, build: Path) -> Lock:
+def _locked(run: Run, build: Path) -> ExitStack:
     """Lock the directory that a run is built in; one left by a killed process is built anew."""
     directories.make_all(build.parent)
+    held = ExitStack()
     while True:
         try:
             directories.make(build)
-            lock = Lock(build / LOCK)
-            lock.acquire()
+            held.enter_context(lock.held(build / LOCK, f"{build}: has been published or removed"))
+        except ReplacedError:
+            continue
         except LockedError:
             raise LockedError(f"{run.path}: another process is training this run") from None
         except DiskError as error:
@@ -174,9 +178,7 @@ def _locked(run: Run, build: Path) -> Lock:
             if not is_race or not disk.exists(build.parent):
                 raise
             continue  # it has been published, or made again, between two steps
-        if lock.is_at(build / LOCK):
-            return lock
-        lock.release()  # it has been published, or removed, since it was opened
+        return held
 
 
 def _publish(build: Path, run: Run, record: RunRecord, config: str) -> None:
@@ -206,20 +208,20 @@ def open_(run: Run) -> Writer:
         LockedError: another process writes to it.
         CorruptError: a link, a pipe or a device is in it, or its checkpoints' folder is gone.
     """
-    lock = Lock(run.path / LOCK)
-    lock.acquire()
-    try:  # now that nobody else changes it
-        if not lock.is_at(run.path / LOCK):
-            raise LockedError(f"{run.path}: another process has just set this run aside; try again")
-        directories.check_plain(run.path)
+    with ExitStack() as held:
+        held.enter_context(_held(run))
+        directories.check_plain(run.path)  # now that nobody else changes it
         directories.check_plain(run.path / CHECKPOINTS)
         # Whoever was killed before may have renamed and not synced.
         disk.sync_directory(run.path.parent)
         disk.sync_directory(run.path / CHECKPOINTS)
-    except NnexpError:
-        lock.release()
-        raise
-    return Writer(Run(run.path), lock)
+        return Writer(Run(run.path), held.pop_all())
+
+
+def _held(run: Run) -> AbstractContextManager[None]:
+    """Hold the lock of a run that is there within a block."""
+    lost = f"{run.path}: another process has just set this run aside; try again"
+    return lock.held(run.path / LOCK, lost)
 
 
 def set_aside(run: Run) -> Run:
@@ -228,18 +230,14 @@ def set_aside(run: Run) -> Run:
     The name is ``<name>.damaged-1``, or the next number that is free.
 
     Raises:
-        LockedError: another process writes to it.
+        LockedError: another process writes to it, or has just set it aside.
         CorruptError: it cannot be locked: a link, a pipe or a device is in the lock's place.
     """
     disk.check_kind(run.path, stat.S_IFDIR)
-    lock = Lock(run.path / LOCK)
-    lock.acquire()
-    try:
+    with _held(run):
         for number in itertools.count(1):
             suffix = f".damaged-{number}"
             aside = run.path.with_name(run.name[: NAME_LENGTH - len(suffix)] + suffix)
             if not disk.exists(aside) and directories.rename(run.path, aside):
                 return Run(aside)
         raise AssertionError("numbers do not end")
-    finally:
-        lock.release()

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from msgspec import UNSET, Struct
 
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Source
@@ -31,8 +31,7 @@ from nnexp.errors import (
     NnexpError,
 )
 from nnexp.runner import train as runner
-from nnexp.runner.progression import ending
-from nnexp.runner.recording import Evaluated, Warned, describe
+from nnexp.runner.recording import Evaluated, Warned, describe, ending
 from nnexp.store.records import Fault
 from nnexp.store.run import Run
 from nnexp.training.history import Row, best_row
@@ -44,7 +43,7 @@ SPLITS = ("validation", "test", "train")
 class Job(NamedTuple):
     """A config, the run that it is trained into, and how."""
 
-    config: Config
+    config: CheckedConfig
     run: Run
     until: int | None = None
     """The last epoch to train; None: to the config's end."""

@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from nnexp.checks import is_run_name
 from nnexp.config import canonical, convert, dependent, dump, load, overrides, problem, rules
 from nnexp.config.document import INVALID, Document
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig, Config
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, Problem
 from nnexp.errors import ConfigError, UsageError
@@ -30,7 +30,7 @@ SHOWN = 3
 class Trial(NamedTuple):
     """One run of a sweep."""
 
-    config: Config
+    config: CheckedConfig
     name: str
     values: tuple[Any, ...]
     """Of the plan's keys."""
@@ -104,6 +104,8 @@ class _Planner:
         if fixed is None or found or base.problems:
             raise problem.error([*base.problems, *found])
         self._fixed = fixed
+        if definition.seeds is not None:  # each point is checked with the largest
+            self._fixed = msgspec.structs.replace(fixed, seed=_largest(definition.seeds))
         self._parts = {key: _part(base, key) for key in self._groups}
         self._trees: dict[str, dict[str, Any]] = {}  # parts to put another point's values into
         self._repeated = 0
@@ -123,7 +125,6 @@ class _Planner:
         longest = max(trials, key=lambda trial: trial.config.seed)
         if not is_run_name(longest.name):
             raise UsageError(f"{longest.name!r} cannot name a run; rename the config's file")
-        load.check(longest.config, "seeds")
         return Plan(definition, definition.keys, trials, self._exclusions.left_out, self._repeated)
 
     def _trials(self) -> Iterator[Trial]:
@@ -144,7 +145,7 @@ class _Planner:
                     self._repeated += 1
                     continue
                 seen.add((digest, seed))
-                each = msgspec.structs.replace(config, seed=seed)
+                each = load.changed(config, seed=seed)
                 name = train.run_name(each, stem, digest)
                 yield Trial(each, name, values, number)
 
@@ -156,8 +157,11 @@ class _Planner:
         values = {choice.key: choice.value for choice in choices}
         return [seed for seed in seeds if not self._exclusions.fit({"seed": seed, **values})]
 
-    def _config(self, choices: Row) -> Config | None:
-        """Return a point's config, or None and note what is wrong with it."""
+    def _config(self, choices: Row) -> CheckedConfig | None:
+        """Return a point's config, or None and note what is wrong with it.
+
+        This is ``load``'s check, but a value that several points share is converted once.
+        """
         fields = {
             _name(key): self._value(key, tuple(choices[place] for place in places))
             for key, places in self._groups.items()
@@ -166,15 +170,13 @@ class _Planner:
             return None
         config = msgspec.structs.replace(self._fixed, **fields)
         config = dependent.settled(config, self._given)
-        if self._definition.seeds is not None:
-            config = msgspec.structs.replace(config, seed=max(self._definition.seeds))
         clashes = rules.problems(config)
         for clash in clashes:
             path = clash.paths[0]
             place = self._place(choices, path)
             text = str(Problem(place, path, clash.message))
             self._clashes.setdefault(text, []).append(described(choices))
-        return None if clashes else config
+        return None if clashes else cast("CheckedConfig", config)
 
     def _place(self, choices: Row, path: problem.Path) -> Place:
         for choice in choices:
@@ -209,6 +211,12 @@ class _Planner:
         if is_flat:
             self._trees[key] = root[key]
         return convert.convert_key(document, Config, key)
+
+
+def _largest(seeds: Sequence[int]) -> int:
+    """Return the largest of the seeds. Raises: ConfigError if it is out of range."""
+    document = Document({"seed": max(seeds)}, {}, {}, [], Place("seeds"))
+    return cast("int", convert.convert_key(document, Config, "seed"))
 
 
 def described(choices: Iterable[Choice]) -> str:

@@ -7,12 +7,10 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from nnexp.checks import is_run_name
 from nnexp.config import canonical, load, overrides
 from nnexp.config.document import Document
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, refusal
 from nnexp.errors import ConfigError, UsageError
@@ -51,7 +49,7 @@ class Definition(NamedTuple):
     has_baseline: bool
     """Whether the config as given is trained beside them."""
 
-    def configs(self, values: Values | None) -> tuple[Config, ...]:
+    def configs(self, values: Values | None) -> tuple[CheckedConfig, ...]:
         """Return a point's config for each seed; None stands for the config as given.
 
         Raises: ConfigError with every problem.
@@ -60,8 +58,8 @@ class Definition(NamedTuple):
         config = load.overridden(self.base, given)
         if self.seeds is None:
             return (config,)
-        load.check(msgspec.structs.replace(config, seed=max(self.seeds)), "--seeds")
-        return tuple(msgspec.structs.replace(config, seed=seed) for seed in self.seeds)
+        largest = load.changed(config, "--seeds", seed=max(self.seeds))
+        return tuple(load.changed(largest, seed=seed) for seed in self.seeds)
 
     def trial(self, number: int, values: Values | None, runs: Path) -> Trial:
         """Return a trial, whose runs have the names that ``nnexp train`` would give them.
@@ -73,7 +71,7 @@ class Definition(NamedTuple):
         named = (store.named(runs, train.run_name(each, stem)) for each in configs)
         return Trial(number, values or (), tuple(map(Job, configs, named)))
 
-    def suited(self) -> list[Config]:
+    def suited(self) -> list[CheckedConfig]:
         """Return of the trials' configs those that ask different things of the data.
 
         Of tpe, whose points are not known beforehand, those at the ends of each range count.

@@ -17,7 +17,7 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 from msgspec import UNSET
 
 from nnexp.config import load as configs
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.shared import Data
 from nnexp.runner import preconditions, train
@@ -152,7 +152,7 @@ class Trials:
 
     def name(self, config: Config) -> str:
         """Return the name of a config's run."""
-        return train.run_name(config, self.stem)
+        return train.run_name(configs.check(config), self.stem)
 
     def is_affordable(self, epochs: int) -> bool:
         """Return whether the budget has room for so many more epochs."""
@@ -201,8 +201,8 @@ class StepSampler(Generic[T]):
         self._steps = steps
         self._trials = trials
         self._batch: Batch | None = None
-        self._names: list[str] = []
-        """Of the batch's runs."""
+        self._checked: list[tuple[str, CheckedConfig]] = []
+        """The batch's configs, with the names of their runs."""
         self._under_way: dict[Path, _UnderWay] = {}
         self._folder: TemporaryDirectory[str] | None = None
         """Of what is trained once more."""
@@ -221,11 +221,11 @@ class StepSampler(Generic[T]):
             self._is_begun = True
             self._advance(lambda: next(self._steps))
         while self._batch is not None:
-            trials = [self._known(name) for name in self._names]
+            trials = [self._known(name) for name, _ in self._checked]
             if None not in trials:
                 self._advance(lambda sent=trials: self._steps.send(sent))  # type: ignore[misc]
                 continue
-            wanted = self._wanted(self._batch, trials)
+            wanted = self._wanted(trials, alone=self._batch.timed)
             if wanted is None:
                 return None
             reserved = sum(each.job.config.epochs for each in self._under_way.values())
@@ -259,9 +259,9 @@ class StepSampler(Generic[T]):
         except StopIteration as end:
             self._batch, self._result = None, end.value
             return
-        checked = [configs.check(config) for config in batch.configs]
-        self._batch = batch._replace(configs=checked)
-        self._names = [self._trials.name(config) for config in checked]
+        self._batch = batch
+        checked = map(configs.check, batch.configs)
+        self._checked = [(train.run_name(each, self._trials.stem), each) for each in checked]
 
     def _known(self, name: str) -> Trial | None:
         """Return a trial that the batch asks for, or None while it is not known."""
@@ -273,24 +273,24 @@ class StepSampler(Generic[T]):
         again = self._trials.again.get(name)
         return None if again is None else trial._replace(seconds=again.seconds)
 
-    def _wanted(self, batch: Batch, trials: Sequence[Trial | None]) -> _UnderWay | None:
+    def _wanted(self, trials: Sequence[Trial | None], *, alone: bool) -> _UnderWay | None:
         """Return the batch's next job that is not under way; None: there is none."""
         busy = {each.job.run.name for each in self._under_way.values()}
-        for name, config, trial in zip(self._names, batch.configs, trials, strict=True):
+        for (name, config), trial in zip(self._checked, trials, strict=True):
             if trial is None and name not in busy:
                 return (
                     self._again(name, config)
                     if name in self._trials.taken
-                    else self._first(name, config, alone=batch.timed)
+                    else self._first(name, config, alone=alone)
                 )
         return None
 
-    def _first(self, name: str, config: Config, *, alone: bool) -> _UnderWay:
+    def _first(self, name: str, config: CheckedConfig, *, alone: bool) -> _UnderWay:
         job = Job(config, named(self._trials.runs, name), alone=alone)
         is_new = not job.run.path.exists()
         return _UnderWay(job, is_new=is_new, is_again=False)
 
-    def _again(self, name: str, config: Config) -> _UnderWay:
+    def _again(self, name: str, config: CheckedConfig) -> _UnderWay:
         self._folder = TemporaryDirectory(prefix="nnexp-tune-")
         job = Job(config, named(Path(self._folder.name), name), alone=True)
         return _UnderWay(job, is_new=True, is_again=True)

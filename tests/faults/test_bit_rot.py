@@ -39,7 +39,7 @@ from nnexp.store.run import Run
 from tests.conftest import Bench
 
 if TYPE_CHECKING:
-    from nnexp.config.model import Config
+    from nnexp.config.model import CheckedConfig
 
 LOG = logging.getLogger(__name__)
 RUN, OTHER, DATA = Path("runs/n"), Path("runs/other"), Path("tiny.npz")
@@ -162,7 +162,7 @@ READERS: dict[str, Callable[[], Any]] = {
 class Shelf:
     """A finished and an unfinished run of one config, and a copy that is damaged and asked."""
 
-    def __init__(self, folder: Path, config: Config) -> None:
+    def __init__(self, folder: Path, config: CheckedConfig) -> None:
         self.folder = folder
         self.config = config
         train.train(config, name="other")

@@ -21,7 +21,7 @@ import pytest
 
 from nnexp import numerics
 from nnexp.config import load
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig
 from nnexp.datasets import loading
 from nnexp.errors import DivergedError, NnexpError
 from nnexp.runner import train
@@ -72,7 +72,7 @@ def essence(tree: Tree) -> frozenset[tuple[str, bytes | None]]:
 class Scene:
     """An experiment, what must come of it, and what came of each state it was found in."""
 
-    def __init__(self, folder: Path, config: Config) -> None:
+    def __init__(self, folder: Path, config: CheckedConfig) -> None:
         self.folder = folder
         self.config = config
         self.found: dict[frozenset[tuple[str, bytes | None]], Found] = {}

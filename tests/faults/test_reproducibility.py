@@ -22,7 +22,7 @@ import pytest
 import nnexp
 from nnexp import numerics
 from nnexp.config import load, rules
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.sources import Npz
 from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.schedules import HalveOnPlateau, Schedule, Step
@@ -184,7 +184,7 @@ def lively(kind: type) -> Any:  # noqa: ANN401 - a component of any kind
     return kind(**LIVELY.get(kind, {}))
 
 
-def combinations(data: str) -> list[Config]:
+def combinations(data: str) -> list[CheckedConfig]:
     """Return every optimizer × dropout × schedule × stopping rule × dtype that the rules allow."""
     precisions = get_args(get_type_hints(Config)["dtype"])
     axes = (get_args(Optimizer), (0.0, 0.4), get_args(Schedule), get_args(Stopping), precisions)
@@ -208,7 +208,7 @@ def combinations(data: str) -> list[Config]:
     return found
 
 
-def check_every_resumption(bench: Bench, config: Config) -> str:
+def check_every_resumption(bench: Bench, config: CheckedConfig) -> str:
     """Hold a run that is resumed at any epoch against one that never was; return why it ended."""
     result = train.train(config, bench.folder / "straight", name="n").result
     whole = bench.files("straight/n")
