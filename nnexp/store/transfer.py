@@ -1,7 +1,7 @@
-"""Runs on their way from one machine's disk to another's: packed there, published here.
+"""Transfer runs between the disks of machines: packed on one, published on the other.
 
-What arrives finished is believed only as far as its checksums go, and gets its name by one rename;
-or it brings to its end what has that name unfinished.
+A run that arrives must pass all of its checksums. It gets its name by one rename, or brings the
+unfinished run of that name forward.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ from nnexp.store.run import (
     TIMING,
     Run,
 )
+from nnexp.training.history import best_row
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
 
 MOST = 1 << 30
-"""Bytes of a run that is brought home: it is in memory on both sides."""
+"""Maximum bytes of a run that is transferred: it is in memory on both sides."""
 
 BEGUN = (RUN, CONFIG, METRICS)
 NEEDED = (*BEGUN, RESULT)
@@ -52,7 +53,7 @@ def packed(run: Run) -> dict[str, bytes]:
     """Return the files of a run, finished or not, by their path in it.
 
     Raises:
-        CorruptError: it is damaged, or larger than what is brought home.
+        CorruptError: it is damaged, or larger than may be transferred.
         DiskError: it cannot be read.
     """
     names = [*PLAIN, *(f"{CHECKPOINTS}/{path.name}" for path in run.checkpoints().values())]
@@ -64,24 +65,27 @@ def packed(run: Run) -> dict[str, bytes]:
     return files
 
 
-def publish(run: Run, config: Config, files: Mapping[str, bytes]) -> bool:
-    """Give a run that was brought home its directory, once it has passed every check.
+def publish(run: Run, config: Config, files: Mapping[str, bytes], until: int | None = None) -> bool:
+    """Write a run that was trained elsewhere to its directory, once it has passed every check.
 
-    Where it went on from what is here unfinished, that is brought as far.
+    If the run is here unfinished and was continued elsewhere, it is brought forward.
 
     Args:
         run: the run, under its name here.
         config: what it must have been trained with.
         files: what packed returned elsewhere.
+        until: the last epoch that was to be trained; None: to the config's end, with a result.
 
-    Returns: whether it is there now; False where something else has its name, which stays as it is.
+    Returns: whether it is there now; False if its name is taken, by a run that was not continued
+        elsewhere or was trained further here, or by something else: it stays as it is.
 
     Raises:
         CorruptError: it is damaged, or not what was asked for.
         LockedError: another process publishes it, or trains it here.
         DiskError: it cannot be written.
     """
-    _check_names(run, files, NEEDED if RESULT in files else BEGUN)
+    may_be_unfinished = until is not None and until < config.epochs
+    _check_names(run, files, BEGUN if may_be_unfinished else NEEDED)
 
     def place(build: Path) -> bool:
         _check(Run(build), config)
@@ -93,7 +97,7 @@ def publish(run: Run, config: Config, files: Mapping[str, bytes]) -> bool:
 
 
 def settle(run: Run, files: Mapping[str, bytes]) -> None:
-    """Have an unfinished run from elsewhere here, unless what is here is trained as far.
+    """Write an unfinished run from elsewhere here, unless the run here is trained as far.
 
     Raises:
         CorruptError: it is no run.
@@ -109,18 +113,36 @@ def settle(run: Run, files: Mapping[str, bytes]) -> None:
     _built(run, files, lambda build: directories.rename(build, run.path))
 
 
-def identity(run: Run) -> str | None:
-    """Return what two finished runs have in common only if they are the same; None of others.
+def identities(run: Run) -> list[str]:
+    """Return digests of a run: before its first epoch, after each one, and with its result.
 
-    That is a digest of run.json and result.json, which have those of the rest.
+    Two runs with the same last digest are the same. If it is among the others of a second run,
+    that one has all of the first, and more. Empty if there is no run.
 
     Raises:
-        CorruptError, DiskError: they cannot be read.
+        CorruptError, DiskError: it cannot be read.
     """
-    parts = [disk.read(run.path / name, MOST) for name in (RUN, RESULT)]
-    if None in parts:
-        return None
-    return hashlib.sha256(b"".join(part or b"" for part in parts)).hexdigest()
+    record = disk.read(run.path / RUN, MOST)
+    if record is None:
+        return []
+    epochs = len(run.history())
+    rows = (disk.read(run.path / METRICS, MOST) or b"").splitlines(keepends=True)
+    result = disk.read(run.path / RESULT, MOST)
+    digest = hashlib.sha256()
+    digests = []
+    for part in (record, *rows[:epochs], *([] if result is None else [result])):
+        digest.update(part)
+        digests.append(digest.hexdigest())
+    return digests
+
+
+def identity(run: Run) -> str | None:
+    """Return the digest of a run as it is now; None if there is no run.
+
+    Raises:
+        CorruptError, DiskError: it cannot be read.
+    """
+    return next(reversed(identities(run)), None)
 
 
 def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) -> bool:
@@ -151,8 +173,14 @@ def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) 
         lock.release()
 
 
-def discard(run: Run) -> None:
-    """Remove a run that has been brought home; what no run has in it keeps its directory there.
+def discard(run: Run, wanted: str) -> None:
+    """Remove a run that was published elsewhere, unless it has been trained further since.
+
+    Files that no run has keep its directory there.
+
+    Args:
+        run: the run.
+        wanted: its identity when it was packed.
 
     Raises:
         LockedError: another process uses it.
@@ -160,7 +188,8 @@ def discard(run: Run) -> None:
     """
     if run.exists:
         with _locked(run):
-            _discard(run.path)
+            if identity(Run(run.path)) == wanted:
+                _discard(run.path)
 
 
 @contextmanager
@@ -205,7 +234,8 @@ def _check(run: Run, config: Config) -> None:
     history, result = run.history(), run.result
     predictions.read(run)
     checkpoints = run.checkpoints()
-    for row in (result.best, result.final) if result is not None else ():
+    needed = [best_row(history), history[-1]] if history else []
+    for row in (result.best, result.final) if result is not None else needed:
         if row is not None and row.epoch not in checkpoints:
             raise CorruptError(f"{run.path}: has no checkpoint of epoch {row.epoch}")
     content = disk.read(run.path / METRICS, MOST) or b""
