@@ -614,6 +614,129 @@ def test_what_did_not_go_on_from_what_is_here_does_not_end_it(
     assert bench.files(f"runs/{found.name}") == before
 
 
+@pytest.fixture
+def partly(
+    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+) -> tuple[Run, Trial, int, dict[str, bytes]]:
+    """The run that was interrupted here, and what it came to elsewhere up to a later epoch."""
+    run, found, _ = unfinished
+    until = found.config.epochs - 1
+    assert max(run.checkpoints()) < until
+    there = Run(bench.folder / "partly" / found.name)
+    assert list(jobs.messages(Job(found.config, there, until)))
+    return run, found, until, transfer.packed(there)
+
+
+def test_a_run_that_was_to_be_trained_up_to_an_epoch_is_brought_so_far(
+    bench: Bench, partly: tuple[Run, Trial, int, dict[str, bytes]]
+) -> None:
+    run, found, until, files = partly
+    fresh = Run(bench.folder / "fresh" / found.name)
+    with pytest.raises(CorruptError, match=r"is no run, by 'result\.json'"):
+        transfer.publish(run, found.config, files)  # it was to be trained to its end
+    for each in (run, fresh):
+        assert transfer.publish(each, found.config, files, until)
+        assert bench.files(str(each.path)) == bench.files(f"partly/{found.name}")
+        assert transfer.publish(each, found.config, files, until)
+    assert bench("train", "tiny.yaml", "-q").code == 0
+    assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+
+
+def test_a_run_that_is_further_here_does_not_go_back(
+    bench: Bench, partly: tuple[Run, Trial, int, dict[str, bytes]]
+) -> None:
+    """Not though both have a checkpoint that the other's rows go on from."""
+    run, found, until, files = partly
+    behind, begun = transfer.packed(run), max(run.checkpoints())
+    assert transfer.publish(run, found.config, files, until)
+    before = bench.files(f"runs/{found.name}")
+    assert not transfer.publish(run, found.config, behind, begun)
+    assert bench.files(f"runs/{found.name}") == before
+    home = Collector(linked(Workers()), bench.folder / "runs")
+    report = JobReport(outcome=Outcome(), files=behind, worker="tcp://a:1")
+    assert home.collect(Job(found.config, run, 3), report).epochs == 3
+    other = msgspec.structs.replace(report, files=files | {"run.json": files["run.json"] + b"\n"})
+    assert home.collect(Job(found.config, run, until), other).epochs == until
+
+
+def test_an_unfinished_run_needs_the_checkpoints_of_its_best_and_its_last_epoch(
+    bench: Bench, partly: tuple[Run, Trial, int, dict[str, bytes]]
+) -> None:
+    _, found, until, files = partly
+    best = best_row(Run(bench.folder / "partly" / found.name).history()).epoch
+    for epoch in {best, until}:
+        rest = {name: files[name] for name in files if f"{epoch:06d}" not in name}
+        with pytest.raises(CorruptError):
+            transfer.publish(Run(bench.folder / "new" / found.name), found.config, rest, until)
+    assert not list((bench.folder / "new").iterdir())
+
+
+def test_a_run_that_is_brought_up_to_an_epoch_goes_on_wherever_that_was_killed(
+    bench: Bench,
+    partly: tuple[Run, Trial, int, dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And then it is opened again, for what the kill left is not what belongs there."""
+    run, found, until, files = partly
+    shutil.copytree(bench.folder / "runs", bench.folder / "kept")
+    part = bench.files(f"partly/{found.name}")
+    real = {name: getattr(disk, name) for name in ("move", "remove")}
+
+    def killed_after(steps: int, name: str) -> Callable[..., None]:
+        def call(path: Path, *rest: Path) -> None:
+            is_here = any(run.path in each.parents for each in (path, *rest))
+            if is_here and next(count) == steps:
+                raise KeyboardInterrupt
+            real[name](path, *rest)
+
+        return call
+
+    for steps in itertools.count():
+        shutil.rmtree(bench.folder / "runs")
+        shutil.copytree(bench.folder / "kept", bench.folder / "runs")
+        count = itertools.count()
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            for name in real:
+                patch.setattr(disk, name, killed_after(steps, name))
+            assert transfer.publish(run, found.config, files, until)
+            break
+        reached = jobs.known(Job(found.config, Run(run.path), until))
+        if reached is not None:
+            assert bench.files(f"runs/{found.name}") == part
+        again = Run(bench.folder / "again" / found.name)
+        shutil.rmtree(bench.folder / "again", ignore_errors=True)
+        shutil.copytree(bench.folder / "runs", bench.folder / "again")
+        assert transfer.publish(again, found.config, files, until)
+        assert bench.files(f"again/{found.name}") == part
+        assert list(jobs.messages(Job(found.config, Run(run.path), until))) is not None
+        here = bench.files(f"runs/{found.name}")
+        assert here.items() <= part.items()
+        assert part.keys() - here.keys() <= {f"checkpoints/epoch-{until - 1:06d}.npz"}
+        assert bench("train", "tiny.yaml", "-q").code == 0
+        assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+    assert steps > len(part) - 2
+
+
+def test_copies_of_unfinished_runs_stay_on_workers_until_the_end(
+    bench: Bench, partly: tuple[Run, Trial, int, dict[str, bytes]]
+) -> None:
+    """Until then the worker may be given the run again, and be about to go on with it."""
+    run, found, until, files = partly
+    behind = transfer.identities(run)[2]
+    workers = Leaving({found.name: behind})
+    home = Collector(linked(workers), bench.folder / "runs")
+    home.find_copies()
+    report = JobReport(outcome=Outcome(), files=files, worker="tcp://b:1")
+    assert home.collect(Job(found.config, run, until), report) == Outcome()
+    home.clean_up()
+    assert workers.discarded == []
+    home.close(10)
+    assert workers.discarded == [
+        ({found.name: behind}, ["tcp://a:1"]),
+        ({found.name: transfer.identity(run)}, ["tcp://b:1"]),
+    ]
+
+
 def test_a_run_that_is_trained_here_is_not_brought_to_its_end(
     unfinished: tuple[Run, Trial, dict[str, bytes]],
 ) -> None:

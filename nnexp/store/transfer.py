@@ -84,11 +84,11 @@ def publish(run: Run, config: Config, files: Mapping[str, bytes], until: int | N
         LockedError: another process publishes it, or trains it here.
         DiskError: it cannot be written.
     """
-    may_be_unfinished = until is not None and until < config.epochs
-    _check_names(run, files, BEGUN if may_be_unfinished else NEEDED)
+    last = config.epochs if until is None else min(until, config.epochs)
+    _check_names(run, files, BEGUN if last < config.epochs else NEEDED)
 
     def place(build: Path) -> bool:
-        _check(Run(build), config)
+        _check(Run(build), config, last)
         if run.exists:
             return completion.complete(run, Run(build))
         return directories.rename(build, run.path)
@@ -223,8 +223,8 @@ def _check_names(run: Run, files: Mapping[str, bytes], needed: Sequence[str]) ->
         raise CorruptError(f"{run.path}: what came from the cluster is no run, by {what}")
 
 
-def _check(run: Run, config: Config) -> None:
-    """Refuse a run that is damaged or another's, by all that its checksums cover."""
+def _check(run: Run, config: Config, last: int) -> None:
+    """Refuse a run that is damaged, another's, or neither finished nor trained up to an epoch."""
     from nnexp.config import dump  # noqa: PLC0415 - PyYAML, which nothing else here needs
 
     if run.config != config:
@@ -234,8 +234,10 @@ def _check(run: Run, config: Config) -> None:
     history, result = run.history(), run.result
     predictions.read(run)
     checkpoints = run.checkpoints()
-    needed = [best_row(history), history[-1]] if history else []
-    for row in (result.best, result.final) if result is not None else needed:
+    if result is None and (not history or history[-1].epoch < last):
+        raise CorruptError(f"{run.path}: what came from the cluster is not trained to epoch {last}")
+    best = [best_row(history)] if history else []
+    for row in (result.best, result.final) if result is not None else best:
         if row is not None and row.epoch not in checkpoints:
             raise CorruptError(f"{run.path}: has no checkpoint of epoch {row.epoch}")
     content = disk.read(run.path / METRICS, MOST) or b""
