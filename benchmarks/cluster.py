@@ -29,7 +29,7 @@ import msgspec
 
 from nnexp.config import canonical
 from nnexp.config.model import Config
-from nnexp.study.dask.messages import Order, Report
+from nnexp.study.dask.worker import JobReport, JobRequest
 from nnexp.study.job import EpochCommitted, Outcome
 
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
@@ -71,8 +71,8 @@ class Measurement(NamedTuple):
 
 def nothing(order: bytes) -> bytes:
     """Do what a worker does with a trial, but for the trial."""
-    report = Report(outcome=Outcome(epochs=30, accuracies={"validation": 0.95, "test": 0.94}))
-    msgspec.msgpack.decode(order, type=Order)
+    report = JobReport(outcome=Outcome(epochs=30, accuracies={"validation": 0.95, "test": 0.94}))
+    msgspec.msgpack.decode(order, type=JobRequest)
     return msgspec.msgpack.encode(report)
 
 
@@ -82,7 +82,7 @@ def told(times: int) -> None:
 
     for epoch in range(times):
         row = msgspec.to_builtins(EpochCommitted(epoch, 0.95))
-        get_worker().log_event("benchmark", {"trial": 0, **row})
+        get_worker().log_event("benchmark", {"job": 0, **row})
 
 
 def processor(pid: int) -> float:
@@ -118,21 +118,21 @@ def cluster(workers: int) -> Iterator[tuple[Any, int, int]]:
                 process.wait()
 
 
-def sent(executor: Executor, order: Order, slots: int, trials: int) -> None:
+def sent(executor: Executor, order: JobRequest, slots: int, trials: int) -> None:
     """Have so many trials done, so many at a time, and drop each future once it is."""
     running: set[Future[Any]] = set()
     for _ in range(trials):
         if len(running) >= slots:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for each in done:
-                msgspec.msgpack.decode(each.result(), type=Report)
+                msgspec.msgpack.decode(each.result(), type=JobReport)
         running.add(executor.submit(nothing, msgspec.msgpack.encode(order)))
     wait(running)
 
 
 def measured(workers: int, trials: int) -> Measurement:
     """Return what a trial costs with so many workers."""
-    order = Order(
+    order = JobRequest(
         number=0,
         config=canonical.to_builtins(Config()),
         name="quickstart-0123456789ab-s0",

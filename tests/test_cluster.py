@@ -38,15 +38,13 @@ from nnexp.store.lock import Lock
 from nnexp.store.run import Run
 from nnexp.study import job as jobs
 from nnexp.study import reading
-from nnexp.study.dask import client, link, worker
+from nnexp.study.dask import client, worker
 from nnexp.study.dask import executor as clusters
-from nnexp.study.dask.client import Held, is_open
-from nnexp.study.dask.collect import Home
-from nnexp.study.dask.executor import Cluster
-from nnexp.study.dask.link import Link
-from nnexp.study.dask.messages import Order, Report
+from nnexp.study.dask.client import Client, TokenFile, is_exposed
+from nnexp.study.dask.executor import Cluster, Collector
+from nnexp.study.dask.worker import JobReport, JobRequest
 from nnexp.study.job import EpochCommitted, Job, Message, Outcome
-from nnexp.study.local.process import Watched
+from nnexp.study.local.process import Process
 from nnexp.study.plan import Trial, plan
 from nnexp.training.history import best_row
 
@@ -59,9 +57,9 @@ TOKEN = "token-0123"  # noqa: S105 - a file's name
 
 
 @pytest.fixture
-def held(bench: Bench) -> Iterator[Held]:
+def held(bench: Bench) -> Iterator[TokenFile]:
     """The folder of the runs with a sweep's token."""
-    found = Held(bench.folder / "runs", TOKEN)
+    found = TokenFile(bench.folder / "runs", TOKEN)
     yield found
     found.release()
 
@@ -71,7 +69,7 @@ def trial(*settings: str) -> Trial:
     return found
 
 
-def order(bench: Bench, found: Trial, **changes: Any) -> Order:  # noqa: ANN401 - fields'
+def order(bench: Bench, found: Trial, **changes: Any) -> JobRequest:  # noqa: ANN401 - fields'
     fields: dict[str, Any] = {
         "number": 0,
         "config": canonical.to_builtins(found.config),
@@ -83,19 +81,19 @@ def order(bench: Bench, found: Trial, **changes: Any) -> Order:  # noqa: ANN401 
         "seconds": None,
         "memory": None,
     }
-    return Order(**(fields | changes))
+    return JobRequest(**(fields | changes))
 
 
-def carried_out(wanted: Order, told: list[Message] | None = None) -> Report:
+def carried_out(wanted: JobRequest, told: list[Message] | None = None) -> JobReport:
     tell = (lambda _: None) if told is None else told.append
-    return worker.carry_out(wanted, tell, lambda: False)
+    return worker.train(wanted, tell, lambda: False)
 
 
 @pytest.mark.usefixtures("held")
 def test_a_worker_s_trial_is_the_run_that_train_makes(bench: Bench) -> None:
     told: list[Message] = []
     report = carried_out(order(bench, trial()), told)
-    assert (report.outcome.code, report.outcome.epochs, report.said) == (0, 3, b"")
+    assert (report.outcome.code, report.outcome.epochs, report.output) == (0, 3, b"")
     assert report.startup > 0
     assert len(told) == 1  # of three quick epochs one is told
     bench("train", "tiny.yaml", "-q", "--runs", "loop")
@@ -111,14 +109,14 @@ def test_a_trial_that_is_no_longer_wanted_stops_and_is_no_failure(bench: Bench) 
         assert time.monotonic() < end
         return any((bench.folder / "runs").glob("*/checkpoints/*.npz"))
 
-    outcome = worker.carry_out(order(bench, found), lambda _: None, unwanted).outcome
+    outcome = worker.train(order(bench, found), lambda _: None, unwanted).outcome
     assert (outcome.code, outcome.is_stopped) == (143, True)
     assert bench("runs").out.count("interrupted") == 1
 
 
 @pytest.mark.usefixtures("held")
 def test_a_trial_that_was_never_wanted_does_not_begin(bench: Bench) -> None:
-    outcome = worker.carry_out(order(bench, trial()), lambda _: None, lambda: True).outcome
+    outcome = worker.train(order(bench, trial()), lambda _: None, lambda: True).outcome
     assert outcome == Outcome(code=143, is_stopped=True, reason="stopped before it began")
     assert os.listdir(bench.folder / "runs") == [".sweep"]  # noqa: PTH208 - names alone
 
@@ -132,13 +130,17 @@ def test_a_trial_that_its_worker_leaves_says_so_unless_its_sweep_stops_or_its_ti
     for leaves in (False, True):  # once its time is up, which it is when it has hardly begun
         answers = iter([False])
         wanted = order(bench, found, seconds=0.01)
-        late = worker.carry_out(wanted, lambda _: None, lambda: next(answers, leaves))  # noqa: B023 - called at once
+        late = worker.train(wanted, lambda _: None, lambda: next(answers, leaves))  # noqa: B023 - called at once
         assert late.outcome.reason == "took more than 0.01 s; what is committed is safe"
-        assert (late.outcome.code, late.outcome.is_stopped, late.is_left) == (143, False, False)
-    assert worker.carry_out(order(bench, found), lambda _: None, lambda: True).is_left
+        assert (late.outcome.code, late.outcome.is_stopped, late.is_abandoned) == (
+            143,
+            False,
+            False,
+        )
+    assert worker.train(order(bench, found), lambda _: None, lambda: True).is_abandoned
     monkeypatch.setattr(worker, "_stopped", {TOKEN})
-    stopped = worker.carry_out(order(bench, found), lambda _: None, lambda: True)
-    assert (stopped.outcome.is_stopped, stopped.is_left) == (True, False)
+    stopped = worker.train(order(bench, found), lambda _: None, lambda: True)
+    assert (stopped.outcome.is_stopped, stopped.is_abandoned) == (True, False)
 
 
 @pytest.mark.usefixtures("held")
@@ -152,7 +154,7 @@ def test_a_worker_without_a_process_left_puts_the_trial_back_and_keeps_no_file(
     wanted = order(bench, trial())
     before = len(list(Path("/dev/fd").iterdir()))
     monkeypatch.setattr(os, call, refused)
-    found = worker.carry_out(wanted, lambda _: None, lambda: False).outcome
+    found = worker.train(wanted, lambda _: None, lambda: False).outcome
     assert (found.code, found.is_scarce) == (74, True)
     assert found.reason.endswith(": too many open files")
     assert len(list(Path("/dev/fd").iterdir())) == before
@@ -161,10 +163,10 @@ def test_a_worker_without_a_process_left_puts_the_trial_back_and_keeps_no_file(
 @pytest.mark.usefixtures("held")
 def test_a_signal_that_comes_before_a_trial_is_ready_for_it_waits(bench: Bench) -> None:
     process = worker.start(order(bench, trial()), bench.folder / "runs")
-    process.send(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
     while process.read() is not None:
         pass
-    outcome, said = process.end()
+    outcome, said = process.wait()
     assert (outcome.code, outcome.is_stopped, said) == (143, True, b"")
 
 
@@ -199,8 +201,8 @@ def test_a_worker_that_leaves_or_is_to_drop_a_trial_does_not_begin_it(
     )
     monkeypatch.setattr(distributed, "get_worker", lambda: host)
     sent = msgspec.msgpack.encode(order(bench, trial()))
-    report = msgspec.msgpack.decode(worker.trial(sent), type=Report)
-    assert report.is_left is not is_wanted
+    report = msgspec.msgpack.decode(worker.run_job(sent), type=JobReport)
+    assert report.is_abandoned is not is_wanted
     assert report.outcome.code == (0 if is_wanted else 143)
     assert (bench.folder / "runs" / trial().name).exists() is is_wanted
 
@@ -209,7 +211,7 @@ def test_a_worker_that_leaves_or_is_to_drop_a_trial_does_not_begin_it(
 def test_what_a_process_says_that_crashes_comes_back(bench: Bench) -> None:
     report = carried_out(order(bench, trial(), config={"epochs": "many"}))
     assert report.outcome == Outcome(code=1, reason="its process ended without a word")
-    assert b"epochs: must be" in report.said
+    assert b"epochs: must be" in report.output
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a trial sees it at its next batch")
@@ -217,7 +219,7 @@ def test_what_a_process_says_that_crashes_comes_back(bench: Bench) -> None:
 def test_a_trial_dies_with_the_thread_that_watches_it(bench: Bench) -> None:
     """The kernel's word for a parent is the thread: where that is gone, nobody watches."""
     wanted = order(bench, trial("epochs=100000", "patience=null"))
-    started: list[Watched] = []
+    started: list[Process] = []
 
     def abandon() -> None:
         started.append(worker.start(wanted, bench.folder / "runs"))
@@ -229,23 +231,23 @@ def test_a_trial_dies_with_the_thread_that_watches_it(bench: Bench) -> None:
     thread = threading.Thread(target=abandon)
     thread.start()
     thread.join(40)
-    outcome, _ = started[0].end()
+    outcome, _ = started[0].wait()
     assert outcome == Outcome(code=137, reason="killed by SIGKILL")
 
 
 def test_a_worker_says_what_it_lacks(bench: Bench) -> None:
     runs = bench.folder / "runs"
-    assert worker.look(str(runs), TOKEN)["problem"] == f"does not see {runs}"
-    held = Held(runs, TOKEN)
-    assert worker.look(str(runs), TOKEN)["problem"] is None
+    assert worker.probe(str(runs), TOKEN)["problem"] == f"does not see {runs}"
+    held = TokenFile(runs, TOKEN)
+    assert worker.probe(str(runs), TOKEN)["problem"] is None
     (runs / ".sweep" / "token-free").touch()
-    assert worker.look(str(runs), "token-free")["problem"] == (
+    assert worker.probe(str(runs), "token-free")["problem"] == (
         f"sees {runs}, but not the locks that are held there"
     )
     assert carried_out(order(bench, trial(), token="token-free")).outcome.code == 74  # noqa: S106 - as above
     old = carried_out(order(bench, trial(), version="0.0.1")).outcome
     assert old.reason == f"{socket.gethostname()} has nnexp {nnexp.__version__}, not 0.0.1"
-    other = Held(runs, "token-other")
+    other = TokenFile(runs, "token-other")
     assert sorted(path.name for path in (runs / ".sweep").iterdir()) == [TOKEN, "token-other"]
     other.release()
     held.release()
@@ -263,7 +265,7 @@ class Workers:
 
     def run(self, call: Callable[..., Any], *_: object, **__: object) -> dict[str, object]:
         first = {"version": nnexp.__version__, "host": "a", "problem": None}
-        answers = {find_spec: ("is there",) * 2, worker.look: (first, self._second)}
+        answers = {find_spec: ("is there",) * 2, worker.probe: (first, self._second)}
         return dict(zip(("tcp://a:1", "tcp://b:1"), answers.get(call, ({}, {})), strict=True))
 
     def nthreads(self) -> dict[str, int]:
@@ -283,8 +285,8 @@ class Workers:
         self.status = "closed"
 
 
-def linked(workers: Workers) -> Link:
-    return Link(workers, "tcp://s:1", lambda _: None)
+def linked(workers: Workers) -> Client:
+    return Client(workers, "tcp://s:1", lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -295,9 +297,9 @@ def linked(workers: Workers) -> Link:
     ],
 )
 def test_a_worker_that_is_not_fit_is_named(workers: Workers, said: str) -> None:
-    assert client.look_around(linked(Workers()), None, TOKEN).startswith("2 workers on 2 hosts")
+    assert client.check_workers(linked(Workers()), None, TOKEN).startswith("2 workers on 2 hosts")
     with pytest.raises(UsageError) as raised:
-        client.look_around(linked(workers), None, TOKEN)
+        client.check_workers(linked(workers), None, TOKEN)
     assert str(raised.value) == said
 
 
@@ -330,20 +332,20 @@ def test_who_does_not_answer_is_waited_for_no_longer_than_that_and_named(
     monkeypatch: pytest.MonkeyPatch, said: str, *, is_the_scheduler: bool
 ) -> None:
     for limit in ("SECONDS", "CLOSING"):
-        monkeypatch.setattr(link, limit, 0.3)
+        monkeypatch.setattr(client, limit, 0.3)
     waited: list[str] = []
-    deaf = Link(Deaf(scheduler=is_the_scheduler), "tcp://s:1", waited.append)
+    deaf = Client(Deaf(scheduler=is_the_scheduler), "tcp://s:1", waited.append)
     with pytest.raises(ClusterError) as raised:
-        client.look_around(deaf, None, TOKEN)
+        client.check_workers(deaf, None, TOKEN)
     assert str(raised.value) == said
     assert waited[0] == "all workers of the scheduler at tcp://s:1 to answer"
 
     def stop(_: str) -> None:
         raise InterruptedRunError(15, "stopped")
 
-    deaf = Link(Deaf(scheduler=is_the_scheduler), "tcp://s:1", stop)
+    deaf = Client(Deaf(scheduler=is_the_scheduler), "tcp://s:1", stop)
     with pytest.raises(InterruptedRunError):
-        client.look_around(deaf, None, TOKEN)
+        client.check_workers(deaf, None, TOKEN)
 
 
 class Leaving(Workers):
@@ -352,7 +354,7 @@ class Leaving(Workers):
     def __init__(self, finished: dict[str, str]) -> None:
         super().__init__()
         self._finished = finished
-        self.discarded: list[tuple[list[str], object]] = []
+        self.discarded: list[tuple[dict[str, str], object]] = []
 
     def run(self, call: Callable[..., Any], *words: Any, **how: object) -> dict[str, object]:  # noqa: ANN401 - as there
         if call is worker.discard:
@@ -371,7 +373,7 @@ def engine(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Clus
 
 
 LEFT = msgspec.msgpack.encode(
-    Report(outcome=Outcome(code=143, reason="stopped", is_stopped=True), is_left=True)
+    JobReport(outcome=Outcome(code=143, reason="stopped", is_stopped=True), is_abandoned=True)
 )
 
 
@@ -388,8 +390,8 @@ def test_a_trial_whose_worker_leaves_is_sent_anew_but_not_for_ever(
         workers.sent[left].set_result(LEFT)
         cluster.wait(0.01)
     assert (len(workers.sent), future.done()) == (4, False)
-    told = {"trial": 0, **msgspec.to_builtins(EpochCommitted(1, 0.5))}
-    for event in (None, {}, {"trial": 0}, {"trial": "x"}, {"trial": 9}, told):
+    told = {"job": 0, **msgspec.to_builtins(EpochCommitted(1, 0.5))}
+    for event in (None, {}, {"job": 0}, {"job": "x"}, {"job": 9}, told):
         workers.hear((0.0, event))
     assert cluster.wait(0.01) == [(future, EpochCommitted(1, 0.5))]
     workers.sent[3].cancel()  # by another client that restarts all workers
@@ -413,7 +415,7 @@ def test_trials_that_do_not_stop_are_waited_for_only_so_long(
     cluster.wait(0.01)
     assert futures[0].result(0).is_stopped
     assert (len(workers.sent), futures[1].done()) == (2, False)
-    monkeypatch.setattr(clusters, "PATIENCE", 0)
+    monkeypatch.setattr(clusters, "STOP_TIMEOUT", 0)
     cluster.wait(0.01)
     assert futures[1].result(0).is_stopped
 
@@ -612,6 +614,129 @@ def test_what_did_not_go_on_from_what_is_here_does_not_end_it(
     assert bench.files(f"runs/{found.name}") == before
 
 
+@pytest.fixture
+def partly(
+    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+) -> tuple[Run, Trial, int, dict[str, bytes]]:
+    """The run that was interrupted here, and what it came to elsewhere up to a later epoch."""
+    run, found, _ = unfinished
+    until = found.config.epochs - 1
+    assert max(run.checkpoints()) < until
+    there = Run(bench.folder / "partly" / found.name)
+    assert list(jobs.messages(Job(found.config, there, until)))
+    return run, found, until, transfer.packed(there)
+
+
+def test_a_run_that_was_to_be_trained_up_to_an_epoch_is_brought_so_far(
+    bench: Bench, partly: tuple[Run, Trial, int, dict[str, bytes]]
+) -> None:
+    run, found, until, files = partly
+    fresh = Run(bench.folder / "fresh" / found.name)
+    with pytest.raises(CorruptError, match=r"is no run, by 'result\.json'"):
+        transfer.publish(run, found.config, files)  # it was to be trained to its end
+    for each in (run, fresh):
+        assert transfer.publish(each, found.config, files, until)
+        assert bench.files(str(each.path)) == bench.files(f"partly/{found.name}")
+        assert transfer.publish(each, found.config, files, until)
+    assert bench("train", "tiny.yaml", "-q").code == 0
+    assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+
+
+def test_a_run_that_is_further_here_does_not_go_back(
+    bench: Bench, partly: tuple[Run, Trial, int, dict[str, bytes]]
+) -> None:
+    """Not though both have a checkpoint that the other's rows go on from."""
+    run, found, until, files = partly
+    behind, begun = transfer.packed(run), max(run.checkpoints())
+    assert transfer.publish(run, found.config, files, until)
+    before = bench.files(f"runs/{found.name}")
+    assert not transfer.publish(run, found.config, behind, begun)
+    assert bench.files(f"runs/{found.name}") == before
+    home = Collector(linked(Workers()), bench.folder / "runs")
+    report = JobReport(outcome=Outcome(), files=behind, worker="tcp://a:1")
+    assert home.collect(Job(found.config, run, 3), report).epochs == 3
+    other = msgspec.structs.replace(report, files=files | {"run.json": files["run.json"] + b"\n"})
+    assert home.collect(Job(found.config, run, until), other).epochs == until
+
+
+def test_an_unfinished_run_needs_the_checkpoints_of_its_best_and_its_last_epoch(
+    bench: Bench, partly: tuple[Run, Trial, int, dict[str, bytes]]
+) -> None:
+    _, found, until, files = partly
+    best = best_row(Run(bench.folder / "partly" / found.name).history()).epoch
+    for epoch in {best, until}:
+        rest = {name: files[name] for name in files if f"{epoch:06d}" not in name}
+        with pytest.raises(CorruptError):
+            transfer.publish(Run(bench.folder / "new" / found.name), found.config, rest, until)
+    assert not list((bench.folder / "new").iterdir())
+
+
+def test_a_run_that_is_brought_up_to_an_epoch_goes_on_wherever_that_was_killed(
+    bench: Bench,
+    partly: tuple[Run, Trial, int, dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And then it is opened again, for what the kill left is not what belongs there."""
+    run, found, until, files = partly
+    shutil.copytree(bench.folder / "runs", bench.folder / "kept")
+    part = bench.files(f"partly/{found.name}")
+    real = {name: getattr(disk, name) for name in ("move", "remove")}
+
+    def killed_after(steps: int, name: str) -> Callable[..., None]:
+        def call(path: Path, *rest: Path) -> None:
+            is_here = any(run.path in each.parents for each in (path, *rest))
+            if is_here and next(count) == steps:
+                raise KeyboardInterrupt
+            real[name](path, *rest)
+
+        return call
+
+    for steps in itertools.count():
+        shutil.rmtree(bench.folder / "runs")
+        shutil.copytree(bench.folder / "kept", bench.folder / "runs")
+        count = itertools.count()
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            for name in real:
+                patch.setattr(disk, name, killed_after(steps, name))
+            assert transfer.publish(run, found.config, files, until)
+            break
+        reached = jobs.known(Job(found.config, Run(run.path), until))
+        if reached is not None:
+            assert bench.files(f"runs/{found.name}") == part
+        again = Run(bench.folder / "again" / found.name)
+        shutil.rmtree(bench.folder / "again", ignore_errors=True)
+        shutil.copytree(bench.folder / "runs", bench.folder / "again")
+        assert transfer.publish(again, found.config, files, until)
+        assert bench.files(f"again/{found.name}") == part
+        assert list(jobs.messages(Job(found.config, Run(run.path), until))) is not None
+        here = bench.files(f"runs/{found.name}")
+        assert here.items() <= part.items()
+        assert part.keys() - here.keys() <= {f"checkpoints/epoch-{until - 1:06d}.npz"}
+        assert bench("train", "tiny.yaml", "-q").code == 0
+        assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+    assert steps > len(part) - 2
+
+
+def test_copies_of_unfinished_runs_stay_on_workers_until_the_end(
+    bench: Bench, partly: tuple[Run, Trial, int, dict[str, bytes]]
+) -> None:
+    """Until then the worker may be given the run again, and be about to go on with it."""
+    run, found, until, files = partly
+    behind = transfer.identities(run)[2]
+    workers = Leaving({found.name: behind})
+    home = Collector(linked(workers), bench.folder / "runs")
+    home.find_copies()
+    report = JobReport(outcome=Outcome(), files=files, worker="tcp://b:1")
+    assert home.collect(Job(found.config, run, until), report) == Outcome()
+    home.clean_up()
+    assert workers.discarded == []
+    home.close(10)
+    assert workers.discarded == [
+        ({found.name: behind}, ["tcp://a:1"]),
+        ({found.name: transfer.identity(run)}, ["tcp://b:1"]),
+    ]
+
+
 def test_a_run_that_is_trained_here_is_not_brought_to_its_end(
     unfinished: tuple[Run, Trial, dict[str, bytes]],
 ) -> None:
@@ -641,12 +766,15 @@ def test_a_worker_goes_on_with_what_is_sent_unless_it_has_as_much(
     assert [path.name for path in there.path.parent.iterdir()] == [found.name]
     lock = Lock(there.path / "LOCK")
     lock.acquire()
+    identity = transfer.identity(there) or ""
     with pytest.raises(LockedError):
-        transfer.discard(there)
+        transfer.discard(there, identity)
     with pytest.raises(LockedError):
         transfer.settle(there, files)
     lock.release()
-    transfer.discard(there)
+    transfer.discard(there, transfer.identities(there)[begun])  # it was trained further since
+    assert there.exists
+    transfer.discard(there, identity)
     assert not there.exists
 
 
@@ -658,23 +786,24 @@ def test_a_trial_without_a_common_folder_goes_on_from_what_was_sent(
     run, found, files = unfinished
     monkeypatch.setattr(tempfile, "tempdir", str(bench.folder / "tmp"))
     (bench.folder / "tmp").mkdir()
-    client = Workers()
-    home = Home(linked(client), bench.folder / "runs")
+    workers = Workers()
+    home = Collector(linked(workers), bench.folder / "runs")
     told: list[Message] = []
     begun = run.checkpoints()
     wanted = order(bench, found, runs=None, files=home.files(run))
     report = carried_out(wanted, told)
     assert min(each.epoch for each in told if isinstance(each, EpochCommitted)) > max(begun)
     assert report.files is not None
-    assert worker.finished() == {
+    assert worker.identities() == {
         found.name: transfer.identity(Run(next((bench.folder / "tmp").iterdir()) / found.name))
     }
     changed = msgspec.structs.replace(report, files=report.files | {"result.json": b"{}"})
-    assert home.bring(Job(found.config, run), changed).code == 5
-    assert home.bring(Job(found.config, run), report) == report.outcome
+    assert home.collect(Job(found.config, run), changed).code == 5
+    assert home.collect(Job(found.config, run), report) == report.outcome
     assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
-    worker.discard([found.name, "another", "../x"])
-    assert worker.finished() == {}
+    identities = worker.identities()
+    worker.discard(identities | {"another": "0", "../x": "0"})
+    assert worker.identities() == {}
     assert home.files(Run(bench.folder / "runs" / "new")) is None
     assert files.keys() == report.files.keys()
 
@@ -688,13 +817,13 @@ def test_what_was_brought_home_before_goes_from_the_workers(
     identity = transfer.identity(run)
     assert identity is not None
     client = Leaving({found.name: identity, "other": identity, "../runs": identity})
-    home = Home(linked(client), bench.folder / "runs")
-    home.look()
+    home = Collector(linked(client), bench.folder / "runs")
+    home.find_copies()
     home.close(10)
-    assert client.discarded == [([found.name], ["tcp://a:1"])]
+    assert client.discarded == [({found.name: identity}, ["tcp://a:1"])]
     client = Leaving({found.name: "0"})
-    home = Home(linked(client), bench.folder / "runs")
-    home.look()
+    home = Collector(linked(client), bench.folder / "runs")
+    home.find_copies()
     home.close(10)
     assert client.discarded == []
 
@@ -735,7 +864,7 @@ def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
     ],
 )
 def test_an_address_that_lets_anyone_in_is_warned_of(address: str, *, is_so: bool) -> None:
-    assert is_open(address) is is_so
+    assert is_exposed(address) is is_so
 
 
 @pytest.mark.parametrize("option", [("--scheduler", "tcp://127.0.0.1:1"), ("--collect",)])

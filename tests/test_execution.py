@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from nnexp.config.model import CheckedConfig, Config
+from nnexp.config import load
+from nnexp.config.model import Config
 from nnexp.store.run import Run
 from nnexp.study import execution
 from nnexp.study.execution import Execution, Listed, Started
@@ -55,7 +56,7 @@ class Engine:
 
 def job(name: str, *after: str, **keys: Any) -> Job:  # noqa: ANN401 - a job's own
     paths = tuple(Path("nowhere", each) for each in after)
-    return Job(CheckedConfig(Config()), Run(Path("nowhere", name)), after=paths, **keys)
+    return Job(load.check(Config()), Run(Path("nowhere", name)), after=paths, **keys)
 
 
 def order(jobs: Iterable[Job], engine: Engine) -> list[str]:

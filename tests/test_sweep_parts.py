@@ -22,7 +22,7 @@ from nnexp.report import sweep_figure
 from nnexp.study import execution, ranking, reading
 from nnexp.study.execution import Execution, Listed
 from nnexp.study.job import Job, Outcome
-from nnexp.study.local.process import Limits, Watched
+from nnexp.study.local.process import Limits, Process
 from nnexp.study.plan import Plan, plan
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def run(*rest):
 child._run = run
 """
 SAYING = """
-process.MOST_SAID = 10
+process.MAX_OUTPUT = 10
 def train(*rest):
     os.write(2, b"0123456789abcdef")
     os._exit(9)
@@ -244,7 +244,8 @@ def test_where_memory_runs_out_a_trial_goes_before_the_sweep(bench: Bench) -> No
 
 
 def test_a_trial_whose_parent_is_gone_before_it_can_ask_for_its_end_ends(bench: Bench) -> None:
-    text = "import os; from nnexp.study.local import lifeline; lifeline.follow({}); print('on')"
+    begun = "import os; from nnexp.study.local import lifeline"
+    text = f"{begun}; lifeline.die_with_parent({{}}); print('on')"
     assert script(bench, text.format("os.getppid()")).stdout == "on\n"
     done = script(bench, text.format("os.getppid() + 1"))
     assert (done.returncode, done.stdout) == (1, "")
@@ -270,11 +271,11 @@ def test_a_trial_whose_time_is_up_failed_and_was_not_stopped_with_the_others(
         )
         os.close(theirs)
         os.close(held)
-        process = Watched(pid, ours, said)
+        process = Process(pid, ours, said)
         assert process.read() == []
-        process.look(Limits(seconds=1e-9))
+        process.enforce(Limits(seconds=1e-9))
         os.close(go)
-        outcome, _ = process.end()
+        outcome, _ = process.wait()
     assert (outcome.code, outcome.is_stopped) == (143, False)
     assert outcome.reason == "took more than 1e-09 s; what is committed is safe"
 

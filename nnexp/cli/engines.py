@@ -32,6 +32,9 @@ LOOPBACK = "tcp://127.0.0.1:8786"
 PATIENCE = 1.0
 """Seconds of waiting from which on it is said."""
 
+STOPPED = "stopped{}; what is committed is safe; the same command goes on from there"
+"""The message about a signal, with how far the command is."""
+
 Command = Callable[..., Any]
 
 
@@ -146,6 +149,7 @@ def started(
     data: Data | None = None,
     isolated: bool = False,
     quiet: bool,
+    reached: Callable[[], str] = lambda: "",
 ) -> Iterator[Engine]:
     """Start the engine that the options ask for, and close it at the end.
 
@@ -158,13 +162,14 @@ def started(
         data: hands out the data to jobs on this machine.
         isolated: train every run in a process of its own, so that a crash ends nothing else.
         quiet: say nothing of the cluster.
+        reached: returns how far it is, for the message about a signal.
     """
     from nnexp.study.in_process import InProcess
     from nnexp.study.local.pool import Pool
 
     def heed() -> None:
         if signal.number is not None:
-            raise InterruptedRunError(signal.number, "stopped; what is committed is safe")
+            raise InterruptedRunError(signal.number, STOPPED.format(reached()))
 
     if where.engine == "dask":
         with _dask(where, runs, heed, data, quiet=quiet) as cluster:
@@ -201,7 +206,7 @@ def _dask(
 
     address = LOOPBACK if where.scheduler is None else where.scheduler
     client.check(address)
-    if client.is_open(address):
+    if client.is_exposed(address):
         say(
             f"warning: {address}: whoever reaches this port can run programs there; TLS prevents it"
         )
@@ -209,14 +214,14 @@ def _dask(
         address,
         runs,
         where.limits,
-        most=where.jobs,
+        max_slots=where.jobs,
         collect=where.collect,
-        here=InProcess(heed, data),
-        waits=_Patience(heed, quiet=quiet),
+        local=InProcess(heed, data),
+        on_wait=_Patience(heed, quiet=quiet),
     )
     with closing(cluster) as engine:
         if not quiet:
-            say(engine.found)
+            say(engine.summary)
         yield engine
         if engine.startups and not quiet:
             startup, count = median(engine.startups), len(engine.startups)
@@ -276,7 +281,7 @@ def train(
     if signal.number is not None:
         raise InterruptedRunError(
             signal.number,
-            f"stopped{where()}; what is committed is safe; the same command goes on from there",
+            STOPPED.format(where()),
         )
     if execution.failure is not None:
         raise JobError(execution.failure)

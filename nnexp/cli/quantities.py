@@ -30,7 +30,7 @@ class Size(click.ParamType[int]):
         if isinstance(value, int):
             return value
         try:
-            return process.size(value)
+            return process.parse_size(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

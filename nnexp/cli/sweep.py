@@ -155,7 +155,9 @@ def _train(
     progress = StudyProgress(columns, len(jobs), quiet=quiet)
     with (
         signals.noted() as signal,
-        engines.started(where, runs, signal, isolated=True, quiet=quiet) as engine,
+        engines.started(
+            where, runs, signal, isolated=True, quiet=quiet, reached=progress_made
+        ) as engine,
     ):
         if wanting := [job.config for job in jobs if is_open(job)]:
             engine.prepare(wanting)

@@ -1,4 +1,4 @@
-"""An unfinished run brought forward by the same run, which was trained further elsewhere."""
+"""Bring an unfinished run forward by a copy of it that was trained further elsewhere."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from nnexp.training.history import best_row
 
 
 def complete(run: Run, further: Run) -> bool:
-    """Bring an unfinished run forward, by files that another directory gives up.
+    """Bring an unfinished run forward by moving a copy's files into its directory.
 
-    What it has committed stands until more is: metrics.jsonl only grows, checkpoints go once there
-    are newer ones, and result.json comes last. Killed anywhere, it is a run that goes on.
+    What the run has committed stays until more is: metrics.jsonl only grows, checkpoints go once
+    there are newer ones, and result.json comes last. Killed anywhere, it leaves a run that can be
+    continued.
 
     Args:
-        run: the run that is here.
-        further: the other, on the same file system, which has passed every check.
+        run: the run.
+        further: the copy, on the same file system; it must have passed every check.
 
-    Returns: whether it has come as far now; False where it was finished before, or the other has
-        not gone on from it: then nothing has changed.
+    Returns: whether the run has come as far as the copy; False if the run is finished, or the copy
+        does not continue it: then nothing has changed.
 
     Raises:
         LockedError: another process trains it.
@@ -42,19 +43,23 @@ def complete(run: Run, further: Run) -> bool:
         directories.check_plain(run.path)
         directories.check_plain(run.path / CHECKPOINTS)
         found = Run(run.path)
-        if found.result is not None or not _has_gone_on(found, further):
+        if found.result is not None or not _continues(further, found):
             return False
         _move(further, found)
     return True
 
 
-def _has_gone_on(run: Run, finished: Run) -> bool:
-    """Return whether the other is the same run, and begins with what this one has committed."""
-    ours, others = (disk.read(each.path / RUN, sealed.LIMIT) for each in (run, finished))
-    if ours != others:
+def _continues(further: Run, run: Run) -> bool:
+    """Return whether a copy has the epochs that a run has committed, or more of them."""
+    records = [disk.read(each.path / RUN, sealed.LIMIT) for each in (further, run)]
+    if records[0] != records[1]:
         return False
-    content = commits.recorded(finished)
+    content = commits.recorded(further)
     checkpoints = run.checkpoints()
+    if further.result is None and max(further.checkpoints(), default=0) < max(
+        checkpoints, default=0
+    ):
+        return False
     for path in checkpoints.values():
         try:
             said = meta.head(path, disk.read(path, meta.HEAD, cut=True) or b"")
@@ -66,10 +71,10 @@ def _has_gone_on(run: Run, finished: Run) -> bool:
 
 
 def _move(source: Run, target: Run) -> None:
-    """Move a run's files; each step leaves a run that goes on, and the last one its result, if any.
+    """Move a run's files, its result last; each step leaves a run that can be continued.
 
-    The best epoch's checkpoint is first: whoever goes on from a later one needs it. Where that is
-    the last epoch's, a kill right behind it costs the run that goes on here its reserve.
+    The best epoch's checkpoint is first: continuing from a later one needs it. If it is the last
+    epoch's, a kill right after this step costs the run the checkpoint kept in reserve.
     """
     rows, moved = source.history(), source.checkpoints()
     best = best_row(rows).epoch if rows else 0

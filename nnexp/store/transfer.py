@@ -1,7 +1,7 @@
-"""Runs on their way from one machine's disk to another's: packed there, published here.
+"""Transfer runs between the disks of machines: packed on one, published on the other.
 
-What arrives finished is believed only as far as its checksums go, and gets its name by one rename;
-or it brings to its end what has that name unfinished.
+A run that arrives must pass all of its checksums. It gets its name by one rename, or brings the
+unfinished run of that name forward.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ from nnexp.store.run import (
     TIMING,
     Run,
 )
+from nnexp.training.history import best_row
 
 if TYPE_CHECKING:
     from nnexp.config.model import CheckedConfig
 
 MOST = 1 << 30
-"""Bytes of a run that is brought home: it is in memory on both sides."""
+"""Maximum bytes of a run that is transferred: it is in memory on both sides."""
 
 BEGUN = (RUN, CONFIG, METRICS)
 NEEDED = (*BEGUN, RESULT)
@@ -51,7 +52,7 @@ def packed(run: Run) -> dict[str, bytes]:
     """Return the files of a run, finished or not, by their path in it.
 
     Raises:
-        CorruptError: it is damaged, or larger than what is brought home.
+        CorruptError: it is damaged, or larger than may be transferred.
         DiskError: it cannot be read.
     """
     names = [*PLAIN, *(f"{CHECKPOINTS}/{path.name}" for path in run.checkpoints().values())]
@@ -63,27 +64,32 @@ def packed(run: Run) -> dict[str, bytes]:
     return files
 
 
-def publish(run: Run, config: CheckedConfig, files: Mapping[str, bytes]) -> bool:
-    """Give a run that was brought home its directory, once it has passed every check.
+def publish(
+    run: Run, config: CheckedConfig, files: Mapping[str, bytes], until: int | None = None
+) -> bool:
+    """Write a run that was trained elsewhere to its directory, once it has passed every check.
 
-    Where it went on from what is here unfinished, that is brought as far.
+    If the run is here unfinished and was continued elsewhere, it is brought forward.
 
     Args:
         run: the run, under its name here.
         config: what it must have been trained with.
         files: what packed returned elsewhere.
+        until: the last epoch that was to be trained; None: to the config's end, with a result.
 
-    Returns: whether it is there now; False where something else has its name, which stays as it is.
+    Returns: whether it is there now; False if its name is taken, by a run that was not continued
+        elsewhere or was trained further here, or by something else: it stays as it is.
 
     Raises:
         CorruptError: it is damaged, or not what was asked for.
         LockedError: another process publishes it, or trains it here.
         DiskError: it cannot be written.
     """
-    _check_names(run, files, NEEDED if RESULT in files else BEGUN)
+    last = config.epochs if until is None else min(until, config.epochs)
+    _check_names(run, files, BEGUN if last < config.epochs else NEEDED)
 
     def place(build: Path) -> bool:
-        _check(Run(build), config)
+        _check(Run(build), config, last)
         if run.exists:
             return completion.complete(run, Run(build))
         return directories.rename(build, run.path)
@@ -92,7 +98,7 @@ def publish(run: Run, config: CheckedConfig, files: Mapping[str, bytes]) -> bool
 
 
 def settle(run: Run, files: Mapping[str, bytes]) -> None:
-    """Have an unfinished run from elsewhere here, unless what is here is trained as far.
+    """Write an unfinished run from elsewhere here, unless the run here is trained as far.
 
     Raises:
         CorruptError: it is no run.
@@ -108,18 +114,36 @@ def settle(run: Run, files: Mapping[str, bytes]) -> None:
     _built(run, files, lambda build: directories.rename(build, run.path))
 
 
-def identity(run: Run) -> str | None:
-    """Return what two finished runs have in common only if they are the same; None of others.
+def identities(run: Run) -> list[str]:
+    """Return digests of a run: before its first epoch, after each one, and with its result.
 
-    That is a digest of run.json and result.json, which have those of the rest.
+    Two runs with the same last digest are the same. If it is among the others of a second run,
+    that one has all of the first, and more. Empty if there is no run.
 
     Raises:
-        CorruptError, DiskError: they cannot be read.
+        CorruptError, DiskError: it cannot be read.
     """
-    parts = [disk.read(run.path / name, MOST) for name in (RUN, RESULT)]
-    if None in parts:
-        return None
-    return hashlib.sha256(b"".join(part or b"" for part in parts)).hexdigest()
+    record = disk.read(run.path / RUN, MOST)
+    if record is None:
+        return []
+    epochs = len(run.history())
+    rows = (disk.read(run.path / METRICS, MOST) or b"").splitlines(keepends=True)
+    result = disk.read(run.path / RESULT, MOST)
+    digest = hashlib.sha256()
+    digests = []
+    for part in (record, *rows[:epochs], *([] if result is None else [result])):
+        digest.update(part)
+        digests.append(digest.hexdigest())
+    return digests
+
+
+def identity(run: Run) -> str | None:
+    """Return the digest of a run as it is now; None if there is no run.
+
+    Raises:
+        CorruptError, DiskError: it cannot be read.
+    """
+    return next(reversed(identities(run)), None)
 
 
 def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) -> bool:
@@ -145,8 +169,14 @@ def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) 
         return placed
 
 
-def discard(run: Run) -> None:
-    """Remove a run that has been brought home; what no run has in it keeps its directory there.
+def discard(run: Run, wanted: str) -> None:
+    """Remove a run that was published elsewhere, unless it has been trained further since.
+
+    Files that no run has keep its directory there.
+
+    Args:
+        run: the run.
+        wanted: its identity when it was packed.
 
     Raises:
         LockedError: another process uses it.
@@ -154,7 +184,8 @@ def discard(run: Run) -> None:
     """
     if run.exists:
         with _locked(run):
-            _discard(run.path)
+            if identity(Run(run.path)) == wanted:
+                _discard(run.path)
 
 
 def _locked(run: Run) -> AbstractContextManager[None]:
@@ -182,8 +213,8 @@ def _check_names(run: Run, files: Mapping[str, bytes], needed: Sequence[str]) ->
         raise CorruptError(f"{run.path}: what came from the cluster is no run, by {what}")
 
 
-def _check(run: Run, config: CheckedConfig) -> None:
-    """Refuse a run that is damaged or another's, by all that its checksums cover."""
+def _check(run: Run, config: CheckedConfig, last: int) -> None:
+    """Refuse a run that is damaged, another's, or neither finished nor trained up to an epoch."""
     from nnexp.config import dump  # noqa: PLC0415 - PyYAML, which nothing else here needs
 
     if run.config != config:
@@ -193,7 +224,10 @@ def _check(run: Run, config: CheckedConfig) -> None:
     history, result = run.history(), run.result
     predictions.read(run)
     checkpoints = run.checkpoints()
-    for row in (result.best, result.final) if result is not None else ():
+    if result is None and (not history or history[-1].epoch < last):
+        raise CorruptError(f"{run.path}: what came from the cluster is not trained to epoch {last}")
+    best = [best_row(history)] if history else []
+    for row in (result.best, result.final) if result is not None else best:
         if row is not None and row.epoch not in checkpoints:
             raise CorruptError(f"{run.path}: has no checkpoint of epoch {row.epoch}")
     content = disk.read(run.path / METRICS, MOST) or b""

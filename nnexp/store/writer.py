@@ -137,10 +137,26 @@ class Writer:
 
     def _prune(self, history: list[Row]) -> None:
         """Remove the checkpoints that neither going on nor the result needs."""
-        keep = {row.epoch for row in history[-KEPT:]} | {best_row(history).epoch}
+        keep = _kept(history)
         for epoch, path in self.run.checkpoints().items():
             if epoch not in keep:
                 disk.remove(path)
+
+
+def _kept(history: list[Row]) -> set[int]:
+    """Return the epochs whose checkpoints are kept."""
+    return {row.epoch for row in history[-KEPT:]} | {best_row(history).epoch} if history else set()
+
+
+def is_pruned(run: Run) -> bool:
+    """Return whether an unfinished run has exactly the checkpoints that are kept.
+
+    A process that was killed right after a commit leaves others, until the run is opened again.
+
+    Raises:
+        CorruptError: the run is damaged.
+    """
+    return set(run.checkpoints()) == _kept(run.history())
 
 
 def create(run: Run, record: RunRecord, config: str) -> Writer:

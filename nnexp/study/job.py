@@ -32,6 +32,7 @@ from nnexp.errors import (
 )
 from nnexp.runner import train as runner
 from nnexp.runner.recording import Evaluated, Warned, describe, ending
+from nnexp.store import writer
 from nnexp.store.records import Fault
 from nnexp.store.run import Run
 from nnexp.training.history import Row, best_row
@@ -338,12 +339,14 @@ def is_open(job: Job) -> bool:
 def known(job: Job) -> Outcome | None:
     """Return the outcome of a job that needs no training, or None where it does.
 
-    That is one that is finished, cannot be trained, or is being trained by another process.
+    That is one that is finished, cannot be trained, or is being trained by another process. One
+    that was killed right after its last epoch needs no training, but has files to be removed.
     """
     if job.restart:
         return None  # whether the run is damaged shows only when it is opened
     try:
-        if (outcome := done(job)) is not None:
+        outcome = done(job)
+        if outcome is not None and (job.run.result is not None or writer.is_pruned(job.run)):
             return outcome
         if job.run.path.exists() and Run(job.run.path).status == "running":
             return failure(LockedError(f"{job.run.path}: another process is training this run"))

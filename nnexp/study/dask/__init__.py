@@ -1,1 +1,1 @@
-"""Jobs as tasks of a dask cluster."""
+"""The engine that trains jobs on a dask cluster."""

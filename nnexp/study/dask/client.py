@@ -1,14 +1,18 @@
-"""The way to a cluster: a client, and whether its workers are fit for a sweep."""
+"""The client's side of a dask cluster: connecting, checking the workers, calls with timeouts."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import threading
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -17,9 +21,23 @@ from nnexp.errors import ClusterError, InterruptedRunError, NnexpError, UsageErr
 from nnexp.store import directories, disk, lock
 from nnexp.store.lock import Lock
 from nnexp.study.dask import worker
-from nnexp.study.dask.link import SECONDS, TICK, Link, Waits, answer, few
-from nnexp.study.dask.messages import Surroundings
+from nnexp.study.dask.worker import WorkerInfo
 from nnexp.study.local.process import LOGS
+
+SECONDS = 30.0
+"""Timeout for an answer of the scheduler, and for a first worker to appear."""
+
+TICK = 0.1
+"""Seconds between two calls of on_wait."""
+
+COUNT_INTERVAL = 2.0
+"""Seconds between two counts of the workers' threads."""
+
+SILENT = 10.0
+"""Seconds without a heartbeat, sent every few seconds, after which a worker counts as silent."""
+
+CLOSING = 5.0
+"""Timeout for disconnecting from a cluster, in seconds."""
 
 INSTALL = "pip install 'nnexp[dask]'"
 EXAMPLE = ", such as tcp://127.0.0.1:8786"
@@ -27,21 +45,194 @@ CERTIFICATE = "DASK_DISTRIBUTED__COMM__TLS__CA_FILE and its like say which (docs
 ENCRYPTED = {"tls", "wss"}
 PORTS = 1 << 16
 PREFIX = "token-"
-"""How a sweep's token begins."""
+"""How the name of a token file begins."""
+
+OnWait: TypeAlias = Callable[[str], None]
+"""Callback during a wait, called every TICK with what is waited for; it may raise to give up."""
+
+T = TypeVar("T")
 
 
-def is_open(scheduler: str) -> bool:
-    """Return whether a scheduler's address lets anyone in who reaches it, from other machines."""
-    protocol, _, place = scheduler.rpartition("://")
-    host = place.rpartition(":")[0].strip("[]")
-    safe = host in {"localhost", "::1"} or host.startswith("127.")
-    return protocol not in ENCRYPTED and not safe
+class BackgroundCall:
+    """Runs one call at a time in a thread, so that a silent cluster blocks nothing else."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the last call is still running."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, call: Callable[[], object]) -> None:
+        """Start a call, unless one is running; its exceptions are dropped."""
+        if self.is_running:
+            return
+
+        def run() -> None:
+            with contextlib.suppress(Exception):
+                call()
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+
+    def join(self, seconds: float) -> None:
+        """Wait until the last call returns, or the timeout expires."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+
+def call_with_timeout(
+    call: Callable[[], T], on_wait: OnWait, subject: str, seconds: float = SECONDS
+) -> T:
+    """Run a call in a thread and return its result.
+
+    Args:
+        call: keeps running in its thread if the timeout expires.
+        on_wait: is called with the subject while the call runs.
+        subject: names what is waited for.
+        seconds: the timeout.
+
+    Raises: TimeoutError, and what the call and on_wait raise.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except Exception as error:  # noqa: BLE001 - raised in the calling thread
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    end = time.monotonic() + seconds
+    while not future.done() and time.monotonic() < end:
+        on_wait(subject)
+        with contextlib.suppress(TimeoutError):
+            future.exception(TICK)
+    return future.result(0)
+
+
+class Client:
+    """A connection to a cluster, whose calls all have timeouts.
+
+    Args:
+        dask: distributed's client.
+        scheduler: the address it is connected to.
+        on_wait: is called during waits.
+    """
+
+    def __init__(self, dask: Any, scheduler: str, on_wait: OnWait) -> None:  # noqa: ANN401 - distributed may not be installed
+        self.dask = dask
+        self.scheduler = scheduler
+        self.on_wait = on_wait
+        self._comm = dask.scheduler_comm
+        self._count, self._broadcast = BackgroundCall(), BackgroundCall()
+        self._counted = 0.0
+        self._threads = 1
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection broke; all tasks are lost then, even if dask has reconnected."""
+        return self.dask.status != "running" or self.dask.scheduler_comm is not self._comm
+
+    def lost(self) -> ClusterError:
+        """Return the error to raise for a lost connection."""
+        return ClusterError(
+            f"the connection to the scheduler at {self.scheduler} is lost; what is committed "
+            "is safe; the same command goes on from there"
+        )
+
+    @property
+    def threads(self) -> int:
+        """The workers' threads at the last count; a new count starts in the background."""
+        if time.monotonic() - self._counted > COUNT_INTERVAL:
+            self._counted = time.monotonic()
+            self._count.start(self.count_threads)
+        return self._threads
+
+    def count_threads(self) -> None:
+        """Count the threads of all workers."""
+        self._threads = max(1, sum(map(int, self.dask.nthreads().values())))
+
+    def ask(self, call: Callable[[], T], subject: str | None = None) -> T:
+        """Return the cluster's answer to a call.
+
+        Args:
+            call: of distributed's client.
+            subject: names what is waited for; by default all workers.
+
+        Raises: ClusterError that names the process that does not answer.
+        """
+        default = f"all workers of the scheduler at {self.scheduler} to answer"
+        try:
+            return call_with_timeout(call, self.on_wait, subject or default, SECONDS)
+        except TimeoutError:
+            raise ClusterError(f"{self._silent()} does not answer") from None
+        except NnexpError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever dask raises when a connection breaks
+            raise ClusterError(f"{self.scheduler}: the connection is lost") from None
+
+    def broadcast(self, call: Callable[..., object], *arguments: object) -> None:
+        """Call a function on all workers in the background, unless a broadcast is under way."""
+        self._broadcast.start(partial(self.dask.run, call, *arguments, on_error="ignore"))
+
+    def close(self) -> None:
+        """Disconnect; the scheduler then cancels the tasks that still run."""
+        closing = BackgroundCall()
+        closing.start(partial(self.dask.close, timeout=CLOSING))
+        closing.join(2 * CLOSING)
+
+    def _silent(self) -> str:
+        """Return which process does not answer, as the subject of a message."""
+        subject = f"the scheduler at {self.scheduler}"
+        try:
+            info = call_with_timeout(self.dask.scheduler_info, self.on_wait, subject, CLOSING)
+        except InterruptedRunError:
+            raise
+        except Exception:  # noqa: BLE001 - a timeout, or a broken connection
+            return f"{self.scheduler}: the scheduler"
+        seen = {name: float(each["last_seen"]) for name, each in info["workers"].items()}
+        latest = max(seen.values(), default=0.0)
+        silent = [f"{name}: the worker" for name in sorted(seen) if latest - seen[name] > SILENT]
+        return summarized(silent) if silent else f"{self.scheduler}: a worker"
+
+
+class TokenFile:
+    """A locked file in the runs folder, by which workers prove that they see folder and locks.
+
+    Raises: DiskError.
+    """
+
+    def __init__(self, runs: Path, token: str) -> None:
+        self._folder = runs / LOGS
+        directories.make_all(self._folder)
+        for name in directories.names(self._folder):  # left behind by commands that were killed
+            if name.startswith(PREFIX) and not lock.is_held(self._folder / name):
+                disk.remove(self._folder / name)
+        self._lock = Lock(self._folder / token)
+        self._lock.acquire()
+
+    def release(self) -> None:
+        """Unlock and remove the file, and its folder if that is empty."""
+        with contextlib.suppress(NnexpError):
+            disk.remove(self._lock.path)
+            self._lock.release()
+            directories.remove(self._folder)
+
+
+def is_exposed(scheduler: str) -> bool:
+    """Return whether other machines can reach the scheduler without a certificate."""
+    protocol, _, location = scheduler.rpartition("://")
+    host = location.rpartition(":")[0].strip("[]")
+    is_loopback = host in {"localhost", "::1"} or host.startswith("127.")
+    return protocol not in ENCRYPTED and not is_loopback
 
 
 def check(scheduler: str) -> None:
-    """Refuse an address that no scheduler can have, or that this process cannot call.
+    """Check that an address is one that this process can connect to.
 
-    Raises: UsageError, also where dask is not installed.
+    Raises: UsageError, also if dask is not installed.
     """
     try:
         import distributed  # noqa: PLC0415 - an extra, and half a second
@@ -54,134 +245,115 @@ def check(scheduler: str) -> None:
     except ValueError as error:
         problem = str(error)
     if problem:
-        told = scheduler or repr(scheduler)
-        raise UsageError(f"{told}: is no scheduler's address{EXAMPLE}: {problem}")
+        address = scheduler or repr(scheduler)
+        raise UsageError(f"{address}: is no scheduler's address{EXAMPLE}: {problem}")
     encrypted = scheduler.partition("://")[0] in ENCRYPTED
     if encrypted and not distributed.Security().get_connection_args("client")["ssl_context"]:
         raise UsageError(f"{scheduler}: needs a certificate; {CERTIFICATE}")
 
 
-def connect(scheduler: str, waits: Waits) -> Link:
-    """Return a link to the scheduler.
+def connect(scheduler: str, on_wait: OnWait) -> Client:
+    """Return a client of the scheduler at an address.
 
     Raises: UsageError, ClusterError.
     """
     check(scheduler)
     import distributed  # noqa: PLC0415 - an extra, and half a second
-    from distributed.comm import connect as call  # noqa: PLC0415 - likewise
+    from distributed.comm import connect as dial  # noqa: PLC0415 - likewise
 
     for name in [*logging.Logger.manager.loggerDict]:
-        if name.partition(".")[0] in {"distributed", "tornado"}:  # what matters is told here
+        if name.partition(".")[0] in {"distributed", "tornado"}:  # nnexp reports what matters
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
+    subject = f"the scheduler at {scheduler}"
     options = {"timeout": SECONDS, "set_as_default": False}
 
-    async def knock() -> None:
+    async def ping() -> None:
         arguments = distributed.Security().get_connection_args("client")
-        calling = asyncio.ensure_future(call(scheduler, timeout=SECONDS, **arguments))
-        end = time.monotonic() + SECONDS + 1  # dask keeps no limit once the call is taken
-        while not calling.done():
-            waits(f"the scheduler at {scheduler}")
-            await asyncio.wait({calling}, timeout=TICK)
+        dialling = asyncio.ensure_future(dial(scheduler, timeout=SECONDS, **arguments))
+        end = time.monotonic() + SECONDS + 1  # dask's timeout does not cover the handshake
+        while not dialling.done():
+            on_wait(subject)
+            await asyncio.wait({dialling}, timeout=TICK)
             if time.monotonic() > end:
                 raise TimeoutError(f"it says nothing in {SECONDS:g} s")
-        calling.result().abort()
+        dialling.result().abort()
 
     try:
-        asyncio.run(knock())  # a client that gets no answer would wait as long again for its end
-        what = f"the scheduler at {scheduler}"
-        client = answer(partial(distributed.Client, scheduler, **options), waits, what)
+        asyncio.run(ping())  # closing a client that never got an answer takes another timeout
+        dask = call_with_timeout(
+            partial(distributed.Client, scheduler, **options), on_wait, subject
+        )
     except InterruptedRunError:
         raise
-    except Exception as error:  # noqa: BLE001 - TimeoutError, OSError, and what TLS has to say
-        said = str(error).partition("\n")[0] or type(error).__name__
-        raise ClusterError(f"{scheduler}: the scheduler does not answer: {said}") from None
-    return Link(client, scheduler, waits)
+    except Exception as error:  # noqa: BLE001 - TimeoutError, OSError and TLS errors
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ClusterError(f"{scheduler}: the scheduler does not answer: {reason}") from None
+    return Client(dask, scheduler, on_wait)
 
 
-def await_workers(link: Link) -> None:
-    """Wait until there is a worker.
+def await_workers(client: Client) -> None:
+    """Wait until the cluster has a worker.
 
     Raises: ClusterError.
     """
-    end, what = time.monotonic() + SECONDS, f"workers of the scheduler at {link.scheduler}"
-    while not link.ask(link.client.nthreads, what):
+    end, subject = time.monotonic() + SECONDS, f"workers of the scheduler at {client.scheduler}"
+    while not client.ask(client.dask.nthreads, subject):
         if time.monotonic() > end:
             raise ClusterError(
-                f"{link.scheduler}: has no worker; dask worker {link.scheduler} starts one"
+                f"{client.scheduler}: has no worker; dask worker {client.scheduler} starts one"
             )
-        link.waits(what)
+        client.on_wait(subject)
         time.sleep(TICK)
 
 
-def look_around(link: Link, runs: str | None, token: str) -> str:
-    """Return what there is, in a line, once every worker has been found fit.
+def check_workers(client: Client, runs: str | None, token: str) -> str:
+    """Check that every worker can train, and return a line that sums up the cluster.
 
     Args:
-        link: to the cluster.
-        runs: the folder that all must see, with the sweep's token in it; None where none need.
-        token: the sweep's.
+        client: of the cluster.
+        runs: the folder with the token file that all workers must see; None: none needs to.
+        token: the file's name.
 
     Raises:
-        UsageError: a worker is not fit; the first one is named.
-        ClusterError: one does not answer.
+        UsageError: a worker cannot; the message names the first one.
+        ClusterError: a worker does not answer.
     """
-    everywhere = partial(link.client.run, on_error="return")
-    have = link.ask(partial(everywhere, find_spec, "nnexp"))
-    lacking = [f"{name} has no nnexp" for name, told in have.items() if _lacks(told)]
+    call = partial(client.dask.run, on_error="return")
+    specs = client.ask(partial(call, find_spec, "nnexp"))
+    lacking = [
+        f"{name} has no nnexp"
+        for name, spec in specs.items()
+        if spec is None or isinstance(spec, Exception)
+    ]
     if lacking:
-        raise UsageError(f"{few(lacking)}; install version {nnexp.__version__} there, too")
+        raise UsageError(f"{summarized(lacking)}; install version {nnexp.__version__} there, too")
     problems, hosts = [], set()
-    found = link.ask(partial(everywhere, worker.look, runs, token))
-    for name, told in sorted(found.items()):
-        if _failed(told):
-            problems.append(f"{name}: {told}")
+    answers = client.ask(partial(call, worker.probe, runs, token))
+    for name, answer in sorted(answers.items()):
+        if isinstance(answer, Exception):
+            problems.append(f"{name}: {answer}")
             continue
-        around = msgspec.convert(told, Surroundings)
-        hosts.add(around.host)
-        if around.version != nnexp.__version__:
-            problems.append(f"{name} has nnexp {around.version}, not {nnexp.__version__}")
-        elif around.problem is not None:
-            problems.append(f"{name} on {around.host} {around.problem}")
+        info = msgspec.convert(answer, WorkerInfo)
+        hosts.add(info.host)
+        if info.version != nnexp.__version__:
+            problems.append(f"{name} has nnexp {info.version}, not {nnexp.__version__}")
+        elif info.problem is not None:
+            problems.append(f"{name} on {info.host} {info.problem}")
     if problems:
         hint = "" if runs is None else "; --collect does without a common folder"
-        raise UsageError(f"{few(problems)}{hint}")
-    what = f"{_some(len(found), 'worker')} on {_some(len(hosts), 'host')}"
+        raise UsageError(f"{summarized(problems)}{hint}")
+    cluster = f"{_count(len(answers), 'worker')} on {_count(len(hosts), 'host')}"
     if runs is None:
-        return f"{what}; finished runs are brought home"
-    return f"{what}; all see {runs}, and its locks"
+        return f"{cluster}; finished runs are brought home"
+    return f"{cluster}; all see {runs}, and its locks"
 
 
-class Held:
-    """A token in the folder of the runs, with a lock that every worker must see held.
-
-    Raises: DiskError.
-    """
-
-    def __init__(self, runs: Path, token: str) -> None:
-        self._folder = runs / LOGS
-        directories.make_all(self._folder)
-        for name in directories.names(self._folder):  # a sweep that was killed left its own
-            if name.startswith(PREFIX) and not lock.is_held(self._folder / name):
-                disk.remove(self._folder / name)
-        self._lock = Lock(self._folder / token)
-        self._lock.acquire()
-
-    def release(self) -> None:
-        """Remove the token, and what was made for it."""
-        with contextlib.suppress(NnexpError):
-            disk.remove(self._lock.path)
-            self._lock.release()
-            directories.remove(self._folder)
+def summarized(problems: Sequence[str]) -> str:
+    """Return the first of several problems, and the number of the others."""
+    more = f" (and so for {len(problems) - 1:,} more)" if len(problems) > 1 else ""
+    return f"{problems[0]}{more}"
 
 
-def _some(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _failed(told: object) -> bool:
-    return isinstance(told, Exception)
-
-
-def _lacks(told: object) -> bool:
-    return told is None or _failed(told)
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

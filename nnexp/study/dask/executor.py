@@ -1,8 +1,7 @@
-"""The engine of many machines: trials go to a dask cluster that is there already.
+"""The engine that trains jobs on the workers of a running dask cluster.
 
-A trial is a task; its result, a small report, is taken at once and the task's future dropped,
-or dask would do it again where the worker that holds it is lost. What a worker does with a
-trial is ``worker``'s.
+A job is a dask task that returns a small report. Its future is dropped as soon as the report is
+here: as long as it exists, dask repeats a finished task when the worker with the result is lost.
 """
 
 from __future__ import annotations
@@ -13,65 +12,150 @@ import queue
 import secrets
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 import nnexp
+from nnexp.checks import is_run_name
 from nnexp.config import canonical
 from nnexp.config.model import Config
 from nnexp.datasets.shared import Data
-from nnexp.errors import NnexpError
-from nnexp.study.dask import client, messages, worker
-from nnexp.study.dask.client import Held
-from nnexp.study.dask.collect import Home
-from nnexp.study.dask.link import CLOSING, Waits
-from nnexp.study.dask.messages import Order, Report
+from nnexp.errors import NameTakenError, NnexpError
+from nnexp.store import transfer
+from nnexp.store.run import Run
+from nnexp.study.dask import client, worker
+from nnexp.study.dask.client import CLOSING, BackgroundCall, Client, OnWait, TokenFile
+from nnexp.study.dask.worker import JobReport, JobRequest
 from nnexp.study.in_process import InProcess
-from nnexp.study.job import Engine, EpochCommitted, Job, Message, Notice, Outcome, failure
+from nnexp.study.job import Engine, EpochCommitted, Job, Message, Notice, Outcome, failure, known
 from nnexp.study.local import process
 from nnexp.study.local.process import Limits
 
-PATIENCE = process.GRACE + 5
-"""Seconds that trials have to stop, their workers' included that may have to kill them."""
+STOP_TIMEOUT = process.GRACE + 5
+"""Seconds that jobs have to stop; their workers may have to kill them."""
 
-AGAIN = 2.0
-"""Seconds from one call to stop to the next."""
+STOP_INTERVAL = 2.0
+"""Seconds between two requests to stop."""
 
-MOST_MOVES = 4
-"""Workers in a row that may leave a trial before it has told an epoch."""
+MAX_ABANDONED = 4
+"""Workers in a row that may abandon a job before one of them commits an epoch of it."""
+
+
+class Collector:
+    """Collects runs from workers that do not share the runs folder.
+
+    A worker's copy of a collected run is removed: at once if the run is finished, and on close if
+    it is not, as it may be sent to that worker again until then.
+
+    Args:
+        client: of the cluster.
+        runs: the folder that runs are collected in.
+    """
+
+    def __init__(self, client: Client, runs: Path) -> None:
+        self._client = client
+        self._runs = runs
+        self._removable: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        """Copies to remove now: identities by name, by worker."""
+        self._unfinished: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        """Copies to remove on close."""
+        self._removal = BackgroundCall()
+
+    def find_copies(self) -> None:
+        """Find copies of collected runs that an earlier client left on the workers.
+
+        Raises: ClusterError.
+        """
+        call = partial(self._client.dask.run, worker.identities, on_error="ignore")
+        answers: dict[str, dict[str, str]] = self._client.ask(call)
+        for address, identities in answers.items():
+            for name, identity in identities.items():
+                if is_run_name(name):
+                    self._note(address, Run(self._runs / name), identity)
+
+    def files(self, run: Run) -> dict[str, bytes] | None:
+        """Return the files that a worker needs to continue a run; None if there is no run yet.
+
+        Raises: CorruptError, DiskError.
+        """
+        return transfer.packed(run) if run.is_there() else None
+
+    def collect(self, job: Job, report: JobReport) -> Outcome:
+        """Publish a run that a worker trained, and return the job's outcome."""
+        run, files = Run(job.run.path), report.files or {}
+        try:
+            is_published = transfer.publish(run, job.config, files, job.until)
+        except NnexpError as error:
+            return failure(error)
+        if is_published:
+            with contextlib.suppress(NnexpError):
+                self._note(report.worker, run, transfer.identity(run))
+            return report.outcome
+        reason = (
+            f"{job.run.path}: is there, and no beginning of what was trained on the cluster; "
+            "go on with it without --collect, or remove it"
+        )
+        return known(job._replace(run=run, restart=False)) or failure(NameTakenError(reason))
+
+    def clean_up(self) -> None:
+        """Remove copies from the workers in the background."""
+        if self._removable and not self._removal.is_running:
+            copies, self._removable = self._removable, defaultdict(dict)
+            self._removal.start(lambda: self._remove(copies))
+
+    def close(self, seconds: float) -> None:
+        """Remove all copies from the workers, for at most twice so many seconds."""
+        self._removal.join(seconds)
+        for address, identities in self._unfinished.items():
+            self._removable[address] |= identities
+        self.clean_up()
+        self._removal.join(seconds)
+
+    def _note(self, address: str, run: Run, identity: str | None) -> None:
+        """Note a worker's copy for removal, if the run here has been trained as far."""
+        with contextlib.suppress(NnexpError):
+            if identity is not None and identity in transfer.identities(run):
+                copies = self._unfinished if run.result is None else self._removable
+                copies[address][run.name] = identity
+
+    def _remove(self, copies: dict[str, dict[str, str]]) -> None:
+        for address, identities in copies.items():
+            self._client.dask.run(worker.discard, identities, workers=[address], on_error="ignore")
 
 
 @dataclass
-class _Sent:
-    """A trial that is under way."""
+class _Submitted:
+    """A job on the cluster."""
 
     job: Job
     future: Future[Outcome]
     files: dict[str, bytes] | None
-    """What has been trained of it here, where the workers do not see that."""
-    moves: int = 0
-    """How often it was sent anew since it last told an epoch."""
+    """The unfinished run here, if the workers do not see it."""
+    abandoned: int = 0
+    """Workers in a row that abandoned it since an epoch was last committed."""
 
 
 class Cluster:
-    """An engine of a cluster's workers.
+    """An engine that trains on the workers of a dask cluster.
 
     Args:
-        scheduler: its address, such as tcp://127.0.0.1:8786.
+        scheduler: the address, such as tcp://127.0.0.1:8786.
         runs: the folder of the runs.
-        limits: what each trial may take.
-        most: how many trials at a time; by default as many as the workers have threads.
-        collect: whether workers do not see the folder, so that runs are brought home.
-        here: trains the jobs that run alone, on this machine.
-        waits: is told what is waited for.
+        limits: of each job.
+        max_slots: how many jobs to train at a time; by default one for each thread of a worker.
+        collect: collect the runs from workers that do not see the folder.
+        local: the engine for jobs that run alone, on this machine; by default in this process.
+        on_wait: is called during waits.
 
     Raises:
-        UsageError: dask is not installed, the address is none, or a worker is not fit.
+        UsageError: dask is not installed, the address is malformed, or a worker cannot train.
         ClusterError: the scheduler does not answer, or has no worker.
     """
 
@@ -81,51 +165,55 @@ class Cluster:
         runs: Path,
         limits: Limits = Limits(),  # noqa: B008 - immutable
         *,
-        most: int | None = None,
+        max_slots: int | None = None,
         collect: bool = False,
-        here: Engine | None = None,
-        waits: Waits = lambda _: None,
+        local: Engine | None = None,
+        on_wait: OnWait = lambda _: None,
     ) -> None:
-        self._here = here or InProcess()
+        self._local = local or InProcess()
         self._alone: Future[Outcome] | None = None
+        """The job that the local engine trains."""
         self._runs = runs
         self._limits = limits
-        self._most = most
+        self._max_slots = max_slots
         self._collect = collect
         self._token = f"{client.PREFIX}{secrets.token_hex(8)}"
-        self._held: Held | None = None
-        self._came: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
-        self._sent: dict[int, _Sent] = {}
+        self._token_file: TokenFile | None = None
+        self._inbox: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        """Messages of jobs and futures of ended tasks, with the job's number."""
+        self._submitted: dict[int, _Submitted] = {}
         self._count = 0
-        self._stopping: float | None = None
-        self._called = 0.0
+        self._stopped: float | None = None
+        """When stop was called."""
+        self._stop_sent = 0.0
         self.startups: list[float] = []
-        """Seconds from the start of each trial's process until it could train."""
-        self._link = client.connect(scheduler, waits)
-        self._executor = self._link.client.get_executor(pure=False)
-        self._link.client.subscribe_topic(self._token, self._hear)
-        self._home = Home(self._link, runs) if collect else None
+        """Seconds from the start of each job's subprocess until it could train."""
+        self._client = client.connect(scheduler, on_wait)
+        self._executor = self._client.dask.get_executor(pure=False)
+        self._client.dask.subscribe_topic(self._token, self._on_event)
+        self._collector = Collector(self._client, runs) if collect else None
         try:
-            client.await_workers(self._link)
+            client.await_workers(self._client)
             if not collect:
-                self._held = Held(runs, self._token)
+                self._token_file = TokenFile(runs, self._token)
             shared = None if collect else str(runs.absolute())
-            self.found = client.look_around(self._link, shared, self._token)
-            self._link.ask(self._link.count)
-            if self._home is not None:
-                self._home.look()
+            self.summary = client.check_workers(self._client, shared, self._token)
+            """The cluster in a line."""
+            self._client.ask(self._client.count_threads)
+            if self._collector is not None:
+                self._collector.find_copies()
         except BaseException:
             self.close()
             raise
 
     @property
     def slots(self) -> int:
-        """How many trials it takes at a time: a thread of a worker's each."""
-        threads = self._link.threads
-        return min(threads, self._most or threads)
+        """How many jobs it trains at a time."""
+        threads = self._client.threads
+        return min(threads, self._max_slots or threads)
 
     def prepare(self, configs: Iterable[Config]) -> None:
-        """Read the data here, where it is what the workers see, so that what is missing shows.
+        """Read the data here, to report what is missing, unless the workers have their own.
 
         Raises: DataError.
         """
@@ -133,25 +221,60 @@ class Cluster:
             Data().check(dict.fromkeys(config.data for config in configs))
 
     def submit(self, job: Job) -> Future[Outcome]:
-        """Send a job to the cluster; one that runs alone is trained here."""
+        """Send a job to the cluster; one that runs alone is trained on this machine."""
         if job.alone:
-            self._alone = self._here.submit(job)
+            self._alone = self._local.submit(job)
             return self._alone
         number, self._count = self._count, self._count + 1
         future: Future[Outcome] = Future()
         future.set_running_or_notify_cancel()
         try:
-            files = None if self._home is None else self._home.files(job.run)
+            files = None if self._collector is None else self._collector.files(job.run)
         except NnexpError as error:
             future.set_result(failure(error))
             return future
-        self._sent[number] = _Sent(job, future, files)
+        self._submitted[number] = _Submitted(job, future, files)
         self._send(number)
         return future
 
+    def wait(self, seconds: float) -> Sequence[tuple[Future[Outcome], Message]]:
+        """Let jobs continue for at most so long, and return their messages.
+
+        Raises: ClusterError if the connection to the scheduler is lost.
+        """
+        if self._alone is not None and not self._alone.done():
+            self._check_connection()
+            return self._local.wait(seconds)
+        messages = list(self._receive(seconds))
+        self._check_connection()
+        if self._collector is not None:
+            self._collector.clean_up()
+        if self._stopped is not None and self._submitted:
+            if time.monotonic() - self._stop_sent > STOP_INTERVAL:  # workers may have joined since
+                self._stop_sent = time.monotonic()
+                self._client.broadcast(worker.stop, self._token)
+            if time.monotonic() - self._stopped > STOP_TIMEOUT:
+                self._drop()
+        return messages
+
+    def stop(self) -> None:
+        """Ask all jobs to stop at their next batch."""
+        self._local.stop()
+        self._stopped = time.monotonic()
+
+    def close(self) -> None:
+        """Cancel all jobs, clean up on the workers and disconnect."""
+        self._local.close()
+        if self._collector is not None and not self._client.is_lost:
+            self._collector.close(CLOSING)
+        self._client.close()
+        self._drop()
+        if self._token_file is not None:
+            self._token_file.release()
+
     def _send(self, number: int) -> None:
-        job, files = self._sent[number].job, self._sent[number].files
-        order = Order(
+        job, files = self._submitted[number].job, self._submitted[number].files
+        request = JobRequest(
             number=number,
             config=canonical.to_builtins(job.config),
             name=job.run.name,
@@ -166,102 +289,68 @@ class Cluster:
         )
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # dask's, of a run that is large
-                done = self._executor.submit(worker.trial, msgspec.msgpack.encode(order))
-        except Exception:  # noqa: BLE001 - whatever dask says of a client without a scheduler
-            raise self._link.lost() from None
-        done.add_done_callback(lambda ended: self._came.put((number, ended)))
+                warnings.simplefilter("ignore")  # dask warns of large arguments
+                task = self._executor.submit(worker.run_job, msgspec.msgpack.encode(request))
+        except Exception:  # noqa: BLE001 - whatever dask raises without a scheduler
+            raise self._client.lost() from None
+        task.add_done_callback(lambda ended: self._inbox.put((number, ended)))
 
-    def wait(self, seconds: float) -> Sequence[tuple[Future[Outcome], Message]]:
-        """Let trials go on for so long at most, and return what they told meanwhile.
-
-        Raises: ClusterError if the connection to the scheduler is lost.
-        """
-        if self._alone is not None and not self._alone.done():
-            self._check()
-            return self._here.wait(seconds)
-        messages = list(self._received(seconds))
-        self._check()
-        if self._home is not None:
-            self._home.clear()
-        if self._stopping is not None and self._sent:
-            if time.monotonic() - self._called > AGAIN:  # workers may have joined since, too
-                self._called = time.monotonic()
-                self._link.tell(worker.stop, self._token)
-            if time.monotonic() - self._stopping > PATIENCE:
-                self._drop()
-        return messages
-
-    def _received(self, seconds: float) -> Iterator[tuple[Future[Outcome], Message]]:
-        """Take what has arrived, waiting for the first, and yield the messages among it."""
+    def _receive(self, seconds: float) -> Iterator[tuple[Future[Outcome], Message]]:
+        """Wait for the first arrival, handle all that have arrived, and yield the messages."""
         block = True
         while True:
             try:
-                number, came = self._came.get(block, seconds if block else None)
+                number, arrival = self._inbox.get(block, seconds if block else None)
             except queue.Empty:
                 return
             block = False
-            if number not in self._sent:
+            if number not in self._submitted:
                 continue
-            if isinstance(came, Future):
-                self._check(came)
-                self._take(number, came)
+            if isinstance(arrival, Future):
+                self._check_connection(arrival)
+                self._end(number, arrival)
             else:
-                yield self._sent[number].future, came
-                if isinstance(came, EpochCommitted):
-                    self._sent[number].moves = 0
+                yield self._submitted[number].future, arrival
+                if isinstance(arrival, EpochCommitted):
+                    self._submitted[number].abandoned = 0
 
-    def stop(self) -> None:
-        """Ask all that run to stop at their next batch."""
-        self._here.stop()
-        self._stopping = time.monotonic()
+    def _on_event(self, event: tuple[float, dict[str, Any]]) -> None:
+        """Put a job's message into the inbox; dask calls this in its own thread."""
+        with contextlib.suppress(Exception):  # events that no worker of this study logged
+            message = dict(event[1])
+            number = int(message.pop("job"))
+            self._inbox.put((number, msgspec.convert(message, EpochCommitted | Notice)))
 
-    def close(self) -> None:
-        """Drop all that still runs, which stops it, and leave the cluster as it was."""
-        self._here.close()
-        if self._home is not None and not self._link.is_lost:
-            self._home.close(CLOSING)
-        self._link.close()
-        self._drop()
-        if self._held is not None:
-            self._held.release()
+    def _check_connection(self, task: Future[Any] | None = None) -> None:
+        """Raise ClusterError if the scheduler is lost, and the task's report with it."""
+        if self._client.is_lost and (task is None or not worker.is_report(task)):
+            raise self._client.lost()
 
-    def _drop(self) -> None:
-        """Wait no longer for any trial."""
-        for sent in self._sent.values():
-            sent.future.set_result(Outcome(code=143, reason="dropped", is_stopped=True))
-        self._sent.clear()
-
-    def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
-        """Take what a worker tells; in dask's thread."""
-        with contextlib.suppress(Exception):  # what no worker of this sweep's has told
-            told = dict(event[1])
-            number = int(told.pop("trial"))
-            self._came.put((number, msgspec.convert(told, EpochCommitted | Notice)))
-
-    def _check(self, ended: Future[Any] | None = None) -> None:
-        """Raise ClusterError where the scheduler is gone, with which all its tasks are."""
-        if self._link.is_lost and (ended is None or not messages.is_report(ended)):
-            raise self._link.lost()
-
-    def _take(self, number: int, ended: Future[Any]) -> None:
-        """Take what came of a trial; send it anew where nothing did, unless that happens again."""
-        sent, report = self._sent[number], messages.received(ended)
-        if report.is_left and self._stopping is None:
-            sent.moves += 1
-            if sent.moves < MOST_MOVES:
+    def _end(self, number: int, task: Future[Any]) -> None:
+        """Set a job's outcome; a job that its worker abandoned is sent again instead."""
+        submitted, report = self._submitted[number], worker.received(task)
+        if report.is_abandoned and self._stopped is None:
+            submitted.abandoned += 1
+            if submitted.abandoned < MAX_ABANDONED:
                 self._send(number)
                 return
-            reason = f"{MOST_MOVES} workers in a row left it before an epoch of it was committed"
+            reason = f"{MAX_ABANDONED} workers in a row left it before an epoch of it was committed"
             outcome = msgspec.structs.replace(report.outcome, reason=reason)
             report = msgspec.structs.replace(report, outcome=outcome)
-        del self._sent[number]
-        sent.future.set_result(self._outcome(sent.job, report))
+        del self._submitted[number]
+        submitted.future.set_result(self._outcome(submitted.job, report))
 
-    def _outcome(self, job: Job, report: Report) -> Outcome:
+    def _outcome(self, job: Job, report: JobReport) -> Outcome:
         outcome = report.outcome
         if report.startup:
             self.startups.append(report.startup)
-        if report.files is not None and self._home is not None:
-            outcome = self._home.bring(job, report)
-        return process.logged(outcome, report.said, self._runs, job.run.name)
+        if report.files is not None and self._collector is not None:
+            outcome = self._collector.collect(job, report)
+        return process.with_log(outcome, report.output, self._runs, job.run.name)
+
+    def _drop(self) -> None:
+        """End all jobs here without waiting for the cluster."""
+        for submitted in self._submitted.values():
+            outcome = Outcome(code=143, reason="dropped", is_stopped=True)
+            submitted.future.set_result(outcome)
+        self._submitted.clear()

@@ -1,7 +1,7 @@
-"""What a worker of a cluster does for a sweep: look around, train a trial, stop, and clear up.
+"""The worker's side of a dask cluster: probing the machine, training a job, cleaning up.
 
-A trial is a child process of the worker: a crash stays in it, and it can be stopped. It is
-started, watched and waited for in one thread, with whose end the kernel would kill it.
+A job is a subprocess of the worker: a crash does not spread, and it can be stopped. One thread
+starts it, supervises it and waits for it, since the kernel kills it when that thread ends.
 """
 
 from __future__ import annotations
@@ -15,207 +15,291 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 import nnexp
 from nnexp.checks import is_run_name
 from nnexp.errors import NnexpError
 from nnexp.store import directories, disk, lock, transfer
-from nnexp.store.run import Run, named
-from nnexp.study.dask.messages import Order, Report, Surroundings
+from nnexp.store.run import named
 from nnexp.study.job import EpochCommitted, Message, Outcome, Ready, failure
 from nnexp.study.local import process
-from nnexp.study.local.lifeline import STOPPING
-from nnexp.study.local.process import Limits, Watched
+from nnexp.study.local.lifeline import STOP_SIGNALS
+from nnexp.study.local.process import Limits, Process
 
-REPORT = 1.0
-"""Seconds from one epoch that is told to the next: a thousand workers tell one scheduler."""
+REPORT_INTERVAL = 1.0
+"""Seconds between two epochs that are reported: a thousand workers share one scheduler."""
 
 COMMAND = ("-m", "nnexp.study.local.fresh")
 
 _stopped: set[str] = set()
-"""The sweeps whose trials are to stop, by token."""
+"""Tokens of the studies whose jobs are to stop."""
 
 
-def look(runs: str | None, token: str) -> dict[str, Any]:
-    """Return this worker's surroundings, as plain values."""
+class JobRequest(Struct, frozen=True, kw_only=True):
+    """A job as the client sends it to a worker: plain values only."""
+
+    number: int
+    """The job's number in the study, for its messages."""
+    config: dict[str, Any]
+    name: str
+    """Of the run."""
+    version: str
+    """Of the client's nnexp."""
+    runs: str | None
+    """The runs folder that all workers see; None: train in the worker's private folder."""
+    folder: str | None
+    """The working directory, which paths of data are relative to; None: the worker's own."""
+    token: str
+    """Identifies the study."""
+    until: int | None = None
+    """The last epoch to train; None: to the config's end."""
+    seconds: float | None
+    """Time limit."""
+    memory: int | None
+    """Memory limit in bytes."""
+    files: dict[str, bytes] | None = None
+    """The unfinished run to continue, if the worker does not see the client's runs folder."""
+
+
+class JobReport(Struct, frozen=True, kw_only=True):
+    """How a requested job ended."""
+
+    outcome: Outcome
+    output: bytes = b""
+    """The subprocess's standard output and error."""
+    files: dict[str, bytes] | None = None
+    """The run, if the client collects it."""
+    worker: str = ""
+    """The worker's address."""
+    startup: float = 0.0
+    """Seconds from the start of the subprocess until it could train."""
+    is_abandoned: bool = False
+    """The worker left or dropped the job, though its study goes on: it has to be sent again."""
+
+
+class WorkerInfo(Struct, frozen=True, kw_only=True):
+    """A worker's nnexp and machine."""
+
+    version: str
+    host: str
+    problem: str | None
+    """Why it cannot train, if it cannot."""
+
+
+def is_report(future: Future[Any]) -> bool:
+    """Return whether a dask task returned a report."""
+    return not future.cancelled() and future.exception() is None
+
+
+def received(future: Future[Any]) -> JobReport:
+    """Return the report of a dask task; if it failed without one, a report that says why."""
+    try:
+        return msgspec.msgpack.decode(future.result(), type=JobReport)
+    except CancelledError:  # by another client that restarts all workers, say
+        outcome = Outcome(code=143, reason="dropped by the cluster", is_stopped=True)
+        return JobReport(outcome=outcome, is_abandoned=True)
+    except Exception as error:  # noqa: BLE001 - whatever dask or a worker raises
+        reason = f"the cluster gave it up: {type(error).__name__}: {error}"
+        return JobReport(outcome=Outcome(code=1, reason=reason))
+
+
+def probe(runs: str | None, token: str) -> dict[str, Any]:
+    """Return this worker's WorkerInfo as builtins."""
     problem = _problem(runs, token)
-    found = Surroundings(version=nnexp.__version__, host=socket.gethostname(), problem=problem)
-    return msgspec.to_builtins(found)  # type: ignore[no-any-return]
+    info = WorkerInfo(version=nnexp.__version__, host=socket.gethostname(), problem=problem)
+    return msgspec.to_builtins(info)  # type: ignore[no-any-return]
 
 
 def stop(token: str) -> None:
-    """Have the trials of a sweep stop at their next batch, and those to come not begin."""
+    """Stop a study's jobs at their next batch, and refuse its further ones."""
     _stopped.add(token)
 
 
-def finished() -> dict[str, str]:
-    """Return the runs that are finished in this worker's own folder: their identities by name."""
-    own = _own()
-    runs = [named(own, name) for name in directories.names(own) if is_run_name(name)]
-    found = {run.name: _identity(run) for run in runs}
-    return {name: identity for name, identity in found.items() if identity is not None}
+def identities() -> dict[str, str]:
+    """Return the identities of the runs in this worker's private folder, by name."""
+    folder = _private_folder()
+    found: dict[str, str] = {}
+    for name in filter(is_run_name, directories.names(folder)):
+        with contextlib.suppress(NnexpError):  # it is damaged, or was removed just now
+            if (identity := transfer.identity(named(folder, name))) is not None:
+                found[name] = identity
+    return found
 
 
-def _identity(run: Run) -> str | None:
-    with contextlib.suppress(NnexpError):  # a damaged one, or one that goes just now
-        return transfer.identity(run)
-    return None
+def discard(collected: Mapping[str, str]) -> None:
+    """Remove collected runs from this worker's private folder.
 
+    A run that is in use, or was trained further since it was collected, stays.
 
-def discard(names: list[str]) -> None:
-    """Remove runs that have been brought home, but for those that are in use."""
-    for name in names:
+    Args:
+        collected: the runs' identities by name.
+    """
+    for name, identity in collected.items():
         with contextlib.suppress(NnexpError):
-            transfer.discard(named(_own(), name))
+            transfer.discard(named(_private_folder(), name), identity)
 
 
-def trial(order: bytes) -> bytes:
-    """Train the trial of an Order and return a Report, packed: dask looks into trees otherwise."""
-    from distributed import get_worker  # noqa: PLC0415 - nothing but a worker needs it
+def run_job(request: bytes) -> bytes:
+    """Train a packed JobRequest and return a packed JobReport; dask would search through objects.
+
+    This is the dask task.
+    """
+    from distributed import get_worker  # noqa: PLC0415 - only a worker has it for sure
 
     worker = get_worker()
     key = worker.get_current_task()
-    wanted = msgspec.msgpack.decode(order, type=Order)
+    job = msgspec.msgpack.decode(request, type=JobRequest)
 
-    def tell(told: Message) -> None:
-        worker.log_event(wanted.token, {"trial": wanted.number, **msgspec.to_builtins(told)})
+    def send(message: Message) -> None:
+        worker.log_event(job.token, {"job": job.number, **msgspec.to_builtins(message)})
 
-    def unwanted() -> bool:
-        """Return whether the sweep stops, or its process or the cluster is gone."""
+    def is_cancelled() -> bool:
+        """Return whether the study stops, or its client or the cluster is gone."""
         task = worker.state.tasks.get(key)
         return (
-            wanted.token in _stopped
+            job.token in _stopped
             or task is None
             or task.state not in {"executing", "long-running"}
             or worker.status.name not in {"running", "paused"}
         )
 
-    report = carry_out(wanted, tell, unwanted)
+    report = train(job, send, is_cancelled)
     return msgspec.msgpack.encode(msgspec.structs.replace(report, worker=worker.address))
 
 
-def carry_out(
-    order: Order, tell: Callable[[Message], None], unwanted: Callable[[], bool]
-) -> Report:
-    """Train a trial in a process of its own and return what came of it.
+def train(
+    request: JobRequest, send: Callable[[Message], None], is_cancelled: Callable[[], bool]
+) -> JobReport:
+    """Train a job in a subprocess and return its report.
 
     Args:
-        order: the trial.
-        tell: is told its warnings, and its epochs now and then.
-        unwanted: says whether it is to stop.
+        request: the job.
+        send: is called with its notices, and now and then with an epoch.
+        is_cancelled: returns whether the job is to stop.
     """
     try:
-        problem = _problem(order.runs, order.token)
-        if order.version != nnexp.__version__:
-            problem = f"has nnexp {nnexp.__version__}, not {order.version}"
+        problem = _problem(request.runs, request.token)
+        if request.version != nnexp.__version__:
+            problem = f"has nnexp {nnexp.__version__}, not {request.version}"
         if problem is not None:
-            return Report(outcome=Outcome(code=74, reason=f"{socket.gethostname()} {problem}"))
-        if unwanted():
-            return _stopped_report(order, Report(outcome=Outcome(code=143)))
-        runs = Path(order.runs) if order.runs is not None else _own()
-        run = named(runs, order.name)
-        if order.files is not None:
-            transfer.settle(run, order.files)
-        report = _watch(start(order, runs), order, tell, unwanted)
-        is_done = run.result is not None or not report.outcome.code
-        files = transfer.packed(run) if order.runs is None and is_done else None
+            reason = f"{socket.gethostname()} {problem}"
+            return JobReport(outcome=Outcome(code=74, reason=reason))
+        if is_cancelled():
+            return _stopped_report(request, JobReport(outcome=Outcome(code=143)))
+        runs = Path(request.runs) if request.runs is not None else _private_folder()
+        run = named(runs, request.name)
+        if request.files is not None:
+            transfer.settle(run, request.files)
+        report = _supervise(start(request, runs), request, send, is_cancelled)
+        has_result = run.result is not None or not report.outcome.code
+        files = transfer.packed(run) if request.runs is None and has_result else None
     except NnexpError as error:
-        return Report(outcome=failure(error))
+        return JobReport(outcome=failure(error))
     return msgspec.structs.replace(report, files=files)
 
 
-def start(order: Order, runs: Path) -> Watched:
-    """Start a trial's process, which signals reach once it is ready for them.
+def start(request: JobRequest, runs: Path) -> Process:
+    """Start a job's subprocess; signals to it wait until it can handle them.
 
     Raises: DiskError.
     """
-    words = {
+    order = {
         "parent": os.getpid(),
-        "folder": order.folder,
+        "folder": request.folder,
         "runs": str(runs),
-        "name": order.name,
-        "config": order.config,
-        "until": order.until,
+        "name": request.name,
+        "config": request.config,
+        "until": request.until,
     }
     temporary = disk.errors(Path(tempfile.gettempdir()))
-    with contextlib.ExitStack() as kept, temporary, tempfile.TemporaryFile() as written:
-        said = kept.enter_context(tempfile.TemporaryFile())
-        written.write(json.dumps(words).encode())
-        written.seek(0)
+    with contextlib.ExitStack() as opened, temporary, tempfile.TemporaryFile() as stdin:
+        output = opened.enter_context(tempfile.TemporaryFile())
+        stdin.write(json.dumps(order).encode())
+        stdin.seek(0)
         with disk.errors(Path(sys.executable)):
             ours, theirs = os.pipe()
-            kept.callback(os.close, ours)
+            opened.callback(os.close, ours)
             try:
                 pid = os.posix_spawn(
                     sys.executable,
                     [sys.executable, *COMMAND],
                     os.environ,
                     file_actions=[
-                        (os.POSIX_SPAWN_DUP2, each, stream)
-                        for stream, each in enumerate((written.fileno(), theirs, said.fileno()))
+                        (os.POSIX_SPAWN_DUP2, descriptor, stream)
+                        for stream, descriptor in enumerate(
+                            (stdin.fileno(), theirs, output.fileno())
+                        )
                     ],
-                    setsigmask=STOPPING,
+                    setsigmask=STOP_SIGNALS,
                 )
             finally:
                 os.close(theirs)
-        kept.pop_all()  # they are closed at the trial's end
-    return Watched(pid, ours, said)
+        opened.pop_all()  # Process closes them
+    return Process(pid, ours, output)
 
 
-def _watch(
-    child: Watched, order: Order, tell: Callable[[Message], None], unwanted: Callable[[], bool]
-) -> Report:
-    """Wait for a trial's end; stop it where it is no longer wanted, or takes too much."""
-    most, asked, told_at = Limits(order.seconds, order.memory), 0.0, 0.0
-    begun, startup = time.monotonic(), 0.0
+def _supervise(
+    child: Process,
+    request: JobRequest,
+    send: Callable[[Message], None],
+    is_cancelled: Callable[[], bool],
+) -> JobReport:
+    """Wait for a job's subprocess; stop it if the job is cancelled or exceeds a limit."""
+    limits = Limits(request.seconds, request.memory)
+    started, startup = time.monotonic(), 0.0
+    cancelled, reported = 0.0, 0.0
     try:
         with selectors.DefaultSelector() as selector:
             selector.register(child.pipe, selectors.EVENT_READ)
             while True:
-                told = child.read() if selector.select(process.LOOK) else []
-                if told is None:
+                messages = child.read() if selector.select(process.LIMITS_INTERVAL) else []
+                if messages is None:
                     break
-                for each in told:
-                    if isinstance(each, Ready):
-                        startup = time.monotonic() - begun
+                for message in messages:
+                    if isinstance(message, Ready):
+                        startup = time.monotonic() - started
                         continue
-                    if isinstance(each, EpochCommitted) and time.monotonic() - told_at < REPORT:
-                        continue
-                    told_at = time.monotonic() if isinstance(each, EpochCommitted) else told_at
-                    tell(each)
-                child.look(most)
-                if not asked and unwanted():
-                    child.send(signal.SIGTERM)
-                    asked = time.monotonic()
-                elif asked and time.monotonic() - asked > process.GRACE:
-                    child.send(signal.SIGKILL)
+                    if isinstance(message, EpochCommitted):
+                        if time.monotonic() - reported < REPORT_INTERVAL:
+                            continue
+                        reported = time.monotonic()
+                    send(message)
+                child.enforce(limits)
+                if not cancelled and is_cancelled():
+                    child.send_signal(signal.SIGTERM)
+                    cancelled = time.monotonic()
+                elif cancelled and time.monotonic() - cancelled > process.GRACE:
+                    child.send_signal(signal.SIGKILL)
     except BaseException:
-        child.send(signal.SIGKILL)
-        child.end()
+        child.send_signal(signal.SIGKILL)
+        child.wait()
         raise
-    outcome, said = child.end()
-    report = Report(outcome=outcome, said=said, startup=startup)
-    is_stopped = asked and outcome.code and not child.is_over_limit
-    return _stopped_report(order, report) if is_stopped else report
+    outcome, output = child.wait()
+    report = JobReport(outcome=outcome, output=output, startup=startup)
+    is_stopped = cancelled and outcome.code and not child.is_over_limit
+    return _stopped_report(request, report) if is_stopped else report
 
 
-def _stopped_report(order: Order, report: Report) -> Report:
-    """Return the report of a trial that was asked to stop, however it did."""
+def _stopped_report(request: JobRequest, report: JobReport) -> JobReport:
+    """Return the report of a job that was told to stop, in whichever way it then ended."""
     reason = report.outcome.reason or "stopped before it began"
     outcome = msgspec.structs.replace(report.outcome, is_stopped=True, reason=reason)
-    return msgspec.structs.replace(report, outcome=outcome, is_left=order.token not in _stopped)
+    is_abandoned = request.token not in _stopped
+    return msgspec.structs.replace(report, outcome=outcome, is_abandoned=is_abandoned)
 
 
 def _problem(runs: str | None, token: str) -> str | None:
-    """Return why a trial cannot be trained here, or None if it can."""
+    """Return why this worker cannot train, or None if it can."""
     try:
         if runs is None:
-            _own()
+            _private_folder()
             return None
         path = Path(runs) / process.LOGS / token
         if not disk.exists(path):
@@ -229,7 +313,7 @@ def _problem(runs: str | None, token: str) -> str | None:
     return None
 
 
-def _own() -> Path:
+def _private_folder() -> Path:
     """Return this user's folder of runs on this machine, which nobody else may write to.
 
     Raises: DiskError, CorruptError.

@@ -1,1 +1,1 @@
-"""Jobs as processes of this machine."""
+"""The engine that trains jobs in processes of this machine."""

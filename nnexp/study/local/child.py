@@ -1,4 +1,4 @@
-"""A trial in a process of its own: forked from the sweep, or started afresh by a worker."""
+"""A job's subprocess from the inside: forked by a pool, or started fresh by a worker."""
 
 from __future__ import annotations
 
@@ -17,57 +17,62 @@ from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.sources import Source
 from nnexp.errors import InterruptedRunError
 from nnexp.study.job import Job, Message, Outcome, failure, train
-from nnexp.study.local.lifeline import ASKED, STOPPING, end_without, follow
+from nnexp.study.local.lifeline import (
+    STOP_SIGNAL,
+    STOP_SIGNALS,
+    die_with_parent,
+    exit_if_orphaned,
+)
 
 
-def fork(job: Job, dataset: Dataset, pipe: int, log: int, others: Iterable[int]) -> int:
-    """Start a trial in a process of its own and return its id.
+def fork(job: Job, dataset: Dataset, pipe: int, output: int, others: Iterable[int]) -> int:
+    """Start a job in a forked process and return the process's id.
 
-    The thread that calls this must live on while the trial does: the kernel takes its end for
-    the parent's. Signals that arrive before the child is ready for them wait.
+    The calling thread must outlive the job: the kernel takes its end for the parent's death.
+    Signals to the child wait until it can handle them.
 
     Args:
-        job: the trial.
+        job: what is trained.
         dataset: its data, shared with the parent.
-        pipe: where the child writes what happens, and last its outcome.
-        log: where its standard output and error go.
-        others: the ends of pipes that the parent reads from. A fork copies them all; with one of
-            them open here, who writes there would wait for ever once the parent is gone.
+        pipe: the descriptor that the child writes its messages to, and last its outcome.
+        output: the descriptor that gets its standard output and error.
+        others: the parent's read ends of pipes, which the child closes. A pipe with a read end
+            open in the child would block its writer for ever after the parent's death.
     """
     parent = os.getpid()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         pid = os.fork()
         if not pid:
-            _run(job, dataset, pipe, log, others, parent)
+            _run(job, dataset, pipe, output, others, parent)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return pid
 
 
 def _run(
-    job: Job, dataset: Dataset, pipe: int, log: int, others: Iterable[int], parent: int
+    job: Job, dataset: Dataset, pipe: int, output: int, others: Iterable[int], parent: int
 ) -> NoReturn:
-    """Be the child of a fork."""
+    """Set up the child of a fork and train its job."""
     try:
-        for other in others:
-            os.close(other)
+        for descriptor in others:
+            os.close(descriptor)
         for stream in (1, 2):
-            os.dup2(log, stream)
-        follow(parent)
+            os.dup2(output, stream)
+        die_with_parent(parent)
     except BaseException:  # noqa: BLE001 - nothing may return into the parent's program
         os._exit(1)
     run(job, lambda _: dataset, pipe, parent)
 
 
 def run(job: Job, source: Callable[[Source], Dataset], pipe: int, parent: int) -> NoReturn:
-    """Be the child: train, tell the outcome, and end without the parent's own business.
+    """Train a job, write its messages and outcome, and exit without the parent's exit handlers.
 
     Args:
-        job: the trial.
+        job: what is trained.
         source: hands out its data.
-        pipe: where to write what happens, and last the outcome.
-        parent: without which this process has no business.
+        pipe: the descriptor that messages go to, and last the outcome.
+        parent: the parent's process id; the process exits when the parent is dead.
     """
     outcome = Outcome(code=1)
     try:
@@ -83,36 +88,36 @@ def run(job: Job, source: Callable[[Source], Dataset], pipe: int, parent: int) -
 
 
 def sender(pipe: int) -> Callable[[Message | Outcome], None]:
-    """Return what writes to a pipe, a line each time."""
+    """Return a function that writes messages to a pipe as lines of JSON."""
 
-    def tell(told: Message | Outcome) -> None:
-        os.write(pipe, msgspec.json.encode(told) + b"\n")
+    def send(message: Message | Outcome) -> None:
+        os.write(pipe, msgspec.json.encode(message) + b"\n")
 
-    return tell
+    return send
 
 
 def _checker(job: Job, parent: int) -> Callable[[], None]:
-    """Return what stops the training after a signal, or where the parent is gone.
+    """Return a function that ends the training after a signal or the parent's death.
 
-    A terminal sends its signals to the sweep and its trials, and the sweep passes them on:
-    so the second one means no more than the first. One that the user had ignored, as ``nohup``
-    does it, stays ignored.
+    A terminal sends its signals to the study and its jobs, and the study passes them on: a second
+    one means no more than the first. A signal that the user ignores, as ``nohup`` does, stays
+    ignored.
     """
-    came: list[int] = []
+    received: list[int] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         del frame
-        came.append(signal.SIGTERM if number == ASKED else number)
+        received.append(signal.SIGTERM if number == STOP_SIGNAL else number)
 
-    for number in STOPPING:
-        if number == ASKED or signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, note)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    for number in STOP_SIGNALS:
+        if number == STOP_SIGNAL or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handle)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def check() -> None:
-        end_without(parent)
-        if came:
+        exit_if_orphaned(parent)
+        if received:
             message = f"{job.run.path}: stopped; what is committed is safe"
-            raise InterruptedRunError(came[0], message)
+            raise InterruptedRunError(received[0], message)
 
     return check

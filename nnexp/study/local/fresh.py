@@ -1,7 +1,7 @@
-"""What a trial's process runs that a worker starts afresh: ``python -m nnexp.study.local.fresh``.
+"""The entry point of a worker's subprocess: ``python -m nnexp.study.local.fresh``.
 
-It reads its order on standard input, and tells what happens on standard output. Before it
-imports anything slow it has tied its life to the worker's.
+It reads a job as JSON from standard input and writes messages to standard output. It sets up the
+parent-death signal before it imports anything slow.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from nnexp.study.local import lifeline
 
 
 def main() -> None:
-    """Train what the order says."""
+    """Train the job on standard input."""
     order = json.load(sys.stdin)
-    lifeline.follow(order["parent"])
+    lifeline.die_with_parent(order["parent"])
     pipe = os.dup(1)
     os.dup2(2, 1)
     if order["folder"] is not None:
-        os.chdir(order["folder"])  # what paths of data are relative to
+        os.chdir(order["folder"])  # paths of data are relative to it
 
-    from nnexp.config import load as configs  # noqa: PLC0415 - not before the life is tied
+    from nnexp.config import load as configs  # noqa: PLC0415 - slow: after die_with_parent
     from nnexp.datasets.loading import load  # noqa: PLC0415 - likewise
     from nnexp.store.run import named  # noqa: PLC0415 - likewise
     from nnexp.study.job import Job, Ready  # noqa: PLC0415 - likewise

@@ -1,4 +1,4 @@
-"""A process that ends with the one that started it, and knows when to. Imports nothing slow."""
+"""Make a child process exit when its parent dies. Imports nothing slow."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import signal
 import sys
 from pathlib import Path
 
-ASKED = signal.SIGUSR1
-"""How a sweep asks its trials to stop, as TERM would: any other the user may have had ignored."""
+STOP_SIGNAL = signal.SIGUSR1
+"""The signal that asks a job to stop, as TERM would; the user may have had TERM ignored."""
 
-STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, ASKED}
-"""What a trial's process must be ready for before it gets any of them."""
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, STOP_SIGNAL}
+"""Signals that stay blocked in a job's process until it can handle them."""
 
 PR_SET_PDEATHSIG = 1
-EASIER_TO_KILL = b"500"
-"""Where memory runs out the kernel shall take a trial and not what started it."""
+OOM_SCORE = b"500"
+"""When memory runs out, the kernel should kill a job and not the process that started it."""
 
 
-def follow(parent: int) -> None:
-    """Ask the kernel to be killed with the parent, which may be gone already.
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent dies; exit if it is dead already.
 
     To the kernel, the parent is the thread that started this process.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         with contextlib.suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_bytes(EASIER_TO_KILL)
-    end_without(parent)
+            Path("/proc/self/oom_score_adj").write_bytes(OOM_SCORE)
+    exit_if_orphaned(parent)
 
 
-def end_without(parent: int) -> None:
-    """End this process, at once, if its parent is gone."""
+def exit_if_orphaned(parent: int) -> None:
+    """Exit, at once, if this process's parent is dead."""
     if os.getppid() != parent:
         os._exit(1)

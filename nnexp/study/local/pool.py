@@ -1,7 +1,7 @@
-"""The engine of this machine: every job is a process, forked from this one.
+"""The engine of this machine: a pool of processes, one for each job, forked from this one.
 
-Everything happens in the calling thread: a fork of a process with several threads copies only one
-of them, with the locks that the others held.
+Everything happens in the calling thread: a fork copies only that thread, and would copy locks
+that other threads hold.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from nnexp.runner import train
 from nnexp.store import disk
 from nnexp.study.job import Job, Message, Outcome, failure
 from nnexp.study.local import child, lifeline, process
-from nnexp.study.local.process import Limits, Watched
+from nnexp.study.local.process import Limits, Process
 
-FILES = 2
-"""Open here for each job: its pipe, and its output."""
+FILES_PER_JOB = 2
+"""Open files here for each job: its pipe and its output."""
 
-SPARE = 16
-"""Files that a job, which inherits those of the others, and this process open besides."""
+SPARE_FILES = 16
+"""Further open files of this process, and of a job, which inherits those of the others."""
 
 
 class _Running(NamedTuple):
-    """A job that runs."""
+    """A running job."""
 
     name: str
-    process: Watched
+    process: Process
     future: Future[Outcome]
 
 
@@ -50,7 +50,7 @@ class Pool:
     Args:
         slots: how many jobs run at a time.
         runs: the folder of the runs.
-        limits: what each job may take.
+        limits: of each job.
         data: hands out the data.
     """
 
@@ -66,17 +66,18 @@ class Pool:
         self._limits = limits
         self._data = data or Data()
         self._running: dict[int, _Running] = {}
-        """By the pipe that the job writes to."""
+        """By the read end of the job's pipe."""
         self._selector = selectors.DefaultSelector()
-        self._looked = 0.0
+        self._checked = 0.0
+        """When the limits were last checked."""
         self._is_prepared = False
 
     def prepare(self, configs: Iterable[Config]) -> None:
-        """Read the data and import what the jobs need, once, for all forks to share.
+        """Read the data and import the modules that jobs need, once for all forks.
 
         Raises:
             DataError: a file is missing or malformed.
-            UsageError: so many jobs at a time take more open files than are allowed.
+            UsageError: so many jobs at a time need more open files than are allowed.
         """
         kept = list(configs)
         _check_files(min(self.slots, len(kept)))
@@ -85,7 +86,7 @@ class Pool:
         train.prepare()
         self._is_prepared = True
         gc.collect()
-        gc.freeze()  # the collector writes to what it looks at, and would unshare it
+        gc.freeze()  # a collection writes to all objects, and the forks would copy their pages
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Start a job."""
@@ -110,25 +111,25 @@ class Pool:
             time.sleep(seconds)
         for key, _ in self._selector.select(seconds) if self._running else ():
             running: _Running = key.data
-            said = running.process.read()
-            if said is None:
+            arrived = running.process.read()
+            if arrived is None:
                 self._selector.unregister(key.fd)
                 del self._running[key.fd]
                 self._end(running)
             else:
-                messages += [(running.future, message) for message in said]
-        self._look()
+                messages += [(running.future, message) for message in arrived]
+        self._enforce_limits()
         return messages
 
     def stop(self) -> None:
         """Ask all jobs to stop at their next batch."""
         for running in self._running.values():
-            running.process.send(lifeline.ASKED)
+            running.process.send_signal(lifeline.STOP_SIGNAL)
 
     def close(self) -> None:
-        """Kill all that still run."""
+        """Kill all jobs that still run."""
         for running in self._running.values():
-            running.process.send(signal.SIGKILL)
+            running.process.send_signal(signal.SIGKILL)
         for running in self._running.values():
             self._end(running)
         self._running.clear()
@@ -136,16 +137,17 @@ class Pool:
         gc.unfreeze()
 
     def _end(self, running: _Running) -> None:
-        outcome, said = running.process.end()
-        running.future.set_result(process.logged(outcome, said, self._runs, running.name))
+        outcome, output = running.process.wait()
+        running.future.set_result(process.with_log(outcome, output, self._runs, running.name))
 
-    def _look(self) -> None:
-        if any(self._limits) and time.monotonic() - self._looked > process.LOOK:
+    def _enforce_limits(self) -> None:
+        is_due = time.monotonic() - self._checked > process.LIMITS_INTERVAL
+        if any(self._limits) and is_due:
             for running in self._running.values():
-                running.process.look(self._limits)
-            self._looked = time.monotonic()
+                running.process.enforce(self._limits)
+            self._checked = time.monotonic()
 
-    def _start(self, job: Job) -> Watched:
+    def _start(self, job: Job) -> Process:
         """Fork a job.
 
         Raises: DataError, DiskError.
@@ -153,37 +155,37 @@ class Pool:
         dataset = self._data(job.config.data)
         with contextlib.ExitStack() as opened:
             with disk.errors(Path(tempfile.gettempdir())):
-                said = opened.enter_context(tempfile.TemporaryFile())
+                output = opened.enter_context(tempfile.TemporaryFile())
             with _starting(job):
                 ours, theirs = os.pipe()
                 opened.callback(os.close, ours)
                 try:
-                    pid = child.fork(job, dataset, theirs, said.fileno(), [ours, *self._running])
+                    pid = child.fork(job, dataset, theirs, output.fileno(), [ours, *self._running])
                 finally:
                     os.close(theirs)
-            opened.pop_all()  # they are closed at the trial's end
-        return Watched(pid, ours, said)
+            opened.pop_all()  # Process closes them
+        return Process(pid, ours, output)
 
 
 @contextlib.contextmanager
 def _starting(job: Job) -> Iterator[None]:
-    """Turn the system's error where no process is free into a DiskError of the job."""
+    """Turn the OSError of a process that cannot be started into a DiskError."""
     try:
         yield
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        reason = (error.strerror or str(error)).lower()
         message = (
-            f"{job.run.path}: its process cannot be started: {why}; see ulimit -a, or lower -j"
+            f"{job.run.path}: its process cannot be started: {reason}; see ulimit -a, or lower -j"
         )
         raise DiskError(message) from error
 
 
 def _check_files(jobs: int) -> None:
-    """Refuse more jobs at a time than there may be open files for.
+    """Check that so many jobs at a time do not need more open files than are allowed.
 
     Raises: UsageError.
     """
-    needed = len(list(Path("/dev/fd").iterdir())) + FILES * jobs + SPARE
+    needed = len(list(Path("/dev/fd").iterdir())) + FILES_PER_JOB * jobs + SPARE_FILES
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed != resource.RLIM_INFINITY and needed > allowed:
         raise UsageError(
@@ -193,7 +195,7 @@ def _check_files(jobs: int) -> None:
 
 
 def _import_for(configs: Iterable[Config]) -> None:
-    """Import what is imported late, as only some configs need it."""
+    """Import modules that only some configs need, and that are otherwise imported late."""
     if any(config.optimizer.full_batch for config in configs):
         import scipy.linalg  # noqa: PLC0415 - a fifth of a second
         import scipy.optimize  # noqa: PLC0415 - likewise

@@ -1,4 +1,4 @@
-"""A job's process as its parent sees it: its messages, its limits, its outcome."""
+"""A job's process as its parent sees it: messages, limits, outcome, output."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from nnexp.study.job import Message, Outcome
 from nnexp.study.local import lifeline
 
 LOGS = ".sweep"
-"""The folder beside the runs for what processes said that did not end well; no run's name."""
+"""The folder beside the runs for the output of processes that failed; no run's name."""
 
-MOST_SAID = 1 << 20
-"""The last bytes of it that are kept."""
+MAX_OUTPUT = 1 << 20
+"""The last bytes of a process's output that are kept."""
 
-LOOK = 0.1
-"""Seconds from one look at the limits to the next."""
+LIMITS_INTERVAL = 0.1
+"""Seconds between two checks of the limits."""
 
 GRACE = 10.0
-"""Seconds that a trial has to stop by itself, once its time is up."""
+"""Seconds that a job has to stop by itself after its time limit."""
 
 CHUNK = 1 << 16
 _DECODER = msgspec.json.Decoder(Message | Outcome)
@@ -40,110 +40,111 @@ _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([KMGT]?)(?:i?B)?", re.ASCII | re.I
 
 
 class Limits(NamedTuple):
-    """What each trial may take; None: whatever it wants."""
+    """Limits of each job; None: no limit."""
 
     seconds: float | None = None
     memory: int | None = None
-    """Bytes that are resident, as ``ps`` and ``top`` show them: those shared with others count."""
+    """Resident bytes, as ``ps`` and ``top`` show them; memory shared with others counts."""
 
 
-class Watched:
-    """A trial that runs.
+class Process:
+    """A job's running process, a child of this one.
 
     Args:
-        pid: its process, a child of this one.
-        pipe: where it writes what happens; closed at its end.
-        said: the file that has its standard output and error.
+        pid: its id.
+        pipe: the read end of the pipe that it writes messages to; ``wait`` closes it.
+        output: the file with its standard output and error; ``wait`` closes it.
     """
 
-    def __init__(self, pid: int, pipe: int, said: BinaryIO) -> None:
+    def __init__(self, pid: int, pipe: int, output: BinaryIO) -> None:
         self.pid = pid
         self.pipe = pipe
-        self._said = said
+        self._output = output
         self._started = time.monotonic()
         self._rest = b""
+        """The beginning of a line that is not complete yet."""
         self._outcome: Outcome | None = None
-        self._overrun = ""
-        """Which limit it passed, in words."""
+        self._exceeded = ""
+        """The limit that it exceeded, as the reason of its outcome."""
 
     def read(self) -> list[Message] | None:
-        """Return what the trial told, or None at its end."""
+        """Return the messages that have arrived, or None if it has closed the pipe."""
         content = os.read(self.pipe, CHUNK)
         if not content:
             return None
         *lines, self._rest = (self._rest + content).split(b"\n")
-        told = [_DECODER.decode(line) for line in lines]
-        self._outcome = next((each for each in told if isinstance(each, Outcome)), self._outcome)
-        return [each for each in told if not isinstance(each, Outcome)]
+        decoded = [_DECODER.decode(line) for line in lines]
+        outcomes = (each for each in decoded if isinstance(each, Outcome))
+        self._outcome = next(outcomes, self._outcome)
+        return [message for message in decoded if not isinstance(message, Outcome)]
 
-    def send(self, number: int) -> None:
-        """Send a signal; the process is not waited for yet, so that its id is its own."""
+    def send_signal(self, number: int) -> None:
+        """Send a signal; until ``wait`` returns, the id cannot be another process's."""
         os.kill(self.pid, number)
 
-    def look(self, most: Limits) -> None:
-        """Stop a trial whose time is up, and kill one that takes too much memory."""
+    def enforce(self, limits: Limits) -> None:
+        """Stop it if its time is up; kill it if it is late in stopping, or uses too much memory."""
         age = time.monotonic() - self._started
-        if most.seconds is not None and age > most.seconds:
-            late = age > most.seconds + GRACE
-            if late or not self._overrun:
-                self.send(signal.SIGKILL if late else lifeline.ASKED)
-            self._overrun = f"took more than {most.seconds:g} s; what is committed is safe"
-        if most.memory is not None and (taken := resident(self.pid)) > most.memory:
-            limit = in_words(most.memory)
-            self._overrun = f"took {in_words(taken)} of memory, more than {limit}"
-            self.send(signal.SIGKILL)
+        if limits.seconds is not None and age > limits.seconds:
+            is_late = age > limits.seconds + GRACE
+            if is_late or not self._exceeded:
+                self.send_signal(signal.SIGKILL if is_late else lifeline.STOP_SIGNAL)
+            self._exceeded = f"took more than {limits.seconds:g} s; what is committed is safe"
+        if limits.memory is not None and (used := resident_memory(self.pid)) > limits.memory:
+            limit = format_size(limits.memory)
+            self._exceeded = f"took {format_size(used)} of memory, more than {limit}"
+            self.send_signal(signal.SIGKILL)
 
     @property
     def is_over_limit(self) -> bool:
-        """Whether it was stopped for what it took."""
-        return bool(self._overrun)
+        """Whether it exceeded a limit."""
+        return bool(self._exceeded)
 
-    def end(self) -> tuple[Outcome, bytes]:
-        """Return what came of the trial, which has closed its pipe, and what its process said."""
+    def wait(self) -> tuple[Outcome, bytes]:
+        """Wait for the process to exit; return the job's outcome and the process's output."""
         os.close(self.pipe)
         _, status = os.waitpid(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
-        said = self._last_words()
+        output = self._read_output()
         if code < 0:
-            code, reason = 128 - code, self._overrun or f"killed by {signal.Signals(-code).name}"
-            return Outcome(code=code, reason=reason), said
+            code, reason = 128 - code, self._exceeded or f"killed by {signal.Signals(-code).name}"
+            return Outcome(code=code, reason=reason), output
         outcome = self._outcome or Outcome(
             code=code or 1, reason="its process ended without a word"
         )
-        if outcome.code and self._overrun:
-            outcome = msgspec.structs.replace(outcome, reason=self._overrun, is_stopped=False)
-        return outcome, said
+        if outcome.code and self._exceeded:
+            outcome = msgspec.structs.replace(outcome, reason=self._exceeded, is_stopped=False)
+        return outcome, output
 
-    def _last_words(self) -> bytes:
-        with self._said as said, contextlib.suppress(OSError):
-            size = said.seek(0, os.SEEK_END)
-            said.seek(max(0, size - MOST_SAID))
-            return said.read()
+    def _read_output(self) -> bytes:
+        with self._output as output, contextlib.suppress(OSError):
+            size = output.seek(0, os.SEEK_END)
+            output.seek(max(0, size - MAX_OUTPUT))
+            return output.read()
         return b""
 
 
-def logged(outcome: Outcome, said: bytes, runs: Path, name: str) -> Outcome:
-    """Return an outcome with the log that has what the trial's process said, if it said anything.
+def with_log(outcome: Outcome, output: bytes, runs: Path, name: str) -> Outcome:
+    """Save a process's output, if there is any, and return the outcome with the log's path.
 
-    Where it ended well and said nothing, an older log is removed. That either cannot be done
-    changes nothing.
+    A job that succeeded without output removes an older log. Failures of either are ignored.
     """
     log = runs / LOGS / f"{name}.log"
     with contextlib.suppress(NnexpError):
-        if said:
+        if output:
             directories.make_all(log.parent)
-            disk.write(log, said)
+            disk.write(log, output)
             return msgspec.structs.replace(outcome, log=str(log))
         if not outcome.code:
             disk.remove(log)
     return outcome
 
 
-def size(text: str) -> int:
-    """Return the bytes that ``500M`` or ``1.5G`` stands for; K, M, G, T are powers of 1024.
+def parse_size(text: str) -> int:
+    """Parse a size such as ``500M`` or ``1.5G`` into bytes; K, M, G, T are powers of 1024.
 
     Raises:
-        ValueError: it is no size.
+        ValueError: the text is malformed.
     """
     match = _SIZE.fullmatch(text.strip())
     number = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
@@ -152,20 +153,20 @@ def size(text: str) -> int:
     return number
 
 
-def in_words(number: int) -> str:
-    """Return a number of bytes as people read it."""
+def format_size(number: int) -> str:
+    """Format a number of bytes with a unit, such as ``1.5 MB``."""
     if number < UNITS["K"]:
         return f"{number} bytes"
     unit = "M" if number >= UNITS["M"] else "K"
     amount = number / UNITS[unit]
-    digits = 1 if amount < 10 and amount % 1 else 0  # noqa: PLR2004 - from there on it is no matter
+    digits = 1 if amount < 10 and amount % 1 else 0  # noqa: PLR2004 - two digits suffice
     return f"{amount:,.{digits}f} {unit}B"
 
 
-def resident(pid: int) -> int:
-    """Return the bytes of a process that are in memory, 0 where it is gone.
+def resident_memory(pid: int) -> int:
+    """Return a process's resident bytes, or 0 if it has exited.
 
-    An address space says little: libraries reserve much that they never touch.
+    The address space would say little: libraries reserve memory that they never touch.
     """
     if sys.platform == "linux":
         try:
@@ -174,5 +175,5 @@ def resident(pid: int) -> int:
             return 0
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
     command = ["/bin/ps", "-o", "rss=", "-p", str(pid)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 - a number
-    return int(told or 0) * 1024
+    shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 - a number
+    return int(shown or 0) * 1024
