@@ -7,11 +7,13 @@ import hashlib
 import json
 import os
 import pty
+import shutil
 import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +31,19 @@ def book() -> Path:
     if not BOOK.is_dir():
         pytest.skip(f"the book's curves are not at {BOOK}")
     return BOOK
+
+
+@cache
+def _lifeline() -> tuple[str, ...]:
+    """Return the words before a command that kill it with the tests' own process, on Linux.
+
+    Pytest that is killed itself runs no fixture's end, and some commands train for an hour.
+    """
+    words = ("setpriv", "--pdeathsig", "KILL")
+    if shutil.which(words[0]) is None:
+        return ()
+    has_it = subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0
+    return words if has_it else ()
 
 
 def _read(descriptor: int) -> bytes:
@@ -68,16 +83,26 @@ class Bench:
     def __init__(self, folder: Path, call: Callable[..., Said]) -> None:
         self.folder = folder
         self.call = call
+        self._started: list[subprocess.Popen[str]] = []
 
     def __call__(self, *arguments: str) -> Said:
         """Run a command in this process."""
         return self.call(*arguments)
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401
-        """Start a command in a process of its own."""
+        """Start a command in a process of its own, which does not outlive the test."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        command = [sys.executable, "-m", "nnexp", *arguments]
-        return subprocess.Popen(command, cwd=self.folder, **(pipes | options))
+        command = [*_lifeline(), sys.executable, "-m", "nnexp", *arguments]
+        process = subprocess.Popen(command, cwd=self.folder, **(pipes | options))
+        self._started.append(process)
+        return process
+
+    def close(self) -> None:
+        """Kill the processes that still run, as they do where a test fails."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def process(self, *arguments: str, **options: Any) -> Said:  # noqa: ANN401
         """Run a command in a process of its own."""
@@ -135,7 +160,7 @@ class Bench:
 @pytest.fixture
 def bench(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Bench:
+) -> Iterator[Bench]:
     """The command line in an empty folder but for tiny.npz and tiny.yaml."""
     from nnexp.cli import main  # noqa: PLC0415 - after the variables are set
 
@@ -151,4 +176,5 @@ def bench(
     made = Bench(tmp_path, call)
     made.data()
     made.config()
-    return made
+    yield made
+    made.close()
