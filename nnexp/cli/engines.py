@@ -38,13 +38,16 @@ STOPPED = "stopped{}; what is committed is safe; the same command goes on from t
 Command = Callable[..., Any]
 
 
-def jobs_option(default: int | None) -> Callable[[Command], Command]:
+def jobs_option(
+    default: int | None, room: str = "as many as there are cores"
+) -> Callable[[Command], Command]:
     """Return the option of how many runs are trained at a time.
 
     Args:
-        default: by default; None: as many as there are cores.
+        default: by default; None: as many as there is room for.
+        room: how many that are, in words.
     """
-    usual = "as many as there are cores, or threads of workers" if default is None else str(default)
+    usual = room if default is None else str(default)
     return click.option(
         "-j",
         "--jobs",
@@ -86,7 +89,7 @@ def options(default: int | None) -> Callable[[Command], Command]:
         default: how many runs at a time by default; None: as many as there are cores.
     """
     declared = (
-        jobs_option(default),
+        jobs_option(default, "as many as there are cores, or threads of workers"),
         click.option("--engine", type=click.Choice(["local", "dask"]), default="local",
                      help="Train on this machine (the default), or on a dask cluster."),
         click.option("--scheduler", metavar="ADDRESS",
