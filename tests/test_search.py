@@ -255,7 +255,7 @@ def test_progress_is_a_line_a_trial_with_the_best_so_far(bench: Bench) -> None:
     assert "  best " in first
     assert second.endswith(("(trial 1)", "(trial 2)"))
     shown = bench.on_a_terminal("search", "tiny.yaml", "--space", RATE, "--runs", "r", "-q")
-    assert "trials" not in shown
+    assert "waiting" not in shown
     shown = bench.on_a_terminal("search", "tiny.yaml", "--space", RATE, "--runs", "r2")
     assert re.search(r"21 trials: \d+ done, \d running, \d+ waiting", shown)
     assert re.search(r"best so far: validation \d\d\.\d\d %, tiny-", shown)
