@@ -5,20 +5,21 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from nnexp.cli import signals
 from nnexp.cli.quantities import Seconds, Size
 from nnexp.cli.text import say
 from nnexp.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
-    from nnexp.cli.signals import Noted
     from nnexp.cli.study_progress import StudyProgress
+    from nnexp.config.model import Config
     from nnexp.datasets.shared import Data
     from nnexp.study.dask.executor import Cluster
     from nnexp.study.execution import Ended, Sampler
@@ -144,35 +145,21 @@ def cores() -> int:
 
 
 @contextmanager
-def started(
+def _started(
     where: EngineOptions,
     runs: Path,
-    signal: Noted,
+    heed: Callable[[], None],
+    data: Data | None,
     *,
-    data: Data | None = None,
-    isolated: bool = False,
+    isolated: bool,
     quiet: bool,
-    reached: Callable[[], str] = lambda: "",
 ) -> Iterator[Engine]:
     """Start the engine that the options ask for, and close it at the end.
 
     One run at a time needs no process of its own, unless it is limited in time or memory.
-
-    Args:
-        where: the options.
-        runs: the folder of the runs.
-        signal: the signal that came, if one did.
-        data: hands out the data to jobs on this machine.
-        isolated: train every run in a process of its own, so that a crash ends nothing else.
-        quiet: say nothing of the cluster.
-        reached: returns how far it is, for the message about a signal.
     """
     from nnexp.study.in_process import InProcess
     from nnexp.study.local.pool import Pool
-
-    def heed() -> None:
-        if signal.number is not None:
-            raise InterruptedRunError(signal.number, STOPPED.format(reached()))
 
     if where.engine == "dask":
         with _dask(where, runs, heed, data, quiet=quiet) as cluster:
@@ -233,58 +220,67 @@ def _dask(
 
 def train(
     sampler: Sampler,
-    engine: Engine,
-    signal: Noted,
+    where: EngineOptions,
+    runs: Path,
     progress: StudyProgress,
     *,
-    where: Callable[[], str] = lambda: "",
+    data: Data | None = None,
+    isolated: bool = False,
+    configs: Sequence[Config] = (),
+    prepare: Callable[[], None] = lambda: None,
     is_fatal: Callable[[Outcome], bool] = lambda outcome: outcome.is_failure,
     takes_over: bool = False,
-    prepare: Callable[[], None] = lambda: None,
     note: Callable[[Ended], None] = lambda _: None,
+    reached: Callable[[], str] = lambda: "",
 ) -> None:
-    """Train a sampler's jobs, showing what happens.
+    """Train a sampler's jobs where the options say, showing what happens.
 
     Args:
         sampler: what to train.
-        engine: where to.
-        signal: the signal that came, if one did.
+        where: the options.
+        runs: the folder of the runs.
         progress: shows it.
-        where: returns how far it is, for the message about a signal.
+        data: hands out the data to jobs on this machine.
+        isolated: train every run in a process of its own, so that a crash ends nothing else.
+        configs: what is sure to be trained, so that what it lacks is told beforehand.
+        prepare: is called once before the first job that needs training.
         is_fatal: whether an outcome stops all other jobs; by default what is neither a result nor
             a divergence.
         takes_over: whether to wait for runs that other processes are training.
-        prepare: is called once before the first job that needs training.
         note: is called with each job that ended.
+        reached: returns how far it is, for the message about a signal.
 
     Raises:
         InterruptedRunError: a signal came; all that ran has stopped.
         JobError: an outcome was fatal.
         ClusterError: the cluster that was to train is gone.
+        DataError, UsageError: the configs cannot be trained here.
     """
     from nnexp.study.execution import Ended, Execution
     from nnexp.study.job import JobError
 
-    def stopped() -> bool:
-        return signal.number is not None
+    with signals.noted() as signal:
 
-    execution = Execution(
-        sampler,
-        engine,
-        is_fatal=is_fatal,
-        takes_over=takes_over,
-        stopped=stopped,
-        prepare=prepare,
-    )
-    with progress:
-        for event in execution.events():
-            if isinstance(event, Ended):
-                note(event)
-            progress.show(event)
-    if signal.number is not None:
-        raise InterruptedRunError(
-            signal.number,
-            STOPPED.format(where()),
-        )
+        def heed() -> None:
+            if signal.number is not None:
+                raise InterruptedRunError(signal.number, STOPPED.format(reached()))
+
+        with _started(where, runs, heed, data, isolated=isolated, quiet=progress.quiet) as engine:
+            if configs:
+                engine.prepare(configs)
+            execution = Execution(
+                sampler,
+                engine,
+                is_fatal=is_fatal,
+                takes_over=takes_over,
+                stopped=lambda: signal.number is not None,
+                prepare=prepare,
+            )
+            with progress:
+                for event in execution.events():
+                    if isinstance(event, Ended):
+                        note(event)
+                    progress.show(event)
+        heed()
     if execution.failure is not None:
         raise JobError(execution.failure)

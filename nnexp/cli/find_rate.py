@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import engines, options, signals, study_progress
+from nnexp.cli import engines, options, study_progress
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import columns, put, say, table, tell, wrapped
 
@@ -72,11 +72,7 @@ def find_rate(
         tell(f"warning: {warning}")
     sampler = StepSampler(rates.find(described, trials, epochs), trials)
     where = engines.EngineOptions(jobs)
-    with (
-        signals.noted() as signal,
-        engines.started(where, runs, signal, data=trials.data, quiet=quiet) as engine,
-    ):
-        engines.train(sampler, engine, signal, progress)
+    engines.train(sampler, where, runs, progress, data=trials.data)
     rungs = sampler.result
     found = rates.decision(rungs, stage=2, heading="Learning rate", rule=rates.RULE)
     if found.picture is not None and plot is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import engines, figures, options, signals
+from nnexp.cli import engines, figures, options
 from nnexp.cli.study_progress import SEED, StudyProgress
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put, say, table
@@ -126,7 +126,6 @@ def _train(parts: list[Part], runs: Path, jobs: int | None, *, quiet: bool) -> N
     planned = [job for part in parts for job in part.trainings]
     progress = StudyProgress(SEED, len(planned), quiet=quiet)
     where = engines.EngineOptions(jobs)
-    with signals.noted() as signal, engines.started(where, runs, signal, quiet=quiet) as engine:
-        engines.train(
-            Listed(planned), engine, signal, progress, is_fatal=lambda outcome: bool(outcome.code)
-        )
+    engines.train(
+        Listed(planned), where, runs, progress, is_fatal=lambda outcome: bool(outcome.code)
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import engines, options, signals
+from nnexp.cli import engines, options
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.study_progress import StudyProgress
 from nnexp.cli.text import as_json as json_line
@@ -149,18 +149,15 @@ def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool
     progress = StudyProgress(
         columns, search.steps, lambda event: searching.trial_line(search, event), quiet=quiet
     )
-    with (
-        signals.noted() as signal,
-        engines.started(where, runs, signal, data=data, quiet=quiet) as engine,
-    ):
-        engines.train(
-            search,
-            engine,
-            signal,
-            progress,
-            where=lambda: f" in {searching.place(search)}",
-            prepare=(lambda: None) if where.collect else search.check_data,
-        )
+    engines.train(
+        search,
+        where,
+        runs,
+        progress,
+        data=data,
+        prepare=(lambda: None) if where.collect else search.check_data,
+        reached=lambda: f" in {searching.place(search)}",
+    )
     if progress.is_idle and not quiet:
         say("already done")
     return search.result

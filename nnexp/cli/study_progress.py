@@ -70,7 +70,7 @@ class StudyProgress:
         self._columns = columns
         self._total = total
         self._line = line or self._result
-        self._quiet, self._warns = quiet, warns
+        self.quiet, self._warns = quiet, warns
         self._live: Any = None
         self._begun = self._drawn = time.monotonic()
         self._running: dict[Path, tuple[Job, EpochCommitted | None]] = {}
@@ -84,7 +84,7 @@ class StudyProgress:
         self.time_left = TimeLeft(total or 0)
 
     def __enter__(self) -> Self:
-        if not self._quiet and Told().columns() > 0:
+        if not self.quiet and Told().columns() > 0:
             self._live = _live()
             self._live.start()
         return self
@@ -134,7 +134,7 @@ class StudyProgress:
             self._status = line.partition(":")[0], ""
         elif "; " in line:
             self._status = self._status[0], line.rpartition("; ")[2]
-        if not self._quiet:
+        if not self.quiet:
             self.say(line)
 
     def _end(self, event: Ended) -> None:
@@ -172,7 +172,7 @@ class StudyProgress:
 
     def _say(self, line: str) -> None:
         """Say what happened, unless a terminal shows it or nobody asks."""
-        if not self._quiet and self._live is None:
+        if not self.quiet and self._live is None:
             say(line)
 
     def _counts(self) -> str:

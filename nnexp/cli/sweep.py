@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import engines, options, signals, standings
+from nnexp.cli import engines, options, standings
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.study_progress import Columns, StudyProgress
 from nnexp.cli.text import as_json as json_line
@@ -153,25 +153,19 @@ def _train(
 
     columns = Columns((*plan.keys, "seed"), lambda job: plan.cells(places[job.run.path]))
     progress = StudyProgress(columns, len(jobs), quiet=quiet)
-    with (
-        signals.noted() as signal,
-        engines.started(
-            where, runs, signal, isolated=True, quiet=quiet, reached=progress_made
-        ) as engine,
-    ):
-        if wanting := [job.config for job in jobs if is_open(job)]:
-            engine.prepare(wanting)
-        with contextlib.suppress(JobError):  # each failure is listed at the end
-            engines.train(
-                Listed(jobs),
-                engine,
-                signal,
-                progress,
-                where=progress_made,
-                is_fatal=lambda outcome: fail_fast and bool(outcome.code),
-                takes_over=True,
-                note=note,
-            )
+    with contextlib.suppress(JobError):  # each failure is listed at the end
+        engines.train(
+            Listed(jobs),
+            where,
+            runs,
+            progress,
+            isolated=True,
+            configs=[job.config for job in jobs if is_open(job)],
+            is_fatal=lambda outcome: fail_fast and bool(outcome.code),
+            takes_over=True,
+            note=note,
+            reached=progress_made,
+        )
     return outcomes
 
 

@@ -166,10 +166,7 @@ def _train_seeds(
                 put(json_line(summary(job.run)) if as_json else str(job.run.path))
 
     progress = StudyProgress(SEED, len(planned), line, quiet=quiet)
-    with signals.noted() as signal, engines.started(where, runs, signal, quiet=quiet) as engine:
-        engines.train(
-            Listed(planned), engine, signal, progress, is_fatal=lambda _: False, note=note
-        )
+    engines.train(Listed(planned), where, runs, progress, is_fatal=lambda _: False, note=note)
     codes = (outcomes[job.run.path].code for job in planned)
     return next((code for code in codes if code), 0)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import engines, options, signals, study_progress
+from nnexp.cli import engines, options, study_progress
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.quantities import Spending
 from nnexp.cli.text import as_json as json_line
@@ -126,16 +126,12 @@ def tune(
         put(_plan(state, problems, as_json=as_json))
         return
     sampler = StepSampler(protocol.tune(state, problems, progress.report), trials)
-    with (
-        signals.noted() as signal,
-        engines.started(where, runs, signal, data=trials.data, quiet=quiet) as engine,
-    ):
-        try:
-            engines.train(sampler, engine, signal, progress)
-        except NothingFoundError as error:
-            decided, failing = state.decisions, error.decision
-            path = outputs.write_failure(folder, decided, failing, str(config))
-            raise NothingFoundError(f"{error}; {path} shows what was tried", failing) from None
+    try:
+        engines.train(sampler, where, runs, progress, data=trials.data)
+    except NothingFoundError as error:
+        decided, failing = state.decisions, error.decision
+        path = outputs.write_failure(folder, decided, failing, str(config))
+        raise NothingFoundError(f"{error}; {path} shows what was tried", failing) from None
     found = sampler.result
     files = outputs.write(folder, found, described, str(config))
     for warning in _doubts(found.config, trials):
