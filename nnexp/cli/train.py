@@ -166,7 +166,15 @@ def _train_seeds(
                 put(json_line(summary(job.run)) if as_json else str(job.run.path))
 
     progress = StudyProgress(SEED, len(planned), line, quiet=quiet)
-    engines.train(Listed(planned), where, runs, progress, is_fatal=lambda _: False, note=note)
+    engines.train(
+        Listed(planned),
+        where,
+        runs,
+        progress,
+        is_fatal=lambda _: False,
+        note=note,
+        reached=lambda: f" with {len(outcomes)} of {len(planned)} seeds done",
+    )
     codes = (outcomes[job.run.path].code for job in planned)
     return next((code for code in codes if code), 0)
 

@@ -241,9 +241,9 @@ def test_a_signal_stops_and_the_same_command_ends_byte_equal(
 
 def test_a_signal_ends_all_seeds(bench: Bench, watched: list[Watch]) -> None:
     watched[0] = Watch(1)
-    code, out, err = bench("train", "tiny.yaml", "--name", "n", "--seeds", "3", "-q")
+    code, out, err = bench("train", "tiny.yaml", "--name", "n", "--seeds", "3", "-j", "1", "-q")
     assert (code, out) == (143, "")
-    assert err.startswith("runs/n-s0: stopped; ")
+    assert err.startswith("stopped with 0 of 3 seeds done; ")
     assert [path.name for path in (bench.folder / "runs").iterdir()] == ["n-s0"]
 
 
