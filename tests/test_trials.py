@@ -83,3 +83,22 @@ def test_another_configs_run_is_refused(bench: Bench) -> None:
     first = trained(job(bench, epochs=2))
     with pytest.raises(NameTakenError, match="learning_rate"):
         jobs.performance(Job(load.read(bench.config(epochs=2, learning_rate=3)), first.run))
+
+
+def test_what_a_kill_right_behind_the_last_epoch_left_is_tidied(bench: Bench) -> None:
+    """The epoch is committed, and a checkpoint that is kept no longer is still there."""
+    early = trained(job(bench, epochs=6), until=3)
+    left = {path: path.read_bytes() for path in early.run.checkpoints().values()}
+    reached = trained(early, until=5)._replace(until=5)
+    tidy = {path.name for path in reached.run.checkpoints().values()}
+    assert jobs.known(reached) == jobs.done(reached)
+    assert jobs.done(reached) is not None
+    for path, content in left.items():
+        path.write_bytes(content)
+    assert {path.name for path in reached.run.checkpoints().values()} > tidy
+    assert jobs.known(reached) is None
+    again = trained(reached, until=5)._replace(until=5)
+    assert {path.name for path in again.run.checkpoints().values()} == tidy
+    assert jobs.known(again) == jobs.done(again)
+    timing = (again.run.path / "timing.jsonl").read_text()
+    assert len(timing.splitlines()) == 5

@@ -1,0 +1,184 @@
+"""Searches and tunings whose parts are killed: in the end all is as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.clusters import LOOPBACK, SECONDS, Cluster, until
+from tests.faults.test_broken_sweeps import members
+from tests.studies import Left, ended, keep_timed_runs, left, search, sequential
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Bench
+
+pytestmark = pytest.mark.slow
+
+KILLS = 8
+SEARCHES = ("grid", "random", "tpe", "halving")
+LOCAL = {
+    **{name: search(name, "-j", "4") for name in SEARCHES},
+    "find-rate": ("find-rate", "tiny.yaml", "--epochs", "100", "-q", "--json", "-j", "2"),
+    "train": ("train", "tiny.yaml", "--seeds", "5", "-q", "-j", "2"),
+    "tune": ("tune", "tiny.yaml", "-q", "-j", "2"),
+    "times": ("tune", "tiny.yaml", "-q", "--only", "batch-size", "-j", "2"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _optuna(request: pytest.FixtureRequest) -> None:
+    if "tpe" in request.node.name:
+        pytest.importorskip("optuna", reason="Optuna is not installed")
+
+
+def whole(bench: Bench, command: tuple[str, ...]) -> Left:
+    """Run a command one job after another; let a full tuning have the times of that."""
+    found = sequential(bench, *command)
+    if command[0] == "tune" and "--only" not in command:
+        keep_timed_runs(bench)
+    return found
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_killed_with_its_whole_group_at_random_times_it_ends_as_one_that_never_was(
+    bench: Bench, count: Callable[[str, int], None], name: str
+) -> None:
+    """Where it is done before its kills are, another one follows, in a new folder."""
+    bench.config(epochs=100, patience=None)
+    command = LOCAL[name]
+    expected = whole(bench, command[: command.index("-j")])
+    runs, kept = bench.folder / "runs", bench.folder / "kept"
+    runs.mkdir(exist_ok=True)
+    shutil.copytree(runs, kept)
+    moments = random.Random(name)  # noqa: S311 - which moments does not matter
+    kills, beside_jobs = 0, 0
+    while kills < KILLS:
+        shutil.rmtree(runs)
+        shutil.copytree(kept, runs)
+        code = -signal.SIGKILL
+        while code == -signal.SIGKILL:
+            process = bench.start(*command, start_new_session=True)
+            try:
+                process.wait(moments.uniform(0.5, 2.5) if kills < KILLS else 2 * SECONDS)
+            except subprocess.TimeoutExpired:
+                beside_jobs += len(members(process.pid)) > 1
+                os.killpg(process.pid, signal.SIGKILL)
+            code, out, err = ended(process)
+            kills += code == -signal.SIGKILL
+        assert (code, err) == (0, "")
+        found = left(bench, out)
+        assert found.runs == expected.runs
+        assert found == expected or name == "times"  # which are no other tuning's
+    assert beside_jobs > KILLS / 4  # the others came while it was starting
+    count("kills of a study's whole group:", kills)
+    count("kills of a study's whole group, those beside jobs:", beside_jobs)
+
+
+class Machines:
+    """A cluster of two workers, each of which has a folder of its own for temporary files."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.cluster = Cluster(folder)
+        self._homes = [folder / f"machine{number}" for number in range(2)]
+        for home in self._homes:
+            home.mkdir()
+
+    def begin(self) -> None:
+        """Start the scheduler and the workers."""
+        self.cluster.begin(workers=0)
+        for home in self._homes:
+            environment = {**os.environ, "TMPDIR": str(home)}
+            self.cluster.worker(self.cluster.address, LOOPBACK, env=environment)
+
+    def copies(self) -> list[Path]:
+        """Return the runs that the workers have for themselves."""
+        return [path for home in self._homes for path in home.glob("nnexp-runs-*/*")]
+
+    def kill_worker(self) -> None:
+        """Kill the worker of a job that runs; another one is started in its place."""
+        jobs = self.cluster.trials()
+        os.kill(jobs[0].parent, signal.SIGKILL)
+        until(lambda: jobs[0].pid not in {each.pid for each in self.cluster.trials()}, 20)
+
+
+@pytest.fixture
+def machines(bench: Bench) -> Iterator[Machines]:
+    """The cluster, and a config whose data workers find wherever they are."""
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    bench.config(
+        epochs=160, patience=None, data={"name": "npz", "file": str(bench.folder / "tiny.npz")}
+    )
+    made = Machines(bench.folder / "cluster")
+    try:
+        made.begin()
+        yield made
+    finally:
+        made.cluster.end()
+
+
+def is_under_way(bench: Bench, machines: Machines) -> bool:
+    """Return whether a job runs, and a run is begun and has no result."""
+    runs = [*(bench.folder / "runs").glob("tiny-*"), *machines.copies()]
+    begun = [run for run in runs if list(run.glob("checkpoints/*.npz"))]
+    return bool(machines.cluster.trials()) and any(
+        not (run / "result.json").exists() for run in begun
+    )
+
+
+@pytest.mark.parametrize("options", [(), ("--collect",)], ids=["shared", "collected"])
+@pytest.mark.parametrize("name", [*SEARCHES, "tune"])
+def test_on_a_cluster_whose_parts_are_killed_in_turn_it_ends_as_one_job_at_a_time(
+    bench: Bench,
+    machines: Machines,
+    count: Callable[[str, int], None],
+    name: str,
+    options: tuple[str, ...],
+) -> None:
+    """A worker, the client with its whole group, the scheduler, and the client alone."""
+    moments = random.Random(name)  # noqa: S311 - which moments does not matter
+    command = ("tune", "tiny.yaml", "-q") if name == "tune" else search(name)
+    expected = whole(bench, command)
+    engine = ("--engine", "dask", "--scheduler", machines.cluster.address, *options)
+
+    def begun() -> subprocess.Popen[str]:
+        process = bench.start(*command, *engine, start_new_session=True)
+        go_on(process)
+        return process
+
+    def go_on(process: subprocess.Popen[str]) -> None:
+        until(lambda: is_under_way(bench, machines) or process.poll() is not None)
+        time.sleep(moments.uniform(0, 0.8))
+        assert process.poll() is None, process.communicate()
+
+    process = begun()
+    for _ in range(2):
+        machines.kill_worker()
+        go_on(process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    process = begun()
+    machines.cluster.scheduler.kill()
+    code, out, err = ended(process, SECONDS)
+    assert (code, out) == (74, "")
+    assert "the same command goes on from there\n" in err
+    machines.cluster.end()
+    machines.begin()
+    process = begun()
+    process.kill()
+    process.communicate()
+    code, out, err = ended(bench.start(*command, *engine))  # while the old jobs may still stop
+    assert (code, err) == (0, "")
+    assert left(bench, out) == expected
+    assert machines.copies() == []
+    count("parts of a study on a cluster that were killed:", 5)
