@@ -22,7 +22,7 @@ from nnexp.training.stopping import first_stop
 from nnexp.tune import protocol
 from nnexp.tune.decision import Decision
 from nnexp.tune.state import Sitting, State
-from nnexp.tune.trials import BudgetSpentError, Steps, Trial, Trials
+from nnexp.tune.trials import BudgetSpentError, JobResult, Steps, Trials
 
 T = TypeVar("T")
 EXAMPLES, VALIDATED = 5_000, 2_000
@@ -108,7 +108,7 @@ class Planted(Trials):
         train, validation = config.data.train or EXAMPLES, config.data.validation or VALIDATED
         return Dataset(split(train), split(validation), None, len(set(kept)), 255.0, {})
 
-    def run(self, config: Config) -> Trial:
+    def run(self, config: Config) -> JobResult:
         config = load.check(config)
         name = train.run_name(config, self.stem)
         if name not in self.taken:
@@ -118,10 +118,10 @@ class Planted(Trials):
             run, diverged = Run(self.runs / name), self.world.diverges(config)
             if not self.were_there:
                 self.new.add(name)
-            self.taken[name] = Trial(config, run, rows, diverged, times)
+            self.taken[name] = JobResult(config, run, rows, diverged, times)
         return self.taken[name]
 
-    def timed(self, config: Config) -> Trial:
+    def timed(self, config: Config) -> JobResult:
         self.measured.append(config)
         trial = self.run(config)
         return trial._replace(seconds=[self.world.seconds(config)] * len(trial.rows))
@@ -149,9 +149,9 @@ class Planted(Trials):
 class Answers(Protocol):
     """What knows the trial of any config."""
 
-    def run(self, config: Config) -> Trial: ...
+    def run(self, config: Config) -> JobResult: ...
 
-    def timed(self, config: Config) -> Trial: ...
+    def timed(self, config: Config) -> JobResult: ...
 
 
 def finish(steps: Steps[T], trials: Answers) -> T:

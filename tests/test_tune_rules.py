@@ -26,7 +26,7 @@ from nnexp.tune.batches import Timed
 from nnexp.tune.decision import Curve, Decision, Picture, skipped
 from nnexp.tune.ladder import Rung
 from nnexp.tune.state import Sitting, State
-from nnexp.tune.trials import Trial
+from nnexp.tune.trials import JobResult
 from tests.planted import finish
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ N = 1000
 
 def test_what_diverged_is_worth_nothing_however_well_it_began() -> None:
     rows = [Row(epoch=1, learning_rate=1.0, validation_accuracy=0.9)]
-    trial = Trial(Config(), Run(Path("runs/a")), rows, diverged=False, seconds=None)
+    trial = JobResult(Config(), Run(Path("runs/a")), rows, diverged=False, seconds=None)
     assert trial.accuracy == 0.9
     assert trial._replace(diverged=True).accuracy == 0.0
 
@@ -172,12 +172,12 @@ def test_the_smallest_patience_that_loses_nothing() -> None:
     assert final.lenient({10: (20, 1.0), 20: (30, 1.0), 30: (40, 1.0)}, 10) == 10
 
 
-def trial(accuracies: list[float], *, diverged: bool = False) -> Trial:
+def trial(accuracies: list[float], *, diverged: bool = False) -> JobResult:
     rows = [
         Row(epoch=epoch, learning_rate=1.0, validation_accuracy=accuracy)
         for epoch, accuracy in enumerate(accuracies, 1)
     ]
-    return Trial(Config(), Run(Path("runs/a")), rows, diverged=diverged, seconds=None)
+    return JobResult(Config(), Run(Path("runs/a")), rows, diverged=diverged, seconds=None)
 
 
 def test_where_a_patience_ends_a_training() -> None:
@@ -197,13 +197,13 @@ class Made:
         self.accuracies = {False: constant, True: schedule}
         self.asked: list[Config] = []
 
-    def run(self, config: Config) -> Trial:
+    def run(self, config: Config) -> JobResult:
         self.asked.append(config)
         halved = isinstance(config.schedule, HalveOnPlateau)
         lucky = 0.0 if halved else (0.0, -0.02, 0.0197)[config.seed]  # so that seeds decide nothing
         return trial([each + lucky for each in self.accuracies[halved]])._replace(config=config)
 
-    def timed(self, config: Config) -> Trial:
+    def timed(self, config: Config) -> JobResult:
         return self.run(config)
 
     def tell(self, _: str) -> None:

@@ -18,7 +18,7 @@ from nnexp.training.history import Row
 from nnexp.tune import batches, choice, final, ladder
 from nnexp.tune.batches import Timed
 from nnexp.tune.ladder import Rung
-from nnexp.tune.trials import Budget, BudgetSpentError, Trial, Trials, finish, trained
+from nnexp.tune.trials import Budget, BudgetSpentError, JobResult, Trials, finish, trained
 
 if TYPE_CHECKING:
     from nnexp.tune.choice import Scores
@@ -86,7 +86,7 @@ def test_a_running_cost_s_noise_goes_with_the_root_of_its_examples() -> None:
 
 def test_what_diverged_costs_without_bound_in_the_end() -> None:
     rows = [Row(epoch=1, learning_rate=1.0, train_cost=2.0)]
-    trial = Trial(Config(), Run(Path("runs/a")), rows, diverged=True, seconds=None)
+    trial = JobResult(Config(), Run(Path("runs/a")), rows, diverged=True, seconds=None)
     assert trial.costs == [2.0, math.inf]
     assert trial.rung.diagnosis.kind == "diverged"
 
@@ -96,7 +96,7 @@ def test_a_trial_is_worth_its_best_epoch() -> None:
         Row(epoch=epoch, learning_rate=1.0, validation_accuracy=accuracy)
         for epoch, accuracy in enumerate((0.5, 0.9, 0.8), 1)
     ]
-    assert Trial(Config(), Run(Path("r")), rows, diverged=False, seconds=None).accuracy == 0.9
+    assert JobResult(Config(), Run(Path("r")), rows, diverged=False, seconds=None).accuracy == 0.9
 
 
 def test_a_budget_may_be_used_up(bench: Bench) -> None:

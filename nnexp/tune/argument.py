@@ -11,7 +11,7 @@ from nnexp.config.model import Config
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import number
 from nnexp.tune.state import State
-from nnexp.tune.trials import Batch, Steps, Trial
+from nnexp.tune.trials import Batch, JobResult, Steps
 
 UPDATES = 100
 """Of one example, against one update of as many."""
@@ -48,9 +48,9 @@ def words(state: State, configs: Sequence[Config]) -> Steps[str]:
     )
 
 
-def _epoch(times: Mapping[str, list[float]], trial: Trial) -> float:
+def _epoch(times: Mapping[str, list[float]], trial: JobResult) -> float:
     return median(times.get(trial.run.name) or [0.0])
 
 
-def _cost(trial: Trial, place: int) -> str:
+def _cost(trial: JobResult, place: int) -> str:
     return number(trial.costs[place]) if trial.costs else "-"

@@ -15,7 +15,7 @@ from nnexp.tune import argument
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, duration
 from nnexp.tune.state import Sitting, State
-from nnexp.tune.trials import Batch, Steps, Trial, trained
+from nnexp.tune.trials import Batch, JobResult, Steps, trained
 
 HEADING = "Mini-batch size"
 SIZES = (1, 5, 10, 20, 50, 100)
@@ -162,7 +162,7 @@ def _fits(state: State, configs: Sequence[Config]) -> Steps[bool]:
     return all(len(times[trial.run.name]) == len(trial.rows) for trial in trials)
 
 
-def _timed(state: State, size: int, trials: Sequence[Trial]) -> Timed:
+def _timed(state: State, size: int, trials: Sequence[JobResult]) -> Timed:
     rate = trials[0].config.learning_rate or 0.0
     if any(trial.diverged for trial in trials):
         return Timed(size, rate, (), ())
@@ -185,7 +185,7 @@ def _section(timed: Sequence[Timed], goal: float, answer: str, picture: Picture)
     )
 
 
-def _failure(timed: Sequence[Timed], firsts: Mapping[int, Trial], answer: str) -> Decision:
+def _failure(timed: Sequence[Timed], firsts: Mapping[int, JobResult], answer: str) -> Decision:
     """Return the section of sizes that all diverged; no clock is of interest there."""
     curves = [
         Curve(

@@ -12,7 +12,7 @@ from nnexp.tune import quick
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture
 from nnexp.tune.guessing import LEVEL, Guessing
 from nnexp.tune.state import State
-from nnexp.tune.trials import Steps, Trial, trained
+from nnexp.tune.trials import JobResult, Steps, trained
 
 EPOCHS = 10
 RATES = (0.1, 1.0, 0.01)
@@ -35,7 +35,7 @@ class Attempt(NamedTuple):
     """A trial beside what guessing would come to."""
 
     problem: str
-    trial: Trial
+    trial: JobResult
     chance: Guessing
 
     @property

@@ -13,7 +13,7 @@ from nnexp.tune import choice, decays, ladder, quick, rates
 from nnexp.tune.choice import MOST_SEEDS
 from nnexp.tune.decision import Curve, Decision, Picture, skipped
 from nnexp.tune.state import State
-from nnexp.tune.trials import Batch, Steps, Trial
+from nnexp.tune.trials import Batch, JobResult, Steps
 
 RATE_HEADING, DECAY_HEADING = "η on the full problem", "λ on the full problem"
 PATIENCES = (10, 20, 30)
@@ -105,7 +105,7 @@ def ended(config: Config, patience: int | None, epochs: int) -> Config:
     )
 
 
-def stopped(trial: Trial, patience: int) -> tuple[int, float]:
+def stopped(trial: JobResult, patience: int) -> tuple[int, float]:
     """Return the epoch in which a patience ends a training, and the best accuracy by then.
 
     One that diverges before the patience ends it has no result.
@@ -124,7 +124,7 @@ def lenient(ends: Mapping[int, tuple[int, float]], examples: int) -> int:
 
 
 def _patience_decision(
-    trial: Trial, ends: Mapping[int, tuple[int, float]], patience: int, n: int
+    trial: JobResult, ends: Mapping[int, tuple[int, float]], patience: int, n: int
 ) -> Decision:
     top = ends[max(ends)][1]
     curve = Curve(
@@ -150,7 +150,7 @@ def _patience_decision(
     )
 
 
-def _end(trial: Trial, epoch: int) -> str:
+def _end(trial: JobResult, epoch: int) -> str:
     """Return in words where a patience ends a training."""
     if trial.rows and epoch < trial.rows[-1].epoch:
         return f"it would end in epoch {epoch}"
@@ -165,7 +165,7 @@ def _cut(constant: Config) -> Config:
 def _schedule(state: State, constant: Config, patience: int) -> Steps[None]:
     """Hold a falling rate against the constant one, as the chosen patience ends it."""
     cut = _cut(constant)
-    n, trials = state.validated(constant), dict[tuple[float, int], Trial]()
+    n, trials = state.validated(constant), dict[tuple[float, int], JobResult]()
     wanted: Sequence[tuple[float, int]] = [(CONSTANT, 0), (SCHEDULE, 0)]
     while wanted:
         configs = []
@@ -184,13 +184,13 @@ def _schedule(state: State, constant: Config, patience: int) -> Steps[None]:
         state.config = ended(state.config, None, constant.epochs)
 
 
-def _result(candidate: float, trial: Trial, patience: int) -> float:
+def _result(candidate: float, trial: JobResult, patience: int) -> float:
     """Return the accuracy that a training ends with; the constant one's may have gone on longer."""
     return trial.accuracy if candidate == SCHEDULE else stopped(trial, patience)[1]
 
 
 def _scores(
-    trials: Mapping[tuple[float, int], Trial], patience: int
+    trials: Mapping[tuple[float, int], JobResult], patience: int
 ) -> dict[float, dict[int, float]]:
     scores: dict[float, dict[int, float]] = {}
     for (each, seed), trial in trials.items():
@@ -203,7 +203,7 @@ def _name(candidate: float) -> str:
 
 
 def _schedule_decision(
-    trials: Mapping[tuple[float, int], Trial], found: float, patience: int, n: int
+    trials: Mapping[tuple[float, int], JobResult], found: float, patience: int, n: int
 ) -> Decision:
     scores = _scores(trials, patience)
     seen = choice.standings(scores, n, SEEDS)

@@ -43,7 +43,7 @@ class Budget(NamedTuple):
     seconds: float | None = None
 
 
-class Trial(NamedTuple):
+class JobResult(NamedTuple):
     """A config that was trained, and what came of it."""
 
     config: Config
@@ -94,11 +94,11 @@ class Batch(NamedTuple):
     """
 
 
-Steps: TypeAlias = Generator[Batch, list[Trial], T]
+Steps: TypeAlias = Generator[Batch, list[JobResult], T]
 """A stage: yields batches, is sent their trials, and returns what it came to."""
 
 
-def trained(config: Config, *, timed: bool = False) -> Steps[Trial]:
+def trained(config: Config, *, timed: bool = False) -> Steps[JobResult]:
     """Ask for a single config and return its trial."""
     [trial] = yield Batch([config], timed)
     return trial
@@ -129,9 +129,9 @@ class Trials:
         self._budget = budget or Budget()
         self._began = time.monotonic()
         self.data = data or Data()
-        self.taken: dict[str, Trial] = {}
+        self.taken: dict[str, JobResult] = {}
         """All trials so far, by the run's name."""
-        self.again: dict[str, Trial] = {}
+        self.again: dict[str, JobResult] = {}
         """Those that were trained once more for their times."""
         self.new: set[str] = set()
         """The names of those whose runs began just now."""
@@ -161,7 +161,7 @@ class Trials:
             return False
         return most.seconds is None or time.monotonic() - self._began <= most.seconds
 
-    def record(self, job: Job, *, is_new: bool) -> Trial:
+    def record(self, job: Job, *, is_new: bool) -> JobResult:
         """Return what a job came to that has ended.
 
         Raises:
@@ -177,7 +177,7 @@ class Trials:
         took = {timing.epoch: timing.train_seconds for timing in run.timing()}
         whole = is_new and job.alone and all(row.epoch in took for row in reached.rows)
         seconds = [took[row.epoch] for row in reached.rows] if whole else None
-        return Trial(job.config, run, reached.rows, reached.fault is not None, seconds)
+        return JobResult(job.config, run, reached.rows, reached.fault is not None, seconds)
 
 
 class _UnderWay(NamedTuple):
@@ -263,7 +263,7 @@ class StepSampler(Generic[T]):
         checked = map(configs.check, batch.configs)
         self._checked = [(train.run_name(each, self._trials.stem), each) for each in checked]
 
-    def _known(self, name: str) -> Trial | None:
+    def _known(self, name: str) -> JobResult | None:
         """Return a trial that the batch asks for, or None while it is not known."""
         trial = self._trials.taken.get(name)
         if trial is None or self._batch is None or not self._batch.timed:
@@ -273,7 +273,7 @@ class StepSampler(Generic[T]):
         again = self._trials.again.get(name)
         return None if again is None else trial._replace(seconds=again.seconds)
 
-    def _wanted(self, trials: Sequence[Trial | None], *, alone: bool) -> _UnderWay | None:
+    def _wanted(self, trials: Sequence[JobResult | None], *, alone: bool) -> _UnderWay | None:
         """Return the batch's next job that is not under way; None: there is none."""
         busy = {each.job.run.name for each in self._under_way.values()}
         for (name, config), trial in zip(self._checked, trials, strict=True):
