@@ -10,7 +10,7 @@ import pytest
 from nnexp.cli import narrow
 from nnexp.cli.pace import Pace
 from nnexp.cli.sweeping import View
-from nnexp.study import reading
+from nnexp.study import sweep_file
 from nnexp.study.engine import Measured, Outcome
 from nnexp.study.execution import Ended, Progressed, Started
 from nnexp.study.plan import Plan, plan
@@ -23,7 +23,7 @@ ROWS = [("tiny-0123456789ab-s0", "0.001", "10", "0", "236/1000", "97.25 %")] * 2
 
 
 def planned(*settings: str, seeds: int = 4) -> Plan:
-    return plan(reading.read("tiny.yaml", settings, ["lambda=0"], list(range(seeds))))
+    return plan(sweep_file.read("tiny.yaml", settings, ["lambda=0"], list(range(seeds))))
 
 
 def rendered(width: int) -> list[str]:

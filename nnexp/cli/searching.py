@@ -183,7 +183,7 @@ def tree(found: Found, compared: Comparison | None) -> dict[str, Any]:
         "config": definition.config,
         "method": definition.method,
         "seed": definition.seed,
-        "space": {each.key: {each.kind: each.bounds} for each in definition.space.dimensions},
+        "space": {each.key: {each.kind: each.bounds} for each in definition.space.columns},
         "halving": definition.factor,
         "best": None if best is None else best.trial.number,
         "examples": found.examples,

@@ -111,7 +111,7 @@ def sweep(
     """
     from nnexp.report.curves import check_target
     from nnexp.store import directories
-    from nnexp.study import reading
+    from nnexp.study import sweep_file
     from nnexp.study.local.limits import Limits
     from nnexp.study.plan import plan as planned
 
@@ -123,7 +123,7 @@ def sweep(
         idle = {"dry_run": dry_run, "json": as_json, "engine": engine == "dask", "plot": plot}
         _check_idle(**idle, jobs=jobs, timeout=timeout, max_memory=max_memory,
                     fail_fast=not keep_going)  # fmt: skip
-    plan = planned(reading.read(str(config), settings, grids, seeds))
+    plan = planned(sweep_file.read(str(config), settings, grids, seeds))
     if emit is not None:
         _emit(plan, runs, emit)
         return
