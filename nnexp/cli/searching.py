@@ -184,6 +184,7 @@ def tree(found: Found, compared: Comparison | None) -> dict[str, Any]:
         "method": definition.method,
         "seed": definition.seed,
         "space": {each.key: {each.kind: each.bounds} for each in definition.space.columns},
+        "exclude": [each.values for each in definition.space.exclusions],
         "halving": definition.factor,
         "best": None if best is None else best.trial.number,
         "examples": found.examples,

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     "grids",
     metavar="KEY=V,...",
     multiple=True,
-    help="Try each of these values, a YAML list without its brackets; repeatable, for a grid.",
+    help="Try each of these values, a YAML list whose outer brackets may be left out; "
+    "repeatable, for a grid.",
 )
 @options.settings
 @click.option(

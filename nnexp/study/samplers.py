@@ -17,7 +17,7 @@ import numpy as np
 
 from nnexp.config import dump
 from nnexp.errors import UsageError
-from nnexp.study.space import RANGES, Dimension, Space, Values, flat, values_of
+from nnexp.study.space import RANGES, Dimension, Space, Values, draw, flat, values_of
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -79,7 +79,9 @@ def drawn(space: Space, trials: int, seed: int) -> list[Values]:
         UsageError: of ``PATIENCE`` points a trial the exclusions leave too few.
     """
     count, most = trials, PATIENCE * trials
-    while len(points := _allowed(space, space.drawn(count, seed))) < trials:
+    while (
+        len(points := _allowed(space, map(values_of, draw(space.dimensions, count, seed)))) < trials
+    ):
         if count == most:
             raise UsageError(
                 f"{space.exclusions[0].place}: exclude: leaves {len(points):,} of {most:,} points "
@@ -214,5 +216,6 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
 
 def _values(dimension: Dimension, param: Any) -> Values:  # noqa: ANN401 - a number or a place
     if dimension.is_choice:
-        return dimension.levels[param]
+        level: Values = dimension.levels[param]
+        return level
     return (param,) if RANGES[dimension.kind].is_whole else values_of(dimension.at(param))

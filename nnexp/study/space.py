@@ -91,8 +91,10 @@ class Dimension(NamedTuple):
     @property
     def columns(self) -> list[Dimension]:
         """A dimension for each key by itself."""
+        if len(self.keys) == 1:
+            return [self]
         lists = [[(choice,) for choice in column] for column in zip(*self.rows, strict=True)]
-        return [self._replace(keys=(rows[0][0].key,), rows=rows) for rows in lists] or [self]
+        return [Dimension((e[0][0].key,), self.kind, e[0][0].place, e) for e in lists]
 
     @property
     def call(self) -> str:
@@ -166,10 +168,6 @@ class Space(NamedTuple):
         """Return whether a point is left out."""
         point = dict(zip(self.keys, values, strict=True))
         return any(each.fits(point) for each in self.exclusions)
-
-    def drawn(self, count: int, seed: int) -> list[Values]:
-        """Return random points, excluded ones among them."""
-        return [values_of(row) for row in draw(self.dimensions, count, seed)]
 
     def overrides(self, values: Values) -> list[Override]:
         """Return a point as overrides of a config: a component before its settings."""
@@ -248,17 +246,18 @@ def ends(kind: str, bounds: object) -> tuple[Any, ...]:
         return ()
     if kind == "choice":
         raise ValueError(f"must be a list of values, got {shown(bounds)}")
-    of = RANGES[kind]
-    types, most = ({int}, LARGEST) if of.is_whole else ({int, float}, sys.float_info.max)
-    noun = "whole numbers" if of.is_whole else "numbers"
-    told = shortened(repr(bounds))
-    if not isinstance(bounds, list) or len(bounds) != 2 or not set(map(type, bounds)) <= types:  # noqa: PLR2004 - low, high
-        raise ValueError(f"must be two {noun}, the smaller first, got {told}")
-    low, high = bounds
-    if not -most <= low < high <= most:
-        raise ValueError(f"must be two {noun}, the smaller first, got {told}")
-    if of.is_log and not low > 0:
-        raise ValueError(f"must be two {noun} > 0, got {told}")
+    noun, types, most = "numbers", {int, float}, sys.float_info.max
+    if RANGES[kind].is_whole:
+        noun, types, most = "whole numbers", {int}, LARGEST
+    pair: list[Any] = bounds if isinstance(bounds, list) and len(bounds) == 2 else [None, None]  # noqa: PLR2004 - low, high
+    low, high = pair
+    if not (set(map(type, pair)) <= types and -math.inf < low < high < math.inf):
+        message = f"must be two {noun}, the smaller first, got {shortened(repr(bounds))}"
+        raise ValueError(message)
+    if max(-low, high) > most:
+        raise ValueError(f"must be two {noun} up to {most:g}, got {shortened(repr(bounds))}")
+    if RANGES[kind].is_log and not low > 0:
+        raise ValueError(f"must be two {noun} > 0, got {shortened(repr(bounds))}")
     return low, high
 
 

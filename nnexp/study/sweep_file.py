@@ -98,7 +98,7 @@ def read(
     drawn += [each for each in (*lists, *options) if each.ends]
     varied = [*before, *drawn, *after]
     problems += map(str, space.overruled(given, varied))
-    problems += file.undrawn(drawn)
+    file.check_draws(drawn)
     own = own if seeds is None else Seeds(tuple(seeds), Place("--seeds", is_setting=True))
     fixed += given
     problems += map(str, space.clashes(fixed, varied, own))
@@ -112,14 +112,9 @@ def read(
 
 
 def read_space(sources: Sequence[str]) -> tuple[Space, list[str]]:
-    """Return what is sound of the space of a search, and the problems of the rest.
+    """Return what is sound of files and of KEY=VALUES or KEY=RANGE, and the problems of the rest.
 
-    Args:
-        sources: files, and settings KEY=VALUES or KEY=RANGE.
-
-    Raises:
-        UsageError: there is nothing to vary.
-        DiskError: a file cannot be read.
+    Raises: UsageError where there is nothing to vary; DiskError where a file cannot be read.
     """
     problems: list[str] = []
     found: list[Dimension] = []
@@ -146,12 +141,12 @@ def read_space(sources: Sequence[str]) -> tuple[Space, list[str]]:
     return sound, problems
 
 
-def dimension(document: Document, path: Path, wanted: str = ANY) -> Dimension:
+def _dimension(document: Document, path: Path, wanted: str = ANY) -> Dimension:
     """Return the list of values or the range of a key, which is the last of a path.
 
     Raises: ConfigError where it is neither.
     """
-    key, tree, place, inner = str(path[-1]), _at(document, path), document.place(path), path
+    key, tree, place, inner = str(path[-1]), document.at(path), document.place(path), path
     if isinstance(tree, str) and (call := _CALL.fullmatch(tree)):
         # A call is the mapping that it stands for, all of it at the call's place.
         found = reader.read(f"{{{call[1]}: [{call[2]}]}}", place._replace(is_setting=True))
@@ -164,7 +159,7 @@ def dimension(document: Document, path: Path, wanted: str = ANY) -> Dimension:
         inner = (*path, kind)
     if not isinstance(values, list) and (inner == path or kind not in KINDS):
         is_cut = isinstance(tree, str) and "(" in tree
-        hint = "; within braces, put quotes around RANGE(LOW, HIGH)" if is_cut else ""
+        hint = '; within braces a call needs quotes: "uniform(0, 1)"' if is_cut else ""
         raise refusal(place, f"must be {wanted}, got {shown(tree)}{hint}", path)
     if kind not in KINDS:
         raise refusal(place, unknown("range", kind, KINDS), path)
@@ -172,25 +167,21 @@ def dimension(document: Document, path: Path, wanted: str = ANY) -> Dimension:
         ends = space.ends(kind, values)
     except ValueError as reason:
         raise refusal(document.place(inner), str(reason), inner) from None
-    if alone := [each for each in values if keys.could_be_in(key, each)]:
+    is_in = keys.could_be_in if keys.takes_lists(key) else lambda *_: False
+    if alone := [each for each in values if is_in(key, each)]:
         whole = dump.inline([[each] if each in alone else each for each in values])
         written = f"{key}{'=' if place.is_setting else ': '}{shortened(whole)}"
         message = f"must be a list of lists, such as {written}, got {shown(alone[0])}"
         raise refusal(place, message, (key,))
-    if ends:
-        return Dimension((key,), kind, place, ends=ends)
     places = [document.place((*path, n)) if inner == path else place for n in range(len(values))]
     rows = [(Choice(key, *pair),) for pair in zip(values, places, strict=True)]
-    return Dimension((key,), kind, place, rows)
+    return Dimension((key,), kind, place, () if ends else rows, ends)
 
 
 def _option(name: str, setting: str, *, may_be_one: bool = False) -> Document:
     """Return KEY=V,... as a file has it, KEY: [V, ...]; brackets around all values may be given.
 
-    Args:
-        name: the option.
-        setting: what it is given.
-        may_be_one: whether one value alone, such as ``lambda=5``, is a list of one.
+    One value alone, such as ``lambda=5``, may be a list of one; under ``--space`` it is none.
 
     Raises: ConfigError for a setting that has not this form.
     """
@@ -305,53 +296,51 @@ class _File:
                 self._refuse(("random", key), message)
         return numbers[0], numbers[1]
 
-    def undrawn(self, drawn: Sequence[Dimension]) -> Iterator[str]:
-        """Yield what is wrong where there are ranges and no draws, or the other way round."""
+    def check_draws(self, drawn: Sequence[Dimension]) -> None:
+        """Refuse ranges of a sweep that draws nothing, and draws without ranges."""
         given = self._items("random")
+        if given and not drawn and not given.get("from"):
+            self._refuse(("random",), "needs 'from', a mapping of keys to ranges")
         for each in drawn if not given else ():
             message = (
                 f"a grid needs values, got {each.call}: list them; to draw from the range, use "
                 f"random in a sweep file, or nnexp search --space '{each.key}={each.call}'"
             )
-            yield from refusal(each.place, message, (each.key,)).problems
-        if given and not drawn and not given.get("from"):
-            self._refuse(("random",), "needs 'from', a mapping of keys to ranges")
+            self._problems += refusal(each.place, message, (each.key,)).problems
 
     def seeds(self) -> Seeds | None:
         """Return the seeds, if any are given."""
         value, place = self._document.root.get("seeds"), self._document.place(("seeds",))
         try:
-            return value and Seeds(tuple(checks.seeds(_seeds_text(value))), place)
+            return None if value is None else Seeds(tuple(checks.seeds(_seeds_text(value))), place)
         except ValueError as error:
             self._refuse(("seeds",), str(error))
             return None
 
     def exclusions(self) -> list[Exclusion]:
         """Return what is left out; whether its keys are varied is yet to be checked."""
-        document, found = self._document, self._document.root.get("exclude")
-        found = [] if found is None else found
+        given = self._document.root.get("exclude")
+        found = [] if given is None else given
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             verb = "searched" if self._is_search else "swept"
             message = f"must be a list of mappings of {verb} keys to values, got {shown(found)}"
             self._refuse(("exclude",), message)
             return []
-        return [
-            Exclusion(
-                {key: each if isinstance(each, list) else [each] for key, each in tree.items()},
-                document.place(("exclude", number)),
-                ("exclude", number),
-                {key: document.keys["exclude", number, key] for key in tree},
-            )
-            for number, tree in enumerate(found)
-        ]
+        return [self._exclusion(("exclude", number), tree) for number, tree in enumerate(found)]
+
+    def _exclusion(self, path: Path, tree: dict[str, Any]) -> Exclusion:
+        values = {key: each if isinstance(each, list) else [each] for key, each in tree.items()}
+        places = {key: self._document.keys[*path, key] for key in tree}
+        return Exclusion(values, self._document.place(path), path, places)
 
     def _refuse(self, path: Path, message: str, *, is_key: bool = False) -> None:
         place = self._document.keys[path] if is_key else self._document.place(path)
-        self._problems += refusal(place, message, path).problems
+        found = refusal(place, message, path).problems
+        self._problems += [each for each in found if each not in self._problems]
 
     def _items(self, *path: str) -> dict[str, Any]:
         """Return a mapping that may be absent."""
-        tree = _at(self._document, path)
+        tree = self._document.at(path)
         if tree is None or isinstance(tree, dict):
             return tree or {}
         self._refuse(path, f"must be a mapping of keys, got {shown(tree)}")
@@ -364,6 +353,12 @@ class _File:
 
     def _dimensions(self, path: Path, names: Sequence[str], wanted: str) -> list[Dimension]:
         """Return the dimensions of keys under a path; for a search, a config must have the keys."""
+        at = self._document.at
+        names = [k for k in names if not (k.endswith(")") and at((*path, k)) is None)]  # a cut call
+        if self._is_search and "seed" in names:
+            message = "is not searched; --seeds says which seeds each trial is trained with"
+            self._refuse((*path, "seed"), message)
+            names = [key for key in names if key != "seed"]
         for key in names:
             place, parts = self._document.keys[*path, key], key.split(".")
             if not all(parts) or len(parts) > reader.MAX_DEPTH:
@@ -372,11 +367,8 @@ class _File:
             elif self._is_search and not _is_known(key):
                 message = unknown_key(key, keys.known(), (), "a config")
                 self._problems += refusal(place, message, (key,)).problems
-            elif self._is_search and key == "seed":
-                message = "is not searched; --seeds says which seeds each trial is trained with"
-                self._refuse((*path, key), message)
-        paths = [(*path, key) for key in names if _at(self._document, (*path, key)) is not INVALID]
-        return list(_sound(lambda p: dimension(self._document, p, wanted), paths, self._problems))
+        paths = [(*path, key) for key in names if at((*path, key)) is not INVALID]
+        return list(_sound(lambda p: _dimension(self._document, p, wanted), paths, self._problems))
 
 
 def _seeds_text(value: object) -> str:
@@ -399,14 +391,6 @@ def _sound(step: Callable[[Any], T], items: Iterable[Any], problems: list[str]) 
             yield step(item)
         except ConfigError as error:
             problems += error.problems
-
-
-def _at(document: Document, path: Path) -> Any:  # noqa: ANN401 - any value of a document
-    """Return the value at a path; None where there is none."""
-    value = document.root
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
 
 
 def _is_known(key: str) -> bool:
