@@ -29,10 +29,10 @@ QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 MEGA = 1e6
 PLANNING = """
 import resource, sys, time
-from nnexp.study import reading
+from nnexp.study import sweep_file
 from nnexp.study.plan import plan
 start = time.perf_counter()
-trials = plan(reading.read(*{arguments})).trials
+trials = plan(sweep_file.read(*{arguments})).trials
 memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(len(trials), time.perf_counter() - start, memory * (1 if sys.platform == "darwin" else 1024))
 """

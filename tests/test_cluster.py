@@ -37,7 +37,7 @@ from nnexp.store import directories, disk, transfer
 from nnexp.store.lock import Lock
 from nnexp.store.run import Run
 from nnexp.study import job as jobs
-from nnexp.study import reading
+from nnexp.study import sweep_file
 from nnexp.study.dask import client, worker
 from nnexp.study.dask import executor as clusters
 from nnexp.study.dask.client import Client, TokenFile, is_exposed
@@ -65,7 +65,7 @@ def held(bench: Bench) -> Iterator[TokenFile]:
 
 
 def trial(*settings: str) -> Trial:
-    (found,) = plan(reading.read("tiny.yaml", settings)).trials
+    (found,) = plan(sweep_file.read("tiny.yaml", settings)).trials
     return found
 
 

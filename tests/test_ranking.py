@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nnexp.cli import standings
-from nnexp.study import reading
+from nnexp.study import sweep_file
 from nnexp.study.job import Outcome
 from nnexp.study.plan import Plan, plan
 from nnexp.study.ranking import ranked, verdicts
@@ -22,7 +22,7 @@ EXAMPLES = 1000
 
 
 def planned(rates: str, seeds: int) -> Plan:
-    return plan(reading.read("tiny.yaml", (), [f"learning_rate={rates}"], list(range(seeds))))
+    return plan(sweep_file.read("tiny.yaml", (), [f"learning_rate={rates}"], list(range(seeds))))
 
 
 def outcomes(*accuracies: float | None) -> list[Outcome | None]:

@@ -15,7 +15,7 @@ from nnexp.config import load
 from nnexp.config.model import Config
 from nnexp.optim.sgd import Momentum
 from nnexp.store import thresholds
-from nnexp.study import samplers, space
+from nnexp.study import samplers, sweep_file
 from nnexp.study.space import Values
 from nnexp.training.stopping import Cost
 
@@ -128,7 +128,7 @@ RATE = "learning_rate=log-uniform(0.01, 1)"
 )
 def test_other_seeds_ask_for_other_points(method: samplers.Name) -> None:
     def first(seed: int) -> Values | None:
-        return samplers.method(method, space.gather([RATE])[0], 3, seed).ask()
+        return samplers.method(method, sweep_file.read_space([RATE])[0], 3, seed).ask()
 
     assert len({first(seed) for seed in range(5)}) == 5
     assert first(3) == first(3)
@@ -136,7 +136,7 @@ def test_other_seeds_ask_for_other_points(method: samplers.Name) -> None:
 
 def test_a_grid_s_integers_are_the_nearest_ones() -> None:
     """Four levels from 1 to 9 are 1, 3.67, 6.33 and 9."""
-    assert samplers.grid(space.gather(["batch_size=integers(1, 9)"])[0], 4) == [
+    assert samplers.grid(sweep_file.read_space(["batch_size=integers(1, 9)"])[0], 4) == [
         (1,),
         (4,),
         (6,),

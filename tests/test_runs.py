@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from nnexp.analysis import conditions, standing
+from nnexp.analysis import query, standing
 from nnexp.cli import watch
 from nnexp.config import canonical, keys, load
 from nnexp.config.wording import ranges
@@ -374,7 +374,7 @@ SIGNS = {
 
 @given(NUMBERS, st.sampled_from(sorted(SIGNS)), NUMBERS)
 def test_a_comparison_is_python_s(found: float, sign: str, wanted: float) -> None:
-    condition = conditions.parse(f"key {sign} {wanted!r}")
+    condition = query.parse(f"key {sign} {wanted!r}")
     assert condition.keys == ("key",)
     assert condition.fits(lambda _: found) == SIGNS[sign](found, wanted)
 
@@ -382,7 +382,7 @@ def test_a_comparison_is_python_s(found: float, sign: str, wanted: float) -> Non
 @given(st.text("()andor seb=<>!'\"[]{}.1%#&*\n\\") | st.text())
 def test_any_text_is_a_condition_or_a_usage_error(text: str) -> None:
     try:
-        fits = conditions.parse(text).fits(lambda _: 1)
+        fits = query.parse(text).fits(lambda _: 1)
     except UsageError:
         return
     assert isinstance(fits, bool)

@@ -25,7 +25,7 @@ from nnexp.optim import sgd
 from nnexp.report import search_figure
 from nnexp.report.tables import as_markdown
 from nnexp.store.records import Fault
-from nnexp.study import axes, halving, samplers, search_definition, space, trials
+from nnexp.study import halving, samplers, search_definition, space, sweep_file, trials
 from nnexp.study import search as searches
 from nnexp.study.job import Performance
 
@@ -38,11 +38,11 @@ TPE = pytest.param("tpe", marks=needs_optuna)
 ROOT = Path(__file__).parent.parent
 RATE = "learning_rate=log-uniform(0.01, 10)"
 LAMBDA = "lambda=uniform(0, 2)"
-KINDS = "uniform, log-uniform, integers, choice"
+KINDS = "uniform, log-uniform, integers, log-integers, choice"
 
 
 def read(sources: list[str]) -> space.Space:
-    found, problems = space.gather(sources)
+    found, problems = sweep_file.read_space(sources)
     assert problems == []
     return found
 
@@ -91,11 +91,15 @@ def test_more_trials_begin_with_the_same_ones(method: str) -> None:
     assert points(method, 16)[:12] == points(method, 12)
 
 
+@pytest.mark.usefixtures("bench")
 def test_random_draws_what_a_sweep_s_random_section_draws() -> None:
-    ranges = {each.key: each.range for each in read([RATE, LAMBDA]).dimensions}
-    drawn = axes.drawn(ranges, 5, 7).rows
+    Path("sweep.yaml").write_text(
+        "config: tiny.yaml\nrandom: {draws: 5, seed: 7, from: {"
+        "learning_rate: {log-uniform: [0.01, 10]}, lambda: {uniform: [0, 2]}}}\n"
+    )
+    (drawn,) = sweep_file.read("sweep.yaml").space.dimensions
     found = samplers.drawn(read([RATE, LAMBDA]), 5, 7)
-    assert found == [tuple(choice.value for choice in row) for row in drawn]
+    assert found == [tuple(choice.value for choice in row) for row in drawn.rows]
     assert all(0.01 <= rate <= 10 and 0 <= decay <= 2 for rate, decay in found)
 
 
@@ -721,7 +725,7 @@ def test_a_space_file_s_problems_are_told_together_with_their_places(bench: Benc
     assert said.err.splitlines() == [
         f"s.yaml:1:16: learning_rate: unknown range 'log' (known: {KINDS})",
         f"s.yaml:2:9: lambda: must be a list of values, or a range of {KINDS}, got 5",
-        "s.yaml:3:9: hidden.choice: must be a list of values, got an empty list",
+        "s.yaml:3:9: hidden: must be a list of values, got an empty list",
         "s.yaml:4:10: monitor: must be a list of lists, such as monitor: [[train]], got 'train'",
         "s.yaml:5:7: seed: is not searched; --seeds says which seeds each trial is trained with",
     ]
@@ -746,6 +750,7 @@ def test_unknown_keys_and_what_is_no_range_are_told_at_once(bench: Bench) -> Non
     )
     place = "--space hiden=uniform(2, 1)"
     settings = ["hiden=uniform(2, 1)", "dropout=[0]", "batch_size=[-1]"]
+    remove = "leave one of them out"
     said = bench("search", "tiny.yaml", *(f"--space={each}" for each in ["s.yaml", *settings]))
     assert (said.code, said.out) == (2, "")
     assert [line.partition(" (known")[0] for line in said.err.splitlines()] == [
@@ -755,7 +760,7 @@ def test_unknown_keys_and_what_is_no_range_are_told_at_once(bench: Bench) -> Non
         "s.yaml:3:7: rate: unknown range 'log'",
         f"{place}: hiden: unknown key 'hiden'; did you mean 'hidden'?",
         f"{place}: hiden.uniform: must be two numbers, the smaller first, got [2, 1]",
-        "--space dropout=[0]: dropout: is searched twice",
+        f"--space dropout=[0]: dropout: is searched twice, here and at s.yaml:4:11: {remove}",
         "s.yaml:4:10: dropout: must be a number ≥ 0 and < 1, got 2",
         "--space batch_size=[-1]: batch_size: must be a whole number ≥ 1 or all, got -1",
     ]

@@ -24,7 +24,7 @@ from nnexp.analysis.seeds import spread
 from nnexp.report import sweep_figure
 from nnexp.store import writer
 from nnexp.store.run import Run
-from nnexp.study import job_script, reading
+from nnexp.study import job_script, sweep_file
 from nnexp.study.job import Job, Outcome
 from nnexp.study.local import process
 from nnexp.study.local.pool import Pool
@@ -315,7 +315,7 @@ def test_what_was_opened_for_a_trial_that_cannot_start_is_closed(
     def fork() -> int:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    (trial,) = plan(reading.read("tiny.yaml", (), ["lambda=1"])).trials
+    (trial,) = plan(sweep_file.read("tiny.yaml", (), ["lambda=1"])).trials
     engine = Pool(2, bench.folder / "runs")
     before = sorted(Path("/dev/fd").iterdir())
     with monkeypatch.context() as patch, closing(engine):
@@ -496,7 +496,7 @@ def test_a_run_that_is_trained_elsewhere_is_waited_for(bench: Bench) -> None:
 
 
 def test_a_name_that_is_taken_by_another_config_is_a_failure(bench: Bench) -> None:
-    (trial,) = plan(reading.read("tiny.yaml", (), ["lambda=1"])).trials
+    (trial,) = plan(sweep_file.read("tiny.yaml", (), ["lambda=1"])).trials
     bench("train", "tiny.yaml", "-q", "--name", trial.name)
     code, _, err = bench.process("sweep", "tiny.yaml", "--grid", "lambda=1,2")
     assert code == 4
@@ -603,7 +603,7 @@ random:
 def drawn(bench: Bench, text: str, lacks: Callable[[Trial], Outcome | None]) -> str:
     """Return the words in the picture of a sweep of which some trials are without a result."""
     (bench.folder / "sweep.yaml").write_text(text)
-    trials = plan(reading.read("sweep.yaml"))
+    trials = plan(sweep_file.read("sweep.yaml"))
     done = Outcome(epochs=1, accuracies={"validation": 0.9})
     outcomes = [lacks(trial) if trial.values[0] > 1 else done for trial in trials.trials]
     sweep_figure.draw(bench.folder / "a.svg", trials, ranked(trials, outcomes))
@@ -764,7 +764,7 @@ def test_the_slurm_script_trains_the_trial_of_its_task(bench: Bench) -> None:
     assert (code, err) == (0, "")
     (bench.folder / "array.sh").write_text(out)
     subprocess.run(["bash", "-n", "array.sh"], cwd=bench.folder, check=True)
-    names = [t.name for t in plan(reading.read("tiny.yaml", (), GRID[1::2])).trials]
+    names = [t.name for t in plan(sweep_file.read("tiny.yaml", (), GRID[1::2])).trials]
     done = subprocess.run(
         ["bash", "array.sh"],
         cwd=bench.folder,

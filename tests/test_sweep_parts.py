@@ -19,7 +19,7 @@ from nnexp.datasets import loading
 from nnexp.datasets.shared import Data
 from nnexp.errors import UsageError
 from nnexp.report import sweep_figure
-from nnexp.study import execution, ranking, reading
+from nnexp.study import execution, ranking, sweep_file
 from nnexp.study.execution import Execution, Listed
 from nnexp.study.job import Job, Outcome
 from nnexp.study.local.process import Limits, Process
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def planned(*grids: str, seeds: list[int] | None = None) -> Plan:
-    return plan(reading.read("tiny.yaml", (), grids, seeds))
+    return plan(sweep_file.read("tiny.yaml", (), grids, seeds))
 
 
 def outcomes(*accuracies: float) -> list[Outcome | None]:
@@ -118,7 +118,7 @@ def test_draws_have_six_digits(bench: Bench) -> None:
         "config: tiny.yaml\nrandom: {draws: 50, from: {learning_rate: {log-uniform: [0.001, 1]},"
         " lambda: {uniform: [0, 100]}}}\n"
     )
-    for axis in reading.read("sweep.yaml").axes:
+    for axis in sweep_file.read("sweep.yaml").space.dimensions:
         values = [choice.value for row in axis.rows for choice in row]
         assert len(values) == 100
         assert values == [float(f"{value:.6g}") for value in values]
@@ -131,9 +131,9 @@ def test_the_name_with_the_longest_seed_must_be_one(bench: Bench) -> None:
     longest = next(n for n in range(1, 400) if not checks.is_run_name("x" * n)) - 1
     stem = "x" * (longest - len(name) + len("tiny"))
     bench.config(f"{stem}.yaml")
-    assert len(plan(reading.read(f"{stem}.yaml", (), ["lambda=1"], [0, 9])).trials) == 2
+    assert len(plan(sweep_file.read(f"{stem}.yaml", (), ["lambda=1"], [0, 9])).trials) == 2
     with pytest.raises(UsageError, match=r"-s10' cannot name a run"):
-        plan(reading.read(f"{stem}.yaml", (), ["lambda=1"], [0, 10, 1]))
+        plan(sweep_file.read(f"{stem}.yaml", (), ["lambda=1"], [0, 10, 1]))
 
 
 def test_files_are_read_once_whatever_is_selected_from_them(

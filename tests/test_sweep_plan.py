@@ -15,7 +15,7 @@ import pytest
 from nnexp.config import load
 from nnexp.errors import ConfigError, UsageError
 from nnexp.runner import train
-from nnexp.study import job_script, reading
+from nnexp.study import job_script, sweep_file
 from nnexp.study.plan import Plan, plan
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def planned(config: str, *grids: str, settings: tuple[str, ...] = (), seeds: str = "") -> Plan:
     from nnexp import checks  # noqa: PLC0415 - beside its one use
 
-    return plan(reading.read(config, settings, grids, checks.seeds(seeds) if seeds else None))
+    return plan(sweep_file.read(config, settings, grids, checks.seeds(seeds) if seeds else None))
 
 
 def sheet(bench: Bench, text: str) -> Plan:
@@ -261,7 +261,8 @@ grids: {}
         ),
         (
             "sweep.yaml:8:77: random.from.batch_size: unknown range 'integer'; "
-            "did you mean 'integers'? (known: uniform, log-uniform, integers, choice)"
+            "did you mean 'integers'? "
+            "(known: uniform, log-uniform, integers, log-integers, choice)"
         ),
         "sweep.yaml:8:17: random.draws: must be a whole number from 1 to 1000000, got 0",
         (
@@ -314,8 +315,8 @@ grids: {}
         ("config: tiny.yaml\nrandom: {draws: 2, from: {cost: {choice: []}}}",
          "sweep.yaml:2:42: random.from.cost.choice: must be a list of values, got an empty list"),
         ("config: tiny.yaml\nrandom: {draws: 2, from: {lambda: 3}}",
-         ("sweep.yaml:2:35: random.from.lambda: must be a mapping of one of uniform, log-uniform, "
-         "integers, choice, got 3")),
+         ("sweep.yaml:2:35: random.from.lambda: must be a list of values, or a range of uniform, "
+         "log-uniform, integers, log-integers, choice, got 3")),
     ],
 )  # fmt: skip
 def test_a_sheet_s_problem_is_told_with_its_place(bench: Bench, text: str, problem: str) -> None:

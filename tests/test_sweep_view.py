@@ -10,7 +10,7 @@ import pytest
 
 from nnexp.cli import narrow
 from nnexp.cli.study_progress import SEED, StudyProgress, TimeLeft
-from nnexp.study import reading
+from nnexp.study import sweep_file
 from nnexp.study.execution import Ended, Progressed, Started
 from nnexp.study.job import EpochCommitted, Job, Outcome
 from nnexp.study.plan import plan
@@ -24,7 +24,7 @@ ROWS = [("tiny-0123456789ab-s0", "0.001", "10", "0", "236/1000", "97.25 %")] * 2
 
 def jobs(*settings: str, seeds: int = 4) -> list[Job]:
     """Return the jobs of as many seeds."""
-    found = plan(reading.read("tiny.yaml", settings, ["lambda=0"], list(range(seeds))))
+    found = plan(sweep_file.read("tiny.yaml", settings, ["lambda=0"], list(range(seeds))))
     return found.jobs(Path("runs"))
 
 

@@ -1,31 +1,21 @@
 """Claims about a comparison's numbers, such as ``B.test_accuracy >= A.test_accuracy - 0.002``.
 
-A claim is two sums with a comparison between them; a sum has numbers and values
-``LETTER.metric``, each with ``+``, ``-`` and perhaps a factor; a number may end in ``%``. It is
-read here, not by Python.
+A claim is a query, as ``query`` reads them, of sums with a comparison between two of them. A sum
+has numbers and values ``LETTER.metric``, each with ``+``, ``-`` and perhaps a factor; a number may
+end in ``%``. Brackets join comparisons, not sums. It is read here, not by Python.
 """
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import NamedTuple
 
 from nnexp.analysis.metrics import METRICS
+from nnexp.analysis.query import SIGNS, Parser, Query
 from nnexp.errors import UsageError
 
-OPERATORS: dict[str, Callable[[float, float], bool]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    "==": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    "<": operator.lt,
-}
-
-_COMPARISON = re.compile(r"(.*?)(>=|<=|==|!=|>|<)(.*)", re.DOTALL)
 _TERM = re.compile(
     r"\s*([+-])?\s*"
     r"(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*([*%])?\s*)?"
@@ -33,6 +23,8 @@ _TERM = re.compile(
     re.ASCII,
 )
 LONGEST = 1000
+NONE = "is no claim; one is 'B.test_accuracy >= A.test_accuracy - 0.002'"
+SUMS = "brackets join comparisons, not sums: write the sum without them"
 
 Values = Callable[[str, str], float | None]
 """Returns the value of a letter's metric; None where there is none."""
@@ -45,6 +37,9 @@ class Outcome(NamedTuple):
     holds: bool
     left: float | None
     right: float | None
+    """Both sums where the claim is one comparison."""
+    comparisons: tuple[Outcome, ...] = ()
+    """What came of each where there are several."""
 
 
 class _Term(NamedTuple):
@@ -53,21 +48,33 @@ class _Term(NamedTuple):
     metric: str | None
 
 
-class Claim(NamedTuple):
-    """A claim that can be asked of a comparison."""
-
+class _Comparison(NamedTuple):
     text: str
-    left: list[_Term]
-    operator: str
-    right: list[_Term]
+    left: tuple[_Term, ...]
+    sign: str
+    right: tuple[_Term, ...]
 
     def judge(self, value: Values) -> Outcome:
         """Return whether it holds; it does not where a value is missing."""
         left, right = (_sum(terms, value) for terms in (self.left, self.right))
         known = left is not None and right is not None
-        return Outcome(
-            self.text, known and OPERATORS[self.operator](left or 0.0, right or 0.0), left, right
-        )
+        holds = known and SIGNS[self.sign](left or 0.0, right or 0.0)
+        return Outcome(self.text, holds, left, right)
+
+
+class Claim(NamedTuple):
+    """A claim that can be asked of a comparison."""
+
+    text: str
+    query: Query[_Comparison]
+
+    def judge(self, value: Values) -> Outcome:
+        """Return whether it holds."""
+        every = {each: each.judge(value) for each in self.query.comparisons}
+        if len(self.query.comparisons) == 1:
+            return next(iter(every.values()))._replace(claim=self.text)
+        holds = self.query.holds(lambda each: every[each].holds)
+        return Outcome(self.text, holds, None, None, tuple(every.values()))
 
 
 def parse(text: str, letters: str) -> Claim:
@@ -80,41 +87,51 @@ def parse(text: str, letters: str) -> Claim:
     Raises:
         UsageError: it is none.
     """
-    match = _COMPARISON.fullmatch(text[:LONGEST])
-    if match is None or len(text) > LONGEST or _COMPARISON.fullmatch(match[3]):
-        raise UsageError(
-            f"--check {text!r}: is no claim; one is 'B.test_accuracy >= A.test_accuracy - 0.002'"
-        )
-    left, sign, right = match.groups()
-    return Claim(text, _terms(text, left, letters), sign, _terms(text, right, letters))
+
+    def comparison(parser: Parser[_Comparison]) -> _Comparison:
+        start = parser.next().start
+        left = _side(parser, letters)
+        sign = parser.next()
+        if sign.kind != "sign":
+            parser.refuse(SUMS if sign.kind == "bracket" else NONE)
+        parser.advance()
+        right = _side(parser, letters)
+        if not left or not right:
+            parser.refuse(SUMS if parser.next().text == "(" else "a side of it is empty")
+        if parser.next().kind == "sign":
+            parser.refuse(NONE)
+        return _Comparison(text[start : parser.next().start].strip(), left, sign.text, right)
+
+    if len(text) > LONGEST:
+        raise UsageError(f"--check {text!r}: {NONE}")
+    return Claim(text, Parser(text, comparison, f"--check {text!r}").query())
 
 
-def _terms(claim: str, text: str, letters: str) -> list[_Term]:
-    terms: list[_Term] = []
+def _side(parser: Parser[_Comparison], letters: str) -> tuple[_Term, ...]:
+    """Return the sum that is next; nothing where there is none."""
+    start = end = parser.next().start
+    while parser.next().kind == "text":
+        end = parser.next().end
+        parser.advance()
+    return tuple(_terms(parser, parser.text[start:end], letters))
+
+
+def _terms(parser: Parser[_Comparison], text: str, letters: str) -> Iterator[_Term]:
     place = 0
     while place < len(text):
         match = _TERM.match(text, place)
         sign, number, mark, letter, metric = match.groups() if match else (None,) * 5
         is_whole = (letter is None) != (number is None) or (mark and letter)
         is_odd = mark and (mark == "*") != bool(letter)
-        if match is None or not is_whole or (terms and not sign) or is_odd:
-            raise UsageError(f"--check {claim!r}: {text[place:].strip()!r} is not understood")
-        _check(claim, letter, metric, letters)
+        if match is None or not is_whole or (place and not sign) or is_odd:
+            parser.refuse(f"{text[place:].strip()!r} is not understood")
+        if letter and letter not in letters:
+            parser.refuse(f"there is no {letter}, only {', '.join(letters)}")
+        if metric and metric not in METRICS:
+            parser.refuse(unknown(metric))
         factor = float(number or 1) * (-1 if sign == "-" else 1) / (100 if mark == "%" else 1)
-        terms.append(_Term(factor, letter, metric))
+        yield _Term(factor, letter, metric)
         place = match.end()
-    if not terms:
-        raise UsageError(f"--check {claim!r}: a side of it is empty")
-    return terms
-
-
-def _check(claim: str, letter: str | None, metric: str | None, letters: str) -> None:
-    if letter is None or metric is None:
-        return
-    if letter not in letters:
-        raise UsageError(f"--check {claim!r}: there is no {letter}, only {', '.join(letters)}")
-    if metric not in METRICS:
-        raise UsageError(f"--check {claim!r}: {unknown(metric)}")
 
 
 def unknown(metric: str) -> str:
@@ -125,7 +142,7 @@ def unknown(metric: str) -> str:
     return f"there is no metric {metric!r}{hint} (known: {', '.join(METRICS)})"
 
 
-def _sum(terms: list[_Term], value: Values) -> float | None:
+def _sum(terms: tuple[_Term, ...], value: Values) -> float | None:
     total = 0.0
     for factor, letter, metric in terms:
         part = value(letter, metric) if letter and metric else 1.0

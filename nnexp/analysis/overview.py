@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from nnexp.analysis import columns
+from nnexp.analysis import query
 from nnexp.analysis.seeds import Spread, spread
 from nnexp.checks import stem
 from nnexp.store.listing import Entry, by_experiment
@@ -41,7 +41,7 @@ class Experiment(NamedTuple):
     def statuses(self) -> dict[str, int]:
         """How many runs stand how."""
         counts = Counter[str](run.status for run in self.runs)
-        return {status: counts[status] for status in columns.STATUSES if counts[status]}
+        return {status: counts[status] for status in query.STATUSES if counts[status]}
 
     @property
     def epochs(self) -> tuple[int, int]:
@@ -57,7 +57,7 @@ class Experiment(NamedTuple):
         finished = [run for run in self.runs if run.status == "finished"] or self.runs
         by_seed: dict[int | None, float] = {}
         for run in finished:
-            found = columns.value(run, column)
+            found = query.value(run, column)
             if found is not UNSET and found is not None:
                 by_seed.setdefault(run.seed, found)
         return spread(list(by_seed.values()))
@@ -68,10 +68,10 @@ class Experiment(NamedTuple):
             return self.names[0]
         if key == "epochs":
             return self.epochs[1]
-        if key in {*columns.ACCURACIES, "best-epoch"}:
+        if key in {*query.ACCURACIES, "best-epoch"}:
             spread = self.spread(key)
             return spread and spread.mean
-        return columns.value(self.runs[0], key)
+        return query.value(self.runs[0], key)
 
 
 def experiments(entries: Iterable[Entry], *, each: bool = False) -> list[Experiment]:
@@ -123,7 +123,7 @@ def differing(experiments: Sequence[Experiment], *, seed: bool) -> list[str]:
 
 
 def _differs(key: str, configs: list[dict[str, Any]], parents: set[str]) -> bool:
-    get = columns.setting if key in parents else lambda config, key: config.get(key, UNSET)
+    get = query.setting if key in parents else lambda config, key: config.get(key, UNSET)
     found = (value for config in configs if (value := get(config, key)) is not UNSET)
     first = next(found, None)
     return any(value != first for value in found)

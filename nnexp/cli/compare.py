@@ -61,8 +61,9 @@ def compare(
     KEY is test_accuracy or test_cost (at the best epoch), validation_accuracy (the best),
     first_validation_accuracy, last_train_cost (so too last_validation_ and last_test_, and
     accuracy), epochs_to_90 (93, 95, 96, 97, 97.5, 98); in a CLAIM also best_epoch, epochs
-    and seconds. A CLAIM compares sums of numbers and of LETTER.KEY, the letters being the
-    table's; accuracies are fractions, and 0.2% is 0.002.
+    and seconds. A CLAIM compares sums of numbers and of LETTER.KEY with = != < <= > or >=,
+    and joins comparisons with and, or and brackets. The letters are the table's; accuracies
+    are fractions, and 0.2% is 0.002.
     """
     from nnexp.analysis import claims, comparison, experiments
     from nnexp.errors import CheckFailedError, UsageError
@@ -113,5 +114,11 @@ def _told(
 
 
 def _failure(outcome: Outcome) -> str:
+    failed = [each for each in outcome.comparisons if not each.holds]
+    told = [f"{each.claim}: {_sides(each)}" for each in failed] or [_sides(outcome)]
+    return f"does not hold: {outcome.claim} ({'; '.join(told)})"
+
+
+def _sides(outcome: Outcome) -> str:
     sides = ["no value" if x is None else f"{x:.6g}" for x in (outcome.left, outcome.right)]
-    return f"does not hold: {outcome.claim} ({sides[0]} against {sides[1]})"
+    return " against ".join(sides)

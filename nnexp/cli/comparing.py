@@ -88,8 +88,16 @@ def tree(compared: Comparison, outcomes: list[Outcome]) -> dict[str, Any]:
         },
         "judged": compared.judged,
         "verdicts": {name: each.words for name, each in compared.verdicts.items()},
-        "checks": [outcome._asdict() for outcome in outcomes],
+        "checks": [_check(outcome) for outcome in outcomes],
     }
+
+
+def _check(outcome: Outcome) -> dict[str, Any]:
+    """Return what came of a claim; of one that joins several comparisons, also of each of them."""
+    tree: dict[str, Any] = outcome._asdict()
+    if comparisons := tree.pop("comparisons"):
+        tree["comparisons"] = [_check(each) for each in comparisons]
+    return tree
 
 
 def verdict(found: Verdict | None) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def _columns(
     experiments: Sequence[Experiment], keys: Sequence[str], *, ranked: bool
 ) -> list[Column]:
     from nnexp.analysis import overview
-    from nnexp.analysis.columns import COLUMNS, PREFIX
+    from nnexp.analysis.query import COLUMNS, PREFIX
 
     cells = {key: [_cell(each, key) for each in experiments] for key in keys}
     order = overview.telling(keys, cells.__getitem__) if ranked else list(keys)
@@ -111,7 +111,7 @@ def _spread(spread: Spread | None) -> str:
 
 
 def _cell(experiment: Experiment, key: str) -> str:
-    from nnexp.analysis.columns import setting
+    from nnexp.analysis.query import setting
 
     value = setting(experiment.config, key)
     if value is UNSET:

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.analysis import columns
+from nnexp.analysis import query
 from nnexp.checks import without_seed
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import columns as terminal_columns
-from nnexp.cli.text import put, say
+from nnexp.cli.text import columns, put, say
 from nnexp.errors import UsageError
 
 if TYPE_CHECKING:
-    from nnexp.analysis.conditions import Condition
     from nnexp.analysis.overview import Experiment
+    from nnexp.analysis.query import Condition
     from nnexp.store.listing import Entry
 
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @options.runs
 @click.option(
-    "--status", multiple=True, type=click.Choice(columns.STATUSES), help="Only these; repeatable."
+    "--status", multiple=True, type=click.Choice(query.STATUSES), help="Only these; repeatable."
 )
 @click.option("--where", metavar="CONDITION", help="Only runs that this holds of.")
 @click.option("--each", is_flag=True, help="A line for each run, not for each experiment.")
@@ -92,8 +91,8 @@ def runs(
     entries = _entries(runs, patterns, status)
     for asked, keys in (("--where", condition.keys), ("--sort", (sort,) if sort else ())):
         for key in keys:
-            columns.check(key, entries, asked)
-    fitting = [entry for entry in entries if condition.fits(partial(columns.value, entry))]
+            query.check(key, entries, asked)
+    fitting = [entry for entry in entries if condition.fits(partial(query.value, entry))]
     chosen = _arranged(fitting, sort, each=each, reverse=reverse, best=best)
     if quiet:
         _put_paths(chosen)
@@ -112,11 +111,9 @@ def runs(
 
 
 def _condition(where: str | None) -> Condition:
-    from nnexp.analysis import conditions
-
     if where is None:
-        return conditions.Condition((), lambda _: True)
-    return conditions.parse(where)
+        return query.Condition((), lambda _: True)
+    return query.parse(where)
 
 
 def _named(entry: Entry, patterns: tuple[str, ...]) -> bool:
@@ -153,9 +150,7 @@ def _put_table(chosen: Sequence[Experiment], *, each: bool) -> None:
     from nnexp.analysis import overview
     from nnexp.cli import listing
 
-    table, left_out = listing.shown(
-        chosen, overview.differing(chosen, seed=each), terminal_columns()
-    )
+    table, left_out = listing.shown(chosen, overview.differing(chosen, seed=each), columns())
     put(table)
     if left_out:
         say(f"no room for {left_out}; a wider terminal, a pipe or --json has them")
@@ -189,9 +184,9 @@ def _watch(runs: Path, patterns: tuple[str, ...], condition: Condition) -> None:
     from nnexp.cli import watch
 
     for key in condition.keys:
-        columns.check(key, (), "--where")
+        query.check(key, (), "--where")
 
     def fits(entry: Entry) -> bool:
-        return _named(entry, patterns) and condition.fits(partial(columns.value, entry))
+        return _named(entry, patterns) and condition.fits(partial(query.value, entry))
 
     watch.tell(Watch(runs, fits), str(runs))

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     metavar="FILE|KEY=RANGE",
     multiple=True,
     required=True,
-    help="What to vary: log-uniform(LOW, HIGH), uniform(LOW, HIGH), integers(LOW, HIGH) or a "
-    "list [A, B]; or a YAML file of keys and ranges; repeatable.",
+    help="What to vary: a list A,B or one of uniform, log-uniform, integers and log-integers, "
+    "as in log-uniform(LOW, HIGH); or a YAML file of keys with their lists and ranges, or with "
+    "a sweep file's grid, zip, exclude and seeds; repeatable.",
 )
 @click.option(
     "--method",

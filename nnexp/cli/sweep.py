@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     "grids",
     metavar="KEY=V,...",
     multiple=True,
-    help="Try each of these values, a YAML list without its brackets; repeatable, for a grid.",
+    help="Try each of these values, a YAML list whose outer brackets may be left out; "
+    "repeatable, for a grid.",
 )
 @options.settings
 @click.option(
@@ -85,7 +86,7 @@ def sweep(
     """
     from nnexp.report.curves import check_target
     from nnexp.store import directories
-    from nnexp.study import reading
+    from nnexp.study import sweep_file
     from nnexp.study.plan import plan as planned
 
     if plot is not None:
@@ -94,7 +95,7 @@ def sweep(
         idle = {"dry_run": dry_run, "json": as_json, "engine": where.engine == "dask", "plot": plot}
         _check_idle(**idle, jobs=where.jobs, timeout=where.timeout, max_memory=where.max_memory,
                     fail_fast=not keep_going)  # fmt: skip
-    plan = planned(reading.read(str(config), settings, grids, seeds))
+    plan = planned(sweep_file.read(str(config), settings, grids, seeds))
     if emit is not None:
         _emit(plan, runs, emit)
         return

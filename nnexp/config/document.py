@@ -24,6 +24,13 @@ class Document(NamedTuple):
     problems: list[Problem]
     source: Place
 
+    def at(self, path: Path) -> Any:  # noqa: ANN401 - any value of a document
+        """Return the value that keys lead to; None where there is none."""
+        value = self.root
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
     def place(self, path: Path) -> Place:
         """Return where the value at path stands, or the nearest value around it."""
         while path and path not in self.values:

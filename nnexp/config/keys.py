@@ -51,6 +51,17 @@ def known() -> list[str]:
     return list(dict.fromkeys(key for key, _ in _fields(convert.info(Config))))
 
 
+def takes_lists(key: str) -> bool:
+    """Return whether a key, whatever its component, takes lists."""
+    from msgspec.inspect import VarTupleType  # noqa: PLC0415 - as above
+
+    from nnexp.config import convert, kinds  # noqa: PLC0415 - as above
+    from nnexp.config.model import Config  # noqa: PLC0415 - as above
+
+    found = (kind for each, kind in _fields(convert.info(Config)) if each == key)
+    return any(isinstance(e, VarTupleType) for kind in found for e in kinds.alternatives(kind))
+
+
 def could_be_in(key: str, value: object) -> bool:
     """Return whether a key takes lists that could have value in them; it takes none but lists."""
     from nnexp.config import convert, kinds  # noqa: PLC0415 - as above

@@ -11,7 +11,7 @@ from nnexp.config import dump
 from nnexp.report.curves import COLOURS, check_format, plain
 from nnexp.store import disk
 from nnexp.study.search import SearchResult
-from nnexp.study.space import Dimension
+from nnexp.study.space import RANGES, Dimension
 from nnexp.study.trials import TrialResult
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def figure(found: SearchResult) -> Figure:
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
 
-    dimensions = found.definition.space.dimensions
+    dimensions = found.definition.space.columns
     across = min(ACROSS, len(dimensions))
     down = -(-len(dimensions) // across)
     size = (max(6.0, 3.6 * across), 3.4 * down + 0.6)
@@ -146,7 +146,7 @@ def _scale(axes: Axes, dimension: Dimension) -> Any:  # noqa: ANN401 - from a va
     """Set up the panel's axis and return what says where a value stands on it."""
     if not dimension.is_choice:
         low, high = dimension.bounds
-        if dimension.is_log:
+        if RANGES[dimension.kind].is_log:
             axes.set_xscale("log")
             low, high = low * (low / high) ** MARGIN, high * (high / low) ** MARGIN
         else:

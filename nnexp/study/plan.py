@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -14,14 +15,13 @@ from nnexp.checks import is_run_name
 from nnexp.config import canonical, convert, dependent, dump, load, overrides, problem, rules
 from nnexp.config.document import INVALID, Document
 from nnexp.config.model import CheckedConfig, Config
-from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, Problem
 from nnexp.errors import ConfigError, UsageError
 from nnexp.runner import train
 from nnexp.store.run import named
-from nnexp.study.axes import MOST, Choice, Row
-from nnexp.study.definition import Definition, Exclusions
 from nnexp.study.job import Job
+from nnexp.study.space import MOST, Choice, Row, by_key, copied
+from nnexp.study.sweep_file import Sweep
 
 SHOWN = 3
 """Points named of those that share a problem."""
@@ -41,9 +41,9 @@ class Trial(NamedTuple):
 class Plan(NamedTuple):
     """All that a sweep is to do."""
 
-    definition: Definition
+    definition: Sweep
     keys: list[str]
-    """The keys that the axes vary."""
+    """The keys that are varied."""
     trials: list[Trial]
     excluded: int
     repeated: int
@@ -67,15 +67,15 @@ class Plan(NamedTuple):
         return [*map(dump.inline, trial.values), str(trial.config.seed)]
 
 
-def plan(definition: Definition) -> Plan:
-    """Return the trials of a sweep: the seeds vary fastest, the first axis slowest.
+def plan(definition: Sweep) -> Plan:
+    """Return the trials of a sweep: the seeds vary fastest, the first dimension slowest.
 
     Raises: ConfigError with the problems of all points, those that share one together;
     UsageError if nothing is left to train, or too much.
     """
     count = len(definition.seeds or [0])
-    for axis in definition.axes:
-        count *= len(axis.rows)
+    for dimension in definition.space.dimensions:
+        count *= len(dimension.rows)
     if count > MOST:
         raise UsageError(f"a sweep has at most {MOST:,} trials, this one {count:,}")
     return _Planner(definition).plan()
@@ -84,20 +84,21 @@ def plan(definition: Definition) -> Plan:
 class _Planner:
     """Makes the points of one definition; what is wrong with them gathers by message."""
 
-    def __init__(self, definition: Definition) -> None:
+    def __init__(self, definition: Sweep) -> None:
         self._definition = definition
+        self._keys = definition.space.keys
         self._defaults = canonical.to_builtins(Config())
         self._faults: dict[str, None] = {}
         """What is wrong with values, each told once."""
         self._clashes: dict[str, list[str]] = {}
         """What is wrong with points, and which."""
         self._converted: dict[tuple[int, ...], Any] = {}
-        base, varied = definition.base, {key.partition(".")[0] for key in definition.keys}
-        overrides.apply(base, [_override(each) for each in definition.fixed], self._defaults)
+        base, varied = definition.base, {key.partition(".")[0] for key in self._keys}
+        overrides.apply(base, [each.override for each in definition.fixed], self._defaults)
         self._given = {*base.root, *varied}
         self._groups: dict[str, list[int]] = {}
         """The config's keys that are varied, and which of a point's choices concern each."""
-        for place, key in enumerate(definition.keys):
+        for place, key in enumerate(self._keys):
             self._groups.setdefault(key.partition(".")[0], []).append(place)
         rest = {key: value for key, value in base.root.items() if key not in varied}
         fixed, found = convert.convert(base._replace(root=rest), Config)
@@ -108,30 +109,31 @@ class _Planner:
             self._fixed = msgspec.structs.replace(fixed, seed=_largest(definition.seeds))
         self._parts = {key: _part(base, key) for key in self._groups}
         self._trees: dict[str, dict[str, Any]] = {}  # parts to put another point's values into
-        self._repeated = 0
-        self._exclusions = Exclusions(definition.exclusions)
+        self._repeated = self._excluded = 0
+        self._fitted = Counter[int]()
+        """How many points each exclusion fits, by its number."""
 
     def plan(self) -> Plan:
         """Return the plan, or raise ConfigError with all that is wrong."""
-        definition = self._definition
+        exclusions = self._definition.space.exclusions
         trials = list(self._trials())
         if self._faults or self._clashes:
             told = [f"{message} ({_such(points)})" for message, points in self._clashes.items()]
             raise ConfigError([*self._faults, *told])
-        if idle := list(self._exclusions.idle()):
+        if idle := [each.idle for n, each in enumerate(exclusions) if n not in self._fitted]:
             raise problem.error(idle)
         if not trials:
             raise UsageError("the sweep's exclusions leave nothing to train")
         longest = max(trials, key=lambda trial: trial.config.seed)
         if not is_run_name(longest.name):
             raise UsageError(f"{longest.name!r} cannot name a run; rename the config's file")
-        return Plan(definition, definition.keys, trials, self._exclusions.left_out, self._repeated)
+        return Plan(self._definition, self._keys, trials, self._excluded, self._repeated)
 
     def _trials(self) -> Iterator[Trial]:
         definition, stem = self._definition, self._definition.stem
         numbers: dict[str, int] = {}
         seen: set[tuple[str, int]] = set()
-        for rows in product(*(axis.rows for axis in definition.axes)):
+        for rows in product(*(each.rows for each in definition.space.dimensions)):
             choices: Row = tuple(choice for row in rows for choice in row)
             seeds = self._seeds(choices)
             config = self._config(choices) if seeds else None
@@ -152,10 +154,18 @@ class _Planner:
     def _seeds(self, choices: Row) -> Sequence[int]:
         """Return the seeds of a point that are not excluded; the config's own is one."""
         seeds = self._definition.seeds or [self._fixed.seed]
-        if not self._definition.exclusions:
+        if not self._definition.space.exclusions:
             return seeds
-        values = {choice.key: choice.value for choice in choices}
-        return [seed for seed in seeds if not self._exclusions.fit({"seed": seed, **values})]
+        values = by_key(choices)
+        return [seed for seed in seeds if not self._excludes({"seed": seed, **values})]
+
+    def _excludes(self, point: dict[str, Any]) -> bool:
+        """Return whether a point is left out, and count it for each exclusion that it fits."""
+        every = enumerate(self._definition.space.exclusions)
+        fitting = [number for number, each in every if each.fits(point)]
+        self._fitted.update(fitting)
+        self._excluded += bool(fitting)
+        return bool(fitting)
 
     def _config(self, choices: Row) -> CheckedConfig | None:
         """Return a point's config, or None and note what is wrong with it.
@@ -186,7 +196,7 @@ class _Planner:
 
     def _value(self, key: str, group: Row) -> Any:  # noqa: ANN401 - a field's value
         """Return what a field of the config holds at a point, or INVALID and note why."""
-        known = tuple(map(id, group))  # choices live as long as their axes
+        known = tuple(map(id, group))  # choices live as long as their dimensions
         if known not in self._converted:
             try:
                 self._converted[known] = self._made(key, group)
@@ -205,9 +215,9 @@ class _Planner:
             sound = Document({key: tree}, {}, {}, [], group[0].place)
             with contextlib.suppress(ConfigError):
                 return convert.convert_key(sound, Config, key)
-        root, base = _copied(self._parts[key].root), self._parts[key]
+        root, base = copied(self._parts[key].root), self._parts[key]
         document = base._replace(root=root, values={**base.values}, keys={**base.keys})
-        overrides.apply(document, [_override(each) for each in group], self._defaults)
+        overrides.apply(document, [each.override for each in group], self._defaults)
         if is_flat:
             self._trees[key] = root[key]
         return convert.convert_key(document, Config, key)
@@ -224,11 +234,6 @@ def described(choices: Iterable[Choice]) -> str:
     return " ".join(f"{choice.key}={dump.inline(choice.value)}" for choice in choices)
 
 
-def _override(choice: Choice) -> Override:
-    value = Document(_copied(choice.value), {(): choice.place}, {}, [], choice.place)
-    return Override(choice.path, value)
-
-
 def _name(key: str) -> str:
     return "lambda_" if key == "lambda" else key
 
@@ -240,13 +245,6 @@ def _part(base: Document, key: str) -> Document:
         values={path: place for path, place in base.values.items() if path[:1] == (key,)},
         keys={path: place for path, place in base.keys.items() if path[:1] == (key,)},
     )
-
-
-def _copied(value: Any) -> Any:  # noqa: ANN401 - any value of a document
-    """Return a value that can be changed without changing the document's."""
-    if isinstance(value, dict):
-        return {key: _copied(inner) for key, inner in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _such(points: Sequence[str]) -> str:

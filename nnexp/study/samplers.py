@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -18,8 +18,7 @@ import numpy as np
 
 from nnexp.config import dump
 from nnexp.errors import UsageError
-from nnexp.study import axes
-from nnexp.study.space import Dimension, Space, Values
+from nnexp.study.space import RANGES, Dimension, Space, Values, draw, flat, values_of
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -29,6 +28,9 @@ Name: TypeAlias = Literal["random", "grid", "tpe"]
 
 WORST = -1.0
 """The score of a point that diverged: below every accuracy."""
+
+PATIENCE = 100
+"""Points that are drawn for each trial, or asked of TPE, until one is not excluded."""
 
 _ASKED = int.from_bytes(hashlib.sha256(b"tpe").digest()[:4], "big")
 """Tells this use of the search's seed from that of the random draws."""
@@ -75,23 +77,42 @@ class Planned:
 
 
 def drawn(space: Space, trials: int, seed: int) -> list[Values]:
-    """Return points drawn as a sweep's random section draws them; more begin with the same ones."""
-    ranges = {each.key: each.range for each in space.dimensions}
-    rows = axes.drawn(ranges, trials, seed).rows
-    return [tuple(choice.value for choice in row) for row in rows]
+    """Return points drawn as a sweep's random section draws them; more begin with the same ones.
+
+    Excluded points are left out of them.
+
+    Raises:
+        UsageError: of ``PATIENCE`` points a trial the exclusions leave too few.
+    """
+    count, most = trials, PATIENCE * trials
+    while (
+        len(points := _allowed(space, map(values_of, draw(space.dimensions, count, seed)))) < trials
+    ):
+        if count == most:
+            raise UsageError(
+                f"{space.exclusions[0].place}: exclude: leaves {len(points):,} of {most:,} points "
+                f"that were drawn, too few for --trials {trials}: exclude less"
+            )
+        count = min(2 * count, most)
+    return points[:trials]
+
+
+def _allowed(space: Space, points: Iterable[Values]) -> list[Values]:
+    """Return the points that are not excluded."""
+    return [each for each in points if not (space.exclusions and space.excludes(each))]
 
 
 def grid(space: Space, most: int) -> list[Values]:
     """Return the points of the finest grid that has not too many, the first key slowest.
 
-    A choice has all its values; other keys have levels at equal distances, equal ratios where
-    they are logarithmic, the ends among them. One key after another gets a level more while the
-    grid has room.
+    Lists have all their values; ranges have levels at equal distances, equal ratios where they
+    are logarithmic, the ends among them. One key after another gets a level more while the grid
+    has room. Excluded points are left out.
 
     Raises:
-        UsageError: with two levels a key they are too many.
+        UsageError: with two levels a key they are too many, or all are excluded.
     """
-    choices = [_different(e.bounds) if e.is_choice else [] for e in space.dimensions]
+    choices = [_different(e.levels) if e.is_choice else [] for e in space.dimensions]
     levels = [len(each) or 2 for each in choices]
     if math.prod(levels) > most:
         raise UsageError(
@@ -105,7 +126,12 @@ def grid(space: Space, most: int) -> list[Values]:
             if level < limits[place] and math.prod(levels) // level * (level + 1) <= most:
                 levels[place], grown = level + 1, True
     planned = zip(choices, space.dimensions, levels, strict=True)
-    return list(product(*(c or list(_levels(e, n)) for c, e, n in planned)))
+    columns = (c or [(value,) for value in _levels(e, n)] for c, e, n in planned)
+    points = _allowed(space, map(flat, product(*columns)))
+    if not points:
+        where = space.exclusions[0].place
+        raise UsageError(f"{where}: exclude: leaves nothing of the grid: exclude less")
+    return points
 
 
 def _different(values: list[Any]) -> list[Any]:
@@ -114,17 +140,19 @@ def _different(values: list[Any]) -> list[Any]:
 
 
 def _most_levels(dimension: Dimension) -> float:
-    low, high = dimension.bounds
-    return high - low + 1 if dimension.kind == "integers" else math.inf
+    low, high = dimension.ends
+    return high - low + 1 if RANGES[dimension.kind].is_whole else math.inf
 
 
-def _levels(dimension: Dimension, count: int) -> Iterator[Any]:
-    for share in (place / (count - 1) for place in range(count)):
-        if dimension.kind == "integers":
-            low, high = dimension.bounds
-            yield round(low + share * (high - low))
-        else:
-            yield dimension.range.value(share)
+def _levels(dimension: Dimension, count: int) -> list[Any]:
+    """Return levels of a range; of whole numbers none twice, and all once there are so many."""
+    low, high = dimension.ends
+    shares = [place / (count - 1) for place in range(count)]
+    if not RANGES[dimension.kind].is_whole:
+        return [value for share in shares for value in values_of(dimension.at(share))]
+    if dimension.kind == "integers" or count == high - low + 1:
+        return [round(low + share * (high - low)) for share in shares]
+    return list(dict.fromkeys(round(low * (high / low) ** share) for share in shares))
 
 
 class Tpe:
@@ -150,23 +178,37 @@ class Tpe:
         self._space = space
         self._left = trials
         self._seed = seed
-        self._sampler = optuna.samplers.TPESampler
+        self._samplers = optuna.samplers.TPESampler, optuna.samplers.RandomSampler
+        self._excluded = optuna.trial.TrialState.FAIL
         self._study = optuna.create_study(direction="maximize")
         self._distributions = {each.key: _distribution(each) for each in space.dimensions}
         self._asked: deque[Trial] = deque()
+        if space.exclusions:
+            drawn(space, trials, seed)  # raises UsageError where they leave too little
 
     def ask(self) -> Values | None:
-        """Return the next point, or None where there are no more."""
+        """Return the next point that is not excluded, or None where there are no more."""
         if not self._left:
             return None
         self._left -= 1
+        asked, values = self._next(is_random=False)
+        tries = 1
+        while self._space.excludes(values):
+            self._study.tell(asked, state=self._excluded)
+            asked, values = self._next(is_random=tries >= PATIENCE)
+            tries += 1
+        self._asked.append(asked)
+        return values
+
+    def _next(self, *, is_random: bool) -> tuple[Trial, Values]:
+        """Return the next point of TPE; or a random one, as TPE may insist on an excluded one."""
         number = len(self._study.trials)
         words = np.random.SeedSequence(self._seed, spawn_key=(_ASKED, number)).generate_state(1)
-        self._study.sampler = self._sampler(seed=int(words[0]))
+        self._study.sampler = self._samplers[is_random](seed=int(words[0]))
         asked = self._study.ask(self._distributions)
-        self._asked.append(asked)
         params = asked.params
-        return tuple(_value(each, params[each.key]) for each in self._space.dimensions)
+        values = flat(_values(each, params[each.key]) for each in self._space.dimensions)
+        return asked, values
 
     def tell(self, score: float | None) -> None:
         """Learn the score of the next point, in the order they were asked for; None: diverged."""
@@ -178,13 +220,14 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
     from optuna import distributions  # noqa: PLC0415 - as above
 
     if dimension.is_choice:
-        return distributions.CategoricalDistribution(tuple(range(len(dimension.bounds))))
-    if dimension.kind == "integers":
-        return distributions.IntDistribution(*dimension.bounds)
+        return distributions.CategoricalDistribution(tuple(range(len(dimension.rows))))
+    if (kind := RANGES[dimension.kind]).is_whole:
+        return distributions.IntDistribution(*dimension.ends, log=kind.is_log)
     return distributions.FloatDistribution(0.0, 1.0)
 
 
-def _value(dimension: Dimension, param: Any) -> Any:  # noqa: ANN401 - any value of a config
+def _values(dimension: Dimension, param: Any) -> Values:  # noqa: ANN401 - a number or a place
     if dimension.is_choice:
-        return dimension.bounds[param]
-    return param if dimension.kind == "integers" else dimension.range.value(param)
+        level: Values = dimension.levels[param]
+        return level
+    return (param,) if RANGES[dimension.kind].is_whole else values_of(dimension.at(param))

@@ -16,7 +16,7 @@ from nnexp.config.problem import Place, refusal
 from nnexp.errors import ConfigError, UsageError
 from nnexp.runner import train
 from nnexp.store import run as store
-from nnexp.study import samplers, space
+from nnexp.study import samplers, sweep_file
 from nnexp.study.job import Job
 from nnexp.study.samplers import Method, Name
 from nnexp.study.space import Space, Values
@@ -58,7 +58,8 @@ class Definition(NamedTuple):
         config = load.overridden(self.base, given)
         if self.seeds is None:
             return (config,)
-        largest = load.changed(config, "--seeds", seed=max(self.seeds))
+        source = "--seeds" if self.space.seeds is None else str(self.space.seeds.place)
+        largest = load.changed(config, source, seed=max(self.seeds))
         return tuple(load.changed(largest, seed=seed) for seed in self.seeds)
 
     def trial(self, number: int, values: Values | None, runs: Path) -> Trial:
@@ -110,7 +111,7 @@ def define(
         settings: ``KEY=VALUE`` put over the config's values.
         method: how points are chosen.
         trials: how many, at most.
-        seeds: that each trial is trained with; None: the config's own.
+        seeds: that each trial is trained with; None: the space's, or the config's own.
         seed: where the search draws its points from.
         factor: of successive halving; None: every trial is trained to its end.
         examples: no more trials are asked for once they have seen so many training examples.
@@ -123,7 +124,12 @@ def define(
     """
     fixed = tuple(map(overrides.parse, settings))
     base = load.document(config)
-    sound, problems = space.gather(sources)
+    sound, problems = sweep_file.read_space(sources)
+    if sound.seeds is not None:
+        if seeds is not None:
+            message = "seeds are also given by --seeds: leave one of the two out"
+            problems += refusal(sound.seeds.place, message).problems
+        seeds = sound.seeds.numbers
     found = Definition(
         config=config,
         base=base,
@@ -227,9 +233,9 @@ def _faults(found: Definition, points: Iterable[Values | None]) -> list[str]:
 def _place(found: Definition, values: Values | None, key: str) -> Place:
     """Return where a point has a key from: the space, a setting, or the config's file."""
     if values is not None:
-        for each in found.space.dimensions:
+        for each in found.space.columns:
             if each.key == key:
-                return each.range.place
+                return each.place
     for path, value in reversed(found.fixed):
         if path == (key,):
             source: Place = value.source

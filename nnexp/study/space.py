@@ -1,42 +1,40 @@
-"""The space of a search: which keys of the config it varies, and within what.
+"""A space: what is varied of a config, by lists, by lists that go together, and by ranges.
 
-A range is written as in a sweep file's random section, ``{log-uniform: [0.001, 10]}``, and a
-list stands for a choice of its values. On the command line ``log-uniform(0.001, 10)`` says the
-same as the mapping, since a shell has its own ideas of braces.
+A sweep trains all points of a space; a search draws points from one, or goes through a grid of it.
+``sweep_file`` reads spaces from files and options.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import permutations
-from typing import Any, NamedTuple
+import hashlib
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice, permutations, product
+from typing import Any, NamedTuple, TypeAlias
 
-from nnexp.checks import printable
-from nnexp.config import dump, keys, load, reader
-from nnexp.config.document import INVALID, Document
+from nnexp.config import dump
+from nnexp.config.document import Document
 from nnexp.config.overrides import Override
-from nnexp.config.problem import Place, error, refusal
-from nnexp.config.wording import listed, shortened, shown, unknown_key
-from nnexp.errors import ConfigError, UsageError
-from nnexp.study import axes
-from nnexp.study.axes import Range
+from nnexp.config.problem import Path, Place, Problem
+from nnexp.config.wording import listed, shortened, shown
 
-Values = tuple[Any, ...]
+MOST = 1_000_000
+"""Random points, and trials of a sweep."""
+
+LARGEST = 10**12
+"""Of a range's whole numbers: random numbers have the bits to reach each of so many."""
+
+Values: TypeAlias = tuple[Any, ...]
 """A point of a space: a value for each of its keys."""
 
-_CALL = re.compile(r"\s*([A-Za-z-]+)\s*\((.*)\)\s*", re.DOTALL)
 
-
-class Dimension(NamedTuple):
-    """One key of the config, and what it may be."""
+class Choice(NamedTuple):
+    """One value of one key, with its place for messages."""
 
     key: str
-    kind: str
-    """Of ``axes.RANGES``."""
-    bounds: list[Any]
-    """The two ends, or the values of a choice."""
-    range: Range
+    value: Any
+    place: Place
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -44,162 +42,354 @@ class Dimension(NamedTuple):
         return tuple(self.key.split("."))
 
     @property
-    def is_choice(self) -> bool:
-        """Whether its values are named one by one."""
-        return self.kind == "choice"
+    def override(self) -> Override:
+        """The choice as an override of a config, whose value may be changed."""
+        value = Document(copied(self.value), {(): self.place}, {}, [], self.place)
+        return Override(self.path, value)
+
+
+Row: TypeAlias = tuple[Choice, ...]
+
+
+class Dimension(NamedTuple):
+    """One key with its list or range; or several keys, whose lists go together."""
+
+    keys: tuple[str, ...]
+    kind: str
+    """One of ``RANGES``, "choice" for a list, or "zip" for lists that go together."""
+    place: Place
+    rows: Sequence[Row] = ()
+    """Of lists: what the keys are, in turn."""
+    ends: tuple[Any, ...] = ()
+    """Of a range: its smallest and its largest value."""
 
     @property
-    def is_log(self) -> bool:
-        """Whether ratios of its values count, not differences."""
-        return self.kind == "log-uniform"
+    def key(self) -> str:
+        """The first key, which names the dimension."""
+        return self.keys[0]
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether its values are listed."""
+        return not self.ends
+
+    @property
+    def levels(self) -> list[Values]:
+        """All values of lists, or the ends of a range: a value for each key."""
+        return [values_of(row) for row in self.rows] or [(end,) for end in self.ends]
+
+    @property
+    def bounds(self) -> list[Any]:
+        """The levels of the first key."""
+        return [level[0] for level in self.levels]
+
+    @property
+    def first(self) -> Row:
+        """The place of each key: of a list's first value, or of a range."""
+        return self.rows[0] if self.rows else (Choice(self.key, None, self.place),)
+
+    @property
+    def columns(self) -> list[Dimension]:
+        """A dimension for each key by itself."""
+        if len(self.keys) == 1:
+            return [self]
+        lists = [[(choice,) for choice in column] for column in zip(*self.rows, strict=True)]
+        return [Dimension((e[0][0].key,), self.kind, e[0][0].place, e) for e in lists]
+
+    @property
+    def call(self) -> str:
+        """A range as an option has it, such as uniform(0, 1)."""
+        return f"{self.kind}({', '.join(map(dump.inline, self.ends))})"
+
+    def at(self, u: float) -> Row:
+        """Return what the keys are at a number of [0, 1)."""
+        if self.rows:
+            return self.rows[int(u * len(self.rows))]
+        low, high = self.ends
+        return (Choice(self.key, RANGES[self.kind].value(low, high, u), self.place),)
+
+    def allows(self, exclusion: Exclusion) -> bool:
+        """Return whether the keys may be what is excluded."""
+        if self.rows or self.key not in exclusion.values:
+            return not self.rows or any(exclusion.fits(by_key(row)) for row in self.rows)
+        low, high = self.ends
+        return any(type(v) in {int, float} and low <= v <= high for v in exclusion.values[self.key])
+
+
+class Exclusion(NamedTuple):
+    """Points that are left out: those that have, for every key, one of its values."""
+
+    values: dict[str, list[Any]]
+    place: Place
+    path: Path
+    places: dict[str, Place]
+    """Of the keys."""
+
+    @property
+    def idle(self) -> Problem:
+        """The problem of an exclusion that fits no point."""
+        return Problem(self.place, self.path, "leaves out nothing: no point is so")
+
+    def fits(self, point: Mapping[str, Any]) -> bool:
+        """Return whether a point, or a part of one, has what is excluded."""
+        return all(
+            any(_same(point[key], each) for each in wanted)
+            for key, wanted in self.values.items()
+            if key in point
+        )
+
+
+class Seeds(NamedTuple):
+    """The seeds that every point is trained with."""
+
+    numbers: tuple[int, ...]
+    place: Place
 
 
 class Space(NamedTuple):
-    """All that a search varies."""
+    """All that is varied."""
 
-    dimensions: tuple[Dimension, ...]
+    dimensions: tuple[Dimension, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+    seeds: Seeds | None = None
+    """None: those of ``--seeds``, or the config's own."""
 
     @property
     def keys(self) -> list[str]:
         """The config's keys, dotted as for ``--set``."""
-        return [each.key for each in self.dimensions]
+        return list(keys_of(self.dimensions))
+
+    @property
+    def columns(self) -> list[Dimension]:
+        """A dimension for each key; it is no longer known which lists go together."""
+        return [column for each in self.dimensions for column in each.columns]
+
+    def excludes(self, values: Values) -> bool:
+        """Return whether a point is left out."""
+        point = dict(zip(self.keys, values, strict=True))
+        return any(each.fits(point) for each in self.exclusions)
 
     def overrides(self, values: Values) -> list[Override]:
-        """Return a point as what is to be put over a config: a component before its settings."""
-        pairs = zip(self.dimensions, values, strict=True)
-        return [
-            Override(each.path, _document(value, each.range.place))
-            for each, value in sorted(pairs, key=lambda pair: len(pair[0].path))
-        ]
+        """Return a point as overrides of a config: a component before its settings."""
+        pairs = zip(self.columns, values, strict=True)
+        choices = [Choice(each.key, value, each.place) for each, value in pairs]
+        return [each.override for each in sorted(choices, key=lambda each: len(each.path))]
 
     def ends(self) -> Iterator[Values]:
-        """Yield the ends of each key, and every choice, with the other keys at their first."""
-        first = [each.bounds[0] for each in self.dimensions]
-        for place, dimension in enumerate(self.dimensions):
-            for value in dimension.bounds:
-                yield (*first[:place], value, *first[place + 1 :])
+        """Yield points that have all levels of each dimension, and the first ones of the others.
+
+        Where that is excluded, the next ones are tried, a thousand at most.
+        """
+        levels = [each.levels for each in self.dimensions]
+        for place, every in enumerate(levels):
+            for level in every:
+                points = map(flat, product(*levels[:place], [level], *levels[place + 1 :]))
+                sound = (each for each in islice(points, 1000) if not self.excludes(each))
+                yield from islice(sound, 1)
 
     def described(self, values: Values) -> str:
-        """Return a point as people write it."""
+        """Return a point as KEY=VALUE, separated by spaces."""
         pairs = zip(self.keys, values, strict=True)
         return " ".join(f"{key}={dump.inline(value)}" for key, value in pairs)
 
+    def problems(self) -> Iterator[Problem]:
+        """Yield what is wrong with a search: values that are lost, exclusions that are idle."""
+        for outer, inner in permutations(self.columns, 2):
+            path, whole = inner.first[0].path, outer.first[0].path
+            rest = path[len(whole) :]
+            is_safe = outer.is_choice and all(_takes(value, rest) for value in outer.bounds)
+            if path[: len(whole)] == whole and rest and not is_safe:
+                message = f"takes the place of what {outer.key} is, which is searched as well"
+                yield Problem(inner.place, (inner.key,), message)
+        for each in self.exclusions:
+            if not all(dimension.allows(each) for dimension in self.dimensions):
+                yield each.idle
 
-def gather(sources: Sequence[str]) -> tuple[Space, list[str]]:
-    """Return what is sound of a space, and the problems of the rest.
 
-    Raises:
-        UsageError: there is nothing to vary.
-        DiskError: a file cannot be read.
+def keys_of(dimensions: Iterable[Dimension]) -> tuple[str, ...]:
+    """Return the keys of all dimensions."""
+    return tuple(key for each in dimensions for key in each.keys)
+
+
+def by_key(row: Row) -> dict[str, Any]:
+    """Return the values of a row by key."""
+    return {choice.key: choice.value for choice in row}
+
+
+def flat(levels: Iterable[Values]) -> Values:
+    """Return a point from the levels of all dimensions."""
+    return tuple(chain.from_iterable(levels))
+
+
+def draw(dimensions: Sequence[Dimension], count: int, seed: int) -> list[Row]:
+    """Return random rows, each dimension from a stream of its own.
+
+    More rows begin with the same ones, and a further dimension changes none of the others.
     """
-    problems: list[str] = []
-    dimensions: dict[str, Dimension] = {}
-    for source in sources:
-        for found in _setting(source, problems) if "=" in source else _file(source, problems):
-            if found.key in dimensions:
-                problems += refusal(found.range.place, "is searched twice", (found.key,)).problems
-            else:
-                dimensions[found.key] = found
-    if not dimensions and not problems:
-        raise UsageError(
-            "a search needs a space, such as --space 'learning_rate=log-uniform(0.01, 10)'"
-        )
-    problems += _overlaps(dimensions.values())
-    return Space(tuple(dimensions.values())), problems
+    import numpy as np  # noqa: PLC0415 - only where there is something to draw
+
+    columns = []
+    for each in dimensions:
+        digest = int.from_bytes(hashlib.sha256(each.key.encode()).digest()[:8], "big")
+        stream = np.random.SeedSequence(seed, spawn_key=(digest,))
+        uniform = np.random.Generator(np.random.PCG64(stream)).random(count).tolist()
+        columns.append(map(each.at, uniform))
+    return [tuple(chain.from_iterable(rows)) for rows in zip(*columns, strict=True)]
 
 
-def _overlaps(dimensions: Iterable[Dimension]) -> Iterator[str]:
-    """Yield what is wrong where a key and one within it are searched: one's value would be lost."""
-    for outer, inner in permutations(dimensions, 2):
-        depth = len(outer.path)
-        if inner.path[:depth] != outer.path or len(inner.path) == depth:
-            continue
-        rest = inner.path[depth:]
-        if not (outer.is_choice and all(_takes(value, rest) for value in outer.bounds)):
-            message = f"takes the place of what {outer.key} is, which is searched as well"
-            yield from refusal(inner.range.place, message, (inner.key,)).problems
+def ends(kind: str, bounds: object) -> tuple[Any, ...]:
+    """Return the two ends of a range, checked; none of a choice.
+
+    Raises: ValueError.
+    """
+    if kind == "choice" and isinstance(bounds, list) and bounds:
+        return ()
+    if kind == "choice":
+        raise ValueError(f"must be a list of values, got {shown(bounds)}")
+    noun, types, most = "numbers", {int, float}, sys.float_info.max
+    if RANGES[kind].is_whole:
+        noun, types, most = "whole numbers", {int}, LARGEST
+    pair: list[Any] = bounds if isinstance(bounds, list) and len(bounds) == 2 else [None, None]  # noqa: PLR2004 - low, high
+    low, high = pair
+    if not (set(map(type, pair)) <= types and -math.inf < low < high < math.inf):
+        message = f"must be two {noun}, the smaller first, got {shortened(repr(bounds))}"
+        raise ValueError(message)
+    if max(-low, high) > most:
+        raise ValueError(f"must be two {noun} up to {most:g}, got {shortened(repr(bounds))}")
+    if RANGES[kind].is_log and not low > 0:
+        raise ValueError(f"must be two {noun} > 0, got {shortened(repr(bounds))}")
+    return low, high
+
+
+def uniform(low: float, high: float, u: float) -> float:
+    """Return a number of a range, all distances equally likely."""
+    return _rounded(low * (1 - u) + high * u, low, high)
+
+
+def log_uniform(low: float, high: float, u: float) -> float:
+    """Return a number of a range, all ratios equally likely."""
+    return _rounded(math.exp(math.log(low) * (1 - u) + math.log(high) * u), low, high)
+
+
+def _rounded(value: float, low: float, high: float) -> float:
+    """Return a value with six digits: what a table shows is what was trained."""
+    return float(min(max(float(f"{value:.6g}"), low), high))
+
+
+def integers(low: int, high: int, u: float) -> int:
+    """Return a whole number of a range, both ends included, all equally likely."""
+    return low + int(u * (high - low + 1))
+
+
+def log_integers(low: int, high: int, u: float) -> int:
+    """Return a whole number of a range, both ends included, uniform in the logarithm.
+
+    A number that is log-uniform on [low - 1/2, high + 1/2) is rounded to the nearest integer:
+
+        k = floor(exp((1 - u) ln(low - 1/2) + u ln(high + 1/2)) + 1/2)
+
+    so that P(k) = ln((k + 1/2) / (k - 1/2)) / ln((high + 1/2) / (low - 1/2)): nearly in
+    proportion to 1/k, and positive for every k. Optuna draws its logarithmic integers so, too.
+    """
+    k = math.floor(math.exp(math.log(low - 0.5) * (1 - u) + math.log(high + 0.5) * u) + 0.5)
+    return min(max(k, low), high)
+
+
+def overruled(fixed: Iterable[Choice], varied: Iterable[Dimension]) -> Iterator[Problem]:
+    """Yield the problem of each key that has a value for every point and is swept, too."""
+    swept = {choice.key: choice.place for each in varied for choice in each.first}
+    message = "is swept at {}, so that this value would have no say: leave one of them out"
+    for each in fixed:
+        if each.key in swept:
+            yield Problem(each.place, each.path, message.format(swept[each.key]))
+
+
+def twice(varied: Iterable[Dimension], verb: str) -> Iterator[Problem]:
+    """Yield the problem of each key that is varied again."""
+    places: dict[str, Place] = {}
+    for choice in (choice for each in varied for choice in each.first):
+        if choice.key in places:
+            message = f"is {verb} twice, here and at {places[choice.key]}: leave one of them out"
+            yield Problem(choice.place, choice.path, message)
+        places.setdefault(choice.key, choice.place)
+
+
+def clashes(
+    fixed: Sequence[Choice], varied: Sequence[Dimension], seeds: Seeds | None
+) -> Iterator[Problem]:
+    """Yield what is wrong with a sweep: keys that are swept twice, or lost; seeds that are no axis.
+
+    Its ranking is the mean over the seeds.
+    """
+    yield from twice(varied, "swept")
+    swept = [choice for each in varied for choice in each.first]
+    for each in [choice for choice in fixed if choice.key == "seed" and seeds is not None]:
+        message = f"seed and seeds, which are at {seeds and seeds.place}: leave one of them out"
+        yield Problem(each.place, (), message)
+    for each in [choice for choice in swept if choice.key == "seed"]:
+        message = "is no key to rank by: give --seeds, or a sweep file's seeds"
+        yield Problem(each.place, each.path, message)
+    given = [*fixed, *swept]
+    for place, part in enumerate(given):
+        for whole in given[max(place + 1, len(fixed)) :]:
+            if len(whole.path) < len(part.path) and part.path[: len(whole.path)] == whole.path:
+                message = (
+                    f"has no say, since {whole.key} comes after it and replaces it "
+                    f"({whole.place}): sweep {whole.key} first, or say it in its values, "
+                    f"as in {{name: ..., {'.'.join(part.path[len(whole.path) :])}: ...}}"
+                )
+                yield Problem(part.place, part.path, message)
+
+
+def strange(exclusions: Iterable[Exclusion], known: Sequence[str], verb: str) -> Iterator[Problem]:
+    """Yield the problem of each key that is excluded and not varied."""
+    for each in exclusions:
+        for key, place in each.places.items():
+            if key not in known:
+                message = f"{key} is not {verb} ({verb}: {listed(known)})"
+                yield Problem(place, (*each.path, key), message)
+
+
+def copied(value: Any) -> Any:  # noqa: ANN401 - any value of a document
+    """Return a value that can be changed without changing the document's."""
+    if isinstance(value, dict):
+        return {key: copied(inner) for key, inner in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
+def values_of(row: Row) -> Values:
+    """Return the values of a row."""
+    return tuple(choice.value for choice in row)
+
+
+def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _takes(value: object, path: tuple[str, ...]) -> bool:
     """Return whether a value can be given a setting at a path, and loses nothing by it."""
     if isinstance(value, str):
         return path != ("name",)
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not path:
         return False
     return path[0] not in value or (len(path) > 1 and _takes(value[path[0]], path[1:]))
 
 
-def _setting(setting: str, problems: list[str]) -> Iterator[Dimension]:
-    key, _, text = setting.partition("=")
-    key, place = key.strip(), Place(f"--space {shortened(printable(setting))}", is_setting=True)
-    call = _CALL.fullmatch(text)
-    try:
-        axes.check_key(key, place)
-        problems += _unknown(key, place)
-        found = reader.read(f"{{{call[1]}: [{call[2]}]}}" if call else text, place)
-        if found.problems:
-            raise error(each._replace(path=(key, *each.path)) for each in found.problems)
-        dimension = _dimension(key, found._replace(root={key: found.root}))
-    except ConfigError as faults:
-        problems += faults.problems
-    else:
-        yield from _known(dimension)
+class Range(NamedTuple):
+    """Numbers between two ends."""
+
+    value: Callable[[Any, Any, float], Any]
+    """From the ends and a number of [0, 1) to a number between them."""
+    is_whole: bool = False
+    is_log: bool = False
+    """Whether ratios of its values count, not differences."""
 
 
-def _file(path: str, problems: list[str]) -> Iterator[Dimension]:
-    if path.removesuffix(".name") in keys.known():
-        raise UsageError(f"--space {path}: a key has its range behind it, {path}=RANGE")
-    try:
-        document = load.document(path)
-    except ConfigError as faults:
-        problems += faults.problems
-        return
-    problems += map(str, document.problems)
-    for key, tree in document.root.items():
-        try:
-            axes.check_key(key, document.keys[key,])
-            problems += _unknown(key, document.keys[key,])
-            dimension = None if tree is INVALID else _dimension(key, document)
-        except ConfigError as faults:
-            problems += faults.problems
-            continue
-        if dimension is not None and not document.problems:  # what could not be read is no value
-            yield from _known(dimension)
+RANGES = {
+    "uniform": Range(uniform),
+    "log-uniform": Range(log_uniform, is_log=True),
+    "integers": Range(integers, is_whole=True),
+    "log-integers": Range(log_integers, is_whole=True, is_log=True),
+}
 
-
-def _unknown(key: str, place: Place) -> list[str]:
-    """Return what is to be said of a key that no config has."""
-    if key.removesuffix(".name") in (known := keys.known()):
-        return []
-    return refusal(place, unknown_key(key, known, (), "a config"), (key,)).problems
-
-
-def _known(dimension: Dimension) -> Iterator[Dimension]:
-    if dimension.key.removesuffix(".name") in keys.known():
-        yield dimension
-
-
-def _dimension(key: str, document: Document) -> Dimension:
-    if key == "seed":
-        message = "is not searched; --seeds says which seeds each trial is trained with"
-        raise refusal(document.place((key,)), message, (key,))
-    tree = document.root[key]
-    if isinstance(tree, list):
-        tree = {"choice": tree}
-    if not isinstance(tree, dict):
-        message = (
-            f"must be a list of values, or a range of {listed(axes.RANGES)}, got {shown(tree)}"
-        )
-        raise refusal(document.place((key,)), message, (key,))
-    found = axes.read_range(document._replace(root={key: tree}), (key,))
-    ((kind, bounds),) = tree.items()
-    if alone := [each for each in bounds if keys.could_be_in(key, each)]:
-        whole = dump.inline([[each] if each in alone else each for each in bounds])
-        written = f"{key}{'=' if found.place.is_setting else ': '}{shortened(whole)}"
-        message = f"must be a list of lists, such as {written}, got {shown(alone[0])}"
-        raise refusal(found.place, message, (key,))
-    return Dimension(key, kind, bounds, found)
-
-
-def _document(value: Any, place: Place) -> Document:  # noqa: ANN401 - any value of a config
-    return Document(value, {(): place}, {}, [], place)
+KINDS = (*RANGES, "choice")
