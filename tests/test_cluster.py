@@ -45,7 +45,7 @@ from nnexp.study.dask.executor import Cluster, Collector
 from nnexp.study.dask.worker import JobReport, JobRequest
 from nnexp.study.job import EpochCommitted, Job, Message, Outcome
 from nnexp.study.local.process import Process
-from nnexp.study.plan import Trial, plan
+from nnexp.study.plan import PlannedRun, plan
 from nnexp.training.history import best_row
 
 if TYPE_CHECKING:
@@ -64,12 +64,12 @@ def held(bench: Bench) -> Iterator[TokenFile]:
     found.release()
 
 
-def trial(*settings: str) -> Trial:
+def trial(*settings: str) -> PlannedRun:
     (found,) = plan(sweep_file.read("tiny.yaml", settings)).trials
     return found
 
 
-def order(bench: Bench, found: Trial, **changes: Any) -> JobRequest:  # noqa: ANN401 - fields'
+def order(bench: Bench, found: PlannedRun, **changes: Any) -> JobRequest:  # noqa: ANN401 - fields'
     fields: dict[str, Any] = {
         "number": 0,
         "config": canonical.to_builtins(found.config),
@@ -433,7 +433,7 @@ def test_a_scheduler_that_is_new_at_the_same_address_is_a_lost_one(
 
 
 @pytest.fixture
-def at_home(bench: Bench) -> tuple[Run, Trial, dict[str, bytes]]:
+def at_home(bench: Bench) -> tuple[Run, PlannedRun, dict[str, bytes]]:
     """Where a finished run shall go, its trial, and its files."""
     bench("train", "tiny.yaml", "-q", "--runs", "away")
     found = trial()
@@ -442,7 +442,7 @@ def at_home(bench: Bench) -> tuple[Run, Trial, dict[str, bytes]]:
 
 
 def test_a_run_that_is_brought_home_is_the_same(
-    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
 ) -> None:
     run, found, files = at_home
     assert transfer.publish(run, found.config, files)
@@ -452,7 +452,7 @@ def test_a_run_that_is_brought_home_is_the_same(
 
 
 def test_what_is_there_is_never_overwritten(
-    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
 ) -> None:
     run, found, files = at_home
     run.path.mkdir(parents=True)
@@ -462,7 +462,7 @@ def test_what_is_there_is_never_overwritten(
 
 
 def test_a_byte_that_changed_on_the_way_is_noticed(
-    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
 ) -> None:
     run, found, files = at_home
     unchecked = {"log.txt", "timing.jsonl"}
@@ -479,7 +479,7 @@ def test_a_byte_that_changed_on_the_way_is_noticed(
 
 @pytest.mark.parametrize("name", ["../escaped", "/etc/x", "LOCK", "checkpoints/../x", "x", ""])
 def test_only_a_run_s_own_files_come_home(
-    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]], name: str
+    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]], name: str
 ) -> None:
     run, found, files = at_home
     with pytest.raises(CorruptError, match="is no run"):
@@ -488,7 +488,7 @@ def test_only_a_run_s_own_files_come_home(
 
 
 def test_a_run_that_lacks_a_file_does_not_come_home(
-    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
 ) -> None:
     run, found, files = at_home
     for name in files.keys() - {"log.txt", "timing.jsonl"}:
@@ -501,7 +501,7 @@ def test_a_run_that_lacks_a_file_does_not_come_home(
 
 
 def test_a_run_larger_than_may_be_sent_is_refused(
-    at_home: tuple[Run, Trial, dict[str, bytes]],
+    at_home: tuple[Run, PlannedRun, dict[str, bytes]],
     bench: Bench,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -512,7 +512,7 @@ def test_a_run_larger_than_may_be_sent_is_refused(
 
 
 def test_what_one_killed_while_publishing_left_is_no_hindrance(
-    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
 ) -> None:
     run, found, files = at_home
     left = run.path.with_name(f".{run.name}.home")
@@ -526,7 +526,9 @@ def test_what_one_killed_while_publishing_left_is_no_hindrance(
 @pytest.fixture(
     params=[(12, 3, 2, 7, (4, 8)), (9, 1, 1, 5, (4, 9))], ids=["best-before", "best-last"]
 )
-def unfinished(bench: Bench, request: pytest.FixtureRequest) -> tuple[Run, Trial, dict[str, bytes]]:
+def unfinished(
+    bench: Bench, request: pytest.FixtureRequest
+) -> tuple[Run, PlannedRun, dict[str, bytes]]:
     """A run that was interrupted here, its trial, and what it came to elsewhere.
 
     Its best epoch here is another than in the end, and none of the last two; in the second case
@@ -544,7 +546,7 @@ def unfinished(bench: Bench, request: pytest.FixtureRequest) -> tuple[Run, Trial
 
 
 def test_an_unfinished_run_is_brought_to_its_end_by_what_went_on_from_it(
-    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+    bench: Bench, unfinished: tuple[Run, PlannedRun, dict[str, bytes]]
 ) -> None:
     run, found, files = unfinished
     assert transfer.publish(run, found.config, files)
@@ -555,7 +557,7 @@ def test_an_unfinished_run_is_brought_to_its_end_by_what_went_on_from_it(
 
 def test_a_run_that_is_brought_to_its_end_goes_on_wherever_that_was_killed(
     bench: Bench,
-    unfinished: tuple[Run, Trial, dict[str, bytes]],
+    unfinished: tuple[Run, PlannedRun, dict[str, bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, found, files = unfinished
@@ -594,7 +596,7 @@ def test_a_run_that_is_brought_to_its_end_goes_on_wherever_that_was_killed(
 
 
 def test_what_did_not_go_on_from_what_is_here_does_not_end_it(
-    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+    bench: Bench, unfinished: tuple[Run, PlannedRun, dict[str, bytes]]
 ) -> None:
     run, found, files = unfinished
     whole = (run.path / "metrics.jsonl").read_bytes()
@@ -616,8 +618,8 @@ def test_what_did_not_go_on_from_what_is_here_does_not_end_it(
 
 @pytest.fixture
 def partly(
-    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
-) -> tuple[Run, Trial, int, dict[str, bytes]]:
+    bench: Bench, unfinished: tuple[Run, PlannedRun, dict[str, bytes]]
+) -> tuple[Run, PlannedRun, int, dict[str, bytes]]:
     """The run that was interrupted here, and what it came to elsewhere up to a later epoch."""
     run, found, _ = unfinished
     until = found.config.epochs - 1
@@ -628,7 +630,7 @@ def partly(
 
 
 def test_a_run_that_was_to_be_trained_up_to_an_epoch_is_brought_so_far(
-    bench: Bench, partly: tuple[Run, Trial, int, dict[str, bytes]]
+    bench: Bench, partly: tuple[Run, PlannedRun, int, dict[str, bytes]]
 ) -> None:
     run, found, until, files = partly
     fresh = Run(bench.folder / "fresh" / found.name)
@@ -643,7 +645,7 @@ def test_a_run_that_was_to_be_trained_up_to_an_epoch_is_brought_so_far(
 
 
 def test_a_run_that_is_further_here_does_not_go_back(
-    bench: Bench, partly: tuple[Run, Trial, int, dict[str, bytes]]
+    bench: Bench, partly: tuple[Run, PlannedRun, int, dict[str, bytes]]
 ) -> None:
     """Not though both have a checkpoint that the other's rows go on from."""
     run, found, until, files = partly
@@ -660,7 +662,7 @@ def test_a_run_that_is_further_here_does_not_go_back(
 
 
 def test_an_unfinished_run_needs_the_checkpoints_of_its_best_and_its_last_epoch(
-    bench: Bench, partly: tuple[Run, Trial, int, dict[str, bytes]]
+    bench: Bench, partly: tuple[Run, PlannedRun, int, dict[str, bytes]]
 ) -> None:
     _, found, until, files = partly
     best = best_row(Run(bench.folder / "partly" / found.name).history()).epoch
@@ -673,7 +675,7 @@ def test_an_unfinished_run_needs_the_checkpoints_of_its_best_and_its_last_epoch(
 
 def test_a_run_that_is_brought_up_to_an_epoch_goes_on_wherever_that_was_killed(
     bench: Bench,
-    partly: tuple[Run, Trial, int, dict[str, bytes]],
+    partly: tuple[Run, PlannedRun, int, dict[str, bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And then it is opened again, for what the kill left is not what belongs there."""
@@ -718,7 +720,7 @@ def test_a_run_that_is_brought_up_to_an_epoch_goes_on_wherever_that_was_killed(
 
 
 def test_copies_of_unfinished_runs_stay_on_workers_until_the_end(
-    bench: Bench, partly: tuple[Run, Trial, int, dict[str, bytes]]
+    bench: Bench, partly: tuple[Run, PlannedRun, int, dict[str, bytes]]
 ) -> None:
     """Until then the worker may be given the run again, and be about to go on with it."""
     run, found, until, files = partly
@@ -738,7 +740,7 @@ def test_copies_of_unfinished_runs_stay_on_workers_until_the_end(
 
 
 def test_a_run_that_is_trained_here_is_not_brought_to_its_end(
-    unfinished: tuple[Run, Trial, dict[str, bytes]],
+    unfinished: tuple[Run, PlannedRun, dict[str, bytes]],
 ) -> None:
     run, found, files = unfinished
     lock = Lock(run.path / "LOCK")
@@ -749,7 +751,7 @@ def test_a_run_that_is_trained_here_is_not_brought_to_its_end(
 
 
 def test_a_worker_goes_on_with_what_is_sent_unless_it_has_as_much(
-    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+    bench: Bench, unfinished: tuple[Run, PlannedRun, dict[str, bytes]]
 ) -> None:
     run, found, files = unfinished
     there = Run(bench.folder / "there" / found.name)
@@ -780,7 +782,7 @@ def test_a_worker_goes_on_with_what_is_sent_unless_it_has_as_much(
 
 def test_a_trial_without_a_common_folder_goes_on_from_what_was_sent(
     bench: Bench,
-    unfinished: tuple[Run, Trial, dict[str, bytes]],
+    unfinished: tuple[Run, PlannedRun, dict[str, bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, found, files = unfinished
@@ -809,7 +811,7 @@ def test_a_trial_without_a_common_folder_goes_on_from_what_was_sent(
 
 
 def test_what_was_brought_home_before_goes_from_the_workers(
-    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
 ) -> None:
     """Only what is the same here: what a worker says of any other name, it keeps."""
     run, found, files = at_home
@@ -828,7 +830,7 @@ def test_what_was_brought_home_before_goes_from_the_workers(
     assert client.discarded == []
 
 
-def test_two_do_not_publish_at_once(at_home: tuple[Run, Trial, dict[str, bytes]]) -> None:
+def test_two_do_not_publish_at_once(at_home: tuple[Run, PlannedRun, dict[str, bytes]]) -> None:
     run, found, files = at_home
     left = run.path.with_name(f".{run.name}.home")
     left.mkdir(parents=True)

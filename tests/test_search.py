@@ -25,7 +25,7 @@ from nnexp.optim import sgd
 from nnexp.report import search_figure
 from nnexp.report.tables import as_markdown
 from nnexp.store.records import Fault
-from nnexp.study import halving, samplers, search_definition, space, sweep_file, trials
+from nnexp.study import samplers, search_definition, space, sweep_file, trials
 from nnexp.study import search as searches
 from nnexp.study.job import Performance
 
@@ -154,7 +154,7 @@ def test_a_grid_has_every_choice_and_no_more_levels_than_there_are_integers() ->
     ],
 )
 def test_rungs(count: int, epochs: int, factor: int, expected: list[tuple[int, int]]) -> None:
-    assert halving.rungs(count, epochs, factor) == expected
+    assert samplers.rungs(count, epochs, factor) == expected
 
 
 def test_a_range_on_the_command_line_is_one_of_a_file(tmp_path: Path) -> None:

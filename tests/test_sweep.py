@@ -28,7 +28,7 @@ from nnexp.study import job_script, sweep_file
 from nnexp.study.job import Job, Outcome
 from nnexp.study.local import process
 from nnexp.study.local.pool import Pool
-from nnexp.study.plan import Trial, plan
+from nnexp.study.plan import PlannedRun, plan
 from nnexp.study.ranking import ranked
 
 if TYPE_CHECKING:
@@ -600,7 +600,7 @@ random:
 """
 
 
-def drawn(bench: Bench, text: str, lacks: Callable[[Trial], Outcome | None]) -> str:
+def drawn(bench: Bench, text: str, lacks: Callable[[PlannedRun], Outcome | None]) -> str:
     """Return the words in the picture of a sweep of which some trials are without a result."""
     (bench.folder / "sweep.yaml").write_text(text)
     trials = plan(sweep_file.read("sweep.yaml"))
@@ -624,7 +624,7 @@ def test_a_picture_says_what_diverged_and_what_has_no_result(
     diverged = Outcome(code=3, reason="diverged")
     text = f"config: tiny.yaml\n{axes}\nseeds: 2\n"
 
-    def lacks(trial: Trial) -> Outcome | None:
+    def lacks(trial: PlannedRun) -> Outcome | None:
         """With 2 both seeds diverge, with 3 one does, with 4 there is nothing."""
         done = Outcome(epochs=1, accuracies={"validation": 0.8})
         return {2: diverged, 3: done if trial.config.seed else diverged}.get(trial.values[0])

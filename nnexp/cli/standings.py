@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nnexp.analysis.verdicts import Verdict
     from nnexp.config.model import Config
     from nnexp.study.job import Outcome
-    from nnexp.study.plan import Plan, Trial
+    from nnexp.study.plan import Plan, PlannedRun
     from nnexp.study.ranking import Ranking, Standing
 
 
@@ -196,7 +196,7 @@ def tree(
     }
 
 
-def _values(plan: Plan, trial: Trial) -> dict[str, Any]:
+def _values(plan: Plan, trial: PlannedRun) -> dict[str, Any]:
     values = dict(zip(plan.keys, trial.values, strict=True))
     return {"values": values, "seed": trial.config.seed}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nnexp.errors import UsageError
-from nnexp.study.plan import Plan, Trial
+from nnexp.study.plan import Plan, PlannedRun
 
 MOST_TASKS = 1000
 """SLURM's MaxArraySize is 1001 unless its administrator has changed it: indices 0 to 1000."""
@@ -23,7 +23,7 @@ def commands(plan: Plan, runs: Path) -> Iterator[str]:
         yield command(plan, trial, runs)
 
 
-def command(plan: Plan, trial: Trial, runs: Path) -> str:
+def command(plan: Plan, trial: PlannedRun, runs: Path) -> str:
     """Return the command that trains a trial, quoted for a shell.
 
     Raises: UsageError if it would take more than a line.

@@ -27,7 +27,7 @@ SHOWN = 3
 """Points named of those that share a problem."""
 
 
-class Trial(NamedTuple):
+class PlannedRun(NamedTuple):
     """One run of a sweep."""
 
     config: CheckedConfig
@@ -44,12 +44,12 @@ class Plan(NamedTuple):
     definition: Sweep
     keys: list[str]
     """The keys that are varied."""
-    trials: list[Trial]
+    trials: list[PlannedRun]
     excluded: int
     repeated: int
     """Points that were the same config as an earlier one."""
 
-    def settings(self, trial: Trial) -> list[str]:
+    def settings(self, trial: PlannedRun) -> list[str]:
         """Return what ``nnexp train`` must be told to train a trial, as KEY=VALUE."""
         fixed = [f"{key}={dump.inline(value)}" for key, value, _ in self.definition.fixed]
         pairs = zip(self.keys, trial.values, strict=True)
@@ -129,7 +129,7 @@ class _Planner:
             raise UsageError(f"{longest.name!r} cannot name a run; rename the config's file")
         return Plan(self._definition, self._keys, trials, self._excluded, self._repeated)
 
-    def _trials(self) -> Iterator[Trial]:
+    def _trials(self) -> Iterator[PlannedRun]:
         definition, stem = self._definition, self._definition.stem
         numbers: dict[str, int] = {}
         seen: set[tuple[str, int]] = set()
@@ -149,7 +149,7 @@ class _Planner:
                 seen.add((digest, seed))
                 each = load.changed(config, seed=seed)
                 name = train.run_name(each, stem, digest)
-                yield Trial(each, name, values, number)
+                yield PlannedRun(each, name, values, number)
 
     def _seeds(self, choices: Row) -> Sequence[int]:
         """Return the seeds of a point that are not excluded; the config's own is one."""

@@ -12,7 +12,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -231,3 +231,26 @@ def _values(dimension: Dimension, param: Any) -> Values:  # noqa: ANN401 - a num
         level: Values = dimension.levels[param]
         return level
     return (param,) if RANGES[dimension.kind].is_whole else values_of(dimension.at(param))
+
+
+class HalvingRung(NamedTuple):
+    """So many trials are trained up to an epoch."""
+
+    trials: int
+    epoch: int
+
+
+def rungs(trials: int, epochs: int, factor: int) -> list[HalvingRung]:
+    """Return the rungs of successive halving.
+
+    Each has a factor fewer trials than the one before, and more epochs. The last one has all the epochs. There are as many as leave it a trial, and the first an epoch.
+
+    Source: Jamieson and Talwalkar (2016), Non-stochastic best arm identification.
+    """
+    count = 0
+    while factor ** (count + 1) <= min(trials, epochs):
+        count += 1
+    return [
+        HalvingRung(trials // factor**step, -(-epochs // factor ** (count - step)))
+        for step in range(count + 1)
+    ]

@@ -18,7 +18,7 @@ from nnexp.datasets.shared import Data
 from nnexp.errors import NnexpError
 from nnexp.runner import preconditions
 from nnexp.store.run import Run
-from nnexp.study import halving
+from nnexp.study import samplers
 from nnexp.study.execution import train
 from nnexp.study.in_process import InProcess
 from nnexp.study.job import Engine, Job, Outcome, performance
@@ -130,7 +130,7 @@ class Search:
         count = self.trials
         if self._definition.factor is not None:
             epochs = self._definition.configs(None)[0].epochs
-            count = sum(e.trials for e in halving.rungs(count, epochs, self._definition.factor))
+            count = sum(e.trials for e in samplers.rungs(count, epochs, self._definition.factor))
         return (count + self._definition.has_baseline) * len(self._definition.seeds or [0])
 
     @property
@@ -231,7 +231,7 @@ class Search:
             for number, values in enumerate(points, 1)
         )
         left = list({trial.paths: trial for trial in trials}.values())
-        for rung in halving.rungs(len(left), left[0].config.epochs, factor):
+        for rung in samplers.rungs(len(left), left[0].config.epochs, factor):
             left = left[: rung.trials]
             yield from (TrialTraining(trial, rung.epoch) for trial in left)
             while any(not each.trial.is_baseline for each in self._open):
