@@ -243,7 +243,8 @@ class HalvingRung(NamedTuple):
 def rungs(trials: int, epochs: int, factor: int) -> list[HalvingRung]:
     """Return the rungs of successive halving.
 
-    Each has a factor fewer trials than the one before, and more epochs. The last one has all the epochs. There are as many as leave it a trial, and the first an epoch.
+    Each has a factor fewer trials than the one before, and more epochs; the last one has all of
+    them. There are as many as leave the last a trial, and the first an epoch.
 
     Source: Jamieson and Talwalkar (2016), Non-stochastic best arm identification.
     """
