@@ -176,7 +176,7 @@ def replacing(path: Path) -> set[str]:
     found = {
         node: {keyword.arg or "**" for keyword in node.keywords}
         for node in calls
-        if ast.unparse(node.func) in {"replace", "structs.replace", "msgspec.structs.replace"}
+        if ast.unparse(node.func).rpartition(".")[2] == "replace"
     }
     return {ast.unparse(node) for node, given in found.items() if given & (keys | {"**"})}
 
