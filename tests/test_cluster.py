@@ -523,6 +523,27 @@ def test_what_one_killed_while_publishing_left_is_no_hindrance(
     assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
 
 
+def test_what_one_killed_while_publishing_left_goes_unless_it_is_in_use(
+    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, _, _ = at_home
+    transfer.remove_leftovers(bench.folder / "runs")
+    for name in (".a.home", ".b.home", "c.home", ".d.new"):
+        (run.path.parent / name / "checkpoints").mkdir(parents=True)
+        (run.path.parent / name / "LOCK").touch()
+        (run.path.parent / name / "run.json").touch()
+    lock = Lock(run.path.parent / ".b.home" / "LOCK")
+    lock.acquire()
+    workers = Leaving({})
+    Collector(linked(workers), bench.folder / "runs").find_copies()
+    assert sorted(path.name for path in run.path.parent.iterdir()) == [
+        ".b.home",
+        ".d.new",
+        "c.home",
+    ]
+    lock.release()
+
+
 @pytest.fixture(
     params=[(12, 3, 2, 7, (4, 8)), (9, 1, 1, 5, (4, 9))], ids=["best-before", "best-last"]
 )
@@ -649,10 +670,13 @@ def test_a_run_that_is_further_here_does_not_go_back(
 ) -> None:
     """Not though both have a checkpoint that the other's rows go on from."""
     run, found, until, files = partly
-    behind, begun = transfer.packed(run), max(run.checkpoints())
+    there = Run(bench.folder / "behind" / found.name)
+    assert list(jobs.messages(Job(found.config, there, until - 1)))
+    behind = transfer.packed(there)
     assert transfer.publish(run, found.config, files, until)
+    assert max(there.checkpoints()) in run.checkpoints()
     before = bench.files(f"runs/{found.name}")
-    assert not transfer.publish(run, found.config, behind, begun)
+    assert not transfer.publish(run, found.config, behind, until - 1)
     assert bench.files(f"runs/{found.name}") == before
     home = Collector(linked(Workers()), bench.folder / "runs")
     report = JobReport(outcome=Outcome(), files=behind, worker="tcp://a:1")

@@ -56,9 +56,8 @@ def _continues(further: Run, run: Run) -> bool:
         return False
     content = commits.recorded(further)
     checkpoints = run.checkpoints()
-    if further.result is None and max(further.checkpoints(), default=0) < max(
-        checkpoints, default=0
-    ):
+    is_behind = max(further.checkpoints(), default=0) < max(checkpoints, default=0)
+    if further.result is None and is_behind:
         return False
     for path in checkpoints.values():
         try:

@@ -10,7 +10,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,8 @@ PLAIN = (*NEEDED, PREDICTIONS, TIMING, LOG)
 _NAME = re.compile(
     rf"(?:{'|'.join(map(re.escape, PLAIN))}|{CHECKPOINTS}/epoch-(\d{{6,7}})\.npz)", re.ASCII
 )
+_BUILD = re.compile(r"\..+\.home")
+"""The directory that a run is written to before it gets its name."""
 
 
 def packed(run: Run) -> dict[str, bytes]:
@@ -144,6 +146,19 @@ def identity(run: Run) -> str | None:
         CorruptError, DiskError: it cannot be read.
     """
     return next(reversed(identities(run)), None)
+
+
+def remove_leftovers(runs: Path) -> None:
+    """Remove what processes that were killed while they published runs left in a folder.
+
+    Raises:
+        CorruptError, DiskError: it cannot be removed.
+    """
+    for name in directories.names(runs) if disk.exists(runs) else ():
+        build = runs / name
+        if _BUILD.fullmatch(name) and disk.exists(build / LOCK):
+            with suppress(LockedError), _locked(Run(build)):
+                _discard(build)
 
 
 def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) -> bool:

@@ -71,8 +71,12 @@ class Collector:
     def find_copies(self) -> None:
         """Find copies of collected runs that an earlier client left on the workers.
 
+        What such a client left here, half written, is removed at once.
+
         Raises: ClusterError.
         """
+        with contextlib.suppress(NnexpError):
+            transfer.remove_leftovers(self._runs)
         call = partial(self._client.dask.run, worker.identities, on_error="ignore")
         answers: dict[str, dict[str, str]] = self._client.ask(call)
         for address, identities in answers.items():
