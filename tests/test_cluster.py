@@ -524,7 +524,7 @@ def test_what_one_killed_while_publishing_left_is_no_hindrance(
 
 
 def test_what_one_killed_while_publishing_left_goes_unless_it_is_in_use(
-    bench: Bench, at_home: tuple[Run, Trial, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
 ) -> None:
     run, _, _ = at_home
     transfer.remove_leftovers(bench.folder / "runs")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnexp.datasets import npz
-from nnexp.errors import CorruptError
+from nnexp.errors import CorruptError, LockedError
 from nnexp.store import checkpoint, completion, directories, disk, lock, predictions
 from nnexp.store import meta as metas
 from nnexp.store.run import (
