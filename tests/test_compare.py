@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,8 +20,6 @@ from nnexp.store.records import RunRecord
 from nnexp.store.sealed import seal, unseal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Bench
 
 ROWS_A = [(0.25, 0.90), (0.2, 0.9499), (0.15, 0.93), (0.125, 0.976)]
@@ -361,6 +361,70 @@ def test_a_claim_holds_or_exits_7(many: Bench, claim: str, code: int) -> None:
     assert said.out.endswith(f"{PAIRED}\n")
 
 
+TRUE, FALSE = "B.epochs = 1", "B.epochs != 1"
+
+
+@pytest.mark.parametrize(
+    ("claim", "code"),
+    [
+        ("2*A.epochs = 2", 0),
+        ("2*A.epochs=3", 7),
+        (f"{TRUE} and {FALSE}", 7),
+        (f"{FALSE} or {TRUE}", 0),
+        (f"{TRUE} or {FALSE} and {FALSE}", 0),  # and binds closer than or
+        (f"({TRUE} or {FALSE}) and {FALSE}", 7),
+        (f"((({TRUE})))", 0),
+        (f"({TRUE})and({TRUE})", 0),
+        (("(B.validation_accuracy > A.validation_accuracy + 1.9% or B.epochs < A.epochs) and "
+         "A.epochs - 1 = 0"), 0),
+        ("A.epochs_to_97.5 >= 0 or B.validation_accuracy > .9", 0),  # nobody reached it
+        ("A.epochs_to_97.5 >= 0 and B.validation_accuracy > .9", 7),
+    ],
+)  # fmt: skip
+def test_comparisons_are_joined_with_and_or_and_brackets(
+    many: Bench, claim: str, code: int
+) -> None:
+    said = many("compare", "runs/a", "runs/b", "--check", claim)
+    assert said.code == code
+    assert (claim in said.err) == (code == 7)
+
+
+def test_a_claim_of_several_comparisons_says_which_of_them_fail(many: Bench) -> None:
+    claim = "(B.epochs > 1 or A.epochs_to_97.5 < 3) and B.epochs = 1"
+    said = many("compare", "runs/a", "runs/b", "--check", claim)
+    assert said.err == (
+        f"does not hold: {claim} (B.epochs > 1: 1 against 1; "
+        "A.epochs_to_97.5 < 3: no value against 3)\n"
+    )
+
+
+def test_json_has_a_claim_and_each_comparison_of_one_that_joins_several(many: Bench) -> None:
+    joined = "B.epochs = 1 and (A.epochs_to_97.5 < 3 or 2*B.epochs <= 2)"
+    checks = ("--check", "A.epochs == 1", "--check", joined)
+    assert json.loads(many("compare", "runs/a", "runs/b", "--json", *checks).out)["checks"] == [
+        {"claim": "A.epochs == 1", "holds": True, "left": 1, "right": 1},
+        {
+            "claim": joined,
+            "holds": True,
+            "left": None,
+            "right": None,
+            "comparisons": [
+                {"claim": "B.epochs = 1", "holds": True, "left": 1, "right": 1},
+                {"claim": "A.epochs_to_97.5 < 3", "holds": False, "left": None, "right": 3},
+                {"claim": "2*B.epochs <= 2", "holds": True, "left": 2, "right": 2},
+            ],
+        },
+    ]
+
+
+def test_the_documented_claims_are_claims(many: Bench) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    found = re.findall(r"--check '([^']+)'`", readme)
+    assert len(found) == 2
+    for claim in found:
+        assert many("compare", "runs/a", "runs/b", "--check", claim).code == 7  # no test accuracy
+
+
 def test_a_claim_on_what_nobody_has_says_so(many: Bench) -> None:
     said = many("compare", "runs/a", "runs/b", "--check", "A.epochs_to_97.5 < 3")
     assert said.err == "does not hold: A.epochs_to_97.5 < 3 (no value against 3)\n"
@@ -382,6 +446,21 @@ def test_a_claim_on_what_nobody_has_says_so(many: Bench) -> None:
         ("2% A.epochs > 0", "is not understood"),
         ("A.epochs% > 0", "'%' is not understood"),
         ("B.best_validation_accuracy > 0", "did you mean 'validation_accuracy'?"),
+        ("", "is no claim; one is"),
+        ("1 < 2 and", "is no claim; one is"),
+        ("1 < 2 and 3", "is no claim; one is"),
+        ("1 < 2 = 3", "is no claim; one is"),
+        ("1 <", "a side of it is empty"),
+        ("1 < and 2 < 3", "a side of it is empty"),
+        ("(1 < 2", "expected ')', and, or or at character 7, got the end"),
+        ("1 < 2)", "expected and, or or the end at character 6, got ')'"),
+        ("1 < 2 ! 3", "expected and, or or the end at character 7, got '! 3'"),
+        ("(A.epochs + 1) > 2", "brackets join comparisons, not sums: write the sum without them"),
+        ("2 > (A.epochs + 1)", "brackets join comparisons, not sums: write the sum without them"),
+        ("A.seed = 0", "there is no metric 'seed'"),
+        ("A.epochs = 'x'", "\"'x'\" is not understood"),
+        (21 * "(" + "1 < 2" + 21 * ")", "brackets are nested more than 20 deep"),
+        (1000 * " " + "1 < 2", "is no claim; one is"),
     ],
 )
 def test_a_claim_that_is_none_exits_2_before_anything_is_said(

@@ -290,6 +290,10 @@ def four(bench: Bench) -> Bench:
         ("seed=true", ""),
         ("dropout=false", ""),
         ("optimizer<1", ""),
+        ("(learning_rate<1)and(optimizer=sgd)", "ad"),
+        ("learning_rate<1 and optimizer=sgd or learning_rate=2", "acd"),
+        ("learning_rate=2 or learning_rate<1 and optimizer=sgd", "acd"),
+        ("name=or or name = and or name=a", "a"),
     ],
 )
 def test_conditions(four: Bench, condition: str, fitting: str) -> None:
@@ -324,6 +328,13 @@ def test_conditions(four: Bench, condition: str, fitting: str) -> None:
         ("seed=" + 500 * "9", "a number of 500 digits is too long"),
         (1000 * "(", "brackets are nested more than 20 deep"),
         ("__import__('os')", "expected KEY OP VALUE"),
+        ("seed=1'a'", "expected and, or or the end at character 7, got \"'a'\""),
+        ("1=seed", "expected KEY OP VALUE, such as learning_rate<1, at character 1, got '1=seed'"),
+        (
+            "seed=1 or or",
+            "expected KEY OP VALUE, such as learning_rate<1, at character 11, got 'or",
+        ),
+        ("test<%", "'<' compares numbers, got '%' for test"),
     ],
 )
 def test_wrong_conditions(four: Bench, condition: str, told: str) -> None:
@@ -386,6 +397,29 @@ def test_any_text_is_a_condition_or_a_usage_error(text: str) -> None:
     except UsageError:
         return
     assert isinstance(fits, bool)
+
+
+NAMES = {"x": True, "y": False}
+TREES = st.recursive(
+    st.sampled_from(sorted(NAMES)),
+    lambda inner: st.tuples(st.sampled_from(["and", "or"]), inner, inner),
+    max_leaves=12,
+)
+
+
+def written(tree: Any, *, above: str = "or") -> str:  # noqa: ANN401 - a nest of tuples
+    """Return a tree as a query, in brackets where they are needed."""
+    if isinstance(tree, str):
+        return f"{tree}=true"
+    joined = f" {tree[0]} ".join(written(each, above=tree[0]) for each in tree[1:])
+    return f"({joined})" if (above, tree[0]) == ("and", "or") else joined
+
+
+@given(TREES)
+def test_and_binds_closer_than_or_as_in_python(tree: Any) -> None:  # noqa: ANN401 - as above
+    text = written(tree)
+    expected = eval(text.replace("=true", ""), {}, NAMES)  # noqa: S307 - our own names
+    assert query.parse(text).fits(NAMES.__getitem__) == expected
 
 
 # Order

@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import json
 import math
+import re
+import textwrap
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -319,12 +321,12 @@ def test_exclusions_that_leave_too_little_are_told_before_anything_is_trained(
 def test_tpe_goes_on_where_it_insists_on_what_is_excluded() -> None:
     """All good scores are at a point that is excluded with the other key's good value."""
     file("dropout: [0.1, 0.2]\nlambda: [1, 2]\nexclude: [{dropout: 0.1, lambda: 1}]\n")
-    asked = samplers.method("tpe", read("s.yaml"), 40, 0)
+    asked = samplers.method("tpe", read("s.yaml"), 25, 0)
     made = []
     while (values := asked.ask()) is not None:
         made.append(values)
         asked.tell(1.0 if 0.1 in values or 1 in values else 0.0)
-    assert len(made) == 40
+    assert len(made) == 25
     assert (0.1, 1) not in made
 
 
@@ -580,3 +582,42 @@ def test_what_makes_no_sense_in_a_search_is_refused(
 def test_a_space_of_seeds_alone_varies_nothing() -> None:
     with pytest.raises(UsageError, match="a search needs a space, such as --space"):
         read(file("seeds: 3\n"))
+
+
+# The documentation.
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def blocks(page: str, after: str) -> list[str]:
+    """Return the indented blocks after some words, up to the next paragraph in italics."""
+    text = (DOCS / page).read_text("utf-8").split(after)[1].split("\n*")[0]
+    return [textwrap.dedent(part) for part in text.split("\n\n") if part.startswith("    ")]
+
+
+@pytest.mark.usefixtures("bench")
+def test_the_documented_spaces_are_spaces(bench: Bench) -> None:
+    keys, sections = blocks("tuning.md", "*The space.*")
+    assert read(file(keys)).keys == ["learning_rate", "optimizer", "batch_size"]
+    found = read(file(sections))
+    assert [each.keys for each in found.dimensions] == [
+        *(("learning_rate",), ("cost",), ("dropout",), ("hidden", "lambda")),
+    ]
+    assert found.seeds is not None
+    assert found.seeds.numbers == (0, 1, 2)
+    said = bench("search", "tiny.yaml", "--space", "s.yaml", "--trials", "2", "--epochs", "1", "-q")
+    assert said.code == 0
+
+
+@pytest.mark.usefixtures("bench")
+def test_the_documented_ranges_and_lists_are_all_that_there_are() -> None:
+    text = (DOCS / "sweeps.md").read_text("utf-8")
+    rows = text.split("| written | means |\n| --- | --- |\n")[1].split("\n\n")[0].splitlines()
+    written = [re.findall(r"`([^`]+)`", row.split(" | ")[0]) for row in rows[1:]]
+    assert [each[0].split("(")[0] for each in written] == list(space.RANGES)
+    for row in written:
+        sources = [f"epochs={each.replace('LOW', '1').replace('HIGH', '9')}" for each in row]
+        first, second = (meaning(read(each).dimensions[0]) for each in sources)
+        assert first == second
+    for text_ in re.findall(r"`--grid '([^']+)'`", text):
+        sweep_file.read("tiny.yaml", (), [text_])

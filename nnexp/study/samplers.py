@@ -18,7 +18,7 @@ import numpy as np
 
 from nnexp.config import dump
 from nnexp.errors import UsageError
-from nnexp.study.space import RANGES, Dimension, Space, Values, draw, flat, values_of
+from nnexp.study.space import MOST, RANGES, Dimension, Space, Values, draw, flat, values_of
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -30,7 +30,10 @@ WORST = -1.0
 """The score of a point that diverged: below every accuracy."""
 
 PATIENCE = 100
-"""Points that are drawn for each trial, or asked of TPE, until one is not excluded."""
+"""Random points that are drawn for each trial, at most, where some are excluded."""
+
+TRIES = 10
+"""Times that TPE is asked for a point that is not excluded, before one is drawn at random."""
 
 _ASKED = int.from_bytes(hashlib.sha256(b"tpe").digest()[:4], "big")
 """Tells this use of the search's seed from that of the random draws."""
@@ -84,7 +87,7 @@ def drawn(space: Space, trials: int, seed: int) -> list[Values]:
     Raises:
         UsageError: of ``PATIENCE`` points a trial the exclusions leave too few.
     """
-    count, most = trials, PATIENCE * trials
+    count, most = trials, min(PATIENCE * trials, MOST)
     while (
         len(points := _allowed(space, map(values_of, draw(space.dimensions, count, seed)))) < trials
     ):
@@ -195,7 +198,7 @@ class Tpe:
         tries = 1
         while self._space.excludes(values):
             self._study.tell(asked, state=self._excluded)
-            asked, values = self._next(is_random=tries >= PATIENCE)
+            asked, values = self._next(is_random=tries >= TRIES)
             tries += 1
         self._asked.append(asked)
         return values
