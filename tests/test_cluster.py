@@ -359,6 +359,8 @@ class Leaving(Workers):
     def run(self, call: Callable[..., Any], *words: Any, **how: object) -> dict[str, object]:  # noqa: ANN401 - as there
         if call is worker.discard:
             self.discarded.append((words[0], how["workers"]))
+            for name in words[0]:
+                self._finished.pop(name, None)
         return {"tcp://a:1": self._finished}
 
 
@@ -749,7 +751,7 @@ def test_copies_of_unfinished_runs_stay_on_workers_until_the_end(
     """Until then the worker may be given the run again, and be about to go on with it."""
     run, found, until, files = partly
     behind = transfer.identities(run)[2]
-    workers = Leaving({found.name: behind})
+    workers = Leaving({found.name: behind, "other": "0"})
     home = Collector(linked(workers), bench.folder / "runs")
     home.find_copies()
     report = JobReport(outcome=Outcome(), files=files, worker="tcp://b:1")
@@ -757,10 +759,7 @@ def test_copies_of_unfinished_runs_stay_on_workers_until_the_end(
     home.clean_up()
     assert workers.discarded == []
     home.close(10)
-    assert workers.discarded == [
-        ({found.name: behind}, ["tcp://a:1"]),
-        ({found.name: transfer.identity(run)}, ["tcp://b:1"]),
-    ]
+    assert workers.discarded == [({found.name: behind}, ["tcp://a:1"])]
 
 
 def test_a_run_that_is_trained_here_is_not_brought_to_its_end(

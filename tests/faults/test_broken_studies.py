@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -107,9 +108,11 @@ class Machines:
 
     def kill_worker(self) -> None:
         """Kill the worker of a job that runs; another one is started in its place."""
-        jobs = self.cluster.trials()
-        os.kill(jobs[0].parent, signal.SIGKILL)
-        until(lambda: jobs[0].pid not in {each.pid for each in self.cluster.trials()}, 20)
+        until(self.cluster.trials)
+        with contextlib.suppress(IndexError):  # it has just ended
+            job = self.cluster.trials()[0]
+            os.kill(job.parent, signal.SIGKILL)
+            until(lambda: job.pid not in {each.pid for each in self.cluster.trials()}, 20)
 
 
 @pytest.fixture
@@ -167,6 +170,7 @@ def test_on_a_cluster_whose_parts_are_killed_in_turn_it_ends_as_one_job_at_a_tim
         go_on(process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+    until(lambda: not machines.cluster.trials(), 20)
     process = begun()
     machines.cluster.scheduler.kill()
     code, out, err = ended(process, SECONDS)

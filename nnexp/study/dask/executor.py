@@ -16,7 +16,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +50,8 @@ MAX_ABANDONED = 4
 class Collector:
     """Collects runs from workers that do not share the runs folder.
 
-    A worker's copy of a collected run is removed: at once if the run is finished, and on close if
-    it is not, as it may be sent to that worker again until then.
+    A worker's copy of a run is removed once the run here has been trained as far: a finished one
+    at once, others on close, as they may be sent to that worker again until then.
 
     Args:
         client: of the cluster.
@@ -63,13 +62,11 @@ class Collector:
         self._client = client
         self._runs = runs
         self._removable: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        """Copies to remove now: identities by name, by worker."""
-        self._unfinished: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        """Copies to remove on close."""
+        """Copies to remove: identities by name, by worker."""
         self._removal = BackgroundCall()
 
     def find_copies(self) -> None:
-        """Find copies of collected runs that an earlier client left on the workers.
+        """Find copies of finished runs that an earlier client left on the workers.
 
         What such a client left here, half written, is removed at once.
 
@@ -77,12 +74,7 @@ class Collector:
         """
         with contextlib.suppress(NnexpError):
             transfer.remove_leftovers(self._runs)
-        call = partial(self._client.dask.run, worker.identities, on_error="ignore")
-        answers: dict[str, dict[str, str]] = self._client.ask(call)
-        for address, identities in answers.items():
-            for name, identity in identities.items():
-                if is_run_name(name):
-                    self._note(address, Run(self._runs / name), identity)
+        self._note(self._client.ask(self._identities))
 
     def files(self, run: Run) -> dict[str, bytes] | None:
         """Return the files that a worker needs to continue a run; None if there is no run yet.
@@ -100,7 +92,7 @@ class Collector:
             return failure(error)
         if is_published:
             with contextlib.suppress(NnexpError):
-                self._note(report.worker, run, transfer.identity(run))
+                self._note({report.worker: {run.name: transfer.identity(run) or ""}})
             return report.outcome
         reason = (
             f"{job.run.path}: is there, and no beginning of what was trained on the cluster; "
@@ -117,21 +109,38 @@ class Collector:
     def close(self, seconds: float) -> None:
         """Remove all copies from the workers, for at most twice so many seconds."""
         self._removal.join(seconds)
-        for address, identities in self._unfinished.items():
-            self._removable[address] |= identities
-        self.clean_up()
+        self._removal.start(self._remove_all)
         self._removal.join(seconds)
 
-    def _note(self, address: str, run: Run, identity: str | None) -> None:
-        """Note a worker's copy for removal, if the run here has been trained as far."""
-        with contextlib.suppress(NnexpError):
-            if identity is not None and identity in transfer.identities(run):
-                copies = self._unfinished if run.result is None else self._removable
-                copies[address][run.name] = identity
+    def _identities(self) -> dict[str, dict[str, str]]:
+        """Return the identities of the workers' copies by name, by worker."""
+        return self._client.dask.run(worker.identities, on_error="ignore")  # type: ignore[no-any-return]
+
+    def _note(self, copies: dict[str, dict[str, str]], *, unfinished: bool = False) -> None:
+        """Note copies of runs that have been trained as far here for removal.
+
+        Args:
+            copies: identities by name, by worker.
+            unfinished: also those of runs that are not finished here.
+        """
+        for address, identities in copies.items():
+            for name in filter(is_run_name, identities):
+                run = Run(self._runs / name)
+                with contextlib.suppress(NnexpError):
+                    is_due = unfinished or run.result is not None
+                    if is_due and identities[name] in transfer.identities(run):
+                        self._removable[address][name] = identities[name]
 
     def _remove(self, copies: dict[str, dict[str, str]]) -> None:
         for address, identities in copies.items():
             self._client.dask.run(worker.discard, identities, workers=[address], on_error="ignore")
+
+    def _remove_all(self) -> None:
+        """Remove the copies that were noted, then those that are left on the workers."""
+        self._remove(self._removable)
+        self._removable.clear()
+        self._note(self._identities(), unfinished=True)
+        self._remove(self._removable)
 
 
 @dataclass
