@@ -110,10 +110,11 @@ class Dimension(NamedTuple):
 
     def allows(self, exclusion: Exclusion) -> bool:
         """Return whether the keys may be what is excluded."""
-        if self.rows or self.key not in exclusion.values:
-            return not self.rows or any(exclusion.fits(by_key(row)) for row in self.rows)
+        if self.rows:
+            return any(exclusion.fits(by_key(row)) for row in self.rows)
         low, high = self.ends
-        return any(type(v) in {int, float} and low <= v <= high for v in exclusion.values[self.key])
+        wanted = exclusion.values.get(self.key, [low])
+        return any(type(each) in {int, float} and low <= each <= high for each in wanted)
 
 
 class Exclusion(NamedTuple):
@@ -341,7 +342,7 @@ def clashes(
                 yield Problem(part.place, part.path, message)
 
 
-def strange(exclusions: Iterable[Exclusion], known: Sequence[str], verb: str) -> Iterator[Problem]:
+def unvaried(exclusions: Iterable[Exclusion], known: Sequence[str], verb: str) -> Iterator[Problem]:
     """Yield the problem of each key that is excluded and not varied."""
     for each in exclusions:
         for key, place in each.places.items():

@@ -102,7 +102,7 @@ def read(
     own = own if seeds is None else Seeds(tuple(seeds), Place("--seeds", is_setting=True))
     fixed += given
     problems += map(str, space.clashes(fixed, varied, own))
-    problems += map(str, space.strange(exclusions, ["seed", *keys_of(varied)], "swept"))
+    problems += map(str, space.unvaried(exclusions, ["seed", *keys_of(varied)], "swept"))
     if problems or base is None:
         raise ConfigError(problems)
     if drawn:
@@ -136,8 +136,8 @@ def read_space(sources: Sequence[str]) -> tuple[Space, list[str]]:
         message = f"seeds are also at {seeds[0].place}: leave one of them out"
         problems += refusal(more.place, message).problems
     sound = Space(tuple(found), tuple(exclusions), next(iter(seeds), None))
-    strange = list(space.strange(exclusions, sound.keys, "searched"))
-    problems += map(str, strange or sound.problems())
+    unknown_keys = list(space.unvaried(exclusions, sound.keys, "searched"))
+    problems += map(str, unknown_keys or sound.problems())
     return sound, problems
 
 
