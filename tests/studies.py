@@ -1,4 +1,4 @@
-"""Commands that train many runs, and all that is left of one: its runs, its files, its output."""
+"""Commands that train many runs, and their results: output, runs and files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -17,77 +17,77 @@ SPACE = ("--space", "learning_rate=log-uniform(0.01,30)", "--space", "lambda=[0,
 SEARCHES = {
     "grid": ("--method", "grid", "--trials", "6", "--seeds", "2"),
     "random": ("--trials", "5", "--seeds", "2"),
-    "tpe": ("--method", "tpe", "--trials", "15"),  # the first 10 of which are drawn at random
+    "tpe": ("--method", "tpe", "--trials", "15"),  # TPE draws the first 10 at random
     "halving": ("--trials", "4", "--halving", "--factor", "2", "--seeds", "2"),
 }
 
-SECONDS = 300.0
-"""That a command may take."""
+TIMEOUT = 300.0
+"""Seconds."""
 
 
-class Left(NamedTuple):
-    """What a command came to."""
+class Results(NamedTuple):
+    """What a command leaves behind."""
 
     out: str
-    """Without the seconds of training, which no two runs have in common."""
+    """Its output, without the line of seconds, which differ each time."""
     runs: dict[str, dict[str, bytes]]
-    """What its runs must hold to the last byte, by name."""
+    """The files of its runs that must be equal to the last byte, by name."""
     files: dict[str, bytes]
-    """The decisions of tune, by name."""
+    """The files of tune's decisions, by name."""
 
 
-def search(name: str, *more: str) -> tuple[str, ...]:
+def search(name: str) -> tuple[str, ...]:
     """Return the command of a search."""
-    return ("search", "tiny.yaml", *SPACE, *SEARCHES[name], "-q", *more)
+    return ("search", "tiny.yaml", *SPACE, *SEARCHES[name], "-q")
 
 
-def ended(process: subprocess.Popen[str], seconds: float = SECONDS) -> tuple[int, str, str]:
-    """Wait for a command; return its exit code, output and messages."""
+def wait(process: subprocess.Popen[str], timeout: float = TIMEOUT) -> tuple[int, str, str]:
+    """Wait for a command; return its exit code, standard output and standard error."""
     try:
-        out, err = process.communicate(timeout=seconds)
+        out, err = process.communicate(timeout=timeout)
     finally:
         process.kill()
     return process.returncode, out, err
 
 
-def study(bench: Bench, *command: str, **options: Any) -> Left:  # noqa: ANN401 - Popen's
-    """Run a command that must succeed and return what is left of it."""
-    code, out, err = ended(bench.start(*command, **options))
+def study(bench: Bench, *command: str) -> Results:
+    """Run a command that must succeed and return its results."""
+    code, out, err = wait(bench.start(*command))
     assert (code, err) == (0, "")
-    return left(bench, out)
+    return results(bench, out)
 
 
-def left(bench: Bench, out: str) -> Left:
-    """Return what is left of a command by now."""
+def results(bench: Bench, out: str) -> Results:
+    """Collect the results of a command that printed so."""
     names = sorted(path.name for path in (bench.folder / "runs").iterdir() if path.is_dir())
-    tuned = bench.folder / "tiny-tuned"
-    files = tuned.iterdir() if tuned.exists() else ()
-    return Left(
+    decisions = bench.folder / "tiny-tuned"
+    files = decisions.iterdir() if decisions.exists() else ()
+    return Results(
         re.sub(r"(?m)^seconds of training .*\n", "", out),
         {name: bench.files(f"runs/{name}") for name in names},
         {path.name: path.read_bytes() for path in files},
     )
 
 
-def put_away(bench: Bench, folder: str = "whole") -> None:
-    """Move what is left of a command out of the next one's way."""
+def move_results(bench: Bench, folder: str) -> None:
+    """Move results to another folder, so that the next command starts afresh."""
     (bench.folder / folder).mkdir()
     for name in ("runs", "tiny-tuned"):
         if (bench.folder / name).exists():
             (bench.folder / name).rename(bench.folder / folder / name)
 
 
-def sequential(bench: Bench, *command: str) -> Left:
-    """Run a command one job after another, put away what is left of it, and return that."""
+def sequential(bench: Bench, *command: str) -> Results:
+    """Run a command with one job at a time, move its results to "sequential", and return them."""
     found = study(bench, *command, "-j", "1")
-    put_away(bench)
+    move_results(bench, "sequential")
     return found
 
 
 def keep_times(bench: Bench) -> dict[str, list[float]]:
-    """Give the next tuning the times of the one that was put away; return them by run."""
+    """Give the next tune the times of the sequential one; return them by run."""
     times = Path("tiny-tuned") / "times.json"
-    content = (bench.folder / "whole" / times).read_bytes()
+    content = (bench.folder / "sequential" / times).read_bytes()
     (bench.folder / times).parent.mkdir(exist_ok=True)
     (bench.folder / times).write_bytes(content)
     kept: dict[str, dict[str, list[float]]] = msgspec.json.decode(content)
@@ -95,6 +95,7 @@ def keep_times(bench: Bench) -> dict[str, list[float]]:
 
 
 def keep_timed_runs(bench: Bench) -> None:
-    """Give it the times and the runs that they are of: of other runs they would not be used."""
+    """Give the next tune also the timed runs: it measures anew if it has to train them."""
+    source, target = bench.folder / "sequential" / "runs", bench.folder / "runs"
     for name in keep_times(bench):
-        shutil.copytree(bench.folder / "whole" / "runs" / name, bench.folder / "runs" / name)
+        shutil.copytree(source / name, target / name)

@@ -803,6 +803,73 @@ def test_a_worker_goes_on_with_what_is_sent_unless_it_has_as_much(
     assert not there.exists
 
 
+def test_a_part_of_a_checkpoint_that_a_kill_left_is_in_nobody_s_way(
+    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    """It is written under another name first, under which nothing else would ever remove it."""
+    run, found, files = unfinished
+    there = Run(bench.folder / "there" / found.name)
+    for reached in (2, 3):
+        assert list(jobs.messages(Job(found.config, there, reached)))
+        (there.path / "checkpoints" / f".epoch-{reached + 1:06d}.npz.tmp").write_bytes(b"")
+        (there.path / ".result.json.tmp").write_bytes(b"")
+        if reached == 2:
+            transfer.discard(there, transfer.identity(there) or "")
+            assert not list(there.path.parent.iterdir())
+    transfer.settle(there, transfer.packed(run))
+    assert bench.files(f"there/{found.name}") == bench.files(f"runs/{found.name}")
+    (run.path / "checkpoints" / f".epoch-{max(run.checkpoints()) + 1:06d}.npz.tmp").touch()
+    (run.path / ".predictions.npz.tmp").touch()
+    assert transfer.publish(run, found.config, files)
+    assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+
+
+def test_what_no_run_has_is_not_removed_and_that_is_said(
+    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+) -> None:
+    run, found, _ = unfinished
+    there = Run(bench.folder / "there" / found.name)
+    assert list(jobs.messages(Job(found.config, there, 2)))
+    mine = there.path.with_name(f".{found.name}.removed") / "mine.txt"
+    (there.path / "mine.txt").touch()
+    transfer.settle(there, transfer.packed(run))
+    assert mine.exists()
+    shutil.rmtree(there.path)
+    assert list(jobs.messages(Job(found.config, there, 2)))
+    with pytest.raises(CorruptError, match="it holds files that no run has"):
+        transfer.settle(there, transfer.packed(run))
+    assert mine.exists()
+
+
+def test_a_copy_is_there_whole_or_not_at_all_wherever_its_removal_was_killed(
+    bench: Bench,
+    unfinished: tuple[Run, Trial, dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, found, _ = unfinished
+    there, real = Run(bench.folder / "there" / found.name), disk.remove
+    for steps in itertools.count():
+        if not there.exists:
+            assert list(jobs.messages(Job(found.config, there, 2)))
+        before, count = bench.files(f"there/{found.name}"), itertools.count()
+
+        def remove(path: Path) -> None:
+            if next(count) == steps:  # noqa: B023 - called at once
+                raise KeyboardInterrupt
+            real(path)
+
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            patch.setattr(disk, "remove", remove)
+            transfer.discard(there, transfer.identity(there) or "")
+            break
+        assert not there.exists or bench.files(f"there/{found.name}") == before
+        transfer.settle(there, transfer.packed(run))
+        assert bench.files(f"there/{found.name}") == bench.files(f"runs/{found.name}")
+    transfer.remove_leftovers(there.path.parent)
+    assert steps > len(transfer.packed(run))
+    assert not list(there.path.parent.iterdir())
+
+
 def test_a_trial_without_a_common_folder_goes_on_from_what_was_sent(
     bench: Bench,
     unfinished: tuple[Run, PlannedRun, dict[str, bytes]],

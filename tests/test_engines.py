@@ -1,4 +1,4 @@
-"""Whatever trains the jobs of a command, and however many at a time, the same is left of it."""
+"""Results depend neither on the engine nor on how many jobs it trains at a time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.studies import (
     SEARCHES,
     keep_timed_runs,
     keep_times,
-    left,
-    put_away,
+    move_results,
+    results,
     search,
     sequential,
     study,
@@ -40,56 +40,51 @@ def _optuna(request: pytest.FixtureRequest) -> None:
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_search_of_four_jobs_at_a_time_is_that_of_one(bench: Bench, name: str) -> None:
     bench.config(epochs=9)
-    assert study(bench, *search(name, "-j", "4")) == aside(bench, search(name))
-
-
-def aside(bench: Bench, command: tuple[str, ...]) -> object:
-    """Put away what is left of a command, and return what is left of it one job at a time."""
-    put_away(bench, "parallel")
-    return sequential(bench, *command)
+    expected = sequential(bench, *search(name))
+    assert study(bench, *search(name), "-j", "4") == expected
 
 
 @pytest.mark.parametrize("command", [FIND_RATE, TRAIN], ids=["find-rate", "train"])
 def test_two_jobs_at_a_time_are_those_of_one(bench: Bench, command: tuple[str, ...]) -> None:
-    found = study(bench, *command, "-j", "2")
-    assert (bench.folder / "runs" / ".thresholds").exists() is (command is FIND_RATE)
-    assert found == aside(bench, command)
+    expected = sequential(bench, *command)
+    assert study(bench, *command, "-j", "2") == expected
+    assert (".thresholds" in expected.runs) is (command is FIND_RATE)
 
 
 def test_two_jobs_at_a_time_tune_as_one_whose_times_they_have(bench: Bench) -> None:
-    """The runs are the same in any case; the decisions, once the times are."""
+    """The runs are always the same; the decisions are, given the same times."""
     command = (*TUNE, "--only", "batch-size", *SMALL)
-    whole = sequential(bench, *command)
-    assert study(bench, *command, "-j", "2").runs == whole.runs
+    expected = sequential(bench, *command)
+    assert study(bench, *command, "-j", "2").runs == expected.runs
     keep_times(bench)
-    assert study(bench, *command, "-j", "2") == whole
+    assert study(bench, *command, "-j", "2") == expected
 
 
 @pytest.mark.slow
 def test_two_jobs_at_a_time_decide_everything_as_one(bench: Bench) -> None:
-    whole = sequential(bench, *TUNE)
+    expected = sequential(bench, *TUNE)
     keep_timed_runs(bench)
-    assert study(bench, *TUNE, "-j", "2") == whole
+    assert study(bench, *TUNE, "-j", "2") == expected
 
 
 class Machines(NamedTuple):
-    """A cluster, and the folders that its workers take for those of temporary files."""
+    """A cluster and its workers' folders for temporary files."""
 
     cluster: Cluster
     homes: list[Path]
 
     def engine(self, *more: str) -> tuple[str, ...]:
-        """Return the options to train there."""
+        """Return the options that train on the cluster."""
         return ("--engine", "dask", "--scheduler", self.cluster.address, *more)
 
     def copies(self) -> list[Path]:
-        """Return the runs that the workers have."""
+        """Return the runs in the workers' private folders."""
         return [path for home in self.homes for path in home.glob("nnexp-runs-*/*")]
 
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    """A scheduler and two workers, which have no folder in common unless it is given to them."""
+    """A scheduler and two workers, whose private folders are two."""
     pytest.importorskip("distributed", reason="distributed is not installed")
     made = Machines(
         Cluster(tmp_path_factory.mktemp("cluster")),
@@ -116,16 +111,18 @@ COLLECT = pytest.mark.parametrize("options", [(), ("--collect",)], ids=["shared"
 def test_a_search_on_a_cluster_is_that_of_one_job_at_a_time(
     bench: Bench, machines: Machines, name: str, options: tuple[str, ...]
 ) -> None:
-    """With halving, runs go back and forth: each rung goes on from where the last one ended."""
+    """With halving, a run travels to and fro: each rung continues where the last one ended."""
     bench.config(epochs=8, data={"name": "npz", "file": str(bench.folder / "tiny.npz")})
-    whole = sequential(bench, *search(name))
-    assert study(bench, *search(name), *machines.engine(*options)) == whole
+    expected = sequential(bench, *search(name))
+    assert study(bench, *search(name), *machines.engine(*options)) == expected
     assert machines.copies() == []
-    assert timed(bench, "runs") == timed(bench, "whole/runs")  # nothing was trained twice
+    assert epochs_trained(bench, "runs") == epochs_trained(
+        bench, "sequential/runs"
+    )  # no epoch was trained twice
 
 
-def timed(bench: Bench, folder: str) -> dict[str, int]:
-    """Return how many epochs were ever trained of each run."""
+def epochs_trained(bench: Bench, folder: str) -> dict[str, int]:
+    """Return how many epochs of each run were ever trained."""
     files = (bench.folder / folder).glob("*/timing.jsonl")
     return {path.parent.name: len(path.read_text().splitlines()) for path in files}
 
@@ -135,26 +132,24 @@ def timed(bench: Bench, folder: str) -> dict[str, int]:
 def test_a_tuning_on_a_cluster_is_that_of_one_job_at_a_time(
     bench: Bench, machines: Machines, options: tuple[str, ...]
 ) -> None:
-    """The trials whose times are compared run here, alone; their times are kept from the first."""
+    """The trials whose times are compared run on this machine, alone."""
     bench.config(data={"name": "npz", "file": str(bench.folder / "tiny.npz")})
     engine = machines.engine(*options)
     command = (*TUNE, "--only", "batch-size")
-    whole = sequential(bench, *command)
-    assert study(bench, *command, *engine).runs == whole.runs
+    expected = sequential(bench, *command)
+    assert study(bench, *command, *engine).runs == expected.runs
     keep_times(bench)
-    assert study(bench, *command, *engine) == whole
-    put_away(bench, "batch-size")
-    shutil.rmtree(bench.folder / "whole")
-    whole = sequential(bench, *TUNE)
+    assert study(bench, *command, *engine) == expected
+    move_results(bench, "batch-size")
+    shutil.rmtree(bench.folder / "sequential")
+    expected = sequential(bench, *TUNE)
     keep_timed_runs(bench)
-    assert study(bench, *TUNE, *engine) == whole
+    assert study(bench, *TUNE, *engine) == expected
     assert machines.copies() == []
 
 
-def test_what_is_left_of_a_command_is_compared(bench: Bench) -> None:
-    """Or all of these could pass for nothing."""
+def test_results_hold_a_run_s_files(bench: Bench) -> None:
+    """Otherwise the tests above would compare nothing."""
     bench("train", "tiny.yaml", "-q")
-    whole = left(bench, "")
-    assert len(whole.runs) == 1
-    (run,) = whole.runs.values()
+    (run,) = results(bench, "").runs.values()
     assert {"run.json", "result.json", "metrics.jsonl", "predictions.npz"} <= run.keys()

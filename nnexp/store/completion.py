@@ -83,7 +83,10 @@ def _move(source: Run, target: Run) -> None:
     for epoch, path in target.checkpoints().items():
         if epoch not in moved:
             disk.remove(path)
+    for row in rows:  # one that was killed while it wrote a checkpoint left a part of it
+        disk.remove(disk.temporary(target.checkpoint_path(row.epoch)))
     disk.sync_directory(target.path / CHECKPOINTS)
     for name in (PREDICTIONS, TIMING, LOG, RESULT):
+        disk.remove(disk.temporary(target.path / name))
         if disk.exists(source.path / name):
             disk.move(source.path / name, target.path / name)

@@ -112,12 +112,17 @@ def check_mode(path: Path, mode: int, kind: int) -> None:
         raise CorruptError(f"{path}: is {found}: a run has a {wanted} there")
 
 
+def temporary(path: Path) -> Path:
+    """Return the name under which a file is written before it gets its own; a kill leaves it."""
+    return path.with_name(f".{path.name}.tmp")
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that, whatever happens, it is there whole or not at all, and stays."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    write(temporary, content)
+    written = temporary(path)
+    write(written, content)
     with errors(path):
-        os.replace(temporary, path)  # noqa: PTH105 - the one rename that the protocol speaks of
+        os.replace(written, path)  # noqa: PTH105 - the one rename that the protocol speaks of
     sync_directory(path.parent)
 
 

@@ -46,8 +46,11 @@ PLAIN = (*NEEDED, PREDICTIONS, TIMING, LOG)
 _NAME = re.compile(
     rf"(?:{'|'.join(map(re.escape, PLAIN))}|{CHECKPOINTS}/epoch-(\d{{6,7}})\.npz)", re.ASCII
 )
-_BUILD = re.compile(r"\..+\.home")
-"""The directory that a run is written to before it gets its name."""
+_PART = re.compile(r"\.epoch-\d{6,7}\.npz\.tmp", re.ASCII)
+"""A checkpoint that was being written when the process was killed."""
+
+_LEFTOVER = re.compile(r"\..+\.(?:home|removed)")
+"""The directory of a run before it gets its name, and after it has lost it."""
 
 
 def packed(run: Run) -> dict[str, bytes]:
@@ -112,8 +115,9 @@ def settle(run: Run, files: Mapping[str, bytes]) -> None:
         with _locked(run):
             if Run(run.path).result is not None or _reached(run) >= _newest(files):
                 return
-            _discard(run.path)
-    _built(run, files, lambda build: directories.rename(build, run.path))
+            _remove(run)
+    if not _built(run, files, lambda build: directories.rename(build, run.path)):
+        raise CorruptError(f"{run.path}: cannot be replaced: it holds files that no run has")
 
 
 def identities(run: Run) -> list[str]:
@@ -149,14 +153,14 @@ def identity(run: Run) -> str | None:
 
 
 def remove_leftovers(runs: Path) -> None:
-    """Remove what processes that were killed while they published runs left in a folder.
+    """Remove what processes that were killed while they published or removed runs left.
 
     Raises:
         CorruptError, DiskError: it cannot be removed.
     """
     for name in directories.names(runs) if disk.exists(runs) else ():
         build = runs / name
-        if _BUILD.fullmatch(name) and disk.exists(build / LOCK):
+        if _LEFTOVER.fullmatch(name) and disk.exists(build / LOCK):
             with suppress(LockedError), _locked(Run(build)):
                 _discard(build)
 
@@ -187,8 +191,6 @@ def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) 
 def discard(run: Run, wanted: str) -> None:
     """Remove a run that was published elsewhere, unless it has been trained further since.
 
-    Files that no run has keep its directory there.
-
     Args:
         run: the run.
         wanted: its identity when it was packed.
@@ -200,7 +202,7 @@ def discard(run: Run, wanted: str) -> None:
     if run.exists:
         with _locked(run):
             if identity(Run(run.path)) == wanted:
-                _discard(run.path)
+                _remove(run)
 
 
 def _locked(run: Run) -> AbstractContextManager[None]:
@@ -260,6 +262,18 @@ def _check(run: Run, config: CheckedConfig, last: int) -> None:
             raise CorruptError(f"{path}: commits other rows than {METRICS} has")
 
 
+def _remove(run: Run) -> None:
+    """Remove a run that is locked: under another name, so that no part of it is ever taken for it.
+
+    Files that no run has keep the other directory there.
+    """
+    removed = run.path.with_name(f".{run.name}.removed")
+    if disk.exists(removed):
+        _discard(removed)
+    if directories.rename(run.path, removed):
+        _discard(removed)
+
+
 def _discard(folder: Path) -> None:
     """Remove a run's directory; what no run has in it keeps it there."""
     _empty(folder)
@@ -270,9 +284,10 @@ def _discard(folder: Path) -> None:
 def _empty(folder: Path) -> None:
     for name in PLAIN:
         disk.remove(folder / name)
+        disk.remove(disk.temporary(folder / name))
     checkpoints = folder / CHECKPOINTS
     if disk.exists(checkpoints):
         for name in directories.names(checkpoints):
-            if _NAME.fullmatch(f"{CHECKPOINTS}/{name}"):
+            if _NAME.fullmatch(f"{CHECKPOINTS}/{name}") or _PART.fullmatch(name):
                 disk.remove(checkpoints / name)
         directories.remove(checkpoints)

@@ -1,4 +1,4 @@
-"""Searches and tunings whose parts are killed: in the end all is as if nothing had been."""
+"""Searches and tunings whose processes are killed: repeated, they end with the same results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from tests.faults.clusters import LOOPBACK, SECONDS, Cluster, until
 from tests.faults.test_broken_sweeps import members
-from tests.studies import Left, ended, keep_timed_runs, left, search, sequential
+from tests.studies import Results, keep_timed_runs, results, search, sequential, wait
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 KILLS = 8
 SEARCHES = ("grid", "random", "tpe", "halving")
 LOCAL = {
-    **{name: search(name, "-j", "4") for name in SEARCHES},
+    **{name: (*search(name), "-j", "4") for name in SEARCHES},
     "find-rate": ("find-rate", "tiny.yaml", "--epochs", "100", "-q", "--json", "-j", "2"),
     "train": ("train", "tiny.yaml", "--seeds", "5", "-q", "-j", "2"),
     "tune": ("tune", "tiny.yaml", "-q", "-j", "2"),
@@ -42,8 +42,8 @@ def _optuna(request: pytest.FixtureRequest) -> None:
         pytest.importorskip("optuna", reason="Optuna is not installed")
 
 
-def whole(bench: Bench, command: tuple[str, ...]) -> Left:
-    """Run a command one job after another; let a full tuning have the times of that."""
+def expect(bench: Bench, command: tuple[str, ...]) -> Results:
+    """Return a command's results with one job at a time; a full tune keeps its times."""
     found = sequential(bench, *command)
     if command[0] == "tune" and "--only" not in command:
         keep_timed_runs(bench)
@@ -51,13 +51,13 @@ def whole(bench: Bench, command: tuple[str, ...]) -> Left:
 
 
 @pytest.mark.parametrize("name", LOCAL)
-def test_killed_with_its_whole_group_at_random_times_it_ends_as_one_that_never_was(
+def test_killed_with_its_whole_group_at_random_times_it_ends_as_if_it_had_not_been(
     bench: Bench, count: Callable[[str, int], None], name: str
 ) -> None:
-    """Where it is done before its kills are, another one follows, in a new folder."""
+    """A command that ends before it was killed often enough starts again in a new folder."""
     bench.config(epochs=100, patience=None)
     command = LOCAL[name]
-    expected = whole(bench, command[: command.index("-j")])
+    expected = expect(bench, command[: command.index("-j")])
     runs, kept = bench.folder / "runs", bench.folder / "kept"
     runs.mkdir(exist_ok=True)
     shutil.copytree(runs, kept)
@@ -74,19 +74,19 @@ def test_killed_with_its_whole_group_at_random_times_it_ends_as_one_that_never_w
             except subprocess.TimeoutExpired:
                 beside_jobs += len(members(process.pid)) > 1
                 os.killpg(process.pid, signal.SIGKILL)
-            code, out, err = ended(process)
+            code, out, err = wait(process)
             kills += code == -signal.SIGKILL
         assert (code, err) == (0, "")
-        found = left(bench, out)
+        found = results(bench, out)
         assert found.runs == expected.runs
-        assert found == expected or name == "times"  # which are no other tuning's
+        assert found == expected or name == "times"  # which it measures itself
     assert beside_jobs > KILLS / 4  # the others came while it was starting
     count("kills of a study's whole group:", kills)
     count("kills of a study's whole group, those beside jobs:", beside_jobs)
 
 
 class Machines:
-    """A cluster of two workers, each of which has a folder of its own for temporary files."""
+    """A cluster of two workers, each with its own folder for temporary files."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -103,11 +103,11 @@ class Machines:
             self.cluster.worker(self.cluster.address, LOOPBACK, env=environment)
 
     def copies(self) -> list[Path]:
-        """Return the runs that the workers have for themselves."""
+        """Return the runs in the workers' private folders."""
         return [path for home in self._homes for path in home.glob("nnexp-runs-*/*")]
 
     def kill_worker(self) -> None:
-        """Kill the worker of a job that runs; another one is started in its place."""
+        """Kill the worker of a running job; its nanny starts another one."""
         until(self.cluster.trials)
         with contextlib.suppress(IndexError):  # it has just ended
             job = self.cluster.trials()[0]
@@ -117,7 +117,7 @@ class Machines:
 
 @pytest.fixture
 def machines(bench: Bench) -> Iterator[Machines]:
-    """The cluster, and a config whose data workers find wherever they are."""
+    """A cluster, and a config with an absolute path of its data."""
     pytest.importorskip("distributed", reason="distributed is not installed")
     bench.config(
         epochs=160, patience=None, data={"name": "npz", "file": str(bench.folder / "tiny.npz")}
@@ -131,9 +131,9 @@ def machines(bench: Bench) -> Iterator[Machines]:
 
 
 def is_under_way(bench: Bench, machines: Machines) -> bool:
-    """Return whether a job runs, and a run is begun and has no result."""
-    runs = [*(bench.folder / "runs").glob("tiny-*"), *machines.copies()]
-    begun = [run for run in runs if list(run.glob("checkpoints/*.npz"))]
+    """Return whether a job is running, and a run has a checkpoint and no result."""
+    found = [*(bench.folder / "runs").glob("tiny-*"), *machines.copies()]
+    begun = [run for run in found if list(run.glob("checkpoints/*.npz"))]
     return bool(machines.cluster.trials()) and any(
         not (run / "result.json").exists() for run in begun
     )
@@ -148,41 +148,41 @@ def test_on_a_cluster_whose_parts_are_killed_in_turn_it_ends_as_one_job_at_a_tim
     name: str,
     options: tuple[str, ...],
 ) -> None:
-    """A worker, the client with its whole group, the scheduler, and the client alone."""
+    """Two workers, the client with its process group, the scheduler, and the client alone."""
     moments = random.Random(name)  # noqa: S311 - which moments does not matter
     command = ("tune", "tiny.yaml", "-q") if name == "tune" else search(name)
-    expected = whole(bench, command)
+    expected = expect(bench, command)
     engine = ("--engine", "dask", "--scheduler", machines.cluster.address, *options)
 
-    def begun() -> subprocess.Popen[str]:
+    def start() -> subprocess.Popen[str]:
         process = bench.start(*command, *engine, start_new_session=True)
-        go_on(process)
+        let_it_train(process)
         return process
 
-    def go_on(process: subprocess.Popen[str]) -> None:
+    def let_it_train(process: subprocess.Popen[str]) -> None:
         until(lambda: is_under_way(bench, machines) or process.poll() is not None)
         time.sleep(moments.uniform(0, 0.8))
         assert process.poll() is None, process.communicate()
 
-    process = begun()
+    process = start()
     for _ in range(2):
         machines.kill_worker()
-        go_on(process)
+        let_it_train(process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     until(lambda: not machines.cluster.trials(), 20)
-    process = begun()
+    process = start()
     machines.cluster.scheduler.kill()
-    code, out, err = ended(process, SECONDS)
+    code, out, err = wait(process, SECONDS)
     assert (code, out) == (74, "")
     assert "the same command goes on from there\n" in err
     machines.cluster.end()
     machines.begin()
-    process = begun()
+    process = start()
     process.kill()
     process.communicate()
-    code, out, err = ended(bench.start(*command, *engine))  # while the old jobs may still stop
+    code, out, err = wait(bench.start(*command, *engine))  # while the old jobs may still stop
     assert (code, err) == (0, "")
-    assert left(bench, out) == expected
+    assert results(bench, out) == expected
     assert machines.copies() == []
     count("parts of a study on a cluster that were killed:", 5)

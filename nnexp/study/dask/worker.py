@@ -144,6 +144,8 @@ def discard(collected: Mapping[str, str]) -> None:
     for name, identity in collected.items():
         with contextlib.suppress(NnexpError):
             transfer.discard(named(_private_folder(), name), identity)
+    with contextlib.suppress(NnexpError):
+        transfer.remove_leftovers(_private_folder())
 
 
 def run_job(request: bytes) -> bytes:
