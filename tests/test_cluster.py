@@ -804,7 +804,7 @@ def test_a_worker_goes_on_with_what_is_sent_unless_it_has_as_much(
 
 
 def test_a_part_of_a_checkpoint_that_a_kill_left_is_in_nobody_s_way(
-    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+    bench: Bench, unfinished: tuple[Run, PlannedRun, dict[str, bytes]]
 ) -> None:
     """It is written under another name first, under which nothing else would ever remove it."""
     run, found, files = unfinished
@@ -825,7 +825,7 @@ def test_a_part_of_a_checkpoint_that_a_kill_left_is_in_nobody_s_way(
 
 
 def test_what_no_run_has_is_not_removed_and_that_is_said(
-    bench: Bench, unfinished: tuple[Run, Trial, dict[str, bytes]]
+    bench: Bench, unfinished: tuple[Run, PlannedRun, dict[str, bytes]]
 ) -> None:
     run, found, _ = unfinished
     there = Run(bench.folder / "there" / found.name)
@@ -843,7 +843,7 @@ def test_what_no_run_has_is_not_removed_and_that_is_said(
 
 def test_a_copy_is_there_whole_or_not_at_all_wherever_its_removal_was_killed(
     bench: Bench,
-    unfinished: tuple[Run, Trial, dict[str, bytes]],
+    unfinished: tuple[Run, PlannedRun, dict[str, bytes]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, found, _ = unfinished
