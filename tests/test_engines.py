@@ -103,22 +103,28 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
 COLLECT = pytest.mark.parametrize("options", [(), ("--collect",)], ids=["shared", "collected"])
 
 
+def test_halving_on_a_cluster_is_that_of_one_job_at_a_time(
+    bench: Bench, machines: Machines
+) -> None:
+    """A run travels to and fro: each rung continues where the last one ended."""
+    check_search(bench, machines, (*search("halving"), "--seeds", "1"), "--collect")
+
+
+@pytest.mark.slow
 @COLLECT
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[] if name == "halving" else pytest.mark.slow) for name in SEARCHES],
-)
+@pytest.mark.parametrize("name", SEARCHES)
 def test_a_search_on_a_cluster_is_that_of_one_job_at_a_time(
     bench: Bench, machines: Machines, name: str, options: tuple[str, ...]
 ) -> None:
-    """With halving, a run travels to and fro: each rung continues where the last one ended."""
+    check_search(bench, machines, search(name), *options)
+
+
+def check_search(bench: Bench, machines: Machines, command: tuple[str, ...], *options: str) -> None:
     bench.config(epochs=8, data={"name": "npz", "file": str(bench.folder / "tiny.npz")})
-    expected = sequential(bench, *search(name))
-    assert study(bench, *search(name), *machines.engine(*options)) == expected
+    expected = sequential(bench, *command)
+    assert study(bench, *command, *machines.engine(*options)) == expected
+    assert epochs_trained(bench, "runs") == epochs_trained(bench, "sequential/runs")
     assert machines.copies() == []
-    assert epochs_trained(bench, "runs") == epochs_trained(
-        bench, "sequential/runs"
-    )  # no epoch was trained twice
 
 
 def epochs_trained(bench: Bench, folder: str) -> dict[str, int]:
