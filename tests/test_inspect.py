@@ -67,6 +67,7 @@ def test_the_chapter_s_example_spreads_to_22_4_and_to_1_22(monkeypatch: pytest.M
     assert new.saturated == pytest.approx(0.018, abs=0.012)
 
 
+@pytest.mark.docs
 def test_the_documentation_shows_what_is_printed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -596,6 +596,7 @@ def ranked(out: str) -> set[tuple[str, ...]]:
     return {tuple(row[:3]) for row in rows}
 
 
+@pytest.mark.docs
 def test_the_documented_search_prints_what_is_shown(bench: Bench) -> None:
     command, shown = section().split("<!-- output: search -->\n")
     shown = shown.split("<!-- end -->")[0]
@@ -611,6 +612,7 @@ def test_the_documented_search_prints_what_is_shown(bench: Bench) -> None:
         assert (line in said.out, line in shown) == (True, True)
 
 
+@pytest.mark.docs
 @needs_optuna
 def test_the_documented_python_runs(bench: Bench) -> None:
     script = textwrap.dedent(section().split("From Python:\n")[1])

@@ -98,6 +98,7 @@ def test_a_bad_nested_value_among_good_ones_is_told_with_its_place(bench: Bench)
     assert "sweep.yaml:3:33: optimizer.mu: must be a number from 0 to 1, got 7" in problems
 
 
+@pytest.mark.docs
 def test_the_sweep_file_of_the_documentation_is_one(bench: Bench) -> None:
     docs = Path(__file__).parent.parent / "docs" / "sweeps.md"
     (text,) = re.findall(r"```yaml\n(.*?)```", docs.read_text(encoding="utf-8"), re.DOTALL)

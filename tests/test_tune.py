@@ -563,6 +563,7 @@ ANSWERS = (
 """The lines that tune prints, without their numbers: times and ties make them others each day."""
 
 
+@pytest.mark.docs
 def test_the_docs_show_what_tune_prints(bench: Bench) -> None:
     printed = bench("tune", "tiny.yaml", "-q").out.splitlines()
     for lines in (shown("tune"), printed):
@@ -571,6 +572,7 @@ def test_the_docs_show_what_tune_prints(bench: Bench) -> None:
             assert re.fullmatch(answer, form(line)), line
 
 
+@pytest.mark.docs
 @pytest.mark.slow
 def test_on_mnist_with_30_hidden_neurons_the_rate_is_the_book_s(bench: Bench) -> None:
     """And the stages that no clock decides come to what the docs show, to a few last digits."""

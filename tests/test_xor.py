@@ -11,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from types import ModuleType
 
+pytestmark = pytest.mark.docs
+
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "xor.py"
 
 
