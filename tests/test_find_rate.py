@@ -278,19 +278,42 @@ def test_on_mnist_few_epochs_find_the_region(bench: Bench, epochs: str, seed: in
         assert 0.5 <= json.loads(said.out)["threshold"] <= 1
 
 
+STEADY = 0.4
+"""Up to this rate, training on MNIST makes no more of the last digits than they were.
+
+From 0.5 on, the costs of ten epochs differ between processors as they do between seeds. Up to 1,
+their rises may come to less or to more than the tenth of their falls that is allowed; at 2 the cost
+ends a third above that of 0.1, which is too large.
+"""
+
+
+def answer(rungs: list[tuple[float, str]]) -> str:
+    """Return how a sentence on rates and their judgements begins."""
+    threshold = max(rate for rate, judgement in rungs if judgement == "steady")
+    above = min(rate for rate, _ in rungs if rate > threshold)
+    return rf"η = {threshold / 2:g}, half of the threshold {threshold:g}: .* at {above:g} it is "
+
+
+@pytest.mark.docs
 @pytest.mark.slow
 def test_on_mnist_the_rate_is_the_book_s_and_the_docs_show_it(bench: Bench) -> None:
     root = Path(__file__).parent.parent
     config = str(root / "configs" / "quickstart.yaml")
     found = json.loads(bench("find-rate", config, "--json", "-q").out)
-    assert 0.1 <= found["learning_rate"] <= 0.5
+    assert STEADY <= found["threshold"] <= 1
+    ours = {each["learning_rate"]: each for each in found["rungs"]}
+    said = bench("find-rate", config, "-q").out.splitlines()[-1]
+    assert re.match(answer([(rate, each["judgement"]) for rate, each in ours.items()]), said)
     page = (root / "docs" / "tuning.md").read_text("utf-8")
     shown = page.split("<!-- output: find-rate -->")[1].split("<!-- end -->")[0].splitlines()
     rows = [re.split("  +", line.strip()) for line in shown if line.startswith("    ")]
-    assert [float(row[0]) for row in rows[1:-1]] == [
-        each["learning_rate"] for each in found["rungs"]
-    ]
-    for row, each in zip(rows[1:-1], found["rungs"], strict=True):
-        # Another machine's arithmetic has other last digits, and noise grows from them.
-        assert float(row[4]) == pytest.approx(each["costs"][0], rel=0.1)
-    assert rows[-1][0].startswith("η = 0.25, half of the threshold 0.5")
+    rungs = [(float(row[0]), row[1]) for row in rows[1:-1]]
+    assert re.match(answer(rungs), rows[-1][0])
+    assert STEADY <= max(rate for rate, judgement in rungs if judgement == "steady") <= 1
+    alike = [row for row in rows[1:-1] if float(row[0]) in ours and float(row[0]) <= STEADY]
+    assert {"0.01", "0.1"} <= {row[0] for row in alike}
+    for rate, judgement, cost, *_, first, last in alike:
+        each = ours[float(rate)]
+        assert (each["judgement"], each["why"]) == (judgement, cost)
+        assert each["costs"][0] == pytest.approx(float(first), rel=1e-3)
+        assert each["costs"][-1] == pytest.approx(float(last), rel=1e-2)
