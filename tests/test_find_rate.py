@@ -283,7 +283,7 @@ STEADY = 0.4
 
 From 0.5 on, the costs of ten epochs differ between processors as they do between seeds. Up to 1,
 their rises may come to less or to more than the tenth of their falls that is allowed; at 2 the cost
-ends a third above that of 0.1 on every processor.
+ends a third above that of 0.1, which is too large.
 """
 
 

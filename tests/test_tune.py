@@ -581,12 +581,17 @@ def test_the_docs_show_what_tune_prints(bench: Bench) -> None:
 @pytest.mark.docs
 @pytest.mark.slow
 def test_on_mnist_with_30_hidden_neurons_the_rate_is_the_book_s(bench: Bench) -> None:
-    """And the stages that no clock decides come to what the docs show, to a few last digits."""
+    """To a factor of two for mini-batches of 10: beyond that last digits do not go (see find-rate).
+
+    The stages that no clock decides answer as in the docs, but for their numbers.
+    """
     config = str(Path(__file__).parent.parent / "configs" / "quickstart.yaml")
     found = decisions(bench("tune", config, "-q", "--json"))
     assert found["unfinished"] == []
     tuned = load.read(bench.folder / "quickstart-tuned" / "tuned.yaml")
     assert tuned.learning_rate is not None
-    assert 0.1 <= tuned.learning_rate <= 0.5
-    for each, line in zip(found["decisions"][:4], shown("tune"), strict=False):
-        assert form(f"{each['stage']}  {each['heading']}: {each['answer']}") == form(line)
+    assert isinstance(tuned.batch_size, int)
+    assert 0.125 <= tuned.learning_rate * 10 / tuned.batch_size <= 0.5
+    for each, answer in zip(found["decisions"][:4], ANSWERS, strict=False):
+        line = f"{each['stage']}  {each['heading']}: {each['answer']}"
+        assert re.fullmatch(answer, form(line)), line
