@@ -210,7 +210,7 @@ def test_a_worker_that_leaves_or_is_to_drop_a_trial_does_not_begin_it(
 @pytest.mark.usefixtures("held")
 def test_what_a_process_says_that_crashes_comes_back(bench: Bench) -> None:
     report = carried_out(order(bench, trial(), config={"epochs": "many"}))
-    assert report.outcome == Outcome(code=1, reason="its process ended without a word")
+    assert report.outcome == Outcome(code=1, reason="its process exited without reporting a result")
     assert b"epochs: must be" in report.output
 
 

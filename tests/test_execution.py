@@ -87,6 +87,13 @@ def test_jobs_that_wait_for_what_nobody_trains_start_in_the_end() -> None:
     assert "".join(order([job("b", "gone"), job("a")], Engine(2))) == "a|b|"
 
 
+def test_what_waits_for_a_job_that_waits_itself_comes_after_it() -> None:
+    assert "".join(order([job("b", "gone"), job("c", "b")], Engine(2))) == "b|c|"
+    assert "".join(order([job("c", "b"), job("b", "gone")], Engine(2))) == "b|c|"
+    with pytest.raises(ValueError, match="in a circle"):
+        order([job("a", "b"), job("b", "a")], Engine(2))
+
+
 def test_a_job_that_runs_alone_has_the_engine_to_itself() -> None:
     jobs = [job("a"), job("t", alone=True), job("b")]
     assert "".join(order(jobs, Engine(4))) == "ab||t|"

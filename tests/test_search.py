@@ -27,7 +27,7 @@ from nnexp.report.tables import as_markdown
 from nnexp.store.records import Fault
 from nnexp.study import samplers, search_definition, space, sweep_file, trials
 from nnexp.study import search as searches
-from nnexp.study.job import Performance
+from nnexp.study.job import Job, Outcome, Performance
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
@@ -834,3 +834,52 @@ def test_without_optuna_tpe_says_how_to_get_it(
         "--method tpe needs Optuna: pip install 'nnexp[optuna]'; random and grid do without\n",
     )
     assert not (bench.folder / "runs").exists()
+
+
+class Lagging:
+    """A method that notes how many scores it knows whenever it is asked for a point."""
+
+    lag = 4.0
+
+    def __init__(self, count: int) -> None:
+        self.known: list[int] = []
+        self.scores: list[float | None] = []
+        self._left = count
+
+    def ask(self) -> space.Values | None:
+        if not self._left:
+            return None
+        self._left -= 1
+        self.known.append(len(self.scores))
+        return (0.1 + len(self.known),)
+
+    def tell(self, score: float | None) -> None:
+        self.scores.append(score)
+
+
+@pytest.mark.parametrize("last_first", [False, True])
+def test_a_trial_is_asked_for_once_those_four_before_it_have_scores_and_no_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, last_first: bool
+) -> None:
+    """Whichever of four trials ends first; and at most four are under way."""
+    method = Lagging(9)
+    defined = search_definition.define(bench.config(), [RATE], trials=9, has_baseline=False)
+    monkeypatch.setattr(search_definition.Definition, "asked", lambda _: method)
+    asked = searches.Search(defined, bench.folder / "runs")
+
+    def reached(job: Job, _: int) -> Performance:
+        assert isinstance(job.config.learning_rate, float)
+        return Performance([], 3, 600, None, {"validation": job.config.learning_rate / 100})
+
+    monkeypatch.setattr(trials, "performance", reached)
+    running: list[Job] = []
+    while True:
+        while (job := asked.ask()) is not None:
+            running.append(job)
+        assert len(running) <= 4
+        if not running:
+            break
+        asked.tell(running.pop(-1 if last_first else 0), Outcome())
+    assert method.known == [0, 0, 0, 0, 1, 2, 3, 4, 5]
+    assert samplers.Tpe.lag == method.lag
+    assert method.scores[:5] == pytest.approx([0.011, 0.021, 0.031, 0.041, 0.051])

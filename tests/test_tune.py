@@ -228,6 +228,15 @@ def test_minutes_count_for_what_is_trained_once_more_too(
         finish(trained(replace(config, seed=1), timed=True), again)
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_budget_for_one_final_training_decides_the_patience(bench: Bench, jobs: str) -> None:
+    """Its two arms are trained together where there is room for both; here there is not."""
+    given = ("--only", "final", "--budget", "150", "-j", jobs, "-q", "--json")
+    found = decisions(bench("tune", "tiny.yaml", *given))
+    assert "patience" in found["decisions"][-1]["chose"]
+    assert len(found["unfinished"]) == 1
+
+
 @pytest.mark.parametrize(
     "budget", ["0", "m", "-1", "10d", "ten", "0m", "0.0s", "2.5", "1e3s", "nan", "h", "٣m", "1.m"]
 )

@@ -193,6 +193,7 @@ def _dask(
     from nnexp.study.dask import client
     from nnexp.study.dask.executor import Cluster
     from nnexp.study.in_process import InProcess
+    from nnexp.study.local.pool import Pool
 
     address = LOOPBACK if where.scheduler is None else where.scheduler
     client.check(address)
@@ -206,7 +207,7 @@ def _dask(
         where.limits,
         max_slots=where.jobs,
         collect=where.collect,
-        local=InProcess(heed, data),
+        local=Pool(1, runs, where.limits, data) if any(where.limits) else InProcess(heed, data),
         on_wait=_Patience(heed, quiet=quiet),
     )
     with closing(cluster) as engine:
@@ -232,6 +233,7 @@ def train(
     takes_over: bool = False,
     note: Callable[[Ended], None] = lambda _: None,
     reached: Callable[[], str] = lambda: "",
+    most_warnings: float | None = None,
 ) -> None:
     """Train a sampler's jobs where the options say, showing what happens.
 
@@ -249,6 +251,7 @@ def train(
         takes_over: whether to wait for runs that other processes are training.
         note: is called with each job that ended.
         reached: returns how far it is, for the message about a signal.
+        most_warnings: how many different warnings are shown; None: a few.
 
     Raises:
         InterruptedRunError: a signal came; all that ran has stopped.
@@ -256,8 +259,7 @@ def train(
         ClusterError: the cluster that was to train is gone.
         DataError, UsageError: the configs cannot be trained here.
     """
-    from nnexp.study.execution import Ended, Execution
-    from nnexp.study.job import JobError
+    from nnexp.study.execution import MOST_WARNINGS, Ended, Execution
 
     with signals.noted() as signal:
 
@@ -275,6 +277,7 @@ def train(
                 takes_over=takes_over,
                 stopped=lambda: signal.number is not None,
                 prepare=prepare,
+                most_warnings=MOST_WARNINGS if most_warnings is None else most_warnings,
             )
             with progress:
                 for event in execution.events():
@@ -283,4 +286,4 @@ def train(
                     progress.show(event)
         heed()
     if execution.failure is not None:
-        raise JobError(execution.failure)
+        raise execution.failure

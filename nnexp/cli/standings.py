@@ -149,13 +149,10 @@ def failures(plan: Plan, runs: Path, outcomes: Sequence[Outcome | None]) -> Iter
 
 def failure(run: Path, outcome: Outcome) -> str:
     """Return why a trial failed, and where more is said."""
-    reason = outcome.reason
-    if run.name not in reason:
-        reason = f"{run}: {reason}"
-    if outcome.is_damaged:
-        reason += "; nnexp train --restart begins a damaged run anew"
-    where = f"; see {outcome.log}" if outcome.log else ""
-    return f"failed (exit {outcome.code}): {reason}{where}"
+    from nnexp.study.job import explained
+
+    advice = "; nnexp train --restart begins a damaged run anew" if outcome.is_damaged else ""
+    return f"failed (exit {outcome.code}): {explained(run, outcome)}{advice}"
 
 
 def tree(

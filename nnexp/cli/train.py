@@ -173,6 +173,7 @@ def _train_seeds(
         progress,
         is_fatal=lambda _: False,
         note=note,
+        most_warnings=float("inf"),  # some say what was done: a run was set aside
         reached=lambda: f" with {len(outcomes)} of {len(planned)} seeds done",
     )
     codes = (outcomes[job.run.path].code for job in planned)
@@ -201,8 +202,11 @@ ADVICE = "--restart sets the run aside and trains it again from its first epoch"
 
 def _advised(outcome: Outcome, job: Job) -> str:
     """Return why a run failed; of one that is damaged, with what would help."""
+    from nnexp.study.job import explained
+
     would_help = outcome.is_damaged and not job.restart and job.run.is_there()
-    return f"{outcome.reason}; {ADVICE}" if would_help else outcome.reason
+    reason = explained(job.run.path, outcome)
+    return f"{reason}; {ADVICE}" if would_help else reason
 
 
 def outcome(run: Run) -> str:

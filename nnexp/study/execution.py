@@ -117,6 +117,7 @@ class Execution:
             if those end before they do; otherwise such a run is a failure.
         stopped: whether the user wants to stop; running jobs are then stopped and waited for.
         prepare: is called once before the first job that needs training; it may raise.
+        most_warnings: how many different warnings are shown.
     """
 
     def __init__(
@@ -128,7 +129,9 @@ class Execution:
         takes_over: bool = False,
         stopped: Callable[[], bool] = lambda: False,
         prepare: Callable[[], None] = lambda: None,
+        most_warnings: float = MOST_WARNINGS,
     ) -> None:
+        self._most_warnings = most_warnings
         self._sampler = sampler
         self._engine = engine
         self._is_fatal = is_fatal
@@ -145,8 +148,8 @@ class Execution:
         self._looked = time.monotonic()
         self._is_over = False
         self._warnings: set[str] = set()
-        self.failure: Outcome | None = None
-        """The outcome that stopped everything, if one did."""
+        self.failure: JobError | None = None
+        """Why everything was stopped, if an outcome did that."""
 
     def events(self) -> Iterator[Event]:
         """Train what there is to train and yield what happens."""
@@ -156,8 +159,7 @@ class Execution:
             if not (self._running or self._elsewhere):
                 if not self._waiting:
                     return
-                for job in self._waiting:  # what they wait for is no job of this sampler's
-                    self._ended.update(job.after)
+                self._give_up_waiting()
             messages = self._engine.wait(TICK) if self._running or self._elsewhere else ()
             for future, message in messages:
                 job = self._running[future]
@@ -169,11 +171,19 @@ class Execution:
             yield from self._collect()
             yield Ticked()
 
+    def _give_up_waiting(self) -> None:
+        """Take for ended what jobs wait for and no job of this sampler's trains."""
+        coming = {job.run.path for job in self._waiting}
+        gone = {path for job in self._waiting for path in job.after} - coming - self._ended
+        if not gone:
+            raise ValueError("jobs wait for each other in a circle")
+        self._ended |= gone
+
     def _warn(self, job: Job, message: str) -> Iterator[Event]:
         """Yield a warning, unless it was shown before or there were enough."""
-        if message not in self._warnings and len(self._warnings) <= MOST_WARNINGS:
+        if message not in self._warnings and len(self._warnings) <= self._most_warnings:
             self._warnings.add(message)
-            enough = len(self._warnings) > MOST_WARNINGS
+            enough = len(self._warnings) > self._most_warnings
             yield Noticed(job, "there are further ones, which are not shown" if enough else message)
 
     def _act_on_signals(self) -> None:
@@ -249,7 +259,7 @@ class Execution:
             return Stopped(job)
         self._ended.add(job.run.path)
         if self._is_fatal(outcome) and not self._is_over:
-            self.failure = outcome
+            self.failure = JobError(job, outcome)
             self._end()
         elif self.failure is None:
             self._sampler.tell(job, outcome)
@@ -268,4 +278,4 @@ def train(sampler: Sampler, engine: Engine, prepare: Callable[[], None] = lambda
     for _ in execution.events():
         pass
     if execution.failure is not None:
-        raise JobError(execution.failure)
+        raise execution.failure

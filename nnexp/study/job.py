@@ -118,8 +118,8 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome"):
 class JobError(NnexpError):
     """A job failed, and what needs its result cannot go on."""
 
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.reason)
+    def __init__(self, job: Job, outcome: Outcome) -> None:
+        super().__init__(explained(job.run.path, outcome))
         self.exit_code = outcome.code  # type: ignore[misc]  # of one error, not of its class
 
 
@@ -328,6 +328,12 @@ def done(job: Job) -> Outcome | None:
     return reached and Outcome(epochs=reached.epochs, accuracies=reached.accuracies)
 
 
+def explained(run: Path, outcome: Outcome) -> str:
+    """Return why a job failed, with its run, and the log that has its process's output."""
+    reason = outcome.reason if run.name in outcome.reason else f"{run}: {outcome.reason}"
+    return f"{reason}; see {outcome.log}" if outcome.log else reason
+
+
 def is_open(job: Job) -> bool:
     """Return whether a job may need training, from a glance that a sweep of many can afford."""
     try:
@@ -342,8 +348,6 @@ def known(job: Job) -> Outcome | None:
     That is one that is finished, cannot be trained, or is being trained by another process. One
     that was killed right after its last epoch needs no training, but has files to be removed.
     """
-    if job.restart:
-        return None  # whether the run is damaged shows only when it is opened
     try:
         outcome = done(job)
         if outcome is not None and (job.run.result is not None or writer.is_pruned(job.run)):
@@ -351,5 +355,5 @@ def known(job: Job) -> Outcome | None:
         if job.run.path.exists() and Run(job.run.path).status == "running":
             return failure(LockedError(f"{job.run.path}: another process is training this run"))
     except NnexpError as error:
-        return failure(error)
+        return None if job.restart and isinstance(error, CorruptError) else failure(error)
     return None

@@ -17,7 +17,6 @@ from nnexp.config import canonical
 from nnexp.datasets.shared import Data
 from nnexp.errors import NnexpError
 from nnexp.runner import preconditions
-from nnexp.store.run import Run
 from nnexp.study import samplers
 from nnexp.study.execution import train
 from nnexp.study.in_process import InProcess
@@ -220,8 +219,18 @@ class Search:
     def _examples_at_most(self) -> float:
         """Return how many training examples the trials so far will have seen, at most."""
         under_way = [each for each in self._asked if each.number not in self._results]
-        rest = {job.run.path: _examples(job) for trial in under_way for job in trial.jobs}
+        rest = {job.run.path: self._examples(job) for trial in under_way for job in trial.jobs}
         return examples_seen(self._results.values()) + sum(rest.values())
+
+    def _examples(self, job: Job) -> float:
+        """Return how many training examples a job sees, at most; infinity if nobody knows yet."""
+        try:
+            reached = performance(job)
+            if reached is not None:
+                return reached.examples
+            return job.epochs * len(self._data(job.config.data).train.labels)
+        except NnexpError:  # the data is not here, or the run is damaged, which training will say
+            return float("inf")
 
     def _halve(self, factor: int) -> Iterator[TrialTraining | None]:
         """Train all trials to the first rung, the best of those to the next, and so on."""
@@ -242,17 +251,6 @@ class Search:
         """Return the trials that reached a rung and did not diverge, the best first."""
         reached = [each for each in self.result.results if each.epoch == epoch]
         return [each.trial for each in reached if each.score is not None]
-
-
-def _examples(job: Job) -> float:
-    """Return how many training examples a job sees, at most; infinity where nobody knows yet."""
-    try:
-        reached = performance(job)
-        if reached is not None:
-            return reached.examples
-        return job.epochs * Run(job.run.path).record.data.train
-    except NnexpError:  # it has not begun
-        return float("inf")
 
 
 def search(

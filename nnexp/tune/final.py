@@ -13,7 +13,7 @@ from nnexp.tune import choice, decays, ladder, quick, rates
 from nnexp.tune.choice import MOST_SEEDS
 from nnexp.tune.decision import Curve, Decision, Picture, skipped
 from nnexp.tune.state import State
-from nnexp.tune.trials import Batch, JobResult, Steps
+from nnexp.tune.trials import Batch, BudgetSpentError, JobResult, Steps
 
 RATE_HEADING, DECAY_HEADING = "η on the full problem", "λ on the full problem"
 PATIENCES = (10, 20, 30)
@@ -79,7 +79,10 @@ def train(state: State) -> Steps[None]:
     base = replace(quick.plain(state.config), epochs=epochs(state.config))
     constant = replace(base, patience=max(PATIENCES))
     arms = [constant] if rates.why_not(base) is not None else [constant, _cut(constant)]
-    trial = (yield Batch(arms))[0]
+    try:
+        trial = (yield Batch(arms))[0]
+    except BudgetSpentError:  # there may be room for one of them
+        trial = (yield Batch([constant]))[0]
     state.trials.tell(f"final training: {100 * trial.accuracy:.2f} %")
     n = state.validated(base)
     ends = {patience: stopped(trial, patience) for patience in PATIENCES}

@@ -94,6 +94,7 @@ class Pool:
         future.set_running_or_notify_cancel()
         try:
             if not self._is_prepared:
+                _check_files(self.slots)
                 self.prepare([job.config])
             process = self._start(job)
         except NnexpError as error:

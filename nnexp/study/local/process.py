@@ -110,7 +110,7 @@ class Process:
             code, reason = 128 - code, self._exceeded or f"killed by {signal.Signals(-code).name}"
             return Outcome(code=code, reason=reason), output
         outcome = self._outcome or Outcome(
-            code=code or 1, reason="its process ended without a word"
+            code=code or 1, reason="its process exited without reporting a result"
         )
         if outcome.code and self._exceeded:
             outcome = msgspec.structs.replace(outcome, reason=self._exceeded, is_stopped=False)
