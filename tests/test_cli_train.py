@@ -472,3 +472,31 @@ def test_no_color_is_respected(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--name", "n")
     assert bench.on_a_terminal("runs").startswith("\x1b[1mrun ")
     assert "\x1b" not in bench.on_a_terminal("runs", NO_COLOR="1")
+
+
+def screen(written: str) -> list[str]:
+    """Return the lines that a terminal shows in the end, where lines are cleared and gone up."""
+    lines, row = [""], 0
+    for part in re.split(r"(\r|\n|\x1b\[[\d?]*[a-zA-Z])", written):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif part == "\x1b[1A":
+            row -= 1
+        elif part == "\x1b[2K":
+            lines[row] = ""
+        elif part != "\r" and not part.startswith("\x1b"):
+            lines[row] += part
+    return [line.strip() for line in lines if line.strip()]
+
+
+def test_seeds_leave_their_results_on_a_terminal(bench: Bench) -> None:
+    written = bench.on_a_terminal("train", "tiny.yaml", "--name", "n", "--seeds", "3", columns=200)
+    shown = screen(written)
+    assert [line for line in shown if re.fullmatch(r"runs/n-s\d", line)] == [
+        "runs/n-s0",
+        "runs/n-s1",
+        "runs/n-s2",
+    ]
+    assert sum(": done after epoch 3" in line for line in shown) == 3
+    assert len(shown) == 6

@@ -119,6 +119,10 @@ def search(
         check_target(plot)
     if factor is not None and not halving:
         raise UsageError("--factor says how --halving goes; give both")
+    if chosen["seeds"] is not None and any(
+        each.partition("=")[0].strip() == "seed" for each in settings
+    ):
+        raise UsageError("--set seed and --seeds: give one of them")
     if epochs is not None:
         if any(each.partition("=")[0].strip() == "epochs" for each in settings):
             raise UsageError("--set epochs and --epochs: give one of them")

@@ -124,9 +124,13 @@ class StudyProgress:
 
     def say(self, line: str) -> None:
         """Say what must be seen, above the live table if there is one."""
+        self.clear()
+        tell(line)
+
+    def clear(self) -> None:
+        """Take the live table away, so that something can be written in its place."""
         if self._live is not None:
             self._live.update("", refresh=True)
-        tell(line)
 
     def report(self, line: str) -> None:
         """Say what a stage decides; its title, and what is known by now, stay in view."""

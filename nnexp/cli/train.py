@@ -150,22 +150,20 @@ def _train_seeds(
     outcomes: dict[Path, Outcome] = {}
     waiting = deque(planned)
 
-    def line(event: Ended) -> str | None:
-        if event.outcome.code:
-            return None  # said in note, whoever asks
-        words = "already done" if event.was_done else outcome(Run(event.job.run.path))
-        return f"{event.job.run.path}: {words}"
-
     def note(event: Ended) -> None:
         outcomes[event.job.run.path] = event.outcome
         if event.outcome.code:
             progress.say(_advised(event.outcome, event.job))
+        elif not quiet:
+            words = "already done" if event.was_done else outcome(Run(event.job.run.path))
+            progress.say(f"{event.job.run.path}: {words}")
+        progress.clear()
         while waiting and waiting[0].run.path in outcomes:
             job = waiting.popleft()
             if not outcomes[job.run.path].is_failure:  # what stands there is this command's
                 put(json_line(summary(job.run)) if as_json else str(job.run.path))
 
-    progress = StudyProgress(SEED, len(planned), line, quiet=quiet)
+    progress = StudyProgress(SEED, len(planned), lambda _: None, quiet=quiet)
     engines.train(
         Listed(planned),
         where,
