@@ -1,4 +1,4 @@
-"""Where jobs are trained: the options that say so, and the engine that they ask for."""
+"""Engine options of the commands, and the training loop that runs under them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LOOPBACK = "tcp://127.0.0.1:8786"
 
 
 PATIENCE = 1.0
-"""Seconds of waiting from which on it is said."""
+"""Seconds of waiting after which a message says so."""
 
 STOPPED = "stopped{}; what is committed is safe; the same command goes on from there"
 """The message about a signal, with how far the command is."""
@@ -60,7 +60,7 @@ def jobs_option(
 
 
 class EngineOptions(NamedTuple):
-    """What the options say of where to train."""
+    """The engine options of a command."""
 
     jobs: int | None
     """At a time; None: as many as there is room for."""
@@ -72,7 +72,7 @@ class EngineOptions(NamedTuple):
 
     @property
     def limits(self) -> Limits:
-        """What each job may take."""
+        """Time and memory limits of each job."""
         from nnexp.study.local.process import Limits
 
         return Limits(self.timeout, self.max_memory)
