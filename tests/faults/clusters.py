@@ -111,7 +111,7 @@ class Cluster:
     def processes(self) -> list[Process]:
         """Return all that live in the groups that were started."""
         told = subprocess.run(
-            ["ps", "-e", "-o", "pid=,ppid=,pgid=,stat=,args="],
+            ["ps", "-ww", "-e", "-o", "pid=,ppid=,pgid=,stat=,args="],
             capture_output=True,
             text=True,
             check=True,
