@@ -15,7 +15,7 @@ from nnexp.config import dump, load
 from nnexp.datasets import idx, npz, tables
 from nnexp.datasets.files import MalformedError
 from nnexp.errors import CorruptError, NnexpError, UsageError
-from nnexp.store import checkpoint, metrics, run, sealed
+from nnexp.store import checkpoint, metrics, records, run
 from nnexp.store.meta import Meta
 from nnexp.store.records import DataRecord, RunRecord, Versions
 from nnexp.training.history import Row
@@ -113,16 +113,16 @@ def _sealed() -> Target:
     )
 
     def read(content: bytes) -> None:
-        sealed.unseal(Path("run.json"), _forged(content), RunRecord)
+        records.unseal(Path("run.json"), _forged(content), RunRecord)
 
-    return _allowing(read, CorruptError)._replace(seeds=[sealed.seal(record)])
+    return _allowing(read, CorruptError)._replace(seeds=[records.seal(record)])
 
 
 def _forged(content: bytes) -> bytes:
     """Return a record with a checksum that fits, as whoever can write a file can make it."""
     try:
         tree = json.loads(content)
-        tree["checksum"] = sealed._checksum({k: v for k, v in tree.items() if k != "checksum"})  # noqa: SLF001 - see above
+        tree["checksum"] = records._checksum({k: v for k, v in tree.items() if k != "checksum"})  # noqa: SLF001 - see above
     except (AttributeError, OverflowError, RecursionError, TypeError, ValueError):
         return content
     return json.dumps(tree).encode()

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from nnexp.store import directories, sealed
+from nnexp.store import disk, records
 from nnexp.store.run import CHECKPOINTS, CONFIG, LOCK, METRICS, RESULT, RUN, Run
 
 PYTHON = sys.executable
@@ -79,9 +79,9 @@ def multiply(run: Run, folder: Path, count: int) -> None:
     same = {name: (run.path / name).read_bytes() for name in (CONFIG, METRICS, RESULT, LOCK)}
     for number in range(count):
         path = folder / f"{run.name}-{number:05d}"
-        directories.make(path / CHECKPOINTS)
+        disk.make_directory(path / CHECKPOINTS)
         record = msgspec.structs.replace(run.record, name=path.name)
-        for name, content in {**same, RUN: sealed.seal(record)}.items():
+        for name, content in {**same, RUN: records.seal(record)}.items():
             (path / name).write_bytes(content)
 
 

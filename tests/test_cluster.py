@@ -33,7 +33,7 @@ from nnexp.errors import (
     NnexpError,
     UsageError,
 )
-from nnexp.store import directories, disk, transfer
+from nnexp.store import disk, transfer
 from nnexp.store.lock import Lock
 from nnexp.store.run import Run
 from nnexp.study import job as jobs
@@ -932,14 +932,14 @@ def test_two_do_not_publish_at_once(at_home: tuple[Run, PlannedRun, dict[str, by
 
 
 def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
-    mine = directories.private(tmp_path / "mine")
+    mine = disk.private_directory(tmp_path / "mine")
     assert mine.stat().st_mode & 0o777 == 0o700
-    assert directories.private(mine) == mine
+    assert disk.private_directory(mine) == mine
     mine.chmod(0o770)
     (tmp_path / "link").symlink_to(tmp_path)
     for path in (mine, tmp_path / "link"):
         with pytest.raises(CorruptError, match="this user's alone"):
-            directories.private(path)
+            disk.private_directory(path)
 
 
 @pytest.mark.parametrize(

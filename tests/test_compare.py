@@ -16,8 +16,7 @@ from scipy.stats import binomtest
 from nnexp.analysis.metrics import METRICS
 from nnexp.report import tables
 from nnexp.store.lock import Lock
-from nnexp.store.records import RunRecord
-from nnexp.store.sealed import seal, unseal
+from nnexp.store.records import RunRecord, seal, unseal
 
 if TYPE_CHECKING:
     from tests.conftest import Bench

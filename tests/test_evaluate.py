@@ -14,7 +14,7 @@ import pytest
 from nnexp.analysis import restored, voting
 from nnexp.errors import CorruptError, MismatchError, UsageError
 from nnexp.nn.network import Network
-from nnexp.store import commits
+from nnexp.store import checkpoint
 from nnexp.store.run import Run
 
 if TYPE_CHECKING:
@@ -159,14 +159,14 @@ def test_checkpoints_that_a_running_writer_has_just_removed_are_looked_for_anew(
     path = bench.folder / runs[0]
     missing = [CorruptError("is missing") for _ in (path / "checkpoints").iterdir()]
     (path / "result.json").unlink()
-    real = commits.read
+    real = checkpoint.read
 
     def read(*arguments: Any) -> Any:  # noqa: ANN401 - what the real one takes and returns
         if missing:
             raise missing.pop()
         return real(*arguments)
 
-    monkeypatch.setattr(commits, "read", read)
+    monkeypatch.setattr(checkpoint, "read", read)
     with (path / "LOCK").open("rb+") as lock:
         if running:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from nnexp.store import disk, sealed
+from nnexp.store import disk, records
 from nnexp.store.records import RunRecord
 
 if TYPE_CHECKING:
@@ -263,10 +263,10 @@ def test_a_damaged_record_exits_5(
 
 def reseal(path: Path, **changes: str | int) -> None:
     """Change a run's record and give it the checksum of what it then says."""
-    record = sealed.read(path / "run.json", RunRecord)
+    record = records.read(path / "run.json", RunRecord)
     assert record is not None
     changed = msgspec.structs.replace(record, **changes)
-    (path / "run.json").write_bytes(sealed.seal(changed))
+    (path / "run.json").write_bytes(records.seal(changed))
 
 
 def test_other_data_exit_6(bench: Bench, stopped: Path) -> None:
@@ -291,8 +291,8 @@ def test_other_arithmetic_exits_6(bench: Bench, stopped: Path) -> None:
 
 
 def test_a_newer_format_exits_5(bench: Bench, stopped: Path) -> None:
-    reseal(stopped, schema=sealed.SCHEMA + 1)
-    newer = f"(schema {sealed.SCHEMA + 1}; this one knows {sealed.SCHEMA})"
+    reseal(stopped, schema=records.SCHEMA + 1)
+    newer = f"(schema {records.SCHEMA + 1}; this one knows {records.SCHEMA})"
     assert bench("train", "tiny.yaml", "--name", "n", "-q") == (
         5,
         "",

@@ -21,10 +21,10 @@ from nnexp.cli import watch
 from nnexp.config import canonical, keys, load
 from nnexp.config.wording import ranges
 from nnexp.errors import UsageError
-from nnexp.store import listing, lock, metrics, sealed, timing
+from nnexp.store import listing, lock, metrics, records
+from nnexp.store.metrics import Timing
 from nnexp.store.records import DataRecord, Result, RunRecord, Versions
 from nnexp.store.run import Run
-from nnexp.store.timing import Timing
 from nnexp.training.history import Row
 from tests.conftest import commit
 
@@ -63,7 +63,7 @@ def make(
     (run.path / "checkpoints").mkdir(parents=True)
     (run.path / "LOCK").touch()
     (run.path / "metrics.jsonl").write_bytes(metrics.encode(row))
-    (run.path / "run.json").write_bytes(sealed.seal(record))
+    (run.path / "run.json").write_bytes(records.seal(record))
     commit(run.path)
     if ended:
         result = Result(
@@ -77,7 +77,7 @@ def make(
             fault=None,
             files={},
         )
-        (run.path / "result.json").write_bytes(sealed.seal(result))
+        (run.path / "result.json").write_bytes(records.seal(result))
     return run
 
 
@@ -498,7 +498,7 @@ def test_a_config_nested_beyond_reason_is_damage(bench: Bench, kind: str) -> Non
     tree = json.loads(path.read_bytes())
     tree["config"]["data"] = inner
     del tree["checksum"]
-    tree["checksum"] = sealed._checksum(tree)  # noqa: SLF001 - who can write can also hash
+    tree["checksum"] = records._checksum(tree)  # noqa: SLF001 - who can write can also hash
     path.write_text(json.dumps(tree))
     make("sound")
     said = bench("runs")
@@ -526,10 +526,10 @@ def test_the_time_left_is_what_the_latest_epochs_took() -> None:
 
 def test_timing_is_read_as_far_as_it_can_be(tmp_path: Path) -> None:
     path = tmp_path / "timing.jsonl"
-    assert timing.read(path) == []
+    assert metrics.read_timings(path) == []
     row = '{"epoch":%d,"train_seconds":%d,"evaluate_seconds":0.5}\n'
     path.write_text(row % (1, 1) + row % (2, 1) + "\0\0\n[]\n" + row % (2, 3) + row[:9])
-    assert timing.read(path) == [Timing(1, 1, 0.5), Timing(2, 3, 0.5)]
+    assert metrics.read_timings(path) == [Timing(1, 1, 0.5), Timing(2, 3, 0.5)]
 
 
 def test_a_watch_without_a_terminal_tells_each_change(

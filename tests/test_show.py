@@ -326,14 +326,14 @@ def reseal(path: Path) -> None:
     """Make result.json agree with whatever predictions.npz holds."""
     import hashlib  # noqa: PLC0415 - only here
 
-    from nnexp.store import sealed  # noqa: PLC0415
+    from nnexp.store import records  # noqa: PLC0415
     from nnexp.store.records import Result  # noqa: PLC0415
 
-    result = sealed.read(path / "result.json", Result)
+    result = records.read(path / "result.json", Result)
     assert result is not None
     digest = hashlib.sha256((path / "predictions.npz").read_bytes()).hexdigest()
     files = result.files | {"predictions.npz": digest}
-    (path / "result.json").write_bytes(sealed.seal(msgspec.structs.replace(result, files=files)))
+    (path / "result.json").write_bytes(records.seal(msgspec.structs.replace(result, files=files)))
 
 
 @pytest.mark.parametrize("on", ["validation", "test"])

@@ -17,7 +17,7 @@ import pytest
 
 from nnexp.datasets.npz import Header
 from nnexp.errors import CorruptError, LockedError, NameTakenError
-from nnexp.store import checkpoint, lock, metrics, sealed, writer
+from nnexp.store import checkpoint, lock, metrics, records, writer
 from nnexp.store import meta as metas
 from nnexp.store.checkpoint import Arrays
 from nnexp.store.meta import Meta
@@ -54,17 +54,17 @@ RECORD = RunRecord(
 
 
 def test_a_sealed_record_reads_back_and_is_readable() -> None:
-    raw = sealed.seal(RECORD)
-    assert sealed.unseal(Path("run.json"), raw, RunRecord) == RECORD
+    raw = records.seal(RECORD)
+    assert records.unseal(Path("run.json"), raw, RunRecord) == RECORD
     assert json.loads(raw)["config"]["data"]["file"] == "Zürich.npz"
     assert list(json.loads(raw))[-1] == "checksum"
-    assert raw == sealed.seal(RECORD)
+    assert raw == records.seal(RECORD)
 
 
 def test_no_flipped_bit_of_a_sealed_record_goes_unnoticed() -> None:
-    for changed in flips(sealed.seal(RECORD)):
+    for changed in flips(records.seal(RECORD)):
         try:
-            found = sealed.unseal(Path("run.json"), changed, RunRecord)
+            found = records.unseal(Path("run.json"), changed, RunRecord)
         except CorruptError as error:
             assert str(error).startswith("run.json: ")  # noqa: PT017 - or it is the same record
         else:
@@ -74,7 +74,7 @@ def test_no_flipped_bit_of_a_sealed_record_goes_unnoticed() -> None:
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b"{}", b"\xff", b"[" * 100_000, b"1"])
 def test_what_is_no_record_is_damaged(raw: bytes) -> None:
     with pytest.raises(CorruptError, match=r"^run\.json: is damaged: "):
-        sealed.unseal(Path("run.json"), raw, RunRecord)
+        records.unseal(Path("run.json"), raw, RunRecord)
 
 
 @pytest.mark.parametrize("place", ["/dev/zero", "fifo", "link", "folder"])
@@ -84,7 +84,7 @@ def test_only_regular_files_are_read(tmp_path: Path, place: str) -> None:
     (tmp_path / "link").symlink_to("/etc/hostname")
     (tmp_path / "folder").mkdir()
     with pytest.raises(CorruptError, match=f"^{tmp_path / place}: is (not a regular|a symbolic)"):
-        sealed.read(tmp_path / place, RunRecord)
+        records.read(tmp_path / place, RunRecord)
 
 
 # Metrics

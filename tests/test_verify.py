@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nnexp.runner.verification import first_difference
-from nnexp.store import sealed
+from nnexp.store import records
 from nnexp.store.records import RunRecord
 from nnexp.store.run import Run
 
@@ -24,9 +24,9 @@ def trained(bench: Bench, *arguments: str) -> str:
 
 def reseal(path: Path, **changes: object) -> None:
     """Write other values into a run's record, with a checksum that fits."""
-    record = sealed.read(path / "run.json", RunRecord)
+    record = records.read(path / "run.json", RunRecord)
     assert record is not None
-    (path / "run.json").write_bytes(sealed.seal(msgspec.structs.replace(record, **changes)))
+    (path / "run.json").write_bytes(records.seal(msgspec.structs.replace(record, **changes)))
 
 
 def test_a_finished_run_comes_out_the_same(bench: Bench) -> None:

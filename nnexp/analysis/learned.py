@@ -10,7 +10,7 @@ import numpy.typing as npt
 from nnexp.errors import UsageError
 from nnexp.nn.network import Network
 from nnexp.runner.assembly import headers
-from nnexp.store import commits
+from nnexp.store import checkpoint
 from nnexp.store.run import Run
 from nnexp.training import memory
 
@@ -37,7 +37,7 @@ def first_layer(run: Run) -> FirstLayer | None:
     if too_large := memory.why_not(sizes, config.optimizer, config.batch_size, itemsize):
         raise UsageError(f"{run.path}: {too_large}")
     network = Network(sizes, config.activation, config.output, config.cost)
-    committed = commits.best(run, headers(config, network))
+    committed = checkpoint.best(run, headers(config, network))
     if committed is None:
         return None
     row, arrays = committed

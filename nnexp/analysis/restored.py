@@ -17,7 +17,7 @@ from nnexp.errors import MismatchError, UsageError
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
 from nnexp.runner.assembly import Assembly
-from nnexp.store import commits
+from nnexp.store import checkpoint
 from nnexp.store.run import Run
 
 On = Literal["validation", "test"]
@@ -37,7 +37,7 @@ class Restored(NamedTuple):
             UsageError: no epoch was evaluated.
             CorruptError: the run is damaged.
         """
-        committed = commits.best(self.run, self.assembly.headers(self.assembly.initial()))
+        committed = checkpoint.best(self.run, self.assembly.headers(self.assembly.initial()))
         if committed is None:
             raise UsageError(f"{self.run.path}: has no evaluated epoch yet")
         row, arrays = committed

@@ -14,8 +14,8 @@ from msgspec import UNSET
 from nnexp.errors import CorruptError, DiskError
 from nnexp.store import disk, listing
 from nnexp.store.listing import Entry
+from nnexp.store.metrics import Timing
 from nnexp.store.run import TIMING, Run
-from nnexp.store.timing import Timing
 
 RECENT = 10
 """Evaluations that the time left is judged by."""

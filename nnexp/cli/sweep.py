@@ -85,7 +85,7 @@ def sweep(
     first trial that failed would have.
     """
     from nnexp.report.curves import check_target
-    from nnexp.store import directories
+    from nnexp.store import disk
     from nnexp.study import sweep_file
     from nnexp.study.plan import plan as planned
 
@@ -102,7 +102,7 @@ def sweep(
     if dry_run:
         put(standings.states(plan, runs, as_json=as_json))
         return
-    directories.check(runs)
+    disk.check_directory(runs)
     outcomes = _train(plan, runs, where, fail_fast=not keep_going, quiet=quiet)
     ranking = _report(plan, runs, outcomes, as_json=as_json, quiet=quiet)
     codes = [outcome.code for outcome in outcomes if outcome is not None and outcome.code]

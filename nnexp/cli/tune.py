@@ -98,7 +98,7 @@ def tune(
     """
     from nnexp.config import load
     from nnexp.datasets.loading import scale_warning
-    from nnexp.store import directories
+    from nnexp.store import disk
     from nnexp.tune import outputs, protocol, quick
     from nnexp.tune.decision import NothingFoundError
     from nnexp.tune.trials import StepSampler, Trials
@@ -106,7 +106,7 @@ def tune(
     described = load.read(config, settings)
     folder = out or Path(f"{config.stem}-tuned")
     _warn(settings, described)
-    directories.check(folder)
+    disk.check_directory(folder)
     progress = study_progress.of_tuning(quiet=quiet)
     trials = Trials(config.stem, runs, budget, progress.report)
     dataset = trials.dataset(described)

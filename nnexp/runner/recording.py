@@ -13,7 +13,7 @@ from nnexp.config.model import Config
 from nnexp.errors import DivergedError, MismatchError
 from nnexp.optim.schedules import Scored
 from nnexp.runner.assembly import Assembly
-from nnexp.store import commits
+from nnexp.store import checkpoint
 from nnexp.store.records import Fault, Reason, Result
 from nnexp.store.run import Run
 from nnexp.store.writer import Writer
@@ -209,7 +209,7 @@ class Recording:
 
     def _measure_splits(self, epoch: int) -> dict[str, Evaluation]:
         """Evaluate a committed epoch's parameters on validation and test data, where there are."""
-        theta = self._assembly.theta(commits.load(self._writer.run, epoch, self._headers))
+        theta = self._assembly.theta(checkpoint.load(self._writer.run, epoch, self._headers))
         splits = [split for split in ("validation", "test") if self._assembly.has(split)]
         return {split: self._assembly.evaluate(theta, split) for split in splits}
 

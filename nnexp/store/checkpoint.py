@@ -1,4 +1,4 @@
-"""Checkpoints: parameters, optimizer state and what they belong to, in one NumPy archive.
+"""Checkpoints: parameters, optimizer state and their epoch in one NumPy archive; reading commits.
 
 Anyone can read one with ``numpy.load(path, allow_pickle=False)``: ``weights_1`` of shape
 (fan_in, fan_out), ``biases_1``, ``weights_2``, …, and, for optimizers that have a
@@ -10,17 +10,22 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from nnexp.datasets import npz
+from nnexp.datasets.npz import Header
 from nnexp.errors import CorruptError
+from nnexp.store import disk
 from nnexp.store import meta as metas
 from nnexp.store.meta import Meta
+from nnexp.store.run import METRICS, METRICS_LIMIT, Run
+from nnexp.training.history import Row, best_row
 
 META = "meta"
 OVERHEAD = 2048
@@ -78,3 +83,92 @@ def decode(name: str, content: bytes, expected: Mapping[str, npz.Header]) -> tup
     if meta.arrays_sha256 != digest(arrays):
         raise CorruptError(f"{name}: is damaged: its arrays do not fit their checksum")
     return meta, arrays
+
+
+class Commit(NamedTuple):
+    """An epoch that is safe: its rows, all others before it included, and its arrays."""
+
+    history: list[Row]
+    arrays: Arrays
+    metrics_length: int
+    """Bytes of metrics.jsonl that are committed."""
+
+
+def recorded(run: Run) -> bytes:
+    """Return metrics.jsonl, committed or not."""
+    return disk.read(run.path / METRICS, METRICS_LIMIT) or b""
+
+
+def newest(
+    run: Run, content: bytes, expected: Mapping[str, Header], warn: Callable[[str], None]
+) -> Commit | None:
+    """Return the newest commit that is intact.
+
+    Args:
+        run: the run.
+        content: its metrics.jsonl.
+        expected: the arrays that a checkpoint of this run holds.
+        warn: told of each damaged checkpoint that is passed over.
+
+    Returns: None if no epoch was committed.
+
+    Raises:
+        CorruptError: checkpoints are there, but none is intact.
+    """
+    problems: list[CorruptError] = []
+    for epoch, path in run.checkpoints().items():
+        try:
+            commit = read(run, path, epoch, content, expected)
+        except CorruptError as error:
+            problems.append(error)
+            continue
+        for problem in problems:
+            warn(f"{problem}; going back to the checkpoint before it")
+        return commit
+    if problems or content.count(b"\n") > 1:
+        first = f"; the newest: {problems[0]}" if problems else ""
+        raise CorruptError(f"{run.path}: no intact checkpoint is left to go on from{first}")
+    return None
+
+
+def best(run: Run, expected: Mapping[str, Header]) -> tuple[Row, Arrays] | None:
+    """Return the best committed epoch's row and arrays, or None if no epoch was committed.
+
+    Raises:
+        CorruptError: its checkpoint is missing or damaged, or the rows are.
+    """
+
+    def look() -> tuple[Row, Arrays] | None:
+        history = run.history()
+        if not history:
+            return None
+        row = best_row(history)
+        return row, load(run, row.epoch, expected)
+
+    return run.looked_at(look)
+
+
+def load(run: Run, epoch: int, expected: Mapping[str, Header]) -> Arrays:
+    """Return the arrays that were committed with an epoch.
+
+    Raises:
+        CorruptError: its checkpoint is missing or damaged.
+    """
+    return read(run, run.checkpoint_path(epoch), epoch, recorded(run), expected).arrays
+
+
+def read(
+    run: Run, path: Path, epoch: int, content: bytes, expected: Mapping[str, Header]
+) -> Commit:
+    """Return what a checkpoint of a run commits.
+
+    Raises:
+        CorruptError: it is missing, damaged, or belongs to another epoch, run or metrics.
+    """
+    raw = disk.read(path, room(expected))
+    if raw is None:
+        raise CorruptError(f"{path}: is missing")
+    meta, arrays = decode(str(path), raw, expected)
+    if meta.epoch != epoch or meta.config_sha256 != run.record.config_sha256:
+        raise CorruptError(f"{path}: belongs to another epoch or run")
+    return Commit(metas.rows(path, meta, content), arrays, meta.metrics_length)

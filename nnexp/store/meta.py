@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from nnexp.errors import CorruptError, NewerError
 from nnexp.store import metrics
-from nnexp.store.sealed import SCHEMA
+from nnexp.store.records import SCHEMA
 from nnexp.training.history import Row
 
 HEAD = 4096

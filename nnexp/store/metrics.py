@@ -1,13 +1,20 @@
-"""metrics.jsonl: one JSON object an evaluated epoch, append-only."""
+"""Encode and decode metrics.jsonl and timing.jsonl: one JSON object an evaluated epoch.
+
+Both are only appended to. timing.jsonl is not synced, so any of its lines may be missing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from operator import attrgetter
+from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Meta, Struct
 
+from nnexp.store import disk
 from nnexp.training.history import Row
 
 _ENCODER = msgspec.json.Encoder()
@@ -42,3 +49,46 @@ def decode(content: bytes) -> list[Row]:
 def _unmeasured(row: Row) -> tuple[bool, ...]:
     """Return which of the measures a row does not have: the config says so for all alike."""
     return tuple(measure is UNSET for measure in _MEASURES(row))
+
+
+TIMING_LIMIT = 1 << 28
+
+
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+
+
+class Timing(Struct, frozen=True):
+    """What one evaluated epoch, and those since the last one, took in seconds."""
+
+    epoch: Annotated[int, Meta(ge=1)]
+    train_seconds: Seconds
+    evaluate_seconds: Seconds
+
+    @property
+    def seconds(self) -> float:
+        """Training and evaluation together."""
+        return self.train_seconds + self.evaluate_seconds
+
+
+_TIMING_DECODER = msgspec.json.Decoder(Timing)
+
+
+def read_timings(path: Path) -> list[Timing]:
+    """Return the rows by epoch, of a repeated epoch the last; lines that are none are left out.
+
+    Raises:
+        CorruptError: it is no regular file.
+        DiskError: it cannot be read_timings.
+    """
+    by_epoch: dict[int, Timing] = {}
+    for row in _timings(disk.read(path, TIMING_LIMIT) or b""):
+        by_epoch[row.epoch] = row
+    return [by_epoch[epoch] for epoch in sorted(by_epoch)]
+
+
+def _timings(content: bytes) -> Iterator[Timing]:
+    for line in content.split(b"\n")[:-1]:
+        try:
+            yield _TIMING_DECODER.decode(line)
+        except (msgspec.MsgspecError, ValueError):
+            continue

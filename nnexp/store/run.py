@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from nnexp.checks import is_run_name, without_seed
 from nnexp.errors import ConfigError, CorruptError, DiskError, UsageError
-from nnexp.store import directories, disk, lock, meta, metrics, sealed, timing
+from nnexp.store import disk, lock, meta, metrics, records
+from nnexp.store.metrics import Timing
 from nnexp.store.records import Result, RunRecord
-from nnexp.store.timing import Timing
 from nnexp.training.history import Row, Stretch, stretches
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Run:
             CorruptError: run.json is missing or damaged.
         """
         is_folder = stat.S_ISDIR(disk.mode(self.path))
-        record = sealed.read(self.path / RUN, RunRecord) if is_folder else None
+        record = records.read(self.path / RUN, RunRecord) if is_folder else None
         if record is None:
             raise CorruptError(f"{self.path}: is not a run: it has no {RUN}")
         return record
@@ -109,7 +109,7 @@ class Run:
     def result(self) -> Result | None:
         """How the run ended, or None while it has not."""
         if self._result is None:  # what is not there yet may come; what is there never changes
-            self._result = sealed.read(self.path / RESULT, Result)
+            self._result = records.read(self.path / RESULT, Result)
         return self._result
 
     @property
@@ -173,11 +173,11 @@ class Run:
 
     def _stands(self) -> tuple[Status, tuple[str, ...]]:
         """Return what a writer changes with every commit."""
-        return self.status, tuple(sorted(directories.names(self.path / CHECKPOINTS)))
+        return self.status, tuple(sorted(disk.directory_names(self.path / CHECKPOINTS)))
 
     def timing(self) -> list[Timing]:
         """Return how long epochs took, by epoch; one whose note is torn or damaged is not there."""
-        return timing.read(self.path / TIMING)
+        return metrics.read_timings(self.path / TIMING)
 
     def numerics(self) -> list[Stretch]:
         """Return the fingerprints of the arithmetic that it was trained under, in turn.
@@ -194,7 +194,7 @@ class Run:
             CorruptError: they have no folder.
         """
         folder = self.path / CHECKPOINTS
-        matches = [_CHECKPOINT.fullmatch(name) for name in directories.names(folder)]
+        matches = [_CHECKPOINT.fullmatch(name) for name in disk.directory_names(folder)]
         found = {int(match[1]): folder / match[0] for match in matches if match}
         return dict(sorted(found.items(), reverse=True))
 
@@ -224,7 +224,7 @@ def _meant(path: Path) -> Path | None:
     """Return the run that was probably meant: in the usual folder, or the name's first seed."""
     for place in (path, USUAL / path):
         with suppress(CorruptError, DiskError):  # no folder, or nobody may look: no hint
-            names = sorted(directories.names(place.parent), key=lambda name: (len(name), name))
+            names = sorted(disk.directory_names(place.parent), key=lambda name: (len(name), name))
             for name in filter(is_run_name, names):
                 found = place.with_name(name)
                 if place.name in {name, without_seed(name)} and disk.exists(found / RUN):

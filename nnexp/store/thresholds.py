@@ -17,8 +17,8 @@ from msgspec import Meta, Struct
 
 from nnexp.config import canonical
 from nnexp.config.model import CheckedConfig, Config
-from nnexp.store import directories, disk, sealed
-from nnexp.store.sealed import SCHEMA
+from nnexp.store import disk, records
+from nnexp.store.records import SCHEMA
 
 FOLDER = ".thresholds"
 """In the folder of runs, where no run can have its name."""
@@ -59,9 +59,9 @@ def record(
     if not 0 < threshold < math.inf:
         raise ValueError(f"a threshold is a finite number > 0, got {threshold}")
     path, problem = place(runs, config), _problem(config)
-    directories.make_all(path.parent)
+    disk.make_directories(path.parent)
     noted = Threshold(learning_rate=threshold, found_by=found_by, problem=problem)
-    disk.write_atomically(path, sealed.seal(noted))
+    disk.write_atomically(path, records.seal(noted))
 
 
 def read(runs: Path, config: CheckedConfig) -> Threshold | None:
@@ -72,7 +72,7 @@ def read(runs: Path, config: CheckedConfig) -> Threshold | None:
         DiskError: it cannot be read.
     """
     path = place(runs, config)
-    return sealed.read(path, Threshold) if disk.exists(path.parent) else None
+    return records.read(path, Threshold) if disk.exists(path.parent) else None
 
 
 def threshold(runs: Path, config: CheckedConfig) -> float | None:

@@ -1,4 +1,4 @@
-"""Transfer runs between the disks of machines: packed on one, published on the other.
+"""Transfer runs between the disks of machines: pack them on one, publish them on the other.
 
 A run that arrives must pass all of its checksums. It gets its name by one rename, or brings the
 unfinished run of that name forward.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from nnexp.datasets import npz
 from nnexp.errors import CorruptError, LockedError
-from nnexp.store import checkpoint, completion, directories, disk, lock, predictions
+from nnexp.store import checkpoint, disk, lock, meta, predictions, records
 from nnexp.store import meta as metas
 from nnexp.store.run import (
     CHECKPOINTS,
@@ -96,8 +96,8 @@ def publish(
     def place(build: Path) -> bool:
         _check(Run(build), config, last)
         if run.exists:
-            return completion.complete(run, Run(build))
-        return directories.rename(build, run.path)
+            return complete(run, Run(build))
+        return disk.move_directory(build, run.path)
 
     return _built(run, files, place)
 
@@ -116,7 +116,7 @@ def settle(run: Run, files: Mapping[str, bytes]) -> None:
             if Run(run.path).result is not None or _reached(run) >= _newest(files):
                 return
             _remove(run)
-    if not _built(run, files, lambda build: directories.rename(build, run.path)):
+    if not _built(run, files, lambda build: disk.move_directory(build, run.path)):
         raise CorruptError(f"{run.path}: cannot be replaced: it holds files that no run has")
 
 
@@ -158,7 +158,7 @@ def remove_leftovers(runs: Path) -> None:
     Raises:
         CorruptError, DiskError: it cannot be removed.
     """
-    for name in directories.names(runs) if disk.exists(runs) else ():
+    for name in disk.directory_names(runs) if disk.exists(runs) else ():
         build = runs / name
         if _LEFTOVER.fullmatch(name) and disk.exists(build / LOCK):
             with suppress(LockedError), _locked(Run(build)):
@@ -168,12 +168,12 @@ def remove_leftovers(runs: Path) -> None:
 def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) -> bool:
     """Write files beside where they belong, and have them placed; what is not is removed."""
     build = run.path.with_name(f".{run.name}.home")
-    directories.make_all(build.parent)
-    directories.make(build)
+    disk.make_directories(build.parent)
+    disk.make_directory(build)
     lost = f"{run.path}: another process has just published this run"
     with lock.held(build / LOCK, lost):
         _empty(build)
-        directories.make(build / CHECKPOINTS)
+        disk.make_directory(build / CHECKPOINTS)
         for name, content in files.items():
             disk.write(build / name, content)
         try:
@@ -270,7 +270,7 @@ def _remove(run: Run) -> None:
     removed = run.path.with_name(f".{run.name}.removed")
     if disk.exists(removed):
         _discard(removed)
-    if directories.rename(run.path, removed):
+    if disk.move_directory(run.path, removed):
         _discard(removed)
 
 
@@ -278,7 +278,7 @@ def _discard(folder: Path) -> None:
     """Remove a run's directory; what no run has in it keeps it there."""
     _empty(folder)
     disk.remove(folder / LOCK)
-    directories.remove(folder)
+    disk.remove_directory(folder)
 
 
 def _empty(folder: Path) -> None:
@@ -287,7 +287,81 @@ def _empty(folder: Path) -> None:
         disk.remove(disk.temporary(folder / name))
     checkpoints = folder / CHECKPOINTS
     if disk.exists(checkpoints):
-        for name in directories.names(checkpoints):
+        for name in disk.directory_names(checkpoints):
             if _NAME.fullmatch(f"{CHECKPOINTS}/{name}") or _PART.fullmatch(name):
                 disk.remove(checkpoints / name)
-        directories.remove(checkpoints)
+        disk.remove_directory(checkpoints)
+
+
+def complete(run: Run, further: Run) -> bool:
+    """Bring an unfinished run forward by moving a copy's files into its directory.
+
+    What the run has committed stays until more is: metrics.jsonl only grows, checkpoints go once
+    there are newer ones, and result.json comes last. Killed anywhere, it leaves a run that can be
+    continued.
+
+    Args:
+        run: the run.
+        further: the copy, on the same file system; it must have passed every check.
+
+    Returns: whether the run has come as far as the copy; False if the run is finished, or the copy
+        does not continue it: then nothing has changed.
+
+    Raises:
+        LockedError: another process trains it.
+        CorruptError: what is here is no run, or a damaged one.
+        DiskError: it cannot be written.
+    """
+    if not run.is_there():
+        return False
+    with lock.held(run.path / LOCK, f"{run.path}: another process has just set this run aside"):
+        disk.check_plain(run.path)
+        disk.check_plain(run.path / CHECKPOINTS)
+        found = Run(run.path)
+        if found.result is not None or not _continues(further, found):
+            return False
+        _move(further, found)
+    return True
+
+
+def _continues(further: Run, run: Run) -> bool:
+    """Return whether a copy has the epochs that a run has committed, or more of them."""
+    records = [disk.read(each.path / RUN, records.LIMIT) for each in (further, run)]
+    if records[0] != records[1]:
+        return False
+    content = checkpoint.recorded(further)
+    checkpoints = run.checkpoints()
+    is_behind = max(further.checkpoints(), default=0) < max(checkpoints, default=0)
+    if further.result is None and is_behind:
+        return False
+    for path in checkpoints.values():
+        try:
+            said = meta.head(path, disk.read(path, meta.HEAD, cut=True) or b"")
+            meta.rows(path, said, content)
+        except CorruptError:  # the one before it is a reserve for this
+            continue
+        return True
+    return not checkpoints
+
+
+def _move(source: Run, target: Run) -> None:
+    """Move a run's files, its result last; each step leaves a run that can be continued.
+
+    The best epoch's checkpoint is first: continuing from a later one needs it. If it is the last
+    epoch's, a kill right after this step costs the run the checkpoint kept in reserve.
+    """
+    rows, moved = source.history(), source.checkpoints()
+    best = best_row(rows).epoch if rows else 0
+    disk.move(source.path / METRICS, target.path / METRICS)
+    for epoch in sorted(moved, key=lambda epoch: (epoch != best, epoch)):
+        disk.move(moved[epoch], target.path / CHECKPOINTS / moved[epoch].name)
+    for epoch, path in target.checkpoints().items():
+        if epoch not in moved:
+            disk.remove(path)
+    for row in rows:  # one that was killed while it wrote a checkpoint left a part of it
+        disk.remove(disk.temporary(target.checkpoint_path(row.epoch)))
+    disk.sync_directory(target.path / CHECKPOINTS)
+    for name in (PREDICTIONS, TIMING, LOG, RESULT):
+        disk.remove(disk.temporary(target.path / name))
+        if disk.exists(source.path / name):
+            disk.move(source.path / name, target.path / name)

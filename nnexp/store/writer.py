@@ -19,11 +19,11 @@ import msgspec
 from nnexp.checks import NAME_LENGTH
 from nnexp.datasets.npz import Header
 from nnexp.errors import DiskError, LockedError, NameTakenError
-from nnexp.store import checkpoint, commits, directories, disk, lock, metrics, sealed
-from nnexp.store.checkpoint import Arrays
-from nnexp.store.commits import Commit
+from nnexp.store import checkpoint, disk, lock, metrics, records
+from nnexp.store.checkpoint import Arrays, Commit
 from nnexp.store.lock import ReplacedError
 from nnexp.store.meta import Meta
+from nnexp.store.metrics import Timing
 from nnexp.store.records import Result, RunRecord
 from nnexp.store.run import (
     CHECKPOINTS,
@@ -37,7 +37,6 @@ from nnexp.store.run import (
     TIMING,
     Run,
 )
-from nnexp.store.timing import Timing
 from nnexp.training.history import Row, best_row
 
 KEPT = 2
@@ -80,14 +79,14 @@ class Writer:
         Raises:
             CorruptError: checkpoints are there, but none is intact, or the best epoch's is not.
         """
-        content = commits.recorded(self.run)
-        commit = commits.newest(self.run, content, expected, warn)
+        content = checkpoint.recorded(self.run)
+        commit = checkpoint.newest(self.run, content, expected, warn)
         if commit is None:
             self._cut(b"", len(content))
             return None
         best = best_row(commit.history).epoch
         if best != commit.history[-1].epoch:  # better now than when all is trained
-            commits.load(self.run, best, expected)
+            checkpoint.load(self.run, best, expected)
         self._cut(content[: commit.metrics_length], len(content))
         self._prune(commit.history)
         return commit
@@ -117,7 +116,7 @@ class Writer:
             content = checkpoint.archive(predictions)
             disk.write_atomically(self.run.path / PREDICTIONS, content)
             files[PREDICTIONS] = hashlib.sha256(content).hexdigest()
-        sealed_result = sealed.seal(msgspec.structs.replace(result, files=files))
+        sealed_result = records.seal(msgspec.structs.replace(result, files=files))
         disk.write_atomically(self.run.path / RESULT, sealed_result)
 
     def time(self, epoch: int, train_seconds: float, evaluate_seconds: float) -> None:
@@ -179,11 +178,11 @@ def create(run: Run, record: RunRecord, config: str) -> Writer:
 
 def _locked(run: Run, build: Path) -> ExitStack:
     """Lock the directory that a run is built in; one left by a killed process is built anew."""
-    directories.make_all(build.parent)
+    disk.make_directories(build.parent)
     held = ExitStack()
     while True:
         try:
-            directories.make(build)
+            disk.make_directory(build)
             held.enter_context(lock.held(build / LOCK, f"{build}: has been published or removed"))
         except ReplacedError:
             continue
@@ -198,12 +197,12 @@ def _locked(run: Run, build: Path) -> ExitStack:
 
 
 def _publish(build: Path, run: Run, record: RunRecord, config: str) -> None:
-    directories.make(build / CHECKPOINTS)
-    disk.write(build / RUN, sealed.seal(record))
+    disk.make_directory(build / CHECKPOINTS)
+    disk.write(build / RUN, records.seal(record))
     disk.write(build / CONFIG, config.encode())
     disk.write(build / METRICS, b"")
     disk.sync_directory(build)
-    if not directories.rename(build, run.path):
+    if not disk.move_directory(build, run.path):
         _discard(build)
         raise NameTakenError(f"{run.path}: another process has just made this run")
 
@@ -212,9 +211,9 @@ def _discard(build: Path) -> None:
     """Remove what was built in vain, its lock last: others may be waiting for it."""
     for name in (RUN, CONFIG, METRICS):
         disk.remove(build / name)
-    directories.remove(build / CHECKPOINTS)
+    disk.remove_directory(build / CHECKPOINTS)
     disk.remove(build / LOCK)
-    directories.remove(build)
+    disk.remove_directory(build)
 
 
 def open_(run: Run) -> Writer:
@@ -226,8 +225,8 @@ def open_(run: Run) -> Writer:
     """
     with ExitStack() as held:
         held.enter_context(_held(run))
-        directories.check_plain(run.path)  # now that nobody else changes it
-        directories.check_plain(run.path / CHECKPOINTS)
+        disk.check_plain(run.path)  # now that nobody else changes it
+        disk.check_plain(run.path / CHECKPOINTS)
         # Whoever was killed before may have renamed and not synced.
         disk.sync_directory(run.path.parent)
         disk.sync_directory(run.path / CHECKPOINTS)
@@ -254,6 +253,6 @@ def set_aside(run: Run) -> Run:
         for number in itertools.count(1):
             suffix = f".damaged-{number}"
             aside = run.path.with_name(run.name[: NAME_LENGTH - len(suffix)] + suffix)
-            if not disk.exists(aside) and directories.rename(run.path, aside):
+            if not disk.exists(aside) and disk.move_directory(run.path, aside):
                 return Run(aside)
         raise AssertionError("numbers do not end")

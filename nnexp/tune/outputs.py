@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from nnexp.config.model import Config
-from nnexp.store import directories, disk
+from nnexp.store import disk
 from nnexp.tune import pages, pictures, tuned
 from nnexp.tune.decision import Decision
 from nnexp.tune.protocol import Tuned
@@ -41,7 +41,7 @@ def read_sitting(folder: Path, warn: Callable[[str], None] = lambda _: None) -> 
 
 def keep_sitting(folder: Path, sitting: Sitting) -> None:
     """Keep the times of a sitting, so that a second tuning decides alike."""
-    directories.make_all(folder)
+    disk.make_directories(folder)
     disk.write_atomically(folder / TIMES, msgspec.json.encode(sitting) + b"\n")
 
 
@@ -65,7 +65,7 @@ def write_decisions(
 
     Raises: what ``write`` raises.
     """
-    directories.make_all(folder)
+    disk.make_directories(folder)
     title = f"How {source} was tuned"
     texts = {
         "markdown": ("decisions.md", pages.markdown(decisions, title, remarks)),
@@ -78,7 +78,7 @@ def write_decisions(
     }
     for name, content in drawn.items():
         disk.write_atomically(folder / name, content)
-    for name in directories.names(folder):  # an earlier tuning may have drawn more
+    for name in disk.directory_names(folder):  # an earlier tuning may have drawn more
         if name not in drawn and pages.PICTURES.fullmatch(name):
             disk.remove(folder / name)
     for name, text in texts.values():

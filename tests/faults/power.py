@@ -403,10 +403,9 @@ class Recorder:
 def site() -> str:
     """Return what in the store asks for the sync that is under way.
 
-    That is the function outside of disk.py and directories.py, what it hands over, and those
-    of theirs between.
+    That is the function outside of disk.py, what it hands over, and those of disk.py between.
     """
-    lowest = ("store/disk.py", "store/directories.py")
+    lowest = "store/disk.py"
     frame, through = sys._getframe(1), []  # noqa: SLF001 - there is no other way to a frame
     while frame.f_back is not None and not frame.f_code.co_filename.endswith(lowest):
         frame = frame.f_back
@@ -414,7 +413,7 @@ def site() -> str:
         through.append(frame.f_code.co_name)
         frame = frame.f_back
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
-    handed = re.search(r"(?:disk|directories)\.\w+\((.+?)[,)]", line)
+    handed = re.search(r"disk\.\w+\((.+?)[,)]", line)
     return f"{frame.f_code.co_name}: {' < '.join(through)}({handed and handed[1]})"
 
 

@@ -33,7 +33,7 @@ from nnexp.errors import CheckFailedError, CorruptError, MismatchError, NnexpErr
 from nnexp.report import page
 from nnexp.runner import train, verification
 from nnexp.runner.recording import Warned
-from nnexp.store import listing, sealed
+from nnexp.store import listing, records
 from nnexp.store.records import RunRecord
 from nnexp.store.run import Run
 from tests.conftest import Bench
@@ -407,10 +407,10 @@ def test_restart_moves_neither_a_newer_run_nor_another_s_nor_what_is_none(bench:
     other = bench(*train, "--set", "epochs=4")
     assert (other.code, "is a run of another config" in other.err) == (4, True)
     path = bench.folder / RUN
-    record = sealed.read(path / "run.json", RunRecord)
+    record = records.read(path / "run.json", RunRecord)
     assert record is not None
-    newer = msgspec.structs.replace(record, schema=sealed.SCHEMA + 1)
-    (path / "run.json").write_bytes(sealed.seal(newer))
+    newer = msgspec.structs.replace(record, schema=records.SCHEMA + 1)
+    (path / "run.json").write_bytes(records.seal(newer))
     assert bench(*train).code == 5
     (path / "run.json").write_bytes(b"")
     with (path / "LOCK").open("rb+") as held:

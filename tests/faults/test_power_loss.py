@@ -350,12 +350,12 @@ def test_a_power_loss_over_what_others_left_loses_nothing(
 # Mutants: a sync that nothing misses is one too many
 
 SITES = (
-    "_locked: sync_directory < make_all(build.parent)",
+    "_locked: sync_directory < make_directories(build.parent)",
     "_publish: write(build / RUN)",
     "_publish: write(build / CONFIG)",
     "_publish: write(build / METRICS)",
     "_publish: sync_directory(build)",
-    "_publish: sync_directory < rename(build)",
+    "_publish: sync_directory < move_directory(build)",
     "commit: append(self.run.path / METRICS)",
     "commit: write < write_atomically(path)",
     "commit: sync_directory < write_atomically(path)",

@@ -17,7 +17,7 @@ import pytest
 
 from nnexp.config import load
 from nnexp.runner import train
-from nnexp.store import lock, sealed, writer
+from nnexp.store import lock, records, writer
 from nnexp.store.records import RunRecord
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ from nnexp.store.records import RunRecord
 from nnexp.store.run import Run
 
 lock.PAUSE = 0.001  # of a thousand names that 16 want at once, each would wait 0.2 seconds
-record = sealed.read(Path("runs/n/run.json"), RunRecord)
+record = records.read(Path("runs/n/run.json"), RunRecord)
 claimed = []
 print("ready", flush=True)
 sys.stdin.readline()
@@ -240,7 +240,7 @@ def test_of_names_that_many_claim_each_is_given_once(
     folders = sorted(path.name for path in (bench.folder / "claimed").iterdir())
     assert folders == sorted(owners)
     for name, (owner,) in owners.items():
-        record = sealed.read(bench.folder / "claimed" / name / "run.json", RunRecord)
+        record = records.read(bench.folder / "claimed" / name / "run.json", RunRecord)
         assert record is not None
         assert (record.name, record.config_sha256) == (name, str(owner))
         assert (bench.folder / "claimed" / name / "config.yaml").read_text() == str(owner)

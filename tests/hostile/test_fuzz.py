@@ -23,7 +23,7 @@ from nnexp.config import dump, load
 from nnexp.datasets import idx, npz, tables
 from nnexp.datasets.files import MalformedError
 from nnexp.errors import CorruptError, NnexpError, UsageError
-from nnexp.store import checkpoint, metrics, run, sealed
+from nnexp.store import checkpoint, metrics, records, run
 from nnexp.store.meta import Meta
 from nnexp.store.records import DataRecord, Fault, Result, RunRecord, Versions
 from nnexp.training.history import Row
@@ -181,12 +181,12 @@ JSON = st.recursive(
 @given(
     st.one_of(
         *(st.binary(max_size=100), JSON.map(json.dumps).map(str.encode)),
-        damaged([sealed.seal(RECORD), sealed.seal(RESULT)]),
+        damaged([records.seal(RECORD), records.seal(RESULT)]),
     ),
     st.sampled_from([RunRecord, Result]),
 )
 def test_any_bytes_are_the_sealed_record_or_damaged(content: bytes, kind: type) -> None:
-    found = survived(lambda: sealed.unseal(Path("r.json"), content, kind), CorruptError)
+    found = survived(lambda: records.unseal(Path("r.json"), content, kind), CorruptError)
     assert found in (None, RECORD, RESULT)
 
 
@@ -196,11 +196,13 @@ def test_any_sealed_json_is_a_record_or_damaged(tree: dict[str, object]) -> None
     """Whoever can write a file can also give it a checksum that fits."""
     whole = {"schema": 1, **tree}
     try:
-        whole["checksum"] = sealed._checksum(whole)  # noqa: SLF001 - as a forger would
+        whole["checksum"] = records._checksum(whole)  # noqa: SLF001 - as a forger would
     except (OverflowError, ValueError):
         whole["checksum"] = "?"
     content = json.dumps(whole).encode()
-    assert survived(lambda: sealed.unseal(Path("r.json"), content, RunRecord), CorruptError) is None
+    assert (
+        survived(lambda: records.unseal(Path("r.json"), content, RunRecord), CorruptError) is None
+    )
 
 
 LINES = b"".join(map(metrics.encode, ROWS))

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from nnexp.errors import CorruptError
-from nnexp.store import disk, sealed
+from nnexp.store import disk, records
 from nnexp.store.records import Versions
 
 if TYPE_CHECKING:
@@ -650,7 +650,7 @@ def test_what_the_cases_are_made_of_is_sound(
     arrays(lambda _: None)(path)
     for words in COMMANDS.values():
         assert hostile.bench(*words).code == 0
-    assert sealed.LIMIT == 1 << 20
+    assert records.LIMIT == 1 << 20
 
 
 def test_there_are_as_many_hostile_files_as_promised() -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 import nnexp
 from nnexp.errors import ClusterError, InterruptedRunError, NnexpError, UsageError
-from nnexp.store import directories, disk, lock
+from nnexp.store import disk, lock
 from nnexp.store.lock import Lock
 from nnexp.study.dask import worker
 from nnexp.study.dask.worker import WorkerInfo
@@ -206,8 +206,8 @@ class TokenFile:
 
     def __init__(self, runs: Path, token: str) -> None:
         self._folder = runs / LOGS
-        directories.make_all(self._folder)
-        for name in directories.names(self._folder):  # left behind by commands that were killed
+        disk.make_directories(self._folder)
+        for name in disk.directory_names(self._folder):  # left behind by commands that were killed
             if name.startswith(PREFIX) and not lock.is_held(self._folder / name):
                 disk.remove(self._folder / name)
         self._lock = Lock(self._folder / token)
@@ -218,7 +218,7 @@ class TokenFile:
         with contextlib.suppress(NnexpError):
             disk.remove(self._lock.path)
             self._lock.release()
-            directories.remove(self._folder)
+            disk.remove_directory(self._folder)
 
 
 def is_exposed(scheduler: str) -> bool:

@@ -26,7 +26,7 @@ from msgspec import Struct
 import nnexp
 from nnexp.checks import is_run_name
 from nnexp.errors import NnexpError
-from nnexp.store import directories, disk, lock, transfer
+from nnexp.store import disk, lock, transfer
 from nnexp.store.run import named
 from nnexp.study.job import EpochCommitted, Message, Outcome, Ready, failure
 from nnexp.study.local import process
@@ -126,7 +126,7 @@ def identities() -> dict[str, str]:
     """Return the identities of the runs in this worker's private folder, by name."""
     folder = _private_folder()
     found: dict[str, str] = {}
-    for name in filter(is_run_name, directories.names(folder)):
+    for name in filter(is_run_name, disk.directory_names(folder)):
         with contextlib.suppress(NnexpError):  # it is damaged, or was removed just now
             if (identity := transfer.identity(named(folder, name))) is not None:
                 found[name] = identity
@@ -320,4 +320,4 @@ def _private_folder() -> Path:
 
     Raises: DiskError, CorruptError.
     """
-    return directories.private(Path(tempfile.gettempdir()) / f"nnexp-runs-{os.getuid()}")
+    return disk.private_directory(Path(tempfile.gettempdir()) / f"nnexp-runs-{os.getuid()}")

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from nnexp.errors import NnexpError
-from nnexp.store import directories, disk
+from nnexp.store import disk
 from nnexp.study.job import Message, Outcome
 from nnexp.study.local import lifeline
 
@@ -132,7 +132,7 @@ def with_log(outcome: Outcome, output: bytes, runs: Path, name: str) -> Outcome:
     log = runs / LOGS / f"{name}.log"
     with contextlib.suppress(NnexpError):
         if output:
-            directories.make_all(log.parent)
+            disk.make_directories(log.parent)
             disk.write(log, output)
             return msgspec.structs.replace(outcome, log=str(log))
         if not outcome.code:
