@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from nnexp.config import convert, load, schema, starter
+from nnexp.config import convert, load, schema
 from nnexp.config.model import Config
 from nnexp.errors import ConfigError
 
@@ -72,7 +72,7 @@ def test_a_component_s_bare_name_is_offered_where_it_needs_no_settings() -> None
     assert len(described["lambda"]["anyOf"]) == 2
 
 
-@pytest.mark.parametrize("text", [*GOOD, *BAD, starter.starter()])
+@pytest.mark.parametrize("text", [*GOOD, *BAD, schema.starter()])
 def test_an_editor_and_the_loader_agree(text: str) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     validator = jsonschema.Draft202012Validator(schema.schema())
@@ -89,11 +89,11 @@ def test_the_loader_refuses_what_the_schema_does(text: str) -> None:
 
 
 def test_the_starter_is_the_default_config() -> None:
-    assert load.parse(starter.starter(), "starter.yaml") == Config()
+    assert load.parse(schema.starter(), "starter.yaml") == Config()
 
 
 def test_the_starter_names_and_explains_every_key_in_the_model_s_order() -> None:
-    text = starter.starter()
+    text = schema.starter()
     lines = text.splitlines()
     assert lines[0] == "# yaml-language-server: $schema=./nnexp.schema.json"
     assert max(map(len, lines)) <= 100

@@ -19,7 +19,7 @@ from msgspec import UNSET
 from nnexp.analysis import query, standing
 from nnexp.cli import watch
 from nnexp.config import canonical, keys, load
-from nnexp.config.wording import ranges
+from nnexp.config.messages import ranges
 from nnexp.errors import UsageError
 from nnexp.store import listing, lock, metrics, records
 from nnexp.store.metrics import Timing

@@ -21,7 +21,7 @@ from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 from msgspec import UNSET
 
 from nnexp.checks import printable
-from nnexp.config import keys, scalars, wording
+from nnexp.config import keys, messages, scalars
 from nnexp.errors import ConfigError, UsageError
 from nnexp.store.listing import Entry
 
@@ -127,7 +127,7 @@ class Parser(Generic[T]):
         """Refuse what is next."""
         start = self.next().start
         rest = self.text[start:].strip()
-        found = wording.shown(rest) if rest else "the end"
+        found = messages.shown(rest) if rest else "the end"
         self.refuse(f"expected {wanted} at character {start + 1}, got {found}")
 
     def refuse(self, message: str) -> NoReturn:
@@ -195,7 +195,7 @@ def parse(text: str) -> Condition:
     Raises:
         UsageError: it is no condition.
     """
-    source = f"--where {wording.shortened(printable(text))}"
+    source = f"--where {messages.shortened(printable(text))}"
     query = Parser(text, _comparison, source).query()
 
     def fits(run: Lookup) -> bool:
@@ -232,13 +232,13 @@ def _wanted(parser: Parser[_Comparison], key: str, sign: str, written: str) -> A
     percent = key in ACCURACIES and written.endswith("%") and written != "%"
     wanted = _read(parser, written.removesuffix("%") if percent else written)
     if sign in ORDERS and not _is_number(wanted):
-        parser.refuse(f"'{sign}' compares numbers, got {wording.shown(wanted)} for {key}")
+        parser.refuse(f"'{sign}' compares numbers, got {messages.shown(wanted)} for {key}")
     if percent and _is_number(wanted):
         wanted /= 100
     if key in ACCURACIES and _is_number(wanted) and not 0 <= wanted <= 1:
         parser.refuse(f"{key} is a fraction from 0 to 1, got {written}; write 0.95 or 95%")
     if key == "status" and wanted not in STATUSES:
-        parser.refuse(wording.unknown("status", str(wanted), STATUSES))
+        parser.refuse(messages.unknown("status", str(wanted), STATUSES))
     return wanted
 
 
@@ -285,4 +285,4 @@ def check(key: str, entries: Iterable[Entry], asked: str) -> None:
     known = keys.known()  # loads NumPy; so it is asked only where no run has the key
     if name not in known:
         every = known if key.startswith(PREFIX) else [*COLUMNS, *known]
-        raise UsageError(f"{asked}: {wording.unknown('key', name, every, FIELDS.get(key))}")
+        raise UsageError(f"{asked}: {messages.unknown('key', name, every, FIELDS.get(key))}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnexp.analysis.metrics import Facts
 from nnexp.analysis.sides import Side
-from nnexp.config.wording import ranges
+from nnexp.config.messages import ranges
 
 
 def on(sides: Sequence[Side]) -> Iterator[str]:

@@ -23,7 +23,7 @@ def init(file: Path) -> None:
 
     A file that is there is left alone.
     """
-    from nnexp.config.starter import starter
+    from nnexp.config.schema import starter
 
     try:
         with file.open("x", encoding="utf-8") as stream:

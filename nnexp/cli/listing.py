@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from nnexp.checks import printable
 from nnexp.cli.text import as_json, percent, table
-from nnexp.config.wording import ranges, shortened
+from nnexp.config.messages import ranges, shortened
 
 if TYPE_CHECKING:
     from nnexp.analysis.overview import Experiment

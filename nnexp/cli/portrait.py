@@ -15,7 +15,7 @@ from nnexp.checks import printable
 from nnexp.cli import drawn
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, table
-from nnexp.config.wording import shortened
+from nnexp.config.messages import shortened
 from nnexp.training.history import Row
 
 WIDTH = 80

@@ -14,12 +14,12 @@ import msgspec
 from msgspec import inspect
 from msgspec.inspect import LiteralType, NoneType, StructType, TupleType, VarTupleType
 
-from nnexp.config import kinds, problem, wording
+from nnexp.config import fields, messages, problem
 from nnexp.config.document import INVALID, Document, Invalid
 from nnexp.config.problem import Path, Place, Problem
 
 if TYPE_CHECKING:
-    from nnexp.config.kinds import Kind
+    from nnexp.config.fields import Kind
 
 T = TypeVar("T", bound=msgspec.Struct)
 Components: TypeAlias = Mapping[str, StructType]
@@ -58,7 +58,7 @@ def convert_key(document: Document, model: type[msgspec.Struct], key: str) -> ob
 @functools.cache
 def _choices(model: type[msgspec.Struct]) -> dict[str, tuple[Kind, ...]]:
     """Return the kinds that each key of a struct takes."""
-    return {field.encode_name: kinds.alternatives(field.type) for field in info(model).fields}
+    return {field.encode_name: fields.alternatives(field.type) for field in info(model).fields}
 
 
 class _Converter:
@@ -110,7 +110,7 @@ class _Converter:
         for key in tree:
             if key not in known and key not in name:
                 owners = [tag for tag, sibling in siblings.items() if key in _keys(sibling)]
-                message = wording.unknown_key(key, known, owners, str(kind.tag))
+                message = messages.unknown_key(key, known, owners, str(kind.tag))
                 self._fault((*path, key), message, self._document.keys.get((*path, key)))
         for field in kind.fields:
             if field.required and field.encode_name not in tree:
@@ -118,13 +118,13 @@ class _Converter:
                 self._fault(path, f"{whose} '{field.encode_name}'{_told(field.type)}")
 
     def _value(self, kind: Kind, value: object, path: Path) -> object:
-        return self._one_of(kinds.alternatives(kind), value, path)
+        return self._one_of(fields.alternatives(kind), value, path)
 
     def _one_of(self, choices: tuple[Kind, ...], value: object, path: Path) -> object:
         if value is INVALID:
             return INVALID
         if isinstance(value, str | dict):  # numbers are most of what a sweep has
-            components = {str(each.tag): each for each in choices if kinds.is_component(each)}
+            components = {str(each.tag): each for each in choices if fields.is_component(each)}
             if components:
                 return self._component(components, value, path)
         for choice in choices:
@@ -132,17 +132,17 @@ class _Converter:
                 return self.struct(choice, value, path)
             if isinstance(choice, VarTupleType | TupleType) and isinstance(value, list | tuple):
                 return self._items(choice, value, path)
-            if (converted := kinds.scalar(choice, value)) is not INVALID:
+            if (converted := fields.scalar(choice, value)) is not INVALID:
                 return converted
         return self._mismatch(choices, value, path)
 
     def _mismatch(self, choices: tuple[Kind, ...], value: object, path: Path) -> Invalid:
         words = all(isinstance(choice, LiteralType | NoneType) for choice in choices)
         if isinstance(value, str) and words:
-            known = [name for choice in choices for name in kinds.names(choice)]
-            return self._fault(path, wording.unknown(_noun(path), value, known))
-        wanted, got = kinds.wanted(choices, value), wording.shown(value)
-        meant = f" (did you mean [{got}]?)" if kinds.is_item(choices, value) else ""
+            known = [name for choice in choices for name in fields.names(choice)]
+            return self._fault(path, messages.unknown(_noun(path), value, known))
+        wanted, got = fields.wanted(choices, value), messages.shown(value)
+        meant = f" (did you mean [{got}]?)" if fields.is_item(choices, value) else ""
         return self._fault(path, f"must be {wanted}, got {got}{meant}")
 
     def _component(
@@ -151,13 +151,13 @@ class _Converter:
         tree = {NAME: value} if isinstance(value, str) else value
         known = list(components)
         if NAME not in tree:
-            return self._fault(path, f"needs a '{NAME}' (known: {wording.listed(known)})")
+            return self._fault(path, f"needs a '{NAME}' (known: {messages.listed(known)})")
         name = tree[NAME]
         if not isinstance(name, str | Invalid):
-            message = f"must be one of {wording.listed(known)}, got {wording.shown(name)}"
+            message = f"must be one of {messages.listed(known)}, got {messages.shown(name)}"
             return self._fault((*path, NAME), message)
         if isinstance(name, str) and name not in components:
-            return self._fault((*path, NAME), wording.unknown(_noun(path), name, known))
+            return self._fault((*path, NAME), messages.unknown(_noun(path), name, known))
         if isinstance(name, Invalid):
             return INVALID
         return self.struct(components[name], tree, path, components)
@@ -173,7 +173,7 @@ class _Converter:
         else:
             most = size if kind.max_length is None else kind.max_length
             if not (kind.min_length or 0) <= size <= most:
-                bounds = kinds.size(kind.min_length or 0, kind.max_length)
+                bounds = fields.size(kind.min_length or 0, kind.max_length)
                 return self._fault(path, f"must have {bounds} items, got {size}")
             item_kinds = [kind.item_type] * size
         pairs = enumerate(zip(item_kinds, values, strict=True))
@@ -196,5 +196,5 @@ def _noun(path: Path) -> str:
 
 def _told(kind: Kind) -> str:
     """Return a field's description, as it follows the field's name."""
-    description = kinds.description(kind)
+    description = fields.description(kind)
     return f" ({description.rstrip('.')})" if description else ""

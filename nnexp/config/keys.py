@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from msgspec.inspect import StructType
 
-    from nnexp.config.kinds import Kind
+    from nnexp.config.fields import Kind
 
 DEEPEST = 20
 """How deep a config's values may be nested: as deep as the reader lets them."""
@@ -55,32 +55,30 @@ def takes_lists(key: str) -> bool:
     """Return whether a key, whatever its component, takes lists."""
     from msgspec.inspect import VarTupleType  # noqa: PLC0415 - as above
 
-    from nnexp.config import convert, kinds  # noqa: PLC0415 - as above
+    from nnexp.config import convert, fields  # noqa: PLC0415 - as above
     from nnexp.config.model import Config  # noqa: PLC0415 - as above
 
     found = (kind for each, kind in _fields(convert.info(Config)) if each == key)
-    return any(isinstance(e, VarTupleType) for kind in found for e in kinds.alternatives(kind))
+    return any(isinstance(e, VarTupleType) for kind in found for e in fields.alternatives(kind))
 
 
 def could_be_in(key: str, value: object) -> bool:
     """Return whether a key takes lists that could have value in them; it takes none but lists."""
-    from nnexp.config import convert, kinds  # noqa: PLC0415 - as above
+    from nnexp.config import convert, fields  # noqa: PLC0415 - as above
     from nnexp.config.model import Config  # noqa: PLC0415 - as above
 
-    fields = _fields(convert.info(Config))
-    return any(
-        kinds.is_item(kinds.alternatives(kind), value) for each, kind in fields if each == key
-    )
+    kinds = (kind for name, kind in _fields(convert.info(Config)) if name == key)
+    return any(fields.is_item(fields.alternatives(kind), value) for kind in kinds)
 
 
 def _fields(struct: StructType, before: str = "") -> Iterator[tuple[str, Kind]]:
     from msgspec.inspect import StructType  # noqa: PLC0415 - as above
 
-    from nnexp.config import kinds  # noqa: PLC0415 - as above
+    from nnexp.config import fields  # noqa: PLC0415 - as above
 
     for field in struct.fields:
         key = f"{before}{field.encode_name}"
         yield key, field.type
-        for choice in kinds.alternatives(field.type):
+        for choice in fields.alternatives(field.type):
             if isinstance(choice, StructType):
                 yield from _fields(choice, f"{key}.")

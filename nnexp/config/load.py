@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec import structs
 
-from nnexp.config import encoding, overrides, problem, reader
+from nnexp.config import overrides, problem, reader
 from nnexp.config.document import Document
 from nnexp.config.problem import Place, Problem
 from nnexp.errors import ConfigError, DiskError
@@ -117,7 +117,7 @@ def _kept(problems: list[str], step: Callable[[], T], *, first: bool = False) ->
 
 
 def _config(base: Document, given: Sequence[overrides.Override]) -> CheckedConfig:
-    from nnexp.config import canonical, convert, dependent, rules  # noqa: PLC0415 - NumPy, see check
+    from nnexp.config import canonical, convert, rules  # noqa: PLC0415 - NumPy, see check
     from nnexp.config.model import Config  # noqa: PLC0415 - likewise
 
     overrides.apply(base, given, canonical.to_builtins(Config()))
@@ -127,7 +127,7 @@ def _config(base: Document, given: Sequence[overrides.Override]) -> CheckedConfi
     if config is None:  # what is right can still clash: the rest stands at its defaults
         right = {key: value for key, value in base.root.items() if key not in faulty}
         config, _ = convert.convert(base._replace(root=right), Config)
-    config = config and dependent.settled(config, base.root)
+    config = config and rules.settled(config, base.root)
     for clash in rules.problems(config) if config is not None else ():
         if not faulty & {path[0] for path in clash.paths}:
             path = next((path for path in clash.paths if path in base.values), clash.paths[0])
@@ -144,7 +144,7 @@ def _content(path: Path, source: str) -> bytes:
             raise ConfigError([f"{source}: is not a regular file; a config is one"])
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
-            return file.read(encoding.MAX_BYTES + 1) or b""  # None where waiting would begin
+            return file.read(reader.MAX_BYTES + 1) or b""  # None where waiting would begin
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
         raise ConfigError([f"{source}: there is no such file"]) from None
     except OSError as error:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnexp.checks import printable
 from nnexp.config import problem, reader
+from nnexp.config.messages import shortened
 from nnexp.config.problem import Path, Place, refusal
-from nnexp.config.wording import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from nnexp.checks import printable
-from nnexp.config.wording import shortened
+from nnexp.config.messages import shortened
 from nnexp.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Strict YAML: from text to a document.
+"""Strict YAML: from a file's bytes to a document.
 
 Built on the parser's events, in pure Python on every machine, so that messages are
 the same everywhere. Anchors, tags, merge keys, several documents and duplicate keys
@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
-from nnexp.config import encoding, problem, scalars, syntax
+from nnexp.config import problem, scalars
 from nnexp.config.document import INVALID, Document, Invalid
-from nnexp.config.problem import Path, Place, Problem
-from nnexp.config.wording import shown
+from nnexp.config.messages import shown
+from nnexp.config.problem import Path, Place, Problem, refusal
+from nnexp.config.scalars import FORBIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 Event: TypeAlias = Any
 """PyYAML's events and marks have no types."""
 
+MAX_BYTES = 64 * 1024
 MAX_DEPTH = 20
 MAX_EVENTS = 5000
 UNWRITABLE = re.compile("[\0\ud800-\udfff]")
@@ -54,7 +57,7 @@ def read(content: bytes | str, source: Place) -> Document:
 
     Raises: ConfigError where the text is no YAML.
     """
-    return _Reader(encoding.decoded(content, source), source).document()
+    return _Reader(_decoded(content, source), source).document()
 
 
 class _Reader:
@@ -73,7 +76,7 @@ class _Reader:
             return self._built._replace(root=self._root())
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self._note(self._at(mark), (), syntax.in_words(error))
+            self._note(self._at(mark), (), _in_words(error))
         except LimitError as limit:
             self._note(self._place, (), str(limit))
         except (ValueError, OverflowError):  # PyYAML's, from "\UFFFFFFFF" and %YAML 9...9
@@ -124,7 +127,7 @@ class _Reader:
     def _scalar(self, event: Event, path: Path) -> scalars.Scalar | Invalid:
         if event.style:
             if hidden := UNWRITABLE.search(event.value):
-                return self._note(self._place, path, encoding.forbidden(hidden.group()))
+                return self._note(self._place, path, _forbidden(hidden.group()))
             return str(event.value)
         try:
             return scalars.value(event.value)
@@ -178,3 +181,67 @@ class _Reader:
             if depth == 0:
                 return
             event = self._next()
+
+
+def _decoded(content: bytes | str, source: Place) -> str:
+    """Return content as text without a byte order mark.
+
+    Raises: ConfigError when it is too long, not UTF-8 or has a forbidden character.
+    """
+    data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    if len(data) > MAX_BYTES:
+        raise refusal(source, f"a config has at most {MAX_BYTES} bytes")
+    try:
+        text = data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        place = _place_after(data[: error.start].decode("utf-8"), source)
+        raise refusal(place, f"not UTF-8 text (byte 0x{data[error.start]:02x})") from None
+    if bad := FORBIDDEN.search(text):
+        raise refusal(_place_after(text[: bad.start()], source), _forbidden(bad.group()))
+    return text
+
+
+def _forbidden(character: str) -> str:
+    """Return the message about a character that no config may hold."""
+    return f"the character U+{ord(character):04X} is not allowed"
+
+
+def _place_after(text: str, source: Place) -> Place:
+    lines = re.split(r"\r\n|\r|\n", text)
+    return source.at(len(lines), len(lines[-1]) + 1)
+
+
+WORDS = {
+    r"found character '\t'": "a tab cannot stand here; indent with spaces",
+    "that cannot start any token": "a value cannot begin with this character; put it in quotes",
+    "mapping values are not allowed": "a ':' cannot stand here; check the indentation above, "
+    "or put the value in quotes",
+    "could not find expected ':'": "the line above has a key without ':' and value",
+    "expected ',' or ']'": "a ',' or the closing ']' is missing before this",
+    "expected ',' or '}'": "a ',' or the closing '}' is missing before this",
+    "expected <block end>": "the indentation does not match the lines above, "
+    "or something follows a finished value",
+    "found unexpected end of stream": "a quoted value is not closed before the end",
+    "found unexpected document separator": "a quoted value is not closed before '---'",
+    "found unknown escape character": "this escape after '\\' is unknown; write '\\\\', or use "
+    "single quotes",
+    "escape sequence of": "an escape after '\\' has too few hexadecimal digits",
+    "expected the node content": "a value is missing here",
+    "expected '<document start>'": "this cannot follow what stands above; a config is one mapping",
+    "sequence entries are not allowed": "a '-' cannot stand here; begin the list on a new line",
+    "mapping keys are not allowed": "a key cannot stand here",
+    "expected alphabetic or numeric": "the name of an anchor or alias is missing "
+    "(quote a value that begins with & or *)",
+    "expected chomping or indentation": "only an indicator may follow | or > on its line",
+}
+"""Pieces of PyYAML's messages, the most telling first, and what each means."""
+
+
+def _in_words(error: yaml.MarkedYAMLError) -> str:
+    """Return a syntax error in plain words, with the line where the fault may have begun."""
+    objection = str(error.problem)
+    words = [text for piece, text in WORDS.items() if piece in objection]
+    start = error.context_mark
+    opened = start and error.problem_mark and start.line < error.problem_mark.line
+    since = f" (begun on line {start.line + 1})" if start and opened else ""
+    return (words[0] if words else f"not valid YAML: {objection}") + since

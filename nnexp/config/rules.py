@@ -1,16 +1,18 @@
-"""Which settings go together: combinations that cannot work, and those that will not.
+"""Rules that involve several settings: defaults that depend on others, clashes and warnings.
 
-What one setting may be alone stands with its type.
+What a single setting may be is part of its type.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Container
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import numpy as np
 
+from nnexp.config.messages import listed
 from nnexp.config.model import Config, PerExample
-from nnexp.config.wording import listed
 from nnexp.datasets.sources import Idx
 from nnexp.nn import costs
 from nnexp.optim.schedules import Constant, HalveOnPlateau
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nnexp.config.problem import Path
-
 
 MOST_DRAWS = 10**9
 """What network2 may have drawn before a net: minutes of replaying."""
@@ -205,3 +206,19 @@ def _equal_neurons(config: Config) -> Iterator[str]:
             "initializer zeros gives all hidden neurons of a layer the same outgoing weights: "
             "no gradient tells them apart by these, and the hidden layers hardly learn"
         )
+
+
+def settled(config: Config, given: Container[str]) -> Config:
+    """Return the config with the defaults that its optimizer and schedule have for other keys.
+
+    Args:
+        config: converted, with the model's own defaults in the keys that are not given.
+        given: the keys that are.
+    """
+    defaults: dict[str, Any] = {"learning_rate": config.optimizer.default_learning_rate}
+    if config.optimizer.full_batch:
+        defaults["batch_size"] = "all"
+    if config.schedule.ends_the_run:
+        defaults["patience"] = None
+    fill = {key: value for key, value in defaults.items() if key not in given}
+    return msgspec.structs.replace(config, **fill)

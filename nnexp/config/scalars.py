@@ -1,4 +1,4 @@
-"""The scalars of YAML 1.2's core schema: from plain text to a value, and back.
+"""Parse and print the scalars of YAML 1.2's core schema.
 
 PyYAML's own rules are YAML 1.1's, where ``1e-3`` is a string, ``no`` is false and
 ``12:30`` is 750; none of them is used. Source: YAML 1.2.2, section 10.3.2.
@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-from nnexp.config.encoding import FORBIDDEN
-from nnexp.config.wording import plain
+from nnexp.config.messages import plain
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -29,6 +28,10 @@ WORDS: dict[str, Scalar] = {
 }
 INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+FORBIDDEN = re.compile(
+    "[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+"""Control characters, surrogates, and the line breaks that only YAML 1.1 knew."""
 SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 ESCAPED = re.compile(rf'["\\\t\n\r]|{FORBIDDEN.pattern}')
 

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from nnexp.analysis.comparison import Comparison, Measure, Sample
 from nnexp.analysis.sides import Side
 from nnexp.analysis.verdicts import Unit, Verdict
-from nnexp.config.wording import ranges
+from nnexp.config.messages import ranges
 
 MISSING = "-"
 MARKS = {"better": "better", "worse": "worse", "noise": "~", "identical": "=", "too few": ""}

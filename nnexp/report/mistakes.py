@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnexp.analysis.mistakes import Mistakes
 from nnexp.checks import printable
-from nnexp.config.wording import shortened
+from nnexp.config.messages import shortened
 from nnexp.errors import UsageError
 from nnexp.report.curves import check_format
 from nnexp.store import disk

@@ -10,7 +10,7 @@ from nnexp.analysis.comparison import Comparison
 from nnexp.analysis.experiments import Experiment, seed
 from nnexp.analysis.sides import Side
 from nnexp.config import dump
-from nnexp.config.wording import ranges
+from nnexp.config.messages import ranges
 from nnexp.report import comparisons
 from nnexp.report.comparisons import MISSING, Table
 from nnexp.report.markup import Markup, escape, join, lines, tag

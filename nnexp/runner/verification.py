@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from nnexp.config import encoding
 from nnexp.config import load as load_config
+from nnexp.config import reader
 from nnexp.config.model import CheckedConfig
 from nnexp.datasets.loading import load
 from nnexp.errors import ConfigError, CorruptError, MismatchError, UsageError
@@ -62,7 +62,7 @@ def task(recorded: Run) -> Task:
 def _check_copy(recorded: Run) -> None:
     """Refuse a run whose config.yaml would train something else."""
     path = recorded.path / CONFIG
-    content = disk.read(path, encoding.MAX_BYTES)
+    content = disk.read(path, reader.MAX_BYTES)
     if content is None:
         raise CorruptError(f"{path}: is missing")
     try:

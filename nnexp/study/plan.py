@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from nnexp.checks import is_run_name
-from nnexp.config import canonical, convert, dependent, dump, load, overrides, problem, rules
+from nnexp.config import canonical, convert, dump, load, overrides, problem, rules
 from nnexp.config.document import INVALID, Document
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.config.problem import Place, Problem
@@ -179,7 +179,7 @@ class _Planner:
         if INVALID in fields.values():
             return None
         config = msgspec.structs.replace(self._fixed, **fields)
-        config = dependent.settled(config, self._given)
+        config = rules.settled(config, self._given)
         clashes = rules.problems(config)
         for clash in clashes:
             path = clash.paths[0]

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 from nnexp.config import dump
 from nnexp.config.document import Document
+from nnexp.config.messages import listed, shortened, shown
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Path, Place, Problem
-from nnexp.config.wording import listed, shortened, shown
 
 MOST = 1_000_000
 """Random points, and trials of a sweep."""

@@ -30,8 +30,8 @@ from typing import Any, NamedTuple, TypeVar
 from nnexp import checks
 from nnexp.config import dump, keys, load, overrides, problem, reader
 from nnexp.config.document import INVALID, Document
+from nnexp.config.messages import listed, shortened, shown, unknown, unknown_key
 from nnexp.config.problem import Path, Place, Problem, refusal
-from nnexp.config.wording import listed, shortened, shown, unknown, unknown_key
 from nnexp.errors import ConfigError, UsageError
 from nnexp.study import space
 from nnexp.study.space import KINDS, MOST, Choice, Dimension, Exclusion, Seeds, Space, keys_of

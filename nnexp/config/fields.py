@@ -1,6 +1,6 @@
-"""The types that settings have: which scalars each takes, and how it is described to people.
+"""The types of settings: which scalars each accepts, and how messages describe it.
 
-A kind is what ``msgspec.inspect`` says of a field's type; structs are ``convert``'s concern.
+A kind is a field's type as ``msgspec.inspect`` gives it; structs are converted by ``convert``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from msgspec.inspect import (
 )
 
 from nnexp.config.document import INVALID
-from nnexp.config.wording import listed
+from nnexp.config.messages import listed
 
 Kind: TypeAlias = inspect.Type
 

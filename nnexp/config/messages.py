@@ -1,4 +1,4 @@
-"""How messages quote values, list names and guess what was meant."""
+"""Parts of messages: quoted values, lists of names, suggestions for misspelt ones."""
 
 from __future__ import annotations
 
