@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnexp.config import dump, load
-from nnexp.datasets import idx, npz, tables
+from nnexp.datasets import csv_file, idx, npz
 from nnexp.datasets.files import MalformedError
 from nnexp.errors import CorruptError, NnexpError, UsageError
 from nnexp.store import checkpoint, metrics, records, run
@@ -85,7 +85,7 @@ def _npz() -> Target:
 def _csv() -> Target:
 
     def read(content: bytes) -> None:
-        tables.parse(io.BytesIO(content))
+        csv_file.parse(io.BytesIO(content))
 
     return _allowing(read, MalformedError)._replace(seeds=[b"a,b,label\n1,2.5,0\n3,-4,1\n"])
 

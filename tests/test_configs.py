@@ -9,7 +9,7 @@ import pytest
 
 from nnexp.config import canonical, load
 from nnexp.datasets import loading
-from nnexp.datasets.images import read_mnist
+from nnexp.datasets.idx import read_mnist
 from nnexp.datasets.sources import Mnist
 from nnexp.nn.activations import ACTIVATIONS
 from nnexp.nn.costs import COSTS

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnexp.datasets import images, selection
+from nnexp.datasets import idx, selection
 from nnexp.datasets.dataset import Dataset, Split
 from nnexp.datasets.loading import READERS, load, scale_warning
 from nnexp.datasets.selection import Part, Parts
@@ -56,7 +56,7 @@ def test_mnist_is_split_as_in_the_book(mnist: Dataset) -> None:
     assert mnist.train.features.dtype == np.uint8
     assert mnist.train.labels.dtype == np.int64
     assert (mnist.classes, mnist.scale) == (10, 255.0)
-    assert mnist.sha256 == images.MNIST_SHA256
+    assert mnist.sha256 == idx.MNIST_SHA256
 
 
 def test_mnist_holds_its_known_first_labels(mnist: Dataset) -> None:
@@ -108,7 +108,7 @@ def test_a_damaged_package_is_named_with_what_to_do(
 ) -> None:
     shipped = importlib.resources.files("nnexp.datasets") / "mnist"
     (tmp_path / "mnist").mkdir()
-    for name in images.NAMES.values():
+    for name in idx.MNIST_NAMES.values():
         content = bytearray(gzip.decompress((shipped / f"{name}.gz").read_bytes()))
         if name == "t10k-labels-idx1-ubyte":
             content[100] ^= 1
@@ -176,7 +176,7 @@ def test_a_selection_keeps_each_example_of_its_classes_once(
 @given(n=st.integers(0, 50), first=st.integers(0, 50))
 def test_divided_parts_are_disjoint_and_complete(n: int, first: int) -> None:
     part = numbered([0] * n)
-    head, tail = images.divided(part, min(first, n))
+    head, tail = idx.divided(part, min(first, n))
     joined = np.concatenate([head.features, tail.features])
     assert np.array_equal(joined, part.features)
     assert len(head.labels) == min(first, n)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnexp.datasets import tables
+from nnexp.datasets import csv_file
 from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Csv
 from nnexp.errors import DataError
@@ -47,8 +47,8 @@ def test_pixels_stay_bytes_however_many_rows_are_parsed_at_a_time(
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     path.write_text("pixel,label\n" + "".join(f"{x},{y}\n" for x, y in table))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "ROWS", rows)
-        features, labels, _ = tables.read(path)
+        patch.setattr(csv_file, "ROWS", rows)
+        features, labels, _ = csv_file.read(path)
     assert features.dtype == np.uint8
     assert features[:, 0].tolist() == [x for x, _ in table]
     assert labels.tolist() == [y for _, y in table]
@@ -57,10 +57,10 @@ def test_pixels_stay_bytes_however_many_rows_are_parsed_at_a_time(
 def test_one_fraction_makes_all_features_floats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "ROWS", 1)
+    monkeypatch.setattr(csv_file, "ROWS", 1)
     path = tmp_path / "a.csv"
     path.write_text("a,label\n255,0\n0.1,1\n256,1\n")
-    features = tables.read(path).features
+    features = csv_file.read(path).features
     assert (features.dtype, features[:, 0].tolist()) == (np.dtype(np.float64), [255, 0.1, 256])
 
 
@@ -100,7 +100,7 @@ def test_a_malformed_file_is_refused_with_its_line(tmp_path: Path, name: str) ->
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
-        tables.read(path)
+        csv_file.read(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
     assert str(caught.value).isprintable()
@@ -111,4 +111,4 @@ def test_a_fault_far_down_is_found_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("a,label\n" + "1,0\n" * 2500 + "1,x\n")
     with pytest.raises(DataError, match="line 2502, column 2: not a number, got 'x'"):
-        tables.read(path)
+        csv_file.read(path)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnexp.datasets import idx, images
+from nnexp.datasets import idx
 from nnexp.datasets.files import MalformedError
 from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Idx
@@ -248,7 +248,7 @@ def test_files_that_are_needed_are_asked_for(source: Idx, message: str) -> None:
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("name", images.NAMES.values())
+@pytest.mark.parametrize("name", idx.MNIST_NAMES.values())
 def test_a_directory_must_hold_all_four_files(tmp_path: Path, name: str) -> None:
     write_four(tmp_path)
     (tmp_path / name).unlink()

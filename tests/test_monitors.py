@@ -20,10 +20,10 @@ from nnexp.optim.optimizers import Optimizer
 from nnexp.runner import train
 from nnexp.runner.assembly import Assembly
 from nnexp.store.run import Run
-from nnexp.training import monitors
+from nnexp.training import evaluation
 from nnexp.training.evaluation import ROWS
 from nnexp.training.feed import Feed
-from nnexp.training.running import RunningCosts
+from nnexp.training.running_cost import RunningCosts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ def saturated(activation: ActivationName, weights: list[float], inputs: list[flo
     network.weights(theta)[0][0] = weights
     split = Split(np.array(inputs)[:, None], np.zeros(len(inputs), np.int64))
     feed = Feed(split, 1.0, network, "float64")
-    (share,) = monitors.saturation(theta, feed, network, Propagations(network, "float64"))
+    (share,) = evaluation.saturation(theta, feed, network, Propagations(network, "float64"))
     return share
 
 
@@ -70,7 +70,7 @@ def test_each_hidden_layer_has_its_own_share_over_all_examples() -> None:
     network.weights(theta)[1][...] = [[10.0, 0.0], [10.0, 0.0]]
     n = 2 * ROWS + 1
     feed = Feed(Split(np.ones((n, 1)), np.zeros(n, np.int64)), 1.0, network, "float64")
-    shares = monitors.saturation(theta, feed, network, Propagations(network, "float64"))
+    shares = evaluation.saturation(theta, feed, network, Propagations(network, "float64"))
     assert shares == (0.0, 0.5)
 
 
@@ -78,7 +78,7 @@ def test_a_network_without_hidden_layers_has_no_shares() -> None:
     network = Network((1, 2))
     feed = Feed(Split(np.ones((3, 1)), np.zeros(3, np.int64)), 1.0, network, "float64")
     theta: Array = np.zeros(network.size)
-    assert monitors.saturation(theta, feed, network, Propagations(network, "float64")) == ()
+    assert evaluation.saturation(theta, feed, network, Propagations(network, "float64")) == ()
 
 
 def test_norms_are_of_a_layer_s_weights_without_its_biases() -> None:
@@ -88,7 +88,7 @@ def test_norms_are_of_a_layer_s_weights_without_its_biases() -> None:
     first[...], second[...] = [[3.0], [4.0]], [[5.0, 12.0]]
     for biases in network.biases(vector):
         biases[...] = 99.0
-    assert monitors.norms(vector, network) == pytest.approx((5.0, 13.0))
+    assert evaluation.norms(vector, network) == pytest.approx((5.0, 13.0))
 
 
 def test_the_gradient_s_norms_are_those_of_the_whole_cost_s_slope() -> None:

@@ -16,7 +16,7 @@ from nnexp import checks
 from nnexp.cli import standings
 from nnexp.config import load
 from nnexp.datasets import loading
-from nnexp.datasets.shared import Data
+from nnexp.datasets.loading import Data
 from nnexp.errors import UsageError
 from nnexp.report import sweep_figure
 from nnexp.study import execution, ranking, sweep_file

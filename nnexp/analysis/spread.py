@@ -21,7 +21,7 @@ from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagation, Propagations
 from nnexp.runner.assembly import draws
-from nnexp.training import monitors
+from nnexp.training import evaluation
 from nnexp.training.dropout import Dropout
 from nnexp.training.evaluation import ROWS
 from nnexp.training.feed import CHUNK, Feed
@@ -106,11 +106,11 @@ class Bench:
         gradients, weights = [], []
         for theta in islice(draws(config, self._network), self.scope.networks):
             for propagation in self._passes(theta):
-                saturated = [*monitors.saturated(propagation), None]
+                saturated = [*evaluation.saturated(propagation), None]
                 for tally, z, count in zip(tallies, propagation.logits, saturated, strict=True):
                     tally.add(z, count)
             gradients += list(self._gradients(theta))
-            weights.append(monitors.norms(theta, self._network))
+            weights.append(evaluation.norms(theta, self._network))
         norms = zip(np.mean(gradients, axis=0), np.mean(weights, axis=0), strict=True)
         return tuple(
             tally.layer(float(gradient), float(weight))
@@ -131,7 +131,7 @@ class Bench:
         batches = self._feed.batches(self._sample[: self.scope.batches * rows], rows)
         for batch, masks in zip(batches, dropout.masks(1), strict=False):
             self._objective.use(len(batch.inputs), (batch,).__iter__, masks)
-            yield monitors.norms(self._objective.gradient(theta), self._network)
+            yield evaluation.norms(self._objective.gradient(theta), self._network)
 
 
 class _Tally:

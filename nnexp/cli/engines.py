@@ -20,7 +20,7 @@ from nnexp.errors import InterruptedRunError, UsageError
 if TYPE_CHECKING:
     from nnexp.cli.study_progress import StudyProgress
     from nnexp.config.model import Config
-    from nnexp.datasets.shared import Data
+    from nnexp.datasets.loading import Data
     from nnexp.study.dask.executor import Cluster
     from nnexp.study.execution import Ended, Sampler
     from nnexp.study.job import Engine, Outcome

@@ -145,7 +145,7 @@ def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool
         JobError: a run could not be trained.
     """
     from nnexp.cli import searching
-    from nnexp.datasets.shared import Data
+    from nnexp.datasets.loading import Data
     from nnexp.study.search import Search
 
     data = Data()

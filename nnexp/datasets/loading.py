@@ -1,21 +1,23 @@
-"""One way in: from any source that a config can name to a Dataset in memory."""
+"""Load any source that a config can name as a Dataset, and share examples between runs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
 
+import msgspec
 import numpy as np
 
-from nnexp.datasets.archives import read_npz
-from nnexp.datasets.images import read_idx, read_mnist
+from nnexp.datasets.csv_file import read_csv
+from nnexp.datasets.dataset import Dataset
+from nnexp.datasets.idx import read_idx, read_mnist
+from nnexp.datasets.npz_file import read_npz
 from nnexp.datasets.selection import Parts, select
 from nnexp.datasets.sources import Csv, Idx, Mnist, Npz, Source
-from nnexp.datasets.tables import read_csv
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from nnexp.datasets.dataset import Dataset
+KEPT = 4
+"""Sources kept in memory at a time; studies vary the data last, if at all."""
 
 FAINT, FAINT_FLOATS = 0.02, 0.1
 """Pixels, and other features, that stay below this after scaling seem to be scaled already."""
@@ -45,6 +47,46 @@ def scale_warning(dataset: Dataset) -> str | None:
         return f"{told}; already scaled? set data.scale: 1"
     return None
 
+
+class Data:
+    """Hands out datasets; those of the same files share one array of examples."""
+
+    def __init__(self) -> None:
+        self._read: Callable[[Source], Parts] = lru_cache(KEPT)(_read)
+        self._selected: Callable[[Source], Dataset] = lru_cache(KEPT)(self._select)
+
+    def __call__(self, source: Source) -> Dataset:
+        """Return what a source selects.
+
+        Raises: DataError if a file is missing or malformed, or holds less than is asked for.
+        """
+        return self._selected(source)
+
+    def check(self, sources: Iterable[Source]) -> None:
+        """Read every file, and select from it, so that what is missing is told beforehand.
+
+        Nothing is expanded, which takes long and asks for nothing that may be missing.
+
+        Raises: DataError.
+        """
+        for plain in dict.fromkeys(msgspec.structs.replace(each, expand=None) for each in sources):
+            self._selected(plain)
+
+    def _select(self, source: Source) -> Dataset:
+        return select(source, self._read(_whole(source)))
+
+
+def _read(source: Source) -> Parts:
+    return READERS[type(source)](source)
+
+
+def _whole(source: Source) -> Source:
+    """Return the source with nothing selected: sources of the same files are then the same."""
+    fresh = {name: getattr(PLAIN, name) for name in Source.__struct_fields__}
+    return msgspec.structs.replace(source, **fresh)
+
+
+PLAIN = Source()
 
 READERS: dict[type[Source], Callable[[Any], Parts]] = {
     Mnist: read_mnist,

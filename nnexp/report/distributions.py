@@ -13,7 +13,7 @@ from nnexp.nn.activations import ACTIVATIONS, ActivationName
 from nnexp.nn.initializers import InitializerName
 from nnexp.report.curves import COLOURS, check_format
 from nnexp.store import disk
-from nnexp.training.monitors import SATURATED
+from nnexp.training.evaluation import SATURATED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

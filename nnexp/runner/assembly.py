@@ -18,11 +18,11 @@ from nnexp.nn.network import Network
 from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagations
-from nnexp.training import memory, monitors
+from nnexp.training import evaluation, memory
 from nnexp.training.dropout import Dropout
 from nnexp.training.evaluation import Evaluation, evaluate, outputs
 from nnexp.training.feed import Feed
-from nnexp.training.running import RunningCosts
+from nnexp.training.running_cost import RunningCosts
 from nnexp.training.trainer import State, Trainer
 
 SLOT = "slot_"
@@ -135,13 +135,13 @@ class Assembly:
         """Return what a row says of parameters under one entry of the config's monitor."""
         if what == "saturation":
             feed = self._feeds["train"]
-            shares = monitors.saturation(theta, feed, self.network, self._propagations)
+            shares = evaluation.saturation(theta, feed, self.network, self._propagations)
             return {"saturation": shares}
         if what == "norms":
             gradient = self.trainer.full_gradient(theta)
             return {
-                "weight_norms": monitors.norms(theta, self.network),
-                "gradient_norms": monitors.norms(gradient, self.network),
+                "weight_norms": evaluation.norms(theta, self.network),
+                "gradient_norms": evaluation.norms(gradient, self.network),
             }
         if what == "running_cost":
             return {"running_costs": self.trainer.running_costs}

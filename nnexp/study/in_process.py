@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from nnexp.config.model import Config
-from nnexp.datasets.shared import Data
+from nnexp.datasets.loading import Data
 from nnexp.errors import InterruptedRunError, NnexpError
 from nnexp.study.job import Job, Message, Outcome, failure, messages, result
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from nnexp.analysis import comparison, experiments
 from nnexp.analysis.comparison import Comparison
 from nnexp.config import canonical
-from nnexp.datasets.shared import Data
+from nnexp.datasets.loading import Data
 from nnexp.errors import NnexpError
 from nnexp.runner import preconditions
 from nnexp.study import samplers

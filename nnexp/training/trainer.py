@@ -15,7 +15,7 @@ from nnexp.optim.optimizers import Optimizer
 from nnexp.streams import Orders
 from nnexp.training.dropout import Dropout
 from nnexp.training.feed import CHUNK, Feed
-from nnexp.training.running import RunningCosts
+from nnexp.training.running_cost import RunningCosts
 
 PULSE = 2000
 """Examples from one report of progress to the next, where signals and numbers are looked at."""

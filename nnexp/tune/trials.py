@@ -19,7 +19,7 @@ from msgspec import UNSET
 from nnexp.config import load as configs
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.dataset import Dataset
-from nnexp.datasets.shared import Data
+from nnexp.datasets.loading import Data
 from nnexp.runner import preconditions, train
 from nnexp.store.run import Run, named
 from nnexp.study import execution

@@ -25,7 +25,7 @@ import nnexp
 from nnexp.checks import is_run_name
 from nnexp.config import canonical
 from nnexp.config.model import Config
-from nnexp.datasets.shared import Data
+from nnexp.datasets.loading import Data
 from nnexp.errors import NameTakenError, NnexpError
 from nnexp.store import transfer
 from nnexp.store.run import Run

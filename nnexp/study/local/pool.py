@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from nnexp.config.model import Config
 from nnexp.datasets.expansion import Rotate
-from nnexp.datasets.shared import Data
+from nnexp.datasets.loading import Data
 from nnexp.errors import DiskError, NnexpError, UsageError
 from nnexp.runner import train
 from nnexp.store import disk
