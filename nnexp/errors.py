@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from nnexp.checks import one_line
-
 
 class NnexpError(Exception):
     """Something failed that a user can understand and act on.
@@ -103,3 +101,24 @@ class InterruptedRunError(NnexpError):
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
         self.signal_number = signal_number
+
+
+LONGEST = 1000
+"""Characters of a line: enough for any message about any path that is not made to annoy."""
+
+
+def one_line(text: str) -> str:
+    """Return text as a line that is harmless and not endless: the middle of a long one goes."""
+    line = printable(text)
+    if len(line) <= LONGEST:
+        return line
+    return f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+
+
+def printable(text: str) -> str:
+    """Return text as one line, all escaped that could steer a terminal or reorder a line.
+
+    What Python calls printable is neither control character, nor bidi override, nor line
+    or paragraph separator, nor half a surrogate pair.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

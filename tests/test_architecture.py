@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(nnexp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
-    *("checks", "errors", "streams", "numerics"),
+    *("errors", "names", "streams", "numerics", "seeds"),
     *("nn", "optim", "datasets"),
     *("training", "config", "store"),
     *("runner", "analysis", "study", "report", "reproduction", "tune"),
@@ -196,7 +196,7 @@ def test_a_config_is_taken_for_checked_only_where_it_is_checked() -> None:
         "config/load.py": 1,
         "study/plan.py": 2,
         "store/thresholds.py": 1,  # for a digest
-        "analysis/spread.py": 1,  # for initial weights
+        "analysis/initial_layers.py": 1,  # for initial weights
         "datasets/loading.py": 1,  # sections, and rows of a run: no configs
         "reproduction/obtained.py": 1,
     }
@@ -273,7 +273,7 @@ def test_importing_nnexp_changes_no_environment() -> None:
     script = """
 import os
 before = dict(os.environ)
-import nnexp.runner.train, nnexp.cli, nnexp.analysis.voting
+import nnexp.runner.train, nnexp.cli, nnexp.analysis.evaluation
 changed = {name for name, _ in os.environ.items() ^ before.items()}
 assert not changed, changed
 """

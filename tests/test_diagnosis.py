@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from nnexp.analysis.diagnosis import Diagnosis, diagnose
-from nnexp.analysis.overfitting import Overfitting, overfits_from
+from nnexp.analysis.diagnosis import Diagnosis, Overfitting, diagnose, overfits_from
 from nnexp.config import load
 from nnexp.tune import rates
 from nnexp.tune.ladder import Rung, noise

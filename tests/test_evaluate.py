@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from nnexp.analysis import restored, voting
+from nnexp.analysis import evaluation
 from nnexp.errors import CorruptError, MismatchError, UsageError
 from nnexp.nn.network import Network
 from nnexp.store import checkpoint
@@ -32,21 +32,21 @@ def test_a_vote_goes_to_the_class_with_the_largest_mean_output() -> None:
             [[0.0, 0.3, 0.9], [0.8, 0.7, 0.0], [0.0, 0.0, 0.4], [0.9, 0.0, 0.0]],
         ]
     )
-    vote = voting.voted(nets.mean(axis=0), LABELS)
+    vote = evaluation.voted(nets.mean(axis=0), LABELS)
     assert vote.predicted.tolist() == [0, 1, 2, 0]
     assert vote.accuracy == 3 / 4
 
 
 def test_a_tie_goes_to_the_first_class() -> None:
-    assert voting.voted(np.array([[0.5, 0.5], [0.2, 0.2]]), np.array([0, 1])).accuracy == 0.5
+    assert evaluation.voted(np.array([[0.5, 0.5], [0.2, 0.2]]), np.array([0, 1])).accuracy == 0.5
 
 
 def test_tanh_outputs_vote_on_the_scale_of_the_others() -> None:
     tanh = Network((2, 3), "tanh", "tanh", "quadratic")
     linear = Network((2, 3), "tanh", "linear", "quadratic")
     outputs = np.array([[-1.0, 0.0, 1.0]])
-    assert restored.degrees(outputs, tanh).tolist() == [[0.0, 0.5, 1.0]]
-    assert restored.degrees(outputs, linear).tolist() == [[-1.0, 0.0, 1.0]]
+    assert evaluation.degrees(outputs, tanh).tolist() == [[0.0, 0.5, 1.0]]
+    assert evaluation.degrees(outputs, linear).tolist() == [[-1.0, 0.0, 1.0]]
 
 
 @pytest.fixture
@@ -170,10 +170,10 @@ def test_checkpoints_that_a_running_writer_has_just_removed_are_looked_for_anew(
     with (path / "LOCK").open("rb+") as lock:
         if running:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            assert voting.evaluate([Run(path)]).runs[0].accuracy > 0
+            assert evaluation.evaluate([Run(path)]).runs[0].accuracy > 0
         else:
             with pytest.raises(CorruptError, match="is missing"):
-                voting.evaluate([Run(path)])
+                evaluation.evaluate([Run(path)])
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_run_without_a_committed_epoch_has_nothing_to_measure(bench: Bench) ->
     for file in (run / "checkpoints").iterdir():
         file.unlink()
     with pytest.raises(UsageError, match="has no evaluated epoch yet"):
-        voting.evaluate([Run(run)])
+        evaluation.evaluate([Run(run)])
 
 
 def test_a_damaged_checkpoint_exits_5(bench: Bench, runs: list[str]) -> None:
@@ -242,6 +242,6 @@ def test_a_damaged_checkpoint_exits_5(bench: Bench, runs: list[str]) -> None:
 def test_from_python_a_mismatch_is_an_error_of_its_own_kind(bench: Bench, runs: list[str]) -> None:
     other = bench("train", "tiny.yaml", "-q", "--set", "data.test=10").out.strip()
     pair = [Run(Path(runs[0])), Run(Path(other))]
-    assert voting.evaluate(pair, "validation").vote is not None
+    assert evaluation.evaluate(pair, "validation").vote is not None
     with pytest.raises(MismatchError, match="number of test examples"):
-        voting.evaluate(pair, "test")
+        evaluation.evaluate(pair, "test")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from nnexp.analysis import decay, inspection
+from nnexp.analysis import initial_layers, inspection
 from nnexp.analysis.inspection import Inspection
 from nnexp.config import load
 from nnexp.config.model import Config, PerExample
@@ -39,7 +39,7 @@ from nnexp.runner import preconditions
 from nnexp.runner.assembly import Assembly
 
 if TYPE_CHECKING:
-    from nnexp.analysis.spread import Layer
+    from nnexp.analysis.initial_layers import Layer
     from tests.conftest import Bench
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,13 +165,12 @@ def test_what_is_measured_first_is_the_network_that_training_starts_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With one draw: the saturation, the weights' norm and, at full batch, the gradient's."""
-    from nnexp.analysis import spread  # noqa: PLC0415 - to change it
 
     data = dataset()
     config = Config(
         hidden=(6, 4), batch_size="all", monitor=("train",), patience=None, dtype="float64", seed=3
     )
-    monkeypatch.setattr(spread, "NETWORKS", 1)
+    monkeypatch.setattr(initial_layers, "NETWORKS", 1)
     own = looked_at(config, data, monkeypatch).initialized[0].layers
     assembly = Assembly(config, data)
     theta = assembly.initial().theta
@@ -191,7 +190,6 @@ def test_gradients_are_those_of_the_steps_that_training_makes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The first step, with dropout, moves each layer's weights by η times the gradient."""
-    from nnexp.analysis import spread  # noqa: PLC0415 - to change it
 
     data = dataset()
     config = Config(
@@ -202,7 +200,7 @@ def test_gradients_are_those_of_the_steps_that_training_makes(
         patience=None,
         dtype="float64",
     )
-    monkeypatch.setattr(spread, "NETWORKS", 1)
+    monkeypatch.setattr(initial_layers, "NETWORKS", 1)
     own = looked_at(config, data, monkeypatch).initialized[0].layers
     assembly = Assembly(config, data)
     state = assembly.initial()
@@ -283,7 +281,7 @@ def test_the_decay_is_what_the_optimizer_s_own_steps_do(
 ) -> None:
     """λ/n = 0.002 and η = 0.5: a step of SGD takes a thousandth off."""
     config = Config(optimizer=optimizer, learning_rate=0.5, lambda_=0.4, batch_size=10)
-    found = decay.decay(config, 200)
+    found = inspection.weight_decay(config, 200)
     assert found is not None
     assert (found.step, found.steps, found.algebra) == (0.999, 20, "1 - 0.5·0.4/200")
     assert found.lasting == pytest.approx(step_of(optimizer, 0.001), rel=1e-9)
@@ -294,7 +292,7 @@ def test_the_decay_is_what_the_optimizer_s_own_steps_do(
 
 def test_an_epoch_s_decay_is_about_e_to_the_minus_eta_lambda_over_m() -> None:
     """The chapter's own: η = 0.1, λ = 5, mini-batches of 10: exp(-0.05) = 0.9512."""
-    found = decay.decay(Config(learning_rate=0.1, lambda_=5.0), 50_000)
+    found = inspection.weight_decay(Config(learning_rate=0.1, lambda_=5.0), 50_000)
     assert found is not None
     assert found.epoch == pytest.approx(math.exp(-0.05), rel=1e-6)
 
@@ -306,15 +304,15 @@ def test_where_no_factor_decays_there_is_none_and_a_note_says_why() -> None:
         (Config(lambda_=4.0, regularizer="l1"), "l1 takes ηλ/n = 0.02 off each weight's size"),
         (Config(lambda_=1.0, optimizer=LBfgs(), learning_rate=None), "l-bfgs finds its step"),
     ):
-        assert decay.decay(config, 100) is None
-        assert decay.notes(config, 100)[0].startswith(said)
-    flipping = decay.decay(Config(learning_rate=1e9, lambda_=PerExample(1e-4)), 10**6)
+        assert inspection.weight_decay(config, 100) is None
+        assert inspection.step_notes(config, 100)[0].startswith(said)
+    flipping = inspection.weight_decay(Config(learning_rate=1e9, lambda_=PerExample(1e-4)), 10**6)
     assert flipping is not None
     assert (abs(flipping.epoch), flipping.halving) == (math.inf, None)
-    free = decay.decay(Config(lambda_=1.0, optimizer=Momentum(mu=1.0)), 100)
+    free = inspection.weight_decay(Config(lambda_=1.0, optimizer=Momentum(mu=1.0)), 100)
     assert free is not None
     assert free.epoch == pytest.approx(1.0)
-    notes = decay.notes(Config(lambda_=1.0, schedule=Cosine(), dropout=0.5), 100)
+    notes = inspection.step_notes(Config(lambda_=1.0, schedule=Cosine(), dropout=0.5), 100)
     assert [note.split()[0] for note in notes] == ["learning", "dropout"]
 
 

@@ -18,7 +18,7 @@ import pytest
 from matplotlib.image import imread
 
 from nnexp.analysis import comparison, experiments
-from nnexp.analysis.learned import first_layer
+from nnexp.analysis.evaluation import first_layer
 from nnexp.report import charts, weights
 from nnexp.report.markup import Markup, lines, tag
 from nnexp.report.page import contrast, page

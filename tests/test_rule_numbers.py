@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from nnexp.analysis import decay, inspection
+from nnexp.analysis import inspection
 from nnexp.analysis.diagnosis import Diagnosis, diagnose
 from nnexp.config import load
 from nnexp.config.model import Config
@@ -77,10 +77,10 @@ def test_rises_of_a_tenth_of_the_falls_are_worth_a_word(rise: float, *, said: bo
 def test_l1_takes_as_much_at_each_step_and_an_epoch_s_steps_together() -> None:
     """ηλ/n = 0.5 · 4 / 100 = 0.02, ten times an epoch."""
     config = Config(regularizer="l1", lambda_=4.0, learning_rate=0.5, batch_size=10)
-    (note,) = decay.notes(config, 100)
+    (note,) = inspection.step_notes(config, 100)
     assert "= 0.02 off" in note
     assert "0.2 in an epoch of 10 steps" in note
-    (other,) = decay.notes(replace(config, optimizer=Momentum(mu=0.9)), 100)
+    (other,) = inspection.step_notes(replace(config, optimizer=Momentum(mu=0.9)), 100)
     assert "off each weight" not in other  # with momentum it is not that
     assert "10 times as far" in other
 
@@ -88,9 +88,9 @@ def test_l1_takes_as_much_at_each_step_and_an_epoch_s_steps_together() -> None:
 def test_dropout_changes_second_moments_where_there_are_hidden_neurons() -> None:
     """A part of 0.2 is left out, the rest is 1/0.8 as large."""
     config = Config(hidden=(30,), dropout=0.2, lambda_=1.0)
-    (note,) = decay.notes(config, 100)
+    (note,) = inspection.step_notes(config, 100)
     assert "1.25 times" in note
-    assert decay.notes(replace(config, hidden=()), 100) == []
+    assert inspection.step_notes(replace(config, hidden=()), 100) == []
 
 
 def test_an_inspection_s_n_is_that_of_the_training_examples(bench: Bench) -> None:

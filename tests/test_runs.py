@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from nnexp.analysis import query, standing
+from nnexp.analysis import query
+from nnexp.analysis.watch import left
 from nnexp.cli import watch
 from nnexp.config import canonical, keys, load
 from nnexp.config.messages import ranges
@@ -512,16 +513,16 @@ def test_a_config_nested_beyond_reason_is_damage(bench: Bench, kind: str) -> Non
 
 def test_the_time_left_is_what_the_latest_epochs_took() -> None:
     rows = [Timing(1, 100.0, 0.0), *(Timing(epoch, 1.5, 0.5) for epoch in range(2, 14))]
-    assert standing.left(rows, 10, age=0.0) == 20.0
-    assert standing.left(rows, 10, age=0.5) == 19.5
-    assert standing.left(rows, 10, age=60.0) == 18.0, "a pause is not counted as work"
-    assert standing.left(rows, 10, age=-5.0) == 20.0, "nor is a clock that was put back"
-    assert standing.left(rows, 0, age=1.0) == 0.0
+    assert left(rows, 10, age=0.0) == 20.0
+    assert left(rows, 10, age=0.5) == 19.5
+    assert left(rows, 10, age=60.0) == 18.0, "a pause is not counted as work"
+    assert left(rows, 10, age=-5.0) == 20.0, "nor is a clock that was put back"
+    assert left(rows, 0, age=1.0) == 0.0
     slow = [Timing(epoch, 100.0, 0.0) for epoch in range(1, 31)]
     fast = [Timing(epoch, 1.0, 0.0) for epoch in range(31, 41)]
-    assert standing.left([*slow, *fast], 5, age=0.0) == 5.0
+    assert left([*slow, *fast], 5, age=0.0) == 5.0
     every_third = [Timing(3, 5.0, 1.0), Timing(6, 5.0, 1.0)]
-    assert standing.left(every_third, 4, age=1.0) == 7.0
+    assert left(every_third, 4, age=1.0) == 7.0
 
 
 def test_timing_is_read_as_far_as_it_can_be(tmp_path: Path) -> None:

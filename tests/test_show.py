@@ -11,8 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from nnexp.analysis.confusion import Mixed, confusion
-from nnexp.analysis.mistakes import Mistakes, surest
+from nnexp.analysis.mistakes import Mistakes, Mixed, confusion, surest
 from nnexp.errors import CorruptError
 from nnexp.report import mistakes as picture
 from nnexp.store import predictions
@@ -21,7 +20,7 @@ from nnexp.store.predictions import Predictions
 from nnexp.store.run import Run
 
 if TYPE_CHECKING:
-    from nnexp.analysis.restored import On
+    from nnexp.analysis.evaluation import On
     from tests.conftest import Bench
 
 

@@ -17,11 +17,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from nnexp.analysis import power, sign_flips
+from nnexp.analysis import power, statistics
 from nnexp.analysis.power import seeds_needed
-from nnexp.analysis.samples import TooFewError
-from nnexp.analysis.sign_flips import sign_flip
-from nnexp.analysis.statistics import Difference, holm, mcnemar, paired_t, welch
+from nnexp.analysis.statistics import (
+    Difference,
+    TooFewError,
+    holm,
+    mcnemar,
+    paired_t,
+    sign_flip,
+    welch,
+)
 from nnexp.analysis.verdicts import ACCURACY, COST, EPOCHS, Unit, Verdict, between, judge
 
 if TYPE_CHECKING:
@@ -299,7 +305,7 @@ def test_sign_flips_of_many_are_exact_on_a_lattice_and_none_elsewhere() -> None:
     assert sign_flip(differences, 1e-4) == pytest.approx(oracle, rel=1e-9)
     assert sign_flip(differences) is None
     assert sign_flip([0.3, 0.2, 0.1] + [0.0] * 50) == pytest.approx(1 / 4)  # no sign to flip
-    assert sign_flip(differences[: sign_flips.ENUMERATED]) == pytest.approx(2.0**-31)
+    assert sign_flip(differences[: statistics.ENUMERATED]) == pytest.approx(2.0**-31)
 
 
 # --- what is degenerate, and what is refused ---

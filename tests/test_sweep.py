@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from nnexp.analysis.seeds import spread
 from nnexp.report import sweep_figure
+from nnexp.seeds import spread
 from nnexp.store import writer
 from nnexp.store.run import Run
 from nnexp.study import job_script, sweep_file

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nnexp import checks
+from nnexp import names
 from nnexp.cli import standings
 from nnexp.config import load
 from nnexp.datasets import loading
@@ -128,7 +128,7 @@ def test_draws_have_six_digits(bench: Bench) -> None:
 def test_the_name_with_the_longest_seed_must_be_one(bench: Bench) -> None:
     """Names end in the seed, so that a file may name the first run and not the last."""
     name = planned("lambda=1").trials[0].name
-    longest = next(n for n in range(1, 400) if not checks.is_run_name("x" * n)) - 1
+    longest = next(n for n in range(1, 400) if not names.is_run_name("x" * n)) - 1
     stem = "x" * (longest - len(name) + len("tiny"))
     bench.config(f"{stem}.yaml")
     assert len(plan(sweep_file.read(f"{stem}.yaml", (), ["lambda=1"], [0, 9])).trials) == 2

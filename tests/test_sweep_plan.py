@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def planned(config: str, *grids: str, settings: tuple[str, ...] = (), seeds: str = "") -> Plan:
-    from nnexp import checks  # noqa: PLC0415 - beside its one use
+    from nnexp import names  # noqa: PLC0415 - beside its one use
 
-    return plan(sweep_file.read(config, settings, grids, checks.seeds(seeds) if seeds else None))
+    return plan(sweep_file.read(config, settings, grids, names.seeds(seeds) if seeds else None))
 
 
 def sheet(bench: Bench, text: str) -> Plan:

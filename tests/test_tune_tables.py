@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from nnexp.analysis import decay
+from nnexp.analysis import inspection
 from nnexp.analysis.diagnosis import diagnose
 from nnexp.config import load, rules
 from nnexp.config.model import Config, PerExample
@@ -125,7 +125,7 @@ def test_a_curve_s_end_is_the_median_of_its_last_third() -> None:
 def test_the_last_mini_batch_is_a_step_however_small(n: int, batch: int, expected: int) -> None:
     """ηλ/n = 0.01: an epoch of 11 steps leaves 0.99 to the eleventh, 0.8953."""
     config = Config(learning_rate=0.1, lambda_=0.1 * n, batch_size=batch)
-    found = decay.decay(config, n)
+    found = inspection.weight_decay(config, n)
     assert found is not None
     assert found.steps == expected
     assert found.epoch == pytest.approx(0.99**expected)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
-from nnexp.analysis.samples import LARGEST
-from nnexp.analysis.seeds import spread
+from nnexp.analysis.statistics import LARGEST
+from nnexp.seeds import spread
 from nnexp.training.history import Row
 
 

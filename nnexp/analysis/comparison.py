@@ -1,60 +1,27 @@
-"""Experiments side by side: what differs, what came of it, and whether that is real."""
+"""Compare experiments: which settings differ, how the results differ, and whether that is real."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from msgspec import UNSET
 
-from nnexp.analysis import remarks
 from nnexp.analysis.claims import unknown
 from nnexp.analysis.experiments import Experiment
-from nnexp.analysis.metrics import METRICS, SPLITS, Facts, Metric
-from nnexp.analysis.seeds import Spread, spread
-from nnexp.analysis.sides import Side
+from nnexp.analysis.metrics import METRICS, SPLITS, Facts, Metric, Side
 from nnexp.analysis.statistics import Difference, mcnemar
 from nnexp.analysis.verdicts import Unit, Verdict, between, judge
 from nnexp.config import canonical
+from nnexp.config.messages import ranges
 from nnexp.errors import UsageError
+from nnexp.seeds import Sample
 from nnexp.store import predictions
 from nnexp.store.run import Run
 
 PREFERRED = ("test_accuracy", "validation_accuracy", "last_train_accuracy")
 """What the verdict is on unless asked otherwise: the first of these that every run has."""
-
-
-class Sample(NamedTuple):
-    """A metric over the runs of an experiment."""
-
-    values: tuple[float | None, ...]
-    """By run; None where a run has none."""
-
-    @property
-    def known(self) -> list[float]:
-        """The values there are."""
-        return [value for value in self.values if value is not None]
-
-    @property
-    def spread(self) -> Spread | None:
-        """The mean and standard deviation over runs, if every run has a value."""
-        return spread(self.known) if self.is_whole else None
-
-    @property
-    def mean(self) -> float | None:
-        """The mean, if every run has a value."""
-        return self.spread and self.spread.mean
-
-    @property
-    def sd(self) -> float | None:
-        """The standard deviation between runs, if there are two or more."""
-        return self.spread and self.spread.sd
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every run has a value."""
-        return None not in self.values
 
 
 class Measure(NamedTuple):
@@ -111,7 +78,7 @@ def compare(experiments: Sequence[Experiment], metric: str | None = None) -> Com
         (key for key in PREFERRED if all(each.is_whole for each in measures[key].samples)),
         PREFERRED[0],
     )
-    notes = list(remarks.on(sides))
+    notes = list(_notes(sides))
     if metric is None and judged != PREFERRED[0]:
         notes.append(
             f"the verdict is on {METRICS[judged].label.strip()}: not every run has a test accuracy"
@@ -181,3 +148,59 @@ def _nets(a: Run, b: Run) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] |
     if not np.array_equal(first.true, second.true):
         return None
     return first.predicted == first.true, second.predicted == second.true
+
+
+def _notes(sides: Sequence[Side]) -> Iterator[str]:
+    """Yield what else a reader must know before the numbers mean anything."""
+    records = {
+        side.experiment.label: [run.record for run in side.experiment.runs] for side in sides
+    }
+    for what, of in (
+        ("data", lambda record: tuple(sorted(record.data.sha256.items()))),
+        ("numerics (the machine's arithmetic)", lambda record: record.numerics),
+        ("version of nnexp", lambda record: record.versions.nnexp),
+    ):
+        found = {letter: {of(record) for record in each} for letter, each in records.items()}
+        if len(set().union(*found.values())) > 1:
+            letters = _letters(found)
+            yield f"{letters} were trained with different {what}"
+    for facts in (facts for side in sides for facts in side.facts):
+        yield from _changed_numerics(facts)
+    yield from _left_out(sides)
+    for side in sides:
+        unfinished = {s: n for s, n in side.statuses.items() if s != "finished"}
+        for status, count in unfinished.items():
+            verb = "is" if count == 1 else "are"
+            yield f"{side.experiment.label}: {count} of {len(side.facts)} {verb} {status}"
+
+
+def _left_out(sides: Sequence[Side]) -> Iterator[str]:
+    """Yield which seeds are in an experiment's means, but in none of its pairs."""
+    first = sides[0].experiment
+    for side in sides[1:]:
+        common = set(first.seeds) & set(side.experiment.seeds)
+        if common and (set(first.seeds) | set(side.experiment.seeds)) - common:
+            paired = ranges(sorted(common))
+            yield (
+                f"{side.experiment.label} is paired with {first.label} by their common seeds, "
+                f"{paired}; each mean is over all of its own"
+            )
+
+
+def _changed_numerics(facts: Facts) -> Iterator[str]:
+    turns = facts.numerics
+    if len(turns) > 1:
+        count = len({turn.numerics for turn in turns})
+        since = ", ".join(str(turn.since) for turn in turns[1:])
+        run = facts.run.path
+        yield f"{run} was trained under {count} numerics: they changed with epoch {since}"
+
+
+def _letters(found: Mapping[str, set[Any]]) -> str:
+    """Return the letters that something is not the same for: within one, or between several."""
+    within = [letter for letter, each in found.items() if len(each) > 1]
+    if within and len(set().union(*found.values())) == len(
+        set().union(*(found[w] for w in within))
+    ):
+        return f"the runs of {' and of '.join(within)}"
+    return " and ".join(found)

@@ -1,19 +1,21 @@
-"""What a config can expect before any training, under its initializer and the chapter's others."""
+"""Inspect a config before any training: its initial layers, and how its steps shrink weights."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from nnexp.analysis import decay
-from nnexp.analysis.decay import Decay
-from nnexp.analysis.spread import Bench, Layer, Scope
-from nnexp.config.model import CheckedConfig
+from nnexp.analysis.initial_layers import Bench, Layer, Scope
+from nnexp.config.model import CheckedConfig, Config, PerExample
 from nnexp.datasets.loading import load
 from nnexp.nn.initializers import InitializerName
+from nnexp.optim.schedules import Constant
+from nnexp.optim.sgd import Momentum, Nesterov, Sgd
 from nnexp.runner import preconditions
-from nnexp.runner.assembly import Assembly
+from nnexp.runner.assembly import Assembly, per_example
 
 RULES: tuple[InitializerName, ...] = ("standard-normal", "lecun-normal")
 """The chapter's old rule for initial weights, and its new one."""
@@ -72,7 +74,115 @@ def inspect(config: CheckedConfig) -> Inspection:
             mean_square=bench.square / network.sizes[0],
             scope=bench.scope,
             initialized=tuple(Initialized(name, bench.layers(name)) for name in names),
-            decay=decay.decay(config, n),
-            notes=decay.notes(config, n),
+            decay=weight_decay(config, n),
+            notes=step_notes(config, n),
             warnings=preconditions.warnings(config, dataset),
         )
+
+
+class Decay(NamedTuple):
+    """What L2 alone multiplies every weight by, at the learning rate of the first epoch."""
+
+    algebra: str
+    """1 - ηλ/n with its numbers."""
+    strength: float
+    """λ/n: the size of the penalty's gradient beside the weights'."""
+    step: float
+    """1 - ηλ/n. Source: Nielsen (2015), eq. 93."""
+    steps: int
+    """In an epoch."""
+    lasting: float
+    """What many steps come to, each: the step itself or, with momentum, nearer 0 than that."""
+    epoch: float
+    """lasting^steps: about exp(-ηλ/m) for mini-batches of m without momentum."""
+
+    @property
+    def halving(self) -> float | None:
+        """Epochs in which weights would halve; None if they do not shrink."""
+        shrinking = 0 < abs(self.lasting) < 1
+        return math.log(0.5) / math.log(abs(self.lasting)) / self.steps if shrinking else None
+
+
+def steps(config: Config, n: int) -> int:
+    """Return the steps of an epoch through n training examples."""
+    return 1 if config.batch_size == "all" else math.ceil(n / config.batch_size)
+
+
+def weight_decay(config: Config, n: int) -> Decay | None:
+    """Return how weights decay with n training examples; None where no fixed factor does it."""
+    strength, eta = per_example(config, n), config.learning_rate
+    if not strength or config.regularizer != "l2" or eta is None:
+        return None
+    if not isinstance(config.optimizer, Sgd | Momentum | Nesterov):
+        return None
+    given = config.lambda_
+    ratio = f"{given.per_example:g}" if isinstance(given, PerExample) else f"{given:g}/{n}"
+    many, lasting = steps(config, n), _lasting(config.optimizer, eta * strength)
+    with np.errstate(all="ignore"):  # what flips signs may grow without bound
+        epoch = float(np.power(lasting, many))
+    algebra = f"1 - {eta:g}·{ratio}"
+    return Decay(algebra, strength, 1.0 - eta * strength, many, lasting, epoch)
+
+
+def _lasting(optimizer: Sgd | Momentum | Nesterov, share: float) -> float:
+    """Return what a step multiplies a weight by in the long run, if it loses this share.
+
+    With momentum (w, v) go through one linear map a step, and its largest eigenvalue lasts.
+    """
+    if isinstance(optimizer, Sgd):
+        return 1.0 - share
+    mu = optimizer.mu
+    kept = mu if isinstance(optimizer, Momentum) else mu * (1.0 - share)  # v's part in the next
+    return float(np.abs(np.linalg.eigvals([[1.0 - share, kept], [-share, kept]])).max())
+
+
+def step_notes(config: Config, n: int) -> list[str]:
+    """Return what else should be known of a config's steps, a sentence each."""
+    return [*_penalty(config, n), *_learning_rate(config), *_dropout(config)]
+
+
+def _penalty(config: Config, n: int) -> Iterator[str]:
+    strength, eta, name = per_example(config, n), config.learning_rate, _name(config)
+    if not strength:
+        yield "lambda is 0: no weight decays"
+    elif eta is None:
+        pass  # without a learning rate there is nothing to say in numbers
+    elif name == "adam":
+        yield (
+            "adam divides the penalty's gradient by the whole gradient's running size: "
+            "no fixed factor says how weights decay"
+        )
+    elif config.regularizer == "l1" and isinstance(config.optimizer, Sgd):
+        each, many = eta * strength, steps(config, n)
+        yield (
+            f"l1 takes ηλ/n = {each:.4g} off each weight's size at a step, {each * many:.4g} in an "
+            f"epoch of {many} steps"
+        )
+    if isinstance(config.optimizer, Momentum | Nesterov):
+        mu = config.optimizer.mu
+        times = f"{1 / (1 - mu):g} times as far" if mu < 1 else "without bound"
+        yield f"{name} with mu = {mu:g}: steps in a lasting direction add up, {times}"
+
+
+def _learning_rate(config: Config) -> Iterator[str]:
+    if config.learning_rate is None:
+        yield f"{_name(config)} finds its step by a line search: there is no learning rate"
+    elif not isinstance(config.schedule, Constant):
+        schedule = config.schedule.__struct_config__.tag
+        yield (
+            f"learning rate {config.learning_rate:g} is the first epoch's; "
+            f"schedule {schedule} changes it"
+        )
+
+
+def _dropout(config: Config) -> Iterator[str]:
+    if config.dropout and config.hidden:
+        times = 1 / (1 - config.dropout)
+        yield (
+            f"dropout {config.dropout:g}: while training, what hidden neurons put out has "
+            f"{times:.3g} times the second moment; z is given without it, gradients with it"
+        )
+
+
+def _name(config: Config) -> str:
+    return str(config.optimizer.__struct_config__.tag)

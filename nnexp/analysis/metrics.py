@@ -1,4 +1,4 @@
-"""What can be compared of runs: a table of numbers, each with its unit and its better side."""
+"""Metrics of runs that can be compared: one table, with units and whether larger is better."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import NamedTuple
 
-from nnexp.analysis.samples import LARGEST
+from nnexp.analysis.experiments import Experiment
+from nnexp.analysis.statistics import LARGEST
 from nnexp.analysis.verdicts import ACCURACY, COST, EPOCHS, Unit
 from nnexp.store.run import Run
 from nnexp.training.history import Row, Stretch, best_row, stretches
@@ -133,3 +134,21 @@ METRICS: Mapping[str, Metric] = {
     "seconds": Metric("seconds of training", SECONDS, lambda facts: facts.seconds, is_judged=False),
 }
 """By the name that ``--metric`` and ``--check`` know them by, in the order of the table."""
+
+
+class Side(NamedTuple):
+    """An experiment with what its runs have to say."""
+
+    experiment: Experiment
+    facts: tuple[Facts, ...]
+
+    @property
+    def histories(self) -> list[list[Row]]:
+        """The rows of each run."""
+        return [facts.history for facts in self.facts]
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """How many of its runs stand how."""
+        statuses = [run.status for run in self.experiment.runs]
+        return {status: statuses.count(status) for status in dict.fromkeys(statuses)}

@@ -20,9 +20,8 @@ from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from msgspec import UNSET
 
-from nnexp.checks import printable
 from nnexp.config import keys, messages, scalars
-from nnexp.errors import ConfigError, UsageError
+from nnexp.errors import ConfigError, UsageError, printable
 from nnexp.store.listing import Entry
 
 T = TypeVar("T")

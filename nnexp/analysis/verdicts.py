@@ -10,8 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from nnexp.analysis.power import ALPHA, FEWEST_SEEDS, MOST, seeds_needed
-from nnexp.analysis.samples import TooFewError, finite
-from nnexp.analysis.statistics import Difference, holm, paired_t, welch
+from nnexp.analysis.statistics import Difference, TooFewError, finite, holm, paired_t, welch
 
 Outcome: TypeAlias = Literal["better", "worse", "noise", "identical", "too few"]
 

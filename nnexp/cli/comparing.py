@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nnexp.checks import printable
 from nnexp.cli import drawn
 from nnexp.cli.text import columns, table, wrapped
+from nnexp.errors import printable
 
 if TYPE_CHECKING:
     from nnexp.analysis.claims import Outcome

@@ -12,8 +12,7 @@ from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, put, table
 
 if TYPE_CHECKING:
-    from nnexp.analysis.restored import On
-    from nnexp.analysis.voting import Evaluated
+    from nnexp.analysis.evaluation import Evaluated, On
 
 
 @click.command()
@@ -36,10 +35,10 @@ def evaluate(runs: tuple[Path, ...], on: On, as_json: bool) -> None:
 
     The vote takes the class whose mean output over the runs is the largest.
     """
-    from nnexp.analysis import voting
+    from nnexp.analysis import evaluation
     from nnexp.store.run import at
 
-    evaluated = voting.evaluate([at(run) for run in runs], on)
+    evaluated = evaluation.evaluate([at(run) for run in runs], on)
     put(json_line(_tree(evaluated)) if as_json else _text(evaluated))
 
 

@@ -74,7 +74,7 @@ def _numbers(numbers: tuple[Number, ...]) -> str:
 
 
 def _spread(number: Number) -> str:
-    from nnexp.analysis.seeds import spread
+    from nnexp.seeds import spread
 
     found = spread(number.seeds) if all(map(isfinite, number.seeds)) else None
     if found is None or found.sd is None:

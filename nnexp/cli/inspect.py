@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.checks import printable
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, put, say, table, wrapped
+from nnexp.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nnexp.analysis.decay import Decay
-    from nnexp.analysis.inspection import Inspection
-    from nnexp.analysis.spread import Layer
+    from nnexp.analysis.initial_layers import Layer
+    from nnexp.analysis.inspection import Decay, Inspection
 
 WIDTH = 80
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from nnexp.checks import printable
 from nnexp.cli.text import as_json, percent, table
 from nnexp.config.messages import ranges, shortened
+from nnexp.errors import printable
 
 if TYPE_CHECKING:
-    from nnexp.analysis.overview import Experiment
-    from nnexp.analysis.seeds import Spread
+    from nnexp.analysis.experiments import ExperimentRow
+    from nnexp.seeds import Spread
     from nnexp.store.listing import Entry
 
 WIDEST = 30
@@ -37,7 +37,7 @@ class Column(NamedTuple):
         return max(len(printable(cell)) for cell in (self.header, *self.cells)) + GAP
 
 
-def shown(experiments: Sequence[Experiment], keys: Sequence[str], width: int) -> tuple[str, str]:
+def shown(experiments: Sequence[ExperimentRow], keys: Sequence[str], width: int) -> tuple[str, str]:
     """Return the table, and which columns the width had no room for; 0 has room for all."""
     columns = _columns(experiments, keys, ranked=width > 0)
     left_out: list[Column] = []
@@ -57,43 +57,41 @@ def shown(experiments: Sequence[Experiment], keys: Sequence[str], width: int) ->
     )
 
 
-def _columns(
-    experiments: Sequence[Experiment], keys: Sequence[str], *, ranked: bool
-) -> list[Column]:
-    from nnexp.analysis import overview
+def _columns(rows: Sequence[ExperimentRow], keys: Sequence[str], *, ranked: bool) -> list[Column]:
+    from nnexp.analysis import experiments
     from nnexp.analysis.query import COLUMNS, PREFIX
 
-    cells = {key: [_cell(each, key) for each in experiments] for key in keys}
-    order = overview.telling(keys, cells.__getitem__) if ranked else list(keys)
-    several = any(len(each.runs) > 1 for each in experiments)
+    cells = {key: [_cell(each, key) for each in rows] for key in keys}
+    order = experiments.telling(keys, cells.__getitem__) if ranked else list(keys)
+    several = any(len(each.runs) > 1 for each in rows)
     columns = [
-        Column("experiment" if several else "run", [_name(each) for each in experiments]),
-        Column("status", [_status(each) for each in experiments]),
+        Column("experiment" if several else "run", [_name(each) for each in rows]),
+        Column("status", [_status(each) for each in rows]),
     ]
     if several:
-        seeds = [shortened(ranges(each.seeds), WIDEST) for each in experiments]
+        seeds = [shortened(ranges(each.seeds), WIDEST) for each in rows]
         columns.append(Column("seeds", seeds, SEEDS))
-    columns.append(Column("epochs", [_between(each.epochs) for each in experiments], EPOCHS))
+    columns.append(Column("epochs", [_between(each.epochs) for each in rows], EPOCHS))
     for key in keys:
         header = f"{PREFIX}{key}" if key in COLUMNS and key != "seed" else key
         place = order.index(key)
         columns.append(Column(header, cells[key], REST + place if place else FIRST))
-    columns.append(Column("validation", [_spread(e.spread("validation")) for e in experiments]))
+    columns.append(Column("validation", [_spread(each.spread("validation")) for each in rows]))
     if not several:
-        at = [str(each.runs[0].best_epoch or "-") for each in experiments]
+        at = [str(each.runs[0].best_epoch or "-") for each in rows]
         columns.append(Column("at", at, REST + len(keys)))
-    columns.append(Column("test", [_spread(e.spread("test")) for e in experiments], TEST))
+    columns.append(Column("test", [_spread(each.spread("test")) for each in rows], TEST))
     return columns
 
 
-def _name(experiment: Experiment) -> str:
+def _name(experiment: ExperimentRow) -> str:
     first, *others = experiment.names
     if not others:
         return first
     return f"{first} (+ {others[0] if len(others) == 1 else f'{len(others)} other names'})"
 
 
-def _status(experiment: Experiment) -> str:
+def _status(experiment: ExperimentRow) -> str:
     if len(experiment.runs) == 1:
         return experiment.runs[0].status
     return ", ".join(f"{count} {status}" for status, count in experiment.statuses.items())
@@ -110,7 +108,7 @@ def _spread(spread: Spread | None) -> str:
     return f"{100 * spread.mean:.2f} ± {percent(spread.sd)}"
 
 
-def _cell(experiment: Experiment, key: str) -> str:
+def _cell(experiment: ExperimentRow, key: str) -> str:
     from nnexp.analysis.query import setting
 
     value = setting(experiment.config, key)
@@ -119,7 +117,7 @@ def _cell(experiment: Experiment, key: str) -> str:
     return shortened(value if isinstance(value, str) else as_json(value), WIDEST)
 
 
-def tree(experiment: Experiment) -> dict[str, Any]:
+def tree(experiment: ExperimentRow) -> dict[str, Any]:
     """Return an experiment and its runs as JSON has them."""
     spreads = {
         field: spread and spread._asdict()
@@ -142,9 +140,9 @@ def tree(experiment: Experiment) -> dict[str, Any]:
 
 def run_trees(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """Return runs as JSON has them, each with its experiment's name."""
-    from nnexp.analysis import overview
+    from nnexp.analysis import experiments
 
-    found = overview.experiments(entries)
+    found = experiments.listed(entries)
     names = {run.path: each.names[0] for each in found for run in each.runs}
     return [_fields(run) | {"experiment": names[run.path], "config": run.config} for run in entries]
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from msgspec import UNSET
 
-from nnexp.analysis.confusion import MOST_CLASSES, Confusion
-from nnexp.analysis.portrait import Portrait
-from nnexp.analysis.restored import On
-from nnexp.checks import printable
+from nnexp.analysis.evaluation import On
+from nnexp.analysis.mistakes import MOST_CLASSES, Confusion
+from nnexp.analysis.summary import Portrait
 from nnexp.cli import drawn
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, table
 from nnexp.config.messages import shortened
+from nnexp.errors import printable
 from nnexp.training.history import Row
 
 WIDTH = 80

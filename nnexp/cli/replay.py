@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.checks import printable
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import percent, put, table
-from nnexp.errors import UsageError
+from nnexp.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from nnexp.analysis.replay import Replayed

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from nnexp.analysis import query
-from nnexp.checks import without_seed
 from nnexp.cli import options
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import columns, put, say
 from nnexp.errors import UsageError
+from nnexp.names import without_seed
 
 if TYPE_CHECKING:
-    from nnexp.analysis.overview import Experiment
+    from nnexp.analysis.experiments import ExperimentRow
     from nnexp.analysis.query import Condition
     from nnexp.store.listing import Entry
 
@@ -134,29 +134,29 @@ def _entries(runs: Path, patterns: tuple[str, ...], status: tuple[str, ...]) -> 
 
 def _arranged(
     entries: list[Entry], sort: str | None, *, each: bool, reverse: bool, best: int | None
-) -> list[Experiment]:
+) -> list[ExperimentRow]:
     """Return the lines in their order."""
-    from nnexp.analysis import overview
+    from nnexp.analysis import experiments
 
-    found = overview.experiments(entries, each=each)
+    found = experiments.listed(entries, each=each)
     if best is not None:
-        found = overview.best(found, best)
+        found = experiments.best(found, best)
         if sort is None:
             return found[::-1] if reverse else found
-    return overview.ordered(found, sort or "name", reverse=reverse)
+    return experiments.ordered(found, sort or "name", reverse=reverse)
 
 
-def _put_table(chosen: Sequence[Experiment], *, each: bool) -> None:
-    from nnexp.analysis import overview
+def _put_table(chosen: Sequence[ExperimentRow], *, each: bool) -> None:
+    from nnexp.analysis import experiments
     from nnexp.cli import listing
 
-    table, left_out = listing.shown(chosen, overview.differing(chosen, seed=each), columns())
+    table, left_out = listing.shown(chosen, experiments.differing(chosen, seed=each), columns())
     put(table)
     if left_out:
         say(f"no room for {left_out}; a wider terminal, a pipe or --json has them")
 
 
-def _put_json(chosen: Sequence[Experiment], *, each: bool) -> None:
+def _put_json(chosen: Sequence[ExperimentRow], *, each: bool) -> None:
     from nnexp.cli import listing
 
     if each:
@@ -165,7 +165,7 @@ def _put_json(chosen: Sequence[Experiment], *, each: bool) -> None:
         put(json_line([listing.tree(one) for one in chosen]))
 
 
-def _put_paths(chosen: Sequence[Experiment]) -> None:
+def _put_paths(chosen: Sequence[ExperimentRow]) -> None:
     """Print what compare takes; what is damaged is nothing to compare."""
     sound = [experiment for experiment in chosen if "damaged" not in experiment.statuses]
     if sound:
@@ -180,7 +180,7 @@ def _put_paths(chosen: Sequence[Experiment]) -> None:
 
 
 def _watch(runs: Path, patterns: tuple[str, ...], condition: Condition) -> None:
-    from nnexp.analysis.standing import Watch
+    from nnexp.analysis.watch import Watch
     from nnexp.cli import watch
 
     for key in condition.keys:

@@ -9,7 +9,8 @@ from nnexp.cli.study_progress import Columns
 from nnexp.cli.text import columns, percent, table, wrapped
 
 if TYPE_CHECKING:
-    from nnexp.analysis.comparison import Comparison, Sample
+    from nnexp.analysis.comparison import Comparison
+    from nnexp.seeds import Sample
     from nnexp.study.execution import Ended
     from nnexp.study.job import Job
     from nnexp.study.search import Search, SearchResult

@@ -14,8 +14,8 @@ from nnexp.cli.text import put, say
 
 if TYPE_CHECKING:
     from nnexp.analysis.diagnosis import Diagnosis
-    from nnexp.analysis.portrait import Portrait
-    from nnexp.analysis.restored import On
+    from nnexp.analysis.evaluation import On
+    from nnexp.analysis.summary import Portrait
 
 
 @click.command()
@@ -44,7 +44,7 @@ def show(run: Path, on: On | None, images: Path | None, as_json: bool) -> None:
     Of a config, the keys that differ from their defaults are shown, with --json all. What is
     damaged is left out, and exits 5.
     """
-    from nnexp.analysis.portrait import portray
+    from nnexp.analysis.summary import portray
     from nnexp.cli.portrait import text
     from nnexp.store.run import at
 

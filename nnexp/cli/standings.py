@@ -11,9 +11,9 @@ from nnexp.cli.text import percent, table
 from nnexp.errors import NnexpError
 
 if TYPE_CHECKING:
-    from nnexp.analysis.seeds import Spread
     from nnexp.analysis.verdicts import Verdict
     from nnexp.config.model import Config
+    from nnexp.seeds import Spread
     from nnexp.study.job import Outcome
     from nnexp.study.plan import Plan, PlannedRun
     from nnexp.study.ranking import Ranking, Standing

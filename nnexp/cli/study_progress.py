@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from nnexp.checks import printable
 from nnexp.cli import narrow
 from nnexp.cli.text import Told, percent, say, tell
+from nnexp.errors import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

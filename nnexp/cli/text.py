@@ -14,8 +14,7 @@ from typing import Any, TextIO
 
 import click
 
-from nnexp.checks import one_line, printable
-from nnexp.errors import DiskError
+from nnexp.errors import DiskError, one_line, printable
 
 
 def put(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp import checks
+from nnexp import names
 from nnexp.cli import engines, options, signals, training
 from nnexp.cli.study_progress import SEED, StudyProgress
 from nnexp.cli.text import as_json as json_line
@@ -38,7 +38,7 @@ class Seeds(click.ParamType[list[int]]):
         if isinstance(value, list):
             return value
         try:
-            return checks.seeds(value)
+            return names.seeds(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

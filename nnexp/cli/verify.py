@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.checks import printable
 from nnexp.cli import options, signals, training
 from nnexp.cli.text import as_json as json_line
 from nnexp.cli.text import put
-from nnexp.errors import CheckFailedError, DivergedError, InterruptedRunError
+from nnexp.errors import CheckFailedError, DivergedError, InterruptedRunError, printable
 
 if TYPE_CHECKING:
     from nnexp.training.history import Stretch

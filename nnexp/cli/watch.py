@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.checks import printable
 from nnexp.cli.text import columns, percent, put, say, table
+from nnexp.errors import printable
 
 if TYPE_CHECKING:
-    from nnexp.analysis.standing import Standing, Watch
+    from nnexp.analysis.watch import Progress, Watch
 
 INTERVAL = 1.0
 """Seconds from one look to the next."""
@@ -42,7 +42,7 @@ class _Screen:
     def __init__(self) -> None:
         self._lines = 0
 
-    def show(self, seen: Sequence[Standing]) -> bool:
+    def show(self, seen: Sequence[Progress]) -> bool:
         rows = [_cells(each) for each in seen]
         lines = table(("run", "epoch", "validation", "best", "time left"), rows).splitlines()
         try:
@@ -64,7 +64,7 @@ class _Lines:
     def __init__(self) -> None:
         self._said: dict[str, tuple[str, int]] = {}
 
-    def show(self, seen: Sequence[Standing]) -> bool:
+    def show(self, seen: Sequence[Progress]) -> bool:
         for each in seen:
             now = (each.entry.status, each.entry.epochs)
             if self._said.get(each.entry.name) == now:
@@ -75,7 +75,7 @@ class _Lines:
         return True
 
 
-def _cells(each: Standing) -> list[str]:
+def _cells(each: Progress) -> list[str]:
     entry = each.entry
     running = entry.status == "running"
     return [
@@ -87,7 +87,7 @@ def _cells(each: Standing) -> list[str]:
     ]
 
 
-def _line(each: Standing) -> str:
+def _line(each: Progress) -> str:
     entry = each.entry
     text = f"{printable(entry.path)}: {entry.status}, epoch {_epoch(each)}"
     if each.validation_accuracy is not None:
@@ -98,7 +98,7 @@ def _line(each: Standing) -> str:
     return text
 
 
-def _epoch(each: Standing) -> str:
+def _epoch(each: Progress) -> str:
     return f"{each.entry.epochs}/{'?' if each.epochs is None else each.epochs}"
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nnexp.checks import printable
 from nnexp.config import problem, reader
 from nnexp.config.messages import shortened
 from nnexp.config.problem import Path, Place, refusal
+from nnexp.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from nnexp.checks import printable
 from nnexp.config.messages import shortened
-from nnexp.errors import ConfigError
+from nnexp.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,8 +15,7 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from nnexp.checks import printable
-from nnexp.errors import DataError
+from nnexp.errors import DataError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from nnexp.checks import MOST_CLASSES
 from nnexp.datasets.dataset import Dataset, Features, Labels, Split
 from nnexp.datasets.expansion import expanded
 from nnexp.errors import DataError
+from nnexp.names import MOST_CLASSES
 
 if TYPE_CHECKING:
     from nnexp.datasets.sources import Source

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from nnexp.analysis.comparison import Comparison, Measure, Sample
-from nnexp.analysis.sides import Side
+from nnexp.analysis.comparison import Comparison, Measure
+from nnexp.analysis.metrics import Side
 from nnexp.analysis.verdicts import Unit, Verdict
 from nnexp.config.messages import ranges
+from nnexp.seeds import Sample
 
 MISSING = "-"
 MARKS = {"better": "better", "worse": "worse", "noise": "~", "identical": "=", "too few": ""}

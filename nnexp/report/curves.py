@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nnexp.analysis.averages import average
-from nnexp.checks import printable
-from nnexp.errors import DiskError, UsageError
+from nnexp.errors import DiskError, UsageError, printable
 from nnexp.store import disk
 
 if TYPE_CHECKING:

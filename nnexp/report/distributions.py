@@ -18,8 +18,8 @@ from nnexp.training.evaluation import SATURATED
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from nnexp.analysis.initial_layers import Layer
     from nnexp.analysis.inspection import Inspection
-    from nnexp.analysis.spread import Layer
 
 MOST = 6
 """Layers in a picture; of a deeper network some are left out, spread evenly."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from nnexp.checks import printable
+from nnexp.errors import printable
 
 VOID = {"img", "meta", "source"}
 """Elements without content, and so without an end."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnexp.analysis.comparison import Comparison
-from nnexp.analysis.confusion import MOST_CLASSES, Confusion, confusion
-from nnexp.analysis.sides import Side
+from nnexp.analysis.metrics import Side
+from nnexp.analysis.mistakes import MOST_CLASSES, Confusion, confusion
 from nnexp.report.markup import Markup, tag
 from nnexp.report.sections import Section, scrolled, swatch
 from nnexp.store import predictions

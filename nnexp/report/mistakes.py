@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnexp.analysis.mistakes import Mistakes
-from nnexp.checks import printable
 from nnexp.config.messages import shortened
-from nnexp.errors import UsageError
+from nnexp.errors import UsageError, printable
 from nnexp.report.curves import check_format
 from nnexp.store import disk
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from nnexp.analysis.averages import Average, average
 from nnexp.analysis.comparison import Comparison
-from nnexp.analysis.learned import first_layer
-from nnexp.analysis.sides import Side
+from nnexp.analysis.evaluation import first_layer
+from nnexp.analysis.metrics import Side
 from nnexp.report import comparisons, weights
 from nnexp.report.charts import POINTS, Curve, chart
 from nnexp.report.curves import STYLES

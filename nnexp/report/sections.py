@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nnexp.analysis.comparison import Comparison
 from nnexp.analysis.experiments import Experiment, seed
-from nnexp.analysis.sides import Side
+from nnexp.analysis.metrics import Side
 from nnexp.config import dump
 from nnexp.config.messages import ranges
 from nnexp.report import comparisons

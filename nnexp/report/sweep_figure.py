@@ -7,11 +7,11 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nnexp.analysis.seeds import Spread
 from nnexp.config import dump
 from nnexp.errors import UsageError
 from nnexp.report import scales
 from nnexp.report.curves import COLOURS, check_format, plain
+from nnexp.seeds import Spread
 from nnexp.store import disk
 from nnexp.study.plan import Plan
 from nnexp.study.ranking import Ranking

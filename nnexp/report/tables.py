@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from nnexp.checks import printable
+from nnexp.errors import printable
 
 
 def as_csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

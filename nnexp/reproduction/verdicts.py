@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from nnexp.analysis.seeds import spread
 from nnexp.reproduction.figures import Headline
 from nnexp.reproduction.measures import Curve
+from nnexp.seeds import spread
 
 TOLERANCE = 1e-12
 """How far an exact cost may be off."""

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct
 
-from nnexp.checks import is_run_name
 from nnexp.config import keys
 from nnexp.errors import CorruptError, DiskError
+from nnexp.names import is_run_name
 from nnexp.store import disk
 from nnexp.store.records import RunRecord
 from nnexp.store.run import RUN, Run, Status

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from nnexp.checks import MOST_CLASSES, NAME
 from nnexp.errors import CorruptError, NewerError
+from nnexp.names import MOST_CLASSES, NAME
 from nnexp.store import disk
 from nnexp.training.history import Fingerprint, Fraction, Row
 

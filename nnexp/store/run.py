@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from nnexp.checks import is_run_name, without_seed
 from nnexp.errors import ConfigError, CorruptError, DiskError, UsageError
+from nnexp.names import is_run_name, without_seed
 from nnexp.store import disk, lock, meta, metrics, records
 from nnexp.store.metrics import Timing
 from nnexp.store.records import Result, RunRecord

@@ -16,9 +16,9 @@ from typing import Self
 
 import msgspec
 
-from nnexp.checks import NAME_LENGTH
 from nnexp.datasets.npz import Header
 from nnexp.errors import DiskError, LockedError, NameTakenError
+from nnexp.names import NAME_LENGTH
 from nnexp.store import checkpoint, disk, lock, metrics, records
 from nnexp.store.checkpoint import Arrays, Commit
 from nnexp.store.lock import ReplacedError

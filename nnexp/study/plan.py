@@ -11,12 +11,12 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from nnexp.checks import is_run_name
 from nnexp.config import canonical, convert, dump, load, overrides, problem, rules
 from nnexp.config.document import INVALID, Document
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.config.problem import Place, Problem
 from nnexp.errors import ConfigError, UsageError
+from nnexp.names import is_run_name
 from nnexp.runner import train
 from nnexp.store.run import named
 from nnexp.study.job import Job

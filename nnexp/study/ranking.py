@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nnexp.analysis.seeds import Spread, spread
 from nnexp.analysis.verdicts import ACCURACY, Verdict, between, judge
 from nnexp.errors import DivergedError
+from nnexp.seeds import Spread, spread
 from nnexp.study.job import SPLITS, Outcome
 from nnexp.study.plan import Plan
 

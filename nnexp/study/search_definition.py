@@ -7,13 +7,13 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from nnexp.checks import is_run_name
 from nnexp.config import canonical, load, overrides
 from nnexp.config.document import Document
 from nnexp.config.model import CheckedConfig
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, refusal
 from nnexp.errors import ConfigError, UsageError
+from nnexp.names import is_run_name
 from nnexp.runner import train
 from nnexp.store import run as store
 from nnexp.study import samplers, sweep_file

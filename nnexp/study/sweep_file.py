@@ -27,12 +27,12 @@ from itertools import chain
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple, TypeVar
 
-from nnexp import checks
+from nnexp import names
 from nnexp.config import dump, keys, load, overrides, problem, reader
 from nnexp.config.document import INVALID, Document
 from nnexp.config.messages import listed, shortened, shown, unknown, unknown_key
 from nnexp.config.problem import Path, Place, Problem, refusal
-from nnexp.errors import ConfigError, UsageError
+from nnexp.errors import ConfigError, UsageError, printable
 from nnexp.study import space
 from nnexp.study.space import KINDS, MOST, Choice, Dimension, Exclusion, Seeds, Space, keys_of
 
@@ -185,7 +185,7 @@ def _option(name: str, setting: str, *, may_be_one: bool = False) -> Document:
 
     Raises: ConfigError for a setting that has not this form.
     """
-    place = Place(f"{name} {shortened(checks.printable(setting))}", is_setting=True)
+    place = Place(f"{name} {shortened(printable(setting))}", is_setting=True)
     key, equals, text = setting.partition("=")
     key, tree = key.strip(), text
     if not equals:
@@ -312,7 +312,7 @@ class _File:
         """Return the seeds, if any are given."""
         value, place = self._document.root.get("seeds"), self._document.place(("seeds",))
         try:
-            return None if value is None else Seeds(tuple(checks.seeds(_seeds_text(value))), place)
+            return None if value is None else Seeds(tuple(names.seeds(_seeds_text(value))), place)
         except ValueError as error:
             self._refuse(("seeds",), str(error))
             return None

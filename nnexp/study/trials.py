@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnexp.analysis.comparison import Sample
 from nnexp.config.model import Config
 from nnexp.errors import UsageError
+from nnexp.seeds import Sample
 from nnexp.study.job import Job, Performance, performance
 
 

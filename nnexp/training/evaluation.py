@@ -1,4 +1,4 @@
-"""Evaluate a network on a split: cost, accuracy, predicted classes, and the monitored quantities."""
+"""Evaluate a network on a split: cost, accuracy, predicted classes and monitored quantities."""
 
 from __future__ import annotations
 

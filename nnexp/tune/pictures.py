@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnexp.checks import printable
+from nnexp.errors import printable
 from nnexp.report.curves import check_format, colours
 from nnexp.store import disk
 from nnexp.tune.decision import Curve, Picture

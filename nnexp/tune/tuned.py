@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nnexp.checks import printable
 from nnexp.config import canonical, dump
 from nnexp.config.model import Config
+from nnexp.errors import printable
 from nnexp.tune.decision import Decision
 
 WIDTH = 98

@@ -24,7 +24,7 @@ import msgspec
 import pytest
 
 from nnexp import numerics
-from nnexp.analysis import comparison, experiments, portrait, restored, voting
+from nnexp.analysis import comparison, evaluation, experiments, summary
 from nnexp.cli import comparing
 from nnexp.cli import portrait as as_text
 from nnexp.config import load
@@ -142,7 +142,7 @@ def reported() -> str:
     return re.sub(r"<tr><th[^>]*>seconds of training</th>.*?</tr>", "", told)
 
 
-def shown(seen: portrait.Portrait) -> str:
+def shown(seen: summary.Portrait) -> str:
     """What ``nnexp show`` says; what it leaves out as damaged it names."""
     if seen.problems:
         raise seen.problems[0]
@@ -152,9 +152,9 @@ def shown(seen: portrait.Portrait) -> str:
 READERS: dict[str, Callable[[], Any]] = {
     "runs": listed,
     "compare": compared,
-    "show": lambda: shown(portrait.portray(Run(RUN))),
+    "show": lambda: shown(summary.portray(Run(RUN))),
     "report": reported,
-    "evaluate": lambda: voting.evaluate([Run(RUN)]),
+    "evaluate": lambda: evaluation.evaluate([Run(RUN)]),
     "verify": verified,
 }
 
@@ -210,7 +210,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
 @pytest.fixture
 def cached(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the data be read once: it is what is sound."""
-    for module in (train, restored, verification):
+    for module in (train, evaluation, verification):
         monkeypatch.setattr(module, "load", cache(loading.load))
 
 

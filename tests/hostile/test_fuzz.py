@@ -18,11 +18,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nnexp.checks import is_run_name, one_line, printable
 from nnexp.config import dump, load
 from nnexp.datasets import csv_file, idx, npz
 from nnexp.datasets.files import MalformedError
-from nnexp.errors import CorruptError, NnexpError, UsageError
+from nnexp.errors import CorruptError, NnexpError, UsageError, one_line, printable
+from nnexp.names import is_run_name
 from nnexp.store import checkpoint, metrics, records, run
 from nnexp.store.meta import Meta
 from nnexp.store.records import DataRecord, Fault, Result, RunRecord, Versions

@@ -22,11 +22,11 @@ from typing import Any
 import msgspec
 
 import nnexp
-from nnexp.checks import is_run_name
 from nnexp.config import canonical
 from nnexp.config.model import Config
 from nnexp.datasets.loading import Data
 from nnexp.errors import NameTakenError, NnexpError
+from nnexp.names import is_run_name
 from nnexp.store import transfer
 from nnexp.store.run import Run
 from nnexp.study.dask import client, worker

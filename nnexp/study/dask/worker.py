@@ -24,8 +24,8 @@ import msgspec
 from msgspec import Struct
 
 import nnexp
-from nnexp.checks import is_run_name
 from nnexp.errors import NnexpError
+from nnexp.names import is_run_name
 from nnexp.store import disk, lock, transfer
 from nnexp.store.run import named
 from nnexp.study.job import EpochCommitted, Message, Outcome, Ready, failure

@@ -1,4 +1,4 @@
-"""One run as a whole: what it is, how it went, what came of it, and what that says."""
+"""Summarize a run: its config, its course, its result, and a diagnosis."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgspec import UNSET
 
-from nnexp.analysis.confusion import MOST_CLASSES, Confusion, confusion
-from nnexp.analysis.diagnosis import Diagnosis, diagnose
-from nnexp.analysis.overfitting import Overfitting, overfits_from
+from nnexp.analysis.diagnosis import Diagnosis, Overfitting, diagnose, overfits_from
+from nnexp.analysis.mistakes import MOST_CLASSES, Confusion, confusion
 from nnexp.config import canonical
 from nnexp.config.model import Config
 from nnexp.errors import CorruptError, DiskError

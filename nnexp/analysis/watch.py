@@ -1,4 +1,4 @@
-"""How far running runs have come, and how long they may still take."""
+"""Watch runs that are training: their progress, and the time left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RECENT = 10
 """Evaluations that the time left is judged by."""
 
 
-class Standing(NamedTuple):
+class Progress(NamedTuple):
     """How a run that is being watched stands; None where nothing is known yet."""
 
     entry: Entry
@@ -43,7 +43,7 @@ class Watch:
         self._folder = folder
         self._fits = fits
         self._ended: set[str] = set()
-        self.seen: dict[str, Standing] = {}
+        self.seen: dict[str, Progress] = {}
 
     def look(self) -> bool:
         """Bring ``seen``, which has what was ever found running, up to date; False: none runs."""
@@ -57,12 +57,12 @@ class Watch:
                 self._ended.add(run.name)
             is_running = entry.status == "running" and self._fits(entry)
             if is_running or run.name in self.seen:
-                self.seen[run.name] = standing(run, entry)
+                self.seen[run.name] = progress(run, entry)
             running = running or is_running
         return running
 
 
-def standing(run: Run, entry: Entry) -> Standing:
+def progress(run: Run, entry: Entry) -> Progress:
     """Return how a run stands now."""
     epochs = entry.config.get("epochs")
     asked = epochs if type(epochs) is int else None
@@ -70,9 +70,9 @@ def standing(run: Run, entry: Entry) -> Standing:
         history = run.history() if entry.problem is None else []
         seconds = seconds_left(run, entry.epochs, asked or 0) if entry.status == "running" else None
     except (CorruptError, DiskError):  # the next look says what it is
-        return Standing(entry, asked, None, None)
+        return Progress(entry, asked, None, None)
     last = history[-1].validation_accuracy if history else UNSET
-    return Standing(entry, asked, None if last is UNSET else last, seconds)
+    return Progress(entry, asked, None if last is UNSET else last, seconds)
 
 
 def seconds_left(run: Run, epoch: int, epochs: int) -> float | None:

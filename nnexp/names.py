@@ -1,4 +1,4 @@
-"""Checks of things that come from outside, shared by all who read them."""
+"""Names of runs and lists of seeds: their grammar, and the limits on both."""
 
 from __future__ import annotations
 
@@ -52,24 +52,3 @@ def without_seed(name: str) -> str:
 def stem(name: str, seed: int | None) -> str:
     """Return a run's name without ``-s`` and its own seed: what it shares with other seeds'."""
     return name.removesuffix(f"-s{seed}")
-
-
-LONGEST = 1000
-"""Characters of a line: enough for any message about any path that is not made to annoy."""
-
-
-def one_line(text: str) -> str:
-    """Return text as a line that is harmless and not endless: the middle of a long one goes."""
-    line = printable(text)
-    if len(line) <= LONGEST:
-        return line
-    return f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
-
-
-def printable(text: str) -> str:
-    """Return text as one line, all escaped that could steer a terminal or reorder a line.
-
-    What Python calls printable is neither control character, nor bidi override, nor line
-    or paragraph separator, nor half a surrogate pair.
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

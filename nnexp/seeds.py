@@ -1,0 +1,62 @@
+"""A result over seeds: the mean, and how far the seeds lie apart.
+
+Without ``statistics``, whose import takes as long as ``nnexp runs`` may.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Spread(NamedTuple):
+    """What a result comes to over seeds."""
+
+    mean: float
+    sd: float | None
+    """The sample's standard deviation; None for one seed."""
+    seeds: int
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Return the mean and standard deviation of values, or None where there are none."""
+    count = len(values)
+    if not count:
+        return None
+    mean = math.fsum(values) / count
+    if count == 1:
+        return Spread(mean, None, 1)
+    return Spread(mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (count - 1)), count)
+
+
+class Sample(NamedTuple):
+    """A metric over the runs of an experiment."""
+
+    values: tuple[float | None, ...]
+    """By run; None where a run has none."""
+
+    @property
+    def known(self) -> list[float]:
+        """The values there are."""
+        return [value for value in self.values if value is not None]
+
+    @property
+    def spread(self) -> Spread | None:
+        """The mean and standard deviation over runs, if every run has a value."""
+        return spread(self.known) if self.is_whole else None
+
+    @property
+    def mean(self) -> float | None:
+        """The mean, if every run has a value."""
+        return self.spread and self.spread.mean
+
+    @property
+    def sd(self) -> float | None:
+        """The standard deviation between runs, if there are two or more."""
+        return self.spread and self.spread.sd
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every run has a value."""
+        return None not in self.values
