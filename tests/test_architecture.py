@@ -162,7 +162,7 @@ def test_a_run_is_written_through_one_module() -> None:
         "config/load.py": {"os.open", "os.fdopen"},  # these only read
         "datasets/files.py": {"os.open", "os.fdopen"},
         "datasets/npz.py": {"archive.open"},
-        "reproduction/against.py": {"path.open"},
+        "reproduction/published.py": {"path.open"},
         # A trial's pipe and standard error, and what the kernel is told of it: none are a run's.
         "study/local/child.py": {"os.write"},
         "study/local/lifeline.py": {"Path('/proc/self/oom_score_adj').write_bytes"},
@@ -198,7 +198,7 @@ def test_a_config_is_taken_for_checked_only_where_it_is_checked() -> None:
         "store/thresholds.py": 1,  # for a digest
         "analysis/initial_layers.py": 1,  # for initial weights
         "datasets/loading.py": 1,  # sections, and rows of a run: no configs
-        "reproduction/obtained.py": 1,
+        "reproduction/measures.py": 1,
     }
 
 

@@ -14,10 +14,9 @@ from nnexp.config import dump, load
 from nnexp.config.model import Config, PerExample
 from nnexp.datasets.sources import Mnist
 from nnexp.errors import DataError
-from nnexp.reproduction import against
+from nnexp.reproduction import published
 from nnexp.reproduction.figures import FIGURES, Headline
-from nnexp.reproduction.measures import MEASURES, Curve
-from nnexp.reproduction.obtained import obtained
+from nnexp.reproduction.measures import MEASURES, Curve, obtained
 from nnexp.reproduction.plan import Part, compare, plan
 from nnexp.reproduction.verdicts import Comparison, Number, Point, compare_series, is_within
 from nnexp.runner import train
@@ -218,11 +217,11 @@ def test_the_verdict_on_a_net() -> None:
 GOOD = [[0.5, 0.4], [9000, 9100], [], []]
 
 
-def read(folder: Path, content: object, figure: str = "overfitting") -> list[against.Published]:
+def read(folder: Path, content: object, figure: str = "overfitting") -> list[published.Published]:
     file = folder / "curves.json"
     file.write_text(content if isinstance(content, str) else json.dumps(content))
     nets = FIGURES[figure].nets
-    return against.read(file, figure, FIGURES[figure], [net.config for net in nets])
+    return published.read(file, figure, FIGURES[figure], [net.config for net in nets])
 
 
 def test_a_curve_is_read_as_what_its_net_monitors(tmp_path: Path) -> None:
@@ -280,7 +279,7 @@ def test_what_is_no_author_s_file_is_refused(
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
-        against.read(tmp_path / "none.json", "overfitting", FIGURES["overfitting"], [])
+        published.read(tmp_path / "none.json", "overfitting", FIGURES["overfitting"], [])
 
 
 # What a run obtained, in the author's units
@@ -427,9 +426,9 @@ def trained(figure: str, place: int, folder: Path, *settings: str) -> Part:
     return part
 
 
-def published(figure: str, place: int, book: Path) -> against.Published:
+def published_net(figure: str, place: int, book: Path) -> published.Published:
     configs = [net.config for net in FIGURES[figure].nets]
-    return against.read(book / f"{figure}.json", figure, FIGURES[figure], configs)[place]
+    return published.read(book / f"{figure}.json", figure, FIGURES[figure], configs)[place]
 
 
 @pytest.mark.slow
@@ -446,7 +445,7 @@ def test_a_published_curve_comes_out_exactly(
     figure: str, place: int, book: Path, tmp_path: Path
 ) -> None:
     part = trained(figure, place, tmp_path)
-    found = compare(part, published(figure, place, book))
+    found = compare(part, published_net(figure, place, book))
     assert found.verdict == "exact"
     epochs = part.net.config.epochs
     assert all(len(series.points) == series.published == epochs for series in found.series)

@@ -71,8 +71,8 @@ def reproduce(
     exact is not; nothing is promised of the two chaotic nets, nor of --set without a file.
     """
     from nnexp.report.curves import check_format
-    from nnexp.reproduction import against as files
     from nnexp.reproduction import picture
+    from nnexp.reproduction import published as files
     from nnexp.reproduction.figures import FIGURES
     from nnexp.reproduction.plan import outcomes, plan
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nnexp.report.curves import COLOURS
-from nnexp.reproduction.against import Published
-from nnexp.reproduction.measures import Curve, curve, highest_epoch
-from nnexp.reproduction.obtained import obtained
+from nnexp.reproduction.measures import Curve, curve, highest_epoch, obtained
 from nnexp.reproduction.plan import Part
+from nnexp.reproduction.published import Published
 from nnexp.store import disk
 
 if TYPE_CHECKING:

@@ -9,10 +9,9 @@ from typing import NamedTuple
 from nnexp.config import dump, load
 from nnexp.config.model import Config
 from nnexp.errors import UsageError
-from nnexp.reproduction.against import Published
 from nnexp.reproduction.figures import Figure, Headline, Net
-from nnexp.reproduction.measures import MEASURES, Curve, curve, measured
-from nnexp.reproduction.obtained import obtained
+from nnexp.reproduction.measures import MEASURES, Curve, curve, measured, obtained
+from nnexp.reproduction.published import Published
 from nnexp.reproduction.verdicts import TOLERANCE_DIGITS, Comparison, Number, compare_series
 from nnexp.runner.train import run_name
 from nnexp.store.run import named

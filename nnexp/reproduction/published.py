@@ -1,4 +1,4 @@
-"""The author's files: fig/*.json of the book's companion code, read strictly.
+"""Read the published curves strictly: fig/*.json of the book's companion code.
 
 A curve is four lists, [evaluation cost, evaluation accuracy, training cost, training accuracy],
 with one value an epoch, an empty one where nothing was monitored; accuracies are counts.
