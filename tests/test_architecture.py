@@ -15,6 +15,7 @@ import pytest
 
 import nnexp
 from nnexp.config.model import Config
+from nnexp.optim.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,6 +168,13 @@ def test_a_run_is_written_through_one_module() -> None:
         "study/local/child.py": {"os.write"},
         "study/local/lifeline.py": {"Path('/proc/self/oom_score_adj').write_bytes"},
     }
+
+
+def test_only_the_optimizers_know_an_optimizer_by_name() -> None:
+    """Another optimizer needs no more than its class and its place in the union."""
+    classes = {kind.__name__ for kind in get_args(Optimizer)}
+    found = offenders(lambda path: names(path) & classes if part(path) != "optim" else set())
+    assert found == {"config/model.py": {"Sgd"}}  # the default
 
 
 def replacing(path: Path) -> set[str]:

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from nnexp.analysis.metrics import METRICS
+from nnexp.analysis import comparison
+from nnexp.analysis.metrics import METRICS, Metric
+from nnexp.analysis.verdicts import ACCURACY
 from nnexp.report import tables
 from nnexp.store.lock import Lock
 from nnexp.store.records import RunRecord, seal, unseal
@@ -621,6 +623,16 @@ def test_a_name_of_different_configs_is_no_experiment(bench: Bench) -> None:
     code, _, err = bench("compare", "runs/a", "runs/a-s0")
     assert code == 2
     assert err == "runs/a: its runs are of different configs; name them one by one\n"
+
+
+def test_every_accuracy_says_which_split_it_counts_and_a_key_need_not(
+    many: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert all((m.split is not None) == (m.unit == ACCURACY) for m in METRICS.values())
+    added = Metric("gain", ACCURACY, lambda _: 0.5, "validation")
+    monkeypatch.setattr(comparison, "METRICS", {**METRICS, "gain": added})
+    code, out, _ = many("compare", "runs/a", "runs/b", "--metric", "gain")
+    assert (code, "gain" in out) == (0, True)
 
 
 def test_a_metric_that_is_none_exits_2(two: Bench) -> None:

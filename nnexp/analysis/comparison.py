@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from nnexp.analysis.claims import unknown
 from nnexp.analysis.experiments import Experiment
-from nnexp.analysis.metrics import METRICS, SPLITS, Facts, Metric, Side
+from nnexp.analysis.metrics import METRICS, Facts, Metric, Side
 from nnexp.analysis.statistics import Difference, mcnemar
 from nnexp.analysis.verdicts import Unit, Verdict, between, judge
 from nnexp.config import canonical
@@ -104,7 +104,7 @@ def _same(values: Sequence[Any]) -> bool:
 
 def _measure(key: str, metric: Metric, sides: Sequence[Side]) -> Measure:
     samples = tuple(Sample(tuple(map(metric.of, side.facts))) for side in sides)
-    unit = _resolved(metric.unit, key, sides)
+    unit = _resolved(metric, sides)
     differences = {}
     if metric.is_judged and samples[0].is_whole:
         for side, sample in zip(sides[1:], samples[1:], strict=True):
@@ -116,13 +116,12 @@ def _measure(key: str, metric: Metric, sides: Sequence[Side]) -> Measure:
     return Measure(key, metric, samples, verdicts)
 
 
-def _resolved(unit: Unit, key: str, sides: Sequence[Side]) -> Unit:
-    """Return a unit of accuracies with what one example of the split is worth."""
-    if unit.name != "points":
-        return unit
+def _resolved(metric: Metric, sides: Sequence[Side]) -> Unit:
+    """Return a metric's unit; that of an accuracy resolves one example of its split."""
+    if metric.split is None:
+        return metric.unit
     data = sides[0].experiment.runs[0].record.data
-    split = next(split for split in SPLITS if split in key)
-    return unit._replace(resolution=1 / max(1, getattr(data, split)))
+    return metric.unit._replace(resolution=1 / max(1, getattr(data, metric.split)))
 
 
 def _difference(

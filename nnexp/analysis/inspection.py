@@ -12,8 +12,8 @@ from nnexp.analysis.initial_layers import Bench, Layer, Scope
 from nnexp.config.model import CheckedConfig, Config, PerExample
 from nnexp.datasets.loading import load
 from nnexp.nn.initializers import InitializerName
+from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.schedules import Constant
-from nnexp.optim.sgd import Momentum, Nesterov, Sgd
 from nnexp.runner import preconditions
 from nnexp.runner.assembly import Assembly, per_example
 
@@ -113,27 +113,21 @@ def weight_decay(config: Config, n: int) -> Decay | None:
     strength, eta = per_example(config, n), config.learning_rate
     if not strength or config.regularizer != "l2" or eta is None:
         return None
-    if not isinstance(config.optimizer, Sgd | Momentum | Nesterov):
+    lasting = config.optimizer.decay_factor(eta * strength)
+    if lasting is None:
         return None
     given = config.lambda_
     ratio = f"{given.per_example:g}" if isinstance(given, PerExample) else f"{given:g}/{n}"
-    many, lasting = steps(config, n), _lasting(config.optimizer, eta * strength)
+    many = steps(config, n)
     with np.errstate(all="ignore"):  # what flips signs may grow without bound
         epoch = float(np.power(lasting, many))
     algebra = f"1 - {eta:g}·{ratio}"
     return Decay(algebra, strength, 1.0 - eta * strength, many, lasting, epoch)
 
 
-def _lasting(optimizer: Sgd | Momentum | Nesterov, share: float) -> float:
-    """Return what a step multiplies a weight by in the long run, if it loses this share.
-
-    With momentum (w, v) go through one linear map a step, and its largest eigenvalue lasts.
-    """
-    if isinstance(optimizer, Sgd):
-        return 1.0 - share
-    mu = optimizer.mu
-    kept = mu if isinstance(optimizer, Momentum) else mu * (1.0 - share)  # v's part in the next
-    return float(np.abs(np.linalg.eigvals([[1.0 - share, kept], [-share, kept]])).max())
+def _is_plain_descent(optimizer: Optimizer) -> bool:
+    """Return whether a step is -η times the gradient, so that L1 takes off the same each time."""
+    return optimizer.momentum is None and optimizer.decay_factor(0.0) is not None
 
 
 def step_notes(config: Config, n: int) -> list[str]:
@@ -147,19 +141,18 @@ def _penalty(config: Config, n: int) -> Iterator[str]:
         yield "lambda is 0: no weight decays"
     elif eta is None:
         pass  # without a learning rate there is nothing to say in numbers
-    elif name == "adam":
+    elif config.optimizer.scales_gradients:
         yield (
-            "adam divides the penalty's gradient by the whole gradient's running size: "
+            f"{name} divides the penalty's gradient by the whole gradient's running size: "
             "no fixed factor says how weights decay"
         )
-    elif config.regularizer == "l1" and isinstance(config.optimizer, Sgd):
+    elif config.regularizer == "l1" and _is_plain_descent(config.optimizer):
         each, many = eta * strength, steps(config, n)
         yield (
             f"l1 takes ηλ/n = {each:.4g} off each weight's size at a step, {each * many:.4g} in an "
             f"epoch of {many} steps"
         )
-    if isinstance(config.optimizer, Momentum | Nesterov):
-        mu = config.optimizer.mu
+    if (mu := config.optimizer.momentum) is not None:
         times = f"{1 / (1 - mu):g} times as far" if mu < 1 else "without bound"
         yield f"{name} with mu = {mu:g}: steps in a lasting direction add up, {times}"
 

@@ -54,6 +54,8 @@ class Metric(NamedTuple):
     label: str
     unit: Unit
     of: Callable[[Facts], float | None]
+    split: str | None = None
+    """The split whose examples an accuracy counts; None for what is no accuracy."""
     is_judged: bool = True
     """Whether one of two can be called better; otherwise it is only told."""
 
@@ -104,7 +106,7 @@ def _lasts() -> Iterator[tuple[str, Metric]]:
         accuracy, cost = f"{split}_accuracy", f"{split}_cost"
         yield (
             f"last_{accuracy}",
-            Metric(f"last {split} accuracy", ACCURACY, partial(_last, accuracy)),
+            Metric(f"last {split} accuracy", ACCURACY, partial(_last, accuracy), split),
         )
         yield f"last_{cost}", Metric(f"last {split} cost", COST, partial(_last, cost))
 
@@ -119,13 +121,15 @@ def _levels() -> Iterator[tuple[str, Metric]]:
 
 
 METRICS: Mapping[str, Metric] = {
-    "test_accuracy": Metric("test accuracy, best epoch", ACCURACY, partial(_test, "test_accuracy")),
+    "test_accuracy": Metric(
+        "test accuracy, best epoch", ACCURACY, partial(_test, "test_accuracy"), "test"
+    ),
     "validation_accuracy": Metric(
-        "best validation accuracy", ACCURACY, partial(_at_best, "validation_accuracy")
+        "best validation accuracy", ACCURACY, partial(_at_best, "validation_accuracy"), "validation"
     ),
     "best_epoch": Metric("  at epoch", EPOCHS, _best_epoch, is_judged=False),
     "first_validation_accuracy": Metric(
-        "first validation accuracy", ACCURACY, partial(_first, "validation_accuracy")
+        "first validation accuracy", ACCURACY, partial(_first, "validation_accuracy"), "validation"
     ),
     "test_cost": Metric("test cost, best epoch", COST, partial(_test, "test_cost")),
     **dict(_lasts()),

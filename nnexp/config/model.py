@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from nnexp.datasets.sources import Csv, Idx, Mnist, Npz
+from nnexp.datasets.sources import AnySource, Mnist
 from nnexp.nn.activations import ActivationName
 from nnexp.nn.costs import CostName
 from nnexp.nn.initializers import BiasInitializerName, InitializerName
@@ -39,7 +39,7 @@ class Config(
     """One experiment, completely: with the same config come the same bytes."""
 
     data: Annotated[
-        Mnist | Idx | Npz | Csv,
+        AnySource,
         Meta(description="The examples: mnist, or the user's own files as idx, npz or csv."),
     ] = Mnist()
     hidden: Annotated[

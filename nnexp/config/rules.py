@@ -16,7 +16,6 @@ from nnexp.config.model import Config, PerExample
 from nnexp.datasets.sources import Idx
 from nnexp.nn import costs
 from nnexp.optim.schedules import Constant, HalveOnPlateau
-from nnexp.optim.sgd import Momentum, Nesterov, Sgd
 from nnexp.streams import Network2
 from nnexp.training import memory
 from nnexp.training.stopping import Accuracy
@@ -178,9 +177,9 @@ def _idle(config: Config) -> Iterator[str]:
 
 def _flipping_decay(config: Config, n: int) -> Iterator[str]:
     """Weight decay is w <- (1 - ηλ/n) w at each step. Source: Nielsen (2015), eq. 93."""
-    if config.regularizer != "l2" or not isinstance(config.optimizer, Sgd | Momentum | Nesterov):
-        return
     eta, strength = config.learning_rate or 0.0, config.lambda_
+    if config.regularizer != "l2" or config.optimizer.decay_factor(0.0) is None:
+        return
     if isinstance(strength, PerExample):
         decay, algebra = eta * strength.per_example, f"{eta:g}·{strength.per_example:g}"
     else:

@@ -74,3 +74,6 @@ class Csv(Source, frozen=True, kw_only=True, tag="csv"):
     train_file: Annotated[str, Meta(description="The training examples.")]
     validation_file: Annotated[str | None, Meta(description="The validation examples.")] = None
     test_file: Annotated[str | None, Meta(description="The test examples.")] = None
+
+
+AnySource: TypeAlias = Mnist | Idx | Npz | Csv

@@ -6,15 +6,16 @@ import math
 from typing import Annotated, ClassVar
 
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from nnexp.nn.arrays import Array
 from nnexp.optim.objective import Objective, Slots
+from nnexp.optim.update_rule import UpdateRule
 
 Decay = Annotated[float, Meta(ge=0, lt=1)]
 
 
-class Adam(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="adam"):
+class Adam(UpdateRule, frozen=True, tag="adam"):
     """Steps scaled by running means of the gradient and of its square.
 
     m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2;
@@ -22,8 +23,8 @@ class Adam(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", ta
     Source: Kingma and Ba (2015), algorithm 1.
     """
 
-    full_batch: ClassVar[bool] = False
     default_learning_rate: ClassVar[float | None] = 0.001
+    scales_gradients: ClassVar[bool] = True
 
     beta1: Annotated[Decay, Meta(description="What the mean of gradients keeps in a step.")] = 0.9
     beta2: Annotated[Decay, Meta(description="What the mean of squares keeps in a step.")] = 0.999

@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from msgspec import Struct
 
 from nnexp.nn.arrays import Array
 from nnexp.optim import line_search
 from nnexp.optim.convergence import Tolerance, measures
 from nnexp.optim.objective import Measures, Objective, Slots
+from nnexp.optim.update_rule import UpdateRule
 
 CURVATURE = 0.1
 
 
-class ConjugateGradient(
-    Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="conjugate-gradient"
-):
+class ConjugateGradient(UpdateRule, frozen=True, tag="conjugate-gradient"):
     """Polak and Ribière's conjugate gradients, with restarts; all examples a step.
 
     d <- -g + beta d with beta = max(0, g · (g - g') / (g' · g')), g' the last gradient; a
@@ -26,7 +24,6 @@ class ConjugateGradient(
     """
 
     full_batch: ClassVar[bool] = True
-    default_learning_rate: ClassVar[float | None] = None
 
     tolerance: Tolerance = 1e-8
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from nnexp.nn.arrays import Array
 from nnexp.optim.convergence import Tolerance, measures, rounding
 from nnexp.optim.objective import Measures, Objective, Slots
+from nnexp.optim.update_rule import UpdateRule
 
 MOST_HALVINGS = 30
 DAMPING_CHANGE = 1.5
 
 
-class HessianFree(
-    Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="hessian-free"
-):
+class HessianFree(UpdateRule, frozen=True, tag="hessian-free"):
     """Solve (H + damping I) d = -grad roughly, then theta <- theta + eta d; all examples a step.
 
     H is the Hessian or its Gauss-Newton part, met only in products with vectors. Conjugate

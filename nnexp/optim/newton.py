@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from msgspec import Struct
 
 from nnexp.nn.arrays import Array
 from nnexp.optim.convergence import Tolerance, check_room, measures, rounding
 from nnexp.optim.objective import Measures, Objective, Slots
+from nnexp.optim.update_rule import UpdateRule
 
 SUFFICIENT_DECREASE = 1e-4
 
@@ -30,7 +30,7 @@ class _Trial(NamedTuple):
     actual: float
 
 
-class Newton(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="newton"):
+class Newton(UpdateRule, frozen=True, tag="newton"):
     """Go to the minimum of the quadratic model: theta <- theta - eta H⁻¹ grad, all examples a step.
 
     H is built from exact products with the unit vectors. Where it is not positive definite,

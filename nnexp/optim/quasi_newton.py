@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from nnexp.nn.arrays import Array
 from nnexp.optim import line_search
 from nnexp.optim.convergence import Tolerance, check_room, measures
 from nnexp.optim.objective import Measures, Objective, Slots
+from nnexp.optim.update_rule import UpdateRule
 
 CURVATURE = 0.9
 
 
-class Bfgs(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="bfgs"):
+class Bfgs(UpdateRule, frozen=True, tag="bfgs"):
     """Broyden, Fletcher, Goldfarb and Shanno: theta <- theta - alpha H grad, all examples a step.
 
     H <- (I - r s yᵀ) H (I - r y sᵀ) + r s sᵀ with r = 1 / (y · s), s the step and y the
@@ -24,7 +25,6 @@ class Bfgs(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", ta
     """
 
     full_batch: ClassVar[bool] = True
-    default_learning_rate: ClassVar[float | None] = None
 
     tolerance: Tolerance = 1e-8
 
@@ -65,17 +65,21 @@ class Bfgs(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", ta
         updates += 1
 
 
-class LBfgs(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="l-bfgs"):
+class LBfgs(UpdateRule, frozen=True, tag="l-bfgs"):
     """BFGS that remembers its last steps in place of the matrix; all examples a step.
 
     Source: Nocedal and Wright (2006), algorithm 7.4; Liu and Nocedal (1989).
     """
 
     full_batch: ClassVar[bool] = True
-    default_learning_rate: ClassVar[float | None] = None
 
     memory: Annotated[int, Meta(ge=1, le=1000, description="Steps remembered.")] = 10
     tolerance: Tolerance = 1e-8
+
+    @property
+    def history_vectors(self) -> int:
+        """The steps and changes remembered, and a copy of them."""
+        return 4 * self.memory
 
     def start(self, theta: Array) -> Slots:
         """Return the state before the first step: nothing remembered."""

@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from nnexp.nn.arrays import Array
 from nnexp.optim.objective import Objective, Slots
+from nnexp.optim.update_rule import UpdateRule
 
 Friction = Annotated[
     float, Meta(ge=0, le=1, description="μ, what is kept of the velocity: 1 - friction.")
 ]
 
 
-class Sgd(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="sgd"):
+class Sgd(UpdateRule, frozen=True, tag="sgd"):
     """Gradient descent on mini-batches: theta <- theta - eta grad.
 
     Source: Nielsen (2015), eqs. 20 and 21.
     """
 
-    full_batch: ClassVar[bool] = False
     default_learning_rate: ClassVar[float | None] = 0.5
 
     def start(self, theta: Array) -> Slots:
@@ -34,14 +34,17 @@ class Sgd(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag
         del slots
         objective.descend(theta, learning_rate)
 
+    def decay_factor(self, share: float) -> float:
+        """Return 1 - ηλ/n. Source: Nielsen (2015), eq. 93."""
+        return 1.0 - share
 
-class Momentum(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="momentum"):
+
+class Momentum(UpdateRule, frozen=True, tag="momentum"):
     """Gradient descent with momentum: v <- mu v - eta grad; theta <- theta + v.
 
     Source: Nielsen (2015), eqs. 107 and 108; Polyak (1964).
     """
 
-    full_batch: ClassVar[bool] = False
     default_learning_rate: ClassVar[float | None] = 0.5
 
     mu: Friction = 0.9
@@ -57,14 +60,22 @@ class Momentum(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name"
         np.subtract(v, gradient, out=v)
         np.add(theta, v, out=theta)
 
+    @property
+    def momentum(self) -> float:
+        """The share of its velocity that a step keeps: μ."""
+        return self.mu
 
-class Nesterov(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="nesterov"):
+    def decay_factor(self, share: float) -> float:
+        """Return the largest eigenvalue's size of (w, v) -> (w + v', v'), v' = μ v - share w."""
+        return _lasting(share, self.mu)
+
+
+class Nesterov(UpdateRule, frozen=True, tag="nesterov"):
     """Momentum with the gradient taken ahead: v <- mu v - eta grad(theta + mu v).
 
     Source: Sutskever, Martens, Dahl and Hinton (2013), eqs. 3 and 4.
     """
 
-    full_batch: ClassVar[bool] = False
     default_learning_rate: ClassVar[float | None] = 0.5
 
     mu: Friction = 0.9
@@ -81,3 +92,24 @@ class Nesterov(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name"
         gradient = objective.gradient(theta, learning_rate)
         np.subtract(v, gradient, out=v)
         np.subtract(theta, gradient, out=theta)
+
+    @property
+    def momentum(self) -> float:
+        """The share of its velocity that a step keeps: μ."""
+        return self.mu
+
+    def decay_factor(self, share: float) -> float:
+        """Return the largest eigenvalue's size of (w, v) -> (w + v', v'), taken ahead."""
+        return _lasting(share, self.mu * (1.0 - share))
+
+
+def _lasting(share: float, kept: float) -> float:
+    """Return what a step multiplies a weight by in the long run, where its velocity adds up.
+
+    The weight and its velocity go through one linear map a step; its largest eigenvalue lasts.
+
+    Args:
+        share: the part of the weight that the penalty's gradient takes off.
+        kept: the velocity's part in the next velocity.
+    """
+    return float(np.abs(np.linalg.eigvals([[1.0 - share, kept], [-share, kept]])).max())

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Literal
 
 from nnexp.optim.optimizers import Optimizer
-from nnexp.optim.quasi_newton import LBfgs
 from nnexp.training.evaluation import ROWS
 from nnexp.training.feed import CHUNK
 
@@ -32,7 +31,7 @@ def needed(
         batch_size: examples that training takes at once, though never more than ``CHUNK``.
         itemsize: bytes of a number.
     """
-    vectors = VECTORS + (4 * optimizer.memory if isinstance(optimizer, LBfgs) else 0)
+    vectors = VECTORS + optimizer.history_vectors
     rows = ROWS + (CHUNK if batch_size == "all" else min(batch_size, CHUNK))
     return itemsize * (vectors * _parameters(sizes) + LAYERS * rows * sum(sizes))
 
