@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from nnexp.config import dump
 from nnexp.errors import ConfigError, UsageError
 from nnexp.report import search_figure
-from nnexp.study import samplers, search, search_definition, space, sweep_file
+from nnexp.study import ranges, samplers, search, search_definition, space, sweep_file
 from nnexp.study.plan import plan
 from nnexp.study.samplers import Name
 from nnexp.study.space import Dimension, Space, Values
@@ -164,12 +164,12 @@ def test_log_integers_are_the_nearest_of_a_log_uniform_number() -> None:
     edge = math.log(3) / math.log(5)
     assert edge == pytest.approx(0.6826, abs=1e-4)
     for u, k in ((0.0, 1), (edge - 1e-9, 1), (edge + 1e-9, 2), (1 - 2**-53, 2)):
-        assert space.log_integers(1, 2, u) == k
+        assert ranges.log_integers(1, 2, u) == k
 
 
 def test_the_middle_of_log_integers_is_the_geometric_mean() -> None:
     """Of [1, 1000]: floor(sqrt(0.5 * 1000.5) + 0.5) = 22."""
-    assert space.log_integers(1, 1000, 0.5) == 22
+    assert ranges.log_integers(1, 1000, 0.5) == 22
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.data())
@@ -182,18 +182,18 @@ def test_every_log_integer_has_the_probability_that_is_documented(
     first, last = (math.log((k + shift) / (low - 0.5)) / span for shift in (-0.5, 0.5))
     middle = (first + last) / 2
     assert last > first
-    assert space.log_integers(low, high, middle) == k
+    assert ranges.log_integers(low, high, middle) == k
     assert (
-        low <= space.log_integers(low, high, data.draw(st.floats(0, 1, exclude_max=True))) <= high
+        low <= ranges.log_integers(low, high, data.draw(st.floats(0, 1, exclude_max=True))) <= high
     )
 
 
 def test_the_largest_range_still_reaches_each_of_its_integers() -> None:
-    low, high = 1, space.LARGEST
+    low, high = 1, ranges.LARGEST
     span = math.log((high + 0.5) / (low - 0.5))
     for k in (1, 2, 10**6, 10**9 + 7, high // 2 + 1, high - 1, high):
         u = (math.log((k - 0.5) / (low - 0.5)) + 0.5 * math.log((k + 0.5) / (k - 0.5))) / span
-        assert abs(space.log_integers(low, high, u) - k) <= max(1, k * 1e-14 * 40)
+        assert abs(ranges.log_integers(low, high, u) - k) <= max(1, k * 1e-14 * 40)
     assert math.log1p(1 / high) / span > 2**-53
 
 
@@ -614,7 +614,7 @@ def test_the_documented_ranges_and_lists_are_all_that_there_are() -> None:
     text = (DOCS / "sweeps.md").read_text("utf-8")
     rows = text.split("| written | means |\n| --- | --- |\n")[1].split("\n\n")[0].splitlines()
     written = [re.findall(r"`([^`]+)`", row.split(" | ")[0]) for row in rows[1:]]
-    assert [each[0].split("(")[0] for each in written] == list(space.RANGES)
+    assert [each[0].split("(")[0] for each in written] == list(ranges.RANGES)
     for row in written:
         sources = [f"epochs={each.replace('LOW', '1').replace('HIGH', '9')}" for each in row]
         first, second = (meaning(read(each).dimensions[0]) for each in sources)

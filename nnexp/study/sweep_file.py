@@ -33,8 +33,9 @@ from nnexp.config.document import INVALID, Document
 from nnexp.config.problem import Path, Place, Problem, refusal
 from nnexp.config.wording import listed, shortened, shown, unknown, unknown_key
 from nnexp.errors import ConfigError, UsageError
-from nnexp.study import space
-from nnexp.study.space import KINDS, MOST, Choice, Dimension, Exclusion, Seeds, Space, keys_of
+from nnexp.study import ranges, space
+from nnexp.study.ranges import KINDS
+from nnexp.study.space import MOST, Choice, Dimension, Exclusion, Seeds, Space, keys_of
 
 T = TypeVar("T")
 
@@ -164,7 +165,7 @@ def _dimension(document: Document, path: Path, wanted: str = ANY) -> Dimension:
     if kind not in KINDS:
         raise refusal(place, unknown("range", kind, KINDS), path)
     try:
-        ends = space.ends(kind, values)
+        ends = ranges.ends(kind, values)
     except ValueError as reason:
         raise refusal(document.place(inner), str(reason), inner) from None
     is_in = keys.could_be_in if keys.takes_lists(key) else lambda *_: False
