@@ -313,7 +313,7 @@ class _File:
         """Return the seeds, if any are given."""
         value, place = self._document.root.get("seeds"), self._document.place(("seeds",))
         try:
-            return None if value is None else Seeds(tuple(checks.seeds(_seeds_text(value))), place)
+            return None if value is None else Seeds(tuple(_seeds(value)), place)
         except ValueError as error:
             self._refuse(("seeds",), str(error))
             return None
@@ -372,17 +372,12 @@ class _File:
         return list(_sound(lambda p: _dimension(self._document, p, wanted), paths, self._problems))
 
 
-def _seeds_text(value: object) -> str:
-    """Return seeds as the command line has them: 7 is seeds 0 to 6, and [7] is seed 7.
-
-    Raises: ValueError.
-    """
-    numbers = value if isinstance(value, list) else [value]
+def _seeds(value: object) -> list[int]:
+    """Return a file's seeds: 7 is seeds 0 to 6, and [7] is seed 7. Raises: ValueError."""
+    numbers: list[Any] = value if isinstance(value, list) else [value]
     if not numbers or any(type(number) not in {int, str} for number in numbers):
         raise ValueError(f"must be seeds, such as 5, 0-4 or [1, 3], got {shown(value)}")
-    if not isinstance(value, list):
-        return str(value)
-    return ",".join(f"{each}-{each}" if type(each) is int else each for each in value)
+    return checks.seeds(numbers if isinstance(value, list) else str(value))
 
 
 def _sound(step: Callable[[Any], T], items: Iterable[Any], problems: list[str]) -> Iterator[T]:
