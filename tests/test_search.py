@@ -672,15 +672,15 @@ def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> No
         (["--epochs", "2", "--space", "epochs=[2, 3]"], "--epochs and --space epochs: give one"),
         (
             ["--space", LAMBDA, "--space", "lambda.per_example=uniform(0, 1)"],
-            "lambda.per_example: takes the place of what lambda is, which is searched as well",
+            "lambda.per_example: would replace values of lambda, which is searched as well",
         ),
         (
             ["--space", "optimizer.mu=[0.5]", "--space", "optimizer=[{name: momentum, mu: 0.9}]"],
-            "optimizer.mu: takes the place of what optimizer is",
+            "optimizer.mu: would replace values of optimizer, which is",
         ),
         (
             ["--space", "optimizer.name=[sgd, adam]", "--space", "optimizer=[momentum]"],
-            "optimizer.name: takes the place of what optimizer is",
+            "optimizer.name: would replace values of optimizer, which is",
         ),
         (
             ["--space", "optimizer=[momentum, sgd]", "--space", "optimizer.mu=[0.5]"],

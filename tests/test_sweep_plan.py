@@ -228,6 +228,43 @@ def test_a_part_that_a_later_whole_replaces_is_refused_and_the_other_order_works
     assert len(fixed.trials) == 2
 
 
+LOST = (
+    "lambda.per_example: would replace values of lambda, which is swept as well ({}): "
+    "leave one of them out"
+)
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_key_that_would_replace_values_of_another_one_is_refused_in_either_order() -> None:
+    whole, part = "lambda=1,2", "lambda.per_example=0.001"
+    for grids in ((whole, part), (part, whole)):
+        with pytest.raises(ConfigError) as caught:
+            planned("tiny.yaml", *grids)
+        assert caught.value.problems == [f"--grid {part}: {LOST.format(f'--grid {whole}')}"]
+    named = "lambda=1,{per_example: 0.1}"
+    with pytest.raises(ConfigError, match=r"would replace values of lambda"):
+        planned("tiny.yaml", named, part)
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "whole"),
+    [
+        ("grid: {lambda: [1, 2], lambda.per_example: [0.1]}", "2:44", "2:16"),
+        ("zip: {lambda.per_example: [0.1, 0.2], lambda: [1, 2]}", "2:28", "2:48"),
+        ("zip: {lambda: [1, 2]}\ngrid: {lambda.per_example: [0.1]}", "3:28", "2:6"),
+        ("grid: {lambda.per_example: [0.1]}\nrandom: {draws: 2, from: {lambda: {uniform: [0, 1]}}}",
+         "2:28", "3:35"),
+        ("grid: {lambda: [1]}\nrandom: {draws: 2, from: {lambda.per_example: {uniform: [0, 1]}}}",
+         "3:47", "2:16"),
+    ],
+)  # fmt: skip
+def test_a_sweep_file_s_keys_that_replace_values_of_each_other_are_refused(
+    bench: Bench, text: str, part: str, whole: str
+) -> None:
+    problem = f"sweep.yaml:{part}: {LOST.format(f'sweep.yaml:{whole}')}"
+    assert told(bench, f"config: tiny.yaml\n{text}") == [problem]
+
+
 def test_a_part_in_a_sweep_file_that_a_later_whole_replaces_is_refused(bench: Bench) -> None:
     (problem,) = told(
         bench,

@@ -191,13 +191,7 @@ class Space(NamedTuple):
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong with a search: values that are lost, exclusions that are idle."""
-        for outer, inner in permutations(self.columns, 2):
-            path, whole = inner.first[0].path, outer.first[0].path
-            rest = path[len(whole) :]
-            is_safe = outer.is_choice and all(_takes(value, rest) for value in outer.bounds)
-            if path[: len(whole)] == whole and rest and not is_safe:
-                message = f"takes the place of what {outer.key} is, which is searched as well"
-                yield Problem(inner.place, (inner.key,), message)
+        yield from lost(self.dimensions, "searched")
         for each in self.exclusions:
             if not all(dimension.allows(each) for dimension in self.dimensions):
                 yield each.idle
@@ -253,6 +247,23 @@ def twice(varied: Iterable[Dimension], verb: str) -> Iterator[Problem]:
         places.setdefault(choice.key, choice.place)
 
 
+def lost(varied: Iterable[Dimension], verb: str) -> Iterator[Problem]:
+    """Yield the problem of each key that is part of another one, whose values it would replace.
+
+    A component's name loses nothing by a setting of the component, so both may be varied.
+    """
+    for outer, inner in permutations([column for each in varied for column in each.columns], 2):
+        path, whole = inner.first[0].path, outer.first[0].path
+        rest = path[len(whole) :]
+        is_safe = outer.is_choice and all(_takes(value, rest) for value in outer.bounds)
+        if rest and _is_within(path, whole) and not is_safe:
+            message = (
+                f"would replace values of {outer.key}, which is {verb} as well "
+                f"({outer.place}): leave one of them out"
+            )
+            yield Problem(inner.place, (inner.key,), message)
+
+
 def clashes(
     fixed: Sequence[Choice], varied: Sequence[Dimension], seeds: Seeds | None
 ) -> Iterator[Problem]:
@@ -268,10 +279,12 @@ def clashes(
     for each in [choice for choice in swept if choice.key == "seed"]:
         message = "is no key to rank by: give --seeds, or a sweep file's seeds"
         yield Problem(each.place, each.path, message)
+    yield from (losses := list(lost(varied, "swept")))
+    told = {problem.path[0] for problem in losses}
     given = [*fixed, *swept]
     for place, part in enumerate(given):
         for whole in given[max(place + 1, len(fixed)) :]:
-            if len(whole.path) < len(part.path) and part.path[: len(whole.path)] == whole.path:
+            if part.key != whole.key and _is_within(part.path, whole.path) and part.key not in told:
                 message = (
                     f"has no say, since {whole.key} comes after it and replaces it "
                     f"({whole.place}): sweep {whole.key} first, or say it in its values, "
@@ -299,6 +312,10 @@ def copied(value: Any) -> Any:  # noqa: ANN401 - any value of a document
 def values_of(row: Row) -> Values:
     """Return the values of a row."""
     return tuple(choice.value for choice in row)
+
+
+def _is_within(path: tuple[str, ...], whole: tuple[str, ...]) -> bool:
+    return path[: len(whole)] == whole
 
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values
