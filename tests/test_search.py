@@ -651,7 +651,13 @@ def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> No
     ("arguments", "message"),
     [
         (["--space", "lambda=log(1, 2)"], "--space lambda=log(1, 2): lambda: unknown range 'log'"),
-        (["--space", "lambda=5"], "must be a list of values, or a range of uniform, log-uniform,"),
+        (["--space", "lambda=log_uniform(1, 2)"], "'log_uniform'; did you mean 'log-uniform'?"),
+        (["--space", "lambda=log-uniform(1, 2"], "got 'log-uniform(1, 2'; the closing ')' is miss"),
+        (["--space", "lambda=loguniform(1"], "got 'loguniform(1'; the closing ')' is missing\n"),
+        (
+            ["--space", "lambda=uniform(1, 2), 3"],
+            "got 'uniform(1, 2), 3'; a range stands alone, as in log-uniform(0.01, 1)\n",
+        ),
         (["--space", "lambda=uniform(2, 1)"], "must be two numbers, the smaller first"),
         (["--space", "lambda=log-uniform(0, 1)"], "must be two numbers > 0"),
         (["--space", "lambda=[1, 2"], "the closing ']' is missing"),

@@ -109,8 +109,7 @@ def test_brackets_around_all_values_of_an_option_may_be_left_out(
     for text in texts:
         (found,) = sweep_file.read("tiny.yaml", (), [f"learning_rate={text}"]).space.dimensions
         assert found.bounds == values
-        if len(values) > 1:
-            assert read(f"learning_rate={text}").dimensions[0].bounds == values
+        assert read(f"learning_rate={text}").dimensions[0].bounds == values
 
 
 @pytest.mark.usefixtures("bench")
@@ -130,16 +129,16 @@ def test_a_key_that_takes_lists_has_a_list_of_lists(text: str, values: list[Any]
     """What can be one value of it is one, as it always was under --grid."""
     (found,) = sweep_file.read("tiny.yaml", (), [f"hidden={text}"]).space.dimensions
     assert found.bounds == values
-    if text.count("[") > 1:
-        assert read(f"hidden={text}").dimensions[0].bounds == values
+    assert read(f"hidden={text}").dimensions[0].bounds == values
     trials = plan(sweep_file.read("tiny.yaml", (), [f"hidden={text}"])).trials
     assert [trial.config.hidden for trial in trials] == [tuple(each) for each in values]
 
 
 @pytest.mark.usefixtures("bench")
-def test_a_component_alone_is_a_value_of_a_grid_and_no_range() -> None:
+def test_a_component_alone_is_a_value_and_no_range() -> None:
     for text in ("lambda={per_example: 0.1}", "optimizer={name: sgd}", "data.classes=[0, 1]"):
         assert len(sweep_file.read("tiny.yaml", (), [text]).space.dimensions[0].rows) == 1
+        assert len(read(text).dimensions[0].rows) == 1
 
 
 SCALARS = st.integers(-9, 9) | st.floats(-9, 9) | st.sampled_from(["sgd", "a b", "1e3", "null"])
@@ -483,6 +482,18 @@ class Refusal(NamedTuple):
             "got 'uniform(0'; within braces a call needs quotes: \"uniform(0, 1)\"",
         ),
         Refusal(
+            "random:\n  draws: 2\n  from:\n    dropout: uniform(0, 0.5",
+            [],
+            f"s.yaml:5:14: random.from.dropout: must be a list of values, or a range of {RANGES}, "
+            "got 'uniform(0, 0.5'; the closing ')' is missing",
+        ),
+        Refusal(
+            "",
+            ["lambda=log_uniform(1, 2"],
+            "--grid lambda=log_uniform(1, 2: lambda: must be a list of values, got "
+            "'log_uniform(1, 2'; the closing ')' is missing",
+        ),
+        Refusal(
             "grid: {lambda: {name: 1}}",
             [],
             "s.yaml:2:16: grid.lambda: must be a list of values, got a mapping",
@@ -516,8 +527,8 @@ def test_what_makes_no_sense_in_a_sweep_is_refused(text: str, grids: list[str], 
 @pytest.mark.parametrize(
     ("text", "options", "said"),
     [
-        ("config: tiny.yaml", [], [("s.yaml:1:1: config: is given to a search as CONFIG: leave it "
-         "out here")]),
+        ("config: tiny.yaml", [], [("s.yaml:1:1: config: this is a sweep file: nnexp sweep s.yaml; "
+         "to search, leave it out")]),
         ("set: {lambda: 1}", [], [("s.yaml:1:1: set: is given to a search as --set: leave it out "
          "here")]),
         ("random: {draws: 3, seed: 1, from: {dropout: [0, 0.1]}}", [],
@@ -576,6 +587,33 @@ def test_what_makes_no_sense_in_a_search_is_refused(
     found = bench("search", "tiny.yaml", "--space", "s.yaml", *options)
     assert (found.code, found.out, found.err.splitlines()) == (2, "", said)
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "learning_rate: log-uniform(0.01, 1)\nlambda: [1, 2]",
+        "learning_rate: log_uniform(0.01, 1",
+        "learning_rate: {log-uniform: [0.01, 1]}",
+        "hidden: [[5], [7]]\noptimizer.mu: [0.5, 0.9]",
+    ],
+)
+def test_a_search_space_in_the_place_of_a_sweep_says_so(bench: Bench, text: str) -> None:
+    told = (
+        "s.yaml:1:1: this is a search space: nnexp search CONFIG --space s.yaml; a sweep file has "
+        "its values under grid, and config beside it\n"
+    )
+    assert bench("sweep", file(text), "--dry-run") == (2, "", told)
+
+
+def test_a_config_with_a_list_too_many_is_no_search_space(bench: Bench) -> None:
+    said = bench("sweep", file("hidden: [5]\nlambda: [1, 2]"), "--dry-run")
+    assert said.err.startswith("s.yaml:2:9: lambda: must be a number")
+
+
+def test_a_sweep_file_in_the_place_of_a_search_s_config_says_so(bench: Bench) -> None:
+    said = bench("search", file("config: tiny.yaml\ngrid: {lambda: [1]}"), "--space", RATE)
+    assert said == (2, "", "s.yaml:1:1: config: this is a sweep file: nnexp sweep s.yaml\n")
 
 
 @pytest.mark.usefixtures("bench")

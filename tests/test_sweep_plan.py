@@ -59,7 +59,7 @@ set: {epochs: 2, stopping.k: 3, stopping: average, bias_initializer: zeros}
 grid:
   learning_rate: [0.1, 1e-3]
   data.train: [50, 100.0]
-  optimizer: [momentum, {name: nesterov, mu: 0.5}]
+  optimizer: [momentum, {name: nesterov}]
 zip:
   hidden: [[4], []]
   lambda: [1, {per_example: 1e-4}]
@@ -315,7 +315,7 @@ grids: {}
     ("text", "problem"),
     [
         ("grid: {}", ("sweep.yaml:1:1: config: a sweep needs 'config', the base config's file, "
-         "got null")),
+         "got null; a search space goes to nnexp search CONFIG --space sweep.yaml")),
         ("config: {hidden: [3]}", ("sweep.yaml:1:9: config: a sweep needs 'config', the base "
          "config's file, got a mapping")),
         ("config: gone.yaml", "gone.yaml: there is no such file"),

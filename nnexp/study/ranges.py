@@ -6,11 +6,16 @@ A range maps a number u of [0, 1) to a value; ``space`` draws u, and ``samplers`
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from nnexp.config.wording import shortened, shown
+from nnexp.config import keys
+from nnexp.config.wording import closest, shortened, shown
+
+CALL = re.compile(r"\s*([A-Za-z_-]+)\s*\((.*)\)\s*", re.DOTALL)
+_START = re.compile(r"\s*([A-Za-z_-]+)\s*\(")
 
 LARGEST = 10**12
 """Of a range's whole numbers: random numbers have the bits to reach each of so many."""
@@ -38,6 +43,37 @@ def ends(kind: str, bounds: object) -> tuple[Any, ...]:
     if RANGES[kind].is_log and not low > 0:
         raise ValueError(f"must be two {noun} > 0, got {shortened(repr(bounds))}")
     return low, high
+
+
+def hint(text: object, *, in_braces: bool) -> str:
+    """Return what is wrong with a call that is incomplete; nothing for anything else.
+
+    In the braces of YAML, a comma ends the text of a call that has no quotes.
+    """
+    if not isinstance(text, str) or "(" not in text:
+        return ""
+    if text.count("(") == text.count(")"):
+        return "; a range stands alone, as in log-uniform(0.01, 1)"
+    if not in_braces or "," in text:
+        return "; the closing ')' is missing"
+    return '; within braces a call needs quotes: "uniform(0, 1)"'
+
+
+def is_call(text: str) -> bool:
+    """Return whether text is meant as a range, even if its end or its spelling is wrong."""
+    start = _START.match(text)
+    return start is not None and bool(CALL.fullmatch(text) or closest(start[1], KINDS))
+
+
+def is_value(key: str, tree: object) -> bool:
+    """Return whether what stands alone is a value of a key, neither a list of them nor a range."""
+    if isinstance(tree, list):
+        return keys.takes_lists(key) and not any(isinstance(each, list) for each in tree)
+    if isinstance(tree, dict) and len(tree) == 1:
+        ((kind, values),) = tree.items()
+        is_setting = f"{key}.{kind}" in keys.known() or not isinstance(values, list)
+        return kind not in KINDS and is_setting
+    return not (isinstance(tree, str) and is_call(tree))
 
 
 def uniform(low: float, high: float, u: float) -> float:
