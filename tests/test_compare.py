@@ -293,8 +293,25 @@ def test_no_seeds_are_advised_where_no_number_would_do(bench: Bench) -> None:
     seeds(bench, "a", ending(0.9000, 0.9000))
     seeds(bench, "b", ending(0.9500, 0.8501), "learning_rate=1")
     out = bench("compare", "runs/a", "runs/b").out
-    assert "more than 10,000 would do" in out
+    assert "more than 10,000 would do; the difference is too small for a reasonable" in out
     assert "train more seeds" not in out
+
+
+def test_no_seeds_are_advised_where_it_would_take_too_many(bench: Bench) -> None:
+    """Two pairs that differ by 1 and -0.6 points: a standard deviation of 1.13 around 0.2."""
+    seeds(bench, "a", ending(0.9000, 0.9000))
+    seeds(bench, "b", ending(0.9100, 0.8940), "learning_rate=1")
+    words = "too few seeds: +0.20 points with 2; about 260 would do"
+    assert verdict(bench, "runs/a", "runs/b") == (
+        f"best validation accuracy: {words}; the difference is too small for a reasonable number "
+        "of seeds to tell"
+    )
+    found = json.loads(bench("compare", "runs/a", "runs/b", "--json").out)
+    assert found["verdicts"] == {"B": words}
+    seeds(bench, "c", ending(0.9200, 0.9300), "learning_rate=2")
+    out = bench("compare", "runs/a", "runs/b", "runs/c").out
+    commands = [line.split()[-1] for line in out.splitlines() if "nnexp train" in line]
+    assert commands == 3 * ["5"]  # those that C needs
 
 
 def test_seconds_are_shown_where_every_epoch_has_its_time(bench: Bench) -> None:
