@@ -255,8 +255,9 @@ def lost(varied: Iterable[Dimension], verb: str) -> Iterator[Problem]:
     for outer, inner in permutations([column for each in varied for column in each.columns], 2):
         path, whole = inner.first[0].path, outer.first[0].path
         rest = path[len(whole) :]
-        is_safe = outer.is_choice and all(_takes(value, rest) for value in outer.bounds)
-        if rest and _is_within(path, whole) and not is_safe:
+        if not rest or not _is_within(path, whole):
+            continue
+        if not (outer.is_choice and all(_takes(value, rest) for value in outer.bounds)):
             message = (
                 f"would replace values of {outer.key}, which is {verb} as well "
                 f"({outer.place}): leave one of them out"
