@@ -214,15 +214,40 @@ def test_seeds_are_appended_to_a_name_and_json_is_a_line_each(bench: Bench) -> N
     assert [json.loads(line)["run"] for line in out.splitlines()] == ["runs/n-s0", "runs/n-s1"]
 
 
-@pytest.mark.parametrize("seeds", ["x", "0", "", "1-", "-1", "3-1", "1,1", "0-3,2", "1-999999999"])
-def test_seeds_that_are_none_are_refused(bench: Bench, seeds: str) -> None:
+NO_SEED = "is no seed and no range of seeds; 5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"),
+    [
+        ("x", f"'x' {NO_SEED}"),
+        ("", f"'' {NO_SEED}"),
+        ("1-", f"'1-' {NO_SEED}"),
+        ("-1", f"'-1' {NO_SEED}"),
+        ("1,", f"'' {NO_SEED}"),
+        ("9" * 50, "a seed has at most 18 digits, got 50"),
+        ("x" * 50, f"'{'x' * 39}…' {NO_SEED}"),
+        ("0", "must be at least 1 seed, got 0; 5 is seeds 0 to 4, and 0-0 is seed 0"),
+        ("5-2", "the range 5-2 is empty; write 2-5"),
+        ("7,3-1", "the range 3-1 is empty; write 1-3"),
+        ("1,1", "seed 1 is given twice; give each seed once"),
+        ("0-3,2", "seed 2 is given twice; give each seed once"),
+        ("1-999999999", "must be at most 100,000 seeds, got 999,999,999"),
+        ("100001", "must be at most 100,000 seeds, got 100,001"),
+    ],
+)
+def test_seeds_that_are_none_are_refused(bench: Bench, seeds: str, told: str) -> None:
     code, out, err = bench("train", "tiny.yaml", f"--seeds={seeds}")
     assert (code, out) == (2, "")
-    assert err.endswith(
-        f"Error: Invalid value for '--seeds': {seeds!r} is no list of different seeds; "
-        "5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7\n"
-    )
+    assert err.endswith(f"Error: Invalid value for '--seeds': {told}\n")
     assert not (bench.folder / "runs").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "sweep", "search", "find-rate", "tune", "reproduce"])
+@pytest.mark.parametrize("jobs", ["two", "0", "-1", "1.5"])
+def test_a_number_of_jobs_that_is_none_is_refused(bench: Bench, command: str, jobs: str) -> None:
+    told = f"-j must be a whole number ≥ 1, got '{jobs}'\n"
+    assert bench(command, "tiny.yaml", "-j", jobs) == (2, "", told)
 
 
 def test_seeds_are_held_to_the_config_s_rules(bench: Bench) -> None:

@@ -651,7 +651,13 @@ def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> No
     ("arguments", "message"),
     [
         (["--space", "lambda=log(1, 2)"], "--space lambda=log(1, 2): lambda: unknown range 'log'"),
-        (["--space", "lambda=5"], "must be a list of values, or a range of uniform, log-uniform,"),
+        (["--space", "lambda=log_uniform(1, 2)"], "'log_uniform'; did you mean 'log-uniform'?"),
+        (["--space", "lambda=log-uniform(1, 2"], "got 'log-uniform(1, 2'; the closing ')' is miss"),
+        (["--space", "lambda=loguniform(1"], "got 'loguniform(1'; the closing ')' is missing\n"),
+        (
+            ["--space", "lambda=uniform(1, 2), 3"],
+            "got 'uniform(1, 2), 3'; a range stands alone, as in log-uniform(0.01, 1)\n",
+        ),
         (["--space", "lambda=uniform(2, 1)"], "must be two numbers, the smaller first"),
         (["--space", "lambda=log-uniform(0, 1)"], "must be two numbers > 0"),
         (["--space", "lambda=[1, 2"], "the closing ']' is missing"),
@@ -672,15 +678,15 @@ def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> No
         (["--epochs", "2", "--space", "epochs=[2, 3]"], "--epochs and --space epochs: give one"),
         (
             ["--space", LAMBDA, "--space", "lambda.per_example=uniform(0, 1)"],
-            "lambda.per_example: takes the place of what lambda is, which is searched as well",
+            "lambda.per_example: would replace values of lambda, which is searched as well",
         ),
         (
             ["--space", "optimizer.mu=[0.5]", "--space", "optimizer=[{name: momentum, mu: 0.9}]"],
-            "optimizer.mu: takes the place of what optimizer is",
+            "optimizer.mu: would replace values of optimizer, which is",
         ),
         (
             ["--space", "optimizer.name=[sgd, adam]", "--space", "optimizer=[momentum]"],
-            "optimizer.name: takes the place of what optimizer is",
+            "optimizer.name: would replace values of optimizer, which is",
         ),
         (
             ["--space", "optimizer=[momentum, sgd]", "--space", "optimizer.mu=[0.5]"],
@@ -707,7 +713,7 @@ def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> No
         (["--method", "grid", "--trials", "1"], "the smallest grid has 2 points"),
         (["--plot", "a.txt"], "a picture's name ends in"),
         (["--trials", "0"], "0 is not in the range"),
-        (["--seeds", "x"], "is no list of different seeds"),
+        (["--seeds", "x"], "'x' is no seed and no range of seeds"),
         pytest.param(["--method", "tpe", "--halving"], "--halving goes with random and grid"),
     ],
 )

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from nnexp.config import dump
 from nnexp.errors import ConfigError, UsageError
 from nnexp.report import search_figure
-from nnexp.study import samplers, search, search_definition, space, sweep_file
+from nnexp.study import ranges, samplers, search, search_definition, space, sweep_file
 from nnexp.study.plan import plan
 from nnexp.study.samplers import Name
 from nnexp.study.space import Dimension, Space, Values
@@ -109,8 +109,7 @@ def test_brackets_around_all_values_of_an_option_may_be_left_out(
     for text in texts:
         (found,) = sweep_file.read("tiny.yaml", (), [f"learning_rate={text}"]).space.dimensions
         assert found.bounds == values
-        if len(values) > 1:
-            assert read(f"learning_rate={text}").dimensions[0].bounds == values
+        assert read(f"learning_rate={text}").dimensions[0].bounds == values
 
 
 @pytest.mark.usefixtures("bench")
@@ -130,16 +129,16 @@ def test_a_key_that_takes_lists_has_a_list_of_lists(text: str, values: list[Any]
     """What can be one value of it is one, as it always was under --grid."""
     (found,) = sweep_file.read("tiny.yaml", (), [f"hidden={text}"]).space.dimensions
     assert found.bounds == values
-    if text.count("[") > 1:
-        assert read(f"hidden={text}").dimensions[0].bounds == values
+    assert read(f"hidden={text}").dimensions[0].bounds == values
     trials = plan(sweep_file.read("tiny.yaml", (), [f"hidden={text}"])).trials
     assert [trial.config.hidden for trial in trials] == [tuple(each) for each in values]
 
 
 @pytest.mark.usefixtures("bench")
-def test_a_component_alone_is_a_value_of_a_grid_and_no_range() -> None:
+def test_a_component_alone_is_a_value_and_no_range() -> None:
     for text in ("lambda={per_example: 0.1}", "optimizer={name: sgd}", "data.classes=[0, 1]"):
         assert len(sweep_file.read("tiny.yaml", (), [text]).space.dimensions[0].rows) == 1
+        assert len(read(text).dimensions[0].rows) == 1
 
 
 SCALARS = st.integers(-9, 9) | st.floats(-9, 9) | st.sampled_from(["sgd", "a b", "1e3", "null"])
@@ -164,12 +163,12 @@ def test_log_integers_are_the_nearest_of_a_log_uniform_number() -> None:
     edge = math.log(3) / math.log(5)
     assert edge == pytest.approx(0.6826, abs=1e-4)
     for u, k in ((0.0, 1), (edge - 1e-9, 1), (edge + 1e-9, 2), (1 - 2**-53, 2)):
-        assert space.log_integers(1, 2, u) == k
+        assert ranges.log_integers(1, 2, u) == k
 
 
 def test_the_middle_of_log_integers_is_the_geometric_mean() -> None:
     """Of [1, 1000]: floor(sqrt(0.5 * 1000.5) + 0.5) = 22."""
-    assert space.log_integers(1, 1000, 0.5) == 22
+    assert ranges.log_integers(1, 1000, 0.5) == 22
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.data())
@@ -182,18 +181,18 @@ def test_every_log_integer_has_the_probability_that_is_documented(
     first, last = (math.log((k + shift) / (low - 0.5)) / span for shift in (-0.5, 0.5))
     middle = (first + last) / 2
     assert last > first
-    assert space.log_integers(low, high, middle) == k
+    assert ranges.log_integers(low, high, middle) == k
     assert (
-        low <= space.log_integers(low, high, data.draw(st.floats(0, 1, exclude_max=True))) <= high
+        low <= ranges.log_integers(low, high, data.draw(st.floats(0, 1, exclude_max=True))) <= high
     )
 
 
 def test_the_largest_range_still_reaches_each_of_its_integers() -> None:
-    low, high = 1, space.LARGEST
+    low, high = 1, ranges.LARGEST
     span = math.log((high + 0.5) / (low - 0.5))
     for k in (1, 2, 10**6, 10**9 + 7, high // 2 + 1, high - 1, high):
         u = (math.log((k - 0.5) / (low - 0.5)) + 0.5 * math.log((k + 0.5) / (k - 0.5))) / span
-        assert abs(space.log_integers(low, high, u) - k) <= max(1, k * 1e-14 * 40)
+        assert abs(ranges.log_integers(low, high, u) - k) <= max(1, k * 1e-14 * 40)
     assert math.log1p(1 / high) / span > 2**-53
 
 
@@ -483,6 +482,18 @@ class Refusal(NamedTuple):
             "got 'uniform(0'; within braces a call needs quotes: \"uniform(0, 1)\"",
         ),
         Refusal(
+            "random:\n  draws: 2\n  from:\n    dropout: uniform(0, 0.5",
+            [],
+            f"s.yaml:5:14: random.from.dropout: must be a list of values, or a range of {RANGES}, "
+            "got 'uniform(0, 0.5'; the closing ')' is missing",
+        ),
+        Refusal(
+            "",
+            ["lambda=log_uniform(1, 2"],
+            "--grid lambda=log_uniform(1, 2: lambda: must be a list of values, got "
+            "'log_uniform(1, 2'; the closing ')' is missing",
+        ),
+        Refusal(
             "grid: {lambda: {name: 1}}",
             [],
             "s.yaml:2:16: grid.lambda: must be a list of values, got a mapping",
@@ -516,8 +527,8 @@ def test_what_makes_no_sense_in_a_sweep_is_refused(text: str, grids: list[str], 
 @pytest.mark.parametrize(
     ("text", "options", "said"),
     [
-        ("config: tiny.yaml", [], [("s.yaml:1:1: config: is given to a search as CONFIG: leave it "
-         "out here")]),
+        ("config: tiny.yaml", [], [("s.yaml:1:1: config: this is a sweep file: nnexp sweep s.yaml; "
+         "to search, leave it out")]),
         ("set: {lambda: 1}", [], [("s.yaml:1:1: set: is given to a search as --set: leave it out "
          "here")]),
         ("random: {draws: 3, seed: 1, from: {dropout: [0, 0.1]}}", [],
@@ -556,14 +567,14 @@ def test_what_makes_no_sense_in_a_sweep_is_refused(text: str, grids: list[str], 
           "s.yaml:2:8: seeds are also at s.yaml:2:8: leave one of them out",
           "t.yaml:1:8: seeds are also at s.yaml:2:8: leave one of them out"]),
         ("lambda: [1, 2]\nseeds: 0-x", [],
-         [("s.yaml:2:8: seeds: '0-x' is no list of different seeds; 5 is seeds 0 to 4, and 0-4,7 "
-          "is 0, 1, 2, 3, 4, 7")]),
+         [("s.yaml:2:8: seeds: '0-x' is no seed and no range of seeds; 5 is seeds 0 to 4, and "
+          "0-4,7 is 0, 1, 2, 3, 4, 7")]),
         ("seeds: 0\nlambda: [1, 2]", [],
-         [("s.yaml:1:8: seeds: '0' is no list of different seeds; 5 is seeds 0 to 4, and 0-4,7 "
-          "is 0, 1, 2, 3, 4, 7")]),
+         [("s.yaml:1:8: seeds: must be at least 1 seed, got 0; 5 is seeds 0 to 4, and 0-0 is "
+          "seed 0")]),
         ("lambda: [1, 2]\nseeds: 1-9999999999999999999", [],
-         [("s.yaml:2:8: seeds: '1-9999999999999999999' is no list of different seeds; 5 is seeds 0 "
-          "to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7")]),
+         [("s.yaml:2:8: seeds: '1-9999999999999999999' is no seed and no range of seeds; "
+          "5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7")]),
         ("zip: {lambda: [1, -2], dropout: [0.1, 0.2]}", [],
          ["s.yaml:1:16: lambda: must be a number ≥ 0 or a mapping with per_example, got -2"]),
     ],
@@ -576,6 +587,33 @@ def test_what_makes_no_sense_in_a_search_is_refused(
     found = bench("search", "tiny.yaml", "--space", "s.yaml", *options)
     assert (found.code, found.out, found.err.splitlines()) == (2, "", said)
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "learning_rate: log-uniform(0.01, 1)\nlambda: [1, 2]",
+        "learning_rate: log_uniform(0.01, 1",
+        "learning_rate: {log-uniform: [0.01, 1]}",
+        "hidden: [[5], [7]]\noptimizer.mu: [0.5, 0.9]",
+    ],
+)
+def test_a_search_space_in_the_place_of_a_sweep_says_so(bench: Bench, text: str) -> None:
+    told = (
+        "s.yaml:1:1: this is a search space: nnexp search CONFIG --space s.yaml; a sweep file has "
+        "its values under grid, and config beside it\n"
+    )
+    assert bench("sweep", file(text), "--dry-run") == (2, "", told)
+
+
+def test_a_config_with_a_list_too_many_is_no_search_space(bench: Bench) -> None:
+    said = bench("sweep", file("hidden: [5]\nlambda: [1, 2]"), "--dry-run")
+    assert said.err.startswith("s.yaml:2:9: lambda: must be a number")
+
+
+def test_a_sweep_file_in_the_place_of_a_search_s_config_says_so(bench: Bench) -> None:
+    said = bench("search", file("config: tiny.yaml\ngrid: {lambda: [1]}"), "--space", RATE)
+    assert said == (2, "", "s.yaml:1:1: config: this is a sweep file: nnexp sweep s.yaml\n")
 
 
 @pytest.mark.usefixtures("bench")
@@ -614,7 +652,7 @@ def test_the_documented_ranges_and_lists_are_all_that_there_are() -> None:
     text = (DOCS / "sweeps.md").read_text("utf-8")
     rows = text.split("| written | means |\n| --- | --- |\n")[1].split("\n\n")[0].splitlines()
     written = [re.findall(r"`([^`]+)`", row.split(" | ")[0]) for row in rows[1:]]
-    assert [each[0].split("(")[0] for each in written] == list(space.RANGES)
+    assert [each[0].split("(")[0] for each in written] == list(ranges.RANGES)
     for row in written:
         sources = [f"epochs={each.replace('LOW', '1').replace('HIGH', '9')}" for each in row]
         first, second = (meaning(read(each).dimensions[0]) for each in sources)

@@ -98,6 +98,13 @@ def test_the_advice_is_the_fewest_seeds_that_would_do_for_any(bench: Bench) -> N
     }
     assert str(standings.advice(few)).endswith("train more with --seeds 4")
     assert standings.advice(few | {2: other}) is None
+    far = {place: each._replace(needed=needed) for place, each in few.items() for needed in (101,)}
+    assert str(standings.advice(far | {2: few[2]._replace(needed=100)})).endswith("--seeds 100")
+    for needed in (101, 340, None):
+        too_many = far | {2: few[2]._replace(needed=needed)}
+        assert standings.advice(too_many) == (
+            "no verdict: the differences are too small for a reasonable number of seeds to tell"
+        )
 
 
 def test_verdicts_know_how_many_examples_an_accuracy_is_of(

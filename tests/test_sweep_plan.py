@@ -59,7 +59,7 @@ set: {epochs: 2, stopping.k: 3, stopping: average, bias_initializer: zeros}
 grid:
   learning_rate: [0.1, 1e-3]
   data.train: [50, 100.0]
-  optimizer: [momentum, {name: nesterov, mu: 0.5}]
+  optimizer: [momentum, {name: nesterov}]
 zip:
   hidden: [[4], []]
   lambda: [1, {per_example: 1e-4}]
@@ -228,6 +228,43 @@ def test_a_part_that_a_later_whole_replaces_is_refused_and_the_other_order_works
     assert len(fixed.trials) == 2
 
 
+LOST = (
+    "lambda.per_example: would replace values of lambda, which is swept as well ({}): "
+    "leave one of them out"
+)
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_key_that_would_replace_values_of_another_one_is_refused_in_either_order() -> None:
+    whole, part = "lambda=1,2", "lambda.per_example=0.001"
+    for grids in ((whole, part), (part, whole)):
+        with pytest.raises(ConfigError) as caught:
+            planned("tiny.yaml", *grids)
+        assert caught.value.problems == [f"--grid {part}: {LOST.format(f'--grid {whole}')}"]
+    named = "lambda=1,{per_example: 0.1}"
+    with pytest.raises(ConfigError, match=r"would replace values of lambda"):
+        planned("tiny.yaml", named, part)
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "whole"),
+    [
+        ("grid: {lambda: [1, 2], lambda.per_example: [0.1]}", "2:44", "2:16"),
+        ("zip: {lambda.per_example: [0.1, 0.2], lambda: [1, 2]}", "2:28", "2:48"),
+        ("zip: {lambda: [1, 2]}\ngrid: {lambda.per_example: [0.1]}", "3:28", "2:6"),
+        ("grid: {lambda.per_example: [0.1]}\nrandom: {draws: 2, from: {lambda: {uniform: [0, 1]}}}",
+         "2:28", "3:35"),
+        ("grid: {lambda: [1]}\nrandom: {draws: 2, from: {lambda.per_example: {uniform: [0, 1]}}}",
+         "3:47", "2:16"),
+    ],
+)  # fmt: skip
+def test_a_sweep_file_s_keys_that_replace_values_of_each_other_are_refused(
+    bench: Bench, text: str, part: str, whole: str
+) -> None:
+    problem = f"sweep.yaml:{part}: {LOST.format(f'sweep.yaml:{whole}')}"
+    assert told(bench, f"config: tiny.yaml\n{text}") == [problem]
+
+
 def test_a_part_in_a_sweep_file_that_a_later_whole_replaces_is_refused(bench: Bench) -> None:
     (problem,) = told(
         bench,
@@ -267,8 +304,8 @@ grids: {}
         ),
         "sweep.yaml:8:17: random.draws: must be a whole number from 1 to 1000000, got 0",
         (
-            "sweep.yaml:9:8: seeds: '0-x' is no list of different seeds; 5 is seeds 0 to 4, "
-            "and 0-4,7 is 0, 1, 2, 3, 4, 7"
+            "sweep.yaml:9:8: seeds: '0-x' is no seed and no range of seeds; "
+            "5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7"
         ),
         "sweep.yaml:10:12: exclude[0].learning: learning is not swept (swept: seed, a..b)",
     ]
@@ -278,7 +315,7 @@ grids: {}
     ("text", "problem"),
     [
         ("grid: {}", ("sweep.yaml:1:1: config: a sweep needs 'config', the base config's file, "
-         "got null")),
+         "got null; a search space goes to nnexp search CONFIG --space sweep.yaml")),
         ("config: {hidden: [3]}", ("sweep.yaml:1:9: config: a sweep needs 'config', the base "
          "config's file, got a mapping")),
         ("config: gone.yaml", "gone.yaml: there is no such file"),
@@ -286,8 +323,12 @@ grids: {}
          "got a list")),
         ("config: tiny.yaml\nrandom: {draws: 3}",
          "sweep.yaml:2:9: random: needs 'from', a mapping of keys to ranges"),
-        ("config: tiny.yaml\nseeds: [0, 0]", ("sweep.yaml:2:8: seeds: '0-0,0-0' is no list of "
-         "different seeds; 5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7")),
+        ("config: tiny.yaml\nseeds: [0, 0]",
+         "sweep.yaml:2:8: seeds: seed 0 is given twice; give each seed once"),
+        ("config: tiny.yaml\nseeds: ['5-2']",
+         "sweep.yaml:2:8: seeds: the range 5-2 is empty; write 2-5"),
+        ("config: tiny.yaml\nseeds: [1, -1]", ("sweep.yaml:2:8: seeds: '-1' is no seed and no "
+         "range of seeds; 5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7")),
         ("config: tiny.yaml\nseeds: 1.5",
          "sweep.yaml:2:8: seeds: must be seeds, such as 5, 0-4 or [1, 3], got 1.5"),
         ("config: tiny.yaml\nexclude: {lambda: 1}", ("sweep.yaml:2:10: exclude: must be a list of "

@@ -13,7 +13,9 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from nnexp.analysis.metrics import METRICS
-from nnexp.analysis.query import SIGNS, Parser, Query
+from nnexp.analysis.query import FRACTION, SIGNS, Parser, Query, is_joint
+from nnexp.analysis.verdicts import ACCURACY
+from nnexp.config import messages
 from nnexp.errors import UsageError
 
 _TERM = re.compile(
@@ -23,7 +25,7 @@ _TERM = re.compile(
     re.ASCII,
 )
 LONGEST = 1000
-NONE = "is no claim; one is 'B.test_accuracy >= A.test_accuracy - 0.002'"
+SUM = "a sum, such as A.test_accuracy - 0.2%,"
 SUMS = "brackets join comparisons, not sums: write the sum without them"
 
 Values = Callable[[str, str], float | None]
@@ -92,25 +94,31 @@ def parse(text: str, letters: str) -> Claim:
         start = parser.next().start
         left = _side(parser, letters)
         sign = parser.next()
+        if not left:
+            parser.expect(SUM)
+        if sign.kind == "bracket":
+            parser.refuse(SUMS)
         if sign.kind != "sign":
-            parser.refuse(SUMS if sign.kind == "bracket" else NONE)
+            parser.expect(f"one of {' '.join(SIGNS)}")
         parser.advance()
         right = _side(parser, letters)
-        if not left or not right:
-            parser.refuse(SUMS if parser.next().text == "(" else "a side of it is empty")
-        if parser.next().kind == "sign":
-            parser.refuse(NONE)
+        if not right and parser.next().text == "(":
+            parser.refuse(SUMS)
+        if not right:
+            parser.expect(SUM)
+        _check_fractions(parser, left, right)
         return _Comparison(text[start : parser.next().start].strip(), left, sign.text, right)
 
     if len(text) > LONGEST:
-        raise UsageError(f"--check {text!r}: {NONE}")
+        message = f"must have at most {LONGEST:,} characters, got {len(text):,}"
+        raise UsageError(f"--check {messages.shown(text)}: {message}")
     return Claim(text, Parser(text, comparison, f"--check {text!r}").query())
 
 
 def _side(parser: Parser[_Comparison], letters: str) -> tuple[_Term, ...]:
     """Return the sum that is next; nothing where there is none."""
     start = end = parser.next().start
-    while parser.next().kind == "text":
+    while parser.next().kind == "text" and not is_joint(parser.next()):
         end = parser.next().end
         parser.advance()
     return tuple(_terms(parser, parser.text[start:end], letters))
@@ -124,7 +132,8 @@ def _terms(parser: Parser[_Comparison], text: str, letters: str) -> Iterator[_Te
         is_whole = (letter is None) != (number is None) or (mark and letter)
         is_odd = mark and (mark == "*") != bool(letter)
         if match is None or not is_whole or (place and not sign) or is_odd:
-            parser.refuse(f"{text[place:].strip()!r} is not understood")
+            rest = text[place:].strip()
+            parser.refuse(f"{rest!r} is not understood; a sum is such as A.test_accuracy - 0.2%")
         if letter and letter not in letters:
             parser.refuse(f"there is no {letter}, only {', '.join(letters)}")
         if metric and metric not in METRICS:
@@ -132,6 +141,26 @@ def _terms(parser: Parser[_Comparison], text: str, letters: str) -> Iterator[_Te
         factor = float(number or 1) * (-1 if sign == "-" else 1) / (100 if mark == "%" else 1)
         yield _Term(factor, letter, metric)
         place = match.end()
+
+
+def _check_fractions(
+    parser: Parser[_Comparison], left: tuple[_Term, ...], right: tuple[_Term, ...]
+) -> None:
+    """Refuse a comparison of accuracies with a percentage that was written without its sign.
+
+    Sums of accuracies differ by no more than their factors allow; a number that is over 1 and
+    beyond these makes a claim that no accuracies could change.
+    """
+    terms = [*left, *(each._replace(factor=-each.factor) for each in right)]
+    metrics = [each for each in terms if each.metric is not None]
+    numbers = [each.factor for each in terms if each.metric is None]
+    if not metrics or any(METRICS[str(e.metric)].unit is not ACCURACY for e in metrics):
+        return
+    largest = max(map(abs, numbers), default=0.0)
+    low = sum(min(0.0, each.factor) for each in metrics)
+    high = sum(max(0.0, each.factor) for each in metrics)
+    if largest > 1 and not low <= -sum(numbers) <= high:
+        parser.refuse(FRACTION.format(metrics[0].metric, f"{largest:g}"))
 
 
 def unknown(metric: str) -> str:

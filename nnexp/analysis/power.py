@@ -15,6 +15,9 @@ ALPHA = 0.05
 MOST = 10_000
 """Seeds, beyond which nobody counts."""
 
+REASONABLE = 100
+"""Seeds, beyond which training them is not advised."""
+
 FEWEST_SEEDS: dict[Design, int] = {"paired t": 3, "Welch": 2}
 """What either test takes at least."""
 

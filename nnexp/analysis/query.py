@@ -39,6 +39,8 @@ COLUMNS = {
 
 STATUSES = ("finished", "diverged", "running", "interrupted", "damaged")
 ACCURACIES = ("validation", "test")
+FRACTION = "{} is a fraction from 0 to 1, got {}; write 0.95 or 95%"
+"""The message about an accuracy that is compared with a percentage without its sign."""
 FIELDS = {field: column for column, field in COLUMNS.items()} | {
     "validation_accuracy": "validation"
 }
@@ -54,12 +56,14 @@ ORDERS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 SIGNS = {"=": operator.eq, "==": operator.eq, "!=": operator.ne, **ORDERS}
+MEANT = {"=>": ">=", "=<": "<=", "<>": "!=", "=!": "!=", "===": "=="}
+"""Signs of other languages and slips of the hand, and what each stands for here."""
 _KEY = re.compile(r"[A-Za-z_][\w.-]*")
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<bracket>[()])
       | (?P<word>and|or)(?=[\s()]|$)
-      | (?P<sign>==|!=|<=|>=|=|<|>)
+      | (?P<sign>[=!<>]+)
       | (?P<text>"(?:[^"\\]|\\.)*" | '(?:[^']|'')*' | \[[^\[\]]*\] | [^\s()\[\]{}"'=<>!]+)
     )""",
     re.VERBOSE,
@@ -103,6 +107,13 @@ class Parser(Generic[T]):
         self._tokens = list(_tokens(text))
         self._place = 0
         self._found: list[T] = []
+        for token in self._tokens:
+            if token.kind == "sign" and token.text not in SIGNS:
+                near = f"; did you mean '{MEANT[token.text]}'?" if token.text in MEANT else ""
+                self.refuse(
+                    f"unknown comparison {messages.shown(token.text)} at character "
+                    f"{token.start + 1}{near} (known: {', '.join(SIGNS)})"
+                )
 
     def query(self) -> Query[T]:
         """Return the whole query.
@@ -111,7 +122,7 @@ class Parser(Generic[T]):
         """
         holds = self._alternatives(0)
         if self.next().start < len(self.text):
-            self.expect("and, or or the end")
+            self.expect("'and', 'or' or the end")
         return Query(tuple(self._found), holds)
 
     def next(self, ahead: int = 0) -> Token:
@@ -124,10 +135,11 @@ class Parser(Generic[T]):
 
     def expect(self, wanted: str) -> NoReturn:
         """Refuse what is next."""
-        start = self.next().start
-        rest = self.text[start:].strip()
+        token = self.next()
+        rest = self.text[token.start :].strip()
         found = messages.shown(rest) if rest else "the end"
-        self.refuse(f"expected {wanted} at character {start + 1}, got {found}")
+        hint = f"; write '{token.text.lower()}' in lower case" if is_joint(token) else ""
+        self.refuse(f"expected {wanted} at character {token.start + 1}, got {found}{hint}")
 
     def refuse(self, message: str) -> NoReturn:
         """Raise the error that refuses the query."""
@@ -150,6 +162,8 @@ class Parser(Generic[T]):
         return lambda judge: all(holds(judge) for holds in needed)
 
     def _one(self, depth: int) -> Callable[[Callable[[T], bool]], bool]:
+        if self._place and self.next().start == len(self.text):
+            self.expect(f"a comparison after '{self._tokens[self._place - 1].text}'")
         if self.next().text != "(":
             comparison = self._comparison(self)
             self._found.append(comparison)
@@ -159,9 +173,14 @@ class Parser(Generic[T]):
         self.advance()
         inside = self._alternatives(depth + 1)
         if self.next().text != ")":
-            self.expect("')', and, or or")
+            self.expect("')', 'and' or 'or'")
         self.advance()
         return inside
+
+
+def is_joint(token: Token) -> bool:
+    """Return whether a token is meant to join comparisons, but is not in lower case."""
+    return token.kind == "text" and token.text.lower() in {"and", "or"}
 
 
 def _tokens(text: str) -> Iterable[Token]:
@@ -235,7 +254,7 @@ def _wanted(parser: Parser[_Comparison], key: str, sign: str, written: str) -> A
     if percent and _is_number(wanted):
         wanted /= 100
     if key in ACCURACIES and _is_number(wanted) and not 0 <= wanted <= 1:
-        parser.refuse(f"{key} is a fraction from 0 to 1, got {written}; write 0.95 or 95%")
+        parser.refuse(FRACTION.format(key, written))
     if key == "status" and wanted not in STATUSES:
         parser.refuse(messages.unknown("status", str(wanted), STATUSES))
     return wanted

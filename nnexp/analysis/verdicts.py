@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from nnexp.analysis.power import ALPHA, FEWEST_SEEDS, MOST, seeds_needed
+from nnexp.analysis.power import ALPHA, FEWEST_SEEDS, MOST, REASONABLE, seeds_needed
 from nnexp.analysis.statistics import Difference, TooFewError, finite, holm, paired_t, welch
 
 Outcome: TypeAlias = Literal["better", "worse", "noise", "identical", "too few"]
@@ -48,6 +48,11 @@ class Verdict(NamedTuple):
     needed: int | None
     """Seeds, each side, that would do where these do not; None where they do, or for more than
     10,000."""
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether there are too few seeds, and a reasonable number of them would not do either."""
+        return self.outcome == "too few" and (self.needed is None or self.needed > REASONABLE)
 
 
 def between(first: Mapping[int, float], second: Mapping[int, float], unit: Unit) -> Difference:

@@ -15,6 +15,7 @@ import click
 from nnexp.cli import signals
 from nnexp.cli.quantities import Seconds, Size
 from nnexp.cli.text import say
+from nnexp.config.messages import shown
 from nnexp.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +40,25 @@ STOPPED = "stopped{}; what is committed is safe; the same command goes on from t
 Command = Callable[..., Any]
 
 
+class Jobs(click.ParamType[int]):
+    """How many runs are trained at a time."""
+
+    name = "jobs"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the number. Raises: UsageError."""
+        del param, ctx
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if number < 1:
+            raise UsageError(f"-j must be a whole number ≥ 1, got {shown(value)}")
+        return number
+
+
 def jobs_option(
     default: int | None, room: str = "as many as there are cores"
 ) -> Callable[[Command], Command]:
@@ -52,7 +72,7 @@ def jobs_option(
     return click.option(
         "-j",
         "--jobs",
-        type=click.IntRange(1),
+        type=Jobs(),
         default=default,
         metavar="N",
         help=f"Runs trained at a time; by default {usual}.",

@@ -74,12 +74,15 @@ def verdicts(
 
 def advice(verdicts: Mapping[int, Verdict]) -> str | None:
     """Return what to do where seeds are too few for any verdict; None where they are not."""
-    needed = [each.needed for each in verdicts.values() if each.outcome == "too few"]
-    if not needed or len(needed) < len(verdicts):
+    if not verdicts or any(each.outcome != "too few" for each in verdicts.values()):
         return None
-    fewest = min((each for each in needed if each), default=None)
-    seeds = f"--seeds {fewest}" if fewest else "--seeds"
-    return f"no verdict: too few seeds to tell a difference from noise; train more with {seeds}"
+    reachable = [each.needed or 0 for each in verdicts.values() if not each.is_out_of_reach]
+    if not reachable:
+        return "no verdict: the differences are too small for a reasonable number of seeds to tell"
+    return (
+        "no verdict: too few seeds to tell a difference from noise; train more with "
+        f"--seeds {min(reachable)}"
+    )
 
 
 def text(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> str:

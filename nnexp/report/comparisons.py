@@ -19,6 +19,7 @@ MISSING = "-"
 MARKS = {"better": "better", "worse": "worse", "noise": "~", "identical": "=", "too few": ""}
 SIGNS = MARKS | {"better": "+", "worse": "-"}
 """What of it there is room for where several stand beside each other."""
+TOO_SMALL = "the difference is too small for a reasonable number of seeds to tell"
 CAPTION = 60
 """Characters of a legend's line; a longer list of settings goes back to the bare letter."""
 
@@ -121,12 +122,17 @@ def verdicts(comparison: Comparison) -> list[str]:
     """Return the verdict on each experiment but the first, and what would make it surer."""
     label = comparison.measures[comparison.judged].metric.label.strip()
     told = [
-        f"{letter}: {each.words}" if _needs_letter(comparison, letter, each) else each.words
+        f"{letter}: {_words(each)}" if _needs_letter(comparison, letter, each) else _words(each)
         for letter, each in comparison.verdicts.items()
     ]
     if not told:
         return [f"no verdict: not every run has a value of {label}"]
     return [f"{label}: {each}" for each in told]
+
+
+def _words(verdict: Verdict) -> str:
+    """Return a verdict's words, and why no seeds are advised where they would be too many."""
+    return f"{verdict.words}; {TOO_SMALL}" if verdict.is_out_of_reach else verdict.words
 
 
 def _needs_letter(comparison: Comparison, letter: str, verdict: Verdict) -> bool:
@@ -140,7 +146,8 @@ def advice(comparison: Comparison) -> list[str]:
     wanted = [
         verdict.needed or 0
         for verdict in comparison.verdicts.values()
-        if verdict.outcome == "too few" or verdict.difference.kind == "McNemar"
+        if (verdict.outcome == "too few" or verdict.difference.kind == "McNemar")
+        and not verdict.is_out_of_reach
     ]
     seeds = max(wanted, default=0)
     return [

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from nnexp.config import dump
 from nnexp.report.curves import COLOURS, check_format, plain
 from nnexp.store import disk
+from nnexp.study.ranges import RANGES
 from nnexp.study.search import SearchResult
-from nnexp.study.space import RANGES, Dimension
+from nnexp.study.space import Dimension
 from nnexp.study.trials import TrialResult
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ import numpy as np
 
 from nnexp.config import dump
 from nnexp.errors import UsageError
-from nnexp.study.space import MOST, RANGES, Dimension, Space, Values, draw, flat, values_of
+from nnexp.study.ranges import RANGES
+from nnexp.study.space import MOST, Dimension, Space, Values, draw, flat, values_of
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -124,6 +124,9 @@ def define(
     """
     fixed = tuple(map(overrides.parse, settings))
     base = load.document(config)
+    if "config" in base.root:
+        place = base.keys["config",]
+        raise refusal(place, f"this is a sweep file: nnexp sweep {config}", ("config",))
     sound, problems = sweep_file.read_space(sources)
     if sound.seeds is not None:
         if seeds is not None:

@@ -7,23 +7,19 @@ A sweep trains all points of a space; a search draws points from one, or goes th
 from __future__ import annotations
 
 import hashlib
-import math
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, permutations, product
 from typing import Any, NamedTuple, TypeAlias
 
 from nnexp.config import dump
 from nnexp.config.document import Document
-from nnexp.config.messages import listed, shortened, shown
+from nnexp.config.messages import listed
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Path, Place, Problem
+from nnexp.study.ranges import RANGES
 
 MOST = 1_000_000
 """Random points, and trials of a sweep."""
-
-LARGEST = 10**12
-"""Of a range's whole numbers: random numbers have the bits to reach each of so many."""
 
 Values: TypeAlias = tuple[Any, ...]
 """A point of a space: a value for each of its keys."""
@@ -195,13 +191,7 @@ class Space(NamedTuple):
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong with a search: values that are lost, exclusions that are idle."""
-        for outer, inner in permutations(self.columns, 2):
-            path, whole = inner.first[0].path, outer.first[0].path
-            rest = path[len(whole) :]
-            is_safe = outer.is_choice and all(_takes(value, rest) for value in outer.bounds)
-            if path[: len(whole)] == whole and rest and not is_safe:
-                message = f"takes the place of what {outer.key} is, which is searched as well"
-                yield Problem(inner.place, (inner.key,), message)
+        yield from lost(self.dimensions, "searched")
         for each in self.exclusions:
             if not all(dimension.allows(each) for dimension in self.dimensions):
                 yield each.idle
@@ -238,64 +228,6 @@ def draw(dimensions: Sequence[Dimension], count: int, seed: int) -> list[Row]:
     return [tuple(chain.from_iterable(rows)) for rows in zip(*columns, strict=True)]
 
 
-def ends(kind: str, bounds: object) -> tuple[Any, ...]:
-    """Return the two ends of a range, checked; none of a choice.
-
-    Raises: ValueError.
-    """
-    if kind == "choice" and isinstance(bounds, list) and bounds:
-        return ()
-    if kind == "choice":
-        raise ValueError(f"must be a list of values, got {shown(bounds)}")
-    noun, types, most = "numbers", {int, float}, sys.float_info.max
-    if RANGES[kind].is_whole:
-        noun, types, most = "whole numbers", {int}, LARGEST
-    pair: list[Any] = bounds if isinstance(bounds, list) and len(bounds) == 2 else [None, None]  # noqa: PLR2004 - low, high
-    low, high = pair
-    if not (set(map(type, pair)) <= types and -math.inf < low < high < math.inf):
-        message = f"must be two {noun}, the smaller first, got {shortened(repr(bounds))}"
-        raise ValueError(message)
-    if max(-low, high) > most:
-        raise ValueError(f"must be two {noun} up to {most:g}, got {shortened(repr(bounds))}")
-    if RANGES[kind].is_log and not low > 0:
-        raise ValueError(f"must be two {noun} > 0, got {shortened(repr(bounds))}")
-    return low, high
-
-
-def uniform(low: float, high: float, u: float) -> float:
-    """Return a number of a range, all distances equally likely."""
-    return _rounded(low * (1 - u) + high * u, low, high)
-
-
-def log_uniform(low: float, high: float, u: float) -> float:
-    """Return a number of a range, all ratios equally likely."""
-    return _rounded(math.exp(math.log(low) * (1 - u) + math.log(high) * u), low, high)
-
-
-def _rounded(value: float, low: float, high: float) -> float:
-    """Return a value with six digits: what a table shows is what was trained."""
-    return float(min(max(float(f"{value:.6g}"), low), high))
-
-
-def integers(low: int, high: int, u: float) -> int:
-    """Return a whole number of a range, both ends included, all equally likely."""
-    return low + int(u * (high - low + 1))
-
-
-def log_integers(low: int, high: int, u: float) -> int:
-    """Return a whole number of a range, both ends included, uniform in the logarithm.
-
-    A number that is log-uniform on [low - 1/2, high + 1/2) is rounded to the nearest integer:
-
-        k = floor(exp((1 - u) ln(low - 1/2) + u ln(high + 1/2)) + 1/2)
-
-    so that P(k) = ln((k + 1/2) / (k - 1/2)) / ln((high + 1/2) / (low - 1/2)): nearly in
-    proportion to 1/k, and positive for every k. Optuna draws its logarithmic integers so, too.
-    """
-    k = math.floor(math.exp(math.log(low - 0.5) * (1 - u) + math.log(high + 0.5) * u) + 0.5)
-    return min(max(k, low), high)
-
-
 def overruled(fixed: Iterable[Choice], varied: Iterable[Dimension]) -> Iterator[Problem]:
     """Yield the problem of each key that has a value for every point and is swept, too."""
     swept = {choice.key: choice.place for each in varied for choice in each.first}
@@ -315,6 +247,24 @@ def twice(varied: Iterable[Dimension], verb: str) -> Iterator[Problem]:
         places.setdefault(choice.key, choice.place)
 
 
+def lost(varied: Iterable[Dimension], verb: str) -> Iterator[Problem]:
+    """Yield the problem of each key that is part of another one, whose values it would replace.
+
+    A component's name loses nothing by a setting of the component, so both may be varied.
+    """
+    for outer, inner in permutations([column for each in varied for column in each.columns], 2):
+        path, whole = inner.first[0].path, outer.first[0].path
+        rest = path[len(whole) :]
+        if not rest or not _is_within(path, whole):
+            continue
+        if not (outer.is_choice and all(_takes(value, rest) for value in outer.bounds)):
+            message = (
+                f"would replace values of {outer.key}, which is {verb} as well "
+                f"({outer.place}): leave one of them out"
+            )
+            yield Problem(inner.place, (inner.key,), message)
+
+
 def clashes(
     fixed: Sequence[Choice], varied: Sequence[Dimension], seeds: Seeds | None
 ) -> Iterator[Problem]:
@@ -330,10 +280,12 @@ def clashes(
     for each in [choice for choice in swept if choice.key == "seed"]:
         message = "is no key to rank by: give --seeds, or a sweep file's seeds"
         yield Problem(each.place, each.path, message)
+    yield from (losses := list(lost(varied, "swept")))
+    told = {problem.path[0] for problem in losses}
     given = [*fixed, *swept]
     for place, part in enumerate(given):
         for whole in given[max(place + 1, len(fixed)) :]:
-            if len(whole.path) < len(part.path) and part.path[: len(whole.path)] == whole.path:
+            if part.key != whole.key and _is_within(part.path, whole.path) and part.key not in told:
                 message = (
                     f"has no say, since {whole.key} comes after it and replaces it "
                     f"({whole.place}): sweep {whole.key} first, or say it in its values, "
@@ -363,6 +315,10 @@ def values_of(row: Row) -> Values:
     return tuple(choice.value for choice in row)
 
 
+def _is_within(path: tuple[str, ...], whole: tuple[str, ...]) -> bool:
+    return path[: len(whole)] == whole
+
+
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
@@ -374,23 +330,3 @@ def _takes(value: object, path: tuple[str, ...]) -> bool:
     if not isinstance(value, dict) or not path:
         return False
     return path[0] not in value or (len(path) > 1 and _takes(value[path[0]], path[1:]))
-
-
-class Range(NamedTuple):
-    """Numbers between two ends."""
-
-    value: Callable[[Any, Any, float], Any]
-    """From the ends and a number of [0, 1) to a number between them."""
-    is_whole: bool = False
-    is_log: bool = False
-    """Whether ratios of its values count, not differences."""
-
-
-RANGES = {
-    "uniform": Range(uniform),
-    "log-uniform": Range(log_uniform, is_log=True),
-    "integers": Range(integers, is_whole=True),
-    "log-integers": Range(log_integers, is_whole=True, is_log=True),
-}
-
-KINDS = (*RANGES, "choice")

@@ -20,21 +20,20 @@ A file of ``--space`` has keys at its top, or the sections grid, zip, random (fr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple, TypeVar
 
-from nnexp import names
 from nnexp.config import dump, keys, load, overrides, problem, reader
 from nnexp.config.document import INVALID, Document
 from nnexp.config.messages import listed, shortened, shown, unknown, unknown_key
 from nnexp.config.problem import Path, Place, Problem, refusal
 from nnexp.errors import ConfigError, UsageError, printable
-from nnexp.study import space
-from nnexp.study.space import KINDS, MOST, Choice, Dimension, Exclusion, Seeds, Space, keys_of
+from nnexp.study import ranges, space
+from nnexp.study.ranges import KINDS
+from nnexp.study.space import MOST, Choice, Dimension, Exclusion, Seeds, Space, keys_of
 
 T = TypeVar("T")
 
@@ -46,7 +45,6 @@ OPTIONS = {"config": "CONFIG", "set": "--set", "draws": "--trials", "seed": "--s
 
 LIST = "a list of values"
 ANY = f"{LIST}, or a range of {listed(KINDS)}"
-_CALL = re.compile(r"\s*([A-Za-z-]+)\s*\((.*)\)\s*", re.DOTALL)
 
 
 class Sweep(NamedTuple):
@@ -84,6 +82,8 @@ def read(
     problems: list[str] = []
     document = load.document(path)
     is_sweep_file = bool(set(document.root) & set(SECTIONS))
+    if not is_sweep_file:
+        _check_not_space(path, document)
     file = _File(document if is_sweep_file else document._replace(root={}), problems)
     config, base = file.base() if is_sweep_file else (path, document)
     fixed, lists = file.settings(), [*file.section("grid"), *file.zipped()]
@@ -92,7 +92,7 @@ def read(
     problems += map(str, space.overruled(fixed, [*lists, *drawn]))
     said = _sound(overrides.parse, settings, problems)
     given = [Choice(".".join(path), value.root, value.source) for path, value in said]
-    documents = _sound(partial(_option, "--grid", may_be_one=True), grids, problems)
+    documents = _sound(partial(_option, "--grid"), grids, problems)
     options = [each for one in documents for each in _File(one, problems).section()]
     before, after = ([each for each in part if each.rows] for part in (lists, options))
     drawn += [each for each in (*lists, *options) if each.ends]
@@ -109,6 +109,16 @@ def read(
         rows = space.draw(drawn, *draws)
         before.append(Dimension(keys_of(drawn), "zip", drawn[0].place, rows))
     return Sweep(config, base, fixed, Space((*before, *after), tuple(exclusions), own))
+
+
+def _check_not_space(path: str, document: Document) -> None:
+    """Refuse a search space where a config is wanted. Raises: ConfigError."""
+    if document.root and not any(ranges.is_value(*each) for each in document.root.items()):
+        message = (
+            f"this is a search space: nnexp search CONFIG --space {path}; "
+            "a sweep file has its values under grid, and config beside it"
+        )
+        raise refusal(document.place(()), message)
 
 
 def read_space(sources: Sequence[str]) -> tuple[Space, list[str]]:
@@ -147,7 +157,7 @@ def _dimension(document: Document, path: Path, wanted: str = ANY) -> Dimension:
     Raises: ConfigError where it is neither.
     """
     key, tree, place, inner = str(path[-1]), document.at(path), document.place(path), path
-    if isinstance(tree, str) and (call := _CALL.fullmatch(tree)):
+    if isinstance(tree, str) and (call := ranges.CALL.fullmatch(tree)):
         # A call is the mapping that it stands for, all of it at the call's place.
         found = reader.read(f"{{{call[1]}: [{call[2]}]}}", place._replace(is_setting=True))
         if found.problems:
@@ -158,13 +168,12 @@ def _dimension(document: Document, path: Path, wanted: str = ANY) -> Dimension:
         ((kind, values),) = tree.items()
         inner = (*path, kind)
     if not isinstance(values, list) and (inner == path or kind not in KINDS):
-        is_cut = isinstance(tree, str) and "(" in tree
-        hint = '; within braces a call needs quotes: "uniform(0, 1)"' if is_cut else ""
+        hint = ranges.hint(tree, in_braces=not place.is_setting)
         raise refusal(place, f"must be {wanted}, got {shown(tree)}{hint}", path)
     if kind not in KINDS:
         raise refusal(place, unknown("range", kind, KINDS), path)
     try:
-        ends = space.ends(kind, values)
+        ends = ranges.ends(kind, values)
     except ValueError as reason:
         raise refusal(document.place(inner), str(reason), inner) from None
     is_in = keys.could_be_in if keys.takes_lists(key) else lambda *_: False
@@ -178,10 +187,10 @@ def _dimension(document: Document, path: Path, wanted: str = ANY) -> Dimension:
     return Dimension((key,), kind, place, () if ends else rows, ends)
 
 
-def _option(name: str, setting: str, *, may_be_one: bool = False) -> Document:
+def _option(name: str, setting: str) -> Document:
     """Return KEY=V,... as a file has it, KEY: [V, ...]; brackets around all values may be given.
 
-    One value alone, such as ``lambda=5``, may be a list of one; under ``--space`` it is none.
+    One value alone, such as ``lambda=5``, is a list of one.
 
     Raises: ConfigError for a setting that has not this form.
     """
@@ -190,26 +199,15 @@ def _option(name: str, setting: str, *, may_be_one: bool = False) -> Document:
     key, tree = key.strip(), text
     if not equals:
         raise refusal(place, "must have the form KEY=VALUES, such as --grid learning_rate=0.1,1")
-    if not _CALL.fullmatch(text):
+    if not ranges.is_call(text):
         found = reader.read(f"[{text}]", place)
         if found.problems:
             raise problem.error(each._replace(path=(key,)) for each in found.problems)
         if not found.root:
             raise refusal(place, f"must be {LIST}, got an empty list")
-        is_one = len(found.root) == 1 and not (may_be_one and _is_value(key, found.root[0]))
+        is_one = len(found.root) == 1 and not ranges.is_value(key, found.root[0])
         tree = found.root[0] if is_one else found.root
     return Document({key: tree}, {}, {(key,): place}, [], place)
-
-
-def _is_value(key: str, tree: object) -> bool:
-    """Return whether what stands alone is a value of a key, neither a list of them nor a range."""
-    if isinstance(tree, list):
-        return keys.takes_lists(key) and not any(isinstance(each, list) for each in tree)
-    if isinstance(tree, dict) and len(tree) == 1:
-        ((kind, values),) = tree.items()
-        is_setting = f"{key}.{kind}" in keys.known() or not isinstance(values, list)
-        return kind not in KINDS and is_setting
-    return True
 
 
 def _source(source: str) -> Document:
@@ -240,6 +238,9 @@ class _File:
         config = self._document.root.get("config")
         if not isinstance(config, str):
             message = f"a sweep needs 'config', the base config's file, got {shown(config)}"
+            if config is None:
+                file = self._document.place(()).source
+                message += f"; a search space goes to nnexp search CONFIG --space {file}"
             self._refuse(("config",), message)
             raise ConfigError(self._problems)
         return config, next(_sound(load.document, [config], self._problems), None)
@@ -255,6 +256,9 @@ class _File:
             path = ("random", key) if key in DRAWS else (key,)
             if path in self._document.keys:
                 message = f"is given to a search as {argument}: leave it out here"
+                if key == "config":
+                    file = self._document.keys[path].source
+                    message = f"this is a sweep file: nnexp sweep {file}; to search, leave it out"
                 self._refuse(path, message, is_key=True)
         top = [key for key in self._document.root if key not in SECTIONS]
         found = [each for key in top for each in self._dimensions((), [key], ANY)]
@@ -312,7 +316,7 @@ class _File:
         """Return the seeds, if any are given."""
         value, place = self._document.root.get("seeds"), self._document.place(("seeds",))
         try:
-            return None if value is None else Seeds(tuple(names.seeds(_seeds_text(value))), place)
+            return None if value is None else Seeds(tuple(_seeds(value)), place)
         except ValueError as error:
             self._refuse(("seeds",), str(error))
             return None
@@ -371,17 +375,12 @@ class _File:
         return list(_sound(lambda p: _dimension(self._document, p, wanted), paths, self._problems))
 
 
-def _seeds_text(value: object) -> str:
-    """Return seeds as the command line has them: 7 is seeds 0 to 6, and [7] is seed 7.
-
-    Raises: ValueError.
-    """
-    numbers = value if isinstance(value, list) else [value]
+def _seeds(value: object) -> list[int]:
+    """Return a file's seeds: 7 is seeds 0 to 6, and [7] is seed 7. Raises: ValueError."""
+    numbers: list[Any] = value if isinstance(value, list) else [value]
     if not numbers or any(type(number) not in {int, str} for number in numbers):
         raise ValueError(f"must be seeds, such as 5, 0-4 or [1, 3], got {shown(value)}")
-    if not isinstance(value, list):
-        return str(value)
-    return ",".join(f"{each}-{each}" if type(each) is int else each for each in value)
+    return names.seeds(numbers if isinstance(value, list) else str(value))
 
 
 def _sound(step: Callable[[Any], T], items: Iterable[Any], problems: list[str]) -> Iterator[T]:

@@ -1,0 +1,130 @@
+"""Ranges of numbers: their ends, checked, and the values between them.
+
+A range maps a number u of [0, 1) to a value; ``space`` draws u, and ``samplers`` go through it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from nnexp.config import keys
+from nnexp.config.messages import closest, shortened, shown
+
+CALL = re.compile(r"\s*([A-Za-z_-]+)\s*\((.*)\)\s*", re.DOTALL)
+_START = re.compile(r"\s*([A-Za-z_-]+)\s*\(")
+
+LARGEST = 10**12
+"""Of a range's whole numbers: random numbers have the bits to reach each of so many."""
+
+
+def ends(kind: str, bounds: object) -> tuple[Any, ...]:
+    """Return the two ends of a range, checked; none of a choice.
+
+    Raises: ValueError.
+    """
+    if kind == "choice" and isinstance(bounds, list) and bounds:
+        return ()
+    if kind == "choice":
+        raise ValueError(f"must be a list of values, got {shown(bounds)}")
+    noun, types, most = "numbers", {int, float}, sys.float_info.max
+    if RANGES[kind].is_whole:
+        noun, types, most = "whole numbers", {int}, LARGEST
+    pair: list[Any] = bounds if isinstance(bounds, list) and len(bounds) == 2 else [None, None]  # noqa: PLR2004 - low, high
+    low, high = pair
+    if not (set(map(type, pair)) <= types and -math.inf < low < high < math.inf):
+        message = f"must be two {noun}, the smaller first, got {shortened(repr(bounds))}"
+        raise ValueError(message)
+    if max(-low, high) > most:
+        raise ValueError(f"must be two {noun} up to {most:g}, got {shortened(repr(bounds))}")
+    if RANGES[kind].is_log and not low > 0:
+        raise ValueError(f"must be two {noun} > 0, got {shortened(repr(bounds))}")
+    return low, high
+
+
+def hint(text: object, *, in_braces: bool) -> str:
+    """Return what is wrong with a call that is incomplete; nothing for anything else.
+
+    In the braces of YAML, a comma ends the text of a call that has no quotes.
+    """
+    if not isinstance(text, str) or "(" not in text:
+        return ""
+    if text.count("(") == text.count(")"):
+        return "; a range stands alone, as in log-uniform(0.01, 1)"
+    if not in_braces or "," in text:
+        return "; the closing ')' is missing"
+    return '; within braces a call needs quotes: "uniform(0, 1)"'
+
+
+def is_call(text: str) -> bool:
+    """Return whether text is meant as a range, even if its end or its spelling is wrong."""
+    start = _START.match(text)
+    return start is not None and bool(CALL.fullmatch(text) or closest(start[1], KINDS))
+
+
+def is_value(key: str, tree: object) -> bool:
+    """Return whether what stands alone is a value of a key, neither a list of them nor a range."""
+    if isinstance(tree, list):
+        return keys.takes_lists(key) and not any(isinstance(each, list) for each in tree)
+    if isinstance(tree, dict) and len(tree) == 1:
+        ((kind, values),) = tree.items()
+        is_setting = f"{key}.{kind}" in keys.known() or not isinstance(values, list)
+        return kind not in KINDS and is_setting
+    return not (isinstance(tree, str) and is_call(tree))
+
+
+def uniform(low: float, high: float, u: float) -> float:
+    """Return a number of a range, all distances equally likely."""
+    return _rounded(low * (1 - u) + high * u, low, high)
+
+
+def log_uniform(low: float, high: float, u: float) -> float:
+    """Return a number of a range, all ratios equally likely."""
+    return _rounded(math.exp(math.log(low) * (1 - u) + math.log(high) * u), low, high)
+
+
+def _rounded(value: float, low: float, high: float) -> float:
+    """Return a value with six digits: what a table shows is what was trained."""
+    return float(min(max(float(f"{value:.6g}"), low), high))
+
+
+def integers(low: int, high: int, u: float) -> int:
+    """Return a whole number of a range, both ends included, all equally likely."""
+    return low + int(u * (high - low + 1))
+
+
+def log_integers(low: int, high: int, u: float) -> int:
+    """Return a whole number of a range, both ends included, uniform in the logarithm.
+
+    A number that is log-uniform on [low - 1/2, high + 1/2) is rounded to the nearest integer:
+
+        k = floor(exp((1 - u) ln(low - 1/2) + u ln(high + 1/2)) + 1/2)
+
+    so that P(k) = ln((k + 1/2) / (k - 1/2)) / ln((high + 1/2) / (low - 1/2)): nearly in
+    proportion to 1/k, and positive for every k. Optuna draws its logarithmic integers so, too.
+    """
+    k = math.floor(math.exp(math.log(low - 0.5) * (1 - u) + math.log(high + 0.5) * u) + 0.5)
+    return min(max(k, low), high)
+
+
+class Range(NamedTuple):
+    """Numbers between two ends."""
+
+    value: Callable[[Any, Any, float], Any]
+    """From the ends and a number of [0, 1) to a number between them."""
+    is_whole: bool = False
+    is_log: bool = False
+    """Whether ratios of its values count, not differences."""
+
+
+RANGES = {
+    "uniform": Range(uniform),
+    "log-uniform": Range(log_uniform, is_log=True),
+    "integers": Range(integers, is_whole=True),
+    "log-integers": Range(log_integers, is_whole=True, is_log=True),
+}
+
+KINDS = (*RANGES, "choice")
