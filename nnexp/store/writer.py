@@ -236,7 +236,7 @@ def open_(run: Run) -> Writer:
 
 def _held(run: Run) -> AbstractContextManager[None]:
     """Hold the lock of a run that is there within a block."""
-    lost = f"{run.path}: another process has just set this run aside; try again"
+    lost = f"{run.path}: another process has just set this run aside"
     return lock.held(run.path / LOCK, lost)
 
 

@@ -266,15 +266,24 @@ class Execution:
         return Ended(job, outcome, was_done)
 
 
-def train(sampler: Sampler, engine: Engine, prepare: Callable[[], None] = lambda: None) -> None:
+def train(
+    sampler: Sampler,
+    engine: Engine,
+    prepare: Callable[[], None] = lambda: None,
+    is_fatal: Callable[[Outcome], bool] = lambda outcome: outcome.is_failure,
+) -> None:
     """Train all that a sampler asks for; a divergence is a result like any other.
 
+    Args:
+        sampler: what to train.
+        engine: where to train it.
+        prepare: is called once before the first job that needs training.
+        is_fatal: whether an outcome stops all other jobs.
+
     Raises:
-        JobError: a run could not be trained.
+        JobError: an outcome was fatal.
     """
-    execution = Execution(
-        sampler, engine, is_fatal=lambda outcome: outcome.is_failure, prepare=prepare
-    )
+    execution = Execution(sampler, engine, is_fatal=is_fatal, prepare=prepare)
     for _ in execution.events():
         pass
     if execution.failure is not None:
