@@ -931,6 +931,45 @@ def test_two_do_not_publish_at_once(at_home: tuple[Run, PlannedRun, dict[str, by
     lock.release()
 
 
+def test_a_build_that_another_process_has_begun_since_is_left_to_it(
+    at_home: tuple[Run, PlannedRun, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, found, files = at_home
+    build, rename = run.path.with_name(f".{run.name}.home"), directories.rename
+
+    def renamed(source: Path, target: Path) -> bool:
+        is_placed = rename(source, target)
+        (build / "checkpoints").mkdir(parents=True)
+        (build / "LOCK").touch()
+        (build / "run.json").write_text("another's")
+        return is_placed
+
+    monkeypatch.setattr(directories, "rename", renamed)
+    assert transfer.publish(run, found.config, files)
+    assert (build / "run.json").read_text() == "another's"
+    assert (build / "LOCK").exists()
+
+
+def test_what_another_process_is_removing_is_left_to_it(
+    bench: Bench, unfinished: tuple[Run, PlannedRun, dict[str, bytes]]
+) -> None:
+    _, found, _ = unfinished
+    there = Run(bench.folder / "there" / found.name)
+    assert list(jobs.messages(Job(found.config, there, 2)))
+    removed = there.path.with_name(f".{found.name}.removed")
+    removed.mkdir()
+    lock = Lock(removed / "LOCK")
+    lock.acquire()
+    (removed / "run.json").write_text("another's")
+    transfer.discard(there, transfer.identity(there) or "")
+    assert (removed / "run.json").read_text() == "another's"
+    assert there.exists
+    lock.release()
+    transfer.discard(there, transfer.identity(there) or "")
+    assert not there.exists
+    assert not removed.exists()
+
+
 def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
     mine = directories.private(tmp_path / "mine")
     assert mine.stat().st_mode & 0o777 == 0o700

@@ -22,7 +22,7 @@ from nnexp.errors import DiskError, LockedError, NameTakenError
 from nnexp.store import checkpoint, commits, directories, disk, lock, metrics, sealed
 from nnexp.store.checkpoint import Arrays
 from nnexp.store.commits import Commit
-from nnexp.store.lock import ReplacedError
+from nnexp.store.lock import Lock, ReplacedError
 from nnexp.store.meta import Meta
 from nnexp.store.records import Result, RunRecord
 from nnexp.store.run import (
@@ -234,7 +234,7 @@ def open_(run: Run) -> Writer:
         return Writer(Run(run.path), held.pop_all())
 
 
-def _held(run: Run) -> AbstractContextManager[None]:
+def _held(run: Run) -> AbstractContextManager[Lock]:
     """Hold the lock of a run that is there within a block."""
     lost = f"{run.path}: another process has just set this run aside"
     return lock.held(run.path / LOCK, lost)
