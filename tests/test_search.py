@@ -256,12 +256,14 @@ def test_progress_is_a_line_a_trial_with_the_best_so_far(bench: Bench) -> None:
     given, first, second = said.err.splitlines()
     assert given.startswith("config as given  validation ")
     assert first.startswith("trial 1/2  learning_rate=")
-    assert "  best " in first
-    assert second.endswith(("(trial 1)", "(trial 2)"))
+    accuracies = [float(re.findall(r"validation (\S+) %", line)[0]) for line in (first, second)]
+    assert not given.endswith("best so far")
+    assert first.endswith(" %  best so far")
+    assert second.endswith("best so far") is (accuracies[1] > accuracies[0])
     shown = bench.on_a_terminal("search", "tiny.yaml", "--space", RATE, "--runs", "r", "-q")
     assert "waiting" not in shown
     shown = bench.on_a_terminal("search", "tiny.yaml", "--space", RATE, "--runs", "r2")
-    assert re.search(r"21 trials: \d+ done, \d running, \d+ waiting", shown)
+    assert re.search(r"21 runs: \d+ done, \d running, \d+ waiting", shown)
     assert re.search(r"best so far: validation \d\d\.\d\d %, tiny-", shown)
 
 

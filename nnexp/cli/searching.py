@@ -44,10 +44,9 @@ def trial_line(search: Search, event: Ended) -> str | None:
     told = _unscored(result) if result.score is None else f"validation {percent(result.score)}"
     if result.epoch < trial.config.epochs and result.failure is None:
         told += f" by epoch {result.epoch}"
-    best = search.result.best
     words.append(told)
-    if best is not None:
-        words.append(f"best {percent(best.score)} (trial {best.trial.number})")
+    if search.result.best is result:
+        words.append("best so far")
     return "  ".join(words)
 
 

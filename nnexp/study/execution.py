@@ -93,10 +93,11 @@ class Stopped(NamedTuple):
 
 
 class Noticed(NamedTuple):
-    """A job has a warning, the first of its kind."""
+    """A job has a warning, the first of its kind, or its engine has something to say."""
 
     job: Job
     message: str
+    is_warning: bool = True
 
 
 class Ticked(NamedTuple):
@@ -166,8 +167,10 @@ class Execution:
                 match message:
                     case EpochCommitted():
                         yield Progressed(job, message)
-                    case Notice(text):
+                    case Notice(text, is_warning=True):
                         yield from self._warn(job, text)
+                    case Notice(text):
+                        yield Noticed(job, text, is_warning=False)
             yield from self._collect()
             yield Ticked()
 

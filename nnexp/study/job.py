@@ -79,6 +79,8 @@ class Notice(Struct, frozen=True, tag="notice"):
     """Something that the user should know and that stops nothing."""
 
     message: str
+    is_warning: bool = True
+    """It is about the job, and shown once; otherwise about the engine, and shown each time."""
 
 
 class Ready(Struct, frozen=True, tag="ready"):

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from nnexp.config import load as configs
 from nnexp.config.model import CheckedConfig, Config
@@ -41,6 +41,21 @@ class Budget(NamedTuple):
 
     epochs: int | None = None
     seconds: float | None = None
+
+
+class Update(Struct, frozen=True):
+    """A line about how a study goes on."""
+
+    text: str
+    known: str = ""
+    """What is known by now in the stage, in a few words."""
+    stage: str = ""
+    """The stage that begins, if one does."""
+
+    @property
+    def line(self) -> str:
+        """The text, with what is known."""
+        return f"{self.text}; {self.known}" if self.known else self.text
 
 
 class JobResult(NamedTuple):
@@ -111,7 +126,7 @@ class Trials:
         stem: what the runs' names begin with: the config file's.
         runs: the folder of the runs.
         budget: what they may take together.
-        tell: is called with a line about each trial.
+        tell: is called with an update about each trial.
         command: what they are trained for, as messages call it.
         data: hands out the data.
     """
@@ -121,7 +136,7 @@ class Trials:
         stem: str,
         runs: Path,
         budget: Budget | None = None,
-        tell: Callable[[str], None] = lambda _: None,
+        tell: Callable[[Update], None] = lambda _: None,
         command: str = "nnexp tune",
         data: Data | None = None,
     ) -> None:
