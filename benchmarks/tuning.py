@@ -25,7 +25,7 @@ from nnexp.report.tables import as_markdown
 from nnexp.runner import train
 from nnexp.study import search, search_definition
 from nnexp.tune import outputs, protocol
-from nnexp.tune.trials import Trials, finish
+from nnexp.tune.trials import Trials, Update, finish
 
 SEEDS = range(5)
 FASHION = "/usr/share/datasets/fashion-mnist"
@@ -75,11 +75,11 @@ def main() -> None:
 def row(name: str, hand: Config, runs: Path) -> list[str]:
     """Return a problem's row of the table."""
     began = time.monotonic()
-    trials = Trials(name, runs, tell=_tell)
+    trials = Trials(name, runs, tell=_show)
     folder = runs / "tuned"
     kept = partial(outputs.keep_sitting, folder)
     state, quick = protocol.begin(hand, trials, sitting=outputs.read_sitting(folder), keep=kept)
-    found = finish(protocol.tune(state, quick, _tell), trials)
+    found = finish(protocol.tune(state, quick, _show), trials)
     outputs.write(folder, found, hand, name)
     seen = sum(
         len(trial.rows) * len(trials.dataset(trial.config).train.labels)
@@ -145,6 +145,10 @@ def scores(config: Config, runs: Path, stem: str) -> dict[int, float]:
         found[seed] = run.result.test_accuracy
         _tell(f"{run.path}: {100 * found[seed]:.2f} %")
     return found
+
+
+def _show(update: Update) -> None:
+    _tell(update.line)
 
 
 def _tell(line: str) -> None:

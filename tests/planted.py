@@ -22,7 +22,7 @@ from nnexp.training.stopping import first_stop
 from nnexp.tune import protocol
 from nnexp.tune.decision import Decision
 from nnexp.tune.state import Sitting, State
-from nnexp.tune.trials import BudgetSpentError, JobResult, Steps, Trials
+from nnexp.tune.trials import BudgetSpentError, JobResult, Steps, Trials, Update
 
 T = TypeVar("T")
 EXAMPLES, VALIDATED = 5_000, 2_000
@@ -202,8 +202,8 @@ def tuned(
     state, problems = protocol.begin(config, trials, only, sitting, full=full)
     begins: list[int] = []
 
-    def said(line: str) -> None:
-        if line.startswith("stage "):
+    def said(update: Update) -> None:
+        if update.stage:
             begins.append(len(trials.asked))
 
     found = finish(protocol.tune(state, problems, said), trials)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from nnexp.cli import COMMANDS
+from nnexp.study.job import LOCKED
 
 if TYPE_CHECKING:
     from nnexp.config.document import Document
@@ -455,7 +456,7 @@ def test_a_locked_run_exits_4_and_names_it(bench: Bench) -> None:
         assert bench("train", "tiny.yaml", "--name", "n", "-q") == (
             4,
             "",
-            "runs/n: another process is training this run\n",
+            f"runs/n: another process is training this run; {LOCKED}\n",
         )
     assert bench("train", "tiny.yaml", "--name", "n", "-q").code == 0
 

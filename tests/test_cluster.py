@@ -43,7 +43,7 @@ from nnexp.study.dask import executor as clusters
 from nnexp.study.dask.client import Client, TokenFile, is_exposed
 from nnexp.study.dask.executor import Cluster, Collector
 from nnexp.study.dask.worker import JobReport, JobRequest
-from nnexp.study.job import EpochCommitted, Job, Message, Outcome
+from nnexp.study.job import EpochCommitted, Job, Message, Notice, Outcome
 from nnexp.study.local.process import Process
 from nnexp.study.plan import PlannedRun, plan
 from nnexp.training.history import best_row
@@ -405,6 +405,33 @@ def test_a_trial_whose_worker_leaves_is_sent_anew_but_not_for_ever(
     outcome = future.result(0)
     assert (outcome.code, len(workers.sent)) == (143, 7)
     assert outcome.reason == "4 workers in a row left it before an epoch of it was committed"
+
+
+def test_a_cluster_that_loses_its_last_worker_says_so_each_time(
+    bench: Bench, engine: tuple[Cluster, Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster, workers = engine
+    monkeypatch.setattr(client, "COUNT_INTERVAL", 0.0)
+    counted: dict[str, int] = {}
+    monkeypatch.setattr(workers, "nthreads", lambda: counted)
+
+    def notices() -> list[str]:
+        """Return what is said at first, and within some counts more."""
+        said: list[str] = []
+        end, more = time.monotonic() + 10, 5
+        while more and time.monotonic() < end:
+            assert cluster.slots  # counts the workers in the background
+            said += [each.message for _, each in cluster.wait(0.01) if isinstance(each, Notice)]
+            more -= bool(said)
+        return said
+
+    future = cluster.submit(job(bench))
+    for _ in range(2):
+        counted.clear()
+        assert notices() == ["no worker is left on the cluster at tcp://s:1; waiting for one"]
+        counted["tcp://a:1"] = 1
+        assert notices() == ["the cluster at tcp://s:1 has a worker again; going on"]
+    assert not future.done()
 
 
 def test_trials_that_do_not_stop_are_waited_for_only_so_long(
@@ -929,6 +956,45 @@ def test_two_do_not_publish_at_once(at_home: tuple[Run, PlannedRun, dict[str, by
     with pytest.raises(NnexpError, match="another process"):
         transfer.publish(run, found.config, files)
     lock.release()
+
+
+def test_a_build_that_another_process_has_begun_since_is_left_to_it(
+    at_home: tuple[Run, PlannedRun, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, found, files = at_home
+    build, rename = run.path.with_name(f".{run.name}.home"), disk.move_directory
+
+    def renamed(source: Path, target: Path) -> bool:
+        is_placed = rename(source, target)
+        (build / "checkpoints").mkdir(parents=True)
+        (build / "LOCK").touch()
+        (build / "run.json").write_text("another's")
+        return is_placed
+
+    monkeypatch.setattr(disk, "move_directory", renamed)
+    assert transfer.publish(run, found.config, files)
+    assert (build / "run.json").read_text() == "another's"
+    assert (build / "LOCK").exists()
+
+
+def test_what_another_process_is_removing_is_left_to_it(
+    bench: Bench, unfinished: tuple[Run, PlannedRun, dict[str, bytes]]
+) -> None:
+    _, found, _ = unfinished
+    there = Run(bench.folder / "there" / found.name)
+    assert list(jobs.messages(Job(found.config, there, 2)))
+    removed = there.path.with_name(f".{found.name}.removed")
+    removed.mkdir()
+    lock = Lock(removed / "LOCK")
+    lock.acquire()
+    (removed / "run.json").write_text("another's")
+    transfer.discard(there, transfer.identity(there) or "")
+    assert (removed / "run.json").read_text() == "another's"
+    assert there.exists
+    lock.release()
+    transfer.discard(there, transfer.identity(there) or "")
+    assert not there.exists
+    assert not removed.exists()
 
 
 def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from nnexp.config.model import Config
 from nnexp.store.run import Run
 from nnexp.study import execution
 from nnexp.study.execution import Execution, Listed, Started
-from nnexp.study.job import Job, JobError, Outcome
+from nnexp.study.job import Job, JobError, Notice, Outcome
 
 
 class Engine:
@@ -133,6 +133,25 @@ def test_a_failure_ends_a_training_and_a_divergence_does_not() -> None:
     assert caught.value.exit_code == 5
     assert JobError.exit_code == 1
     assert not engine.running
+
+
+def test_a_warning_is_shown_once_few_are_and_what_an_engine_says_is_shown_each_time() -> None:
+    class Telling(Engine):
+        def wait(self, seconds: float) -> Sequence[Any]:
+            (_, future), *_ = self.running
+            super().wait(seconds)
+            warnings = [Notice(text) for text in ("a", "a", "b", "c", "d")]
+            said = [Notice("waits", is_warning=False)] * 2
+            return [(future, each) for each in warnings + said]
+
+    events = Execution(Listed([job("a")]), Telling(1), most_warnings=2).events()
+    shown = [(e.message, e.is_warning) for e in events if isinstance(e, execution.Noticed)]
+    assert shown == [
+        ("a", True),
+        ("b", True),
+        ("there are further ones, which are not shown", True),
+        *[("waits", False)] * 2,
+    ]
 
 
 def test_preparations_are_made_once_and_only_if_there_is_something_to_train() -> None:

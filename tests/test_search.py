@@ -256,12 +256,14 @@ def test_progress_is_a_line_a_trial_with_the_best_so_far(bench: Bench) -> None:
     given, first, second = said.err.splitlines()
     assert given.startswith("config as given  validation ")
     assert first.startswith("trial 1/2  learning_rate=")
-    assert "  best " in first
-    assert second.endswith(("(trial 1)", "(trial 2)"))
+    accuracies = [float(re.findall(r"validation (\S+) %", line)[0]) for line in (first, second)]
+    assert not given.endswith("best so far")
+    assert first.endswith(" %  best so far")
+    assert second.endswith("best so far") is (accuracies[1] > accuracies[0])
     shown = bench.on_a_terminal("search", "tiny.yaml", "--space", RATE, "--runs", "r", "-q")
     assert "waiting" not in shown
     shown = bench.on_a_terminal("search", "tiny.yaml", "--space", RATE, "--runs", "r2")
-    assert re.search(r"21 trials: \d+ done, \d running, \d+ waiting", shown)
+    assert re.search(r"21 runs: \d+ done, \d running, \d+ waiting", shown)
     assert re.search(r"best so far: validation \d\d\.\d\d %, tiny-", shown)
 
 
@@ -291,6 +293,50 @@ def test_what_diverges_is_the_worst_and_its_other_seeds_are_spared(bench: Bench)
     assert len(names(bench)) == 2 + 2 + 1  # the config as given has two of its own
     assert found["trials"][1]["validation_accuracy"] == {"mean": None, "values": [None]}
     assert found["trials"][1]["examples"] == [200]
+
+
+LONG = ("--space", "epochs=[1000000, 2]", "--set", "patience=null", "--method", "grid")
+
+
+def test_a_trial_that_takes_too_long_fails_alone(bench: Bench) -> None:
+    """It is the worst, its other seeds are spared, and the others go on; as in a sweep."""
+    limited = (*LONG, "--seeds", "2", "--timeout", "2", "-j", "1")
+    said = bench("search", "tiny.yaml", *limited)
+    assert said.code == 143
+    rows = [re.split("  +", row.strip()) for row in said.out.split("\n\n")[0].splitlines()[1:]]
+    assert [(row[0], row[3]) for row in rows[-1:]] == [("1", "failed")]
+    (failed,) = [line for line in said.err.splitlines() if "(exit" in line]
+    assert re.fullmatch(
+        r"failed \(exit 143\): runs/tiny-\S+-s0: took more than 2 s; what is committed is safe",
+        failed,
+    )
+    assert "trial 1/2  epochs=1000000  failed\n" in said.err
+    found = json.loads(bench("search", "tiny.yaml", *limited, "--json", "-q").out)
+    assert [(each["trial"], len(each["runs"])) for each in found["trials"]] == [(2, 2), (1, 1)]
+    (failure,) = found["failures"]
+    assert (failure["exit"], failure["run"]) == (143, found["trials"][1]["runs"][0])
+    assert found["trials"][1]["epochs"][0] > 0
+
+
+def test_where_all_take_too_much_memory_it_exits_as_the_first(bench: Bench) -> None:
+    said = search(bench, "--trials", "2", "--max-memory", "1M", "-j", "1", "-q", "--plot", "a.png")
+    assert said.code == 137
+    assert said.err.count("failed (exit 137)") == 3
+    assert "of memory, more than 1 MB" in said.err
+    assert "diverged" not in said.out + said.err
+
+
+def test_a_method_learns_that_a_trial_failed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = Lagging(6)
+    defined = search_definition.define(bench.config(), [RATE], trials=6, has_baseline=False)
+    monkeypatch.setattr(search_definition.Definition, "asked", lambda _: method)
+    asked = searches.Search(defined, bench.folder / "runs")
+    killed = Outcome(code=137, reason="took 2 MB of memory, more than 1 MB", is_over_limit=True)
+    assert not searches.is_fatal(killed)
+    while (job := asked.ask()) is not None:
+        asked.tell(job, killed)
+    assert method.scores == [None] * 3  # those before the last four that it might ask for
+    assert asked.result.failures == [(each.trial.paths[0], killed) for each in asked.result.results]
 
 
 def test_where_all_diverge_it_exits_3(bench: Bench) -> None:
@@ -516,14 +562,19 @@ def test_a_signal_says_where_it_stopped(bench: Bench) -> None:
     )
 
 
-def test_a_trial_that_another_process_trains_is_left_to_it(bench: Bench) -> None:
+def test_a_trial_that_another_process_trains_is_waited_for_and_taken_over(bench: Bench) -> None:
     search(bench, "--trials", "2", "--halving", "--factor", "2", "--epochs", "9", "-q")
     run = next(each for each in bench.folder.glob("runs/*") if not (each / "result.json").exists())
+    arguments = ("search", "tiny.yaml", "--space", RATE, "--trials", "2", "--epochs", "9")
     with (run / "LOCK").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        said = search(bench, "--trials", "2", "--epochs", "9", "-q")
-    assert (said.code, said.out) == (4, "")
-    assert f"{run.name}: " in said.err
+        process = bench.start(*arguments)
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"{run.name}: another process trains it\n"
+        assert process.poll() is None
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert (run / "result.json").exists()
 
 
 def test_a_damaged_trial_is_not_trained_over(bench: Bench) -> None:
@@ -532,7 +583,8 @@ def test_a_damaged_trial_is_not_trained_over(bench: Bench) -> None:
     metrics.write_bytes(metrics.read_bytes().replace(b"1", b"2"))
     said = search(bench, "--trials", "2", "-q")
     assert (said.code, said.out) == (5, "")
-    assert "is damaged" in said.err
+    assert f"{metrics.parent.name}/metrics.jsonl: is damaged" in said.err
+    assert said.err.endswith("; nnexp train --restart begins a damaged run anew\n")
 
 
 # The picture.

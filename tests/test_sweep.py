@@ -858,7 +858,7 @@ def test_on_a_terminal_a_table_lives_and_goes(bench: Bench) -> None:
     text = shown.decode()
     assert process.returncode == 0
     assert len(runs_of(out)) == 2
-    assert "2 trials: 0 done, 2 running" in text
+    assert "2 runs: 0 done, 2 running" in text
     assert re.search(r"best so far: validation \d+\.\d\d %, tiny-", text)
     for file in (r"\[b\]", r"\\u202e"):
         assert re.search(rf'tiny-\S+ +"{file}\.npz" +0 +\d+/300', text)

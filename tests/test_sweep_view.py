@@ -14,8 +14,11 @@ from nnexp.study import sweep_file
 from nnexp.study.execution import Ended, Progressed, Started
 from nnexp.study.job import EpochCommitted, Job, Outcome
 from nnexp.study.plan import plan
+from nnexp.tune.trials import Update
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.conftest import Bench
 
 HEADER = ("run", "learning_rate", "lambda", "seed", "epoch", "validation")
@@ -28,12 +31,14 @@ def jobs(*settings: str, seeds: int = 4) -> list[Job]:
     return found.jobs(Path("runs"))
 
 
-def rendered(width: int) -> list[str]:
+def rendered(
+    width: int, header: Sequence[str] = HEADER, rows: Sequence[Sequence[str]] = ROWS
+) -> list[str]:
     from rich.console import Console  # noqa: PLC0415 - with its one use
 
     console = Console(width=width, color_system=None)
     with console.capture() as captured:
-        console.print(narrow.fitted(HEADER, ROWS, width))
+        console.print(narrow.fitted(header, rows, width))
     return captured.get().splitlines()
 
 
@@ -63,13 +68,46 @@ def test_a_table_leaves_columns_out_and_cuts_no_number(width: int, header: str, 
     assert [line.rstrip() for line in rendered(width)] == [header, row, row]
 
 
+@pytest.mark.parametrize(
+    ("names", "width", "expected"),
+    [
+        (["tiny-0fe5aaaa-s3", "tiny-1234bbbb-s3"], 13, ["tiny-0fe5…-s3", "tiny-1234…-s3"]),
+        (["tiny-0fe5aaaa-s3", "tiny-1234bbbb-s3"], 16, ["tiny-0fe5aaaa-s3", "tiny-1234bbbb-s3"]),
+        (["a-long-config-0fe5-s3", "a-long-config-1234-s12"], 10, ["…0fe5-s3", "…1234-s12"]),
+        (["tiny-0fe5aaaa-s3", "tiny-0fe5aaaa-s14"], 11, ["tiny-0f…-s3", "tiny-0…-s14"]),
+        (["tiny-0fe5aaaa-s3"], 8, ["tiny…-s3"]),
+        (["a-long-config-0fe5-s3", "a-long-config-1234-s12"], 9, ["…0fe5-s3", "…123…-s12"]),
+        (["a", "anotherone"], 8, ["a", "another…"]),
+    ],
+)
+def test_names_are_cut_where_they_do_not_differ(
+    names: list[str], width: int, expected: list[str]
+) -> None:
+    header, rows = ("run", "epoch", "accuracy"), [(name, "1/2", "90 %") for name in names]
+    shown = rendered(width + 2 + 3 + 2 + 4, header, rows)
+    assert [line.split("  ")[0].rstrip() for line in shown[1:]] == expected
+
+
+def test_a_stage_has_its_own_counts(bench: Bench) -> None:
+    assert bench.folder.exists()
+    found, view = jobs(), StudyProgress(SEED, quiet=True)
+    view.report(Update("stage 2: rates", stage="stage 2"))
+    view.report(Update("a rate", "threshold at least 1"))
+    view.report(Update("first; second"))
+    for each in found[:2]:
+        view.show(Ended(each, Outcome(), was_done=False))
+    assert view.status() == ["stage 2: 2 done", "threshold at least 1"]
+    view.report(Update("stage 3: decay", stage="stage 3"))
+    assert view.status() == ["stage 3: 0 done"]
+
+
 def test_on_a_narrow_terminal_numbers_are_whole(bench: Bench) -> None:
     grid = ("--grid", "learning_rate=0.015625,0.03125", "--grid", "lambda=0,1")
     arguments = ("sweep", "tiny.yaml", *grid, "--set", "epochs=1500", "--set", "patience=null")
     shown = bench.on_a_terminal(*arguments, "-j", "2", columns=40)
     told = re.findall(r"(\S+) +(\d+\.\d\d %)", shown)
     assert any(re.fullmatch(r"\d+/1500", epoch) for epoch, _ in told)
-    lines = [line for line in shown.splitlines() if "/1" in line and "trials" not in line]
+    lines = [line for line in shown.splitlines() if "/1" in line and "runs" not in line]
     live = [line for line in lines if re.search(r"0\.0\d+", line)]
     assert live
     for line in live:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import html
 import json
 import re
@@ -206,6 +207,46 @@ def test_a_folder_that_cannot_be_made_is_told_before_anything_is_trained(bench: 
     code, out, err = bench("tune", "tiny.yaml", "--out", "file/below")
     assert (code, out, err) == (74, "", "file: is no folder\n")
     assert not (bench.folder / "runs").exists()
+
+
+def test_a_run_over_a_limit_ends_it_and_says_which_run_and_what_to_do(bench: Bench) -> None:
+    said = bench("tune", "tiny.yaml", "-q", "--max-memory", "1M")
+    assert (said.code, said.out) == (137, "")
+    assert re.fullmatch(
+        r"runs/tiny-\w+-s0: took [\d.]+ MB of memory, more than 1 MB; what comes next depends on "
+        r"this run; the same command with a higher --timeout or --max-memory goes on with it\n",
+        said.err,
+    )
+
+
+@pytest.mark.parametrize("command", ["tune", "find-rate"])
+def test_a_damaged_run_ends_it_and_says_which_run_and_what_to_do(
+    bench: Bench, command: str
+) -> None:
+    only = ("--only", "eta") if command == "tune" else ()
+    assert bench(command, "tiny.yaml", *only, "-q").code == 0
+    (metrics, *_) = sorted(bench.folder.glob("runs/*/metrics.jsonl"))
+    metrics.write_bytes(metrics.read_bytes().replace(b"1", b"2"))
+    said = bench(command, "tiny.yaml", *only, "-q")
+    assert (said.code, said.out) == (5, "")
+    assert f"runs/{metrics.parent.name}/metrics.jsonl: is damaged" in said.err
+    assert said.err.endswith("; nnexp train --restart begins a damaged run anew\n")
+
+
+def test_a_run_that_another_process_trains_is_waited_for(bench: Bench) -> None:
+    assert bench("find-rate", "tiny.yaml", "-q").code == 0
+    run = next(bench.folder.glob("runs/tiny-*"))
+    (run / "result.json").unlink()
+    with (run / "LOCK").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = bench.start("find-rate", "tiny.yaml")
+        assert process.stderr is not None
+        told = iter(process.stderr.readline, "")
+        assert f"{run.name}: another process trains it\n" in told
+        assert process.poll() is None
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert (run / "result.json").exists()
 
 
 def test_one_example_is_too_few(bench: Bench) -> None:

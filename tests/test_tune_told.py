@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nnexp.cli.text import wrapped
+from nnexp.cli.text import table, wrapped
 from nnexp.tune.decision import duration
 
 if TYPE_CHECKING:
@@ -61,6 +61,20 @@ def test_the_plan_fits_a_terminal(bench: Bench) -> None:
     assert any(line.startswith("6: final training (full) ") for line in shown)
     planned = json.loads(bench("tune", "tiny.yaml", "--explain", "--json").out)
     assert planned[0]["images_most"] == planned[0]["epochs_most"] * planned[0]["examples"]
+
+
+def test_a_row_wider_than_the_terminal_is_broken_between_cells_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    header, rows = ("rate", "what it is", "first"), [("0.01", "falling, slowly", "1.5")]
+    whole = ["rate       what it is  first", "0.01  falling, slowly    1.5"]
+    assert table(header, rows).splitlines() == whole
+    assert table(header, rows, most=28).splitlines() == whole
+    narrower = ["rate       what it is", "  first", "0.01  falling, slowly", "    1.5"]
+    assert table(header, rows, most=27).splitlines() == narrower
+    each = ["rate", "       what it is", "  first", "0.01", "  falling, slowly", "    1.5"]
+    assert table(header, rows, most=9).splitlines() == each
 
 
 def test_an_error_is_broken_between_words_on_a_terminal_only(

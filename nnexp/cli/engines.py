@@ -250,7 +250,7 @@ def train(
     configs: Sequence[Config] = (),
     prepare: Callable[[], None] = lambda: None,
     is_fatal: Callable[[Outcome], bool] = lambda outcome: outcome.is_failure,
-    takes_over: bool = False,
+    takes_over: bool = True,
     note: Callable[[Ended], None] = lambda _: None,
     reached: Callable[[], str] = lambda: "",
     most_warnings: float | None = None,
@@ -268,7 +268,8 @@ def train(
         prepare: is called once before the first job that needs training.
         is_fatal: whether an outcome stops all other jobs; by default what is neither a result nor
             a divergence.
-        takes_over: whether to wait for runs that other processes are training.
+        takes_over: whether to wait for runs that other processes are training, and take them
+            over if those end before they do; otherwise such a run is a failure.
         note: is called with each job that ended.
         reached: returns how far it is, for the message about a signal.
         most_warnings: how many different warnings are shown; None: a few.

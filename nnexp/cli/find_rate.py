@@ -83,7 +83,7 @@ def find_rate(
 
 
 def _text(found: Decision) -> str:
-    rates = table(found.header, found.rows, left=found.left)
+    rates = table(found.header, found.rows, left=found.left, most=columns())
     return f"{rates}\n\n{wrapped(found.answer, columns())}"
 
 

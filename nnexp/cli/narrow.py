@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+CUT = "…"
 GAP = 2
 NAME = 8
 """The first column's least width, where names can be told apart still."""
@@ -16,8 +18,8 @@ NAME = 8
 def fitted(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
     """Return a table that is at most so wide.
 
-    The first column may be cut. Others lose their headers' ends, then those before the last
-    two are dropped, from the right; cells are never cut.
+    The first column's names may be cut, but not where they differ. Others lose their headers'
+    ends, then those before the last two are dropped, from the right; cells are never cut.
     """
     from rich.table import Table
 
@@ -25,9 +27,30 @@ def fitted(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> 
     widths = _widths(header, rows, width)
     for place, wide in widths.items():
         shown.add_column(header[place], width=wide, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        shown.add_row(*(row[place] for place in widths))
+    names = _cut([row[0] for row in rows], widths.get(0, 0))
+    for name, row in zip(names, rows, strict=True):
+        shown.add_row(*(row[place] if place else name for place in widths))
     return shown
+
+
+def _cut(names: Sequence[str], width: int) -> list[str]:
+    """Cut names that are wider, but for what differs and for their ends, as in tiny-0fe5…-s3."""
+    letters = takewhile(lambda several: len(set(several)) == 1, zip(*names, strict=False))
+    common = sum(1 for _ in letters) if len(names) > 1 else 0
+    return [name if len(name) <= width else _shortened(name, common, width) for name in names]
+
+
+def _shortened(name: str, common: int, width: int) -> str:
+    """Return a name that is so wide, and has something of what follows the common beginning."""
+    begin, dash, end = name.rpartition("-")
+    tail = dash + end
+    room = width - len(tail) - len(CUT)
+    if not begin or room < len(CUT):
+        return name
+    if not room <= common < len(begin):
+        return begin[:room] + CUT + tail
+    until = common + room - len(CUT)  # the beginning alone would tell nothing apart
+    return CUT + begin[common:until] + (CUT if until < len(begin) else "") + tail
 
 
 def _widths(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> dict[int, int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import engines, options
+from nnexp.cli import engines, options, standings
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.study_progress import StudyProgress
 from nnexp.cli.text import as_json as json_line
@@ -110,7 +110,8 @@ def search(
 
     Trials are ranked by their best validation accuracy, the mean over seeds; test data chooses
     nothing. Each is the run that nnexp train would make, and the config as given is trained
-    beside them. Stopped anywhere, the same command goes on, and ends with the same runs.
+    beside them. Stopped anywhere, the same command goes on, and ends with the same runs. Exits as
+    the first run that took more than --timeout or --max-memory would have.
     """
     from nnexp.report.curves import check_target
     from nnexp.study import search_definition
@@ -133,6 +134,10 @@ def search(
         raise UsageError("--epochs and --space epochs: give one of them")
     found = _train(defined, runs, where, quiet=quiet)
     _report(found, plot, curves=curves, as_json=as_json, quiet=quiet)
+    if found.failures:
+        for failed, outcome in found.failures:
+            say(standings.failure(failed, outcome))
+        click.get_current_context().exit(found.failures[0][1].code)
     if found.best is None:
         raise DivergedError("every trial diverged; search smaller learning rates")
 
@@ -146,7 +151,7 @@ def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool
     """
     from nnexp.cli import searching
     from nnexp.datasets.loading import Data
-    from nnexp.study.search import Search
+    from nnexp.study.search import Search, is_fatal
 
     data = Data()
     search = Search(defined, runs, data)
@@ -160,6 +165,7 @@ def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool
         runs,
         progress,
         data=data,
+        is_fatal=is_fatal,
         prepare=(lambda: None) if where.collect else search.check_data,
         reached=lambda: f" in {searching.place(search)}",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nnexp.cli import comparing
+from nnexp.cli import comparing, standings
 from nnexp.cli.study_progress import Columns
 from nnexp.cli.text import columns, percent, table, wrapped
 
@@ -25,12 +25,12 @@ def job_columns(search: Search) -> Columns:
 
     def values(job: Job) -> list[str]:
         trial = search.trial_of(job)
-        count = len(search.result.definition.space.keys)
+        count = len(search.definition.space.keys)
         settings = ["-"] * count if trial.is_baseline else map(dump.inline, trial.values)
         number = GIVEN if trial.is_baseline else f"{trial.number}/{search.trials}"
         return [number, *settings, str(job.config.seed)]
 
-    return Columns(("trial", *search.result.definition.space.keys, "seed"), values)
+    return Columns(("trial", *search.definition.space.keys, "seed"), values)
 
 
 def trial_line(search: Search, event: Ended) -> str | None:
@@ -41,14 +41,13 @@ def trial_line(search: Search, event: Ended) -> str | None:
     trial = result.trial
     words = [named(search, trial)]
     if not trial.is_baseline:
-        words.append(search.result.definition.space.described(trial.values))
-    told = "diverged" if result.score is None else f"validation {percent(result.score)}"
-    if result.epoch < trial.config.epochs:
+        words.append(search.definition.space.described(trial.values))
+    told = _unscored(result) if result.score is None else f"validation {percent(result.score)}"
+    if result.epoch < trial.config.epochs and result.failure is None:
         told += f" by epoch {result.epoch}"
-    best = search.result.best
     words.append(told)
-    if best is not None:
-        words.append(f"best {percent(best.score)} (trial {best.trial.number})")
+    if search.result.best is result:
+        words.append("best so far")
     return "  ".join(words)
 
 
@@ -92,9 +91,14 @@ def _row(found: SearchResult, result: TrialResult) -> list[str]:
         GIVEN if trial.is_baseline else str(trial.number),
         *(comparisons.MISSING if value is None else dump.inline(value) for value in values),
         "-".join(map(str, epochs[:: max(1, len(epochs) - 1)])),
-        "diverged" if result.score is None else _cell(result.validation),
+        _unscored(result) if result.score is None else _cell(result.validation),
         _cell(result.test),
     ]
+
+
+def _unscored(result: TrialResult) -> str:
+    """Return why a result has no score."""
+    return "diverged" if result.failure is None else "failed"
 
 
 def _cell(sample: Sample) -> str:
@@ -123,15 +127,17 @@ def _summary(found: SearchResult) -> str:
         if found.baseline is not None and best.trial.paths == found.baseline.trial.paths:
             lines.append("that is the config as given")
         if not best.is_whole:
+            failed = " or failed" if found.failures else ""
             lines.append(
                 f"no trial was trained to its end: this one was left behind after epoch "
-                f"{best.epoch}, and all that went further diverged"
+                f"{best.epoch}, and all that went further diverged{failed}"
             )
         given = found.baseline and found.baseline.score
         if best.is_whole and given is not None and best.score is not None and given > best.score:
             lines.append("the config as given did better than every trial")
     if found.baseline is not None and found.baseline.score is None:
-        lines.append("the config as given diverged, so that nothing is compared with it")
+        why = _unscored(found.baseline)
+        lines.append(f"the config as given {why}, so that nothing is compared with it")
     return wrapped("\n".join(lines), columns())
 
 
@@ -149,6 +155,7 @@ def tree(found: SearchResult, compared: Comparison | None) -> dict[str, Any]:
         "examples": found.examples,
         "baseline": None if found.baseline is None else _leaf(found, found.baseline),
         "trials": [_leaf(found, each) for each in found.results],
+        "failures": [standings.failure_tree(*each) for each in found.failures],
         "comparison": None if compared is None else comparing.tree(compared, []),
     }
 

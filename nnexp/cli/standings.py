@@ -152,9 +152,9 @@ def failures(plan: Plan, runs: Path, outcomes: Sequence[Outcome | None]) -> Iter
 
 def failure(run: Path, outcome: Outcome) -> str:
     """Return why a trial failed, and where more is said."""
-    from nnexp.study.job import explained
+    from nnexp.study.job import DAMAGED, explained
 
-    advice = "; nnexp train --restart begins a damaged run anew" if outcome.is_damaged else ""
+    advice = f"; {DAMAGED}" if outcome.is_damaged else ""
     return f"failed (exit {outcome.code}): {explained(run, outcome)}{advice}"
 
 
@@ -186,7 +186,7 @@ def tree(
             for place, each in enumerate(ranking.standings)
         ],
         "failures": [
-            {"run": str(runs / name), "exit": o.code, "reason": o.reason, "log": o.log}
+            failure_tree(runs / name, o)
             for name, o in zip(names, outcomes, strict=True)
             if o is not None and o.code
         ],
@@ -194,6 +194,11 @@ def tree(
         "excluded": plan.excluded,
         "repeated": plan.repeated,
     }
+
+
+def failure_tree(run: Path, outcome: Outcome) -> dict[str, Any]:
+    """Return why a trial failed as plain values."""
+    return {"run": str(run), "exit": outcome.code, "reason": outcome.reason, "log": outcome.log}
 
 
 def _values(plan: Plan, trial: PlannedRun) -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nnexp.study.execution import Ended, Event
     from nnexp.study.job import EpochCommitted, Job
+    from nnexp.tune.trials import Update
 
 MOST_ROWS = 12
 """Running jobs that are shown at a time."""
@@ -75,10 +76,11 @@ class StudyProgress:
         self._begun = self._drawn = time.monotonic()
         self._running: dict[Path, tuple[Job, EpochCommitted | None]] = {}
         self._elsewhere: set[Path] = set()
-        self._status = ("", "")
+        self._stage = self._known = ""
         """The stage that is under way, and what is known in it."""
         self.best: tuple[float, Job] | None = None
         self._ended = self._failed = 0
+        """How many jobs ended and failed, of the stage if there are any."""
         self.is_idle = True
         """Whether nothing has been trained yet."""
         self.time_left = TimeLeft(total or 0)
@@ -108,16 +110,13 @@ class StudyProgress:
                 self.time_left.progressed(job, message.epoch)
                 self._note(message.accuracy, job)
             case execution.Elsewhere(job):
-                self._running.pop(job.run.path, None)
-                if job.run.path not in self._elsewhere:
-                    self._elsewhere.add(job.run.path)
-                    self._say(f"{job.run.name}: another process trains it")
+                self._leave(job)
             case execution.Stopped(job) | execution.Postponed(job):
                 self._running.pop(job.run.path, None)
             case execution.Ended():
                 self._end(event)
-            case execution.Noticed(_, message) if self._warns:
-                self.say(f"warning: {message}")
+            case execution.Noticed(_, message, is_warning):
+                self._notice(message, is_warning=is_warning)
         if self._live is not None and time.monotonic() - self._drawn > REFRESH:
             self._live.update(self._picture(), refresh=True)
             self._drawn = time.monotonic()
@@ -132,14 +131,21 @@ class StudyProgress:
         if self._live is not None:
             self._live.update("", refresh=True)
 
-    def report(self, line: str) -> None:
-        """Say what a stage decides; its title, and what is known by now, stay in view."""
-        if line.startswith("stage "):
-            self._status = line.partition(":")[0], ""
-        elif "; " in line:
-            self._status = self._status[0], line.rpartition("; ")[2]
+    def report(self, update: Update) -> None:
+        """Show an update; the stage, and what is known in it, stay in view."""
+        if update.stage:
+            self._stage, self._known = update.stage, ""
+            self._ended = self._failed = 0
+        self._known = update.known or self._known
         if not self.quiet:
-            self.say(line)
+            self.say(update.line)
+
+    def _leave(self, job: Job) -> None:
+        """Note that another process trains a job's run."""
+        self._running.pop(job.run.path, None)
+        if job.run.path not in self._elsewhere:
+            self._elsewhere.add(job.run.path)
+            self._say(f"{job.run.name}: another process trains it")
 
     def _end(self, event: Ended) -> None:
         job, outcome = event.job, event.outcome
@@ -151,6 +157,13 @@ class StudyProgress:
         self.time_left.ended(job, failed=bool(outcome.code), was_done=event.was_done)
         if (line := self._line(event)) is not None:
             self._say(line)
+
+    def _notice(self, message: str, *, is_warning: bool) -> None:
+        """Show a job's warning, or what its engine says."""
+        if is_warning and self._warns:
+            self.say(f"warning: {message}")
+        elif not is_warning and not self.quiet:
+            self.say(message)
 
     def _note(self, accuracy: float | None, job: Job) -> None:
         """Remember the best accuracy so far."""
@@ -193,19 +206,23 @@ class StudyProgress:
             return told
         seconds = self.time_left.seconds(time.monotonic() - self._begun)
         left = "" if seconds is None else f", about {_span(seconds)} left"
-        return f"{self._total:,} trials: {told}{left}"
+        return f"{self._total:,} run{'s' * (self._total != 1)}: {told}{left}"
+
+    def status(self) -> list[str]:
+        """Return the lines above the table: the counts, and what is known."""
+        lines = [": ".join(filter(None, [self._stage, self._counts()]))]
+        if self._known:
+            lines.append(self._known)
+        elif self.best is not None and self._total is not None:  # of one problem
+            accuracy, job = self.best
+            lines.append(f"best so far: validation {percent(accuracy)}, {self._named(job)}")
+        return lines
 
     def _picture(self) -> RenderableType:
         from rich.console import Group
         from rich.text import Text
 
-        stage, known = self._status
-        lines = [Text(": ".join(filter(None, [stage, self._counts()])))]
-        if known:
-            lines.append(Text(known))
-        elif self.best is not None and self._total is not None:  # of one problem
-            accuracy, job = self.best
-            lines.append(Text(f"best so far: validation {percent(accuracy)}, {self._named(job)}"))
+        lines = [*map(Text, self.status())]
         if not self._running:
             return Group(*lines)
         header = ("run", *self._columns.header, "epoch", "validation")

@@ -163,7 +163,6 @@ def _train(
             isolated=True,
             configs=[job.config for job in jobs if is_open(job)],
             is_fatal=lambda outcome: fail_fast and bool(outcome.code),
-            takes_over=True,
             note=note,
             reached=progress_made,
         )

@@ -10,6 +10,7 @@ import stat
 import sys
 import textwrap
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, TextIO
 
 import click
@@ -127,20 +128,43 @@ def percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{100 * fraction:.2f} %"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Return aligned columns: the first ``left`` to the left, the others to the right."""
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, most: int = 0
+) -> str:
+    """Return aligned columns: the first ``left`` to the left, the others to the right.
+
+    Args:
+        header: the columns' names.
+        rows: their cells.
+        left: how many columns are aligned to the left.
+        most: the width of the terminal; what is wider goes on in further lines, between two
+            cells and two columns further in. 0: each row is one line.
+    """
     whole = [[printable(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+    folds = _folds(widths, most)
     lines = []
     for row in whole:
         cells = [
             cell.ljust(width) if place < left else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        lines.append("  ".join(cells).rstrip())
+        parts = ["  ".join(cells[begin:end]).rstrip() for begin, end in pairwise(folds)]
+        lines.append("\n  ".join(parts))
     if not os.environ.get("NO_COLOR"):
         lines[0] = click.style(lines[0], bold=True)
     return "\n".join(lines)
+
+
+def _folds(widths: Sequence[int], most: int) -> list[int]:
+    """Return the columns that begin the lines of a row, and the number of columns."""
+    folds, used = [0], 0
+    for place, width in enumerate(widths):
+        if most and place > folds[-1] and used + width > most:
+            folds.append(place)
+            used = 2
+        used += width + 2
+    return [*folds, len(widths)]
 
 
 PALETTE = ("blue", "yellow", "green", "magenta", "cyan", "red")

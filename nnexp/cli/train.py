@@ -16,6 +16,7 @@ from nnexp.cli.text import put, say
 from nnexp.errors import (
     CorruptError,
     DivergedError,
+    LockedError,
     UsageError,
 )
 
@@ -132,7 +133,7 @@ def _train(job: Job, *, as_json: bool, quiet: bool) -> None:
     except DivergedError:
         put(json_line(summary(run)) if as_json else str(run.path))
         raise
-    except CorruptError as error:
+    except (CorruptError, LockedError) as error:
         raise type(error)(_advised(failure(error), job)) from None
     put(json_line(summary(run)) if as_json else str(run.path))
 
@@ -170,6 +171,7 @@ def _train_seeds(
         runs,
         progress,
         is_fatal=lambda _: False,
+        takes_over=False,
         note=note,
         most_warnings=float("inf"),  # some say what was done: a run was set aside
         reached=lambda: f" with {len(outcomes)} of {len(planned)} seeds done",
@@ -199,9 +201,11 @@ ADVICE = "--restart sets the run aside and trains it again from its first epoch"
 
 
 def _advised(outcome: Outcome, job: Job) -> str:
-    """Return why a run failed; of one that is damaged, with what would help."""
-    from nnexp.study.job import explained
+    """Return why a run failed, with what would help if it is damaged or trained elsewhere."""
+    from nnexp.study.job import advised, explained
 
+    if outcome.is_locked:
+        return advised(job.run.path, outcome)
     would_help = outcome.is_damaged and not job.restart and job.run.is_there()
     reason = explained(job.run.path, outcome)
     return f"{reason}; {ADVICE}" if would_help else reason

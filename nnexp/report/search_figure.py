@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ def figure(found: SearchResult) -> Figure:
     """Return the picture: a panel for each key, a point for each trial, the best one marked.
 
     Trials that halving left behind are hollow: theirs is the accuracy where they stopped. Bars
-    are a standard deviation over seeds; those that diverged are crosses at the foot.
+    are a standard deviation over seeds; those that diverged or failed are crosses at the foot.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
 
@@ -89,12 +89,7 @@ def _panel(axes: Axes, found: SearchResult, place: int, dimension: Dimension) ->
         _points(axes, results, [at(e.trial.values[place]) for e in results], label, face, "o")
     if best is not None:
         _points(axes, [best], [at(best.trial.values[place])], "best", BEST, "D")
-    diverged = [at(e.trial.values[place]) for e in found.results if e.score is None]
-    if diverged:
-        foot = axes.get_xaxis_transform()  # x in the data, y in shares of the panel's height
-        axes.plot(
-            *(diverged, [0.03] * len(diverged)), "x", color=FAULT, transform=foot, label="diverged"
-        )
+    _unscored(axes, found, place, at)
     if found.baseline is not None and found.baseline.score is not None:
         axes.axhline(
             100 * found.baseline.score, color=GIVEN, linestyle="--", linewidth=1, label="as given"
@@ -102,6 +97,17 @@ def _panel(axes: Axes, found: SearchResult, place: int, dimension: Dimension) ->
     axes.set_xlabel(plain(dimension.key))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _unscored(axes: Axes, found: SearchResult, place: int, at: Callable[[Any], float]) -> None:
+    """Draw the trials that diverged or failed at the foot of a panel."""
+    foot = axes.get_xaxis_transform()  # x in the data, y in shares of the panel's height
+    none = [each for each in found.results if each.score is None]
+    for label, marker in (("diverged", "x"), ("failed", "+")):
+        results = [each for each in none if (each.failure is not None) is (label == "failed")]
+        if results:
+            x = [at(each.trial.values[place]) for each in results]
+            axes.plot(*(x, [0.03] * len(x)), marker, color=FAULT, transform=foot, label=label)
 
 
 def _points(

@@ -73,8 +73,8 @@ class Lock:
 
 
 @contextmanager
-def held(path: Path, lost: str) -> Iterator[None]:
-    """Hold the lock of a directory within a block.
+def held(path: Path, lost: str) -> Iterator[Lock]:
+    """Hold the lock of a directory within a block, which is given the lock.
 
     Args:
         path: the lock file in the directory.
@@ -91,7 +91,7 @@ def held(path: Path, lost: str) -> Iterator[None]:
     try:
         if not lock.is_at(path):
             raise ReplacedError(lost)
-        yield
+        yield lock
     finally:
         lock.release()
 

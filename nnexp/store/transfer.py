@@ -18,6 +18,7 @@ from nnexp.datasets import npz
 from nnexp.errors import CorruptError, LockedError
 from nnexp.store import checkpoint, disk, lock, meta, predictions, records
 from nnexp.store import meta as metas
+from nnexp.store.lock import Lock
 from nnexp.store.run import (
     CHECKPOINTS,
     CONFIG,
@@ -166,12 +167,15 @@ def remove_leftovers(runs: Path) -> None:
 
 
 def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) -> bool:
-    """Write files beside where they belong, and have them placed; what is not is removed."""
+    """Write files beside where they belong, and have them placed; what is not is removed.
+
+    Once the build has been renamed, its old name is free, and may be another process's build.
+    """
     build = run.path.with_name(f".{run.name}.home")
     disk.make_directories(build.parent)
     disk.make_directory(build)
     lost = f"{run.path}: another process has just published this run"
-    with lock.held(build / LOCK, lost):
+    with lock.held(build / LOCK, lost) as own:
         _empty(build)
         disk.make_directory(build / CHECKPOINTS)
         for name, content in files.items():
@@ -179,13 +183,10 @@ def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) 
         try:
             disk.sync_directory(build / CHECKPOINTS)
             disk.sync_directory(build)
-            placed = place(build)
-        except BaseException:
-            _discard(build)
-            raise
-        if disk.exists(build):
-            _discard(build)
-        return placed
+            return place(build)
+        finally:
+            if own.is_at(build / LOCK):
+                _discard(build)
 
 
 def discard(run: Run, wanted: str) -> None:
@@ -205,7 +206,7 @@ def discard(run: Run, wanted: str) -> None:
                 _remove(run)
 
 
-def _locked(run: Run) -> AbstractContextManager[None]:
+def _locked(run: Run) -> AbstractContextManager[Lock]:
     """Hold the run's lock within a block."""
     lost = f"{run.path}: another process has just removed this run"
     return lock.held(run.path / LOCK, lost)
@@ -269,7 +270,8 @@ def _remove(run: Run) -> None:
     """
     removed = run.path.with_name(f".{run.name}.removed")
     if disk.exists(removed):
-        _discard(removed)
+        with suppress(LockedError), _locked(Run(removed)):
+            _discard(removed)
     if disk.move_directory(run.path, removed):
         _discard(removed)
 

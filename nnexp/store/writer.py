@@ -21,7 +21,7 @@ from nnexp.errors import DiskError, LockedError, NameTakenError
 from nnexp.names import NAME_LENGTH
 from nnexp.store import checkpoint, disk, lock, metrics, records
 from nnexp.store.checkpoint import Arrays, Commit
-from nnexp.store.lock import ReplacedError
+from nnexp.store.lock import Lock, ReplacedError
 from nnexp.store.meta import Meta
 from nnexp.store.metrics import Timing
 from nnexp.store.records import Result, RunRecord
@@ -233,9 +233,9 @@ def open_(run: Run) -> Writer:
         return Writer(Run(run.path), held.pop_all())
 
 
-def _held(run: Run) -> AbstractContextManager[None]:
+def _held(run: Run) -> AbstractContextManager[Lock]:
     """Hold the lock of a run that is there within a block."""
-    lost = f"{run.path}: another process has just set this run aside; try again"
+    lost = f"{run.path}: another process has just set this run aside"
     return lock.held(run.path / LOCK, lost)
 
 

@@ -93,10 +93,11 @@ class Stopped(NamedTuple):
 
 
 class Noticed(NamedTuple):
-    """A job has a warning, the first of its kind."""
+    """A job has a warning, the first of its kind, or its engine has something to say."""
 
     job: Job
     message: str
+    is_warning: bool = True
 
 
 class Ticked(NamedTuple):
@@ -166,8 +167,10 @@ class Execution:
                 match message:
                     case EpochCommitted():
                         yield Progressed(job, message)
-                    case Notice(text):
+                    case Notice(text, is_warning=True):
                         yield from self._warn(job, text)
+                    case Notice(text):
+                        yield Noticed(job, text, is_warning=False)
             yield from self._collect()
             yield Ticked()
 
@@ -266,15 +269,24 @@ class Execution:
         return Ended(job, outcome, was_done)
 
 
-def train(sampler: Sampler, engine: Engine, prepare: Callable[[], None] = lambda: None) -> None:
+def train(
+    sampler: Sampler,
+    engine: Engine,
+    prepare: Callable[[], None] = lambda: None,
+    is_fatal: Callable[[Outcome], bool] = lambda outcome: outcome.is_failure,
+) -> None:
     """Train all that a sampler asks for; a divergence is a result like any other.
 
+    Args:
+        sampler: what to train.
+        engine: where to train it.
+        prepare: is called once before the first job that needs training.
+        is_fatal: whether an outcome stops all other jobs.
+
     Raises:
-        JobError: a run could not be trained.
+        JobError: an outcome was fatal.
     """
-    execution = Execution(
-        sampler, engine, is_fatal=lambda outcome: outcome.is_failure, prepare=prepare
-    )
+    execution = Execution(sampler, engine, is_fatal=is_fatal, prepare=prepare)
     for _ in execution.events():
         pass
     if execution.failure is not None:

@@ -79,6 +79,8 @@ class Notice(Struct, frozen=True, tag="notice"):
     """Something that the user should know and that stops nothing."""
 
     message: str
+    is_warning: bool = True
+    """It is about the job, and shown once; otherwise about the engine, and shown each time."""
 
 
 class Ready(Struct, frozen=True, tag="ready"):
@@ -103,6 +105,8 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome"):
     """A signal stopped it; the same command goes on with it."""
     is_damaged: bool = False
     """The run is damaged beyond going on."""
+    is_over_limit: bool = False
+    """It took more time or memory than it may."""
     epochs: int = 0
     accuracies: dict[str, float] = {}
     """By split, at the best epoch."""
@@ -119,9 +123,16 @@ class JobError(NnexpError):
     """A job failed, and what needs its result cannot go on."""
 
     def __init__(self, job: Job, outcome: Outcome) -> None:
-        super().__init__(explained(job.run.path, outcome))
+        super().__init__(advised(job.run.path, outcome))
         self.exit_code = outcome.code  # type: ignore[misc]  # of one error, not of its class
 
+
+DAMAGED = "nnexp train --restart begins a damaged run anew"
+LOCKED = "once that process has ended, the same command goes on from what it committed"
+OVER_LIMIT = (
+    "what comes next depends on this run; the same command with a higher --timeout or "
+    "--max-memory goes on with it"
+)
 
 SCARCE = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
 """Errors of the system that pass once other processes end: no file, process or memory left."""
@@ -168,6 +179,17 @@ class Performance(NamedTuple):
     """Why it diverged, if it did."""
     accuracies: dict[str, float]
     """At the best epoch, by split, of test data only once the run is over; empty if it diverged."""
+
+
+def partial_performance(job: Job) -> Performance:
+    """Return what a run that failed has committed; it has no accuracies, as it has no result."""
+    run = Run(job.run.path)
+    try:
+        rows, n = run.history(), run.record.data.train
+    except NnexpError:  # there is no run, or it cannot be read
+        rows, n = [], 0
+    epochs = rows[-1].epoch if rows else 0
+    return Performance(rows, epochs, epochs * n, None, {})
 
 
 def performance(job: Job, epoch: int | None = None) -> Performance | None:
@@ -332,6 +354,18 @@ def explained(run: Path, outcome: Outcome) -> str:
     """Return why a job failed, with its run, and the log that has its process's output."""
     reason = outcome.reason if run.name in outcome.reason else f"{run}: {outcome.reason}"
     return f"{reason}; see {outcome.log}" if outcome.log else reason
+
+
+def advised(run: Path, outcome: Outcome) -> str:
+    """Return why a job failed, and what to do about it where something helps."""
+    reason, advice = explained(run, outcome), ""
+    if outcome.is_damaged:
+        advice = DAMAGED
+    elif outcome.is_locked:
+        advice = LOCKED
+    elif outcome.is_over_limit:
+        advice = OVER_LIMIT
+    return f"{reason}; {advice}" if advice else reason
 
 
 def is_open(job: Job) -> bool:

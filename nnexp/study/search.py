@@ -32,16 +32,16 @@ class SearchResult(NamedTuple):
     baseline: TrialResult | None
     """The config as given, if it was to be trained."""
     results: list[TrialResult]
-    """The best first, those that diverged last."""
+    """The best first, those that diverged or failed last."""
 
     @property
     def best(self) -> TrialResult | None:
-        """The best trial; None where all diverged."""
+        """The best trial; None where all diverged or failed."""
         return next((each for each in self.results if each.score is not None), None)
 
     @property
     def ranked(self) -> list[TrialResult]:
-        """The trials and the config as given, the best first, those that diverged last.
+        """The trials and the config as given, the best first, those without a score last.
 
         Of trials with the same config, only the first is there.
         """
@@ -49,6 +49,17 @@ class SearchResult(NamedTuple):
         by_number = sorted(self.results, key=lambda each: each.trial.number)
         different = {each.trial.paths: each for each in [*given, *by_number][::-1]}
         return sorted(different.values(), key=self.order)
+
+    @property
+    def failures(self) -> list[tuple[Path, Outcome]]:
+        """The runs that failed, and why: the config's as given, then the trials' by number."""
+        given = [] if self.baseline is None else [self.baseline]
+        by_number = sorted(self.results, key=lambda each: each.trial.number)
+        return [
+            (each.trial.paths[len(each.performances) - 1], each.failure)
+            for each in [*given, *by_number]
+            if each.failure is not None
+        ]
 
     def order(self, result: TrialResult) -> tuple[bool, int, float, int]:
         """Return what results are sorted by: halved ones by how far they came, then by score."""
@@ -91,6 +102,15 @@ class SearchResult(NamedTuple):
         return comparison.compare(experiments.gather(paths))
 
 
+def is_fatal(outcome: Outcome) -> bool:
+    """Return whether a job's outcome ends a search.
+
+    A run that took too much time or memory says something of its trial, which is as bad as one
+    that diverged; what else goes wrong says nothing of it.
+    """
+    return outcome.is_failure and not outcome.is_over_limit
+
+
 class Search:
     """The sampler of a search: trials are asked of its method, and their seeds are its jobs.
 
@@ -101,7 +121,7 @@ class Search:
     """
 
     def __init__(self, definition: Definition, runs: Path, data: Data | None = None) -> None:
-        self._definition = definition
+        self.definition = definition
         self._data = data or Data()
         self._runs = runs
         self._method = definition.asked()
@@ -127,15 +147,15 @@ class Search:
     def steps(self) -> int:
         """How many jobs there are, at most."""
         count = self.trials
-        if self._definition.factor is not None:
-            epochs = self._definition.configs(None)[0].epochs
-            count = sum(e.trials for e in samplers.rungs(count, epochs, self._definition.factor))
-        return (count + self._definition.has_baseline) * len(self._definition.seeds or [0])
+        if self.definition.factor is not None:
+            epochs = self.definition.configs(None)[0].epochs
+            count = sum(e.trials for e in samplers.rungs(count, epochs, self.definition.factor))
+        return (count + self.definition.has_baseline) * len(self.definition.seeds or [0])
 
     @property
     def result(self) -> SearchResult:
         """What it has come to so far."""
-        found = SearchResult(self._definition, self._baseline, list(self._results.values()))
+        found = SearchResult(self.definition, self._baseline, list(self._results.values()))
         return found._replace(results=sorted(found.results, key=found.order))
 
     @property
@@ -169,14 +189,13 @@ class Search:
         return self.ask()
 
     def tell(self, job: Job, outcome: Outcome) -> None:
-        """Take note that a job ended; what it came to stands in its run.
+        """Take note that a job ended; unless it failed, what it came to stands in its run.
 
         Raises:
             UsageError: the run has no validation accuracy, or went away.
         """
-        del outcome
         training = next(each for each in self._open if each.waits_for(job))
-        training.tell()
+        training.tell(outcome)
         if (result := training.result) is not None:
             self._open.remove(training)
             if result.trial.is_baseline:
@@ -189,7 +208,7 @@ class Search:
 
         Raises: DataError, UsageError.
         """
-        for config in self._definition.suited():
+        for config in self.definition.suited():
             preconditions.check(config, self._data(config.data))
 
     def _go_on(self) -> Iterator[TrialTraining | None]:
@@ -201,7 +220,7 @@ class Search:
             values = self._method.ask()
             if values is None:
                 return
-            trial = self._definition.trial(len(self._asked) + 1, values, self._runs)
+            trial = self.definition.trial(len(self._asked) + 1, values, self._runs)
             self._asked.append(trial)
             yield TrialTraining(trial, trial.config.epochs)
 
@@ -213,7 +232,7 @@ class Search:
                 return False
             self._method.tell(result.score)
             self._told += 1
-        most = self._definition.examples
+        most = self.definition.examples
         return most is None or self._examples_at_most() < most
 
     def _examples_at_most(self) -> float:
@@ -236,7 +255,7 @@ class Search:
         """Train all trials to the first rung, the best of those to the next, and so on."""
         points = list(iter(self._method.ask, None))
         trials = (
-            self._definition.trial(number, values, self._runs)
+            self.definition.trial(number, values, self._runs)
             for number, values in enumerate(points, 1)
         )
         left = list({trial.paths: trial for trial in trials}.values())
@@ -268,10 +287,11 @@ def search(
         heartbeat: is called within long steps of it; it may raise to end the search.
 
     Raises:
-        JobError: a run could not be trained; a trial that diverges is just the worst.
+        JobError: a run could not be trained; a trial that diverges, or takes more than the
+            engine's limits, is just the worst.
         DataError, UsageError: the data does not suit the trials.
     """
     data = Data()
     sampler = Search(definition, runs, data)
-    train(sampler, engine or InProcess(heartbeat, data), sampler.check_data)
+    train(sampler, engine or InProcess(heartbeat, data), sampler.check_data, is_fatal)
     return sampler.result

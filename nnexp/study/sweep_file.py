@@ -26,6 +26,7 @@ from itertools import chain
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple, TypeVar
 
+from nnexp import names
 from nnexp.config import dump, keys, load, overrides, problem, reader
 from nnexp.config.document import INVALID, Document
 from nnexp.config.messages import listed, shortened, shown, unknown, unknown_key

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from nnexp.config.model import Config
 from nnexp.errors import UsageError
 from nnexp.seeds import Sample
-from nnexp.study.job import Job, Performance, performance
+from nnexp.study.job import Job, Outcome, Performance, partial_performance, performance
 
 
 class Trial(NamedTuple):
@@ -45,7 +45,9 @@ class TrialResult(NamedTuple):
     epoch: int
     """Up to which it was to be trained."""
     performances: tuple[Performance, ...]
-    """By run; after one that diverged there are no more."""
+    """By run; after one that diverged or failed there are no more."""
+    failure: Outcome | None = None
+    """Why the last of these runs failed; to diverge is no failure."""
 
     @property
     def is_whole(self) -> bool:
@@ -54,7 +56,7 @@ class TrialResult(NamedTuple):
 
     @property
     def validation(self) -> Sample:
-        """The best validation accuracy of each run; None where it diverged."""
+        """The best validation accuracy of each run; None where it diverged or failed."""
         return self._sample("validation")
 
     @property
@@ -64,7 +66,7 @@ class TrialResult(NamedTuple):
 
     @property
     def score(self) -> float | None:
-        """The mean of the validation accuracies; None where a run diverged."""
+        """The mean of the validation accuracies; None where a run diverged or failed."""
         return self.validation.mean
 
     def _sample(self, split: str) -> Sample:
@@ -72,7 +74,7 @@ class TrialResult(NamedTuple):
 
 
 class TrialTraining:
-    """A trial on its way to an epoch: its seeds one after another, none after one that diverged.
+    """A trial on its way to an epoch: one seed after another, until one diverges or fails.
 
     Args:
         trial: what is trained.
@@ -83,6 +85,7 @@ class TrialTraining:
         self.trial = trial
         self._epoch = epoch
         self._performances: list[Performance] = []
+        self._failure: Outcome | None = None
         self._job: Job | None = None
 
     def ask(self) -> Job | None:
@@ -97,16 +100,23 @@ class TrialTraining:
         """Return whether a job is the one under way."""
         return self._job is job
 
-    def tell(self) -> None:
+    def tell(self, outcome: Outcome) -> None:
         """Take note that the job under way has ended, by its run.
+
+        Args:
+            outcome: says whether it failed.
 
         Raises:
             UsageError: its run has no validation accuracy, or went away.
             NnexpError: what ``performance`` raises.
         """
         assert self._job is not None  # noqa: S101 - what ended was asked for
-        reached = performance(self._job, self._epoch)
-        path, self._job = self._job.run.path, None
+        job, self._job = self._job, None
+        if outcome.is_failure:
+            self._failure = outcome
+            self._performances.append(partial_performance(job))
+            return
+        reached, path = performance(job, self._epoch), job.run.path
         if reached is None:
             raise UsageError(f"trial {self.trial.number}: its runs went away while it was trained")
         if reached.fault is None and "validation" not in reached.accuracies:
@@ -117,9 +127,10 @@ class TrialTraining:
     def result(self) -> TrialResult | None:
         """What the trial came to; None while it is not known."""
         has_diverged = any(each.fault is not None for each in self._performances)
-        if not has_diverged and len(self._performances) < len(self.trial.jobs):
+        is_over = has_diverged or self._failure is not None
+        if not is_over and len(self._performances) < len(self.trial.jobs):
             return None
-        return TrialResult(self.trial, self._epoch, tuple(self._performances))
+        return TrialResult(self.trial, self._epoch, tuple(self._performances), self._failure)
 
 
 def examples_seen(results: Iterable[TrialResult]) -> int:

@@ -15,7 +15,7 @@ from nnexp.tune import argument
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, duration
 from nnexp.tune.state import Sitting, State
-from nnexp.tune.trials import Batch, JobResult, Steps, trained
+from nnexp.tune.trials import Batch, JobResult, Steps, Update, trained
 
 HEADING = "Mini-batch size"
 SIZES = (1, 5, 10, 20, 50, 100)
@@ -128,18 +128,18 @@ def _measure(state: State, configs: Sequence[Config]) -> Steps[list[str]]:
     """Have the times of all configs from one sitting; return what is to be known of it."""
     trials = state.trials
     if not (yield from _fits(state, configs)):
-        trials.tell("times are compared: these trials run alone, one after another")
+        trials.tell(Update("times are compared: these trials run alone, one after another"))
         busy, seconds, best = 0.0, {}, 0.0
         for config in configs:
             trial = yield from trained(config, timed=True)
             name = trial.run.name
             seconds[name] = trial.seconds or []
             busy, best = max(busy, os.getloadavg()[0]), max(best, trial.accuracy)
-            trials.tell(
+            text = (
                 f"batch_size = {config.batch_size}, η = {config.learning_rate:g}, seed "
-                f"{config.seed}: {100 * trial.accuracy:.2f} % in {duration(sum(seconds[name]))}; "
-                f"best {100 * best:.2f} %"
+                f"{config.seed}: {100 * trial.accuracy:.2f} % in {duration(sum(seconds[name]))}"
             )
+            trials.tell(Update(text, f"best {100 * best:.2f} %"))
         state.sitting = Sitting(load=busy, cores=os.cpu_count() or 1, seconds=seconds)
         state.keep(state.sitting)
     load, cores = state.sitting.load, state.sitting.cores

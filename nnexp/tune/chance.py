@@ -12,7 +12,7 @@ from nnexp.tune import quick
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture
 from nnexp.tune.guessing import LEVEL, Guessing
 from nnexp.tune.state import State
-from nnexp.tune.trials import JobResult, Steps, trained
+from nnexp.tune.trials import JobResult, Steps, Update, trained
 
 EPOCHS = 10
 RATES = (0.1, 1.0, 0.01)
@@ -115,7 +115,7 @@ def _attempt(state: State, name: str, config: Config) -> Steps[Attempt]:
     attempt = Attempt(name, trial, state.guessing(config))
     better = "better than chance" if attempt.is_better else "no better than chance"
     told = f"{better} ({100 * attempt.chance.share:.2f} %)"
-    state.trials.tell(f"{name}, {_strengths(config)}: {attempt.outcome}, {told}")
+    state.trials.tell(Update(f"{name}, {_strengths(config)}: {attempt.outcome}, {told}"))
     return attempt
 
 

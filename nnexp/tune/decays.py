@@ -12,7 +12,7 @@ from nnexp.tune import choice
 from nnexp.tune.choice import MOST_SEEDS, Scores, Stands
 from nnexp.tune.decision import Curve, Decision, Picture
 from nnexp.tune.state import State
-from nnexp.tune.trials import Batch, Steps
+from nnexp.tune.trials import Batch, Steps, Update
 
 HEADING = "Regularization λ"
 EPOCHS = 30
@@ -84,10 +84,10 @@ def search(
             scores.setdefault(strength, {})[seed] = trial.accuracy
             best = choice.best(scores)
             diverged = ", diverged" * trial.diverged
-            state.trials.tell(
-                f"λ = {strength:g}, seed {trial.config.seed}: {100 * trial.accuracy:.2f} %"
-                f"{diverged}; best {100 * mean(scores[best].values()):.2f} % with {best:g}"
-            )
+            own = f"{100 * trial.accuracy:.2f} %{diverged}"
+            known = f"best {100 * mean(scores[best].values()):.2f} % with {best:g}"
+            text = f"λ = {strength:g}, seed {trial.config.seed}: {own}"
+            state.trials.tell(Update(text, known))
 
     while strengths := choice.walk(scores, start, n, ends, learned):
         yield from score([(strength, 0) for strength in strengths])

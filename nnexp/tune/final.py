@@ -13,7 +13,7 @@ from nnexp.tune import choice, decays, ladder, quick, rates
 from nnexp.tune.choice import MOST_SEEDS
 from nnexp.tune.decision import Curve, Decision, Picture, skipped
 from nnexp.tune.state import State
-from nnexp.tune.trials import Batch, BudgetSpentError, JobResult, Steps
+from nnexp.tune.trials import Batch, BudgetSpentError, JobResult, Steps, Update
 
 RATE_HEADING, DECAY_HEADING = "η on the full problem", "λ on the full problem"
 PATIENCES = (10, 20, 30)
@@ -83,7 +83,7 @@ def train(state: State) -> Steps[None]:
         trial = (yield Batch(arms))[0]
     except BudgetSpentError:  # there may be room for one of them
         trial = (yield Batch([constant]))[0]
-    state.trials.tell(f"final training: {100 * trial.accuracy:.2f} %")
+    state.trials.tell(Update(f"final training: {100 * trial.accuracy:.2f} %"))
     n = state.validated(base)
     ends = {patience: stopped(trial, patience) for patience in PATIENCES}
     patience = lenient(ends, n)
@@ -178,7 +178,8 @@ def _schedule(state: State, constant: Config, patience: int) -> Steps[None]:
         for (arm, seed), trial in zip(wanted, (yield Batch(configs)), strict=True):
             trials[arm, seed] = trial
             result = 100 * _result(arm, trial, patience)
-            state.trials.tell(f"{_name(arm)}, seed {trial.config.seed}: {result:.2f} %")
+            text = f"{_name(arm)}, seed {trial.config.seed}: {result:.2f} %"
+            state.trials.tell(Update(text))
         scores = _scores(trials, patience)
         wanted = choice.wanted(scores, (CONSTANT, SCHEDULE), n, SEEDS)
     found = choice.chosen(scores, (CONSTANT, SCHEDULE), n, SEEDS)

@@ -18,7 +18,7 @@ from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Decision, skipped
 from nnexp.tune.stages import STAGES, Stage
 from nnexp.tune.state import Sitting, State
-from nnexp.tune.trials import BudgetSpentError, Steps, Trials
+from nnexp.tune.trials import BudgetSpentError, Steps, Trials, Update
 
 FIRST = "1: better than chance"
 NAMES = ("eta", "lambda", "batch-size", "final")
@@ -86,7 +86,7 @@ def begin(
     return state, problems
 
 
-def tune(state: State, problems: dict[str, Config], said: Callable[[str], None]) -> Steps[Tuned]:
+def tune(state: State, problems: dict[str, Config], said: Callable[[Update], None]) -> Steps[Tuned]:
     """Go through the protocol; stop where the budget ends.
 
     Raises:
@@ -98,9 +98,10 @@ def tune(state: State, problems: dict[str, Config], said: Callable[[str], None])
     stages = [stage for stage in STAGES if stage.needs <= state.chosen]
     titles = [FIRST, *(f"{each.number}: {each.title}" for each in stages)]
     steps = [lambda state: chance.decide(state, problems), *(_step(each) for each in stages)]
-    for place, (title, step) in enumerate(zip(titles, steps, strict=True)):
+    numbers = [1, *(each.number for each in stages)]
+    for place, (number, title, step) in enumerate(zip(numbers, titles, steps, strict=True)):
         made = len(state.decisions)
-        said(f"stage {title}")
+        said(Update(f"stage {title}", stage=f"stage {number}"))
         try:
             yield from step(state)
         except BudgetSpentError:
@@ -110,7 +111,7 @@ def tune(state: State, problems: dict[str, Config], said: Callable[[str], None])
             unchecked = any(each.full and each.name in {"eta", "lambda"} for each in left)
             return Tuned(state.config, state.decisions, titles[place:], unchecked)
         for decision in state.decisions[made:]:
-            said(f"  {decision.answer}")
+            said(Update(f"  {decision.answer}"))
     return Tuned(state.config, state.decisions, [])
 
 

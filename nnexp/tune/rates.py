@@ -15,7 +15,7 @@ from nnexp.streams import Pcg64
 from nnexp.tune import ladder
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, number
 from nnexp.tune.ladder import Judged, Rung
-from nnexp.tune.trials import Batch, Steps, Trials
+from nnexp.tune.trials import Batch, Steps, Trials, Update
 
 EPOCHS = 10
 """Of a rung. Of fewer, which are too few to tell noise from an oscillation, the running cost within
@@ -84,7 +84,8 @@ def climb(
             rungs.append(rung)
             last = next(each for each in ladder.judged(rungs) if each.rung is rung)
             ends = f"{number(last.diagnosis.first)} to {number(last.diagnosis.last)}"
-            trials.tell(f"η = {rung.learning_rate:g}: {last.why} ({ends}); {known(rungs)}")
+            text = f"η = {rung.learning_rate:g}: {last.why} ({ends})"
+            trials.tell(Update(text, known(rungs)))
     return rungs
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from nnexp.config import load as configs
 from nnexp.config.model import CheckedConfig, Config
@@ -24,7 +24,7 @@ from nnexp.runner import preconditions, train
 from nnexp.store.run import Run, named
 from nnexp.study import execution
 from nnexp.study.in_process import InProcess
-from nnexp.study.job import Engine, Job, Outcome, performance
+from nnexp.study.job import Engine, Job, Outcome, known, performance
 from nnexp.training.history import Row
 from nnexp.tune import ladder
 from nnexp.tune.ladder import Rung
@@ -41,6 +41,21 @@ class Budget(NamedTuple):
 
     epochs: int | None = None
     seconds: float | None = None
+
+
+class Update(Struct, frozen=True):
+    """A line about how a study goes on."""
+
+    text: str
+    known: str = ""
+    """What is known by now in the stage, in a few words."""
+    stage: str = ""
+    """The stage that begins, if one does."""
+
+    @property
+    def line(self) -> str:
+        """The text, with what is known."""
+        return f"{self.text}; {self.known}" if self.known else self.text
 
 
 class JobResult(NamedTuple):
@@ -111,7 +126,7 @@ class Trials:
         stem: what the runs' names begin with: the config file's.
         runs: the folder of the runs.
         budget: what they may take together.
-        tell: is called with a line about each trial.
+        tell: is called with an update about each trial.
         command: what they are trained for, as messages call it.
         data: hands out the data.
     """
@@ -121,7 +136,7 @@ class Trials:
         stem: str,
         runs: Path,
         budget: Budget | None = None,
-        tell: Callable[[str], None] = lambda _: None,
+        tell: Callable[[Update], None] = lambda _: None,
         command: str = "nnexp tune",
         data: Data | None = None,
     ) -> None:
@@ -230,7 +245,7 @@ class StepSampler(Generic[T]):
                 return None
             reserved = sum(each.job.config.epochs for each in self._under_way.values())
             if self._trials.is_affordable(reserved + wanted.job.config.epochs):
-                self._trials.trained += not wanted.is_again and performance(wanted.job) is None
+                self._trials.trained += not wanted.is_again and known(wanted.job) is None
                 self._under_way[wanted.job.run.path] = wanted
                 return wanted.job
             if self._under_way:  # they may take less than is reserved for them
@@ -243,8 +258,9 @@ class StepSampler(Generic[T]):
 
         Raises: MismatchError, CorruptError.
         """
-        del outcome
         under_way = self._under_way.pop(job.run.path)
+        if outcome.is_failure:  # while all is being stopped
+            return
         trial = self._trials.record(job, is_new=under_way.is_new)
         kept = self._trials.again if under_way.is_again else self._trials.taken
         kept[job.run.name] = trial

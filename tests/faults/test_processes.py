@@ -19,6 +19,7 @@ from nnexp.config import load
 from nnexp.runner import train
 from nnexp.store import lock, records, writer
 from nnexp.store.records import RunRecord
+from nnexp.study.job import LOCKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +115,7 @@ def test_one_trains_and_the_others_exit_4_naming_the_run(
     for other in trainings.processes:
         if other is not one:
             said = (other.returncode, *other.communicate())
-            assert said == (4, "", "runs/n: another process is training this run\n")
+            assert said == (4, "", f"runs/n: another process is training this run; {LOCKED}\n")
     trainings.go(one)
     assert (one.communicate(timeout=30), one.returncode) == (("runs/n\n", ""), 0)
     assert bench.files("runs/n") == bench.files("straight/n")
@@ -187,6 +188,7 @@ import msgspec
 from nnexp.errors import LockedError, NameTakenError
 from nnexp.store import lock, sealed, writer
 from nnexp.store.records import RunRecord
+from nnexp.study.job import LOCKED
 from nnexp.store.run import Run
 
 lock.PAUSE = 0.001  # of a thousand names that 16 want at once, each would wait 0.2 seconds

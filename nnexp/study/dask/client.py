@@ -129,6 +129,8 @@ class Client:
         self._count, self._broadcast = BackgroundCall(), BackgroundCall()
         self._counted = 0.0
         self._threads = 1
+        self.has_workers = True
+        """Whether there was a worker at the last count."""
 
     @property
     def is_lost(self) -> bool:
@@ -152,7 +154,9 @@ class Client:
 
     def count_threads(self) -> None:
         """Count the threads of all workers."""
-        self._threads = max(1, sum(map(int, self.dask.nthreads().values())))
+        threads = self.dask.nthreads()
+        self.has_workers = bool(threads)
+        self._threads = max(1, sum(map(int, threads.values())))
 
     def ask(self, call: Callable[[], T], subject: str | None = None) -> T:
         """Return the cluster's answer to a call.

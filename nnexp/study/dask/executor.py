@@ -199,6 +199,8 @@ class Cluster:
         self._stopped: float | None = None
         """When stop was called."""
         self._stop_sent = 0.0
+        self._had_workers = True
+        """Whether there was a worker when that was last reported."""
         self.startups: list[float] = []
         """Seconds from the start of each job's subprocess until it could train."""
         self._client = client.connect(scheduler, on_wait)
@@ -260,6 +262,7 @@ class Cluster:
             return self._local.wait(seconds)
         messages = list(self._receive(seconds))
         self._check_connection()
+        messages += self._worker_notices()
         if self._collector is not None:
             self._collector.clean_up()
         if self._stopped is not None and self._submitted:
@@ -326,6 +329,20 @@ class Cluster:
                 yield self._submitted[number].future, arrival
                 if isinstance(arrival, EpochCommitted):
                     self._submitted[number].abandoned = 0
+
+    def _worker_notices(self) -> list[tuple[Future[Outcome], Message]]:
+        """Return a notice if the last worker has gone, or there is one again."""
+        has_workers, scheduler = self._client.has_workers, self._client.scheduler
+        if has_workers is self._had_workers or not self._submitted:
+            return []
+        self._had_workers = has_workers
+        message = (
+            f"the cluster at {scheduler} has a worker again; going on"
+            if has_workers
+            else f"no worker is left on the cluster at {scheduler}; waiting for one"
+        )
+        first = next(iter(self._submitted.values()))
+        return [(first.future, Notice(message, is_warning=False))]
 
     def _on_event(self, event: tuple[float, dict[str, Any]]) -> None:
         """Put a job's message into the inbox; dask calls this in its own thread."""

@@ -108,12 +108,14 @@ class Process:
         output = self._read_output()
         if code < 0:
             code, reason = 128 - code, self._exceeded or f"killed by {signal.Signals(-code).name}"
-            return Outcome(code=code, reason=reason), output
+            return Outcome(code=code, reason=reason, is_over_limit=self.is_over_limit), output
         outcome = self._outcome or Outcome(
             code=code or 1, reason="its process exited without reporting a result"
         )
         if outcome.code and self._exceeded:
-            outcome = msgspec.structs.replace(outcome, reason=self._exceeded, is_stopped=False)
+            outcome = msgspec.structs.replace(
+                outcome, reason=self._exceeded, is_stopped=False, is_over_limit=True
+            )
         return outcome, output
 
     def _read_output(self) -> bytes:
