@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from nnexp import __version__
-from nnexp.cli.text import say, tell
+from nnexp.cli.output import say, tell
 from nnexp.errors import InterruptedRunError, NnexpError
 
 COMMANDS = {

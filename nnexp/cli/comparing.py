@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nnexp.cli import drawn
-from nnexp.cli.text import columns, table, wrapped
 from nnexp.errors import printable
+from nnexp.report.text import columns, table, wrapped
 
 if TYPE_CHECKING:
     from nnexp.analysis.claims import Outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from nnexp.cli.text import coloured, percent
+from nnexp.report.text import coloured, percent
 
 if TYPE_CHECKING:
     from nnexp.training.history import Row

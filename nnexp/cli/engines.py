@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from nnexp.cli import signals
+from nnexp.cli.output import say
 from nnexp.cli.quantities import Seconds, Size
-from nnexp.cli.text import say
 from nnexp.config.messages import shown
 from nnexp.errors import InterruptedRunError, UsageError
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnexp.cli import options
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import percent, put, table
+from nnexp.cli.output import put
+from nnexp.report.text import as_json as json_line
+from nnexp.report.text import percent, table
 
 if TYPE_CHECKING:
     from nnexp.analysis.evaluation import Evaluated, On

@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnexp.cli.text import table
+from nnexp.report.text import table
 
 if TYPE_CHECKING:
     from nnexp.reproduction.plan import Outcome

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnexp.cli import engines, options, study_progress
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import columns, put, say, table, tell, wrapped
+from nnexp.cli.output import put, say, tell
+from nnexp.report.text import as_json as json_line
+from nnexp.report.text import columns, table, wrapped
 
 if TYPE_CHECKING:
     from nnexp.tune.decision import Decision

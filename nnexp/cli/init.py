@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nnexp.cli.text import put
+from nnexp.cli.output import put
 from nnexp.errors import DiskError, UsageError
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnexp.cli import options
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import percent, put, say, table, wrapped
+from nnexp.cli.output import put, say
 from nnexp.errors import printable
+from nnexp.report.text import as_json as json_line
+from nnexp.report.text import percent, table, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

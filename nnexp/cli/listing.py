@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from nnexp.cli.text import as_json, percent, table
 from nnexp.config.messages import ranges, shortened
 from nnexp.errors import printable
+from nnexp.report.text import as_json, percent, table
 
 if TYPE_CHECKING:
     from nnexp.analysis.experiments import ExperimentRow

@@ -12,10 +12,10 @@ from nnexp.analysis.evaluation import On
 from nnexp.analysis.mistakes import MOST_CLASSES, Confusion
 from nnexp.analysis.summary import Portrait
 from nnexp.cli import drawn
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import percent, table
 from nnexp.config.messages import shortened
 from nnexp.errors import printable
+from nnexp.report.text import as_json as json_line
+from nnexp.report.text import percent, table
 from nnexp.training.history import Row
 
 WIDTH = 80

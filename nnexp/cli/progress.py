@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import UNSET
 
-from nnexp.cli.text import Told, percent, say
+from nnexp.cli.output import Told, say
+from nnexp.report.text import percent
 
 if TYPE_CHECKING:
     from nnexp.runner.recording import Event

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from nnexp.cli import options
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import put
+from nnexp.cli.output import put
+from nnexp.report.text import as_json as json_line
 
 
 @click.command()

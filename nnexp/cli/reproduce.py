@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from nnexp.cli import engines, figures, options
+from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import SEED, StudyProgress
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import put, say, table
 from nnexp.cli.train import Seeds
 from nnexp.errors import CheckFailedError, UsageError
+from nnexp.report.text import as_json as json_line
+from nnexp.report.text import table
 
 if TYPE_CHECKING:
     from nnexp.reproduction.figures import Figure

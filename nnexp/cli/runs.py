@@ -12,10 +12,11 @@ import click
 
 from nnexp.analysis import query
 from nnexp.cli import options
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import columns, put, say
+from nnexp.cli.output import put, say
 from nnexp.errors import UsageError
 from nnexp.names import without_seed
+from nnexp.report.text import as_json as json_line
+from nnexp.report.text import columns
 
 if TYPE_CHECKING:
     from nnexp.analysis.experiments import ExperimentRow

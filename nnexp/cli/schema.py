@@ -6,7 +6,7 @@ import json
 
 import click
 
-from nnexp.cli.text import put
+from nnexp.cli.output import put
 
 
 @click.command()

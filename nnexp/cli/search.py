@@ -9,11 +9,11 @@ import click
 
 from nnexp.cli import engines, options, standings
 from nnexp.cli.engines import EngineOptions
+from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import StudyProgress
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import put, say
 from nnexp.cli.train import Seeds
 from nnexp.errors import DivergedError, UsageError
+from nnexp.report.text import as_json as json_line
 
 if TYPE_CHECKING:
     from nnexp.study.search import SearchResult

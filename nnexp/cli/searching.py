@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp.cli import comparing, standings
 from nnexp.cli.study_progress import Columns
-from nnexp.cli.text import columns, percent, table, wrapped
+from nnexp.report.text import columns, percent, table, wrapped
 
 if TYPE_CHECKING:
     from nnexp.analysis.comparison import Comparison

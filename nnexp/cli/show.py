@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nnexp.cli import options
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import put, say
+from nnexp.cli.output import put, say
+from nnexp.report.text import as_json as json_line
 
 if TYPE_CHECKING:
     from nnexp.analysis.diagnosis import Diagnosis

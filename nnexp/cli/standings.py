@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import percent, table
 from nnexp.errors import NnexpError
+from nnexp.report.text import as_json as json_line
+from nnexp.report.text import percent, table
 
 if TYPE_CHECKING:
     from nnexp.analysis.verdicts import Verdict

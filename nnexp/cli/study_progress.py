@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from nnexp.cli import narrow
-from nnexp.cli.text import Told, percent, say, tell
+from nnexp.cli.output import Told, say, tell
 from nnexp.errors import printable
+from nnexp.report.text import percent
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,15 +10,15 @@ import click
 
 from nnexp import names
 from nnexp.cli import engines, options, signals, training
+from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import SEED, StudyProgress
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import put, say
 from nnexp.errors import (
     CorruptError,
     DivergedError,
     LockedError,
     UsageError,
 )
+from nnexp.report.text import as_json as json_line
 
 if TYPE_CHECKING:
     from nnexp.cli.engines import EngineOptions
@@ -213,7 +213,7 @@ def _advised(outcome: Outcome, job: Job) -> str:
 
 def outcome(run: Run) -> str:
     """Return in words how a run ended."""
-    from nnexp.cli.text import percent
+    from nnexp.report.text import percent
 
     result = run.result
     if result is None or result.best is None:

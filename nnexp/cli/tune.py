@@ -10,9 +10,10 @@ import click
 
 from nnexp.cli import engines, options, study_progress
 from nnexp.cli.engines import EngineOptions
+from nnexp.cli.output import put, say, tell
 from nnexp.cli.quantities import Spending
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import columns, put, say, table, tell, wrapped
+from nnexp.report.text import as_json as json_line
+from nnexp.report.text import columns, table, wrapped
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from nnexp.cli import options, signals, training
-from nnexp.cli.text import as_json as json_line
-from nnexp.cli.text import put
+from nnexp.cli.output import put
 from nnexp.errors import CheckFailedError, DivergedError, InterruptedRunError, printable
+from nnexp.report.text import as_json as json_line
 
 if TYPE_CHECKING:
     from nnexp.training.history import Stretch

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli.text import columns, percent, put, say, table
+from nnexp.cli.output import put, say
 from nnexp.errors import printable
+from nnexp.report.text import columns, percent, table
 
 if TYPE_CHECKING:
     from nnexp.analysis.watch import Progress, Watch

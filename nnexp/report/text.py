@@ -1,96 +1,20 @@
-"""Small pieces of text output: lines, tables, percentages, JSON."""
+"""Render text for a terminal: tables, percentages, wrapped lines, colours and JSON."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import os
-import stat
 import sys
 import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, TextIO
+from typing import Any
 
-import click
+from nnexp.errors import printable
 
-from nnexp.errors import DiskError, one_line, printable
-
-
-def put(text: str) -> bool:
-    """Write a line to stdout and return whether it is still read.
-
-    That its reader has gone, as ``head`` or a terminal, is no error.
-
-    Raises:
-        DiskError: it cannot be written.
-    """
-    try:
-        try:
-            click.echo(text)
-        except UnicodeEncodeError:  # a path that is no text goes out as the bytes that it is
-            click.echo(os.fsencode(text))
-    except BrokenPipeError:
-        return False
-    except OSError as error:
-        if error.errno == errno.EIO and _is_device(sys.stdout):
-            return False  # a terminal that is no longer there
-        raise DiskError(f"standard output: {(error.strerror or str(error)).lower()}") from error
-    return True
-
-
-def _is_device(stream: TextIO) -> bool:
-    """Return whether a stream leads to a terminal; one that is gone no longer says so itself."""
-    return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
-
-
-class Told:
-    """Standard error for what stops no training when nobody reads it any more.
-
-    A terminal can vanish between any two calls; so each of them may fail, and none raises.
-    """
-
-    @property
-    def encoding(self) -> str:
-        """The encoding that the terminal reads."""
-        return sys.stderr.encoding if sys.stderr else "ascii"
-
-    def fileno(self) -> int:
-        """Return the descriptor, for questions about the terminal's size."""
-        return sys.stderr.fileno()
-
-    def write(self, text: str) -> None:
-        """Write text, if somebody is there."""
-        with contextlib.suppress(OSError):
-            if sys.stderr:  # it may have been closed before nnexp began
-                sys.stderr.write(text)
-
-    def flush(self) -> None:
-        """Send what was written, if somebody is there."""
-        with contextlib.suppress(OSError):
-            if sys.stderr:
-                sys.stderr.flush()
-
-    def columns(self) -> int:
-        """Return the terminal's width; 0 where there is no terminal, or one without columns."""
-        try:
-            return os.get_terminal_size(self.fileno()).columns
-        except (AttributeError, OSError):  # closed, redirected, or gone a moment ago
-            return 0
-
-
-def say(line: str) -> None:
-    """Write lines to stderr, harmless ones; that nobody reads it stops no training."""
-    told = Told()
-    told.write("".join(f"{one_line(each)}\n" for each in line.split("\n")))
-    told.flush()
-
-
-def tell(text: str) -> None:
-    """Write sentences to stderr, broken between words where a terminal ends."""
-    harmless = "\n".join(map(one_line, text.split("\n")))
-    say(wrapped(harmless, Told().columns()))
+BOLD = 1
+PALETTE = (34, 33, 32, 35, 36, 31)
+"""Terminal codes of blue, yellow, green, magenta, cyan and red."""
 
 
 def wrapped(text: str, width: int) -> str:
@@ -152,7 +76,7 @@ def table(
         parts = ["  ".join(cells[begin:end]).rstrip() for begin, end in pairwise(folds)]
         lines.append("\n  ".join(parts))
     if not os.environ.get("NO_COLOR"):
-        lines[0] = click.style(lines[0], bold=True)
+        lines[0] = _styled(lines[0], BOLD)
     return "\n".join(lines)
 
 
@@ -167,14 +91,15 @@ def _folds(widths: Sequence[int], most: int) -> list[int]:
     return [*folds, len(widths)]
 
 
-PALETTE = ("blue", "yellow", "green", "magenta", "cyan", "red")
-
-
 def coloured(text: str, place: int) -> str:
     """Return text in the colour of one of several things, by its place among them."""
     if not text or os.environ.get("NO_COLOR"):
         return text
-    return click.style(text, fg=PALETTE[place % len(PALETTE)])
+    return _styled(text, PALETTE[place % len(PALETTE)])
+
+
+def _styled(text: str, code: int) -> str:
+    return f"\033[{code}m{text}\033[0m"
 
 
 def as_json(value: Any) -> str:  # noqa: ANN401 - anything that JSON can say
