@@ -21,7 +21,7 @@ from statistics import mean, stdev
 from nnexp.analysis.verdicts import ACCURACY, between, judge
 from nnexp.config import dump, load
 from nnexp.config.model import Config
-from nnexp.report.tables import as_markdown
+from nnexp.report.document import Table, markdown_table
 from nnexp.runner import train
 from nnexp.study import search, search_definition
 from nnexp.tune import outputs, protocol
@@ -69,7 +69,7 @@ def main() -> None:
     for name in given.problems:
         hand = load.parse("{}", name, problems(given.fashion)[name])
         rows.append(row(name, hand, given.runs / name))
-    print(as_markdown(HEADER, rows, left=LEFT))
+    print(markdown_table(Table(list(HEADER), rows, LEFT)))
 
 
 def row(name: str, hand: Config, runs: Path) -> list[str]:

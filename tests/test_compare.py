@@ -16,7 +16,7 @@ from scipy.stats import binomtest
 from nnexp.analysis import comparison
 from nnexp.analysis.metrics import METRICS, Metric
 from nnexp.analysis.verdicts import ACCURACY
-from nnexp.report import tables
+from nnexp.report import document
 from nnexp.store.lock import Lock
 from nnexp.store.records import RunRecord, seal, unseal
 
@@ -558,7 +558,7 @@ def test_markdown_has_the_tables(many: Bench) -> None:
     assert (
         "| best validation accuracy | 90.80 ± 0.84 | 92.80 ± 1.10 | +2.00 ± 0.88 | better |" in out
     )
-    assert tables.escaped("~&lt;b>`\x1b") == "\\~\\&lt;b\\>\\`\\\\x1b"
+    assert document.escaped("~&lt;b>`\x1b") == "\\~\\&lt;b\\>\\`\\\\x1b"
 
 
 def test_one_form_at_a_time(many: Bench) -> None:

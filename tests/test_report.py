@@ -19,9 +19,9 @@ from matplotlib.image import imread
 
 from nnexp.analysis import comparison, experiments
 from nnexp.analysis.evaluation import first_layer
-from nnexp.report import charts, weights
+from nnexp.report import charts, comparison_page, weights
 from nnexp.report.markup import Markup, lines, tag
-from nnexp.report.page import contrast, page
+from nnexp.report.page import contrast
 from nnexp.store import predictions, run
 from nnexp.training.history import Row
 
@@ -319,7 +319,7 @@ def test_ten_long_runs_stay_small(bench: Bench) -> None:
     rng = np.random.default_rng(0)
     for side in compared.sides:
         side.facts[0].history = [noise(epoch, rng) for epoch in range(1, 401)]
-    content = page(compared).encode()
+    content = comparison_page.report(compared).encode()
     assert content.count(b"<polyline") == 10 * (2 * 3 + 2 + 3)
     assert 200_000 < len(content) < 500_000
 

@@ -428,19 +428,20 @@ CUT = """
 def test_a_narrow_page_of_decisions_shows_its_tables_whole_or_that_they_go_on(
     browser: Browser, tmp_path: Path, scheme: str
 ) -> None:
-    from nnexp.tune import pages  # noqa: PLC0415 - matplotlib is slow to import
+    from nnexp.report.page import page as html  # noqa: PLC0415 - matplotlib is slow to import
+    from nnexp.tune import outputs  # noqa: PLC0415 - matplotlib is slow to import
     from nnexp.tune.decision import Decision  # noqa: PLC0415 - likewise
 
     page = tmp_path / "decisions.html"
     head = ("problem", "learning_rate", "lambda", "validation", "chance", "better")
     row = ["two classes without a hidden layer", "0.1", "0.1", "99.80 %", "52.94 %", "yes"]
     chance = Decision(1, "chance", "Better than chance", "Yes.", "", head, [row])
-    page.write_text(pages.page([chance], "t", []), "utf-8")
+    page.write_text(html(outputs.document([chance], "t", []), "nnexp tune"), "utf-8")
     browser.open(page, width=400, scheme=scheme)
     assert browser.ask("document.querySelector('.wide').clientWidth") < 400
     assert browser.ask(CUT) == []
     wider = chance._replace(header=(*head, "seconds", "epochs"), rows=[[*row, "999.9", "1000"]])
-    page.write_text(pages.page([wider], "t", []), "utf-8")
+    page.write_text(html(outputs.document([wider], "t", []), "nnexp tune"), "utf-8")
     browser.open(page, width=400, scheme=scheme)
     assert browser.ask(CUT) == [["auto", "local, local, scroll, scroll"]]  # a shadow at its edge
     assert browser.ask(OVERFLOW) <= 0

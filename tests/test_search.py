@@ -23,7 +23,7 @@ from nnexp.cli import searching as cli_searching
 from nnexp.config.model import PerExample
 from nnexp.optim import sgd
 from nnexp.report import search_figure
-from nnexp.report.tables import as_markdown
+from nnexp.report.document import Table, markdown_table
 from nnexp.store.records import Fault
 from nnexp.study import samplers, search_definition, space, sweep_file, trials
 from nnexp.study import search as searches
@@ -690,7 +690,7 @@ def test_the_documented_python_runs(bench: Bench) -> None:
 
 
 def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> None:
-    head = as_markdown(tuning.HEADER, [], tuning.LEFT)
+    head = markdown_table(Table(list(tuning.HEADER), [], tuning.LEFT))
     rows = (ROOT / "docs" / "tuning.md").read_text("utf-8").split(head)[1].split("\n\n")[0]
     assert [row.split(" | ")[0] for row in rows.split("\n| ")[1:]] == list(tuning.problems(""))
     assert [row.count("|") for row in rows.splitlines()[1:]] == [10] * 3

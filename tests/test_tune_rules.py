@@ -18,10 +18,12 @@ from nnexp.datasets.expansion import Shift
 from nnexp.datasets.sources import Mnist
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import Constant, HalveOnPlateau
+from nnexp.report.document import as_markdown
+from nnexp.report.page import page as html
 from nnexp.store.run import Run
 from nnexp.training.history import Row
 from nnexp.training.stopping import Cost
-from nnexp.tune import batches, choice, final, ladder, pages, pictures, quick, tuned
+from nnexp.tune import batches, choice, final, ladder, outputs, pictures, quick, tuned
 from nnexp.tune.batches import Timed
 from nnexp.tune.decision import Curve, Decision, Picture, skipped
 from nnexp.tune.ladder import Rung
@@ -389,14 +391,15 @@ def test_columns_of_words_are_to_the_left_in_both_pages() -> None:
     decision = Decision(
         2, "eta", "η", "η = 1.", "Rule.", ("a", "b", "c"), [["1", "x", "2"]], left=2
     )
-    assert "| --- | --- | ---: |" in pages.markdown([decision], "t", [])
-    assert pages.page([decision], "t", []).count("<table") == 1
+    assert "| --- | --- | ---: |" in as_markdown(outputs.document([decision], "t", []))
+    assert html(outputs.document([decision], "t", []), "nnexp tune").count("<table") == 1
 
 
 def test_a_section_without_a_table_has_none() -> None:
     section = skipped(5, "batch-size", "Mini-batch size", "there is none")
-    plain, page = pages.markdown([section], "t", []), pages.page([section], "t", [])
-    assert plain == "# t\n\n## Stage 5: Mini-batch size\n\n**Skipped: there is none.**\n"
+    document = outputs.document([section], "t", [])
+    plain, page = as_markdown(document), html(document, "nnexp tune")
+    assert plain == "# t\n\n## Stage 5: Mini-batch size\n\n**Skipped: there is none.**"
     assert "<table" not in page
     assert "Rule" not in page
 
@@ -411,8 +414,8 @@ def test_a_logarithmic_axis_has_plain_numbers() -> None:
 
 def test_contents_are_numbered_by_stage() -> None:
     decisions = [skipped(stage, "final", f"h{stage}", "w") for stage in (1, 5, 6, 6)]
-    page = pages.page(decisions, "t", [])
-    assert re.findall(r'<li value="(\d)">', page) == ["1", "5", "6", "6"]
+    page = html(outputs.document(decisions, "t", []), "nnexp tune")
+    assert re.findall(r'<li><a href="#decision-\d">Stage (\d)', page) == ["1", "5", "6", "6"]
 
 
 def test_a_picture_over_epochs_has_ticks_at_whole_epochs_only() -> None:

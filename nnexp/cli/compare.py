@@ -10,6 +10,7 @@ import click
 from nnexp.cli import options
 from nnexp.cli.output import put
 from nnexp.report.text import as_json as json_line
+from nnexp.report.text import columns
 
 if TYPE_CHECKING:
     from nnexp.analysis.claims import Outcome
@@ -78,7 +79,7 @@ def compare(
     if plot is not None:  # first, so that a wrong name of the picture is all that is said
         _plot(plot, compared)
     outcomes = [each.judge(compared.value) for each in wanted]
-    put(_told(compared, outcomes, curves, csv=as_csv, markdown=as_markdown, json=as_json))
+    put(_rendered(compared, outcomes, curves, csv=as_csv, markdown=as_markdown, json=as_json))
     failed = [each for each in outcomes if not each.holds]
     if failed:
         raise CheckFailedError("; ".join(_failure(each) for each in failed))
@@ -92,7 +93,7 @@ def _plot(path: Path, compared: Comparison) -> None:
     plot(path, [Line(x, side.histories) for x, side in zip(labels, compared.sides, strict=True)])
 
 
-def _told(
+def _rendered(
     compared: Comparison,
     outcomes: list[Outcome],
     curves: bool,
@@ -101,16 +102,18 @@ def _told(
     markdown: bool,
     json: bool,
 ) -> str:
-    from nnexp.cli import comparing
-    from nnexp.report import comparisons, tables
+    from nnexp.cli import drawn
+    from nnexp.report import comparisons, document
 
     if json:
-        return json_line(comparing.tree(compared, outcomes))
+        return json_line(comparisons.result(compared, outcomes))
     if csv:
-        return tables.as_csv(comparisons.LONG_HEADER, list(comparisons.long_rows(compared)))
+        return document.as_csv(comparisons.LONG_HEADER, comparisons.long_rows(compared))
     if markdown:
-        return comparing.markdown(compared)
-    return comparing.text(compared, curves=curves)
+        return document.as_markdown(comparisons.document(compared))
+    histories = {side.experiment.label: side.histories for side in compared.sides}
+    drawings = drawn.curves(histories) if curves else []
+    return document.as_text(comparisons.document(compared, drawings), columns())
 
 
 def _failure(outcome: Outcome) -> str:

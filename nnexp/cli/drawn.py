@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from nnexp.report.text import coloured, percent
 
 if TYPE_CHECKING:
+    from nnexp.report.document import Drawing
     from nnexp.training.history import Row
 
 DRAWN = (("train_cost", "training cost"), ("validation_accuracy", "validation accuracy"))
 
 
-def curves(histories: Mapping[str, Sequence[Sequence[Row]]]) -> list[str]:
+def curves(histories: Mapping[str, Sequence[Sequence[Row]]]) -> list[Drawing]:
     """Return a drawing for each measure that every experiment has: means over its runs.
 
     Args:
@@ -21,6 +22,7 @@ def curves(histories: Mapping[str, Sequence[Sequence[Row]]]) -> list[str]:
     """
     from nnexp.analysis.averages import average
     from nnexp.report import braille
+    from nnexp.report.document import Drawing
 
     drawn = []
     for key, title in DRAWN:
@@ -28,7 +30,8 @@ def curves(histories: Mapping[str, Sequence[Sequence[Row]]]) -> list[str]:
         lines = [braille.Curve(mark, each.epochs, each.mean) for mark, each in found.items()]
         if all(len(line.x) > 1 for line in lines):
             form = percent if key.endswith("accuracy") else _short
-            drawn.append(braille.draw(title, lines, form=form, paint=coloured))
+            text = braille.draw(title, lines, form=form, paint=coloured)
+            drawn.append(Drawing("", title, lines=text))
     return drawn
 
 

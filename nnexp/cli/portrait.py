@@ -29,7 +29,8 @@ def text(portrait: Portrait, on: On) -> str:
     """Return what there is to see of a run, the classes of one split."""
     head = f"{printable(str(portrait.run.path))}  {portrait.status}\n{_wrapped(portrait.ending)}"
     blocks = [head, _config(portrait), _metrics(portrait)]
-    blocks += [*drawn.curves({"": [portrait.history]}), _findings(portrait)]
+    blocks += [drawing.lines for drawing in drawn.curves({"": [portrait.history]})]
+    blocks.append(_findings(portrait))
     if on in portrait.confusion and portrait.best is not None:
         told = f"{on} examples, epoch {portrait.best.epoch}"
         blocks.append(_confusion(portrait.confusion[on], portrait.classes, told))

@@ -40,7 +40,7 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
     """
     from nnexp.analysis import comparison, experiments
     from nnexp.errors import UsageError
-    from nnexp.report.page import page
+    from nnexp.report import comparison_page
     from nnexp.store import disk
 
     if output.suffix not in {".html", ".htm"}:
@@ -48,7 +48,7 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
     if not stat.S_ISDIR(disk.mode(output.parent)):
         raise UsageError(f"{output.parent}: there is no such folder")
     compared = comparison.compare(experiments.gather(places), metric)
-    content = page(compared).encode("utf-8")
+    content = comparison_page.report(compared).encode("utf-8")
     disk.write_atomically(output, content)
     if as_json:
         verdicts = {letter: each.words for letter, each in compared.verdicts.items()}

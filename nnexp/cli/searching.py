@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nnexp.cli import comparing, standings
+from nnexp.cli import drawn, standings
 from nnexp.cli.study_progress import Columns
+from nnexp.report import comparisons
+from nnexp.report.document import MISSING, as_text
 from nnexp.report.text import columns, percent, table, wrapped
 
 if TYPE_CHECKING:
@@ -69,7 +71,9 @@ def text(found: SearchResult, compared: Comparison | None, *, curves: bool) -> s
     blocks = [table(*_trials(found), left=1 + len(found.definition.space.keys))]
     blocks.append(_summary(found))
     if compared is not None:
-        blocks.append(comparing.text(compared, curves=curves))
+        histories = {side.experiment.label: side.histories for side in compared.sides}
+        drawings = drawn.curves(histories) if curves else []
+        blocks.append(as_text(comparisons.document(compared, drawings), columns()))
     return "\n\n".join(blocks)
 
 
@@ -82,14 +86,13 @@ def _trials(found: SearchResult) -> tuple[list[str], list[list[str]]]:
 
 def _row(found: SearchResult, result: TrialResult) -> list[str]:
     from nnexp.config import dump
-    from nnexp.report import comparisons
 
     trial = result.trial
     values = found.values(result)
     epochs = sorted({each.epochs for each in result.performances})
     return [
         GIVEN if trial.is_baseline else str(trial.number),
-        *(comparisons.MISSING if value is None else dump.inline(value) for value in values),
+        *(MISSING if value is None else dump.inline(value) for value in values),
         "-".join(map(str, epochs[:: max(1, len(epochs) - 1)])),
         _unscored(result) if result.score is None else _cell(result.validation),
         _cell(result.test),
@@ -103,9 +106,8 @@ def _unscored(result: TrialResult) -> str:
 
 def _cell(sample: Sample) -> str:
     from nnexp.analysis.verdicts import ACCURACY
-    from nnexp.report import comparisons
 
-    return f"{comparisons.cell(sample, ACCURACY)} %" if sample.is_whole else comparisons.MISSING
+    return f"{comparisons.cell(sample, ACCURACY)} %" if sample.is_whole else MISSING
 
 
 def _summary(found: SearchResult) -> str:
@@ -156,7 +158,7 @@ def tree(found: SearchResult, compared: Comparison | None) -> dict[str, Any]:
         "baseline": None if found.baseline is None else _leaf(found, found.baseline),
         "trials": [_leaf(found, each) for each in found.results],
         "failures": [standings.failure_tree(*each) for each in found.failures],
-        "comparison": None if compared is None else comparing.tree(compared, []),
+        "comparison": None if compared is None else comparisons.result(compared),
     }
 
 

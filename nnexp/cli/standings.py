@@ -166,7 +166,7 @@ def tree(
     verdicts: Mapping[int, Verdict],
 ) -> dict[str, Any]:
     """Return all that a sweep came to, as JSON says it."""
-    from nnexp.cli import comparing
+    from nnexp.report import comparisons
 
     names = [trial.name for trial in plan.trials]
     return {
@@ -181,7 +181,7 @@ def tree(
                 "runs": [str(runs / names[trial]) for trial in each.trials],
                 "missing": each.missing,
                 "diverged": each.diverged,
-                "against_best": comparing.verdict(verdicts.get(place)) or None,
+                "against_best": comparisons.verdict_fields(verdicts.get(place)) or None,
             }
             for place, each in enumerate(ranking.standings)
         ],

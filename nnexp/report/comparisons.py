@@ -1,21 +1,22 @@
-"""A comparison as tables and sentences, for whatever shows them: terminal, Markdown, CSV, HTML."""
+"""A comparison as a document, as CSV records and as a JSON value."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct, UnsetType
 
+from nnexp.analysis.claims import Outcome
 from nnexp.analysis.comparison import Comparison, Measure
 from nnexp.analysis.metrics import Side
 from nnexp.analysis.verdicts import Unit, Verdict
 from nnexp.config.messages import ranges
+from nnexp.report.document import MISSING, Commands, Document, Drawing, Sentences, Table, untitled
 from nnexp.seeds import Sample
 
-MISSING = "-"
 MARKS = {"better": "better", "worse": "worse", "noise": "~", "identical": "=", "too few": ""}
 SIGNS = MARKS | {"better": "+", "worse": "-"}
 """What of it there is room for where several stand beside each other."""
@@ -24,11 +25,15 @@ CAPTION = 60
 """Characters of a legend's line; a longer list of settings goes back to the bare letter."""
 
 
-class Table(NamedTuple):
-    """A header and rows of the same length."""
-
-    header: list[str]
-    rows: list[list[str]]
+def document(comparison: Comparison, drawings: Sequence[Drawing] = ()) -> Document:
+    """Return a comparison's tables, drawings, notes and verdicts, the verdicts last."""
+    return untitled(
+        *(sides(comparison), config(comparison), results(comparison)),
+        *drawings,
+        Sentences(comparison.notes, "note") if comparison.notes else None,
+        Sentences(verdicts(comparison), "verdict"),
+        advice(comparison),
+    )
 
 
 def value(setting: Any) -> str:  # noqa: ANN401 - a config's value
@@ -54,11 +59,13 @@ def sides(comparison: Comparison) -> Table:
         ]
         for side in comparison.sides
     ]
-    return Table(["", "run", "seeds", "status"], rows)
+    return Table(["", "run", "seeds", "status"], rows, left=4)
 
 
-def config(comparison: Comparison) -> Table:
-    """Return the keys that differ, a row each."""
+def config(comparison: Comparison) -> Table | Sentences:
+    """Return the keys that differ, a row each, or a sentence if none does."""
+    if not comparison.config:
+        return Sentences(["The configs are the same."])
     rows = [[key, *map(value, values)] for key, values in comparison.config]
     return Table(["config", *letters(comparison)], rows)
 
@@ -139,10 +146,10 @@ def _needs_letter(comparison: Comparison, letter: str, verdict: Verdict) -> bool
     return len(comparison.sides) > 2 and not verdict.words.startswith(letter)  # noqa: PLR2004 - B of two is understood
 
 
-def advice(comparison: Comparison) -> list[str]:
-    """Return the commands that would train the seeds that a verdict wants."""
+def advice(comparison: Comparison) -> Commands | None:
+    """Return the commands that would train the seeds that a verdict wants, if any."""
     if len({side.experiment.runs[0].record.config_sha256 for side in comparison.sides}) == 1:
-        return []  # seeds are compared: more of them are no answer
+        return None  # seeds are compared: more of them are no answer
     wanted = [
         verdict.needed or 0
         for verdict in comparison.verdicts.values()
@@ -150,11 +157,12 @@ def advice(comparison: Comparison) -> list[str]:
         and not verdict.is_out_of_reach
     ]
     seeds = max(wanted, default=0)
-    return [
+    commands = [
         _command(side, seeds)
         for side in comparison.sides
         if not set(range(seeds)) <= set(side.experiment.seeds)
     ]
+    return Commands("to know, train more seeds", commands) if commands else None
 
 
 def _command(side: Side, seeds: int) -> str:
@@ -215,3 +223,121 @@ def _tested(verdict: Verdict | None) -> list[Any]:
         else (d.difference - d.half_width, d.difference + d.half_width)
     )
     return [d.difference, low, high, d.kind, d.p, verdict.p, verdict.outcome]
+
+
+class MetricResult(Struct, frozen=True, kw_only=True):
+    """A metric of one experiment, and the verdict against the first one, if there is one."""
+
+    values: list[float | None]
+    """By seed; accuracies are fractions."""
+    mean: float | None
+    sd: float | None
+    difference: float | UnsetType = UNSET
+    half_width: float | UnsetType | None = UNSET
+    test: str | UnsetType = UNSET
+    p: float | UnsetType | None = UNSET
+    p_adjusted: float | UnsetType | None = UNSET
+    sign_flip_p: float | UnsetType | None = UNSET
+    verdict: str | UnsetType = UNSET
+    seeds_needed: int | UnsetType | None = UNSET
+
+
+class ExperimentResult(Struct, frozen=True, kw_only=True):
+    """One side of a comparison."""
+
+    place: str
+    runs: list[str]
+    seeds: list[int]
+    statuses: dict[str, int]
+    numerics: list[list[dict[str, Any]]]
+    """By run: the arithmetic, and since which epoch."""
+
+
+class CheckResult(Struct, frozen=True, kw_only=True):
+    """Whether a claim of --check holds."""
+
+    claim: str
+    holds: bool
+    left: float | None
+    right: float | None
+    comparisons: list[CheckResult] | UnsetType = UNSET
+    """Of a claim that joins several."""
+
+
+class CompareResult(Struct, frozen=True, kw_only=True):
+    """A comparison as JSON; null stands for a missing value."""
+
+    experiments: dict[str, ExperimentResult]
+    config: dict[str, dict[str, Any]]
+    """The values of the keys that differ, by key and letter."""
+    notes: list[str]
+    metrics: dict[str, dict[str, MetricResult]]
+    judged: str
+    """The metric that the verdicts are on."""
+    verdicts: dict[str, str]
+    checks: list[CheckResult]
+
+
+def result(comparison: Comparison, outcomes: Sequence[Outcome] = ()) -> CompareResult:
+    """Return a comparison, and what came of its checks, as a value for JSON."""
+    names = letters(comparison)
+    return CompareResult(
+        experiments={side.experiment.label: _experiment(side) for side in comparison.sides},
+        config={
+            key: {n: v for n, v in zip(names, values, strict=True) if v is not UNSET}
+            for key, values in comparison.config
+        },
+        notes=list(comparison.notes),
+        metrics={
+            key: {
+                name: _metric(sample, measure.verdicts.get(name))
+                for name, sample in zip(names, measure.samples, strict=True)
+            }
+            for key, measure in comparison.measures.items()
+        },
+        judged=comparison.judged,
+        verdicts={name: verdict.words for name, verdict in comparison.verdicts.items()},
+        checks=list(map(_check, outcomes)),
+    )
+
+
+def _experiment(side: Side) -> ExperimentResult:
+    return ExperimentResult(
+        place=side.experiment.place,
+        runs=[str(run.path) for run in side.experiment.runs],
+        seeds=list(side.experiment.seeds),
+        statuses=side.statuses,
+        numerics=[[turn._asdict() for turn in facts.numerics] for facts in side.facts],
+    )
+
+
+def _metric(sample: Sample, verdict: Verdict | None) -> MetricResult:
+    own = {"values": list(sample.values), "mean": sample.mean, "sd": sample.sd}
+    return MetricResult(**own, **verdict_fields(verdict))  # type: ignore[arg-type]
+
+
+def verdict_fields(verdict: Verdict | None) -> dict[str, Any]:
+    """Return a verdict's fields of a MetricResult; none without a verdict."""
+    if verdict is None:
+        return {}
+    d = verdict.difference
+    return {
+        "difference": d.difference,
+        "half_width": d.half_width,
+        "test": d.kind,
+        "p": d.p,
+        "p_adjusted": verdict.p,
+        "sign_flip_p": d.sign_flip_p,
+        "verdict": verdict.outcome,
+        "seeds_needed": verdict.needed,
+    }
+
+
+def _check(outcome: Outcome) -> CheckResult:
+    return CheckResult(
+        claim=outcome.claim,
+        holds=outcome.holds,
+        left=outcome.left,
+        right=outcome.right,
+        comparisons=list(map(_check, outcome.comparisons)) or UNSET,
+    )

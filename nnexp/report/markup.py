@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable
 
 from nnexp.errors import printable
 
@@ -46,3 +47,18 @@ def tag(name: str, /, *content: str, **attributes: str | None) -> Markup:
 def lines(text: str) -> Markup:
     """Return text of several lines, for an element that keeps them."""
     return Markup("\n".join(escape(line) for line in text.split("\n")))
+
+
+def swatch(place: int, label: str) -> Markup:
+    """Return an experiment's letter beside its colour."""
+    return join(tag("span", class_=f"swatch e{place}", aria_hidden="true"), tag("b", label))
+
+
+def scrolled(content: Markup, name: str) -> Markup:
+    """Return content in a box that scrolls, by the keyboard too."""
+    return tag("div", content, class_="wide", role="region", aria_label=name, tabindex="0")
+
+
+def shell(commands: Iterable[str]) -> Markup:
+    """Return commands for a terminal, a line each."""
+    return scrolled(tag("pre", Markup("\n".join(map(escape, commands)))), "commands")

@@ -9,8 +9,8 @@ import numpy as np
 from nnexp.analysis.comparison import Comparison
 from nnexp.analysis.metrics import Side
 from nnexp.analysis.mistakes import MOST_CLASSES, Confusion, confusion
-from nnexp.report.markup import Markup, tag
-from nnexp.report.sections import Section, scrolled, swatch
+from nnexp.report.document import Section
+from nnexp.report.markup import Markup, scrolled, swatch, tag
 from nnexp.store import predictions
 
 SHADES = (0.001, 0.005, 0.01, 0.02, 0.05)

@@ -1,45 +1,51 @@
-"""A comparison as one HTML file that opens anywhere, offline, and needs no script to be read."""
+"""Render a document as one HTML file that opens anywhere, offline, with or without scripts."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
-from pathlib import Path
 
-from nnexp.analysis.comparison import Comparison
-from nnexp.report import matrices, pictures, sections
 from nnexp.report.curves import colours
-from nnexp.report.markup import Markup, tag
-from nnexp.report.sections import Section
+from nnexp.report.document import (
+    MISSING,
+    Block,
+    Commands,
+    Document,
+    Drawing,
+    Section,
+    Sentences,
+    Table,
+)
+from nnexp.report.markup import Markup, escape, scrolled, shell, swatch, tag
 
-NAMED = 3
-"""Experiments that a heading has room for."""
 CONTRAST = 3.0
 """Of a curve with a dark page; Okabe's and Ito's black has less."""
 LIGHT_CONTRAST = 3.0
 """Of a curve with a white page: that of their orange, the palest of them."""
 DARK = (0x15, 0x17, 0x1C)
 WHITE = (255, 255, 255)
-SECTIONS = (
-    *(sections.verdict, sections.config, sections.results),
-    *(pictures.curves, pictures.learned, pictures.monitored, matrices.mixed),
-    sections.reproduction,
-)
-"""In the order of the page: the answer first."""
+HEADINGS = {"": "verdict", "run": "runs"}
+"""What is written over columns that a terminal shows without a word."""
+WORD = 14
+"""Letters of a word that a narrow page has room for."""
+NOTHING = "\N{EN DASH}"
+FEW = 3
+"""Verdicts that are told in large letters."""
 
 
-def page(compared: Comparison) -> str:
-    """Return a report of one experiment or several: the same bytes for the same runs.
+def page(document: Document, command: str, footer: str = "", experiments: int = 0) -> str:
+    """Return a document as HTML: the same bytes for the same document.
 
-    Raises:
-        CorruptError: a run is damaged.
+    Args:
+        document: what is rendered.
+        command: the command that made it, such as ``nnexp report``.
+        footer: a last line.
+        experiments: how many there are, each with a colour.
     """
-    found = [make(compared) for make in SECTIONS]
-    told = [each for each in found if each.content]
-    heading = _heading(compared)
-    style = f"{_asset('page.css')}{_colours(len(compared.sides))}"
+    told = document.told
+    style = f"{_asset('page.css')}{_colours(experiments)}"
     script = _asset("page.js")
     policy = (
         f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
@@ -52,26 +58,20 @@ def page(compared: Comparison) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"{heading}: nnexp report"),
+        tag("title", f"{document.title}: {command}"),
         tag("style", Markup(style)),
     )
+    intro = (part for block in document.intro for part in _block(block))
+    kicker, heading = tag("p", command, class_="kicker"), tag("h1", document.title)
+    top = [kicker, heading, *intro, _contents(told)]
     body = tag(
         "body",
-        tag(
-            "header", tag("p", "nnexp report", class_="kicker"), tag("h1", heading), _contents(told)
-        ),
+        tag("header", *top),
         tag("main", *map(_section, told)),
-        tag("footer", tag("p", _footer(compared))),
+        *([tag("footer", tag("p", footer))] if footer else []),
         tag("script", Markup(script)),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
-
-
-def _heading(compared: Comparison) -> str:
-    names = [Path(side.experiment.place).name for side in compared.sides]
-    if len(names) > NAMED:
-        return f"{len(names)} experiments"
-    return " against ".join(reversed(names)) if len(names) < NAMED else ", ".join(names)
 
 
 def _contents(told: Sequence[Section]) -> Markup:
@@ -79,17 +79,121 @@ def _contents(told: Sequence[Section]) -> Markup:
     return tag("nav", tag("ul", *links), aria_label="Contents")
 
 
-def _section(each: Section) -> Markup:
-    heading = tag("h2", each.heading, id=f"{each.name}-heading")
+def _section(section: Section) -> Markup:
+    name = f"{section.name}-heading"
+    content = (part for block in section.blocks for part in _block(block))
     return tag(
-        "section", heading, *each.content, id=each.name, aria_labelledby=f"{each.name}-heading"
+        "section",
+        tag("h2", section.heading, id=name),
+        *content,
+        id=section.name,
+        aria_labelledby=name,
     )
 
 
-def _footer(compared: Comparison) -> str:
-    runs = sum(len(side.facts) for side in compared.sides)
-    made = f"Made by nnexp report of {runs} run{'' if runs == 1 else 's'}"
-    return f"{made}; it loads nothing from anywhere."
+def _block(block: Block) -> Iterable[Markup]:
+    if isinstance(block, Markup):
+        yield block
+    elif isinstance(block, Table):
+        yield _grid(block)
+    elif isinstance(block, Sentences):
+        yield from _sentences(block)
+    elif isinstance(block, Commands):
+        if block.heading:
+            yield tag("h3", f"{block.heading[0].upper()}{block.heading[1:]}")
+        yield shell(block.lines)
+    elif block.svg:
+        yield _drawing(block)
+
+
+def _sentences(block: Sentences) -> Iterable[Markup]:
+    if block.kind == "note":
+        yield tag("h3", "Notes")
+        yield tag("ul", *(tag("li", line) for line in block.lines))
+        return
+    few = block.kind != "verdict" or len(block.lines) <= FEW
+    name = CLASSES[block.kind] if few else "verdict one-of-many"
+    for line in block.lines:
+        yield tag("p", f"Rule: {line}" if block.kind == "rule" else line, class_=name)
+
+
+CLASSES = {
+    "plain": None,
+    "verdict": "verdict",
+    "answer": "answer",
+    "rule": "rule",
+    "remark": "note",
+}
+"""The class of a paragraph, by the kind of sentence."""
+
+
+def _drawing(drawing: Drawing) -> Markup:
+    content = base64.b64encode(drawing.svg).decode()
+    return tag(
+        "img",
+        src=f"data:image/svg+xml;base64,{content}",
+        alt=f"{drawing.title}; the table below has the numbers",
+        class_="drawing",
+    )
+
+
+def _grid(table: Table) -> Markup:
+    """Return a table; one too wide for a page is scrolled by itself, a shadow where it goes on."""
+    head = [
+        tag("th", _broken(HEADINGS.get(cell, cell)), scope="col", class_=_align(place, table.left))
+        for place, cell in enumerate(table.header)
+    ]
+    body = [
+        tag(
+            "tr",
+            _row_head(row[0], place if table.is_keyed else None),
+            *_cells(row, table.left),
+        )
+        for place, row in enumerate(table.rows)
+    ]
+    whole = tag(
+        "table",
+        tag("caption", table.caption),
+        tag("thead", tag("tr", *head)),
+        tag("tbody", *body),
+    )
+    return scrolled(whole, table.caption)
+
+
+def _row_head(cell: str, place: int | None) -> Markup:
+    indented = "indented" if cell.startswith(" ") else None
+    content = cell.strip() if place is None else swatch(place, cell)
+    return tag("th", content, scope="row", class_=indented)
+
+
+def _cells(row: Sequence[str], left: int) -> Iterable[Markup]:
+    for place, cell in enumerate(row[1:], 1):
+        yield tag(
+            "td", NOTHING if cell == MISSING else _typeset(cell), class_=_align(place, left, cell)
+        )
+
+
+def _typeset(cell: str) -> Markup:
+    """Return a cell with a minus where a terminal has a hyphen, and ± by its number."""
+    if cell[:1] == "-" and cell[1:2].isdigit():
+        cell = f"−{cell[1:]}"
+    elif cell.endswith(" -"):
+        cell = f"{cell[:-1]}−"
+    return Markup(escape(cell.replace(" - ", " − ")).replace("± ", "±&nbsp;"))
+
+
+def _broken(heading: str) -> Markup:
+    """Return a column's heading, which on a narrow page is broken between a key's words."""
+    return Markup(_typeset(heading).replace("_", "_<wbr>"))
+
+
+def _align(place: int, left: int, cell: str = "") -> str | None:
+    """Return how a cell is set: numbers to the right, a long word broken, few letters not."""
+    if place >= left:
+        return "number"
+    if max(map(len, cell.split()), default=0) > WORD:
+        return "long"
+    return "short" if 0 < len(cell) <= WORD else None
 
 
 def _asset(name: str) -> str:

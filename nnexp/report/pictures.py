@@ -16,8 +16,8 @@ from nnexp.analysis.metrics import Side
 from nnexp.report import comparisons, weights
 from nnexp.report.charts import POINTS, Curve, chart
 from nnexp.report.curves import STYLES
-from nnexp.report.markup import Markup, tag
-from nnexp.report.sections import Section, swatch
+from nnexp.report.document import Section
+from nnexp.report.markup import Markup, swatch, tag
 from nnexp.training.history import Row
 
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}

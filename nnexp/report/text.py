@@ -102,7 +102,10 @@ def _styled(text: str, code: int) -> str:
     return f"\033[{code}m{text}\033[0m"
 
 
-def as_json(value: Any) -> str:  # noqa: ANN401 - anything that JSON can say
+def as_json(value: Any) -> str:  # noqa: ANN401 - a Struct, or builtins
     """Return a value as one line of JSON, in ASCII where a terminal would not print it as it is."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return text if text.isprintable() else json.dumps(value, allow_nan=False)
+    import msgspec  # noqa: PLC0415 - for JSON only
+
+    tree = msgspec.to_builtins(value)
+    text = json.dumps(tree, ensure_ascii=False, allow_nan=False)
+    return text if text.isprintable() else json.dumps(tree, allow_nan=False)

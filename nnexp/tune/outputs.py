@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from nnexp.config.model import Config
+from nnexp.report.document import Block, Document, Drawing, Section, Sentences, Table, as_markdown
+from nnexp.report.page import page
 from nnexp.store import disk
-from nnexp.tune import pages, pictures, tuned
+from nnexp.tune import pictures, tuned
 from nnexp.tune.decision import Decision
 from nnexp.tune.protocol import Tuned
 from nnexp.tune.state import Sitting
@@ -66,20 +69,21 @@ def write_decisions(
     Raises: what ``write`` raises.
     """
     disk.make_directories(folder)
-    title = f"How {source} was tuned"
+    whole = document(decisions, f"How {source} was tuned", remarks)
     texts = {
-        "markdown": ("decisions.md", pages.markdown(decisions, title, remarks)),
-        "html": ("decisions.html", pages.page(decisions, title, remarks)),
+        "markdown": ("decisions.md", f"{as_markdown(whole)}\n"),
+        "html": ("decisions.html", page(whole, "nnexp tune")),
     }
     drawn = {
-        pages.picture_name(decisions, place): pictures.svg(decision.picture)
-        for place, decision in enumerate(decisions)
-        if decision.picture is not None
+        block.name: block.svg
+        for section in whole.sections
+        for block in section.blocks
+        if isinstance(block, Drawing)
     }
     for name, content in drawn.items():
         disk.write_atomically(folder / name, content)
     for name in disk.directory_names(folder):  # an earlier tuning may have drawn more
-        if name not in drawn and pages.PICTURES.fullmatch(name):
+        if name not in drawn and PICTURES.fullmatch(name):
             disk.remove(folder / name)
     for name, text in texts.values():
         disk.write_atomically(folder / name, text.encode())
@@ -101,3 +105,39 @@ def write_failure(
     if disk.mode(folder / TUNED):
         remarks.append(f"{TUNED} beside this is an earlier tuning's.")
     return write_decisions(folder, [*decisions, failing], source, remarks)["markdown"]
+
+
+PICTURES = re.compile(r"decision-\d{1,3}-[a-z-]{1,20}\.svg", re.ASCII)
+"""The names that picture_name makes."""
+
+
+def picture_name(decisions: Sequence[Decision], place: int) -> str:
+    """Return the file name of a decision's picture, beside the Markdown."""
+    return f"decision-{place + 1}-{decisions[place].name}.svg"
+
+
+def document(decisions: Sequence[Decision], title: str, remarks: Sequence[str]) -> Document:
+    """Return the decisions, a section each, after remarks on all of them."""
+    sections = [
+        Section(
+            f"decision-{place + 1}",
+            f"Stage {decision.stage}: {decision.heading}",
+            list(_blocks(decision, picture_name(decisions, place))),
+        )
+        for place, decision in enumerate(decisions)
+    ]
+    return Document(title, sections, [Sentences(remarks, "remark")] if remarks else [])
+
+
+def _blocks(decision: Decision, name: str) -> list[Block]:
+    blocks: list[Block] = [Sentences([decision.answer], "answer")]
+    if decision.rule:
+        blocks.append(Sentences([decision.rule], "rule"))
+    if decision.picture is not None:
+        blocks.append(Drawing(name, decision.picture.title, pictures.svg(decision.picture)))
+    if decision.rows:
+        rows = list(map(list, decision.rows))
+        blocks.append(Table(list(decision.header), rows, decision.left, "What was tried"))
+    if decision.notes:
+        blocks.append(Sentences(decision.notes, "remark"))
+    return blocks

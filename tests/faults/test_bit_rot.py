@@ -25,12 +25,11 @@ import pytest
 
 from nnexp import numerics
 from nnexp.analysis import comparison, evaluation, experiments, summary
-from nnexp.cli import comparing
 from nnexp.cli import portrait as as_text
 from nnexp.config import load
 from nnexp.datasets import loading
 from nnexp.errors import CheckFailedError, CorruptError, MismatchError, NnexpError, UsageError
-from nnexp.report import page
+from nnexp.report import comparison_page, comparisons
 from nnexp.runner import train, verification
 from nnexp.runner.recording import Warned
 from nnexp.store import listing, records
@@ -131,14 +130,16 @@ def verified() -> str | None:
 
 def compared() -> dict[str, Any]:
     """What ``nnexp compare`` says, but for the clock's seconds, which nothing vouches for."""
-    told = comparing.tree(comparison.compare(experiments.gather([RUN, OTHER])), [])
+    told: dict[str, Any] = msgspec.to_builtins(
+        comparisons.result(comparison.compare(experiments.gather([RUN, OTHER])))
+    )
     del told["metrics"]["seconds"]
     return told
 
 
 def reported() -> str:
     """The page of ``nnexp report``, but for the clock's seconds."""
-    told = page.page(comparison.compare(experiments.gather([RUN])))
+    told = comparison_page.report(comparison.compare(experiments.gather([RUN])))
     return re.sub(r"<tr><th[^>]*>seconds of training</th>.*?</tr>", "", told)
 
 

@@ -1,0 +1,164 @@
+"""Build the report of a comparison: verdict, differences, results, pictures, how to reproduce."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnexp.analysis.comparison import Comparison
+from nnexp.analysis.experiments import Experiment, seed
+from nnexp.analysis.metrics import Side
+from nnexp.config import dump
+from nnexp.config.messages import ranges
+from nnexp.report import comparisons, matrices, pictures
+from nnexp.report.document import MISSING, Block, Document, Section, Sentences, Table
+from nnexp.report.markup import lines, scrolled, shell, swatch, tag
+from nnexp.report.page import page
+from nnexp.store.records import RunRecord
+
+NAMED = 3
+"""Experiments that a heading has room for."""
+
+
+def report(compared: Comparison) -> str:
+    """Return a report of one experiment or several as HTML: the same bytes for the same runs.
+
+    Raises:
+        CorruptError: a run is damaged.
+    """
+    runs = sum(len(side.facts) for side in compared.sides)
+    made = f"Made by nnexp report of {runs} run{'' if runs == 1 else 's'}"
+    document = Document(_title(compared), [build(compared) for build in SECTIONS])
+    footer = f"{made}; it loads nothing from anywhere."
+    return page(document, "nnexp report", footer, len(compared.sides))
+
+
+def _title(compared: Comparison) -> str:
+    names = [Path(side.experiment.place).name for side in compared.sides]
+    if len(names) > NAMED:
+        return f"{len(names)} experiments"
+    return " against ".join(reversed(names)) if len(names) < NAMED else ", ".join(names)
+
+
+def verdict(compared: Comparison) -> Section:
+    """Return the answer, what stands beside what, and what must be known before it is believed."""
+    several = len(compared.sides) > 1
+    told = comparisons.verdicts(compared) if several else [_only(compared)]
+    blocks: list[Block] = [Sentences(told, "verdict"), _runs(compared)]
+    if compared.notes:
+        blocks.append(Sentences(compared.notes, "note"))
+    if several and (advice := comparisons.advice(compared)):
+        blocks.append(advice)
+    return Section("verdict", "Verdict" if several else "Result", blocks)
+
+
+def _runs(compared: Comparison) -> Table:
+    table = comparisons.sides(compared)
+    header = ["experiment", *table.header[1:]]
+    return table._replace(header=header, caption="The runs", is_keyed=True)
+
+
+def _only(compared: Comparison) -> str:
+    measure = compared.measures[compared.judged]
+    (sample,) = measure.samples
+    unit, label = measure.metric.unit, measure.metric.label.strip()
+    shown = comparisons.cell(sample, unit)
+    if shown == MISSING:
+        return f"{label}: none yet"
+    seeds = len(sample.values)
+    name = "%" if unit.name == "points" else unit.name
+    return f"{label}: {f'{shown} {name}'.rstrip()} ({seeds} seed{'' if seeds == 1 else 's'})"
+
+
+def config(compared: Comparison) -> Section:
+    """Return the keys that differ."""
+    if len(compared.sides) == 1:
+        return Section("config", "", [])
+    block = comparisons.config(compared)
+    if isinstance(block, Table):
+        caption = "Keys of the config that differ; all others are equal"
+        block = block._replace(caption=caption, left=len(compared.sides) + 1)
+    return Section("config", "What differs", [block])
+
+
+def results(compared: Comparison) -> Section:
+    """Return the metrics, and how to read them."""
+    table = comparisons.results(compared)
+    caption = "Accuracies in %; means ± standard deviation over seeds"
+    several = len(compared.sides)
+    if several == 2:  # noqa: PLR2004 - the difference of two has a column
+        caption += "; B − A with its 95 % interval; ~ is inside the noise, = identical"
+    elif several > 1:
+        caption += "; + is better than A, − worse, ~ inside the noise, = identical"
+    table = table._replace(header=["metric", *table.header[1:]], caption=caption)
+    return Section("results", "Metrics", [table])
+
+
+def reproduction(compared: Comparison) -> Section:
+    """Return all that another needs to train the same again, to the last byte."""
+    blocks: list[Block] = [
+        tag(
+            "p",
+            "Save a config under the name in its command, and run the command with the version of "
+            "nnexp below. The same data and arithmetic give the same bytes.",
+        )
+    ]
+    for place, side in enumerate(compared.sides):
+        experiment = side.experiment
+        blocks.append(tag("h3", swatch(place, experiment.label), " ", experiment.place))
+        blocks.append(shell(commands(experiment)))
+        text = lines(dump.to_yaml(experiment.config).rstrip("\n"))
+        blocks.append(
+            tag(
+                "details",
+                tag("summary", f"{experiment.label}.yaml"),
+                scrolled(tag("pre", text), f"{experiment.label}.yaml"),
+            )
+        )
+    blocks.append(_origins(compared.sides))
+    return Section("reproduce", "How to reproduce", blocks)
+
+
+def commands(experiment: Experiment) -> list[str]:
+    """Return what trains an experiment's runs from its config, under the names that they have."""
+    file, runs, (stem, *others) = f"{experiment.label}.yaml", experiment.runs, experiment.stems
+    if len(runs) > 1 and not others and all(run.name != stem for run in runs):
+        return [_train(file, stem, "--seeds", ranges(experiment.seeds))]
+    return [_train(file, run.name, "--set", f"seed={seed(run)}") for run in runs]
+
+
+def _train(file: str, name: str, *seeds: str) -> str:
+    return shlex.join(["nnexp", "train", file, "--name", name, *seeds])
+
+
+def _origins(sides: Sequence[Side]) -> Table:
+    """Return what the runs were computed by and from; a row for each thing that there was."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for side in sides:
+        for run in side.experiment.runs:
+            for origin in _origin(run.record).items():
+                found.setdefault(origin, []).append(side.experiment.label)
+    rows = [[what, ", ".join(dict.fromkeys(of)), which] for (what, which), of in found.items()]
+    caption = "Versions, the fingerprint of the arithmetic, sha256 of the data"
+    return Table(["what", "of", "which"], rows, left=3, caption=caption)
+
+
+def _origin(record: RunRecord) -> dict[str, str]:
+    versions, data = record.versions, record.data.sha256
+    return {
+        "nnexp": versions.nnexp,
+        "Python": versions.python,
+        "NumPy": versions.numpy,
+        "SciPy": versions.scipy,
+        "arithmetic": record.numerics,
+        **{f"data: {name}": data[name] for name in sorted(data)},
+    }
+
+
+SECTIONS = (
+    *(verdict, config, results),
+    *(pictures.curves, pictures.learned, pictures.monitored, matrices.mixed),
+    reproduction,
+)
+"""In the order of the page: the answer first."""
