@@ -131,8 +131,8 @@ def test_what_diverged_with_a_seed_ranks_behind_what_did_not(bench: Bench) -> No
         *("diverged with 1 of 2 seeds", "diverged with 1 of 2 seeds"),
     ]
     assert rows[2].split()[-4:] == ["-", "1", "of", "2"]
-    told = standings.tree(trials, bench.folder, ranking, found, {})["ranking"]
-    assert [each["diverged"] for each in told] == [0, 0, 1, 1]
+    output = standings.output(trials, bench.folder, ranking, found, {})
+    assert [each.diverged for each in output.ranking] == [0, 0, 1, 1]
 
 
 def test_what_diverged_with_a_seed_is_not_better_than_the_best(bench: Bench) -> None:

@@ -106,7 +106,7 @@ def _rendered(
     from nnexp.report import comparisons, document
 
     if json:
-        return json_line(comparisons.result(compared, outcomes))
+        return json_line(comparisons.output(compared, outcomes))
     if csv:
         return document.as_csv(comparisons.LONG_HEADER, comparisons.long_rows(compared))
     if markdown:

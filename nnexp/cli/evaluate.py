@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +14,7 @@ from nnexp.report.text import percent, table
 
 if TYPE_CHECKING:
     from nnexp.analysis.evaluation import Evaluated, On
+    from nnexp.report.outputs import EvaluateOutput
 
 
 @click.command()
@@ -40,16 +41,18 @@ def evaluate(runs: tuple[Path, ...], on: On, as_json: bool) -> None:
     from nnexp.store.run import at
 
     evaluated = evaluation.evaluate([at(run) for run in runs], on)
-    put(json_line(_tree(evaluated)) if as_json else _text(evaluated))
+    put(json_line(_output(evaluated)) if as_json else _text(evaluated))
 
 
-def _tree(evaluated: Evaluated) -> dict[str, Any]:
-    return {
-        "on": evaluated.on,
-        "examples": evaluated.examples,
-        "runs": [each._asdict() for each in evaluated.runs],
-        "vote": None if evaluated.vote is None else {"accuracy": evaluated.vote.accuracy},
-    }
+def _output(evaluated: Evaluated) -> EvaluateOutput:
+    from nnexp.report.outputs import EvaluateOutput, RunEvaluationOutput, VoteOutput
+
+    return EvaluateOutput(
+        on=evaluated.on,
+        examples=evaluated.examples,
+        runs=[RunEvaluationOutput(**each._asdict()) for each in evaluated.runs],
+        vote=None if evaluated.vote is None else VoteOutput(accuracy=evaluated.vote.accuracy),
+    )
 
 
 def _text(evaluated: Evaluated) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from nnexp.report.outputs import NetOutput, NumberOutput, ReproduceOutput, SeriesOutput
 from nnexp.report.text import table
 
 if TYPE_CHECKING:
@@ -96,40 +97,37 @@ def _shown(value: float) -> str:
     return str(value) if value != int(value) else str(int(value))
 
 
-def tree(figure: str, outcomes: list[Outcome], picture: Path) -> dict[str, Any]:
-    """Return the same as plain values; null stands for what never happened."""
-    return {
-        "figure": figure,
-        "picture": str(picture),
-        "nets": [
-            {
-                "net": part.net.name,
-                "run": str(part.book.run.path),
-                "seeds": [str(job.run.path) for job in part.seeds],
-                "promised_exact": is_promised,
-                "verdict": comparison.verdict,
-                "series": [_series_tree(each) for each in comparison.series],
-                "numbers": [_number_tree(each) for each in comparison.numbers],
-            }
-            for part, comparison, is_promised in outcomes
-        ],
-    }
+def output(figure: str, outcomes: list[Outcome], picture: Path) -> ReproduceOutput:
+    """Return the same as a value for JSON."""
+    nets = [
+        NetOutput(
+            net=part.net.name,
+            run=str(part.book.run.path),
+            seeds=[str(job.run.path) for job in part.seeds],
+            promised_exact=is_promised,
+            verdict=comparison.verdict,
+            series=[_series_output(each) for each in comparison.series],
+            numbers=[_number_output(each) for each in comparison.numbers],
+        )
+        for part, comparison, is_promised in outcomes
+    ]
+    return ReproduceOutput(figure=figure, picture=str(picture), nets=nets)
 
 
-def _series_tree(series: Series) -> dict[str, Any]:
+def _series_output(series: Series) -> SeriesOutput:
     points = [point._asdict() for point in series.points]
-    return {"series": series.key, "exact": series.is_exact, "points": points}
+    return SeriesOutput(series=series.key, exact=series.is_exact, points=points)
 
 
-def _number_tree(number: Number) -> dict[str, Any]:
+def _number_output(number: Number) -> NumberOutput:
     series, measure, published, _ = number.headline
-    return {
-        "number": f"{measure} {_words(series)}",
-        "published": published,
-        "obtained": _finite(number.obtained),
-        "seeds": [_finite(value) for value in number.seeds],
-        "verdict": number.verdict,
-    }
+    return NumberOutput(
+        number=f"{measure} {_words(series)}",
+        published=published,
+        obtained=_finite(number.obtained),
+        seeds=[_finite(value) for value in number.seeds],
+        verdict=number.verdict,
+    )
 
 
 def _finite(value: float) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from nnexp.report.text import as_json as json_line
 from nnexp.report.text import columns, table, wrapped
 
 if TYPE_CHECKING:
+    from nnexp.report.outputs import FindRateOutput
     from nnexp.tune.decision import Decision
     from nnexp.tune.ladder import Rung
 
@@ -78,7 +79,7 @@ def find_rate(
     found = rates.decision(rungs, stage=2, heading="Learning rate", rule=rates.RULE)
     if found.picture is not None and plot is not None:
         pictures.plot(plot, found.picture)
-    put(json_line(_tree(rungs)) if as_json else _text(found))
+    put(json_line(_output(rungs)) if as_json else _text(found))
     if plot is not None and not quiet:
         say(f"{plot}: the cost of each rate")
 
@@ -88,22 +89,23 @@ def _text(found: Decision) -> str:
     return f"{rates}\n\n{wrapped(found.answer, columns())}"
 
 
-def _tree(rungs: list[Rung]) -> dict[str, Any]:
+def _output(rungs: list[Rung]) -> FindRateOutput:
+    from nnexp.report.outputs import FindRateOutput, RungOutput
     from nnexp.tune import ladder
 
     threshold = ladder.threshold(rungs)
-    return {
-        "threshold": threshold,
-        "learning_rate": threshold and threshold / 2,
-        "rungs": [
-            {
-                "learning_rate": each.rung.learning_rate,
-                "judgement": each.judgement,
-                "why": each.why,
-                "kind": each.diagnosis.kind,
-                "running": each.rung.noise is not None,
-                "costs": [cost if abs(cost) < float("inf") else None for cost in each.rung.costs],
-            }
+    return FindRateOutput(
+        threshold=threshold,
+        learning_rate=threshold and threshold / 2,
+        rungs=[
+            RungOutput(
+                learning_rate=each.rung.learning_rate,
+                judgement=each.judgement,
+                why=each.why,
+                kind=each.diagnosis.kind,
+                running=each.rung.noise is not None,
+                costs=[cost if abs(cost) < float("inf") else None for cost in each.rung.costs],
+            )
             for each in ladder.judged(rungs)
         ],
-    }
+    )

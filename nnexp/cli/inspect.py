@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nnexp.analysis.initial_layers import Layer
     from nnexp.analysis.inspection import Decay, Inspection
+    from nnexp.report.outputs import InspectOutput
 
 WIDTH = 80
 
@@ -56,24 +57,27 @@ def inspect(config: Path, settings: tuple[str, ...], plot: Path | None, as_json:
         say(f"warning: {warning}")
     if plot is not None:
         distributions.plot(plot, found, read.activation)
-    put(json_line(_tree(found)) if as_json else _text(printable(str(config)), found))
+    put(json_line(_output(found)) if as_json else _text(printable(str(config)), found))
 
 
-def _tree(found: Inspection) -> dict[str, Any]:
-    return {
-        "sizes": found.sizes,
-        "parameters": {"layers": found.parameters, "all": sum(found.parameters)},
-        "examples": found.examples,
-        "mean_square": _finite(found.mean_square),
-        "measured_on": found.scope._asdict(),
-        "initializers": {
+def _output(found: Inspection) -> InspectOutput:
+    from nnexp.report.outputs import InspectOutput
+
+    decay = found.decay
+    return InspectOutput(
+        sizes=list(found.sizes),
+        parameters={"layers": list(found.parameters), "all": sum(found.parameters)},
+        examples=found.examples,
+        mean_square=_finite(found.mean_square),
+        measured_on=found.scope._asdict(),
+        initializers={
             each.initializer: [_finites(layer._replace(histogram=None)) for layer in each.layers]
             for each in found.initialized
         },
-        "decay": found.decay and _finites(found.decay) | {"halving": found.decay.halving},
-        "notes": found.notes,
-        "warnings": found.warnings,
-    }
+        decay=None if decay is None else _finites(decay) | {"halving": decay.halving},
+        notes=found.notes,
+        warnings=found.warnings,
+    )
 
 
 def _finites(numbers: Layer | Decay) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from nnexp.config.messages import ranges, shortened
 from nnexp.errors import printable
+from nnexp.report.outputs import ExperimentRunsOutput, RunOutput, SpreadOutput
 from nnexp.report.text import as_json, percent, table
 
 if TYPE_CHECKING:
@@ -117,34 +118,34 @@ def _cell(experiment: ExperimentRow, key: str) -> str:
     return shortened(value if isinstance(value, str) else as_json(value), WIDEST)
 
 
-def tree(experiment: ExperimentRow) -> dict[str, Any]:
-    """Return an experiment and its runs as JSON has them."""
-    spreads = {
-        field: spread and spread._asdict()
-        for field, spread in (
-            ("best_validation_accuracy", experiment.spread("validation")),
-            ("test_accuracy", experiment.spread("test")),
-        )
-    }
-    return {
-        "name": experiment.names[0],
-        "path": str(experiment.path),
-        "other_names": list(experiment.names[1:]),
-        "seeds": experiment.seeds,
-        "statuses": experiment.statuses,
-        **spreads,
-        "config": {key: value for key, value in experiment.config.items() if key != "seed"},
-        "runs": [_fields(run) for run in experiment.runs],
-    }
+def experiment_output(experiment: ExperimentRow) -> ExperimentRunsOutput:
+    """Return an experiment and its runs as a value for JSON."""
+    return ExperimentRunsOutput(
+        name=experiment.names[0],
+        path=str(experiment.path),
+        other_names=list(experiment.names[1:]),
+        seeds=experiment.seeds,
+        statuses=experiment.statuses,
+        best_validation_accuracy=_spread_output(experiment.spread("validation")),
+        test_accuracy=_spread_output(experiment.spread("test")),
+        config={key: value for key, value in experiment.config.items() if key != "seed"},
+        runs=[RunOutput(**_fields(run)) for run in experiment.runs],
+    )
 
 
-def run_trees(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Return runs as JSON has them, each with its experiment's name."""
+def _spread_output(spread: Spread | None) -> SpreadOutput | None:
+    return None if spread is None else SpreadOutput(**spread._asdict())
+
+
+def run_outputs(entries: Sequence[Entry]) -> list[RunOutput]:
+    """Return runs as values for JSON, each with its experiment's name."""
     from nnexp.analysis import experiments
 
-    found = experiments.listed(entries)
-    names = {run.path: each.names[0] for each in found for run in each.runs}
-    return [_fields(run) | {"experiment": names[run.path], "config": run.config} for run in entries]
+    grouped = experiments.listed(entries)
+    names = {run.path: row.names[0] for row in grouped for run in row.runs}
+    return [
+        RunOutput(**_fields(run), experiment=names[run.path], config=run.config) for run in entries
+    ]
 
 
 def _fields(run: Entry) -> dict[str, Any]:

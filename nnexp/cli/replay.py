@@ -63,6 +63,7 @@ def replay(
     Trains nothing: it reads the metrics of a finished, an interrupted or a running run.
     """
     from nnexp.analysis import replay as replaying
+    from nnexp.report.outputs import ReplayedOutput, ReplayOutput
     from nnexp.store.run import at
 
     found = at(run)
@@ -71,9 +72,20 @@ def replay(
     replayed = replaying.replay(history, rules, list(dict.fromkeys(patiences)), metric)
     best, epoch = replaying.peak(history, metric)
     if as_json:
-        whole = {"best": best, "best_epoch": epoch, "epochs": history[-1].epoch}
-        tried = [each._asdict() for each in replayed]
-        put(json_line({"run": str(run), "metric": metric, **whole, "replayed": tried}))
+        tried = [ReplayedOutput(**each._asdict()) for each in replayed]
+        epochs = history[-1].epoch
+        put(
+            json_line(
+                ReplayOutput(
+                    run=str(run),
+                    metric=metric,
+                    best=best,
+                    best_epoch=epoch,
+                    epochs=epochs,
+                    replayed=tried,
+                )
+            )
+        )
         return
     what = metric.replace("_", " ")
     name, last = printable(str(run)), history[-1].epoch

@@ -41,6 +41,7 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
     from nnexp.analysis import comparison, experiments
     from nnexp.errors import UsageError
     from nnexp.report import comparison_page
+    from nnexp.report.outputs import ReportOutput
     from nnexp.store import disk
 
     if output.suffix not in {".html", ".htm"}:
@@ -52,6 +53,6 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
     disk.write_atomically(output, content)
     if as_json:
         verdicts = {letter: each.words for letter, each in compared.verdicts.items()}
-        put(json_line({"report": str(output), "bytes": len(content), "verdicts": verdicts}))
+        put(json_line(ReportOutput(report=str(output), bytes=len(content), verdicts=verdicts)))
     else:
         put(str(output))

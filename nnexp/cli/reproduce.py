@@ -90,8 +90,8 @@ def reproduce(
     published = None if against is None else files.read(against, figure, chosen, configs)
     _train(parts, runs, jobs, quiet=quiet)
     found = outcomes(parts, published, changed=bool(settings))
-    tree = figures.tree(figure, found, target)
-    put(json_line(tree) if as_json else figures.text(found))
+    output = figures.output(figure, found, target)
+    put(json_line(output) if as_json else figures.text(found))
     picture.draw(target, f"{figure}\n{chosen.title}", parts, published)
     if not quiet:
         say(f"{target}: published and obtained")
@@ -111,8 +111,10 @@ def _figure(figures: dict[str, Figure], name: str) -> Figure:
 
 def _listed(figures: dict[str, Figure], *, as_json: bool) -> str:
     if as_json:
+        from nnexp.report.outputs import FigureOutput
+
         listed = [
-            {"figure": name, "title": figure.title, "nets": [net.name for net in figure.nets]}
+            FigureOutput(figure=name, title=figure.title, nets=[net.name for net in figure.nets])
             for name, figure in figures.items()
         ]
         return json_line(listed)

@@ -161,9 +161,9 @@ def _put_json(chosen: Sequence[ExperimentRow], *, each: bool) -> None:
     from nnexp.cli import listing
 
     if each:
-        put(json_line(listing.run_trees([run for one in chosen for run in one.runs])))
+        put(json_line(listing.run_outputs([run for one in chosen for run in one.runs])))
     else:
-        put(json_line([listing.tree(one) for one in chosen]))
+        put(json_line([listing.experiment_output(one) for one in chosen]))
 
 
 def _put_paths(chosen: Sequence[ExperimentRow]) -> None:

@@ -1,4 +1,4 @@
-"""nnexp schema: the config's JSON Schema."""
+"""nnexp schema: the JSON Schema of configs, or of what a command prints as JSON."""
 
 from __future__ import annotations
 
@@ -10,13 +10,28 @@ from nnexp.cli.output import put
 
 
 @click.command()
-def schema() -> None:
+@click.option("--of", "command", metavar="COMMAND", help="Of this command's --json instead.")
+def schema(command: str | None) -> None:
     """Print the JSON Schema of configs, which lets an editor complete and explain them.
 
     \b
     Example:
       nnexp schema > nnexp.schema.json
+      nnexp schema --of compare
     """
     from nnexp.config.schema import schema as config_schema
 
-    put(json.dumps(config_schema(), indent=2, ensure_ascii=False))
+    whole = config_schema() if command is None else _output_schema(command)
+    put(json.dumps(whole, indent=2, ensure_ascii=False))
+
+
+def _output_schema(command: str) -> dict[str, object]:
+    import msgspec
+
+    from nnexp.config.messages import unknown
+    from nnexp.errors import UsageError
+    from nnexp.report.outputs import OUTPUTS
+
+    if command not in OUTPUTS:
+        raise UsageError(f"--of: {unknown('command with --json', command, OUTPUTS)}")
+    return msgspec.json.schema(OUTPUTS[command])

@@ -187,6 +187,6 @@ def _report(
             say(f"{plot}: drawn")
     compared = found.compare()
     if as_json:
-        put(json_line(searching.tree(found, compared)))
+        put(json_line(searching.output(found, compared)))
     else:
         put(searching.text(found, compared, curves=curves))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nnexp.cli import drawn, standings
 from nnexp.cli.study_progress import Columns
 from nnexp.report import comparisons
 from nnexp.report.document import MISSING, as_text
+from nnexp.report.outputs import SampleOutput, SearchOutput, TrialOutput
 from nnexp.report.text import columns, percent, table, wrapped
 
 if TYPE_CHECKING:
@@ -143,34 +144,34 @@ def _summary(found: SearchResult) -> str:
     return wrapped("\n".join(lines), columns())
 
 
-def tree(found: SearchResult, compared: Comparison | None) -> dict[str, Any]:
-    """Return the same as plain values; accuracies are fractions, null stands for what is not."""
+def output(found: SearchResult, compared: Comparison | None) -> SearchOutput:
+    """Return the same as a value for JSON."""
     definition, best = found.definition, found.best
-    return {
-        "config": definition.config,
-        "method": definition.method,
-        "seed": definition.seed,
-        "space": {each.key: {each.kind: each.bounds} for each in definition.space.columns},
-        "exclude": [each.values for each in definition.space.exclusions],
-        "halving": definition.factor,
-        "best": None if best is None else best.trial.number,
-        "examples": found.examples,
-        "baseline": None if found.baseline is None else _leaf(found, found.baseline),
-        "trials": [_leaf(found, each) for each in found.results],
-        "failures": [standings.failure_tree(*each) for each in found.failures],
-        "comparison": None if compared is None else comparisons.result(compared),
-    }
+    return SearchOutput(
+        config=definition.config,
+        method=definition.method,
+        seed=definition.seed,
+        space={each.key: {each.kind: each.bounds} for each in definition.space.columns},
+        exclude=[each.values for each in definition.space.exclusions],
+        halving=definition.factor,
+        best=None if best is None else best.trial.number,
+        examples=found.examples,
+        baseline=None if found.baseline is None else _trial_output(found, found.baseline),
+        trials=[_trial_output(found, each) for each in found.results],
+        failures=[standings.failure_output(*each) for each in found.failures],
+        comparison=None if compared is None else comparisons.output(compared),
+    )
 
 
-def _leaf(found: SearchResult, result: TrialResult) -> dict[str, Any]:
+def _trial_output(found: SearchResult, result: TrialResult) -> TrialOutput:
     validation, test = result.validation, result.test
     pairs = zip(found.definition.space.keys, found.values(result), strict=True)
-    return {
-        "trial": result.trial.number,
-        "values": dict(pairs),
-        "runs": [str(path) for path in result.trial.paths[: len(result.performances)]],
-        "epochs": [each.epochs for each in result.performances],
-        "examples": [each.examples for each in result.performances],
-        "validation_accuracy": {"mean": result.score, "values": list(validation.values)},
-        "test_accuracy": {"mean": test.mean, "values": list(test.values)},
-    }
+    return TrialOutput(
+        trial=result.trial.number,
+        values=dict(pairs),
+        runs=[str(path) for path in result.trial.paths[: len(result.performances)]],
+        epochs=[each.epochs for each in result.performances],
+        examples=[each.examples for each in result.performances],
+        validation_accuracy=SampleOutput(mean=result.score, values=list(validation.values)),
+        test_accuracy=SampleOutput(mean=test.mean, values=list(test.values)),
+    )

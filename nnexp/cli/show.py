@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nnexp.analysis.diagnosis import Diagnosis
     from nnexp.analysis.evaluation import On
     from nnexp.analysis.summary import Portrait
+    from nnexp.report.outputs import ShowOutput
 
 
 @click.command()
@@ -52,7 +53,7 @@ def show(run: Path, on: On | None, images: Path | None, as_json: bool) -> None:
     on = _split(portrait, on)
     if images is not None:  # first, so that a wrong name of the picture is all that is said
         _draw(portrait, on, images)
-    put(json_line(_tree(portrait)) if as_json else text(portrait, on))
+    put(json_line(_output(portrait)) if as_json else text(portrait, on))
     for problem in portrait.problems:
         say(str(problem))
     if portrait.problems:
@@ -83,34 +84,33 @@ def _draw(portrait: Portrait, on: On, path: Path) -> None:
     mistakes.draw(path, run.name, found, portrait.classes)
 
 
-def _tree(portrait: Portrait) -> dict[str, Any]:
-    import msgspec
-
+def _output(portrait: Portrait) -> ShowOutput:
     from nnexp.config import canonical
+    from nnexp.report.outputs import ConfusionOutput, ShowOutput
 
-    record, result, diagnosis = portrait.run.record, portrait.result, portrait.diagnosis
+    record, diagnosis = portrait.run.record, portrait.diagnosis
     overfitting = portrait.overfitting
-    return {
-        "run": str(portrait.run.path),
-        "status": portrait.status,
-        "ending": portrait.ending,
-        "result": result and msgspec.to_builtins(result),
-        "config": canonical.to_builtins(portrait.config),
-        "changed": [key for key, *_ in portrait.changed],
-        "data": msgspec.to_builtins(record.data),
-        "versions": msgspec.to_builtins(record.versions),
-        "numerics": record.numerics,
-        "best": portrait.best and msgspec.to_builtins(portrait.best),
-        "last": portrait.last and msgspec.to_builtins(portrait.last),
-        "diagnosis": diagnosis and _judged(diagnosis),
-        "overfitting": overfitting and {**overfitting._asdict(), "sentence": overfitting.sentence},
-        "classes": list(portrait.classes),
-        "confusion": {
-            split: {"matrix": each.matrix.tolist(), "accuracy": each.accuracy}
+    return ShowOutput(
+        run=str(portrait.run.path),
+        status=portrait.status,
+        ending=portrait.ending,
+        result=portrait.result,
+        config=canonical.to_builtins(portrait.config),
+        changed=[key for key, *_ in portrait.changed],
+        data=record.data,
+        versions=record.versions,
+        numerics=record.numerics,
+        best=portrait.best,
+        last=portrait.last,
+        diagnosis=diagnosis and _judged(diagnosis),
+        overfitting=overfitting and {**overfitting._asdict(), "sentence": overfitting.sentence},
+        classes=list(portrait.classes),
+        confusion={
+            split: ConfusionOutput(matrix=each.matrix.tolist(), accuracy=each.accuracy)
             for split, each in portrait.confusion.items()
         },
-        "problems": [str(problem) for problem in portrait.problems],
-    }
+        problems=[str(problem) for problem in portrait.problems],
+    )
 
 
 def _judged(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -7,6 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import NnexpError
+from nnexp.report.outputs import (
+    FailureOutput,
+    PlannedOutput,
+    RankedOutput,
+    SpreadOutput,
+    SweepOutput,
+)
 from nnexp.report.text import as_json as json_line
 from nnexp.report.text import percent, table
 
@@ -27,8 +34,7 @@ def states(plan: Plan, runs: Path, *, as_json: bool) -> str:
             {"name": trial.name, "path": str(runs / trial.name), "state": each, **_values(plan, t)}
             for trial, each, t in zip(plan.trials, found, plan.trials, strict=True)
         ]
-        left = {"excluded": plan.excluded, "repeated": plan.repeated}
-        return json_line({"runs": listed, **left})
+        return json_line(PlannedOutput(runs=listed, excluded=plan.excluded, repeated=plan.repeated))
     rows = [
         (trial.name, each, *_cells(trial.values))
         for trial, each in zip(plan.trials, found, strict=True)
@@ -158,47 +164,52 @@ def failure(run: Path, outcome: Outcome) -> str:
     return f"failed (exit {outcome.code}): {explained(run, outcome)}{advice}"
 
 
-def tree(
+def output(
     plan: Plan,
     runs: Path,
     ranking: Ranking,
     outcomes: Sequence[Outcome | None],
     verdicts: Mapping[int, Verdict],
-) -> dict[str, Any]:
-    """Return all that a sweep came to, as JSON says it."""
+) -> SweepOutput:
+    """Return a sweep's ranking and failures as a value for JSON."""
     from nnexp.report import comparisons
 
     names = [trial.name for trial in plan.trials]
-    return {
-        "config": plan.definition.config,
-        "keys": plan.keys,
-        "split": ranking.split,
-        "ranking": [
-            {
-                "values": dict(zip(plan.keys, each.values, strict=True)),
-                "accuracy": each.accuracy and each.accuracy._asdict(),
-                "test": each.test and each.test._asdict(),
-                "runs": [str(runs / names[trial]) for trial in each.trials],
-                "missing": each.missing,
-                "diverged": each.diverged,
-                "against_best": comparisons.verdict_fields(verdicts.get(place)) or None,
-            }
-            for place, each in enumerate(ranking.standings)
+    ranked = [
+        RankedOutput(
+            values=dict(zip(plan.keys, standing.values, strict=True)),
+            accuracy=_spread_output(standing.accuracy),
+            test=_spread_output(standing.test),
+            runs=[str(runs / names[trial]) for trial in standing.trials],
+            missing=standing.missing,
+            diverged=standing.diverged,
+            against_best=comparisons.verdict_fields(verdicts.get(place)) or None,
+        )
+        for place, standing in enumerate(ranking.standings)
+    ]
+    return SweepOutput(
+        config=plan.definition.config,
+        keys=plan.keys,
+        split=ranking.split,
+        ranking=ranked,
+        failures=[
+            failure_output(runs / name, outcome)
+            for name, outcome in zip(names, outcomes, strict=True)
+            if outcome is not None and outcome.code
         ],
-        "failures": [
-            failure_tree(runs / name, o)
-            for name, o in zip(names, outcomes, strict=True)
-            if o is not None and o.code
-        ],
-        "not_run": [str(runs / n) for n, o in zip(names, outcomes, strict=True) if o is None],
-        "excluded": plan.excluded,
-        "repeated": plan.repeated,
-    }
+        not_run=[str(runs / n) for n, o in zip(names, outcomes, strict=True) if o is None],
+        excluded=plan.excluded,
+        repeated=plan.repeated,
+    )
 
 
-def failure_tree(run: Path, outcome: Outcome) -> dict[str, Any]:
-    """Return why a trial failed as plain values."""
-    return {"run": str(run), "exit": outcome.code, "reason": outcome.reason, "log": outcome.log}
+def _spread_output(spread: Spread | None) -> SpreadOutput | None:
+    return None if spread is None else SpreadOutput(**spread._asdict())
+
+
+def failure_output(run: Path, outcome: Outcome) -> FailureOutput:
+    """Return why a trial failed as a value for JSON."""
+    return FailureOutput(run=str(run), exit=outcome.code, reason=outcome.reason, log=outcome.log)
 
 
 def _values(plan: Plan, trial: PlannedRun) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -182,8 +182,7 @@ def _report(
     ranking = ranked(plan, outcomes)
     verdicts = standings.verdicts(plan, runs, ranking, outcomes)
     if as_json:
-        tree: dict[str, Any] = standings.tree(plan, runs, ranking, outcomes, verdicts)
-        put(json_line(tree))
+        put(json_line(standings.output(plan, runs, ranking, outcomes, verdicts)))
     else:
         put(standings.text(plan, ranking, verdicts))
     if not quiet and (advice := standings.advice(verdicts)):

@@ -23,6 +23,7 @@ from nnexp.report.text import as_json as json_line
 if TYPE_CHECKING:
     from nnexp.cli.engines import EngineOptions
     from nnexp.config.model import CheckedConfig
+    from nnexp.report.outputs import TrainOutput
     from nnexp.store.run import Run
     from nnexp.study.job import Job, Outcome
 
@@ -229,18 +230,24 @@ def outcome(run: Run) -> str:
     return words
 
 
-def summary(run: Run) -> dict[str, object]:
-    """Return what a script may want to know of a run."""
-    import msgspec
+def summary(run: Run) -> TrainOutput:
+    """Return how a run stands."""
+    from msgspec import structs
 
+    from nnexp.report.outputs import TrainOutput
     from nnexp.store.run import Run
 
     fresh = Run(run.path)
-    result = msgspec.to_builtins(fresh.result) if fresh.result else {}
-    kept = ("reason", "epochs", "best", "final", "test_accuracy", "test_cost", "fault")
-    return {
-        "run": str(run.path),
-        "name": run.name,
-        "status": fresh.status,
-        **{key: result[key] for key in kept if key in result},
-    }
+    output = TrainOutput(run=str(run.path), name=run.name, status=fresh.status)
+    if (result := fresh.result) is None:
+        return output
+    return structs.replace(
+        output,
+        reason=result.reason,
+        epochs=result.epochs,
+        best=result.best,
+        final=result.final,
+        test_accuracy=result.test_accuracy,
+        test_cost=result.test_cost,
+        fault=result.fault,
+    )

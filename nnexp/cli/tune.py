@@ -17,6 +17,7 @@ from nnexp.report.text import columns, table, wrapped
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
+    from nnexp.report.outputs import TuneOutput
     from nnexp.tune.protocol import Planned, Tuned
     from nnexp.tune.state import State
     from nnexp.tune.trials import Budget, Trials
@@ -137,7 +138,7 @@ def tune(
     files = outputs.write(folder, found, described, str(config))
     for warning in _doubts(found.config, trials):
         tell(f"warning: {files['tuned']}: {warning}")
-    put(json_line(_tree(found, files, trials.epochs)) if as_json else _text(found, files))
+    put(json_line(_output(found, files, trials.epochs)) if as_json else _text(found, files))
 
 
 def _warn(settings: tuple[str, ...], described: Config) -> None:
@@ -212,24 +213,23 @@ def _sums(ranges: list[tuple[int, int]]) -> str:
     return _range(*(sum(each) for each in zip(*ranges, strict=True)))
 
 
-def _tree(found: Tuned, files: dict[str, Path], epochs: int) -> dict[str, Any]:
-    return {
-        **{what: str(path) for what, path in files.items()},
-        "epochs": epochs,
-        "unfinished": found.unfinished,
-        "decisions": [
-            {
-                "stage": each.stage,
-                "name": each.name,
-                "heading": each.heading,
-                "answer": each.answer,
-                "chose": dict(each.chose),
-                "alternatives": [dict(zip(each.header, row, strict=True)) for row in each.rows],
-                "notes": list(each.notes),
-            }
-            for each in found.decisions
-        ],
-    }
+def _output(found: Tuned, files: dict[str, Path], epochs: int) -> TuneOutput:
+    from nnexp.report.outputs import DecisionOutput, TuneOutput
+
+    decisions = [
+        DecisionOutput(
+            stage=each.stage,
+            name=each.name,
+            heading=each.heading,
+            answer=each.answer,
+            chose=dict(each.chose),
+            alternatives=[dict(zip(each.header, row, strict=True)) for row in each.rows],
+            notes=list(each.notes),
+        )
+        for each in found.decisions
+    ]
+    written = {what: str(path) for what, path in files.items()}
+    return TuneOutput(**written, epochs=epochs, unfinished=found.unfinished, decisions=decisions)
 
 
 def _text(found: Tuned, files: dict[str, Path]) -> str:

@@ -31,6 +31,7 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
     """
     from tempfile import TemporaryDirectory
 
+    from nnexp.report.outputs import DifferenceOutput, VerifyOutput
     from nnexp.runner import verification
     from nnexp.store.run import Run, at
     from nnexp.study.job import Job
@@ -50,8 +51,16 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
         trained_under = recorded.numerics()
         same_numerics = {each.numerics for each in trained_under} == {again.record.numerics}
     if as_json:
-        said = {"run": str(run), "identical": found is None, "same_numerics": same_numerics}
-        put(json_line(said | {"difference": found and found._asdict()}))
+        put(
+            json_line(
+                VerifyOutput(
+                    run=str(run),
+                    identical=found is None,
+                    same_numerics=same_numerics,
+                    difference=None if found is None else DifferenceOutput(**found._asdict()),
+                )
+            )
+        )
     elif found is None:
         put(f"{printable(str(run))}: {_same(trained_under)}")
     if found is not None:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET
 
 from nnexp.analysis.claims import Outcome
 from nnexp.analysis.comparison import Comparison, Measure
@@ -15,6 +15,7 @@ from nnexp.analysis.metrics import Side
 from nnexp.analysis.verdicts import Unit, Verdict
 from nnexp.config.messages import ranges
 from nnexp.report.document import MISSING, Commands, Document, Drawing, Sentences, Table, untitled
+from nnexp.report.outputs import CheckOutput, CompareOutput, ExperimentOutput, MetricOutput
 from nnexp.seeds import Sample
 
 MARKS = {"better": "better", "worse": "worse", "noise": "~", "identical": "=", "too few": ""}
@@ -225,63 +226,10 @@ def _tested(verdict: Verdict | None) -> list[Any]:
     return [d.difference, low, high, d.kind, d.p, verdict.p, verdict.outcome]
 
 
-class MetricResult(Struct, frozen=True, kw_only=True):
-    """A metric of one experiment, and the verdict against the first one, if there is one."""
-
-    values: list[float | None]
-    """By seed; accuracies are fractions."""
-    mean: float | None
-    sd: float | None
-    difference: float | UnsetType = UNSET
-    half_width: float | UnsetType | None = UNSET
-    test: str | UnsetType = UNSET
-    p: float | UnsetType | None = UNSET
-    p_adjusted: float | UnsetType | None = UNSET
-    sign_flip_p: float | UnsetType | None = UNSET
-    verdict: str | UnsetType = UNSET
-    seeds_needed: int | UnsetType | None = UNSET
-
-
-class ExperimentResult(Struct, frozen=True, kw_only=True):
-    """One side of a comparison."""
-
-    place: str
-    runs: list[str]
-    seeds: list[int]
-    statuses: dict[str, int]
-    numerics: list[list[dict[str, Any]]]
-    """By run: the arithmetic, and since which epoch."""
-
-
-class CheckResult(Struct, frozen=True, kw_only=True):
-    """Whether a claim of --check holds."""
-
-    claim: str
-    holds: bool
-    left: float | None
-    right: float | None
-    comparisons: list[CheckResult] | UnsetType = UNSET
-    """Of a claim that joins several."""
-
-
-class CompareResult(Struct, frozen=True, kw_only=True):
-    """A comparison as JSON; null stands for a missing value."""
-
-    experiments: dict[str, ExperimentResult]
-    config: dict[str, dict[str, Any]]
-    """The values of the keys that differ, by key and letter."""
-    notes: list[str]
-    metrics: dict[str, dict[str, MetricResult]]
-    judged: str
-    """The metric that the verdicts are on."""
-    verdicts: dict[str, str]
-    checks: list[CheckResult]
-
-
-def result(comparison: Comparison, outcomes: Sequence[Outcome] = ()) -> CompareResult:
+def output(comparison: Comparison, outcomes: Sequence[Outcome] = ()) -> CompareOutput:
     """Return a comparison, and what came of its checks, as a value for JSON."""
     names = letters(comparison)
-    return CompareResult(
+    return CompareOutput(
         experiments={side.experiment.label: _experiment(side) for side in comparison.sides},
         config={
             key: {n: v for n, v in zip(names, values, strict=True) if v is not UNSET}
@@ -301,8 +249,8 @@ def result(comparison: Comparison, outcomes: Sequence[Outcome] = ()) -> CompareR
     )
 
 
-def _experiment(side: Side) -> ExperimentResult:
-    return ExperimentResult(
+def _experiment(side: Side) -> ExperimentOutput:
+    return ExperimentOutput(
         place=side.experiment.place,
         runs=[str(run.path) for run in side.experiment.runs],
         seeds=list(side.experiment.seeds),
@@ -311,13 +259,13 @@ def _experiment(side: Side) -> ExperimentResult:
     )
 
 
-def _metric(sample: Sample, verdict: Verdict | None) -> MetricResult:
+def _metric(sample: Sample, verdict: Verdict | None) -> MetricOutput:
     own = {"values": list(sample.values), "mean": sample.mean, "sd": sample.sd}
-    return MetricResult(**own, **verdict_fields(verdict))  # type: ignore[arg-type]
+    return MetricOutput(**own, **verdict_fields(verdict))  # type: ignore[arg-type]
 
 
 def verdict_fields(verdict: Verdict | None) -> dict[str, Any]:
-    """Return a verdict's fields of a MetricResult; none without a verdict."""
+    """Return a verdict's fields of a MetricOutput; none without a verdict."""
     if verdict is None:
         return {}
     d = verdict.difference
@@ -333,8 +281,8 @@ def verdict_fields(verdict: Verdict | None) -> dict[str, Any]:
     }
 
 
-def _check(outcome: Outcome) -> CheckResult:
-    return CheckResult(
+def _check(outcome: Outcome) -> CheckOutput:
+    return CheckOutput(
         claim=outcome.claim,
         holds=outcome.holds,
         left=outcome.left,

@@ -131,7 +131,7 @@ def verified() -> str | None:
 def compared() -> dict[str, Any]:
     """What ``nnexp compare`` says, but for the clock's seconds, which nothing vouches for."""
     told: dict[str, Any] = msgspec.to_builtins(
-        comparisons.result(comparison.compare(experiments.gather([RUN, OTHER])))
+        comparisons.output(comparison.compare(experiments.gather([RUN, OTHER])))
     )
     del told["metrics"]["seconds"]
     return told

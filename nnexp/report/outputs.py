@@ -1,0 +1,435 @@
+"""Results of commands as values: what --json prints; ``nnexp schema --of`` has the schemas.
+
+Accuracies are fractions. null stands for a value that does not exist, a missing key for one that
+does not apply.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+from nnexp.store.records import DataRecord, Fault, Result, Versions
+from nnexp.training.history import Row
+
+
+class MetricOutput(Struct, frozen=True, kw_only=True):
+    """A metric of one experiment, and the verdict against the first one, if there is one."""
+
+    values: list[float | None]
+    """By seed."""
+    mean: float | None
+    sd: float | None
+    difference: float | UnsetType = UNSET
+    half_width: float | UnsetType | None = UNSET
+    test: str | UnsetType = UNSET
+    p: float | UnsetType | None = UNSET
+    p_adjusted: float | UnsetType | None = UNSET
+    sign_flip_p: float | UnsetType | None = UNSET
+    verdict: str | UnsetType = UNSET
+    seeds_needed: int | UnsetType | None = UNSET
+
+
+class ExperimentOutput(Struct, frozen=True, kw_only=True):
+    """One side of a comparison."""
+
+    place: str
+    runs: list[str]
+    seeds: list[int]
+    statuses: dict[str, int]
+    numerics: list[list[dict[str, Any]]]
+    """By run: the arithmetic, and since which epoch."""
+
+
+class CheckOutput(Struct, frozen=True, kw_only=True):
+    """Whether a claim of --check holds."""
+
+    claim: str
+    holds: bool
+    left: float | None
+    right: float | None
+    comparisons: list[CheckOutput] | UnsetType = UNSET
+    """Of a claim that joins several."""
+
+
+class CompareOutput(Struct, frozen=True, kw_only=True):
+    """The result of compare."""
+
+    experiments: dict[str, ExperimentOutput]
+    """By letter."""
+    config: dict[str, dict[str, Any]]
+    """The values of the keys that differ, by key and letter."""
+    notes: list[str]
+    metrics: dict[str, dict[str, MetricOutput]]
+    judged: str
+    """The metric that the verdicts are on."""
+    verdicts: dict[str, str]
+    checks: list[CheckOutput]
+
+
+class RunEvaluationOutput(Struct, frozen=True, kw_only=True):
+    """A run's best epoch on a split."""
+
+    run: str
+    epoch: int
+    cost: float
+    accuracy: float
+
+
+class VoteOutput(Struct, frozen=True, kw_only=True):
+    """Several runs' vote."""
+
+    accuracy: float
+
+
+class EvaluateOutput(Struct, frozen=True, kw_only=True):
+    """The result of evaluate."""
+
+    on: str
+    """The split."""
+    examples: int
+    runs: list[RunEvaluationOutput]
+    vote: VoteOutput | None
+
+
+class RungOutput(Struct, frozen=True, kw_only=True):
+    """A learning rate that find-rate tried."""
+
+    learning_rate: float
+    judgement: str
+    why: str
+    kind: str
+    running: bool
+    costs: list[float | None]
+
+
+class FindRateOutput(Struct, frozen=True, kw_only=True):
+    """The result of find-rate."""
+
+    threshold: float | None
+    learning_rate: float | None
+    rungs: list[RungOutput]
+
+
+class ReplayedOutput(Struct, frozen=True, kw_only=True):
+    """What one rule with one patience would have made of a run."""
+
+    rule: str
+    patience: int
+    stopped: int | None
+    best: float
+    best_epoch: int
+    lost: float
+    saved: int
+
+
+class ReplayOutput(Struct, frozen=True, kw_only=True):
+    """The result of replay."""
+
+    run: str
+    metric: str
+    best: float
+    best_epoch: int
+    epochs: int
+    replayed: list[ReplayedOutput]
+
+
+class ReportOutput(Struct, frozen=True, kw_only=True):
+    """The result of report."""
+
+    report: str
+    bytes: int
+    verdicts: dict[str, str]
+
+
+class DifferenceOutput(Struct, frozen=True, kw_only=True):
+    """The first value that differs between a run and its repetition."""
+
+    epoch: int | None
+    quantity: str
+    recorded: Any
+    obtained: Any
+
+
+class VerifyOutput(Struct, frozen=True, kw_only=True):
+    """The result of verify."""
+
+    run: str
+    identical: bool
+    same_numerics: bool
+    difference: DifferenceOutput | None
+
+
+class TrainOutput(Struct, frozen=True, kw_only=True):
+    """The result of train: how a run stands."""
+
+    run: str
+    name: str
+    status: str
+    reason: str | UnsetType = UNSET
+    epochs: int | UnsetType = UNSET
+    best: Row | UnsetType | None = UNSET
+    """A row of metrics.jsonl."""
+    final: Row | UnsetType | None = UNSET
+    test_accuracy: float | UnsetType | None = UNSET
+    test_cost: float | UnsetType | None = UNSET
+    fault: Fault | UnsetType | None = UNSET
+
+
+class SpreadOutput(Struct, frozen=True, kw_only=True):
+    """A result over seeds."""
+
+    mean: float
+    sd: float | None
+    """None for one seed."""
+    seeds: int
+
+
+class RunOutput(Struct, frozen=True, kw_only=True):
+    """How a run stands."""
+
+    name: str
+    path: str
+    status: str
+    epochs: int
+    best_validation_accuracy: float | None
+    best_epoch: int | None
+    test_accuracy: float | None
+    problem: str | None
+    seed: int | None
+    experiment: str | UnsetType = UNSET
+    """With --each."""
+    config: dict[str, Any] | UnsetType = UNSET
+    """By dotted key; with --each."""
+
+
+class ExperimentRunsOutput(Struct, frozen=True, kw_only=True):
+    """An experiment of runs: its results over seeds, and its runs."""
+
+    name: str
+    path: str
+    other_names: list[str]
+    seeds: list[int]
+    statuses: dict[str, int]
+    best_validation_accuracy: SpreadOutput | None
+    test_accuracy: SpreadOutput | None
+    config: dict[str, Any]
+    runs: list[RunOutput]
+
+
+class InspectOutput(Struct, frozen=True, kw_only=True):
+    """The result of inspect; null where a number is not finite."""
+
+    sizes: list[int]
+    parameters: dict[str, list[int] | int]
+    """Of the layers, and of all together."""
+    examples: int
+    mean_square: float | None
+    measured_on: dict[str, int]
+    initializers: dict[str, list[dict[str, float | None]]]
+    """By initializer, the layers."""
+    decay: dict[str, Any] | None
+    notes: list[str]
+    warnings: list[str]
+
+
+class FigureOutput(Struct, frozen=True, kw_only=True):
+    """A figure that reproduce can train."""
+
+    figure: str
+    title: str
+    nets: list[str]
+
+
+class SeriesOutput(Struct, frozen=True, kw_only=True):
+    """A published series beside the obtained one."""
+
+    series: str
+    exact: bool
+    points: list[dict[str, Any]]
+
+
+class NumberOutput(Struct, frozen=True, kw_only=True):
+    """A published number beside the obtained one."""
+
+    number: str
+    published: float
+    obtained: float | None
+    seeds: list[float | None]
+    verdict: str
+
+
+class NetOutput(Struct, frozen=True, kw_only=True):
+    """A net of a figure."""
+
+    net: str
+    run: str
+    seeds: list[str]
+    promised_exact: bool
+    verdict: str
+    series: list[SeriesOutput]
+    numbers: list[NumberOutput]
+
+
+class ReproduceOutput(Struct, frozen=True, kw_only=True):
+    """The result of reproduce."""
+
+    figure: str
+    picture: str
+    nets: list[NetOutput]
+
+
+class ConfusionOutput(Struct, frozen=True, kw_only=True):
+    """A confusion matrix: true classes in rows, predicted ones in columns."""
+
+    matrix: list[list[int]]
+    accuracy: list[float | None]
+    """By class."""
+
+
+class ShowOutput(Struct, frozen=True, kw_only=True):
+    """The result of show."""
+
+    run: str
+    status: str
+    ending: str
+    result: Result | None
+    config: dict[str, Any]
+    changed: list[str]
+    """The keys that differ from their defaults."""
+    data: DataRecord
+    versions: Versions
+    numerics: str
+    best: Row | None
+    last: Row | None
+    diagnosis: dict[str, Any] | None
+    overfitting: dict[str, Any] | None
+    classes: list[int]
+    confusion: dict[str, ConfusionOutput]
+    problems: list[str]
+
+
+class FailureOutput(Struct, frozen=True, kw_only=True):
+    """A run that failed."""
+
+    run: str
+    exit: int
+    reason: str
+    log: str | None
+
+
+class RankedOutput(Struct, frozen=True, kw_only=True):
+    """A point of a sweep in its ranking."""
+
+    values: dict[str, Any]
+    accuracy: SpreadOutput | None
+    """On the split of the ranking."""
+    test: SpreadOutput | None
+    runs: list[str]
+    missing: int
+    diverged: int
+    against_best: dict[str, Any] | None
+
+
+class SweepOutput(Struct, frozen=True, kw_only=True):
+    """The result of sweep."""
+
+    config: str
+    keys: list[str]
+    split: str | None
+    ranking: list[RankedOutput]
+    failures: list[FailureOutput]
+    not_run: list[str]
+    excluded: int
+    repeated: int
+
+
+class PlannedOutput(Struct, frozen=True, kw_only=True):
+    """The result of sweep --dry-run."""
+
+    runs: list[dict[str, Any]]
+    """The name, path and state of each, and the values of its keys."""
+    excluded: int
+    repeated: int
+
+
+class SampleOutput(Struct, frozen=True, kw_only=True):
+    """A metric over the runs of a trial."""
+
+    mean: float | None
+    values: list[float | None]
+
+
+class TrialOutput(Struct, frozen=True, kw_only=True):
+    """A trial of a search."""
+
+    trial: int
+    values: dict[str, Any]
+    runs: list[str]
+    epochs: list[int]
+    examples: list[int]
+    validation_accuracy: SampleOutput
+    test_accuracy: SampleOutput
+
+
+class SearchOutput(Struct, frozen=True, kw_only=True):
+    """The result of search."""
+
+    config: str
+    method: str
+    seed: int
+    space: dict[str, dict[str, Any]]
+    exclude: list[dict[str, Any]]
+    halving: int | None
+    best: int | None
+    """The number of the best trial."""
+    examples: int
+    baseline: TrialOutput | None
+    trials: list[TrialOutput]
+    failures: list[FailureOutput]
+    comparison: CompareOutput | None
+
+
+class DecisionOutput(Struct, frozen=True, kw_only=True):
+    """A decision of tune."""
+
+    stage: int
+    name: str
+    heading: str
+    answer: str
+    chose: dict[str, Any]
+    alternatives: list[dict[str, str]]
+    notes: list[str]
+
+
+class TuneOutput(Struct, frozen=True, kw_only=True):
+    """The result of tune."""
+
+    tuned: str | UnsetType = UNSET
+    """The files that were written."""
+    markdown: str
+    html: str
+    epochs: int
+    """All that were trained."""
+    unfinished: list[str]
+    decisions: list[DecisionOutput]
+
+
+OUTPUTS: dict[str, type[Struct]] = {
+    "compare": CompareOutput,
+    "evaluate": EvaluateOutput,
+    "find-rate": FindRateOutput,
+    "inspect": InspectOutput,
+    "replay": ReplayOutput,
+    "report": ReportOutput,
+    "reproduce": ReproduceOutput,
+    "runs": ExperimentRunsOutput,
+    "search": SearchOutput,
+    "show": ShowOutput,
+    "sweep": SweepOutput,
+    "train": TrainOutput,
+    "tune": TuneOutput,
+    "verify": VerifyOutput,
+}
+"""By command; runs, and train with several seeds, print a list of theirs."""
