@@ -392,6 +392,8 @@ TRUE, FALSE = "B.epochs = 1", "B.epochs != 1"
         (f"{TRUE} or {FALSE} and {FALSE}", 0),  # and binds closer than or
         (f"({TRUE} or {FALSE}) and {FALSE}", 7),
         (f"((({TRUE})))", 0),
+        (TRUE.rjust(1000), 0),
+        (20 * "(" + TRUE + 20 * ")", 0),
         (f"({TRUE})and({TRUE})", 0),
         (("(B.validation_accuracy > A.validation_accuracy + 1.9% or B.epochs < A.epochs) and "
          "A.epochs - 1 = 0"), 0),
@@ -446,6 +448,8 @@ def test_the_documented_claims_are_claims(many: Bench) -> None:
 def test_a_claim_on_what_nobody_has_says_so(many: Bench) -> None:
     said = many("compare", "runs/a", "runs/b", "--check", "A.epochs_to_97.5 < 3")
     assert said.err == "does not hold: A.epochs_to_97.5 < 3 (no value against 3)\n"
+    said = many("compare", "runs/a", "runs/b", "--check", "( A.epochs_to_97.5 < 3)")
+    assert said.err == "does not hold: ( A.epochs_to_97.5 < 3) (no value against 3)\n"
 
 
 SUM = "a sum, such as A.test_accuracy - 0.2%"
@@ -525,7 +529,7 @@ def test_an_accuracy_against_a_percentage_without_its_sign_is_refused(
     "claim",
     [
         "A.validation_accuracy <= 1",
-        "A.validation_accuracy > -0.5",
+        "A.validation_accuracy > -0.9",
         "2*A.validation_accuracy > 1.5",
         "2*A.validation_accuracy - 2 > -1.5",
         "A.validation_accuracy + B.validation_accuracy < 2",

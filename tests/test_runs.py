@@ -282,6 +282,9 @@ def four(bench: Bench) -> Bench:
         ("validation>=91%", "ab"),
         ("validation=null", "d"),
         ("test<=50.0%", "a"),
+        ("test<=1", "abc"),
+        ("test<=100% and test>=0", "abc"),
+        (20 * "(" + "name=a" + 20 * ")", "a"),
         ("status=interrupted", "d"),
         ("status!='finished'", "d"),
         ('name="a"', "a"),
@@ -487,6 +490,8 @@ def test_a_damaged_run_is_told_whatever_is_asked(four: Bench) -> None:
         ["b", "finished"],
     ]
     assert four("runs", "--where", "learning_rate>1", "-q") == (1, "runs/c\n", told)
+    assert four("runs", "--where", "epochs<1").out == ""
+    assert "a    damaged" in four("runs", "--where", "status=damaged and name=a").out
     assert four("runs", "--best", "1", "-q") == (1, "runs/b\n", told)
     assert four("runs", "-q") == (1, "runs/b\nruns/c\nruns/d\n", told)
     assert names(four("runs", "b")) == ["b"]

@@ -489,6 +489,12 @@ class Refusal(NamedTuple):
         ),
         Refusal(
             "",
+            ["lambda={uniforn: [1, 2]}"],
+            "--grid lambda={uniforn: [1, 2]}: lambda: unknown range 'uniforn'; did you mean "
+            f"'uniform'? (known: {RANGES})",
+        ),
+        Refusal(
+            "",
             ["lambda=log_uniform(1, 2"],
             "--grid lambda=log_uniform(1, 2: lambda: must be a list of values, got "
             "'log_uniform(1, 2'; the closing ')' is missing",
@@ -620,6 +626,98 @@ def test_a_sweep_file_in_the_place_of_a_search_s_config_says_so(bench: Bench) ->
 def test_a_space_of_seeds_alone_varies_nothing() -> None:
     with pytest.raises(UsageError, match="a search needs a space, such as --space"):
         read(file("seeds: 3\n"))
+
+
+# What is easily lost in a space.
+
+
+@pytest.mark.usefixtures("bench")
+@pytest.mark.parametrize(
+    ("varied", "excluded", "is_idle"),
+    [
+        ("{uniform: [1, 2]}", "1", False),
+        ("{uniform: [1, 2]}", "2", False),
+        ("{uniform: [1, 2]}", "2.1", True),
+        ("{uniform: [0, 1]}", "true", True),
+        ("{uniform: [0, 1]}", "x", True),
+        ("[1, 2]", "true", True),
+        ("[1, 2]", "1.0", False),
+    ],
+)
+def test_an_exclusion_is_idle_where_no_value_can_be_so(
+    varied: str, excluded: str, *, is_idle: bool
+) -> None:
+    problems = refused(file(f"lambda: {varied}\nexclude: [{{lambda: {excluded}}}]\n"))
+    assert problems == is_idle * ["s.yaml:2:11: exclude[0]: leaves out nothing: no point is so"]
+
+
+@pytest.mark.usefixtures("bench")
+def test_the_ends_of_a_space_have_every_level_also_where_its_first_point_is_excluded() -> None:
+    found = read(
+        file("lambda: [1, 2]\ndropout: [0.1, 0.2]\nexclude: [{lambda: 1, dropout: 0.2}]\n")
+    )
+    assert list(found.ends()) == [(1, 0.1), (2, 0.1), (1, 0.1), (2, 0.2)]
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_setting_replaces_nothing_where_the_values_leave_it_open() -> None:
+    whole = "optimizer={name: momentum, a: {b: 1}}"
+    for part in ("optimizer.mu=0.1", "optimizer.a.c=1"):
+        sweep_file.read("tiny.yaml", (), [whole, part])
+    for part in ("optimizer.a=1", "optimizer.a.b=1", "optimizer.a.b.c=1", "optimizer.name=sgd"):
+        with pytest.raises(
+            ConfigError, match=r": would replace values of optimizer, which is swept"
+        ):
+            sweep_file.read("tiny.yaml", (), [whole, part])
+
+
+@pytest.mark.usefixtures("bench")
+def test_settings_of_every_point_may_follow_each_other_in_any_order() -> None:
+    settings = ["optimizer.mu=0.5", "optimizer=momentum"]
+    assert len(plan(sweep_file.read("tiny.yaml", settings, ["lambda=1,2"])).trials) == 2
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_key_that_is_swept_three_times_is_told_with_the_first_place() -> None:
+    with pytest.raises(ConfigError) as caught:
+        sweep_file.read("tiny.yaml", (), ["lambda=1", "lambda=2", "lambda=3"])
+    assert caught.value.problems == [
+        f"--grid lambda={n}: lambda: is swept twice, here and at --grid lambda=1: leave one of "
+        "them out"
+        for n in (2, 3)
+    ]
+
+
+def test_a_copy_of_a_value_shares_nothing_with_it() -> None:
+    value = {"name": "a", "b": {"c": [1, [2], {"d": 3}]}}
+    changed = space.copied(value)
+    changed["b"]["c"][1].append(0)
+    changed["b"]["c"][2]["d"] = 0
+    assert value == {"name": "a", "b": {"c": [1, [2], {"d": 3}]}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds", "told"),
+    [
+        ("uniform", [1, 1], "must be two numbers, the smaller first, got [1, 1]"),
+        ("integers", [3, 3], "must be two whole numbers, the smaller first, got [3, 3]"),
+        ("integers", [True, 3], "must be two whole numbers, the smaller first, got [True, 3]"),
+        ("uniform", [1, math.inf], "must be two numbers, the smaller first, got [1, inf]"),
+        ("integers", [-2 * 10**12, 1], "must be two whole numbers up to 1e+12, got [-20000000"),
+        ("uniform", [-(10**400), 1], "must be two numbers up to 1.79769e+308, got [-1000"),
+        ("uniform", [1, 2, 3], "must be two numbers, the smaller first, got [1, 2, 3]"),
+    ],
+)
+def test_ends_that_are_none_are_refused(kind: str, bounds: list[Any], told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        ranges.ends(kind, bounds)
+
+
+@pytest.mark.parametrize("value", [ranges.uniform, ranges.log_uniform])
+def test_a_number_that_is_rounded_stays_in_its_range(value: Any) -> None:  # noqa: ANN401 - a function
+    low, high = 0.12345678, 0.12345679
+    assert all(low <= value(low, high, u) <= high for u in (0, 0.5, 0.999))
+    assert value(0.1, 0.7, 1 / 3) == float(f"{value(0.1, 0.7, 1 / 3):.6g}")
 
 
 # The documentation.
