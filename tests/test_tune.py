@@ -19,9 +19,21 @@ from msgspec.structs import replace
 from nnexp.cli.quantities import Spending
 from nnexp.config import load
 from nnexp.config.model import CheckedConfig, Config
+from nnexp.study.job import Job, Outcome
+from nnexp.training.history import Row
 from nnexp.tune import batches, choice, ladder, rates
 from nnexp.tune.ladder import Rung
-from nnexp.tune.trials import Batch, Budget, BudgetSpentError, Steps, Trials, finish, trained
+from nnexp.tune.trials import (
+    Batch,
+    Budget,
+    BudgetSpentError,
+    JobResult,
+    Steps,
+    StepSampler,
+    Trials,
+    finish,
+    trained,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
@@ -139,6 +151,34 @@ def test_a_run_that_is_gone_is_trained_once_with_the_others_times(bench: Bench) 
     again = json.loads((bench.folder / "tiny-tuned" / "times.json").read_text())["seconds"]
     assert all(again[name] != kept[name] for name in kept)
     assert second["epochs"] == first["epochs"] + 20 * (len(kept) - 1)
+
+
+def test_a_budget_keeps_room_for_the_runs_under_way(bench: Bench) -> None:
+    """Two runs of 30 epochs, and a budget of 50: the second one fits once the first took 15."""
+
+    class Short(Trials):
+        def record(self, job: Job, *, is_new: bool) -> JobResult:
+            del is_new
+            rows = [Row(epoch=epoch, learning_rate=0.5) for epoch in range(1, 16)]
+            return JobResult(job.config, job.run, rows, diverged=False, seconds=None)
+
+    config = load.read("tiny.yaml", ["epochs=30"])
+
+    def steps() -> Steps[str]:
+        yield Batch([replace(config, seed=seed) for seed in (0, 1)])
+        return "done"
+
+    sampler = StepSampler(steps(), Short("tiny", bench.folder / "runs", Budget(epochs=50)))
+    first = sampler.ask()
+    assert first is not None
+    assert sampler.ask() is None
+    sampler.tell(first, Outcome())
+    second = sampler.ask()
+    assert second is not None
+    assert (first.config.seed, second.config.seed) == (0, 1)
+    sampler.tell(second, Outcome())
+    assert sampler.ask() is None
+    assert sampler.result == "done"
 
 
 def test_a_config_is_checked_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
