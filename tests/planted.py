@@ -108,6 +108,9 @@ class Planted(Trials):
         train, validation = config.data.train or EXAMPLES, config.data.validation or VALIDATED
         return Dataset(split(train), split(validation), None, len(set(kept)), 255.0, {})
 
+    def has_begun(self, config: Config) -> bool:
+        return self.were_there or self.name(config) in self.taken
+
     def run(self, config: Config) -> JobResult:
         config = load.check(config)
         name = train.run_name(config, self.stem)

@@ -54,6 +54,38 @@ class Engine:
         pass
 
 
+class Changing(Engine):
+    """Ends all jobs at once, each as it is told to, and well when nothing more is told."""
+
+    def __init__(self, slots: int, **outcomes: list[Outcome]) -> None:
+        super().__init__(slots)
+        self._next = outcomes
+
+    def wait(self, seconds: float) -> Sequence[Any]:
+        del seconds
+        while self.running:
+            job, future = self.running.popleft()
+            outcomes = self._next.get(job.run.name)
+            future.set_result(outcomes.pop(0) if outcomes else Outcome())
+        return ()
+
+
+SCARCE = Outcome(code=74, reason="no process is left", is_scarce=True)
+LOCKED = Outcome(code=4, reason="another process is training it", is_locked=True)
+
+
+def told(events: Iterable[execution.Event]) -> list[str]:
+    """Return what happens to jobs, as words, but for the ticks."""
+    words = []
+    for event in events:
+        match event:
+            case execution.Ended(each, outcome):
+                words.append(f"Ended {each.run.name} {outcome.code}")
+            case Started(each) | execution.Postponed(each) | execution.Elsewhere(each):
+                words.append(f"{type(event).__name__} {each.run.name}")
+    return words
+
+
 def job(name: str, *after: str, **keys: Any) -> Job:  # noqa: ANN401 - a job's own
     paths = tuple(Path("nowhere", each) for each in after)
     return Job(load.check(Config()), Run(Path("nowhere", name)), after=paths, **keys)
@@ -121,6 +153,33 @@ def test_no_more_jobs_are_asked_for_than_there_is_room() -> None:
             break
     assert asked == ["a", "b"]
     assert engine.most == 2
+
+
+def test_jobs_that_find_no_room_together_are_all_tried_again() -> None:
+    """One at a time, as far as is known then; a job that finds none alone fails."""
+    engine = Changing(2, a=[SCARCE], b=[SCARCE])
+    assert told(Execution(Listed(map(job, "ab")), engine).events()) == [
+        *("Started a", "Started b", "Postponed a", "Postponed b"),
+        *("Started b", "Ended b 0", "Started a", "Ended a 0"),
+    ]
+    engine = Changing(2, a=[SCARCE, SCARCE], b=[Outcome()])
+    assert told(Execution(Listed(map(job, "ab")), engine).events()) == [
+        *("Started a", "Started b", "Postponed a", "Ended b 0", "Started a", "Ended a 74"),
+    ]
+
+
+def test_a_run_that_another_process_trains_is_taken_over_or_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(execution, "AGAIN", 0.0)
+    engine = Changing(1, a=[LOCKED])
+    assert told(Execution(Listed(map(job, "ab")), engine, takes_over=True).events()) == [
+        *("Started a", "Elsewhere a", "Started a", "Ended a 0", "Started b", "Ended b 0"),
+    ]
+    engine = Changing(1, a=[LOCKED])
+    assert told(Execution(Listed(map(job, "ab")), engine).events()) == [
+        *("Started a", "Ended a 4", "Started b", "Ended b 0"),
+    ]
 
 
 def test_a_failure_ends_a_training_and_a_divergence_does_not() -> None:

@@ -300,14 +300,14 @@ LONG = ("--space", "epochs=[1000000, 2]", "--set", "patience=null", "--method", 
 
 def test_a_trial_that_takes_too_long_fails_alone(bench: Bench) -> None:
     """It is the worst, its other seeds are spared, and the others go on; as in a sweep."""
-    limited = (*LONG, "--seeds", "2", "--timeout", "2", "-j", "1")
+    limited = (*LONG, "--seeds", "2", "--timeout", "4", "-j", "1")
     said = bench("search", "tiny.yaml", *limited)
     assert said.code == 143
     rows = [re.split("  +", row.strip()) for row in said.out.split("\n\n")[0].splitlines()[1:]]
     assert [(row[0], row[3]) for row in rows[-1:]] == [("1", "failed")]
     (failed,) = [line for line in said.err.splitlines() if "(exit" in line]
     assert re.fullmatch(
-        r"failed \(exit 143\): runs/tiny-\S+-s0: took more than 2 s; what is committed is safe",
+        r"failed \(exit 143\): runs/tiny-\S+-s0: took more than 4 s; what is committed is safe",
         failed,
     )
     assert "trial 1/2  epochs=1000000  failed\n" in said.err
@@ -319,6 +319,7 @@ def test_a_trial_that_takes_too_long_fails_alone(bench: Bench) -> None:
 
 
 def test_where_all_take_too_much_memory_it_exits_as_the_first(bench: Bench) -> None:
+    bench.config(epochs=1_000_000, patience=None)
     said = search(bench, "--trials", "2", "--max-memory", "1M", "-j", "1", "-q", "--plot", "a.png")
     assert said.code == 137
     assert said.err.count("failed (exit 137)") == 3

@@ -6,6 +6,7 @@ import fcntl
 import html
 import json
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -17,9 +18,22 @@ from msgspec.structs import replace
 
 from nnexp.cli.quantities import Spending
 from nnexp.config import load
+from nnexp.config.model import CheckedConfig, Config
+from nnexp.study.job import Job, Outcome
+from nnexp.training.history import Row
 from nnexp.tune import batches, choice, ladder, rates
 from nnexp.tune.ladder import Rung
-from nnexp.tune.trials import Budget, BudgetSpentError, Steps, Trials, finish, trained
+from nnexp.tune.trials import (
+    Batch,
+    Budget,
+    BudgetSpentError,
+    JobResult,
+    Steps,
+    StepSampler,
+    Trials,
+    finish,
+    trained,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
@@ -126,6 +140,67 @@ def test_times_are_of_one_sitting_and_trials_of_an_earlier_one_are_measured_agai
     assert all(again["seconds"][name] != kept["seconds"][name] for name in kept["seconds"])
     assert all(len(again["seconds"][name]) == 20 for name in kept["seconds"])
     assert set(kept["seconds"]) < runs
+
+
+def test_a_run_that_is_gone_is_trained_once_with_the_others_times(bench: Bench) -> None:
+    only = ("tune", "tiny.yaml", "--only", "batch-size", "--json", "-q")
+    first = decisions(bench(*only))
+    kept = json.loads((bench.folder / "tiny-tuned" / "times.json").read_text())["seconds"]
+    shutil.rmtree(bench.folder / "runs" / min(kept))
+    second = decisions(bench(*only))
+    again = json.loads((bench.folder / "tiny-tuned" / "times.json").read_text())["seconds"]
+    assert all(again[name] != kept[name] for name in kept)
+    assert second["epochs"] == first["epochs"] + 20 * (len(kept) - 1)
+
+
+def test_a_budget_keeps_room_for_the_runs_under_way(bench: Bench) -> None:
+    """Two runs of 30 epochs, and a budget of 50: the second one fits once the first took 15."""
+
+    class Short(Trials):
+        def record(self, job: Job, *, is_new: bool) -> JobResult:
+            del is_new
+            rows = [Row(epoch=epoch, learning_rate=0.5) for epoch in range(1, 16)]
+            return JobResult(job.config, job.run, rows, diverged=False, seconds=None)
+
+    config = load.read("tiny.yaml", ["epochs=30"])
+
+    def steps() -> Steps[str]:
+        yield Batch([replace(config, seed=seed) for seed in (0, 1)])
+        return "done"
+
+    sampler = StepSampler(steps(), Short("tiny", bench.folder / "runs", Budget(epochs=50)))
+    first = sampler.ask()
+    assert first is not None
+    assert sampler.ask() is None
+    sampler.tell(first, Outcome())
+    second = sampler.ask()
+    assert second is not None
+    assert (first.config.seed, second.config.seed) == (0, 1)
+    sampler.tell(second, Outcome())
+    assert sampler.ask() is None
+    assert sampler.result == "done"
+
+
+def test_a_config_is_checked_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[int] = []
+    check = load.check
+
+    def counted(config: Config, source: str = "config") -> CheckedConfig:
+        checked.append(config.seed)
+        return check(config, source)
+
+    monkeypatch.setattr(load, "check", counted)
+    asked = Trials("tiny", bench.folder / "runs")
+    config = load.read("tiny.yaml")
+    several = [replace(config, seed=seed) for seed in (0, 1)]
+
+    def steps() -> Steps[bool]:
+        yield Batch(several)
+        yield Batch(several, timed=True)
+        return asked.has_begun(several[0])
+
+    assert finish(steps(), asked)
+    assert checked == [0, 1]
 
 
 @pytest.mark.parametrize("damage", ['{"seconds": 3}', "{", '{"seconds": {"a": [-1]}}', "\0"])

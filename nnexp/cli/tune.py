@@ -156,12 +156,12 @@ def _warn(settings: tuple[str, ...], described: Config) -> None:
 
 def _doubts(config: Config, trials: Trials) -> Iterator[str]:
     """Yield what train will warn of, but for the data, whose oddities were said."""
-    from nnexp.config import load, rules
+    from nnexp.config import rules
     from nnexp.runner import preconditions
 
     dataset = trials.dataset(config)
     yield from rules.doomed(config, len(dataset.train.labels))
-    yield from preconditions.remembered(load.check(config), trials.runs, dataset, None)
+    yield from preconditions.remembered(trials.checked(config)[1], trials.runs, dataset, None)
 
 
 def _plan(state: State, problems: dict[str, Config], *, as_json: bool) -> str:

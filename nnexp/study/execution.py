@@ -245,16 +245,20 @@ class Execution:
         return all(job.run.path != each.run.path for each in running)
 
     def _collect(self) -> Iterator[Event]:
+        has_others = len(self._running) > 1  # also if those, too, have just ended
         for future in [each for each in self._running if each.done()]:
-            yield self._end_of(self._running.pop(future), future.result(), was_done=False)
+            job = self._running.pop(future)
+            yield self._end_of(job, future.result(), was_done=False, has_others=has_others)
 
-    def _end_of(self, job: Job, outcome: Outcome, *, was_done: bool) -> Event:
+    def _end_of(
+        self, job: Job, outcome: Outcome, *, was_done: bool, has_others: bool = False
+    ) -> Event:
         if outcome.is_locked and self._takes_over and not self._is_over:
             self._elsewhere.append(job)
             return Elsewhere(job)
-        if outcome.is_scarce and self._running and not self._is_over:
+        if outcome.is_scarce and has_others and not self._is_over:
             self._waiting.appendleft(job)
-            self._room = len(self._running)
+            self._room = max(1, len(self._running))
             return Postponed(job)
         self._room = float("inf")
         is_over = self._is_over or self._is_stopped()

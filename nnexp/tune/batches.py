@@ -151,10 +151,13 @@ def _measure(state: State, configs: Sequence[Config]) -> Steps[list[str]]:
 def _fits(state: State, configs: Sequence[Config]) -> Steps[bool]:
     """Return whether an earlier sitting has a time for each epoch of all these trials.
 
-    One that was trained only now is another run than the sitting's.
+    One that was trained only now is another run than the sitting's; one that is not there is
+    left to be trained with the others' times.
     """
     times = state.sitting.seconds
     if not set(map(state.trials.name, configs)) <= times.keys():
+        return False
+    if not all(map(state.trials.has_begun, configs)):
         return False
     trials = yield Batch(configs)
     if any(trial.run.name in state.trials.new for trial in trials):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from nnexp.config import load
 from nnexp.config.model import Config
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import Constant
@@ -129,7 +128,7 @@ def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> St
 
 def _noted(config: Config, trials: Trials, rungs: list[Rung]) -> list[Rung]:
     if (found := ladder.threshold(rungs)) is not None:
-        thresholds.record(trials.runs, load.check(config), found, trials.command)
+        thresholds.record(trials.runs, trials.checked(config)[1], found, trials.command)
     return rungs
 
 

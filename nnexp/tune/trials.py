@@ -144,6 +144,7 @@ class Trials:
         self._budget = budget or Budget()
         self._began = time.monotonic()
         self.data = data or Data()
+        self._checked: dict[Config, tuple[str, CheckedConfig]] = {}
         self.taken: dict[str, JobResult] = {}
         """All trials so far, by the run's name."""
         self.again: dict[str, JobResult] = {}
@@ -165,9 +166,24 @@ class Trials:
         """Return a config's data, read once."""
         return self.data(config.data)
 
+    def checked(self, config: Config) -> tuple[str, CheckedConfig]:
+        """Return the name of a config's run, and the config checked; each is checked once.
+
+        Raises: ConfigError.
+        """
+        found = self._checked.get(config)
+        if found is None:
+            checked = configs.check(config)
+            found = self._checked[config] = train.run_name(checked, self.stem), checked
+        return found
+
     def name(self, config: Config) -> str:
         """Return the name of a config's run."""
-        return train.run_name(configs.check(config), self.stem)
+        return self.checked(config)[0]
+
+    def has_begun(self, config: Config) -> bool:
+        """Return whether a config has a run, from before or from just now."""
+        return named(self.runs, self.name(config)).path.exists()
 
     def is_affordable(self, epochs: int) -> bool:
         """Return whether the budget has room for so many more epochs."""
@@ -276,8 +292,7 @@ class StepSampler(Generic[T]):
             self._batch, self._result = None, end.value
             return
         self._batch = batch
-        checked = map(configs.check, batch.configs)
-        self._checked = [(train.run_name(each, self._trials.stem), each) for each in checked]
+        self._checked = [self._trials.checked(each) for each in batch.configs]
 
     def _known(self, name: str) -> JobResult | None:
         """Return a trial that the batch asks for, or None while it is not known."""
