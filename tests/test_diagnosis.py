@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from nnexp.analysis.diagnosis import Diagnosis, Overfitting, diagnose, overfits_from
 from nnexp.config import load
-from nnexp.tune import rates
+from nnexp.tune import learning_rate
 from nnexp.tune.ladder import Rung, noise
 from nnexp.tune.trials import Trials, finish, trained
 
@@ -169,7 +169,7 @@ def test_real_running_costs(tmp_path: Path, seed: int, epochs: int) -> None:
     found = {}
     for name, (keys, _) in TRAINED.items():
         described = load.parse(json.dumps({"data": {"name": "mnist", "train": 1000}} | keys), "a")
-        config = replace(rates.trial_config(described, epochs), seed=seed)
+        config = replace(learning_rate.trial_config(described, epochs), seed=seed)
         rung = finish(trained(config), trials).rung
         assert rung.noise is not None
         found[name] = rung.diagnosis.kind

@@ -21,7 +21,7 @@ from nnexp.config import load
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.study.job import Job, Outcome
 from nnexp.training.history import Row
-from nnexp.tune import batches, choice, ladder, rates
+from nnexp.tune import batch_size, choice, ladder, learning_rate
 from nnexp.tune.ladder import Rung
 from nnexp.tune.trials import (
     Batch,
@@ -485,10 +485,10 @@ def test_a_lambda_that_learns_nothing_is_decided_with_the_config_s_own_rate(benc
 def test_where_no_mini_batch_size_can_be_trained_with_it_ends_with_a_sentence(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: object, size: int, __: object) -> batches.Timed:
-        return batches.Timed(size, 1.0, (), ())
+    def broken(_: object, size: int, __: object) -> batch_size.Timed:
+        return batch_size.Timed(size, 1.0, (), ())
 
-    monkeypatch.setattr(batches, "_timed", broken)
+    monkeypatch.setattr(batch_size, "_timed", broken)
     code, out, err = bench("tune", "tiny.yaml", "--only", "batch-size", "-q")
     assert (code, out) == (1, "")
     assert err.startswith("with η = 0.5 for mini-batches of 10, and in proportion for others,")
@@ -545,7 +545,7 @@ def test_a_rate_that_is_looked_at_again_in_vain_stays_and_that_is_a_decision(
         yield from ()
         return rungs
 
-    monkeypatch.setattr(rates, "again", again)
+    monkeypatch.setattr(learning_rate, "again", again)
     found = decisions(bench("tune", "tiny.yaml", "--only", "eta,lambda,final", "-q", "--json"))
     first, *others = [each for each in found["decisions"] if each["name"] == "eta"]
     rate = first["chose"]["learning_rate"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from nnexp.tune import choice, quick
-from nnexp.tune.guessing import LEVEL, Guessing, guessing
+from nnexp.tune import choice, quick_problem
+from nnexp.tune.quick_problem import LEVEL, Guessing, guessing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ ENDS = (1e-4, 1e4)
     ],
 )
 def test_the_quick_problem_has_half_of_each_class_s_share(labels: Labels, n: int) -> None:
-    assert quick.fair(labels) == n
+    assert quick_problem.fair(labels) == n
     counts, held = np.bincount(labels), np.bincount(labels[:n], minlength=labels.max() + 1)
     assert (held >= np.floor(counts * n / len(labels) / 2)).all()
 

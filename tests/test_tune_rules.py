@@ -23,8 +23,8 @@ from nnexp.report.page import page as html
 from nnexp.store.run import Run
 from nnexp.training.history import Row
 from nnexp.training.stopping import Cost
-from nnexp.tune import batches, choice, final, ladder, outputs, pictures, quick, tuned
-from nnexp.tune.batches import Timed
+from nnexp.tune import batch_size, choice, final, ladder, outputs, pictures, quick_problem
+from nnexp.tune.batch_size import Timed
 from nnexp.tune.decision import Curve, Decision, Picture, skipped
 from nnexp.tune.ladder import Rung
 from nnexp.tune.state import Sitting, State
@@ -137,21 +137,21 @@ BROKEN = Timed(1000, 100.0, (), ())
 
 def test_the_fastest_to_a_level_that_all_reach_who_come_near_it() -> None:
     timed = [SLOW, MIDDLE, FAST, BROKEN]
-    assert batches.level(timed) == 0.90  # 0.50 does not set it
-    assert batches.fastest(timed, own=1) is MIDDLE  # after 0.6 s, not 2
+    assert batch_size.level(timed) == 0.90  # 0.50 does not set it
+    assert batch_size.fastest(timed, own=1) is MIDDLE  # after 0.6 s, not 2
     assert FAST.reaches(0.9) is None
     assert MIDDLE.reaches(0.75) == pytest.approx(0.4)
 
 
 def test_the_level_is_what_the_slowest_learner_gets_to() -> None:
-    assert batches.level([SLOW, curve(10, 0.1, [0.6, 0.895])]) == 0.895
+    assert batch_size.level([SLOW, curve(10, 0.1, [0.6, 0.895])]) == 0.895
 
 
 def test_the_config_s_own_size_stays_where_clocks_hardly_tell() -> None:
     other = curve(20, 0.19, [0.70, 0.80, 0.90])
-    assert batches.fastest([MIDDLE, other], own=10) is MIDDLE
-    assert batches.fastest([MIDDLE, other], own=20) is other
-    assert batches.fastest([MIDDLE, curve(20, 0.15, [0.7, 0.8, 0.9])], own=10).size == 20
+    assert batch_size.fastest([MIDDLE, other], own=10) is MIDDLE
+    assert batch_size.fastest([MIDDLE, other], own=20) is other
+    assert batch_size.fastest([MIDDLE, curve(20, 0.15, [0.7, 0.8, 0.9])], own=10).size == 20
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_the_config_s_own_size_stays_where_clocks_hardly_tell() -> None:
     ],
 )
 def test_sizes_leave_an_epoch_two_steps(own: int, examples: int, expected: list[int]) -> None:
-    assert batches.sizes(own, examples) == expected
+    assert batch_size.sizes(own, examples) == expected
 
 
 def test_the_smallest_patience_that_loses_nothing() -> None:
@@ -301,43 +301,49 @@ def dataset(train: list[int], validation: list[int] | None) -> Dataset:
 def test_the_quick_problem_keeps_lambda_per_image() -> None:
     whole = dataset(list(range(10)) * 5000, list(range(10)) * 1000)
     config = Config(hidden=(100, 50), lambda_=5.0, patience=10, schedule=HalveOnPlateau(patience=5))
-    small = quick.quick(config, whole, 50_000)
+    small = quick_problem.derive(config, whole, 50_000)
     assert (small.data.train, small.data.validation) == (1000, 1000)
     assert small.hidden == (30,)
     assert small.lambda_ == 0.1
     assert small.patience is None
-    assert quick.quick(Config(lambda_=PerExample(1e-4), hidden=()), whole, 50_000).lambda_ == 0.1
-    assert quick.quick(Config(hidden=()), whole, 50_000).hidden == ()
+    assert (
+        quick_problem.derive(Config(lambda_=PerExample(1e-4), hidden=()), whole, 50_000).lambda_
+        == 0.1
+    )
+    assert quick_problem.derive(Config(hidden=()), whole, 50_000).hidden == ()
 
 
 def test_a_small_problem_is_as_quick_as_it_can_be() -> None:
-    small = quick.quick(Config(lambda_=3.0), dataset([0, 1, 2] * 20, [0, 1, 2]), 60)
+    small = quick_problem.derive(Config(lambda_=3.0), dataset([0, 1, 2] * 20, [0, 1, 2]), 60)
     assert (small.data.train, small.data.validation, small.lambda_) == (60, 3, 3.0)
 
 
 def test_two_classes_are_the_first_that_there_are() -> None:
     whole = dataset([3, 3, 5, 7, 5], [3, 5, 7])
-    two = quick.two_classes(quick.quick(Config(lambda_=5.0), whole, 5), whole)
+    two = quick_problem.two_classes(quick_problem.derive(Config(lambda_=5.0), whole, 5), whole)
     assert two is not None
     assert two.data.classes == (3, 5)
     assert two.lambda_ == 4.0  # of four examples in five
     assert (two.data.train, two.data.validation, two.hidden) == (4, 2, ())
     chosen = Config(data=Mnist(classes=(8, 9, 2)))
     whole = dataset([0, 1, 2], [0, 1, 2])
-    two = quick.two_classes(quick.quick(chosen, whole, 3), whole)
+    two = quick_problem.two_classes(quick_problem.derive(chosen, whole, 3), whole)
     assert two is not None
     assert two.data.classes == (8, 9)
-    assert quick.two_classes(quick.quick(Config(), whole, 5), dataset([0, 1, 2], [2])) is None
+    assert (
+        quick_problem.two_classes(quick_problem.derive(Config(), whole, 5), dataset([0, 1, 2], [2]))
+        is None
+    )
 
 
 def test_without_validation_data_there_is_nothing_to_choose_by() -> None:
     with pytest.raises(UsageError, match="find-rate chooses a learning rate by the training cost"):
-        quick.quick(Config(), dataset([0, 1], None), 2)
+        quick_problem.derive(Config(), dataset([0, 1], None), 2)
 
 
 def test_lambda_is_scaled_by_all_images_that_are_trained_on() -> None:
     shifted = Config(lambda_=5.0, data=Mnist(expand=Shift()))
-    small = quick.quick(shifted, dataset(list(range(10)) * 200, [0, 1]), 10_000)
+    small = quick_problem.derive(shifted, dataset(list(range(10)) * 200, [0, 1]), 10_000)
     assert (small.data.train, small.data.expand, small.lambda_) == (1000, None, 0.5)
 
 
@@ -366,7 +372,7 @@ def test_a_tuned_config_reads_back_as_what_it_is(settings: list[str]) -> None:
     config = replace(original, learning_rate=0.125, batch_size=20)
     chose = (("learning_rate", 0.125),)
     decision = Decision(2, "eta", "η", "η = 0.125: so\nit is.", "", (), (), chose=chose)
-    text = tuned.to_yaml(config, original, [decision], "a\nb.yaml")
+    text = outputs.tuned_yaml(config, original, [decision], "a\nb.yaml")
     assert load.parse(text, "tuned") == config
     assert "# Stage 2: η = 0.125: so it is.\nlearning_rate: 0.125\n" in text
     assert r"from a\nb.yaml;" in text
@@ -377,12 +383,12 @@ def test_a_value_that_differs_from_the_decision_s_says_why() -> None:
         Decision(3, "lambda", "λ", "λ = 0.5: best.", "", (), (), chose=(("lambda", 0.5),)),
         Decision(6, "final", "End", "A patience of 20.", "", (), (), chose=(("patience", 20),)),
     ]
-    text = tuned.to_yaml(Config(lambda_=25.0, patience=None), Config(), decisions, "a.yaml")
+    text = outputs.tuned_yaml(Config(lambda_=25.0, patience=None), Config(), decisions, "a.yaml")
     scaled = "λ = 0.5: best. λ goes with n: carried over from the quick problem."
     assert f"# Stage 3: {scaled}\nlambda: 25.0\n" in text
     ended = "A patience of 20. The schedule ends the run itself."
     assert f"# Stage 6: {ended}\npatience: null\n" in text
-    same = tuned.to_yaml(Config(lambda_=0.5, patience=20), Config(), decisions, "a.yaml")
+    same = outputs.tuned_yaml(Config(lambda_=0.5, patience=20), Config(), decisions, "a.yaml")
     assert "# Stage 3: λ = 0.5: best.\nlambda: 0.5\n" in same
     assert "# Stage 6: A patience of 20.\npatience: 20\n" in same
 

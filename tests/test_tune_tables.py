@@ -15,8 +15,8 @@ from nnexp.config import load, rules
 from nnexp.config.model import Config, PerExample
 from nnexp.store.run import Run
 from nnexp.training.history import Row
-from nnexp.tune import batches, choice, final, ladder
-from nnexp.tune.batches import Timed
+from nnexp.tune import batch_size, choice, final, ladder
+from nnexp.tune.batch_size import Timed
 from nnexp.tune.ladder import Rung
 from nnexp.tune.trials import Budget, BudgetSpentError, JobResult, Trials, finish, trained
 
@@ -66,8 +66,8 @@ def test_a_size_s_best_accuracy_counts_though_it_falls_again() -> None:
     one = Timed(10, 0.1, (1.0, 2.0, 3.0), (0.7, 0.9, 0.85))
     other = Timed(20, 0.2, (2.0, 4.0, 6.0), (0.7, 0.8, 0.9))
     assert one.best == 0.9
-    assert batches.level([one, other]) == 0.9
-    assert batches.fastest([one, other], own=20) is one
+    assert batch_size.level([one, other]) == 0.9
+    assert batch_size.fastest([one, other], own=20) is one
 
 
 @pytest.mark.parametrize(("end", "judgement"), [(0.73, "steady"), (0.76, "too large")])

@@ -12,7 +12,7 @@ from nnexp.config.model import Config
 from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.streams import Network2, Pcg64
 from nnexp.training.stopping import Accuracy, Cost
-from nnexp.tune import protocol, rates
+from nnexp.tune import learning_rate, protocol
 from tests.planted import CONFIG, Planted, World, accuracy, tuned
 
 OWN = replace(
@@ -51,10 +51,10 @@ def test_trials_end_and_are_measured_as_the_protocol_has_it(tmp_path: Path, *, f
 
 
 def test_a_rung_ends_and_is_measured_by_itself_whatever_the_config_says() -> None:
-    rung = rates.trial_config(OWN)
+    rung = learning_rate.trial_config(OWN)
     assert (rung.schedule, rung.stopping, rung.patience) == (Constant(), Accuracy(), None)
     assert (rung.evaluate_every, rung.rng, rung.monitor) == (1, Pcg64(), ("train",))
-    assert rates.trial_config(OWN, 3).monitor == ("train", "running_cost")
+    assert learning_rate.trial_config(OWN, 3).monitor == ("train", "running_cost")
 
 
 @pytest.mark.parametrize(

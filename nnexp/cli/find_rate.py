@@ -53,7 +53,7 @@ def find_rate(
 
     \b
     Example:
-      nnexp find-rate configs/quickstart.yaml --set data.train=1000 --plot rates.png
+      nnexp find-rate configs/quickstart.yaml --set data.train=1000 --plot learning_rate.png
 
     From 0.01 by factors of ten, with λ = 0, until the cost of the first epochs oscillates or
     rises; then within the decade. Each rate is a run like any other, so that nothing is trained
@@ -62,7 +62,7 @@ def find_rate(
     from nnexp.config import load
     from nnexp.datasets.loading import scale_warning
     from nnexp.report.curves import check_target
-    from nnexp.tune import pictures, rates
+    from nnexp.tune import learning_rate, pictures
     from nnexp.tune.trials import StepSampler, Trials
 
     if plot is not None:
@@ -72,11 +72,11 @@ def find_rate(
     trials = Trials(config.stem, runs, tell=progress.report, command="nnexp find-rate")
     if (warning := scale_warning(trials.dataset(described))) is not None:
         tell(f"warning: {warning}")
-    sampler = StepSampler(rates.find(described, trials, epochs), trials)
+    sampler = StepSampler(learning_rate.find(described, trials, epochs), trials)
     where = engines.EngineOptions(jobs)
     engines.train(sampler, where, runs, progress, data=trials.data)
     rungs = sampler.result
-    found = rates.decision(rungs, stage=2, heading="Learning rate", rule=rates.RULE)
+    found = learning_rate.decision(rungs, stage=2, heading="Learning rate", rule=learning_rate.RULE)
     if found.picture is not None and plot is not None:
         pictures.plot(plot, found.picture)
     put(json_line(_output(rungs)) if as_json else _text(found))

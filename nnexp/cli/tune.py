@@ -101,7 +101,7 @@ def tune(
     from nnexp.config import load
     from nnexp.datasets.loading import scale_warning
     from nnexp.store import disk
-    from nnexp.tune import outputs, protocol, quick
+    from nnexp.tune import outputs, protocol, quick_problem
     from nnexp.tune.decision import NothingFoundError
     from nnexp.tune.trials import StepSampler, Trials
 
@@ -122,7 +122,7 @@ def tune(
         lambda sitting: outputs.keep_sitting(folder, sitting),
         full=full,
     )
-    if (warning := quick.few(dataset)) is not None:
+    if (warning := quick_problem.few(dataset)) is not None:
         tell(f"warning: {warning}")
     if explain:
         put(_plan(state, problems, as_json=as_json))

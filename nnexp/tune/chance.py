@@ -8,9 +8,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
-from nnexp.tune import quick
+from nnexp.tune import quick_problem
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture
-from nnexp.tune.guessing import LEVEL, Guessing
+from nnexp.tune.quick_problem import LEVEL, Guessing
 from nnexp.tune.state import State
 from nnexp.tune.trials import JobResult, Steps, Update, trained
 
@@ -165,10 +165,11 @@ def _decision(attempts: list[Attempt], found: Attempt, wanted: str) -> Decision:
         f"{100 * found.chance.share:.2f} %. The next stages work on this problem."
     )
     notes = []
-    if found.problem != quick.FULL and (found.trial.config.data.train or 0) > quick.EXAMPLES:
+    examples = found.trial.config.data.train or 0
+    if found.problem != quick_problem.FULL and examples > quick_problem.EXAMPLES:
         notes.append(
-            f"The first {quick.EXAMPLES:,} training examples do not have a fair share of each "
-            f"class (are they in an order?), so more are taken: {found.trial.config.data.train:,}."
+            f"The first {quick_problem.EXAMPLES:,} training examples do not have a fair share of "
+            f"each class (are they in an order?), so more are taken: {examples:,}."
         )
     if found.problem != wanted:
         notes.append(f"On {wanted} nothing better than chance was found: it is left for later.")

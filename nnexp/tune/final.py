@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from nnexp.config.model import Config
 from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.training.stopping import Accuracy, first_stop
-from nnexp.tune import choice, decays, ladder, quick, rates
+from nnexp.tune import choice, ladder, learning_rate, quick_problem, weight_decay
 from nnexp.tune.choice import MOST_SEEDS
 from nnexp.tune.decision import Curve, Decision, Picture, skipped
 from nnexp.tune.state import State
@@ -40,11 +40,11 @@ SCHEDULE_RULE = (
 
 def rate(state: State) -> Steps[None]:
     """Look whether η is still right on the full problem, and set it."""
-    base = quick.plain(state.config)
-    rungs = yield from rates.again(base, state.trials, state.threshold, lambda_=False)
+    base = quick_problem.plain(state.config)
+    rungs = yield from learning_rate.again(base, state.trials, state.threshold, lambda_=False)
     before = state.config.learning_rate
     state.decisions.append(
-        rates.decision(rungs, stage=6, heading=RATE_HEADING, rule=RATE_RULE, before=before)
+        learning_rate.decision(rungs, stage=6, heading=RATE_HEADING, rule=RATE_RULE, before=before)
     )
     found = ladder.threshold(rungs)
     if found is not None:
@@ -61,8 +61,8 @@ RATE_RULE = (
 
 def decay(state: State) -> Steps[None]:
     """Look whether λ is still right on the full problem, and set it."""
-    base = replace(quick.plain(state.config), epochs=decays.EPOCHS)
-    found = yield from decays.check(state, base, MOST_SEEDS, DECAY_HEADING)
+    base = replace(quick_problem.plain(state.config), epochs=weight_decay.EPOCHS)
+    found = yield from weight_decay.check(state, base, MOST_SEEDS, DECAY_HEADING)
     state.config = replace(state.config, lambda_=found)
 
 
@@ -76,9 +76,9 @@ def train(state: State) -> Steps[None]:
 
     Both arms of the schedule's choice are sure to be needed, so that they are trained together.
     """
-    base = replace(quick.plain(state.config), epochs=epochs(state.config))
+    base = replace(quick_problem.plain(state.config), epochs=epochs(state.config))
     constant = replace(base, patience=max(PATIENCES))
-    arms = [constant] if rates.why_not(base) is not None else [constant, _cut(constant)]
+    arms = [constant] if learning_rate.why_not(base) is not None else [constant, _cut(constant)]
     try:
         trial = (yield Batch(arms))[0]
     except BudgetSpentError:  # there may be room for one of them
@@ -89,7 +89,7 @@ def train(state: State) -> Steps[None]:
     patience = lenient(ends, n)
     state.decisions.append(_patience_decision(trial, ends, patience, n))
     state.config = ended(state.config, patience, base.epochs)
-    if (why := rates.why_not(base)) is not None:
+    if (why := learning_rate.why_not(base)) is not None:
         state.decisions.append(skipped(6, "final", "Schedule", why))
     else:
         yield from _schedule(state, constant, patience)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from nnexp.config import canonical, dump
 from nnexp.config.model import Config
+from nnexp.errors import printable
 from nnexp.report.document import Block, Document, Drawing, Section, Sentences, Table, as_markdown
 from nnexp.report.page import page
 from nnexp.store import disk
-from nnexp.tune import pictures, tuned
+from nnexp.tune import pictures
 from nnexp.tune.decision import Decision
 from nnexp.tune.protocol import Tuned
 from nnexp.tune.state import Sitting
 
 TIMES = "times.json"
-TUNED = "tuned.yaml"
+TUNED = "yaml"
 LIMIT = 1 << 24
 
 
@@ -56,7 +60,7 @@ def write(folder: Path, found: Tuned, original: Config, source: str) -> dict[str
         CorruptError: something else than a folder or file is in the way.
     """
     files = write_decisions(folder, found.decisions, source, found.remarks)
-    text = tuned.to_yaml(found.config, original, found.decisions, source, found.remarks)
+    text = tuned_yaml(found.config, original, found.decisions, source, found.remarks)
     disk.write_atomically(folder / TUNED, text.encode())
     return {"tuned": folder / TUNED, **files}
 
@@ -141,3 +145,57 @@ def _blocks(decision: Decision, name: str) -> list[Block]:
     if decision.notes:
         blocks.append(Sentences(decision.notes, "remark"))
     return blocks
+
+
+WIDTH = 98
+
+
+def tuned_yaml(
+    config: Config,
+    original: Config,
+    decisions: Sequence[Decision],
+    source: str,
+    remarks: Sequence[str] = (),
+) -> str:
+    """Return the tuned config as YAML: what is decided or no default, with comments.
+
+    Args:
+        config: as tuned.
+        original: what it was tuned from.
+        decisions: in the order they were made.
+        source: what the original is called.
+        remarks: what is to be known of it all.
+    """
+    tree, own = canonical.to_builtins(config), canonical.changed(config)
+    reasons = {key: each for each in decisions for key, _ in each.chose}
+    before = canonical.to_builtins(original)
+    head = f"Tuned by nnexp tune from {printable(source)}; decisions.md has the reasons."
+    lines = list(_comment(" ".join([head, *remarks])))
+    for key, value in tree.items():
+        if key in reasons or key in own or value != before[key]:
+            text = _reason(key, value, reasons.get(key), changed=value != before[key])
+            lines += _comment(text or f"As in {printable(source)}.")
+            lines += dump.lines({key: own.get(key, value)})
+    return "\n".join(lines) + "\n"
+
+
+def _reason(key: str, value: Any, decision: Decision | None, *, changed: bool) -> str:  # noqa: ANN401 - a config's value
+    """Return where a value comes from; empty where it is the original's."""
+    follows = REASONS.get(key, "")
+    if decision is None:
+        return (follows or "Follows from the decisions.") if changed else ""
+    said = f"Stage {decision.stage}: {decision.answer}"
+    return said if value == dict(decision.chose)[key] else f"{said} {follows}".rstrip()
+
+
+def _comment(text: str) -> Iterator[str]:
+    wrapped = textwrap.wrap(text, WIDTH, break_on_hyphens=False, break_long_words=False)
+    yield from (f"# {line}" for line in wrapped)
+
+
+REASONS = {
+    "epochs": "As many as the final training may take; early stopping or the schedule ends it.",
+    "patience": "The schedule ends the run itself.",
+    "lambda": "λ goes with n: carried over from the quick problem.",
+}
+"""Of keys that change with a decision about another one, or have another value than it says."""

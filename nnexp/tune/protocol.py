@@ -13,10 +13,9 @@ from msgspec.structs import replace
 from nnexp.config.model import Config
 from nnexp.errors import NnexpError, UsageError
 from nnexp.runner.assembly import per_example
-from nnexp.tune import chance, quick, rates
+from nnexp.tune import batch_size, chance, final, ladder, learning_rate, quick_problem, weight_decay
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Decision, skipped
-from nnexp.tune.stages import STAGES, Stage
 from nnexp.tune.state import Sitting, State
 from nnexp.tune.trials import BudgetSpentError, Steps, Trials, Update
 
@@ -69,18 +68,18 @@ def begin(
         DataError: the data cannot be read.
     """
     if not set(only) - {"eta"}:
-        rates.trial_config(config)
+        learning_rate.trial_config(config)
     n = len(trials.dataset(config).train.labels)
     dataset = trials.dataset(replace(config, data=replace(config.data, expand=None)))
-    small = quick.quick(config, dataset, n)
+    small = quick_problem.derive(config, dataset, n)
     problems = {"a quick problem with all classes": small}
-    simplest = quick.two_classes(small, dataset)
+    simplest = quick_problem.two_classes(small, dataset)
     if simplest is not None and simplest != small:
         problems = {"two classes without a hidden layer": simplest, **problems}
     if full:
         lambda_ = rounded(per_example(config, n) * n)
-        small = replace(quick.plain(config), lambda_=lambda_)
-        problems = {quick.FULL: small}
+        small = replace(quick_problem.plain(config), lambda_=lambda_)
+        problems = {quick_problem.FULL: small}
     threshold = 2 * (config.learning_rate or 0.0)
     state = State(config, small, trials, threshold, frozenset(only), sitting or Sitting(), keep)
     return state, problems
@@ -171,3 +170,146 @@ def _planned(stage: Stage, state: State) -> Planned:
     examples = state.all_examples if stage.full else state.examples
     title = f"{stage.number}: {stage.title}{' (full problem)' if stage.full else ''}"
     return Planned(title, *trials, stage.epochs(problem), examples)
+
+
+class Stage(NamedTuple):
+    """A part of the protocol, and what it takes."""
+
+    number: int
+    name: str
+    """What it decides."""
+    needs: frozenset[str]
+    """It is gone through if all of these are to be decided."""
+    heading: str
+    """Of its section."""
+    title: str
+    decide: Callable[[State], Steps[None]]
+    trials: tuple[int, int]
+    """At least, at most."""
+    epochs: Callable[[Config], int]
+    """Of a trial, at most."""
+    why_not: Callable[[Config], str | None] = lambda _: None
+    """Why it makes no sense for a config; None if it does."""
+    full: bool = False
+    """It works on the full problem."""
+
+    def problem(self, state: State) -> Config:
+        """Return what it works on."""
+        return state.config if self.full else state.quick
+
+
+def _eta(state: State) -> Steps[None]:
+    rungs = yield from learning_rate.find(state.quick, state.trials)
+    decision = learning_rate.decision(
+        rungs, stage=2, heading=learning_rate.HEADING, rule=learning_rate.RULE
+    )
+    _settle_rate(state, rungs, decision)
+
+
+def _eta_again(state: State) -> Steps[None]:
+    rungs = yield from learning_rate.again(state.quick, state.trials, state.threshold, lambda_=True)
+    before = state.quick.learning_rate
+    decision = learning_rate.decision(
+        rungs, stage=4, heading=AGAIN, rule=learning_rate.AGAIN, before=before
+    )
+    _settle_rate(state, rungs, decision)
+
+
+def _settle_rate(state: State, rungs: list[ladder.Rung], decision: Decision) -> None:
+    found = ladder.threshold(rungs)
+    if found is None:
+        state.settle(decision)
+        return
+    state.threshold = found
+    state.settle(decision, learning_rate=found / 2)
+
+
+def _no_size(config: Config) -> str | None:
+    if config.batch_size != "all":
+        return None
+    return (
+        "batch_size is all, so that each step takes all examples and there is no size to choose; "
+        "with a number as batch_size the sizes are tried"
+    )
+
+
+AGAIN = "η again, with that λ"
+STAGES = (
+    Stage(
+        2,
+        "eta",
+        frozenset({"eta"}),
+        learning_rate.HEADING,
+        "η by order of magnitude",
+        _eta,
+        (3, 19),
+        lambda _: learning_rate.EPOCHS,
+        learning_rate.why_not,
+    ),
+    Stage(
+        3,
+        "lambda",
+        frozenset({"lambda"}),
+        weight_decay.HEADING,
+        "λ",
+        weight_decay.decide,
+        (7, 65),
+        lambda _: weight_decay.EPOCHS,
+    ),
+    Stage(
+        4,
+        "eta",
+        frozenset({"eta", "lambda"}),
+        AGAIN,
+        "η again",
+        _eta_again,
+        (2, 9),
+        lambda _: learning_rate.EPOCHS,
+        learning_rate.why_not,
+    ),
+    Stage(
+        5,
+        "batch-size",
+        frozenset({"batch-size"}),
+        batch_size.HEADING,
+        "mini-batch size",
+        batch_size.decide,
+        (5, 23),
+        lambda _: batch_size.EPOCHS,
+        _no_size,
+    ),
+    Stage(
+        6,
+        "eta",
+        frozenset({"eta"}),
+        final.RATE_HEADING,
+        "η again",
+        final.rate,
+        (2, 9),
+        lambda _: learning_rate.EPOCHS,
+        learning_rate.why_not,
+        full=True,
+    ),
+    Stage(
+        6,
+        "lambda",
+        frozenset({"lambda"}),
+        final.DECAY_HEADING,
+        "λ again",
+        final.decay,
+        (3, 25),
+        lambda _: weight_decay.EPOCHS,
+        full=True,
+    ),
+    Stage(
+        6,
+        "final",
+        frozenset({"final"}),
+        "Final training",
+        "final training",
+        final.train,
+        (1, 6),
+        final.epochs,
+        full=True,
+    ),
+)

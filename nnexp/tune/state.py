@@ -13,7 +13,7 @@ from nnexp.config.model import Config
 from nnexp.runner.assembly import per_example, sizes
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Decision
-from nnexp.tune.guessing import Guessing, guessing
+from nnexp.tune.quick_problem import Guessing, guessing
 from nnexp.tune.trials import Trials
 
 

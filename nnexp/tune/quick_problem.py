@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from msgspec.structs import replace
 
@@ -35,7 +37,7 @@ def plain(config: Config) -> Config:
     )
 
 
-def quick(config: Config, dataset: Dataset, n: int) -> Config:
+def derive(config: Config, dataset: Dataset, n: int) -> Config:
     """Return the quick problem: 1,000 examples, one small hidden layer if there is one.
 
     They are the first ones, or as many as have half of each class's share, or more: data may be
@@ -121,3 +123,35 @@ def fair(labels: Labels) -> int:
             return n
         n *= 2
     return len(labels)
+
+
+LEVEL = 0.001
+"""How often guessing may come to what counts as better; several trials are looked at."""
+
+
+class Guessing(NamedTuple):
+    """What is to be had without learning anything: the largest class for every example."""
+
+    share: float
+    """The accuracy of that."""
+    limit: float | None
+    """The lowest accuracy that is better than chance; None: of so few examples none is."""
+
+    def is_beaten_by(self, accuracy: float) -> bool:
+        """Return whether an accuracy is better than chance."""
+        return self.limit is not None and accuracy >= self.limit
+
+
+def guessing(labels: Labels) -> Guessing:
+    """Return what guessing comes to on labels; exact, by the binomial distribution.
+
+    Args:
+        labels: (examples,), one at least.
+    """
+    from scipy.special import bdtrc  # noqa: PLC0415 - a tenth of a second to import
+
+    n = len(labels)
+    share = float(np.bincount(labels).max() / n)
+    right = np.arange(1, n + 1)
+    enough = right[bdtrc(right - 1, n, share) <= LEVEL] if share < 1 else right[:0]
+    return Guessing(share, float(enough[0] / n) if len(enough) else None)

@@ -11,9 +11,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
-from nnexp.tune import argument
 from nnexp.tune.choice import rounded
-from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, duration
+from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, duration, number
 from nnexp.tune.state import Sitting, State
 from nnexp.tune.trials import Batch, JobResult, Steps, Update, trained
 
@@ -103,7 +102,7 @@ def decide(state: State) -> Steps[None]:
         size: [replace(config, seed=config.seed + seed) for seed in range(SEEDS)]
         for size, config in candidates.items()
     }
-    shown = argument.configs(state, eta / own, EPOCHS)
+    shown = _argument_configs(state, eta / own, EPOCHS)
     load = yield from _measure(state, [*chain.from_iterable(trials.values()), *shown])
     timed = []
     for size, configs in trials.items():
@@ -118,7 +117,7 @@ def decide(state: State) -> Steps[None]:
         raise AllDivergedError(said, _failure(timed, firsts, f"No size: {said}."))
     found = fastest(timed, own)
     state.threshold = state.threshold * found.size / own
-    notes = [(yield from argument.words(state, shown)), *load]
+    notes = [(yield from _argument(state, shown)), *load]
     state.settle(
         _decision(timed, found, notes), batch_size=found.size, learning_rate=found.learning_rate
     )
@@ -254,3 +253,46 @@ def _row(each: Timed, goal: float) -> list[str]:
         duration(each.seconds[-1] / len(each.seconds)),
         f"{100 * each.best:.2f} %",
     ]
+
+
+UPDATES = 100
+"""Of one example, against one update of as many."""
+
+
+def _argument_configs(state: State, rate: float, epochs: int) -> list[Config]:
+    """Return trials whose epoch is 100 updates of one example, and one of 100.
+
+    Args:
+        state: the tuning.
+        rate: η for mini-batches of one.
+        epochs: of a trial.
+    """
+    plain = replace(state.quick.data, expand=None)
+    whole = state.trials.dataset(replace(state.quick, data=plain))
+    n = min(UPDATES, len(whole.train.labels))
+    base = replace(state.quick, data=replace(plain, train=n), epochs=epochs)
+    return [replace(base, batch_size=size, learning_rate=rounded(rate * size)) for size in (1, n)]
+
+
+def _argument(state: State, _argument_configs: Sequence[Config]) -> Steps[str]:
+    """Return the chapter's argument in numbers."""
+    single, whole = yield Batch(_argument_configs)
+    n = whole.config.batch_size
+    one, other = (_epoch_seconds(state.sitting.seconds, trial) for trial in (single, whole))
+    faster = f"{one / other:.0f} times the time" if other else "more time"
+    return (
+        f"The chapter's argument, on {n} images, seen {single.config.epochs} times: {n} updates "
+        f"of one example (η = {single.config.learning_rate:g}) take {1000 * one:.2f} ms, one "
+        f"update of {n} (η = {whole.config.learning_rate:g}) {1000 * other:.2f} ms, so "
+        f"{faster}; what they get for it is a training cost of {_cost(single, 0)} against "
+        f"{_cost(whole, 0)} after the first time through, and {_cost(single, -1)} against "
+        f"{_cost(whole, -1)} after the last."
+    )
+
+
+def _epoch_seconds(times: Mapping[str, list[float]], trial: JobResult) -> float:
+    return median(times.get(trial.run.name) or [0.0])
+
+
+def _cost(trial: JobResult, place: int) -> str:
+    return number(trial.costs[place]) if trial.costs else "-"
