@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from nnexp.report.outputs import OUTPUTS
+from nnexp.cli.schema import OUTPUTS
 
 if TYPE_CHECKING:
     from tests.conftest import Bench

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nnexp.cli import standings
+from nnexp.report import sweep_ranking
 from nnexp.study import sweep_file
 from nnexp.study.job import Outcome
 from nnexp.study.plan import Plan, plan
@@ -53,12 +53,12 @@ def test_verdicts_against_the_best_by_hand(bench: Bench) -> None:
     assert second[1].difference.difference == pytest.approx(-0.02)
     # Student's t at 97.5 % with 2 degrees of freedom is 4.303; sd / sqrt 3 is 0.577 points.
     assert second[1].difference.half_width == pytest.approx(0.0248, abs=1e-4)
-    table = standings.text(trials, ranking, dict([second, third])).splitlines()
+    table = sweep_ranking.text(trials, ranking, dict([second, third])).splitlines()
     assert "to the best" in table[0]
     assert "  -  " in table[1]
     assert "  ~ -2.00 ± 2.48  " in table[2]
     assert "  worse -11.00 ± 2.48  " in table[3]
-    assert standings.advice(dict([second, third])) is None
+    assert sweep_ranking.advice(dict([second, third])) is None
 
 
 def test_an_example_more_or_less_on_every_seed_is_no_infinitely_sure_difference(
@@ -89,7 +89,7 @@ def test_what_lacks_a_seed_ranks_behind_what_does_not_and_has_no_verdict(bench: 
     assert judged[1].difference.difference == pytest.approx(-0.0625)
     assert judged[1].difference.sizes == (4, 4)
     judged = dict.fromkeys(judged, judged[1]._replace(outcome="noise"))
-    rows = [line.split() for line in standings.text(trials, ranking, judged).splitlines()[1:]]
+    rows = [line.split() for line in sweep_ranking.text(trials, ranking, judged).splitlines()[1:]]
     assert [row[6] for row in rows] == ["-", "~", "-"]
     assert rows[2][-3:] == ["3", "of", "4"]
 
@@ -123,7 +123,7 @@ def test_what_diverged_with_a_seed_ranks_behind_what_did_not(bench: Bench) -> No
     found[1], found[5], found[6] = diverged, killed, diverged
     ranking = ranked(trials, found)
     assert [each.values for each in ranking.standings] == [(2,), (3,), (1,), (4,)]
-    header, *rows = standings.text(trials, ranking, {}).splitlines()
+    header, *rows = sweep_ranking.text(trials, ranking, {}).splitlines()
     assert [row.split()[0] for row in rows] == ["1", "2", "3", "-"]
     assert "to the best" in header
     assert [re.split("  +", row)[3] for row in rows] == [
@@ -131,7 +131,7 @@ def test_what_diverged_with_a_seed_ranks_behind_what_did_not(bench: Bench) -> No
         *("diverged with 1 of 2 seeds", "diverged with 1 of 2 seeds"),
     ]
     assert rows[2].split()[-4:] == ["-", "1", "of", "2"]
-    output = standings.output(trials, bench.folder, ranking, found, {})
+    output = sweep_ranking.output(trials, bench.folder, ranking, found, {})
     assert [each.diverged for each in output.ranking] == [0, 0, 1, 1]
 
 
@@ -147,7 +147,7 @@ def test_what_diverged_with_a_seed_is_not_better_than_the_best(bench: Bench) -> 
     both = found[:4] + found[8:]
     (verdict,) = verdicts(without, both, ranked(without, both), EXAMPLES).values()
     assert verdicts(trials, found, ranking, EXAMPLES) == {1: verdict}
-    table = standings.text(trials, ranking, {1: verdict}).splitlines()
+    table = sweep_ranking.text(trials, ranking, {1: verdict}).splitlines()
     assert f"  worse {verdict.amount}  " in table[2]
     assert "  diverged with 1 of 4 seeds  " in table[3]
 
@@ -165,8 +165,8 @@ def test_done_without_an_accuracy_that_all_share_is_no_failure(bench: Bench) -> 
     said = "no ranking: no accuracy was monitored that all runs share"
     for accuracies in ({}, {"train": 0.5}):
         found: list[Outcome | None] = [*outcomes(0.5), Outcome(epochs=1, accuracies=accuracies)]
-        assert standings.text(trials, ranked(trials, found), {}) == said
-    assert standings.text(trials, ranked(trials, [None, None]), {}) == "no trial has a result"
+        assert sweep_ranking.text(trials, ranked(trials, found), {}) == said
+    assert sweep_ranking.text(trials, ranked(trials, [None, None]), {}) == "no trial has a result"
 
 
 def test_one_seed_gives_no_verdict_but_says_what_would(bench: Bench) -> None:

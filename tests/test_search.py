@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks import tuning
-from nnexp.cli import searching as cli_searching
 from nnexp.config.model import PerExample
 from nnexp.optim import sgd
-from nnexp.report import search_figure
+from nnexp.report import search_figure, search_ranking
 from nnexp.report.document import Table, markdown_table
 from nnexp.store.records import Fault
 from nnexp.study import samplers, search_definition, space, sweep_file, trials
@@ -387,7 +386,7 @@ def test_where_the_last_rung_diverged_it_is_said_that_no_trial_is_whole(bench: B
     given = trials.TrialResult(
         defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.7}),)
     )
-    told = cli_searching.text(
+    told = search_ranking.text(
         searches.SearchResult(defined, given, [left, further]), None, curves=False
     )
     lines = told.split("\n\n")[1].splitlines()[1:]

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nnexp import names
-from nnexp.cli import standings
 from nnexp.config import load
 from nnexp.datasets import loading
 from nnexp.datasets.loading import Data
 from nnexp.errors import UsageError
-from nnexp.report import sweep_figure
+from nnexp.report import sweep_figure, sweep_ranking
 from nnexp.study import execution, ranking, sweep_file
 from nnexp.study.execution import Execution, Listed
 from nnexp.study.job import Job, Outcome
@@ -96,13 +95,13 @@ def test_the_advice_is_the_fewest_seeds_that_would_do_for_any(bench: Bench) -> N
         1: one._replace(outcome="too few", needed=9),
         2: other._replace(outcome="too few", needed=4),
     }
-    assert str(standings.advice(few)).endswith("train more with --seeds 4")
-    assert standings.advice(few | {2: other}) is None
+    assert str(sweep_ranking.advice(few)).endswith("train more with --seeds 4")
+    assert sweep_ranking.advice(few | {2: other}) is None
     far = {place: each._replace(needed=needed) for place, each in few.items() for needed in (101,)}
-    assert str(standings.advice(far | {2: few[2]._replace(needed=100)})).endswith("--seeds 100")
+    assert str(sweep_ranking.advice(far | {2: few[2]._replace(needed=100)})).endswith("--seeds 100")
     for needed in (101, 340, None):
         too_many = far | {2: few[2]._replace(needed=needed)}
-        assert standings.advice(too_many) == (
+        assert sweep_ranking.advice(too_many) == (
             "no verdict: the differences are too small for a reasonable number of seeds to tell"
         )
 
@@ -114,9 +113,9 @@ def test_verdicts_know_how_many_examples_an_accuracy_is_of(
     monkeypatch.setattr(ranking, "verdicts", lambda *given: asked.append(given[-1]))
     bench.process("sweep", "tiny.yaml", "--set", "epochs=1", "-q")
     trials, found = planned("epochs=1"), outcomes(0.5)
-    standings.verdicts(trials, Path("runs"), ranking.ranked(trials, found), found)
+    sweep_ranking.verdicts(trials, Path("runs"), ranking.ranked(trials, found), found)
     found = [Outcome(accuracies={"test": 0.5})]
-    standings.verdicts(trials, Path("runs"), ranking.ranked(trials, found), found)
+    sweep_ranking.verdicts(trials, Path("runs"), ranking.ranked(trials, found), found)
     assert asked == [60, 40]
 
 

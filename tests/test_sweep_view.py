@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nnexp.cli import narrow
+from nnexp.cli import fit_table
 from nnexp.cli.study_progress import SEED, StudyProgress, TimeLeft
 from nnexp.study import sweep_file
 from nnexp.study.execution import Ended, Progressed, Started
@@ -38,7 +38,7 @@ def rendered(
 
     console = Console(width=width, color_system=None)
     with console.capture() as captured:
-        console.print(narrow.fitted(header, rows, width))
+        console.print(fit_table.fitted(header, rows, width))
     return captured.get().splitlines()
 
 

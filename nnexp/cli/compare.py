@@ -102,8 +102,7 @@ def _rendered(
     markdown: bool,
     json: bool,
 ) -> str:
-    from nnexp.cli import drawn
-    from nnexp.report import comparisons, document
+    from nnexp.report import comparisons, document, terminal_curves
 
     if json:
         return json_line(comparisons.output(compared, outcomes))
@@ -112,7 +111,7 @@ def _rendered(
     if markdown:
         return document.as_markdown(comparisons.document(compared))
     histories = {side.experiment.label: side.histories for side in compared.sides}
-    drawings = drawn.curves(histories) if curves else []
+    drawings = terminal_curves.curves(histories) if curves else []
     return document.as_text(comparisons.document(compared, drawings), columns())
 
 

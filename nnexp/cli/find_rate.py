@@ -13,7 +13,7 @@ from nnexp.report.text import as_json as json_line
 from nnexp.report.text import columns, table, wrapped
 
 if TYPE_CHECKING:
-    from nnexp.report.outputs import FindRateOutput
+    from nnexp.report.study_outputs import FindRateOutput
     from nnexp.tune.decision import Decision
     from nnexp.tune.ladder import Rung
 
@@ -90,7 +90,7 @@ def _text(found: Decision) -> str:
 
 
 def _output(rungs: list[Rung]) -> FindRateOutput:
-    from nnexp.report.outputs import FindRateOutput, RungOutput
+    from nnexp.report.study_outputs import FindRateOutput, RungOutput
     from nnexp.tune import ladder
 
     threshold = ladder.threshold(rungs)

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Self
 from msgspec import UNSET
 
 from nnexp.cli.output import Told, say
+from nnexp.errors import InterruptedRunError
 from nnexp.report.text import percent
 
 if TYPE_CHECKING:
+    from nnexp.cli.signals import Noted
     from nnexp.runner.recording import Event
+    from nnexp.study.job import Job
     from nnexp.training.history import Row
 
 SPLITS = ("train", "validation", "test")
@@ -110,3 +113,38 @@ def _bar(epochs: int, done: int, examples: int) -> Any:  # noqa: ANN401 - tqdm's
         file=Told(),
         bar_format="{desc} {percentage:3.0f}%|{bar:10}| {rate_fmt} {remaining}{postfix}",
     )
+
+
+def follow(job: Job, signal: Noted, *, quiet: bool = False) -> bool:
+    """Train a single job, showing its epochs; return whether there was anything left to do.
+
+    Raises:
+        InterruptedRunError: a signal came; what is committed is safe.
+        NnexpError: what ``train.train`` raises.
+    """
+    from nnexp.runner import recording, train
+
+    def check() -> None:
+        if signal.number is not None:
+            raise InterruptedRunError(
+                signal.number,
+                f"{job.run.path}: stopped; what is committed is safe; "
+                "the same command goes on from there",
+            )
+
+    opened = False
+    events = train.events(
+        job.config,
+        job.run,
+        until=job.until,
+        heartbeat=check,
+        against=job.against,
+        other_numerics=job.other_numerics,
+        restart=job.restart,
+    )
+    with Progress(job.config.epochs, quiet=quiet) as progress:
+        for event in events:
+            opened = opened or isinstance(event, recording.Opened)
+            progress.show(event)
+            check()
+    return opened

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import engines, figures, options
+from nnexp.cli import engines, options
 from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import SEED, StudyProgress
 from nnexp.cli.train import Seeds
@@ -72,7 +72,7 @@ def reproduce(
     exact is not; nothing is promised of the two chaotic nets, nor of --set without a file.
     """
     from nnexp.report.curves import check_format
-    from nnexp.reproduction import picture
+    from nnexp.reproduction import document, picture
     from nnexp.reproduction import published as files
     from nnexp.reproduction.figures import FIGURES
     from nnexp.reproduction.plan import outcomes, plan
@@ -90,8 +90,8 @@ def reproduce(
     published = None if against is None else files.read(against, figure, chosen, configs)
     _train(parts, runs, jobs, quiet=quiet)
     found = outcomes(parts, published, changed=bool(settings))
-    output = figures.output(figure, found, target)
-    put(json_line(output) if as_json else figures.text(found))
+    output = document.output(figure, found, target)
+    put(json_line(output) if as_json else document.text(found))
     picture.draw(target, f"{figure}\n{chosen.title}", parts, published)
     if not quiet:
         say(f"{target}: published and obtained")

@@ -149,7 +149,7 @@ def _arranged(
 
 def _put_table(chosen: Sequence[ExperimentRow], *, each: bool) -> None:
     from nnexp.analysis import experiments
-    from nnexp.cli import listing
+    from nnexp.report import listing
 
     table, left_out = listing.shown(chosen, experiments.differing(chosen, seed=each), columns())
     put(table)
@@ -158,7 +158,7 @@ def _put_table(chosen: Sequence[ExperimentRow], *, each: bool) -> None:
 
 
 def _put_json(chosen: Sequence[ExperimentRow], *, each: bool) -> None:
-    from nnexp.cli import listing
+    from nnexp.report import listing
 
     if each:
         put(json_line(listing.run_outputs([run for one in chosen for run in one.runs])))

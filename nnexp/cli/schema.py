@@ -30,8 +30,28 @@ def _output_schema(command: str) -> dict[str, object]:
 
     from nnexp.config.messages import unknown
     from nnexp.errors import UsageError
-    from nnexp.report.outputs import OUTPUTS
+    from nnexp.report import outputs, study_outputs
 
     if command not in OUTPUTS:
         raise UsageError(f"--of: {unknown('command with --json', command, OUTPUTS)}")
-    return msgspec.json.schema(OUTPUTS[command])
+    name = OUTPUTS[command]
+    return msgspec.json.schema(getattr(outputs, name, None) or getattr(study_outputs, name))
+
+
+OUTPUTS = {
+    "compare": "CompareOutput",
+    "evaluate": "EvaluateOutput",
+    "find-rate": "FindRateOutput",
+    "inspect": "InspectOutput",
+    "replay": "ReplayOutput",
+    "report": "ReportOutput",
+    "reproduce": "ReproduceOutput",
+    "runs": "ExperimentRunsOutput",
+    "search": "SearchOutput",
+    "show": "ShowOutput",
+    "sweep": "SweepOutput",
+    "train": "TrainOutput",
+    "tune": "TuneOutput",
+    "verify": "VerifyOutput",
+}
+"""By command, the class in ``outputs`` or ``study_outputs``; runs prints a list of its."""

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import engines, options, standings
+from nnexp.cli import engines, options
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import put, say
-from nnexp.cli.study_progress import StudyProgress
+from nnexp.cli.study_progress import Columns, StudyProgress
 from nnexp.cli.train import Seeds
 from nnexp.errors import DivergedError, UsageError
 from nnexp.report.text import as_json as json_line
 
 if TYPE_CHECKING:
-    from nnexp.study.search import SearchResult
+    from nnexp.study.execution import Ended
+    from nnexp.study.job import Job
+    from nnexp.study.search import Search, SearchResult
     from nnexp.study.search_definition import Definition
+    from nnexp.study.trials import Trial
 
 
 @click.command()
@@ -135,8 +138,10 @@ def search(
     found = _train(defined, runs, where, quiet=quiet)
     _report(found, plot, curves=curves, as_json=as_json, quiet=quiet)
     if found.failures:
+        from nnexp.report import sweep_ranking
+
         for failed, outcome in found.failures:
-            say(standings.failure(failed, outcome))
+            say(sweep_ranking.failure(failed, outcome))
         click.get_current_context().exit(found.failures[0][1].code)
     if found.best is None:
         raise DivergedError("every trial diverged; search smaller learning rates")
@@ -149,15 +154,14 @@ def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool
         InterruptedRunError: a signal came.
         JobError: a run could not be trained.
     """
-    from nnexp.cli import searching
     from nnexp.datasets.loading import Data
     from nnexp.study.search import Search, is_fatal
 
     data = Data()
     search = Search(defined, runs, data)
-    columns = searching.job_columns(search)
+    columns = _job_columns(search)
     progress = StudyProgress(
-        columns, search.steps, lambda event: searching.trial_line(search, event), quiet=quiet
+        columns, search.steps, lambda event: _trial_line(search, event), quiet=quiet
     )
     engines.train(
         search,
@@ -167,7 +171,7 @@ def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool
         data=data,
         is_fatal=is_fatal,
         prepare=(lambda: None) if where.collect else search.check_data,
-        reached=lambda: f" in {searching.place(search)}",
+        reached=lambda: f" in {_place(search)}",
     )
     if progress.is_idle and not quiet:
         say("already done")
@@ -177,7 +181,7 @@ def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool
 def _report(
     found: SearchResult, plot: Path | None, *, curves: bool, as_json: bool, quiet: bool
 ) -> None:
-    from nnexp.cli import searching
+    from nnexp.report import search_ranking
 
     if plot is not None and found.best is not None:
         from nnexp.report import search_figure
@@ -187,6 +191,57 @@ def _report(
             say(f"{plot}: drawn")
     compared = found.compare()
     if as_json:
-        put(json_line(searching.output(found, compared)))
+        put(json_line(search_ranking.output(found, compared)))
     else:
-        put(searching.text(found, compared, curves=curves))
+        put(search_ranking.text(found, compared, curves=curves))
+
+
+def _job_columns(search: Search) -> Columns:
+    """Return what tells a search's jobs apart: the trial, its values and the seed."""
+    from nnexp.config import dump
+    from nnexp.report.search_ranking import GIVEN
+
+    def values(job: Job) -> list[str]:
+        trial = search.trial_of(job)
+        count = len(search.definition.space.keys)
+        settings = ["-"] * count if trial.is_baseline else map(dump.inline, trial.values)
+        number = GIVEN if trial.is_baseline else f"{trial.number}/{search.trials}"
+        return [number, *settings, str(job.config.seed)]
+
+    return Columns(("trial", *search.definition.space.keys, "seed"), values)
+
+
+def _trial_line(search: Search, event: Ended) -> str | None:
+    """Return what to say of a trial whose last run this was; None of any other."""
+    from nnexp.report.search_ranking import unscored
+    from nnexp.report.text import percent
+
+    result = search.result_of(event.job)
+    if result is None or event.was_done:
+        return None
+    trial = result.trial
+    words = [_named(search, trial)]
+    if not trial.is_baseline:
+        words.append(search.definition.space.described(trial.values))
+    told = unscored(result) if result.score is None else f"validation {percent(result.score)}"
+    if result.epoch < trial.config.epochs and result.failure is None:
+        told += f" by epoch {result.epoch}"
+    words.append(told)
+    if search.result.best is result:
+        words.append("best so far")
+    return "  ".join(words)
+
+
+def _named(search: Search, trial: Trial) -> str:
+    """Return a trial's number among all, in words."""
+    from nnexp.report.search_ranking import GIVEN
+
+    if trial.is_baseline:
+        return f"config {GIVEN}"
+    return f"trial {trial.number:{len(str(search.trials))}}/{search.trials}"
+
+
+def _place(search: Search) -> str:
+    """Return how far a search is, in words: the first trial that is under way."""
+    trial = search.under_way
+    return "its beginning" if trial is None else _named(search, trial)

@@ -46,7 +46,7 @@ def show(run: Path, on: On | None, images: Path | None, as_json: bool) -> None:
     damaged is left out, and exits 5.
     """
     from nnexp.analysis.summary import portray
-    from nnexp.cli.portrait import text
+    from nnexp.report.summary import text
     from nnexp.store.run import at
 
     portrait = portray(at(run))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from nnexp.cli import narrow
+from nnexp.cli import fit_table
 from nnexp.cli.output import Told, say, tell
 from nnexp.errors import printable
 from nnexp.report.text import percent
@@ -230,7 +230,7 @@ class StudyProgress:
         running = list(self._running.values())
         rows = [self._row(job, message) for job, message in running[:MOST_ROWS]]
         more = [Text(f"… and {len(running) - MOST_ROWS} more")] if len(running) > MOST_ROWS else []
-        return Group(*lines, narrow.fitted(header, rows, Told().columns()), *more)
+        return Group(*lines, fit_table.fitted(header, rows, Told().columns()), *more)
 
     def _row(self, job: Job, message: EpochCommitted | None) -> list[str]:
         return [

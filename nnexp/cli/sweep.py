@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import engines, options, standings
+from nnexp.cli import engines, options
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import Columns, StudyProgress
@@ -84,6 +84,7 @@ def sweep(
     with config (the base), and any of set, grid, zip, random, seeds and exclude. Exits as the
     first trial that failed would have.
     """
+    from nnexp.report import sweep_ranking
     from nnexp.report.curves import check_target
     from nnexp.store import disk
     from nnexp.study import sweep_file
@@ -100,7 +101,7 @@ def sweep(
         _emit(plan, runs, emit)
         return
     if dry_run:
-        put(standings.states(plan, runs, as_json=as_json))
+        put(sweep_ranking.states(plan, runs, as_json=as_json))
         return
     disk.check_directory(runs)
     outcomes = _train(plan, runs, where, fail_fast=not keep_going, quiet=quiet)
@@ -177,17 +178,18 @@ def _report(
     as_json: bool,
     quiet: bool,
 ) -> Ranking:
+    from nnexp.report import sweep_ranking
     from nnexp.study.ranking import ranked
 
     ranking = ranked(plan, outcomes)
-    verdicts = standings.verdicts(plan, runs, ranking, outcomes)
+    verdicts = sweep_ranking.verdicts(plan, runs, ranking, outcomes)
     if as_json:
-        put(json_line(standings.output(plan, runs, ranking, outcomes, verdicts)))
+        put(json_line(sweep_ranking.output(plan, runs, ranking, outcomes, verdicts)))
     else:
-        put(standings.text(plan, ranking, verdicts))
-    if not quiet and (advice := standings.advice(verdicts)):
+        put(sweep_ranking.text(plan, ranking, verdicts))
+    if not quiet and (advice := sweep_ranking.advice(verdicts)):
         say(advice)
-    for line in standings.failures(plan, runs, outcomes):
+    for line in sweep_ranking.failures(plan, runs, outcomes):
         say(line)
     return ranking
 

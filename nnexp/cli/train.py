@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from nnexp import names
-from nnexp.cli import engines, options, signals, training
+from nnexp.cli import engines, options, signals
 from nnexp.cli.output import put, say
+from nnexp.cli.progress import follow
 from nnexp.cli.study_progress import SEED, StudyProgress
 from nnexp.errors import (
     CorruptError,
@@ -128,7 +129,7 @@ def _train(job: Job, *, as_json: bool, quiet: bool) -> None:
     run = job.run
     try:
         with signals.noted() as signal:
-            trained = training.follow(job, signal, quiet=quiet)
+            trained = follow(job, signal, quiet=quiet)
         if not quiet:
             say(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
     except DivergedError:
@@ -232,22 +233,14 @@ def outcome(run: Run) -> str:
 
 def summary(run: Run) -> TrainOutput:
     """Return how a run stands."""
-    from msgspec import structs
-
     from nnexp.report.outputs import TrainOutput
     from nnexp.store.run import Run
 
     fresh = Run(run.path)
-    output = TrainOutput(run=str(run.path), name=run.name, status=fresh.status)
-    if (result := fresh.result) is None:
-        return output
-    return structs.replace(
-        output,
-        reason=result.reason,
-        epochs=result.epochs,
-        best=result.best,
-        final=result.final,
-        test_accuracy=result.test_accuracy,
-        test_cost=result.test_cost,
-        fault=result.fault,
-    )
+    result = fresh.result
+    recorded = {} if result is None else {key: getattr(result, key) for key in RECORDED}
+    return TrainOutput(run=str(run.path), name=run.name, status=fresh.status, **recorded)
+
+
+RECORDED = ("reason", "epochs", "best", "final", "test_accuracy", "test_cost", "fault")
+"""The keys of result.json that --json prints."""

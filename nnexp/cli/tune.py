@@ -17,7 +17,7 @@ from nnexp.report.text import columns, table, wrapped
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
-    from nnexp.report.outputs import TuneOutput
+    from nnexp.report.study_outputs import TuneOutput
     from nnexp.tune.protocol import Planned, Tuned
     from nnexp.tune.state import State
     from nnexp.tune.trials import Budget, Trials
@@ -214,7 +214,7 @@ def _sums(ranges: list[tuple[int, int]]) -> str:
 
 
 def _output(found: Tuned, files: dict[str, Path], epochs: int) -> TuneOutput:
-    from nnexp.report.outputs import DecisionOutput, TuneOutput
+    from nnexp.report.study_outputs import DecisionOutput, TuneOutput
 
     decisions = [
         DecisionOutput(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import options, signals, training
+from nnexp.cli import options, progress, signals
 from nnexp.cli.output import put
 from nnexp.errors import CheckFailedError, DivergedError, InterruptedRunError, printable
 from nnexp.report.text import as_json as json_line
@@ -41,7 +41,7 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
     with signals.noted() as signal, TemporaryDirectory(prefix="nnexp-verify-") as folder:
         again = Run(Path(folder) / recorded.record.name)
         try:
-            training.follow(Job(config, again, until), signal, quiet=quiet)
+            progress.follow(Job(config, again, until), signal, quiet=quiet)
         except DivergedError:
             pass  # what diverged is to diverge again
         except InterruptedRunError as error:

@@ -25,11 +25,11 @@ import pytest
 
 from nnexp import numerics
 from nnexp.analysis import comparison, evaluation, experiments, summary
-from nnexp.cli import portrait as as_text
 from nnexp.config import load
 from nnexp.datasets import loading
 from nnexp.errors import CheckFailedError, CorruptError, MismatchError, NnexpError, UsageError
 from nnexp.report import comparison_page, comparisons
+from nnexp.report import summary as as_text
 from nnexp.runner import train, verification
 from nnexp.runner.recording import Warned
 from nnexp.store import listing, records

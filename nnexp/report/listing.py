@@ -1,4 +1,4 @@
-"""Experiments as a table that fits its terminal, and as JSON."""
+"""A listing of experiments as a table that fits its terminal, and as JSON values."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec import UNSET
 
+from nnexp.analysis import experiments
+from nnexp.analysis.query import COLUMNS, PREFIX, setting
 from nnexp.config.messages import ranges, shortened
 from nnexp.errors import printable
 from nnexp.report.outputs import ExperimentRunsOutput, RunOutput, SpreadOutput
@@ -59,8 +61,6 @@ def shown(experiments: Sequence[ExperimentRow], keys: Sequence[str], width: int)
 
 
 def _columns(rows: Sequence[ExperimentRow], keys: Sequence[str], *, ranked: bool) -> list[Column]:
-    from nnexp.analysis import experiments
-    from nnexp.analysis.query import COLUMNS, PREFIX
 
     cells = {key: [_cell(each, key) for each in rows] for key in keys}
     order = experiments.telling(keys, cells.__getitem__) if ranked else list(keys)
@@ -110,7 +110,6 @@ def _spread(spread: Spread | None) -> str:
 
 
 def _cell(experiment: ExperimentRow, key: str) -> str:
-    from nnexp.analysis.query import setting
 
     value = setting(experiment.config, key)
     if value is UNSET:
@@ -139,8 +138,6 @@ def _spread_output(spread: Spread | None) -> SpreadOutput | None:
 
 def run_outputs(entries: Sequence[Entry]) -> list[RunOutput]:
     """Return runs as values for JSON, each with its experiment's name."""
-    from nnexp.analysis import experiments
-
     grouped = experiments.listed(entries)
     names = {run.path: row.names[0] for row in grouped for run in row.runs}
     return [

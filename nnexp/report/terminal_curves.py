@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from nnexp.analysis.averages import average
+from nnexp.report import braille
+from nnexp.report.document import Drawing
 from nnexp.report.text import coloured, percent
 
 if TYPE_CHECKING:
-    from nnexp.report.document import Drawing
     from nnexp.training.history import Row
 
 DRAWN = (("train_cost", "training cost"), ("validation_accuracy", "validation accuracy"))
@@ -20,10 +22,6 @@ def curves(histories: Mapping[str, Sequence[Sequence[Row]]]) -> list[Drawing]:
     Args:
         histories: the rows of each run, by the mark that stands at its curve's end.
     """
-    from nnexp.analysis.averages import average
-    from nnexp.report import braille
-    from nnexp.report.document import Drawing
-
     drawn = []
     for key, title in DRAWN:
         found = {mark: average(each, key) for mark, each in histories.items()}

@@ -1,4 +1,4 @@
-"""What is said of a sweep before and after: the runs' states, the ranking, the failures."""
+"""A sweep as text and as JSON values: its runs before, its ranking and failures after."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnexp.config import dump
 from nnexp.errors import NnexpError
-from nnexp.report.outputs import (
-    FailureOutput,
-    PlannedOutput,
-    RankedOutput,
-    SpreadOutput,
-    SweepOutput,
-)
+from nnexp.report import comparisons
+from nnexp.report.outputs import SpreadOutput
+from nnexp.report.study_outputs import FailureOutput, PlannedOutput, RankedOutput, SweepOutput
 from nnexp.report.text import as_json as json_line
 from nnexp.report.text import percent, table
+from nnexp.store import listing
+from nnexp.store.run import Run
+from nnexp.study import ranking as ranks
+from nnexp.study.job import DAMAGED, explained
 
 if TYPE_CHECKING:
     from nnexp.analysis.verdicts import Verdict
@@ -49,9 +50,6 @@ def states(plan: Plan, runs: Path, *, as_json: bool) -> str:
 
 def state(path: Path, config: Config) -> str:
     """Return how a run stands: ``new`` where there is none yet, ``taken`` if it is another's."""
-    from nnexp.store import listing
-    from nnexp.store.run import Run
-
     entry = listing.entry(Run(path))
     if entry is None:
         return "new"
@@ -68,9 +66,6 @@ def verdicts(
 
     Raises: CorruptError if the best one's run, which says how many examples there are, is damaged.
     """
-    from nnexp.store.run import Run
-    from nnexp.study import ranking as ranks
-
     if ranking.split is None:
         return {}
     best = plan.trials[ranking.standings[0].trials[0]]
@@ -158,8 +153,6 @@ def failures(plan: Plan, runs: Path, outcomes: Sequence[Outcome | None]) -> Iter
 
 def failure(run: Path, outcome: Outcome) -> str:
     """Return why a trial failed, and where more is said."""
-    from nnexp.study.job import DAMAGED, explained
-
     advice = f"; {DAMAGED}" if outcome.is_damaged else ""
     return f"failed (exit {outcome.code}): {explained(run, outcome)}{advice}"
 
@@ -172,8 +165,6 @@ def output(
     verdicts: Mapping[int, Verdict],
 ) -> SweepOutput:
     """Return a sweep's ranking and failures as a value for JSON."""
-    from nnexp.report import comparisons
-
     names = [trial.name for trial in plan.trials]
     ranked = [
         RankedOutput(
@@ -218,6 +209,5 @@ def _values(plan: Plan, trial: PlannedRun) -> dict[str, Any]:
 
 
 def _cells(values: Sequence[Any]) -> list[str]:
-    from nnexp.config import dump
 
     return [dump.inline(value) for value in values]

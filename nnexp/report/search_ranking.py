@@ -1,70 +1,24 @@
-"""How a search is shown: a line a trial on stderr, its end as tables or as JSON."""
+"""A search's trials in order, as text and as a JSON value."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nnexp.cli import drawn, standings
-from nnexp.cli.study_progress import Columns
-from nnexp.report import comparisons
+from nnexp.analysis.verdicts import ACCURACY
+from nnexp.config import dump
+from nnexp.report import comparisons, sweep_ranking, terminal_curves
 from nnexp.report.document import MISSING, as_text
-from nnexp.report.outputs import SampleOutput, SearchOutput, TrialOutput
-from nnexp.report.text import columns, percent, table, wrapped
+from nnexp.report.study_outputs import SampleOutput, SearchOutput, TrialOutput
+from nnexp.report.text import columns, table, wrapped
+from nnexp.study import trials
 
 if TYPE_CHECKING:
     from nnexp.analysis.comparison import Comparison
     from nnexp.seeds import Sample
-    from nnexp.study.execution import Ended
-    from nnexp.study.job import Job
-    from nnexp.study.search import Search, SearchResult
-    from nnexp.study.trials import Trial, TrialResult
+    from nnexp.study.search import SearchResult
+    from nnexp.study.trials import TrialResult
 
 GIVEN = "as given"
-
-
-def job_columns(search: Search) -> Columns:
-    """Return what tells a search's jobs apart: the trial, its values and the seed."""
-    from nnexp.config import dump
-
-    def values(job: Job) -> list[str]:
-        trial = search.trial_of(job)
-        count = len(search.definition.space.keys)
-        settings = ["-"] * count if trial.is_baseline else map(dump.inline, trial.values)
-        number = GIVEN if trial.is_baseline else f"{trial.number}/{search.trials}"
-        return [number, *settings, str(job.config.seed)]
-
-    return Columns(("trial", *search.definition.space.keys, "seed"), values)
-
-
-def trial_line(search: Search, event: Ended) -> str | None:
-    """Return what to say of a trial whose last run this was; None of any other."""
-    result = search.result_of(event.job)
-    if result is None or event.was_done:
-        return None
-    trial = result.trial
-    words = [named(search, trial)]
-    if not trial.is_baseline:
-        words.append(search.definition.space.described(trial.values))
-    told = _unscored(result) if result.score is None else f"validation {percent(result.score)}"
-    if result.epoch < trial.config.epochs and result.failure is None:
-        told += f" by epoch {result.epoch}"
-    words.append(told)
-    if search.result.best is result:
-        words.append("best so far")
-    return "  ".join(words)
-
-
-def named(search: Search, trial: Trial) -> str:
-    """Return a trial's number among all, in words."""
-    if trial.is_baseline:
-        return f"config {GIVEN}"
-    return f"trial {trial.number:{len(str(search.trials))}}/{search.trials}"
-
-
-def place(search: Search) -> str:
-    """Return how far a search is, in words: the first trial that is under way."""
-    trial = search.under_way
-    return "its beginning" if trial is None else named(search, trial)
 
 
 def text(found: SearchResult, compared: Comparison | None, *, curves: bool) -> str:
@@ -73,7 +27,7 @@ def text(found: SearchResult, compared: Comparison | None, *, curves: bool) -> s
     blocks.append(_summary(found))
     if compared is not None:
         histories = {side.experiment.label: side.histories for side in compared.sides}
-        drawings = drawn.curves(histories) if curves else []
+        drawings = terminal_curves.curves(histories) if curves else []
         blocks.append(as_text(comparisons.document(compared, drawings), columns()))
     return "\n\n".join(blocks)
 
@@ -86,7 +40,6 @@ def _trials(found: SearchResult) -> tuple[list[str], list[list[str]]]:
 
 
 def _row(found: SearchResult, result: TrialResult) -> list[str]:
-    from nnexp.config import dump
 
     trial = result.trial
     values = found.values(result)
@@ -95,24 +48,22 @@ def _row(found: SearchResult, result: TrialResult) -> list[str]:
         GIVEN if trial.is_baseline else str(trial.number),
         *(MISSING if value is None else dump.inline(value) for value in values),
         "-".join(map(str, epochs[:: max(1, len(epochs) - 1)])),
-        _unscored(result) if result.score is None else _cell(result.validation),
+        unscored(result) if result.score is None else _cell(result.validation),
         _cell(result.test),
     ]
 
 
-def _unscored(result: TrialResult) -> str:
+def unscored(result: TrialResult) -> str:
     """Return why a result has no score."""
     return "diverged" if result.failure is None else "failed"
 
 
 def _cell(sample: Sample) -> str:
-    from nnexp.analysis.verdicts import ACCURACY
 
     return f"{comparisons.cell(sample, ACCURACY)} %" if sample.is_whole else MISSING
 
 
 def _summary(found: SearchResult) -> str:
-    from nnexp.study import trials
 
     definition, best = found.definition, found.best
     count = len(found.results)
@@ -139,7 +90,7 @@ def _summary(found: SearchResult) -> str:
         if best.is_whole and given is not None and best.score is not None and given > best.score:
             lines.append("the config as given did better than every trial")
     if found.baseline is not None and found.baseline.score is None:
-        why = _unscored(found.baseline)
+        why = unscored(found.baseline)
         lines.append(f"the config as given {why}, so that nothing is compared with it")
     return wrapped("\n".join(lines), columns())
 
@@ -158,7 +109,7 @@ def output(found: SearchResult, compared: Comparison | None) -> SearchOutput:
         examples=found.examples,
         baseline=None if found.baseline is None else _trial_output(found, found.baseline),
         trials=[_trial_output(found, each) for each in found.results],
-        failures=[standings.failure_output(*each) for each in found.failures],
+        failures=[sweep_ranking.failure_output(*each) for each in found.failures],
         comparison=None if compared is None else comparisons.output(compared),
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nnexp.report.outputs import NetOutput, NumberOutput, ReproduceOutput, SeriesOutput
 from nnexp.report.text import table
+from nnexp.seeds import spread
 
 if TYPE_CHECKING:
     from nnexp.reproduction.plan import Outcome
@@ -75,7 +76,6 @@ def _numbers(numbers: tuple[Number, ...]) -> str:
 
 
 def _spread(number: Number) -> str:
-    from nnexp.seeds import spread
 
     found = spread(number.seeds) if all(map(isfinite, number.seeds)) else None
     if found is None or found.sd is None:
