@@ -17,7 +17,7 @@ from nnexp.datasets.dataset import Dataset
 from nnexp.nn.arrays import Array
 from nnexp.runner.assembly import Assembly
 from nnexp.streams import Orders, Pcg64
-from nnexp.training.trainer import State
+from nnexp.training.trainer import TrainingState
 
 LEARNING_RATE = 0.1
 DECAY = 1e-4  # λ/n
@@ -41,7 +41,7 @@ class Work(NamedTuple):
 
     dataset: Dataset
     assembly: Assembly
-    start: State
+    start: TrainingState
     batch: int
     order: npt.NDArray[np.int64]
     """The examples of the epoch: a multiple of the batch size."""

@@ -21,7 +21,7 @@ from nnexp.training.history import Row
 from nnexp.training.stopping import first_stop
 from nnexp.tune import protocol
 from nnexp.tune.decision import Decision
-from nnexp.tune.state import Sitting, State
+from nnexp.tune.state import Sitting, TuneState
 from nnexp.tune.trials import BudgetSpentError, JobResult, Steps, Trials, Update
 
 T = TypeVar("T")
@@ -178,7 +178,7 @@ class Outcome(NamedTuple):
     """A tuning that is over."""
 
     config: Config
-    state: State
+    state: TuneState
     stages: list[list[Config]]
     """What was trained, by stage."""
     unfinished: list[str]

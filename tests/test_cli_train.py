@@ -19,7 +19,7 @@ from nnexp.cli import COMMANDS
 from nnexp.study.job import LOCKED
 
 if TYPE_CHECKING:
-    from nnexp.config.document import Document
+    from nnexp.config.document import YamlDocument
     from nnexp.config.model import Config
     from nnexp.config.problem import Problem
     from tests.conftest import Bench
@@ -68,7 +68,9 @@ def test_a_config_is_converted_once_on_its_way_to_a_new_run(
     made: list[object] = []
     original, remade = convert.convert, msgspec.convert
 
-    def converted(document: Document, model: type[Config]) -> tuple[Config | None, list[Problem]]:
+    def converted(
+        document: YamlDocument, model: type[Config]
+    ) -> tuple[Config | None, list[Problem]]:
         made.append(model)
         return original(document, model)
 

@@ -74,7 +74,7 @@ SCARCE = Outcome(code=74, reason="no process is left", is_scarce=True)
 LOCKED = Outcome(code=4, reason="another process is training it", is_locked=True)
 
 
-def told(events: Iterable[execution.Event]) -> list[str]:
+def told(events: Iterable[execution.StudyEvent]) -> list[str]:
     """Return what happens to jobs, as words, but for the ticks."""
     words = []
     for event in events:

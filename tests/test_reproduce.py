@@ -17,8 +17,14 @@ from nnexp.errors import DataError
 from nnexp.reproduction import published
 from nnexp.reproduction.figures import FIGURES, Headline
 from nnexp.reproduction.measures import MEASURES, Curve, obtained
-from nnexp.reproduction.plan import Part, compare, plan
-from nnexp.reproduction.verdicts import Comparison, Number, Point, compare_series, is_within
+from nnexp.reproduction.plan import NetPlan, compare, plan
+from nnexp.reproduction.verdicts import (
+    NetComparison,
+    Number,
+    SeriesPoint,
+    compare_series,
+    is_within,
+)
 from nnexp.runner import train
 from nnexp.streams import Drawn, Network2, Trained
 
@@ -162,17 +168,17 @@ def number(published: float, found: float, *seeds: float, digits: int = 2) -> Nu
 
 
 def test_counts_are_equal_or_not_and_costs_within_a_tolerance() -> None:
-    assert Point(1, 9650, 9650).is_equal
-    assert not Point(1, 9650, 9651).is_equal
-    assert Point(1, 0.5, 0.5 + 9e-13).is_equal
-    assert not Point(1, 0.5, 0.5 + 2e-12).is_equal
-    assert not Point(1, 0.5, math.nan).is_equal
+    assert SeriesPoint(1, 9650, 9650).is_equal
+    assert not SeriesPoint(1, 9650, 9651).is_equal
+    assert SeriesPoint(1, 0.5, 0.5 + 9e-13).is_equal
+    assert not SeriesPoint(1, 0.5, 0.5 + 2e-12).is_equal
+    assert not SeriesPoint(1, 0.5, math.nan).is_equal
 
 
 def test_only_epochs_that_both_have_are_compared() -> None:
     published = {"train_cost": Curve([1, 2, 3], [3.0, 2.0, 1.0])}
     (series,) = compare_series(published, {"train_cost": Curve([2, 4], [2.0, 0.5])})
-    assert series.points == (Point(2, 2.0, 2.0),)
+    assert series.points == (SeriesPoint(2, 2.0, 2.0),)
     assert series.published == 3
     assert series.is_exact
     (nothing,) = compare_series(published, {"train_cost": Curve([4], [0.5])})
@@ -199,17 +205,19 @@ def test_the_spread_is_the_prediction_interval_of_the_seeds() -> None:
 
 def test_the_verdict_on_a_net() -> None:
     seeds = (96.1, 96.3, 96.5)
-    assert Comparison((), (number(96.3, 96.3),)).verdict == "exact"
-    assert Comparison((), (number(96.3, 96.4, *seeds),)).verdict == "within the seeds' spread"
-    assert Comparison((), (number(96.3, 96.4),)).verdict == "differs"
+    assert NetComparison((), (number(96.3, 96.3),)).verdict == "exact"
+    assert NetComparison((), (number(96.3, 96.4, *seeds),)).verdict == "within the seeds' spread"
+    assert NetComparison((), (number(96.3, 96.4),)).verdict == "differs"
     half = (number(96.3, 96.4, *seeds), number(90.0, 96.4, *seeds))
-    assert Comparison((), half).verdict == "differs", "every number must be within"
-    assert Comparison((), (number(90.0, 96.4, *seeds),)).verdict == "differs"
+    assert NetComparison((), half).verdict == "differs", "every number must be within"
+    assert NetComparison((), (number(90.0, 96.4, *seeds),)).verdict == "differs"
     far = number(90.0, 90.0, *seeds)
-    assert Comparison((), (far, number(96.3, 96.4, *seeds))).verdict == "within the seeds' spread"
+    assert (
+        NetComparison((), (far, number(96.3, 96.4, *seeds))).verdict == "within the seeds' spread"
+    )
     off = compare_series({"test_accuracy": Curve([1], [9])}, {"test_accuracy": Curve([1], [8])})
-    assert Comparison(off, (number(96.3, 96.3),)).verdict == "differs", "a series decides"
-    assert Comparison(off, (number(96.3, 96.3, *seeds),)).verdict == "within the seeds' spread"
+    assert NetComparison(off, (number(96.3, 96.3),)).verdict == "differs", "a series decides"
+    assert NetComparison(off, (number(96.3, 96.3, *seeds),)).verdict == "within the seeds' spread"
 
 
 # The author's files
@@ -420,7 +428,7 @@ def load_history(path: Path) -> list[dict[str, Any]]:
 # Exactness
 
 
-def trained(figure: str, place: int, folder: Path, *settings: str) -> Part:
+def trained(figure: str, place: int, folder: Path, *settings: str) -> NetPlan:
     part = plan(figure, FIGURES[figure], folder, settings)[place]
     train.train(part.book.config, folder, name=part.book.run.name)
     return part

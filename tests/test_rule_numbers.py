@@ -126,7 +126,7 @@ RATE = "learning_rate=log-uniform(0.01, 1)"
         ),
     ],
 )
-def test_other_seeds_ask_for_other_points(method: samplers.Name) -> None:
+def test_other_seeds_ask_for_other_points(method: samplers.MethodName) -> None:
     def first(seed: int) -> Values | None:
         return samplers.method(method, sweep_file.read_space([RATE])[0], 3, seed).ask()
 

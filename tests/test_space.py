@@ -20,7 +20,7 @@ from nnexp.errors import ConfigError, UsageError
 from nnexp.report import search_figure
 from nnexp.study import ranges, samplers, search, search_definition, space, sweep_file
 from nnexp.study.plan import plan
-from nnexp.study.samplers import Name
+from nnexp.study.samplers import MethodName
 from nnexp.study.space import Dimension, Space, Values
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def meaning(found: Dimension) -> tuple[Any, ...]:
     return found.keys, found.kind, found.levels
 
 
-def points(found: Space, method: Name, count: int, seed: int = 0) -> list[Values]:
+def points(found: Space, method: MethodName, count: int, seed: int = 0) -> list[Values]:
     asked = samplers.method(method, found, count, seed)
     made = []
     while (values := asked.ask()) is not None:
@@ -283,7 +283,7 @@ def test_a_space_may_be_written_with_the_sections_of_a_sweep_file() -> None:
 @pytest.mark.usefixtures("bench")
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_excluded_is_skipped_and_the_other_points_are_those_of_the_seed(
-    method: Name,
+    method: MethodName,
 ) -> None:
     found = read(file(SECTIONS))
     with_them = points(found, method, 64)

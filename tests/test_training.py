@@ -26,7 +26,7 @@ from nnexp.training.evaluation import evaluate
 from nnexp.training.feed import CHUNK, Feed
 from nnexp.training.history import Row, best_row
 from nnexp.training.stopping import Accuracy, stops
-from nnexp.training.trainer import State, Trainer
+from nnexp.training.trainer import Trainer, TrainingState
 
 if TYPE_CHECKING:
     from nnexp.nn.arrays import Array
@@ -199,14 +199,14 @@ def test_a_learning_rate_of_1e30_is_found_in_the_first_batches() -> None:
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 def test_a_fault_says_how_many_parameters_are_not_finite(wrong: float) -> None:
-    state = State(np.zeros(7), {}, {})
+    state = TrainingState(np.zeros(7), {}, {})
     assert state.fault() is None
     state.theta[[2, 4]] = wrong
     assert state.fault() == "2 of 7 parameters are not finite"
 
 
 def test_a_copied_state_stays_as_it_was() -> None:
-    state = State(np.zeros(3), {"velocity": np.zeros(3)}, {"step_norm": 0.0})
+    state = TrainingState(np.zeros(3), {"velocity": np.zeros(3)}, {"step_norm": 0.0})
     copied = state.copy()
     state.theta[0] = state.slots["velocity"][0] = state.measures["step_norm"] = 1
     assert copied.theta.tolist() == copied.slots["velocity"].tolist() == [0, 0, 0]

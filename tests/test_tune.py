@@ -24,9 +24,9 @@ from nnexp.training.history import Row
 from nnexp.tune import batch_size, choice, ladder, learning_rate
 from nnexp.tune.ladder import Rung
 from nnexp.tune.trials import (
-    Batch,
     Budget,
     BudgetSpentError,
+    JobGroup,
     JobResult,
     Steps,
     StepSampler,
@@ -165,7 +165,7 @@ def test_a_budget_keeps_room_for_the_runs_under_way(bench: Bench) -> None:
     config = load.read("tiny.yaml", ["epochs=30"])
 
     def steps() -> Steps[str]:
-        yield Batch([replace(config, seed=seed) for seed in (0, 1)])
+        yield JobGroup([replace(config, seed=seed) for seed in (0, 1)])
         return "done"
 
     sampler = StepSampler(steps(), Short("tiny", bench.folder / "runs", Budget(epochs=50)))
@@ -195,8 +195,8 @@ def test_a_config_is_checked_once(bench: Bench, monkeypatch: pytest.MonkeyPatch)
     several = [replace(config, seed=seed) for seed in (0, 1)]
 
     def steps() -> Steps[bool]:
-        yield Batch(several)
-        yield Batch(several, timed=True)
+        yield JobGroup(several)
+        yield JobGroup(several, timed=True)
         return asked.has_begun(several[0])
 
     assert finish(steps(), asked)

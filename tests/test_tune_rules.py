@@ -27,7 +27,7 @@ from nnexp.tune import batch_size, choice, final, ladder, outputs, pictures, qui
 from nnexp.tune.batch_size import Timed
 from nnexp.tune.decision import Curve, Decision, Picture, skipped
 from nnexp.tune.ladder import Rung
-from nnexp.tune.state import Sitting, State
+from nnexp.tune.state import Sitting, TuneState
 from nnexp.tune.trials import JobResult
 from tests.planted import finish
 
@@ -215,8 +215,10 @@ class Made:
         return dataset([0, 1] * 50, [0, 1] * 500)
 
 
-def ended(made: Made) -> State:
-    state = State(Config(), Config(), cast("Trials", made), 1.0, frozenset({"final"}), Sitting())
+def ended(made: Made) -> TuneState:
+    state = TuneState(
+        Config(), Config(), cast("Trials", made), 1.0, frozenset({"final"}), Sitting()
+    )
     finish(final.train(state), made)
     return state
 

@@ -32,7 +32,7 @@ Values = Callable[[str, str], float | None]
 """Returns the value of a letter's metric; None where there is none."""
 
 
-class Outcome(NamedTuple):
+class ClaimResult(NamedTuple):
     """What came of a claim."""
 
     claim: str
@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
     left: float | None
     right: float | None
     """Both sums where the claim is one comparison."""
-    comparisons: tuple[Outcome, ...] = ()
+    comparisons: tuple[ClaimResult, ...] = ()
     """What came of each where there are several."""
 
 
@@ -50,33 +50,33 @@ class _Term(NamedTuple):
     metric: str | None
 
 
-class _Comparison(NamedTuple):
+class _Inequality(NamedTuple):
     text: str
     left: tuple[_Term, ...]
     sign: str
     right: tuple[_Term, ...]
 
-    def judge(self, value: Values) -> Outcome:
+    def judge(self, value: Values) -> ClaimResult:
         """Return whether it holds; it does not where a value is missing."""
         left, right = (_sum(terms, value) for terms in (self.left, self.right))
         known = left is not None and right is not None
         holds = known and SIGNS[self.sign](left or 0.0, right or 0.0)
-        return Outcome(self.text, holds, left, right)
+        return ClaimResult(self.text, holds, left, right)
 
 
 class Claim(NamedTuple):
     """A claim that can be asked of a comparison."""
 
     text: str
-    query: Query[_Comparison]
+    query: Query[_Inequality]
 
-    def judge(self, value: Values) -> Outcome:
+    def judge(self, value: Values) -> ClaimResult:
         """Return whether it holds."""
         every = {each: each.judge(value) for each in self.query.comparisons}
         if len(self.query.comparisons) == 1:
             return next(iter(every.values()))._replace(claim=self.text)
         holds = self.query.holds(lambda each: every[each].holds)
-        return Outcome(self.text, holds, None, None, tuple(every.values()))
+        return ClaimResult(self.text, holds, None, None, tuple(every.values()))
 
 
 def parse(text: str, letters: str) -> Claim:
@@ -90,7 +90,7 @@ def parse(text: str, letters: str) -> Claim:
         UsageError: it is none.
     """
 
-    def comparison(parser: Parser[_Comparison]) -> _Comparison:
+    def comparison(parser: Parser[_Inequality]) -> _Inequality:
         start = parser.next().start
         left = _side(parser, letters)
         sign = parser.next()
@@ -107,7 +107,7 @@ def parse(text: str, letters: str) -> Claim:
         if not right:
             parser.expect(SUM)
         _check_fractions(parser, left, right)
-        return _Comparison(text[start : parser.next().start].strip(), left, sign.text, right)
+        return _Inequality(text[start : parser.next().start].strip(), left, sign.text, right)
 
     if len(text) > LONGEST:
         message = f"must have at most {LONGEST:,} characters, got {len(text):,}"
@@ -115,7 +115,7 @@ def parse(text: str, letters: str) -> Claim:
     return Claim(text, Parser(text, comparison, f"--check {text!r}").query())
 
 
-def _side(parser: Parser[_Comparison], letters: str) -> tuple[_Term, ...]:
+def _side(parser: Parser[_Inequality], letters: str) -> tuple[_Term, ...]:
     """Return the sum that is next; nothing where there is none."""
     start = end = parser.next().start
     while parser.next().kind == "text" and not is_joint(parser.next()):
@@ -124,7 +124,7 @@ def _side(parser: Parser[_Comparison], letters: str) -> tuple[_Term, ...]:
     return tuple(_terms(parser, parser.text[start:end], letters))
 
 
-def _terms(parser: Parser[_Comparison], text: str, letters: str) -> Iterator[_Term]:
+def _terms(parser: Parser[_Inequality], text: str, letters: str) -> Iterator[_Term]:
     place = 0
     while place < len(text):
         match = _TERM.match(text, place)
@@ -144,7 +144,7 @@ def _terms(parser: Parser[_Comparison], text: str, letters: str) -> Iterator[_Te
 
 
 def _check_fractions(
-    parser: Parser[_Comparison], left: tuple[_Term, ...], right: tuple[_Term, ...]
+    parser: Parser[_Inequality], left: tuple[_Term, ...], right: tuple[_Term, ...]
 ) -> None:
     """Refuse a comparison of accuracies with a percentage that was written without its sign.
 

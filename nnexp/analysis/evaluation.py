@@ -23,7 +23,7 @@ from nnexp.store.run import Run
 from nnexp.training import memory
 
 
-class Measured(NamedTuple):
+class RunMeasures(NamedTuple):
     """One run's best epoch on a split."""
 
     run: str
@@ -39,16 +39,16 @@ class Vote(NamedTuple):
     predicted: npt.NDArray[np.int64]
 
 
-class Evaluated(NamedTuple):
+class RunsEvaluation(NamedTuple):
     """Runs on one split; the vote is None for a single run."""
 
     on: On
     examples: int
-    runs: list[Measured]
+    runs: list[RunMeasures]
     vote: Vote | None
 
 
-def evaluate(runs: Sequence[Run], on: On = "validation") -> Evaluated:
+def evaluate(runs: Sequence[Run], on: On = "validation") -> RunsEvaluation:
     """Return the measure of each run's best epoch on a split, and that of their vote.
 
     Raises:
@@ -68,11 +68,11 @@ def evaluate(runs: Sequence[Run], on: On = "validation") -> Evaluated:
             theta, epoch = each.best()
             each.check(on)
             evaluation = assembly.evaluate(theta, on)
-            measured.append(Measured(str(run.path), epoch, evaluation.cost, evaluation.accuracy))
+            measured.append(RunMeasures(str(run.path), epoch, evaluation.cost, evaluation.accuracy))
             total = total + degrees(assembly.outputs(theta, on), assembly.network)
     labels = assembly.labels(on)
     vote = voted(total / len(runs), labels) if len(runs) > 1 else None
-    return Evaluated(on, len(labels), measured, vote)
+    return RunsEvaluation(on, len(labels), measured, vote)
 
 
 def voted(mean: Array, labels: npt.NDArray[np.int64]) -> Vote:

@@ -201,7 +201,7 @@ class Condition(NamedTuple):
     fits: Callable[[Lookup], bool]
 
 
-class _Comparison(NamedTuple):
+class _Condition(NamedTuple):
     key: str
     sign: str
     wanted: Any
@@ -236,17 +236,17 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _comparison(parser: Parser[_Comparison]) -> _Comparison:
+def _comparison(parser: Parser[_Condition]) -> _Condition:
     key, sign, value = (parser.next(ahead) for ahead in range(3))
     is_whole = sign.kind == "sign" and value.kind in {"text", "word"}
     if not is_whole or not _KEY.fullmatch(key.text):
         parser.expect("KEY OP VALUE, such as learning_rate<1,")
     wanted = _wanted(parser, key.text, sign.text, value.text)
     parser.advance(3)
-    return _Comparison(key.text, sign.text, wanted)
+    return _Condition(key.text, sign.text, wanted)
 
 
-def _wanted(parser: Parser[_Comparison], key: str, sign: str, written: str) -> Any:  # noqa: ANN401 - any YAML value
+def _wanted(parser: Parser[_Condition], key: str, sign: str, written: str) -> Any:  # noqa: ANN401 - any YAML value
     percent = key in ACCURACIES and written.endswith("%") and written != "%"
     wanted = _read(parser, written.removesuffix("%") if percent else written)
     if sign in ORDERS and not _is_number(wanted):
@@ -260,7 +260,7 @@ def _wanted(parser: Parser[_Comparison], key: str, sign: str, written: str) -> A
     return wanted
 
 
-def _read(parser: Parser[_Comparison], written: str) -> Any:  # noqa: ANN401 - any YAML value
+def _read(parser: Parser[_Condition], written: str) -> Any:  # noqa: ANN401 - any YAML value
     if written[0] not in "\"'[":
         try:
             return scalars.value(written)

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-Kind: TypeAlias = Literal["paired t", "Welch", "McNemar", "none"]
+TestName: TypeAlias = Literal["paired t", "Welch", "McNemar", "none"]
 
 LEVEL = 0.95
 """Of every interval."""
@@ -27,7 +27,7 @@ PERMUTED = 8
 class Difference:
     """What the second of two methods has over the first."""
 
-    kind: Kind
+    kind: TestName
     """The test; none where there are too few values for any."""
     difference: float
     sizes: tuple[int, int]

@@ -12,7 +12,7 @@ import numpy as np
 from nnexp.analysis.power import ALPHA, FEWEST_SEEDS, MOST, REASONABLE, seeds_needed
 from nnexp.analysis.statistics import Difference, TooFewError, finite, holm, paired_t, welch
 
-Outcome: TypeAlias = Literal["better", "worse", "noise", "identical", "too few"]
+VerdictName: TypeAlias = Literal["better", "worse", "noise", "identical", "too few"]
 
 USUAL = 5
 """Seeds to begin with where nothing is known of their spread."""
@@ -38,7 +38,7 @@ class Unit(NamedTuple):
 class Verdict(NamedTuple):
     """What is to be said of one comparison."""
 
-    outcome: Outcome
+    outcome: VerdictName
     words: str
     amount: str
     """The difference with its interval, without a unit: what a table's cell has room for."""
@@ -143,7 +143,7 @@ def _verdict(
     return Verdict(outcome, words, amount, difference, p, needed)
 
 
-def _outcome(difference: Difference, unit: Unit, p: float | None) -> Outcome:
+def _outcome(difference: Difference, unit: Unit, p: float | None) -> VerdictName:
     if p is None:
         return "too few"
     if difference.identical:

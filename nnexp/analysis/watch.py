@@ -21,7 +21,7 @@ RECENT = 10
 """Evaluations that the time left is judged by."""
 
 
-class Progress(NamedTuple):
+class RunProgress(NamedTuple):
     """How a run that is being watched stands; None where nothing is known yet."""
 
     entry: Entry
@@ -43,7 +43,7 @@ class Watch:
         self._folder = folder
         self._fits = fits
         self._ended: set[str] = set()
-        self.seen: dict[str, Progress] = {}
+        self.seen: dict[str, RunProgress] = {}
 
     def look(self) -> bool:
         """Bring ``seen``, which has what was ever found running, up to date; False: none runs."""
@@ -62,7 +62,7 @@ class Watch:
         return running
 
 
-def progress(run: Run, entry: Entry) -> Progress:
+def progress(run: Run, entry: Entry) -> RunProgress:
     """Return how a run stands now."""
     epochs = entry.config.get("epochs")
     asked = epochs if type(epochs) is int else None
@@ -70,9 +70,9 @@ def progress(run: Run, entry: Entry) -> Progress:
         history = run.history() if entry.problem is None else []
         seconds = seconds_left(run, entry.epochs, asked or 0) if entry.status == "running" else None
     except (CorruptError, DiskError):  # the next look says what it is
-        return Progress(entry, asked, None, None)
+        return RunProgress(entry, asked, None, None)
     last = history[-1].validation_accuracy if history else UNSET
-    return Progress(entry, asked, None if last is UNSET else last, seconds)
+    return RunProgress(entry, asked, None if last is UNSET else last, seconds)
 
 
 def seconds_left(run: Run, epoch: int, epochs: int) -> float | None:

@@ -48,7 +48,7 @@ ONE_THREAD = (
 )
 
 
-class Commands(click.Group):
+class CommandGroup(click.Group):
     """The commands, imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -86,7 +86,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nnexp", message="%(prog)s %(version)s")
 def cli() -> None:
     """Experiments with small neural networks, from YAML files and the shell.

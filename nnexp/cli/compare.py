@@ -13,7 +13,7 @@ from nnexp.report.text import as_json as json_line
 from nnexp.report.text import columns
 
 if TYPE_CHECKING:
-    from nnexp.analysis.claims import Outcome
+    from nnexp.analysis.claims import ClaimResult
     from nnexp.analysis.comparison import Comparison
 
 
@@ -95,7 +95,7 @@ def _plot(path: Path, compared: Comparison) -> None:
 
 def _rendered(
     compared: Comparison,
-    outcomes: list[Outcome],
+    outcomes: list[ClaimResult],
     curves: bool,
     *,
     csv: bool,
@@ -115,12 +115,12 @@ def _rendered(
     return document.as_text(comparisons.document(compared, drawings), columns())
 
 
-def _failure(outcome: Outcome) -> str:
+def _failure(outcome: ClaimResult) -> str:
     failed = [each for each in outcome.comparisons if not each.holds]
     told = [f"{each.claim}: {_sides(each)}" for each in failed] or [_sides(outcome)]
     return f"does not hold: {outcome.claim} ({'; '.join(told)})"
 
 
-def _sides(outcome: Outcome) -> str:
+def _sides(outcome: ClaimResult) -> str:
     sides = ["no value" if x is None else f"{x:.6g}" for x in (outcome.left, outcome.right)]
     return " against ".join(sides)

@@ -13,7 +13,7 @@ from nnexp.report.text import as_json as json_line
 from nnexp.report.text import percent, table
 
 if TYPE_CHECKING:
-    from nnexp.analysis.evaluation import Evaluated, On
+    from nnexp.analysis.evaluation import On, RunsEvaluation
     from nnexp.report.outputs import EvaluateOutput
 
 
@@ -44,7 +44,7 @@ def evaluate(runs: tuple[Path, ...], on: On, as_json: bool) -> None:
     put(json_line(_output(evaluated)) if as_json else _text(evaluated))
 
 
-def _output(evaluated: Evaluated) -> EvaluateOutput:
+def _output(evaluated: RunsEvaluation) -> EvaluateOutput:
     from nnexp.report.outputs import EvaluateOutput, RunEvaluationOutput, VoteOutput
 
     return EvaluateOutput(
@@ -55,7 +55,7 @@ def _output(evaluated: Evaluated) -> EvaluateOutput:
     )
 
 
-def _text(evaluated: Evaluated) -> str:
+def _text(evaluated: RunsEvaluation) -> str:
     rows = [
         [each.run, str(each.epoch), f"{each.cost:.4f}", percent(each.accuracy)]
         for each in evaluated.runs

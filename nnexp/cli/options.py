@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 
-class Name(click.Path):
+class NameParam(click.Path):
     """A path as it was given; click looks what is there, and takes any error for nothing."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401 - click's own
@@ -20,7 +20,7 @@ class Name(click.Path):
         return Path(value)
 
 
-CONFIG = RUN = Name()
+CONFIG = RUN = NameParam()
 
 
 class Folder(click.Path):

@@ -13,14 +13,14 @@ from nnexp.report.text import percent
 
 if TYPE_CHECKING:
     from nnexp.cli.signals import Noted
-    from nnexp.runner.recording import Event
+    from nnexp.runner.recording import TrainingEvent
     from nnexp.study.job import Job
     from nnexp.training.history import Row
 
 SPLITS = ("train", "validation", "test")
 
 
-class Progress:
+class TrainingProgress:
     """Says on stderr what a training yields; whoever reads it may go away without harm.
 
     Args:
@@ -42,7 +42,7 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def show(self, event: Event) -> None:
+    def show(self, event: TrainingEvent) -> None:
         """Say what happened."""
         from nnexp.runner import recording
 
@@ -51,9 +51,9 @@ class Progress:
                 self._line(f"warning: {message}")
             case recording.Opened(run, history, examples):
                 self._open(str(run.path), history, examples)
-            case recording.Trained(epoch, examples) if self._bar is not None:
+            case recording.ExamplesTrained(epoch, examples) if self._bar is not None:
                 self._bar.update((epoch - 1) * self._examples + examples - self._bar.n)
-            case recording.Evaluated(row):
+            case recording.EpochEvaluated(row):
                 self._evaluated(row)
 
     def _open(self, path: str, history: list[Row], examples: int) -> None:
@@ -142,7 +142,7 @@ def follow(job: Job, signal: Noted, *, quiet: bool = False) -> bool:
         other_numerics=job.other_numerics,
         restart=job.restart,
     )
-    with Progress(job.config.epochs, quiet=quiet) as progress:
+    with TrainingProgress(job.config.epochs, quiet=quiet) as progress:
         for event in events:
             opened = opened or isinstance(event, recording.Opened)
             progress.show(event)

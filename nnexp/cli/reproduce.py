@@ -10,14 +10,14 @@ import click
 from nnexp.cli import engines, options
 from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import SEED, StudyProgress
-from nnexp.cli.train import Seeds
+from nnexp.cli.train import SeedsParam
 from nnexp.errors import CheckFailedError, UsageError
 from nnexp.report.text import as_json as json_line
 from nnexp.report.text import table
 
 if TYPE_CHECKING:
     from nnexp.reproduction.figures import Figure
-    from nnexp.reproduction.plan import Part
+    from nnexp.reproduction.plan import NetPlan
 
 
 @click.command()
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @options.settings
 @click.option(
     "--seeds",
-    type=Seeds(),
+    type=SeedsParam(),
     metavar="N|LIST",
     help="Also train with these seeds and nnexp's own generators, for the spread; "
     "chaotic nets by themselves take five.",
@@ -122,7 +122,7 @@ def _listed(figures: dict[str, Figure], *, as_json: bool) -> str:
     return table(("figure", "what it shows"), rows, left=2)
 
 
-def _train(parts: list[Part], runs: Path, jobs: int | None, *, quiet: bool) -> None:
+def _train(parts: list[NetPlan], runs: Path, jobs: int | None, *, quiet: bool) -> None:
     """Train all nets of a figure. Raises: InterruptedRunError, JobError."""
     from nnexp.study.execution import Listed
 

@@ -11,7 +11,7 @@ from nnexp.cli import engines, options
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import Columns, StudyProgress
-from nnexp.cli.train import Seeds
+from nnexp.cli.train import SeedsParam
 from nnexp.errors import DivergedError, UsageError
 from nnexp.report.text import as_json as json_line
 
@@ -54,7 +54,10 @@ if TYPE_CHECKING:
     "--epochs", type=click.IntRange(1), metavar="E", help="Epochs of a trial, as --set epochs=E."
 )
 @click.option(
-    "--seeds", type=Seeds(), metavar="N|LIST", help="Each trial with these: 5 is 0 to 4; or 0-4,7."
+    "--seeds",
+    type=SeedsParam(),
+    metavar="N|LIST",
+    help="Each trial with these: 5 is 0 to 4; or 0-4,7.",
 )
 @click.option("--halving", is_flag=True, help="Train all trials a little, and the best further.")
 @click.option(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from nnexp.study.execution import Ended, Event
+    from nnexp.study.execution import Ended, StudyEvent
     from nnexp.study.job import EpochCommitted, Job
     from nnexp.tune.trials import Update
 
@@ -97,7 +97,7 @@ class StudyProgress:
             self._live.update("", refresh=True)
             self._live.stop()
 
-    def show(self, event: Event) -> None:
+    def show(self, event: StudyEvent) -> None:
         """Show what happened."""
         from nnexp.study import execution
 

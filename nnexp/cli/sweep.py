@@ -12,7 +12,7 @@ from nnexp.cli import engines, options
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import Columns, StudyProgress
-from nnexp.cli.train import Seeds
+from nnexp.cli.train import SeedsParam
 from nnexp.errors import NnexpError, UsageError
 from nnexp.report.text import as_json as json_line
 
@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 )
 @options.settings
 @click.option(
-    "--seeds", type=Seeds(), metavar="N|LIST", help="Each point with these: 5 is 0 to 4; or 0-4,7."
+    "--seeds",
+    type=SeedsParam(),
+    metavar="N|LIST",
+    help="Each point with these: 5 is 0 to 4; or 0-4,7.",
 )
 @options.runs
 @engines.options(default=None)

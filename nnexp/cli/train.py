@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nnexp.study.job import Job, Outcome
 
 
-class Seeds(click.ParamType[list[int]]):
+class SeedsParam(click.ParamType[list[int]]):
     """``5`` is seeds 0 to 4; ``0-4,7`` is a list with ranges."""
 
     name = "seeds"
@@ -52,7 +52,10 @@ class Seeds(click.ParamType[list[int]]):
 @options.runs
 @click.option("--name", help="The run's name, in place of the one that follows from the config.")
 @click.option(
-    "--seeds", type=Seeds(), metavar="N|LIST", help="One run for each seed: 5 is 0 to 4; or 0-4,7."
+    "--seeds",
+    type=SeedsParam(),
+    metavar="N|LIST",
+    help="One run for each seed: 5 is 0 to 4; or 0-4,7.",
 )
 @engines.jobs_option(default=None)
 @click.option(

@@ -18,8 +18,8 @@ from nnexp.report.text import columns, table, wrapped
 if TYPE_CHECKING:
     from nnexp.config.model import Config
     from nnexp.report.study_outputs import TuneOutput
-    from nnexp.tune.protocol import Planned, Tuned
-    from nnexp.tune.state import State
+    from nnexp.tune.protocol import StagePlan, Tuned
+    from nnexp.tune.state import TuneState
     from nnexp.tune.trials import Budget, Trials
 
 PARTS = ("eta", "lambda", "batch-size", "final")
@@ -164,7 +164,7 @@ def _doubts(config: Config, trials: Trials) -> Iterator[str]:
     yield from preconditions.remembered(trials.checked(config)[1], trials.runs, dataset, None)
 
 
-def _plan(state: State, problems: dict[str, Config], *, as_json: bool) -> str:
+def _plan(state: TuneState, problems: dict[str, Config], *, as_json: bool) -> str:
     from nnexp.tune import protocol
 
     stages = protocol.plan(state, problems)
@@ -194,7 +194,7 @@ UNIT = (
 )
 
 
-def _planned(stage: Planned) -> dict[str, Any]:
+def _planned(stage: StagePlan) -> dict[str, Any]:
     least, most = stage.all_epochs
     return {
         **stage._asdict(),

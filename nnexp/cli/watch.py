@@ -14,7 +14,7 @@ from nnexp.errors import printable
 from nnexp.report.text import columns, percent, table
 
 if TYPE_CHECKING:
-    from nnexp.analysis.watch import Progress, Watch
+    from nnexp.analysis.watch import RunProgress, Watch
 
 INTERVAL = 1.0
 """Seconds from one look to the next."""
@@ -43,7 +43,7 @@ class _Screen:
     def __init__(self) -> None:
         self._lines = 0
 
-    def show(self, seen: Sequence[Progress]) -> bool:
+    def show(self, seen: Sequence[RunProgress]) -> bool:
         rows = [_cells(each) for each in seen]
         lines = table(("run", "epoch", "validation", "best", "time left"), rows).splitlines()
         try:
@@ -65,7 +65,7 @@ class _Lines:
     def __init__(self) -> None:
         self._said: dict[str, tuple[str, int]] = {}
 
-    def show(self, seen: Sequence[Progress]) -> bool:
+    def show(self, seen: Sequence[RunProgress]) -> bool:
         for each in seen:
             now = (each.entry.status, each.entry.epochs)
             if self._said.get(each.entry.name) == now:
@@ -76,7 +76,7 @@ class _Lines:
         return True
 
 
-def _cells(each: Progress) -> list[str]:
+def _cells(each: RunProgress) -> list[str]:
     entry = each.entry
     running = entry.status == "running"
     return [
@@ -88,7 +88,7 @@ def _cells(each: Progress) -> list[str]:
     ]
 
 
-def _line(each: Progress) -> str:
+def _line(each: RunProgress) -> str:
     entry = each.entry
     text = f"{printable(entry.path)}: {entry.status}, epoch {_epoch(each)}"
     if each.validation_accuracy is not None:
@@ -99,7 +99,7 @@ def _line(each: Progress) -> str:
     return text
 
 
-def _epoch(each: Progress) -> str:
+def _epoch(each: RunProgress) -> str:
     return f"{each.entry.epochs}/{'?' if each.epochs is None else each.epochs}"
 
 

@@ -15,7 +15,7 @@ from msgspec import inspect
 from msgspec.inspect import LiteralType, NoneType, StructType, TupleType, VarTupleType
 
 from nnexp.config import fields, messages, problem
-from nnexp.config.document import INVALID, Document, Invalid
+from nnexp.config.document import INVALID, Invalid, YamlDocument
 from nnexp.config.problem import Path, Place, Problem
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ def info(model: type[msgspec.Struct]) -> StructType:
     return kind
 
 
-def convert(document: Document, model: type[T]) -> tuple[T | None, list[Problem]]:
+def convert(document: YamlDocument, model: type[T]) -> tuple[T | None, list[Problem]]:
     """Return the struct that a document describes, or None, and all that is wrong with it."""
     converter = _Converter(document)
     made = converter.struct(info(model), document.root, ())
     return (made if isinstance(made, model) else None), converter.problems
 
 
-def convert_key(document: Document, model: type[msgspec.Struct], key: str) -> object:
+def convert_key(document: YamlDocument, model: type[msgspec.Struct], key: str) -> object:
     """Return what a document's value of one key of a struct becomes.
 
     Raises: ConfigError with all that is wrong with it.
@@ -64,7 +64,7 @@ def _choices(model: type[msgspec.Struct]) -> dict[str, tuple[Kind, ...]]:
 class _Converter:
     """Walks kinds and values side by side; what is wrong gathers in ``problems``."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: YamlDocument) -> None:
         self.problems: list[Problem] = []
         self._document = document
 

@@ -15,7 +15,7 @@ class Invalid:
 INVALID: Final = Invalid()
 
 
-class Document(NamedTuple):
+class YamlDocument(NamedTuple):
     """A tree of plain values, where each value and key stands, and what is wrong so far."""
 
     root: Any

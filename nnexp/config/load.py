@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from msgspec import structs
 
 from nnexp.config import overrides, problem, reader
-from nnexp.config.document import Document
+from nnexp.config.document import YamlDocument
 from nnexp.config.problem import Place, Problem
 from nnexp.errors import ConfigError, DiskError
 
@@ -33,7 +33,7 @@ def read(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> CheckedC
     return parse(_content(Path(path), os.fspath(path)), os.fspath(path), settings)
 
 
-def document(path: str | os.PathLike[str]) -> Document:
+def document(path: str | os.PathLike[str]) -> YamlDocument:
     """Return what a YAML file says, its keys and values not looked at yet.
 
     Raises: ConfigError where it is no YAML mapping; DiskError when it cannot be read.
@@ -41,7 +41,7 @@ def document(path: str | os.PathLike[str]) -> Document:
     return reader.parse(_content(Path(path), os.fspath(path)), os.fspath(path))
 
 
-def overridden(base: Document, given: Sequence[overrides.Override]) -> CheckedConfig:
+def overridden(base: YamlDocument, given: Sequence[overrides.Override]) -> CheckedConfig:
     """Return the config of a document with overrides put over it; the document stays as it is.
 
     Raises: ConfigError with every problem.
@@ -104,7 +104,7 @@ def recorded(tree: dict[str, Any], source: str) -> CheckedConfig:
 
     Raises: ConfigError with every problem.
     """
-    return _config(Document(tree, {}, {}, [], Place(source)), [])
+    return _config(YamlDocument(tree, {}, {}, [], Place(source)), [])
 
 
 def _kept(problems: list[str], step: Callable[[], T], *, first: bool = False) -> T | None:
@@ -116,7 +116,7 @@ def _kept(problems: list[str], step: Callable[[], T], *, first: bool = False) ->
         return None
 
 
-def _config(base: Document, given: Sequence[overrides.Override]) -> CheckedConfig:
+def _config(base: YamlDocument, given: Sequence[overrides.Override]) -> CheckedConfig:
     from nnexp.config import canonical, convert, rules  # noqa: PLC0415 - NumPy, see check
     from nnexp.config.model import Config  # noqa: PLC0415 - likewise
 

@@ -16,14 +16,14 @@ from nnexp.errors import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nnexp.config.document import Document
+    from nnexp.config.document import YamlDocument
 
 
 class Override(NamedTuple):
     """One ``--set``: the key's parts, and its value as a document of its own."""
 
     path: tuple[str, ...]
-    value: Document
+    value: YamlDocument
 
 
 def parse(setting: str) -> Override:
@@ -44,7 +44,9 @@ def parse(setting: str) -> Override:
     return Override(path, value)
 
 
-def apply(base: Document, overrides: Sequence[Override], defaults: Mapping[str, object]) -> None:
+def apply(
+    base: YamlDocument, overrides: Sequence[Override], defaults: Mapping[str, object]
+) -> None:
     """Put the overrides into the base document, in place, a later one over an earlier.
 
     defaults tells which component stands where the document names none.
@@ -56,7 +58,7 @@ def apply(base: Document, overrides: Sequence[Override], defaults: Mapping[str, 
 
 
 def _settings(
-    base: Document, path: tuple[str, ...], place: Place, defaults: object
+    base: YamlDocument, path: tuple[str, ...], place: Place, defaults: object
 ) -> dict[str, Any]:
     """Return the mapping at path, made from a short form or from nothing where need be."""
     tree: dict[str, Any] = base.root
@@ -80,7 +82,7 @@ def _expanded(present: object, default: object) -> dict[str, object]:
     return {}
 
 
-def _move(base: Document, path: Path, value: Document) -> None:
+def _move(base: YamlDocument, path: Path, value: YamlDocument) -> None:
     """Let the places at and below path be the setting's."""
     for places in (base.values, base.keys):
         for old in [known for known in places if known[: len(path)] == path]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import yaml
 
 from nnexp.config import problem, scalars
-from nnexp.config.document import INVALID, Document, Invalid
+from nnexp.config.document import INVALID, Invalid, YamlDocument
 from nnexp.config.messages import shown
 from nnexp.config.problem import Path, Place, Problem, refusal
 from nnexp.config.scalars import FORBIDDEN
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-Event: TypeAlias = Any
+YamlEvent: TypeAlias = Any
 """PyYAML's events and marks have no types."""
 
 MAX_BYTES = 64 * 1024
@@ -36,7 +36,7 @@ class LimitError(Exception):
     """The text is larger than any config; reading it stops here."""
 
 
-def parse(content: bytes | str, source: str) -> Document:
+def parse(content: bytes | str, source: str) -> YamlDocument:
     """Return the document of a whole file; an empty one is an empty mapping.
 
     Raises: ConfigError where the text is no YAML, or no mapping.
@@ -52,7 +52,7 @@ def parse(content: bytes | str, source: str) -> Document:
     return document
 
 
-def read(content: bytes | str, source: Place) -> Document:
+def read(content: bytes | str, source: Place) -> YamlDocument:
     """Return the document that a text holds, whose root may be any value.
 
     Raises: ConfigError where the text is no YAML.
@@ -64,13 +64,13 @@ class _Reader:
     """Builds one document from the parser's events, noting every problem on the way."""
 
     def __init__(self, text: str, source: Place) -> None:
-        self._events: Iterator[Event] = yaml.parse(text, Loader=yaml.SafeLoader)
+        self._events: Iterator[YamlEvent] = yaml.parse(text, Loader=yaml.SafeLoader)
         self._count = 0
         self._place = source
         self._source = source
-        self._built = Document(None, {}, {}, [], source)
+        self._built = YamlDocument(None, {}, {}, [], source)
 
-    def document(self) -> Document:
+    def document(self) -> YamlDocument:
         """Return the document, or raise ConfigError where the text is no YAML."""
         try:
             return self._built._replace(root=self._root())
@@ -93,7 +93,7 @@ class _Reader:
             self._note(self._place, (), "a second document starts here; a config is one")
         return root
 
-    def _next(self) -> Event:
+    def _next(self) -> YamlEvent:
         event = next(self._events)
         self._place = self._at(event.start_mark)
         self._count += 1
@@ -101,14 +101,14 @@ class _Reader:
             raise LimitError(f"a config has at most {MAX_EVENTS} keys and values")
         return event
 
-    def _at(self, mark: Event) -> Place:
+    def _at(self, mark: YamlEvent) -> Place:
         return self._source.at(mark.line + 1, mark.column + 1)
 
     def _note(self, place: Place, path: Path, message: str) -> Invalid:
         self._built.problems.append(Problem(place, path, message))
         return INVALID
 
-    def _value(self, event: Event, path: Path) -> object:
+    def _value(self, event: YamlEvent, path: Path) -> object:
         self._built.values[path] = place = self._place
         if len(path) > MAX_DEPTH:
             raise LimitError(f"values are nested more than {MAX_DEPTH} deep")
@@ -124,7 +124,7 @@ class _Reader:
             return self._sequence(path)
         return self._mapping(path)
 
-    def _scalar(self, event: Event, path: Path) -> scalars.Scalar | Invalid:
+    def _scalar(self, event: YamlEvent, path: Path) -> scalars.Scalar | Invalid:
         if event.style:
             if hidden := UNWRITABLE.search(event.value):
                 return self._note(self._place, path, _forbidden(hidden.group()))
@@ -154,7 +154,7 @@ class _Reader:
             self._skip(self._next())
         return tree
 
-    def _key(self, event: Event, path: Path) -> str | Invalid:
+    def _key(self, event: YamlEvent, path: Path) -> str | Invalid:
         place = self._place
         if not isinstance(event, yaml.ScalarEvent):
             self._skip(event)
@@ -173,7 +173,7 @@ class _Reader:
         where = f"; it is already on line {first.line}" if first.line else ""
         return f"duplicate key {shown(path[-1])}{where}"
 
-    def _skip(self, event: Event) -> None:
+    def _skip(self, event: YamlEvent) -> None:
         depth = 0
         while True:
             depth += isinstance(event, yaml.CollectionStartEvent)

@@ -31,7 +31,7 @@ BLOCK_BYTES = 4 << 20
 MOST_LABEL = 2**31 - 1
 
 
-class Table(NamedTuple):
+class CsvTable(NamedTuple):
     """One file's examples and the sha256 of the file."""
 
     features: Features
@@ -55,12 +55,12 @@ def read_csv(source: Csv) -> Parts:
     return Parts(parts["train"], parts.get("validation"), parts.get("test"), sha256)
 
 
-def part(path: str, table: Table) -> Part:
+def part(path: str, table: CsvTable) -> Part:
     """Return a file's examples as a split."""
     return pair(table.features, table.labels, path, path)
 
 
-def read(path: Path) -> Table:
+def read(path: Path) -> CsvTable:
     """Return a file's examples: uint8 if all features are whole numbers to 255, else float64.
 
     Raises: DataError that names the line if the file is malformed.
@@ -69,7 +69,7 @@ def read(path: Path) -> Table:
         return parse(file)
 
 
-def parse(file: BinaryIO) -> Table:
+def parse(file: BinaryIO) -> CsvTable:
     """Return an open file's examples.
 
     Raises: MalformedError.
@@ -83,7 +83,7 @@ def parse(file: BinaryIO) -> Table:
     if not blocks:
         raise MalformedError("holds a header and no examples")
     features, labels = (np.concatenate(pieces) for pieces in zip(*blocks, strict=True))
-    return Table(features, labels, digest.hexdigest())
+    return CsvTable(features, labels, digest.hexdigest())
 
 
 def numbered(file: BinaryIO, update: Callable[[bytes], None]) -> Lines:

@@ -24,7 +24,7 @@ from nnexp.datasets.files import MalformedError
 if TYPE_CHECKING:
     from pathlib import Path
 
-Array: TypeAlias = npt.NDArray[Any]
+AnyArray: TypeAlias = npt.NDArray[Any]
 
 HEADER = re.compile(
     rb"\{'descr': '([<>|=]?(?:[iu][1248]|f[248]))', 'fortran_order': (True|False), "
@@ -39,7 +39,7 @@ ENCRYPTED = 0x1
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-class Measured:
+class LimitedReads:
     """An open file that hands out so much at a time and no more.
 
     What zipfile reads at once is an archive's directory, and each entry in it becomes an object.
@@ -79,7 +79,7 @@ class Member(NamedTuple):
     fortran_order: bool
 
 
-def read(path: Path, check: Check) -> dict[str, Array]:
+def read(path: Path, check: Check) -> dict[str, AnyArray]:
     """Return the arrays of the archive at path by name.
 
     Raises: DataError if the file cannot be read, is malformed, or does not pass the check.
@@ -88,13 +88,13 @@ def read(path: Path, check: Check) -> dict[str, Array]:
         return parse(file, check)
 
 
-def parse(file: BinaryIO, check: Check) -> dict[str, Array]:
+def parse(file: BinaryIO, check: Check) -> dict[str, AnyArray]:
     """Return the arrays of an open archive by name, in native byte order.
 
     Raises: MalformedError if it is malformed or does not pass the check.
     """
     try:
-        with files.decompressing(), zipfile.ZipFile(Measured(file)) as archive:
+        with files.decompressing(), zipfile.ZipFile(LimitedReads(file)) as archive:
             infos = listed(archive, files.size(file))
             members = {name: member(archive, name, info) for name, info in infos.items()}
             check({name: member.header for name, member in members.items()})
@@ -187,7 +187,7 @@ def header_text(stream: files.Stream, name: str) -> tuple[bytes, int]:
     return stream.read(length), len(magic) + width + length
 
 
-def array(archive: zipfile.ZipFile, member: Member) -> Array:
+def array(archive: zipfile.ZipFile, member: Member) -> AnyArray:
     """Read a member's values."""
     content = bytearray()
     dtype, shape = member.header

@@ -59,21 +59,21 @@ def check_array(name: str, header: npz.Header) -> None:
         raise MalformedError(f"{name} must hold integers, the labels 0, 1, …, got {header.dtype}")
 
 
-def content_hash(array: npz.Array) -> str:
+def content_hash(array: npz.AnyArray) -> str:
     """Return the sha256 of an array's type, shape and values in C order."""
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
-def part(path: str, split: str, arrays: Mapping[str, npz.Array]) -> Part:
+def part(path: str, split: str, arrays: Mapping[str, npz.AnyArray]) -> Part:
     """Return one split, its values checked."""
     x, y = f"{path}: x_{split}", f"{path}: y_{split}"
     read = pair(features(x, arrays[f"x_{split}"]), labels(y, arrays[f"y_{split}"]), x, y)
     return read._replace(image=arrays[f"x_{split}"].shape[1:])
 
 
-def features(where: str, array: npz.Array) -> Features:
+def features(where: str, array: npz.AnyArray) -> Features:
     """Return an array as rows of uint8 or of the smallest float type that holds it exactly.
 
     Raises: DataError if a value is not finite.
@@ -86,7 +86,7 @@ def features(where: str, array: npz.Array) -> Features:
     return rows
 
 
-def labels(where: str, array: npz.Array) -> Labels:
+def labels(where: str, array: npz.AnyArray) -> Labels:
     """Return an array of integers as class indices.
 
     Raises: DataError if one is negative or too large to be one.

@@ -17,7 +17,7 @@ from nnexp.nn.outputs import OutputName
 CostName = Literal["cross-entropy", "quadratic", "log-likelihood"]
 
 
-class Cost(NamedTuple):
+class CostFunction(NamedTuple):
     """A cost on one kind of output; sums run over the examples (rows) given."""
 
     total: Callable[[Array, Array, Array], float]  # (z, a, y): the sum of the examples' costs
@@ -125,24 +125,24 @@ def quadratic_tanh_gauss_newton(a: Array, y: Array, r: Array) -> Array:
     return slope * slope * r
 
 
-COSTS: dict[CostName, dict[OutputName, Cost]] = {
+COSTS: dict[CostName, dict[OutputName, CostFunction]] = {
     "cross-entropy": {
-        "sigmoid": Cost(cross_entropy, difference, sigmoid_curvature, sigmoid_curvature),
+        "sigmoid": CostFunction(cross_entropy, difference, sigmoid_curvature, sigmoid_curvature),
     },
     "quadratic": {
-        "sigmoid": Cost(
+        "sigmoid": CostFunction(
             quadratic,
             quadratic_sigmoid_delta,
             quadratic_sigmoid_curvature,
             quadratic_sigmoid_gauss_newton,
         ),
-        "tanh": Cost(
+        "tanh": CostFunction(
             quadratic, quadratic_tanh_delta, quadratic_tanh_curvature, quadratic_tanh_gauss_newton
         ),
-        "linear": Cost(quadratic, difference, linear_curvature, linear_curvature),
+        "linear": CostFunction(quadratic, difference, linear_curvature, linear_curvature),
     },
     "log-likelihood": {
-        "softmax": Cost(log_likelihood, difference, softmax_curvature, softmax_curvature),
+        "softmax": CostFunction(log_likelihood, difference, softmax_curvature, softmax_curvature),
     },
 }
 

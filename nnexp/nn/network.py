@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from nnexp.nn.activations import ACTIVATIONS, Activation, ActivationName
 from nnexp.nn.arrays import Array
-from nnexp.nn.costs import COSTS, Cost, CostName, why_not
+from nnexp.nn.costs import COSTS, CostFunction, CostName, why_not
 from nnexp.nn.initializers import Draws
 from nnexp.nn.outputs import OUTPUTS, Output, OutputName
 
@@ -52,7 +52,7 @@ class Network:
         self.sizes = tuple(sizes)
         self.activation: Activation = ACTIVATIONS[activation]
         self.output: Output = OUTPUTS[output]
-        self.cost: Cost = COSTS[cost][output]
+        self.cost: CostFunction = COSTS[cost][output]
 
     @cached_property
     def shapes(self) -> tuple[tuple[int, int], ...]:

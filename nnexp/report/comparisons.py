@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from nnexp.analysis.claims import Outcome
+from nnexp.analysis.claims import ClaimResult
 from nnexp.analysis.comparison import Comparison, Measure
 from nnexp.analysis.metrics import Side
 from nnexp.analysis.verdicts import Unit, Verdict
@@ -226,7 +226,7 @@ def _tested(verdict: Verdict | None) -> list[Any]:
     return [d.difference, low, high, d.kind, d.p, verdict.p, verdict.outcome]
 
 
-def output(comparison: Comparison, outcomes: Sequence[Outcome] = ()) -> CompareOutput:
+def output(comparison: Comparison, outcomes: Sequence[ClaimResult] = ()) -> CompareOutput:
     """Return a comparison, and what came of its checks, as a value for JSON."""
     names = letters(comparison)
     return CompareOutput(
@@ -281,7 +281,7 @@ def verdict_fields(verdict: Verdict | None) -> dict[str, Any]:
     }
 
 
-def _check(outcome: Outcome) -> CheckOutput:
+def _check(outcome: ClaimResult) -> CheckOutput:
     return CheckOutput(
         claim=outcome.claim,
         holds=outcome.holds,

@@ -19,7 +19,7 @@ from nnexp.report.markup import Markup
 MISSING = "-"
 """A table's cell without a value."""
 
-Kind: TypeAlias = Literal["plain", "verdict", "note", "answer", "rule", "remark"]
+SentenceKind: TypeAlias = Literal["plain", "verdict", "note", "answer", "rule", "remark"]
 
 
 class Table(NamedTuple):
@@ -39,7 +39,7 @@ class Sentences(NamedTuple):
     """Lines of prose, each a paragraph where there is room for one."""
 
     lines: Sequence[str]
-    kind: Kind = "plain"
+    kind: SentenceKind = "plain"
 
 
 class Commands(NamedTuple):
@@ -138,7 +138,7 @@ def _block_markdown(block: Block) -> Iterable[str]:
         yield f"![{escaped(block.title)}]({block.name})"
 
 
-MARKDOWN: dict[Kind, str] = {
+MARKDOWN: dict[SentenceKind, str] = {
     "plain": "{}",
     "verdict": "{}",
     "note": "Note: {}.",

@@ -11,11 +11,11 @@ from nnexp.report.text import table
 from nnexp.seeds import spread
 
 if TYPE_CHECKING:
-    from nnexp.reproduction.plan import Outcome
+    from nnexp.reproduction.plan import NetOutcome
     from nnexp.reproduction.verdicts import Number, Series
 
 
-def text(outcomes: list[Outcome]) -> str:
+def text(outcomes: list[NetOutcome]) -> str:
     """Return all that is to be said of a figure: points, numbers and the verdict of each net."""
     blocks = []
     for outcome in outcomes:
@@ -30,7 +30,7 @@ def text(outcomes: list[Outcome]) -> str:
     return "\n\n".join(blocks)
 
 
-def _promise(outcome: Outcome) -> str:
+def _promise(outcome: NetOutcome) -> str:
     if outcome.is_promised:
         return "exact is promised"
     return {
@@ -97,7 +97,7 @@ def _shown(value: float) -> str:
     return str(value) if value != int(value) else str(int(value))
 
 
-def output(figure: str, outcomes: list[Outcome], picture: Path) -> ReproduceOutput:
+def output(figure: str, outcomes: list[NetOutcome], picture: Path) -> ReproduceOutput:
     """Return the same as a value for JSON."""
     nets = [
         NetOutput(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nnexp.report.curves import COLOURS
 from nnexp.reproduction.measures import Curve, curve, highest_epoch, obtained
-from nnexp.reproduction.plan import Part
+from nnexp.reproduction.plan import NetPlan
 from nnexp.reproduction.published import Published
 from nnexp.store import disk
 
@@ -29,7 +29,7 @@ class Drawn(NamedTuple):
 
 
 def draw(
-    path: Path, title: str, parts: Sequence[Part], published: Sequence[Published] | None
+    path: Path, title: str, parts: Sequence[NetPlan], published: Sequence[Published] | None
 ) -> None:
     """Draw a figure into a file, whose ending says the format.
 
@@ -86,12 +86,12 @@ def _unit(series: str, is_percent: bool) -> str:  # noqa: FBT001 - a word of the
     return " in %" if is_percent else " in examples"
 
 
-def _series(part: Part, published: Published) -> Iterator[Drawn]:
+def _series(part: NetPlan, published: Published) -> Iterator[Drawn]:
     for key, values in published.items():
         yield Drawn(key, part.net.name, values, obtained(part.book.run, key))
 
 
-def _numbers(part: Part) -> Iterator[Drawn]:
+def _numbers(part: NetPlan) -> Iterator[Drawn]:
     """Generate the series that headlines speak of, each with the headlines that have a place."""
     history = part.book.run.history()
     for key in dict.fromkeys(headline.series for headline in part.net.headlines):
@@ -109,7 +109,7 @@ def _numbers(part: Part) -> Iterator[Drawn]:
         yield Drawn(key, part.net.name, published, line)
 
 
-def _across(parts: Sequence[Part], drawn: Sequence[Drawn]) -> Iterator[Drawn]:
+def _across(parts: Sequence[NetPlan], drawn: Sequence[Drawn]) -> Iterator[Drawn]:
     """Generate each series' last values against the nets' numbers of training examples."""
     examples = [part.book.run.record.data.train for part in parts]
     for series in dict.fromkeys(each.series for each in drawn):

@@ -12,7 +12,7 @@ from nnexp.errors import UsageError
 from nnexp.reproduction.figures import Figure, Headline, Net
 from nnexp.reproduction.measures import MEASURES, Curve, curve, measured, obtained
 from nnexp.reproduction.published import Published
-from nnexp.reproduction.verdicts import TOLERANCE_DIGITS, Comparison, Number, compare_series
+from nnexp.reproduction.verdicts import TOLERANCE_DIGITS, NetComparison, Number, compare_series
 from nnexp.runner.train import run_name
 from nnexp.store.run import named
 from nnexp.streams import Network2, Pcg64
@@ -22,7 +22,7 @@ BAND_SEEDS = range(5)
 """What a chaotic net is held against: the spread of nnexp's own runs over these seeds."""
 
 
-class Part(NamedTuple):
+class NetPlan(NamedTuple):
     """One net of a figure, as it is going to be trained."""
 
     net: Net
@@ -44,11 +44,11 @@ class Part(NamedTuple):
         return tuple(each for each in self.net.headlines if each.measure == "first")
 
 
-class Outcome(NamedTuple):
+class NetOutcome(NamedTuple):
     """What came of one net."""
 
-    part: Part
-    comparison: Comparison
+    part: NetPlan
+    comparison: NetComparison
     is_promised: bool
     """Whether it had to be exact."""
 
@@ -64,7 +64,7 @@ def plan(
     runs: Path,
     settings: Sequence[str] = (),
     seeds: Sequence[int] | None = None,
-) -> list[Part]:
+) -> list[NetPlan]:
     """Return what is to be trained for a figure.
 
     What the process did before a net stays the book's, whatever the settings.
@@ -89,7 +89,7 @@ def plan(
         others = [load.changed(config, "--seeds", rng=Pcg64(), seed=seed) for seed in chosen]
         stem = f"{name}-{net.name}" if net.name else name
         book, *seeded = [Job(c, named(runs, run_name(c, stem))) for c in (config, *others)]
-        parts.append(Part(net, book, tuple(seeded)))
+        parts.append(NetPlan(net, book, tuple(seeded)))
     return parts
 
 
@@ -111,8 +111,8 @@ def _check_kept(book: Config, changed: Config) -> None:
 
 
 def outcomes(
-    parts: Sequence[Part], published: Sequence[Published] | None, *, changed: bool
-) -> list[Outcome]:
+    parts: Sequence[NetPlan], published: Sequence[Published] | None, *, changed: bool
+) -> list[NetOutcome]:
     """Return what came of a figure's nets, all trained.
 
     Args:
@@ -121,7 +121,7 @@ def outcomes(
         changed: whether settings changed the nets: then nothing but a file's points is promised.
     """
     return [
-        Outcome(
+        NetOutcome(
             part,
             compare(part, None if published is None else published[place]),
             part.net.is_exact_promised(against=published is not None)
@@ -131,14 +131,14 @@ def outcomes(
     ]
 
 
-def compare(part: Part, published: Published | None) -> Comparison:
+def compare(part: NetPlan, published: Published | None) -> NetComparison:
     """Return what was published of a net beside what its runs, all finished, obtained.
 
     Without an author's file the numbers are the book's; with one, they are measured in it.
     """
     if published is None:
         numbers = [_number(part, headline) for headline in part.headlines]
-        return Comparison((), tuple(numbers))
+        return NetComparison((), tuple(numbers))
     found = {key: obtained(part.book.run, key) for key in published}
     series = compare_series(published, found)
     numbers = [
@@ -147,10 +147,10 @@ def compare(part: Part, published: Published | None) -> Comparison:
         for measure in ("first", "last", *(["highest"] if key.endswith("accuracy") else []))
         if _shared(published[key], found[key]).epochs
     ]
-    return Comparison(series, tuple(numbers))
+    return NetComparison(series, tuple(numbers))
 
 
-def _number(part: Part, headline: Headline) -> Number:
+def _number(part: NetPlan, headline: Headline) -> Number:
     values = [
         measured(curve(job.run.history(), headline.series), headline.series, headline.measure)
         for job in part.trainings
@@ -158,7 +158,7 @@ def _number(part: Part, headline: Headline) -> Number:
     return Number(headline, values[0], tuple(values[1:]))
 
 
-def _number_of(part: Part, key: str, measure: str, published: Curve) -> Number:
+def _number_of(part: NetPlan, key: str, measure: str, published: Curve) -> Number:
     """Measure a published curve and the obtained ones, in the epochs that all have."""
     measure_of = MEASURES[measure]
     curves = [_shared(obtained(job.run, key), published) for job in part.trainings]

@@ -25,7 +25,7 @@ FEWEST = 2
 Verdict = Literal["exact", "within the seeds' spread", "differs", "not compared"]
 
 
-class Point(NamedTuple):
+class SeriesPoint(NamedTuple):
     """One epoch of a series."""
 
     epoch: int
@@ -44,7 +44,7 @@ class Series(NamedTuple):
     key: str
     published: int
     """Published points; some have no counterpart where fewer epochs were trained."""
-    points: tuple[Point, ...]
+    points: tuple[SeriesPoint, ...]
 
     @property
     def is_exact(self) -> bool:
@@ -77,7 +77,7 @@ class Number(NamedTuple):
         return _verdict(exact=self.is_exact, within=self.is_within)
 
 
-class Comparison(NamedTuple):
+class NetComparison(NamedTuple):
     """All that was published of one net beside what was obtained."""
 
     series: tuple[Series, ...]
@@ -128,11 +128,11 @@ def compare_series(
     )
 
 
-def _points(published: Curve, obtained: Curve) -> Iterable[Point]:
+def _points(published: Curve, obtained: Curve) -> Iterable[SeriesPoint]:
     found = dict(zip(*obtained, strict=True))
     for epoch, value in zip(*published, strict=True):
         if epoch in found:
-            yield Point(epoch, value, found[epoch])
+            yield SeriesPoint(epoch, value, found[epoch])
 
 
 def _verdict(*, exact: bool, within: bool) -> Verdict:

@@ -23,7 +23,7 @@ from nnexp.training.dropout import Dropout
 from nnexp.training.evaluation import Evaluation, evaluate, outputs
 from nnexp.training.feed import Feed
 from nnexp.training.running_cost import RunningCosts
-from nnexp.training.trainer import State, Trainer
+from nnexp.training.trainer import Trainer, TrainingState
 
 SLOT = "slot_"
 
@@ -111,7 +111,7 @@ class Assembly:
         for feed in self._feeds.values():
             feed.heartbeat = heartbeat
 
-    def initial(self) -> State:
+    def initial(self) -> TrainingState:
         """Return the state before the first epoch."""
         return self.trainer.start(next(draws(self._config, self.network)))
 
@@ -148,17 +148,17 @@ class Assembly:
         measured = self.evaluate(theta, what)
         return {f"{what}_cost": measured.cost, f"{what}_accuracy": measured.accuracy}
 
-    def arrays(self, state: State) -> dict[str, npt.NDArray[Any]]:
+    def arrays(self, state: TrainingState) -> dict[str, npt.NDArray[Any]]:
         """Return a state as the named arrays of a checkpoint; those of theta are views."""
         slots = {SLOT + name: slot for name, slot in state.slots.items()}
         return named(self.network, state.theta) | slots
 
-    def headers(self, state: State) -> dict[str, Header]:
+    def headers(self, state: TrainingState) -> dict[str, Header]:
         """Return the types and shapes of a checkpoint's arrays."""
         arrays = self.arrays(state)
         return {name: Header(array.dtype, array.shape) for name, array in arrays.items()}
 
-    def restore(self, state: State, arrays: Arrays) -> None:
+    def restore(self, state: TrainingState, arrays: Arrays) -> None:
         """Set a state to what a checkpoint's arrays hold."""
         for name, array in self.arrays(state).items():
             array[...] = arrays[name]

@@ -20,7 +20,7 @@ from nnexp.store.writer import Writer
 from nnexp.training.evaluation import Evaluation
 from nnexp.training.history import Row, best_row, stretches
 from nnexp.training.stopping import stops
-from nnexp.training.trainer import State
+from nnexp.training.trainer import TrainingState
 
 
 class Opened(NamedTuple):
@@ -33,14 +33,14 @@ class Opened(NamedTuple):
     """Training examples in an epoch."""
 
 
-class Trained(NamedTuple):
+class ExamplesTrained(NamedTuple):
     """So many examples of an epoch are done."""
 
     epoch: int
     examples: int
 
 
-class Evaluated(NamedTuple):
+class EpochEvaluated(NamedTuple):
     """An epoch was measured and committed."""
 
     row: Row
@@ -52,7 +52,7 @@ class Warned(NamedTuple):
     message: str
 
 
-Event: TypeAlias = Opened | Trained | Evaluated | Warned
+TrainingEvent: TypeAlias = Opened | ExamplesTrained | EpochEvaluated | Warned
 
 
 class _Found(Exception):  # noqa: N818 - not an error: it leaves the loops when numbers go wrong
@@ -76,7 +76,12 @@ class Recording:
     """Whether to go on also where the last epoch was trained under other arithmetic."""
 
     def __init__(
-        self, config: Config, assembly: Assembly, state: State, writer: Writer, numerics: str
+        self,
+        config: Config,
+        assembly: Assembly,
+        state: TrainingState,
+        writer: Writer,
+        numerics: str,
     ) -> None:
         self._config, self._assembly, self._state = config, assembly, state
         self._headers = assembly.headers(state)
@@ -84,7 +89,7 @@ class Recording:
         self._history: list[Row] = []
         self._foreign = UNSET if numerics == writer.run.record.numerics else numerics
 
-    def events(self, until: int | None, heartbeat: Callable[[], None]) -> Iterator[Event]:
+    def events(self, until: int | None, heartbeat: Callable[[], None]) -> Iterator[TrainingEvent]:
         """Go on from the last commit to the end, or until an epoch is committed.
 
         Raises:
@@ -135,7 +140,7 @@ class Recording:
     def _reaches(self, until: int | None) -> bool:
         return until is not None and self._epoch >= until
 
-    def _to_next_commit(self) -> Iterator[Event]:
+    def _to_next_commit(self) -> Iterator[TrainingEvent]:
         """Train up to the next epoch that is evaluated, measure it and commit it."""
         config, start = self._config, time.perf_counter()
         last = min(self._epoch + config.evaluate_every, config.epochs)
@@ -146,9 +151,9 @@ class Recording:
         self._history.append(row)
         self._writer.time(last, trained - start, time.perf_counter() - trained)
         self._writer.commit(self._history, self._assembly.arrays(self._state))
-        yield Evaluated(row)
+        yield EpochEvaluated(row)
 
-    def _train(self, epoch: int) -> Iterator[Event]:
+    def _train(self, epoch: int) -> Iterator[TrainingEvent]:
         state, trainer = self._state, self._assembly.trainer
         learning_rate = self._learning_rate(epoch)
         before = None if trainer.full_batch else state.copy()
@@ -159,7 +164,7 @@ class Recording:
                 if before is not None:
                     batch, found = trainer.first_fault(before, epoch, learning_rate)
                 raise _Found(Fault(epoch=epoch, batch=batch, found=found))
-            yield Trained(epoch, examples)
+            yield ExamplesTrained(epoch, examples)
 
     def _learning_rate(self, epoch: int) -> float | None:
         if self._config.learning_rate is None:

@@ -33,7 +33,7 @@ from nnexp.errors import (
 )
 from nnexp.runner import preconditions
 from nnexp.runner.assembly import Assembly, sizes
-from nnexp.runner.recording import Event, Recording, Warned, describe
+from nnexp.runner.recording import Recording, TrainingEvent, Warned, describe
 from nnexp.store import predictions
 from nnexp.store import run as store
 from nnexp.store import writer as writers
@@ -117,7 +117,7 @@ def events(
     against: Run | None = None,
     other_numerics: bool = False,
     source: Callable[[Source], Dataset] = load,
-) -> Iterator[Event]:
+) -> Iterator[TrainingEvent]:
     """Do what train does for a checked config, and yield what happens. Raises what train raises.
 
     A heartbeat is called about every 2,000 examples that are trained on or measured; it may
@@ -151,7 +151,7 @@ class _Terms(NamedTuple):
     source: Callable[[Source], Dataset]
 
 
-def _undamaged(config: CheckedConfig, run: Run, terms: _Terms) -> Generator[Event]:
+def _undamaged(config: CheckedConfig, run: Run, terms: _Terms) -> Generator[TrainingEvent]:
     """Do what _events does; where the run's damage forbids it, begin anew if that is asked for."""
     was_there = run.is_there()
     try:
@@ -168,7 +168,7 @@ def _undamaged(config: CheckedConfig, run: Run, terms: _Terms) -> Generator[Even
         yield from _events(config, Run(run.path), terms)
 
 
-def _events(config: CheckedConfig, run: Run, terms: _Terms) -> Generator[Event]:
+def _events(config: CheckedConfig, run: Run, terms: _Terms) -> Generator[TrainingEvent]:
     if is_done(config, run):
         return
     dataset = terms.source(config.data)

@@ -16,7 +16,7 @@ from nnexp.store import disk
 from nnexp.store.run import CHECKPOINTS, CONFIG, PREDICTIONS, RESULT, RUN, Run
 
 
-class Difference(NamedTuple):
+class Mismatch(NamedTuple):
     """The first place where two runs of one config part."""
 
     epoch: int | None
@@ -73,7 +73,7 @@ def _check_copy(recorded: Run) -> None:
         raise CorruptError(f"{path}: is damaged: it is not the config that {RUN} has")
 
 
-def first_difference(recorded: Run, obtained: Run) -> Difference | None:
+def first_difference(recorded: Run, obtained: Run) -> Mismatch | None:
     """Return where a run trained again parts from what was recorded, or None if nowhere.
 
     Rows are compared number by number, then the files that follow from training byte by byte.
@@ -84,14 +84,14 @@ def first_difference(recorded: Run, obtained: Run) -> Difference | None:
         before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
         for quantity in [each for each in before | after if each != "numerics"]:
             if before.get(quantity) != after.get(quantity):
-                return Difference(old.epoch, quantity, before.get(quantity), after.get(quantity))
+                return Mismatch(old.epoch, quantity, before.get(quantity), after.get(quantity))
     if len(rows) != len(again):  # one diverged, or stopped sooner
         first = max(rows, again, key=len)[min(len(rows), len(again))]
-        return Difference(first.epoch, "the number of evaluated epochs", len(rows), len(again))
+        return Mismatch(first.epoch, "the number of evaluated epochs", len(rows), len(again))
     for name in _files(recorded) if len(recorded.numerics()) == 1 else []:
         kept, made = (disk.read(run.path / name, sys.maxsize) for run in (recorded, obtained))
         if kept != made:
-            return Difference(None, name, "recorded bytes", "other bytes")
+            return Mismatch(None, name, "recorded bytes", "other bytes")
     return None
 
 

@@ -104,7 +104,9 @@ class Ticked(NamedTuple):
     """Time has passed."""
 
 
-Event: TypeAlias = Started | Progressed | Elsewhere | Postponed | Ended | Stopped | Noticed | Ticked
+StudyEvent: TypeAlias = (
+    Started | Progressed | Elsewhere | Postponed | Ended | Stopped | Noticed | Ticked
+)
 
 
 class Execution:
@@ -152,7 +154,7 @@ class Execution:
         self.failure: JobError | None = None
         """Why everything was stopped, if an outcome did that."""
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[StudyEvent]:
         """Train what there is to train and yield what happens."""
         while True:
             self._act_on_signals()
@@ -182,7 +184,7 @@ class Execution:
             raise ValueError("jobs wait for each other in a circle")
         self._ended |= gone
 
-    def _warn(self, job: Job, message: str) -> Iterator[Event]:
+    def _warn(self, job: Job, message: str) -> Iterator[StudyEvent]:
         """Yield a warning, unless it was shown before or there were enough."""
         if message not in self._warnings and len(self._warnings) <= self._most_warnings:
             self._warnings.add(message)
@@ -203,7 +205,7 @@ class Execution:
         self._elsewhere.clear()
         self._engine.stop()
 
-    def _start_jobs(self) -> Iterator[Event]:
+    def _start_jobs(self) -> Iterator[StudyEvent]:
         """Start what there is room for; finished runs need none."""
         while not self._is_over and not self._is_stopped():
             if len(self._running) >= min(self._engine.slots, self._room):
@@ -244,7 +246,7 @@ class Execution:
             return False
         return all(job.run.path != each.run.path for each in running)
 
-    def _collect(self) -> Iterator[Event]:
+    def _collect(self) -> Iterator[StudyEvent]:
         has_others = len(self._running) > 1  # also if those, too, have just ended
         for future in [each for each in self._running if each.done()]:
             job = self._running.pop(future)
@@ -252,7 +254,7 @@ class Execution:
 
     def _end_of(
         self, job: Job, outcome: Outcome, *, was_done: bool, has_others: bool = False
-    ) -> Event:
+    ) -> StudyEvent:
         if outcome.is_locked and self._takes_over and not self._is_over:
             self._elsewhere.append(job)
             return Elsewhere(job)

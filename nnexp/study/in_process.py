@@ -13,7 +13,7 @@ from nnexp.errors import InterruptedRunError, NnexpError
 from nnexp.study.job import Job, Message, Outcome, failure, messages, result
 
 
-class _Running(NamedTuple):
+class _CurrentJob(NamedTuple):
     """The job under way."""
 
     job: Job
@@ -36,7 +36,7 @@ class InProcess:
     ) -> None:
         self._heartbeat = heartbeat
         self._data = data or Data()
-        self._running: _Running | None = None
+        self._running: _CurrentJob | None = None
 
     def prepare(self, configs: Iterable[Config]) -> None:
         """Read the data of configs.
@@ -50,7 +50,7 @@ class InProcess:
         """Start a job; it is trained while the engine is waited for."""
         future: Future[Outcome] = Future()
         future.set_running_or_notify_cancel()
-        self._running = _Running(job, messages(job, self._heartbeat, self._data), future)
+        self._running = _CurrentJob(job, messages(job, self._heartbeat, self._data), future)
         return future
 
     def wait(self, seconds: float) -> Sequence[tuple[Future[Outcome], Message]]:

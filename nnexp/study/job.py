@@ -31,7 +31,7 @@ from nnexp.errors import (
     NnexpError,
 )
 from nnexp.runner import train as runner
-from nnexp.runner.recording import Evaluated, Warned, describe, ending
+from nnexp.runner.recording import EpochEvaluated, Warned, describe, ending
 from nnexp.store import writer
 from nnexp.store.records import Fault
 from nnexp.store.run import Run
@@ -270,7 +270,7 @@ def messages(
     try:
         for event in events:
             match event:
-                case Evaluated(row):
+                case EpochEvaluated(row):
                     yield _committed(row)
                 case Warned(message):
                     yield Notice(message)

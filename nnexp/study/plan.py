@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from nnexp.config import canonical, convert, dump, load, overrides, problem, rules
-from nnexp.config.document import INVALID, Document
+from nnexp.config.document import INVALID, YamlDocument
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.config.problem import Place, Problem
 from nnexp.errors import ConfigError, UsageError
@@ -20,7 +20,7 @@ from nnexp.names import is_run_name
 from nnexp.runner import train
 from nnexp.store.run import named
 from nnexp.study.job import Job
-from nnexp.study.space import MOST, Choice, Row, by_key, copied
+from nnexp.study.space import MOST, Choice, PointRow, by_key, copied
 from nnexp.study.sweep_file import Sweep
 
 SHOWN = 3
@@ -134,7 +134,7 @@ class _Planner:
         numbers: dict[str, int] = {}
         seen: set[tuple[str, int]] = set()
         for rows in product(*(each.rows for each in definition.space.dimensions)):
-            choices: Row = tuple(choice for row in rows for choice in row)
+            choices: PointRow = tuple(choice for row in rows for choice in row)
             seeds = self._seeds(choices)
             config = self._config(choices) if seeds else None
             if config is None:
@@ -151,7 +151,7 @@ class _Planner:
                 name = train.run_name(each, stem, digest)
                 yield PlannedRun(each, name, values, number)
 
-    def _seeds(self, choices: Row) -> Sequence[int]:
+    def _seeds(self, choices: PointRow) -> Sequence[int]:
         """Return the seeds of a point that are not excluded; the config's own is one."""
         seeds = self._definition.seeds or [self._fixed.seed]
         if not self._definition.space.exclusions:
@@ -167,7 +167,7 @@ class _Planner:
         self._excluded += bool(fitting)
         return bool(fitting)
 
-    def _config(self, choices: Row) -> CheckedConfig | None:
+    def _config(self, choices: PointRow) -> CheckedConfig | None:
         """Return a point's config, or None and note what is wrong with it.
 
         This is ``load``'s check, but a value that several points share is converted once.
@@ -188,13 +188,13 @@ class _Planner:
             self._clashes.setdefault(text, []).append(described(choices))
         return None if clashes else cast("CheckedConfig", config)
 
-    def _place(self, choices: Row, path: problem.Path) -> Place:
+    def _place(self, choices: PointRow, path: problem.Path) -> Place:
         for choice in choices:
             if choice.path[0] == path[0]:
                 return choice.place
         return self._definition.base.place(path)
 
-    def _value(self, key: str, group: Row) -> Any:  # noqa: ANN401 - a field's value
+    def _value(self, key: str, group: PointRow) -> Any:  # noqa: ANN401 - a field's value
         """Return what a field of the config holds at a point, or INVALID and note why."""
         known = tuple(map(id, group))  # choices live as long as their dimensions
         if known not in self._converted:
@@ -205,14 +205,14 @@ class _Planner:
                 self._converted[known] = INVALID
         return self._converted[known]
 
-    def _made(self, key: str, group: Row) -> Any:  # noqa: ANN401 - a field's value
+    def _made(self, key: str, group: PointRow) -> Any:  # noqa: ANN401 - a field's value
         if len(group) == 1 and "." not in group[0].key:
-            document = Document({key: group[0].value}, {}, {}, [], group[0].place)
+            document = YamlDocument({key: group[0].value}, {}, {}, [], group[0].place)
             return convert.convert_key(document, Config, key)
         is_flat = all(c.key.count(".") == 1 and not isinstance(c.value, dict | list) for c in group)
         if is_flat and key in self._trees:  # places are for what is wrong: most points are sound
             tree = {**self._trees[key], **{choice.path[1]: choice.value for choice in group}}
-            sound = Document({key: tree}, {}, {}, [], group[0].place)
+            sound = YamlDocument({key: tree}, {}, {}, [], group[0].place)
             with contextlib.suppress(ConfigError):
                 return convert.convert_key(sound, Config, key)
         root, base = copied(self._parts[key].root), self._parts[key]
@@ -225,7 +225,7 @@ class _Planner:
 
 def _largest(seeds: Sequence[int]) -> int:
     """Return the largest of the seeds. Raises: ConfigError if it is out of range."""
-    document = Document({"seed": max(seeds)}, {}, {}, [], Place("seeds"))
+    document = YamlDocument({"seed": max(seeds)}, {}, {}, [], Place("seeds"))
     return cast("int", convert.convert_key(document, Config, "seed"))
 
 
@@ -238,7 +238,7 @@ def _name(key: str) -> str:
     return "lambda_" if key == "lambda" else key
 
 
-def _part(base: Document, key: str) -> Document:
+def _part(base: YamlDocument, key: str) -> YamlDocument:
     """Return what a document says of one key."""
     return base._replace(
         root={key: base.root[key]} if key in base.root else {},

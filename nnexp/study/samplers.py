@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import Trial
 
-Name: TypeAlias = Literal["random", "grid", "tpe"]
+MethodName: TypeAlias = Literal["random", "grid", "tpe"]
 
 WORST = -1.0
 """The score of a point that diverged: below every accuracy."""
@@ -53,7 +53,7 @@ class Method(Protocol):
         """Learn the score of the next point, in the order they were asked for; None: diverged."""
 
 
-def method(name: Name, space: Space, trials: int, seed: int) -> Method:
+def method(name: MethodName, space: Space, trials: int, seed: int) -> Method:
     """Return a method that gives so many points at most.
 
     Raises:
@@ -61,10 +61,10 @@ def method(name: Name, space: Space, trials: int, seed: int) -> Method:
     """
     if name == "tpe":
         return Tpe(space, trials, seed)
-    return Planned(drawn(space, trials, seed) if name == "random" else grid(space, trials))
+    return ListedPoints(drawn(space, trials, seed) if name == "random" else grid(space, trials))
 
 
-class Planned:
+class ListedPoints:
     """Points that are known beforehand."""
 
     lag = math.inf

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nnexp.config import canonical, load, overrides
-from nnexp.config.document import Document
+from nnexp.config.document import YamlDocument
 from nnexp.config.model import CheckedConfig
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, refusal
@@ -18,7 +18,7 @@ from nnexp.runner import train
 from nnexp.store import run as store
 from nnexp.study import samplers, sweep_file
 from nnexp.study.job import Job
-from nnexp.study.samplers import Method, Name
+from nnexp.study.samplers import Method, MethodName
 from nnexp.study.space import Space, Values
 from nnexp.study.trials import Trial
 
@@ -31,11 +31,11 @@ class Definition(NamedTuple):
 
     config: str
     """The config's file, as it was written."""
-    base: Document
+    base: YamlDocument
     fixed: tuple[Override, ...]
     """What every trial has in place of the file's values."""
     space: Space
-    method: Name
+    method: MethodName
     trials: int
     """At most."""
     seeds: tuple[int, ...] | None
@@ -95,7 +95,7 @@ def define(
     sources: Sequence[str],
     settings: Sequence[str] = (),
     *,
-    method: Name = "random",
+    method: MethodName = "random",
     trials: int = TRIALS,
     seeds: Sequence[int] | None = None,
     seed: int = 0,

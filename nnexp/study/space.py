@@ -12,7 +12,7 @@ from itertools import chain, islice, permutations, product
 from typing import Any, NamedTuple, TypeAlias
 
 from nnexp.config import dump
-from nnexp.config.document import Document
+from nnexp.config.document import YamlDocument
 from nnexp.config.messages import listed
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Path, Place, Problem
@@ -40,11 +40,11 @@ class Choice(NamedTuple):
     @property
     def override(self) -> Override:
         """The choice as an override of a config, whose value may be changed."""
-        value = Document(copied(self.value), {(): self.place}, {}, [], self.place)
+        value = YamlDocument(copied(self.value), {(): self.place}, {}, [], self.place)
         return Override(self.path, value)
 
 
-Row: TypeAlias = tuple[Choice, ...]
+PointRow: TypeAlias = tuple[Choice, ...]
 
 
 class Dimension(NamedTuple):
@@ -54,7 +54,7 @@ class Dimension(NamedTuple):
     kind: str
     """One of ``RANGES``, "choice" for a list, or "zip" for lists that go together."""
     place: Place
-    rows: Sequence[Row] = ()
+    rows: Sequence[PointRow] = ()
     """Of lists: what the keys are, in turn."""
     ends: tuple[Any, ...] = ()
     """Of a range: its smallest and its largest value."""
@@ -80,7 +80,7 @@ class Dimension(NamedTuple):
         return [level[0] for level in self.levels]
 
     @property
-    def first(self) -> Row:
+    def first(self) -> PointRow:
         """The place of each key: of a list's first value, or of a range."""
         return self.rows[0] if self.rows else (Choice(self.key, None, self.place),)
 
@@ -97,7 +97,7 @@ class Dimension(NamedTuple):
         """A range as an option has it, such as uniform(0, 1)."""
         return f"{self.kind}({', '.join(map(dump.inline, self.ends))})"
 
-    def at(self, u: float) -> Row:
+    def at(self, u: float) -> PointRow:
         """Return what the keys are at a number of [0, 1)."""
         if self.rows:
             return self.rows[int(u * len(self.rows))]
@@ -202,7 +202,7 @@ def keys_of(dimensions: Iterable[Dimension]) -> tuple[str, ...]:
     return tuple(key for each in dimensions for key in each.keys)
 
 
-def by_key(row: Row) -> dict[str, Any]:
+def by_key(row: PointRow) -> dict[str, Any]:
     """Return the values of a row by key."""
     return {choice.key: choice.value for choice in row}
 
@@ -212,7 +212,7 @@ def flat(levels: Iterable[Values]) -> Values:
     return tuple(chain.from_iterable(levels))
 
 
-def draw(dimensions: Sequence[Dimension], count: int, seed: int) -> list[Row]:
+def draw(dimensions: Sequence[Dimension], count: int, seed: int) -> list[PointRow]:
     """Return random rows, each dimension from a stream of its own.
 
     More rows begin with the same ones, and a further dimension changes none of the others.
@@ -310,7 +310,7 @@ def copied(value: Any) -> Any:  # noqa: ANN401 - any value of a document
     return [copied(item) for item in value] if isinstance(value, list) else value
 
 
-def values_of(row: Row) -> Values:
+def values_of(row: PointRow) -> Values:
     """Return the values of a row."""
     return tuple(choice.value for choice in row)
 

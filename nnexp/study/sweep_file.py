@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from nnexp import names
 from nnexp.config import dump, keys, load, overrides, problem, reader
-from nnexp.config.document import INVALID, Document
+from nnexp.config.document import INVALID, YamlDocument
 from nnexp.config.messages import listed, shortened, shown, unknown, unknown_key
 from nnexp.config.problem import Path, Place, Problem, refusal
 from nnexp.errors import ConfigError, UsageError, printable
@@ -53,7 +53,7 @@ class Sweep(NamedTuple):
 
     config: str
     """The base config's file, as it was written."""
-    base: Document
+    base: YamlDocument
     fixed: list[Choice]
     """What every point has in place of the file's values."""
     space: Space
@@ -112,7 +112,7 @@ def read(
     return Sweep(config, base, fixed, Space((*before, *after), tuple(exclusions), own))
 
 
-def _check_not_space(path: str, document: Document) -> None:
+def _check_not_space(path: str, document: YamlDocument) -> None:
     """Refuse a search space where a config is wanted. Raises: ConfigError."""
     if document.root and not any(ranges.is_value(*each) for each in document.root.items()):
         message = (
@@ -152,7 +152,7 @@ def read_space(sources: Sequence[str]) -> tuple[Space, list[str]]:
     return sound, problems
 
 
-def _dimension(document: Document, path: Path, wanted: str = ANY) -> Dimension:
+def _dimension(document: YamlDocument, path: Path, wanted: str = ANY) -> Dimension:
     """Return the list of values or the range of a key, which is the last of a path.
 
     Raises: ConfigError where it is neither.
@@ -163,7 +163,7 @@ def _dimension(document: Document, path: Path, wanted: str = ANY) -> Dimension:
         found = reader.read(f"{{{call[1]}: [{call[2]}]}}", place._replace(is_setting=True))
         if found.problems:
             raise problem.error(Problem(place, (*path, *e.path), e.message) for e in found.problems)
-        document, tree = Document(None, {}, {}, [], place), found.root
+        document, tree = YamlDocument(None, {}, {}, [], place), found.root
     kind, values = "choice", tree
     if isinstance(tree, dict) and len(tree) == 1:
         ((kind, values),) = tree.items()
@@ -188,7 +188,7 @@ def _dimension(document: Document, path: Path, wanted: str = ANY) -> Dimension:
     return Dimension((key,), kind, place, () if ends else rows, ends)
 
 
-def _option(name: str, setting: str) -> Document:
+def _option(name: str, setting: str) -> YamlDocument:
     """Return KEY=V,... as a file has it, KEY: [V, ...]; brackets around all values may be given.
 
     One value alone, such as ``lambda=5``, is a list of one.
@@ -208,10 +208,10 @@ def _option(name: str, setting: str) -> Document:
             raise refusal(place, f"must be {LIST}, got an empty list")
         is_one = len(found.root) == 1 and not ranges.is_value(key, found.root[0])
         tree = found.root[0] if is_one else found.root
-    return Document({key: tree}, {}, {(key,): place}, [], place)
+    return YamlDocument({key: tree}, {}, {(key,): place}, [], place)
 
 
-def _source(source: str) -> Document:
+def _source(source: str) -> YamlDocument:
     """Return what one ``--space`` says. Raises: ConfigError, UsageError, DiskError."""
     if "=" in source:
         return _option("--space", source)
@@ -223,12 +223,14 @@ def _source(source: str) -> Document:
 class _File:
     """Reads what a document varies, section by section; what is wrong gathers in ``problems``."""
 
-    def __init__(self, document: Document, problems: list[str], *, is_search: bool = False) -> None:
+    def __init__(
+        self, document: YamlDocument, problems: list[str], *, is_search: bool = False
+    ) -> None:
         self._document = document
         self._problems = problems
         self._is_search = is_search
 
-    def base(self) -> tuple[str, Document | None]:
+    def base(self) -> tuple[str, YamlDocument | None]:
         """Return the base config's file, and its document if that can be read.
 
         Raises: ConfigError where nothing can be said without knowing more.

@@ -21,7 +21,7 @@ PULSE = 2000
 """Examples from one report of progress to the next, where signals and numbers are looked at."""
 
 
-class State(NamedTuple):
+class TrainingState(NamedTuple):
     """What training changes, all of it in place."""
 
     theta: Array
@@ -29,10 +29,10 @@ class State(NamedTuple):
     measures: Measures
     """What the optimizer said of its last step; no part of a checkpoint."""
 
-    def copy(self) -> State:
+    def copy(self) -> TrainingState:
         """Return a state that further training leaves alone."""
         slots = {name: slot.copy() for name, slot in self.slots.items()}
-        return State(self.theta.copy(), slots, dict(self.measures))
+        return TrainingState(self.theta.copy(), slots, dict(self.measures))
 
     def fault(self) -> str | None:
         """Return what is wrong with the numbers, or None if all are finite.
@@ -85,12 +85,12 @@ class Trainer:
         """Whether an epoch is one step on all examples."""
         return self._optimizer.full_batch
 
-    def start(self, theta: Array) -> State:
+    def start(self, theta: Array) -> TrainingState:
         """Return the state before the first step."""
-        return State(theta, self._optimizer.start(theta), {})
+        return TrainingState(theta, self._optimizer.start(theta), {})
 
     def epoch(
-        self, state: State, epoch: int, learning_rate: float | None, pulse: int = PULSE
+        self, state: TrainingState, epoch: int, learning_rate: float | None, pulse: int = PULSE
     ) -> Iterator[int]:
         """Train for an epoch; yield how many examples are done, about every pulse of them."""
         step: Callable[..., Measures | None] = self._optimizer.step
@@ -112,7 +112,9 @@ class Trainer:
         if done > reported:
             yield done
 
-    def first_fault(self, state: State, epoch: int, learning_rate: float | None) -> tuple[int, str]:
+    def first_fault(
+        self, state: TrainingState, epoch: int, learning_rate: float | None
+    ) -> tuple[int, str]:
         """Go once more through an epoch that ended badly, with a look at the numbers every batch.
 
         Returns: the first batch (counted from 1) after which they are not finite, and what is

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from nnexp.config.model import Config
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, duration, number
-from nnexp.tune.state import Sitting, State
-from nnexp.tune.trials import Batch, JobResult, Steps, Update, trained
+from nnexp.tune.state import Sitting, TuneState
+from nnexp.tune.trials import JobGroup, JobResult, Steps, Update, trained
 
 HEADING = "Mini-batch size"
 SIZES = (1, 5, 10, 20, 50, 100)
@@ -79,7 +79,7 @@ def sizes(own: int, examples: int) -> list[int]:
     return sorted({size for size in (*SIZES, own) if size <= max(1, examples // 2)} | {own})
 
 
-def decide(state: State) -> Steps[None]:
+def decide(state: TuneState) -> Steps[None]:
     """Choose the mini-batch size on the quick problem, and η with it.
 
     Raises:
@@ -106,13 +106,13 @@ def decide(state: State) -> Steps[None]:
     load = yield from _measure(state, [*chain.from_iterable(trials.values()), *shown])
     timed = []
     for size, configs in trials.items():
-        timed.append(_timed(state, size, (yield Batch(configs))))
+        timed.append(_timed(state, size, (yield JobGroup(configs))))
     if not any(each.accuracies for each in timed):
         said = (
             f"with η = {eta:g} for mini-batches of {own}, and in proportion for others, training "
             "diverges with every mini-batch size: decide eta as well, or set a smaller one"
         )
-        tried = yield Batch([configs[0] for configs in trials.values()])
+        tried = yield JobGroup([configs[0] for configs in trials.values()])
         firsts = dict(zip(trials, tried, strict=True))
         raise AllDivergedError(said, _failure(timed, firsts, f"No size: {said}."))
     found = fastest(timed, own)
@@ -123,7 +123,7 @@ def decide(state: State) -> Steps[None]:
     )
 
 
-def _measure(state: State, configs: Sequence[Config]) -> Steps[list[str]]:
+def _measure(state: TuneState, configs: Sequence[Config]) -> Steps[list[str]]:
     """Have the times of all configs from one sitting; return what is to be known of it."""
     trials = state.trials
     if not (yield from _fits(state, configs)):
@@ -147,7 +147,7 @@ def _measure(state: State, configs: Sequence[Config]) -> Steps[list[str]]:
     return [f"The machine was busy (load {load:.1f} on {cores} cores): the times are rough."]
 
 
-def _fits(state: State, configs: Sequence[Config]) -> Steps[bool]:
+def _fits(state: TuneState, configs: Sequence[Config]) -> Steps[bool]:
     """Return whether an earlier sitting has a time for each epoch of all these trials.
 
     One that was trained only now is another run than the sitting's; one that is not there is
@@ -158,13 +158,13 @@ def _fits(state: State, configs: Sequence[Config]) -> Steps[bool]:
         return False
     if not all(map(state.trials.has_begun, configs)):
         return False
-    trials = yield Batch(configs)
+    trials = yield JobGroup(configs)
     if any(trial.run.name in state.trials.new for trial in trials):
         return False
     return all(len(times[trial.run.name]) == len(trial.rows) for trial in trials)
 
 
-def _timed(state: State, size: int, trials: Sequence[JobResult]) -> Timed:
+def _timed(state: TuneState, size: int, trials: Sequence[JobResult]) -> Timed:
     rate = trials[0].config.learning_rate or 0.0
     if any(trial.diverged for trial in trials):
         return Timed(size, rate, (), ())
@@ -259,7 +259,7 @@ UPDATES = 100
 """Of one example, against one update of as many."""
 
 
-def _argument_configs(state: State, rate: float, epochs: int) -> list[Config]:
+def _argument_configs(state: TuneState, rate: float, epochs: int) -> list[Config]:
     """Return trials whose epoch is 100 updates of one example, and one of 100.
 
     Args:
@@ -274,9 +274,9 @@ def _argument_configs(state: State, rate: float, epochs: int) -> list[Config]:
     return [replace(base, batch_size=size, learning_rate=rounded(rate * size)) for size in (1, n)]
 
 
-def _argument(state: State, _argument_configs: Sequence[Config]) -> Steps[str]:
+def _argument(state: TuneState, _argument_configs: Sequence[Config]) -> Steps[str]:
     """Return the chapter's argument in numbers."""
-    single, whole = yield Batch(_argument_configs)
+    single, whole = yield JobGroup(_argument_configs)
     n = whole.config.batch_size
     one, other = (_epoch_seconds(state.sitting.seconds, trial) for trial in (single, whole))
     faster = f"{one / other:.0f} times the time" if other else "more time"

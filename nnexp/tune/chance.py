@@ -11,7 +11,7 @@ from nnexp.config.model import Config
 from nnexp.tune import quick_problem
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture
 from nnexp.tune.quick_problem import LEVEL, Guessing
-from nnexp.tune.state import State
+from nnexp.tune.state import TuneState
 from nnexp.tune.trials import JobResult, Steps, Update, trained
 
 EPOCHS = 10
@@ -67,7 +67,7 @@ class Attempt(NamedTuple):
         ]
 
 
-def decide(state: State, problems: dict[str, Config]) -> Steps[None]:
+def decide(state: TuneState, problems: dict[str, Config]) -> Steps[None]:
     """Take the last of the problems on which something is learned as the quick one.
 
     That is an easier one than the last only if η is to be decided: none of the later stages
@@ -110,7 +110,7 @@ def candidates(problem: Config, chosen: Collection[str]) -> list[Config]:
     return [own] if free == own else [own, free]
 
 
-def _attempt(state: State, name: str, config: Config) -> Steps[Attempt]:
+def _attempt(state: TuneState, name: str, config: Config) -> Steps[Attempt]:
     trial = yield from trained(config)
     attempt = Attempt(name, trial, state.guessing(config))
     better = "better than chance" if attempt.is_better else "no better than chance"

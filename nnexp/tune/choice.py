@@ -23,13 +23,13 @@ ERRORS = 2.0
 
 Scores: TypeAlias = Mapping[float, Mapping[int, float]]
 """Validation accuracy by candidate and seed."""
-Standing: TypeAlias = Literal["best", "tie", "worse", "unsure"]
+RateVerdict: TypeAlias = Literal["best", "tie", "worse", "unsure"]
 
 
 class Stands(NamedTuple):
     """How a candidate stands beside the best one."""
 
-    standing: Standing
+    standing: RateVerdict
     accuracy: float
     seeds: int
     words: str

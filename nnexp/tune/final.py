@@ -12,8 +12,8 @@ from nnexp.training.stopping import Accuracy, first_stop
 from nnexp.tune import choice, ladder, learning_rate, quick_problem, weight_decay
 from nnexp.tune.choice import MOST_SEEDS
 from nnexp.tune.decision import Curve, Decision, Picture, skipped
-from nnexp.tune.state import State
-from nnexp.tune.trials import Batch, BudgetSpentError, JobResult, Steps, Update
+from nnexp.tune.state import TuneState
+from nnexp.tune.trials import BudgetSpentError, JobGroup, JobResult, Steps, Update
 
 RATE_HEADING, DECAY_HEADING = "η on the full problem", "λ on the full problem"
 PATIENCES = (10, 20, 30)
@@ -38,7 +38,7 @@ SCHEDULE_RULE = (
 )
 
 
-def rate(state: State) -> Steps[None]:
+def rate(state: TuneState) -> Steps[None]:
     """Look whether η is still right on the full problem, and set it."""
     base = quick_problem.plain(state.config)
     rungs = yield from learning_rate.again(base, state.trials, state.threshold, lambda_=False)
@@ -59,7 +59,7 @@ RATE_RULE = (
 )
 
 
-def decay(state: State) -> Steps[None]:
+def decay(state: TuneState) -> Steps[None]:
     """Look whether λ is still right on the full problem, and set it."""
     base = replace(quick_problem.plain(state.config), epochs=weight_decay.EPOCHS)
     found = yield from weight_decay.check(state, base, MOST_SEEDS, DECAY_HEADING)
@@ -71,7 +71,7 @@ def epochs(config: Config) -> int:
     return max(EPOCHS, config.epochs)
 
 
-def train(state: State) -> Steps[None]:
+def train(state: TuneState) -> Steps[None]:
     """Train on the full problem, choose the patience and then the schedule.
 
     Both arms of the schedule's choice are sure to be needed, so that they are trained together.
@@ -80,9 +80,9 @@ def train(state: State) -> Steps[None]:
     constant = replace(base, patience=max(PATIENCES))
     arms = [constant] if learning_rate.why_not(base) is not None else [constant, _cut(constant)]
     try:
-        trial = (yield Batch(arms))[0]
+        trial = (yield JobGroup(arms))[0]
     except BudgetSpentError:  # there may be room for one of them
-        trial = (yield Batch([constant]))[0]
+        trial = (yield JobGroup([constant]))[0]
     state.trials.tell(Update(f"final training: {100 * trial.accuracy:.2f} %"))
     n = state.validated(base)
     ends = {patience: stopped(trial, patience) for patience in PATIENCES}
@@ -165,7 +165,7 @@ def _cut(constant: Config) -> Config:
     return replace(constant, schedule=CUTS, patience=None)
 
 
-def _schedule(state: State, constant: Config, patience: int) -> Steps[None]:
+def _schedule(state: TuneState, constant: Config, patience: int) -> Steps[None]:
     """Hold a falling rate against the constant one, as the chosen patience ends it."""
     cut = _cut(constant)
     n, trials = state.validated(constant), dict[tuple[float, int], JobResult]()
@@ -175,7 +175,7 @@ def _schedule(state: State, constant: Config, patience: int) -> Steps[None]:
         for arm, seed in wanted:
             own = constant if seed == 0 else replace(constant, patience=patience)
             configs.append(replace(cut if arm == SCHEDULE else own, seed=constant.seed + seed))
-        for (arm, seed), trial in zip(wanted, (yield Batch(configs)), strict=True):
+        for (arm, seed), trial in zip(wanted, (yield JobGroup(configs)), strict=True):
             trials[arm, seed] = trial
             result = 100 * _result(arm, trial, patience)
             text = f"{_name(arm)}, seed {trial.config.seed}: {result:.2f} %"

@@ -14,7 +14,7 @@ from nnexp.streams import Pcg64
 from nnexp.tune import ladder
 from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, number
 from nnexp.tune.ladder import Judged, Rung
-from nnexp.tune.trials import Batch, Steps, Trials, Update
+from nnexp.tune.trials import JobGroup, Steps, Trials, Update
 
 EPOCHS = 10
 """Of a rung. Of fewer, which are too few to tell noise from an oscillation, the running cost within
@@ -78,7 +78,7 @@ def climb(
     """Return the rungs that a rule asks for, as long as it asks for any."""
     rungs: list[Rung] = []
     while rates := following(rungs):
-        for trial in (yield Batch([replace(config, learning_rate=rate) for rate in rates])):
+        for trial in (yield JobGroup([replace(config, learning_rate=rate) for rate in rates])):
             rung = trial.rung
             rungs.append(rung)
             last = next(each for each in ladder.judged(rungs) if each.rung is rung)

@@ -16,7 +16,7 @@ from nnexp.runner.assembly import per_example
 from nnexp.tune import batch_size, chance, final, ladder, learning_rate, quick_problem, weight_decay
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Decision, skipped
-from nnexp.tune.state import Sitting, State
+from nnexp.tune.state import Sitting, TuneState
 from nnexp.tune.trials import BudgetSpentError, Steps, Trials, Update
 
 FIRST = "1: better than chance"
@@ -59,7 +59,7 @@ def begin(
     keep: Callable[[Sitting], None] = lambda _: None,
     *,
     full: bool = False,
-) -> tuple[State, dict[str, Config]]:
+) -> tuple[TuneState, dict[str, Config]]:
     """Return a tuning before its first stage, and the problems on which chance is to be beaten.
 
     Raises:
@@ -81,11 +81,13 @@ def begin(
         small = replace(quick_problem.plain(config), lambda_=lambda_)
         problems = {quick_problem.FULL: small}
     threshold = 2 * (config.learning_rate or 0.0)
-    state = State(config, small, trials, threshold, frozenset(only), sitting or Sitting(), keep)
+    state = TuneState(config, small, trials, threshold, frozenset(only), sitting or Sitting(), keep)
     return state, problems
 
 
-def tune(state: State, problems: dict[str, Config], said: Callable[[Update], None]) -> Steps[Tuned]:
+def tune(
+    state: TuneState, problems: dict[str, Config], said: Callable[[Update], None]
+) -> Steps[Tuned]:
     """Go through the protocol; stop where the budget ends.
 
     Raises:
@@ -114,7 +116,7 @@ def tune(state: State, problems: dict[str, Config], said: Callable[[Update], Non
     return Tuned(state.config, state.decisions, [])
 
 
-def _too_little(state: State, begun: list[Planned]) -> NnexpError:
+def _too_little(state: TuneState, begun: list[StagePlan]) -> NnexpError:
     """Return what is wrong with a budget that ends in the last of these stages."""
     least, most = (sum(each) for each in zip(*(stage.all_epochs for stage in begun), strict=True))
     stages = "stage 1 takes" if len(begun) == 1 else f"stages 1 to {begun[-1].stage[0]} take"
@@ -127,10 +129,10 @@ def _too_little(state: State, begun: list[Planned]) -> NnexpError:
     return TooLittleError(f"{said}; {trained}") if taken else NothingTrainedError(said)
 
 
-def _step(stage: Stage) -> Callable[[State], Steps[None]]:
+def _step(stage: Stage) -> Callable[[TuneState], Steps[None]]:
     """Return what a stage does: decide, or say why it is left out."""
 
-    def step(state: State) -> Steps[None]:
+    def step(state: TuneState) -> Steps[None]:
         why = stage.why_not(stage.problem(state))
         if why is None:
             yield from stage.decide(state)
@@ -140,7 +142,7 @@ def _step(stage: Stage) -> Callable[[State], Steps[None]]:
     return step
 
 
-class Planned(NamedTuple):
+class StagePlan(NamedTuple):
     """What a stage takes."""
 
     stage: str
@@ -157,19 +159,19 @@ class Planned(NamedTuple):
         return self.trials_least * self.epochs, self.trials_most * self.epochs
 
 
-def plan(state: State, problems: dict[str, Config]) -> list[Planned]:
+def plan(state: TuneState, problems: dict[str, Config]) -> list[StagePlan]:
     """Return what each stage takes; one that is left out takes no trials."""
     tried = sum(len(chance.candidates(problem, state.chosen)) for problem in problems.values())
-    first = Planned(FIRST, len(problems), tried, chance.EPOCHS, state.examples)
+    first = StagePlan(FIRST, len(problems), tried, chance.EPOCHS, state.examples)
     return [first, *(_planned(each, state) for each in STAGES if each.needs <= state.chosen)]
 
 
-def _planned(stage: Stage, state: State) -> Planned:
+def _planned(stage: Stage, state: TuneState) -> StagePlan:
     problem = stage.problem(state)
     trials = stage.trials if stage.why_not(problem) is None else (0, 0)
     examples = state.all_examples if stage.full else state.examples
     title = f"{stage.number}: {stage.title}{' (full problem)' if stage.full else ''}"
-    return Planned(title, *trials, stage.epochs(problem), examples)
+    return StagePlan(title, *trials, stage.epochs(problem), examples)
 
 
 class Stage(NamedTuple):
@@ -183,7 +185,7 @@ class Stage(NamedTuple):
     heading: str
     """Of its section."""
     title: str
-    decide: Callable[[State], Steps[None]]
+    decide: Callable[[TuneState], Steps[None]]
     trials: tuple[int, int]
     """At least, at most."""
     epochs: Callable[[Config], int]
@@ -193,12 +195,12 @@ class Stage(NamedTuple):
     full: bool = False
     """It works on the full problem."""
 
-    def problem(self, state: State) -> Config:
+    def problem(self, state: TuneState) -> Config:
         """Return what it works on."""
         return state.config if self.full else state.quick
 
 
-def _eta(state: State) -> Steps[None]:
+def _eta(state: TuneState) -> Steps[None]:
     rungs = yield from learning_rate.find(state.quick, state.trials)
     decision = learning_rate.decision(
         rungs, stage=2, heading=learning_rate.HEADING, rule=learning_rate.RULE
@@ -206,7 +208,7 @@ def _eta(state: State) -> Steps[None]:
     _settle_rate(state, rungs, decision)
 
 
-def _eta_again(state: State) -> Steps[None]:
+def _eta_again(state: TuneState) -> Steps[None]:
     rungs = yield from learning_rate.again(state.quick, state.trials, state.threshold, lambda_=True)
     before = state.quick.learning_rate
     decision = learning_rate.decision(
@@ -215,7 +217,7 @@ def _eta_again(state: State) -> Steps[None]:
     _settle_rate(state, rungs, decision)
 
 
-def _settle_rate(state: State, rungs: list[ladder.Rung], decision: Decision) -> None:
+def _settle_rate(state: TuneState, rungs: list[ladder.Rung], decision: Decision) -> None:
     found = ladder.threshold(rungs)
     if found is None:
         state.settle(decision)

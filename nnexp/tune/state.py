@@ -28,7 +28,7 @@ class Sitting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 @dataclass
-class State:
+class TuneState:
     """A tuning under way; its stages change it one after another."""
 
     config: Config

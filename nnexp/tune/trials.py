@@ -98,7 +98,7 @@ class JobResult(NamedTuple):
         return Rung(rate, (*chain.from_iterable(epochs), *self.costs[-1:]), noise)
 
 
-class Batch(NamedTuple):
+class JobGroup(NamedTuple):
     """Configs to be trained, none of which depends on another's result."""
 
     configs: Sequence[Config]
@@ -109,13 +109,13 @@ class Batch(NamedTuple):
     """
 
 
-Steps: TypeAlias = Generator[Batch, list[JobResult], T]
+Steps: TypeAlias = Generator[JobGroup, list[JobResult], T]
 """A stage: yields batches, is sent their trials, and returns what it came to."""
 
 
 def trained(config: Config, *, timed: bool = False) -> Steps[JobResult]:
     """Ask for a single config and return its trial."""
-    [trial] = yield Batch([config], timed)
+    [trial] = yield JobGroup([config], timed)
     return trial
 
 
@@ -231,7 +231,7 @@ class StepSampler(Generic[T]):
     def __init__(self, steps: Steps[T], trials: Trials) -> None:
         self._steps = steps
         self._trials = trials
-        self._batch: Batch | None = None
+        self._batch: JobGroup | None = None
         self._checked: list[tuple[str, CheckedConfig]] = []
         """The batch's configs, with the names of their runs."""
         self._under_way: dict[Path, _UnderWay] = {}
@@ -284,7 +284,7 @@ class StepSampler(Generic[T]):
             self._folder.cleanup()
             self._folder = None
 
-    def _advance(self, step: Callable[[], Batch]) -> None:
+    def _advance(self, step: Callable[[], JobGroup]) -> None:
         """Let the steps go on up to their next batch, or to their end."""
         try:
             batch = step()

@@ -11,8 +11,8 @@ from nnexp.config.model import Config
 from nnexp.tune import choice
 from nnexp.tune.choice import MOST_SEEDS, Scores, Stands
 from nnexp.tune.decision import Curve, Decision, Picture
-from nnexp.tune.state import State
-from nnexp.tune.trials import Batch, Steps, Update
+from nnexp.tune.state import TuneState
+from nnexp.tune.trials import JobGroup, Steps, Update
 
 HEADING = "Regularization λ"
 EPOCHS = 30
@@ -32,7 +32,7 @@ RULE = (
 )
 
 
-def decide(state: State) -> Steps[None]:
+def decide(state: TuneState) -> Steps[None]:
     """Choose λ on the quick problem."""
     base = replace(state.quick, epochs=EPOCHS)
     n = state.validated(base)
@@ -49,7 +49,7 @@ def decide(state: State) -> Steps[None]:
     state.settle(decision._replace(notes=[note]), lambda_=found)
 
 
-def check(state: State, base: Config, most_seeds: int, heading: str) -> Steps[float]:
+def check(state: TuneState, base: Config, most_seeds: int, heading: str) -> Steps[float]:
     """Look whether the λ carried over to the full problem is still right there; return the best."""
     start = float(base.lambda_) if isinstance(base.lambda_, float | int) else 0.0
     n = state.validated(base)
@@ -64,7 +64,7 @@ def check(state: State, base: Config, most_seeds: int, heading: str) -> Steps[fl
 
 
 def search(
-    state: State,
+    state: TuneState,
     base: Config,
     start: float,
     ends: tuple[float, float],
@@ -77,7 +77,7 @@ def search(
     n, learned = state.validated(base), state.guessing(base).is_beaten_by
 
     def score(wanted: Sequence[tuple[float, int]]) -> Steps[None]:
-        trials = yield Batch(
+        trials = yield JobGroup(
             [replace(base, lambda_=strength, seed=base.seed + seed) for strength, seed in wanted]
         )
         for (strength, seed), trial in zip(wanted, trials, strict=True):

@@ -18,7 +18,7 @@ from nnexp.training.history import Row, stretches
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nnexp.training.trainer import State
+    from nnexp.training.trainer import TrainingState
     from tests.conftest import Bench, Said
 
 OTHER = "f" * 64
@@ -113,7 +113,7 @@ def test_one_other_last_bit_is_another_fingerprint(
 # A run that goes on under another
 
 
-def nudged(state: State) -> State:
+def nudged(state: TrainingState) -> TrainingState:
     np.multiply(state.theta, 1.001, out=state.theta)
     return state
 

@@ -25,7 +25,7 @@ from nnexp.config.model import CheckedConfig
 from nnexp.datasets import loading
 from nnexp.errors import DivergedError, NnexpError
 from nnexp.runner import train
-from nnexp.runner.recording import Evaluated, Event, Opened, Warned
+from nnexp.runner.recording import EpochEvaluated, Opened, TrainingEvent, Warned
 from nnexp.store import listing
 from nnexp.store.run import Run
 from tests.conftest import Bench
@@ -89,7 +89,7 @@ class Scene:
             for event in self._train():
                 if isinstance(event, Opened) and event.history:
                     recorder.announce(event.history[-1].epoch)
-                if isinstance(event, Evaluated):
+                if isinstance(event, EpochEvaluated):
                     recorder.announce(event.row.epoch)
             if recorder.operations:  # else it was done before, and nothing was promised now
                 recorder.announce(None)
@@ -131,7 +131,7 @@ class Scene:
             problem = problem or "other bytes"
         return Found(problem, resumed, was_done)
 
-    def _train(self) -> Iterator[Event]:
+    def _train(self) -> Iterator[TrainingEvent]:
         try:
             yield from train.events(self.config, Run(RUN))
         except DivergedError:

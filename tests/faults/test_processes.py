@@ -34,13 +34,13 @@ import sys
 from nnexp.cli import main, progress
 from nnexp.runner.recording import Opened
 
-shown = progress.Progress.show
+shown = progress.TrainingProgress.show
 def show(self, event):
     shown(self, event)
     if isinstance(event, Opened):
         print("opened", flush=True)
         sys.stdin.readline()
-progress.Progress.show = show
+progress.TrainingProgress.show = show
 print("ready", flush=True)
 sys.stdin.readline()
 sys.argv = ["nnexp", "train", *sys.argv[1:]]

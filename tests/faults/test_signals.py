@@ -269,7 +269,7 @@ signals.Noted.note = noting
 def show(self, event):
     print("busy", file=sys.stderr, flush=True)
     time.sleep(60)
-progress.Progress.show = show
+progress.TrainingProgress.show = show
 sys.argv = ["nnexp", "train", "tiny.yaml", *sys.argv[1:]]
 main()
 """

@@ -36,7 +36,7 @@ SPARE_FILES = 16
 """Further open files of this process, and of a job, which inherits those of the others."""
 
 
-class _Running(NamedTuple):
+class _RunningJob(NamedTuple):
     """A running job."""
 
     name: str
@@ -65,7 +65,7 @@ class Pool:
         self._runs = runs
         self._limits = limits
         self._data = data or Data()
-        self._running: dict[int, _Running] = {}
+        self._running: dict[int, _RunningJob] = {}
         """By the read end of the job's pipe."""
         self._selector = selectors.DefaultSelector()
         self._checked = 0.0
@@ -100,7 +100,7 @@ class Pool:
         except NnexpError as error:
             future.set_result(failure(error))
             return future
-        started = _Running(job.run.name, process, future)
+        started = _RunningJob(job.run.name, process, future)
         self._running[process.pipe] = started
         self._selector.register(process.pipe, selectors.EVENT_READ, started)
         return future
@@ -111,7 +111,7 @@ class Pool:
         if not self._running:
             time.sleep(seconds)
         for key, _ in self._selector.select(seconds) if self._running else ():
-            running: _Running = key.data
+            running: _RunningJob = key.data
             arrived = running.process.read()
             if arrived is None:
                 self._selector.unregister(key.fd)
@@ -137,7 +137,7 @@ class Pool:
         self._selector.close()
         gc.unfreeze()
 
-    def _end(self, running: _Running) -> None:
+    def _end(self, running: _RunningJob) -> None:
         outcome, output = running.process.wait()
         running.future.set_result(process.with_log(outcome, output, self._runs, running.name))
 
