@@ -1,7 +1,28 @@
 """An experiment bench for small neural networks, from YAML files and the shell.
 
-The library behind the command line: ``nnexp.runner.train.train`` trains a config
-into a run directory, ``nnexp.analysis`` compares runs.
+What a Python program uses is in ``__all__``, and imported when it is first used, so that
+``nnexp --help`` does without NumPy. Modules are private: they change without notice.
 """
 
+from typing import TYPE_CHECKING
+
 __version__ = "0.1.0"
+
+__all__ = ["Run", "__version__", "compare", "load_config", "runs", "sweep", "train"]
+
+if TYPE_CHECKING:
+    from nnexp.api import Run, compare, load_config, runs, sweep, train
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first used."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from nnexp import api  # noqa: PLC0415 - see above
+
+        return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

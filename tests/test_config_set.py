@@ -8,6 +8,7 @@ from nnexp.config import load
 from nnexp.config.model import Config, PerExample
 from nnexp.datasets.sources import Idx, Mnist
 from nnexp.errors import ConfigError
+from tests.known import SOURCES
 
 
 def problems(text: str, *settings: str) -> list[str]:
@@ -102,10 +103,7 @@ def test_problems_of_file_and_settings_come_together_the_files_first() -> None:
 
 def test_a_file_s_own_mistake_keeps_its_place_when_a_setting_goes_beside_it() -> None:
     assert problems("data: mnits", "data.train=5") == [
-        (
-            "a.yaml:1:7: data.name: unknown data 'mnits'; did you mean 'mnist'? "
-            "(known: mnist, idx, npz, csv)"
-        )
+        (f"a.yaml:1:7: data.name: unknown data 'mnits'; did you mean 'mnist'? (known: {SOURCES})")
     ]
 
 
@@ -113,7 +111,7 @@ def test_a_value_that_a_setting_replaced_leaves_no_place_behind() -> None:
     assert problems("data: {name: mnist}", "data=mnits") == [
         (
             "--set data=mnits: data.name: unknown data 'mnits'; did you mean 'mnist'? "
-            "(known: mnist, idx, npz, csv)"
+            f"(known: {SOURCES})"
         )
     ]
 

@@ -12,13 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from nnexp.analysis.diagnosis import Diagnosis, Overfitting, diagnose, overfits_from
-from nnexp.config import load
-from nnexp.tune import learning_rate
-from nnexp.tune.ladder import Rung, noise
-from nnexp.tune.trials import Trials, finish, trained
 
 RECORDED: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("cost_curves.json").read_text("utf-8")
@@ -125,9 +120,6 @@ MADE: dict[str, tuple[str, list[float]]] = {
 """Curves made with an intent, and what they do."""
 
 
-TOO_LARGE = {"oscillating", "rising"}
-
-
 def known(costs: list[float]) -> Diagnosis:
     diagnosis = diagnose(costs)
     assert diagnosis is not None
@@ -144,45 +136,6 @@ def test_made_curves(name: str) -> None:
 def test_real_curves(name: str) -> None:
     recorded = RECORDED[name]
     assert known(recorded["train_cost"]).kind == recorded["known"]
-
-
-TRAINED: dict[str, tuple[dict[str, object], set[str]]] = {
-    "far too small": ({"learning_rate": 1e-6}, {"flat"}),
-    "too small": ({"learning_rate": 1e-6, "dropout": 0.5}, {"flat"}),
-    "slow": ({"learning_rate": 0.01}, {"falling"}),
-    "right": ({"learning_rate": 0.5}, {"falling"}),
-    "right, with dropout": ({"learning_rate": 0.5, "dropout": 0.5}, {"falling"}),
-    "right, with momentum": ({"learning_rate": 0.05, "optimizer": "momentum"}, {"falling"}),
-    "too large, with dropout": ({"learning_rate": 10.0, "dropout": 0.5}, {"oscillating"}),
-    "too large, with momentum": ({"learning_rate": 10.0, "optimizer": "momentum"}, TOO_LARGE),
-    "far too large, with dropout": ({"learning_rate": 1e4, "dropout": 0.5}, TOO_LARGE),
-    "beyond all": ({"learning_rate": 1e30}, {"diverged"}),
-}
-"""Short trainings on 1,000 images, and what their running costs do."""
-
-
-@pytest.mark.parametrize("epochs", [1, 2, 3])
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_real_running_costs(tmp_path: Path, seed: int, epochs: int) -> None:
-    """Within epochs the choice of examples is noise as well, and is not taken for anything."""
-    trials = Trials("trained", tmp_path)
-    found = {}
-    for name, (keys, _) in TRAINED.items():
-        described = load.parse(json.dumps({"data": {"name": "mnist", "train": 1000}} | keys), "a")
-        config = replace(learning_rate.trial_config(described, epochs), seed=seed)
-        rung = finish(trained(config), trials).rung
-        assert rung.noise is not None
-        found[name] = rung.diagnosis.kind
-    wrong = {name: kind for name, kind in found.items() if kind not in TRAINED[name][1]}
-    assert not wrong
-
-
-def test_noise_that_is_known_is_no_oscillation() -> None:
-    """Means of 100 examples each, around a level: 3 % of noise is nothing, 30 % is something."""
-    for seed in range(20):
-        level = noisy([2.3] * 10, 0.03, seed)
-        assert Rung(1e-6, level, noise(1000, 10)).diagnosis.kind == "flat"
-        assert Rung(9.0, noisy([2.3] * 10, 0.3, seed), noise(1000, 10)).diagnosis.kind != "flat"
 
 
 def test_the_corpus_is_large_enough() -> None:

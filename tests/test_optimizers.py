@@ -20,7 +20,7 @@ from nnexp.optim.newton import Newton
 from nnexp.optim.objective import Remembered
 from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.quasi_newton import Bfgs, LBfgs
-from nnexp.optim.sgd import Momentum, Nesterov, Sgd
+from nnexp.optim.sgd import Momentum, Nesterov
 from nnexp.store import checkpoint
 from nnexp.store.meta import Meta
 
@@ -99,7 +99,7 @@ def rate(optimizer: Any, mini_batch: float) -> float | None:  # noqa: ANN401 - s
 def test_it_goes_down_a_bowl_to_its_bottom(optimizer: Any, condition: float, steps: int) -> None:  # noqa: ANN401
     objective, theta = bowl(condition), np.zeros(6)
     start = objective.value(theta)
-    learning_rate = rate(optimizer, 1 / condition if optimizer is not Adam else 0.05)
+    learning_rate = rate(optimizer, 0.05 if optimizer.scales_gradients else 1 / condition)
     descended(optimizer(), objective, theta, steps, learning_rate)
     assert objective.value(theta) < 1e-4 * start
 
@@ -293,9 +293,11 @@ def test_a_dumped_config_loads_as_the_same(optimizer: Any) -> None:  # noqa: ANN
 
 @every_optimizer
 def test_settings_of_its_own_load_and_are_dumped(optimizer: Any) -> None:  # noqa: ANN401
-    settings = {"mu": 0.5, "beta1": 0.5, "tolerance": 1e-3, "memory": 3, "curvature": "hessian"}
-    own = {key: value for key, value in settings.items() if key in optimizer.__struct_fields__}
-    assert own or optimizer is Sgd
+    fields = zip(optimizer.__struct_fields__, optimizer.__struct_defaults__, strict=True)
+    own: dict[str, Any] = {key: value / 2 for key, value in fields if isinstance(value, float)}
+    if "curvature" in optimizer.__struct_fields__:
+        own["curvature"] = "hessian"
+    assert own or not optimizer.__struct_fields__
     component = ", ".join(
         f"{key}: {value}" for key, value in {"name": name(optimizer), **own}.items()
     )

@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import textwrap
 import time
@@ -27,6 +26,7 @@ from nnexp.store.records import Fault
 from nnexp.study import samplers, search_definition, space, sweep_file, trials
 from nnexp.study import search as searches
 from nnexp.study.job import Job, Outcome, Performance
+from tests.known import ACTIVATIONS
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
@@ -674,21 +674,6 @@ def test_the_documented_search_prints_what_is_shown(bench: Bench) -> None:
         assert (line in said.out, line in shown) == (True, True)
 
 
-@pytest.mark.docs
-@needs_optuna
-def test_the_documented_python_runs(bench: Bench) -> None:
-    script = textwrap.dedent(section().split("From Python:\n")[1])
-    (bench.folder / "example.py").write_text(script)
-    (bench.folder / bench.config("my.yaml", epochs=1)).touch()
-    done = subprocess.run(
-        [sys.executable, "example.py"], check=True, capture_output=True, text=True
-    )
-    rate, score, examples = map(float, done.stdout.split())
-    assert 0.01 <= rate <= 10
-    assert 0 < score <= 1
-    assert examples == 20 * 3 * 200
-
-
 def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> None:
     head = markdown_table(Table(list(tuning.HEADER), [], tuning.LEFT))
     rows = (ROOT / "docs" / "tuning.md").read_text("utf-8").split(head)[1].split("\n\n")[0]
@@ -797,7 +782,7 @@ def test_a_value_that_no_config_has_is_told_where_the_space_says_it(bench: Bench
     assert (said.code, said.err.splitlines()) == (
         2,
         [
-            "s.yaml:1:13: activation: unknown activation 'foo' (known: relu, sigmoid, tanh)",
+            f"s.yaml:1:13: activation: unknown activation 'foo' (known: {ACTIVATIONS})",
             "s.yaml:3:10: dropout: must be a number ≥ 0 and < 1, got 1",
         ],
     )

@@ -78,12 +78,6 @@ def test_a_rate_may_end_a_tenth_above_a_smaller_one(end: float, judgement: str) 
     assert [each.judgement for each in ladder.judged([larger, smaller])] == ["steady", judgement]
 
 
-def test_a_running_cost_s_noise_goes_with_the_root_of_its_examples() -> None:
-    assert ladder.noise(1000, 10) == pytest.approx(0.1)
-    assert ladder.noise(4000, 10) == pytest.approx(0.05)
-    assert ladder.noise(1000, 1) == 0.0
-
-
 def test_what_diverged_costs_without_bound_in_the_end() -> None:
     rows = [Row(epoch=1, learning_rate=1.0, train_cost=2.0)]
     trial = JobResult(Config(), Run(Path("runs/a")), rows, diverged=True, seconds=None)

@@ -54,7 +54,6 @@ def test_a_rung_ends_and_is_measured_by_itself_whatever_the_config_says() -> Non
     rung = learning_rate.trial_config(OWN)
     assert (rung.schedule, rung.stopping, rung.patience) == (Constant(), Accuracy(), None)
     assert (rung.evaluate_every, rung.rng, rung.monitor) == (1, Pcg64(), ("train",))
-    assert learning_rate.trial_config(OWN, 3).monitor == ("train", "running_cost")
 
 
 @pytest.mark.parametrize(

@@ -114,15 +114,12 @@ class Relapse(NamedTuple):
     epochs: int
 
 
-def diagnose(
-    costs: Sequence[float], epochs: Sequence[int] | None = None, nothing: float = NOTHING
-) -> Diagnosis | None:
+def diagnose(costs: Sequence[float], epochs: Sequence[int] | None = None) -> Diagnosis | None:
     """Return what a cost curve does; None if there are fewer than two costs, all finite.
 
     Args:
         costs: one an epoch. What follows one that is not finite is not looked at.
         epochs: the epoch of each; by default 1, 2, 3, ….
-        nothing: the part of the cost that is noise, where costs are of some examples only.
     """
     places = list(epochs or range(1, len(costs) + 1))
     finite = _until_fault(costs)
@@ -133,7 +130,7 @@ def diagnose(
     finite = finite or [first]
     steps = [later - earlier for earlier, later in pairwise(finite)]
     change = _end(finite) - first
-    kind = "diverged" if faulty else _kind(finite, steps, change, nothing)
+    kind = "diverged" if faulty else _kind(finite, steps, change)
     lowest = min(finite)
     return Diagnosis(
         kind=kind,
@@ -157,12 +154,12 @@ def _until_fault(costs: Sequence[float]) -> list[float]:
     return list(costs[: next(faults, len(costs))])
 
 
-def _kind(costs: Sequence[float], steps: Sequence[float], change: float, part: float) -> Kind:
+def _kind(costs: Sequence[float], steps: Sequence[float], change: float) -> Kind:
     first, lowest = abs(costs[0]), min(costs)
-    nothing, fallen = part * first, costs[0] - lowest
+    nothing, fallen = NOTHING * first, costs[0] - lowest
     if costs[-1] > EXPLODED * first > 0:
         return "diverged"
-    if _oscillates(costs, steps, change, part * abs(median(costs))):
+    if _oscillates(costs, steps, change, NOTHING * abs(median(costs))):
         return "oscillating"
     if change > nothing or costs[-1] - costs[0] > MUCH * first:
         return "rising"

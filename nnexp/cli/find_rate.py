@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 @options.runs
 @click.option(
     "--epochs",
-    type=click.IntRange(1, 1000),
+    type=click.IntRange(10, 1000),
     default=10,
     show_default=True,
     metavar="N",
-    help="Epochs that each rate is tried for; of less than 10 the running cost is judged.",
+    help="Epochs that each rate is tried for; fewer than 10 cannot tell noise from oscillation.",
 )
 @engines.jobs_option(default=1)
 @click.option(
@@ -103,7 +103,6 @@ def _output(rungs: list[Rung]) -> FindRateOutput:
                 judgement=each.judgement,
                 why=each.why,
                 kind=each.diagnosis.kind,
-                running=each.rung.noise is not None,
                 costs=[cost if abs(cost) < float("inf") else None for cost in each.rung.costs],
             )
             for each in ladder.judged(rungs)

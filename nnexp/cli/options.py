@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -60,35 +58,3 @@ runs = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, only results and errors.")
-
-
-class ManyNumbers(click.Command):
-    """A command with an option that takes several whole numbers at once: ``--patience 5 10``.
-
-    Args:
-        several: the option, declared with ``multiple=True``.
-        arguments: click's own.
-    """
-
-    def __init__(self, *, several: str, **arguments: Any) -> None:  # noqa: ANN401 - click's own
-        super().__init__(**arguments)
-        self._several = several
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the option's name before each number that follows its first one."""
-        return super().parse_args(ctx, list(self._spelled_out(args)))
-
-    def _spelled_out(self, args: list[str]) -> Iterator[str]:
-        words = iter(args)
-        follows = False
-        for word in words:
-            if word == "--":
-                yield from (word, *words)
-            elif follows and word.isdecimal():
-                yield from (self._several, word)
-            elif word == self._several:
-                yield from (word, *islice(words, 1))
-                follows = True
-            else:
-                yield word
-                follows = word.startswith(f"{self._several}=")

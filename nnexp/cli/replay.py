@@ -23,17 +23,20 @@ METRICS = ("validation_accuracy", "test_accuracy")
 RULES = ("accuracy", "cost", "average")
 
 
-@click.command(cls=options.ManyNumbers, several="--patience")
+PATIENCE = click.IntRange(1, 1_000_000_000)
+
+
+@click.command()
 @click.argument("run", type=options.RUN)
+@click.argument("further", metavar="[N]...", nargs=-1, type=PATIENCE)
 @click.option(
     "--patience",
     "patiences",
-    type=click.IntRange(1, 1_000_000_000),
+    type=PATIENCE,
     multiple=True,
-    default=(5, 10, 20, 50),
     show_default="5 10 20 50",
     metavar="N...",
-    help="Epochs that the best may stand: one number or several.",
+    help="Epochs without improvement before stopping: one number or several, after RUN.",
 )
 @click.option(
     "--rule",
@@ -51,7 +54,12 @@ RULES = ("accuracy", "cost", "average")
 )
 @options.as_json
 def replay(
-    run: Path, patiences: tuple[int, ...], names: tuple[str, ...], metric: str, as_json: bool
+    run: Path,
+    further: tuple[int, ...],
+    patiences: tuple[int, ...],
+    names: tuple[str, ...],
+    metric: str,
+    as_json: bool,
 ) -> None:
     """Say where stopping rules would have ended RUN, what that costs and what it saves.
 
@@ -66,13 +74,16 @@ def replay(
     from nnexp.report.outputs import ReplayedOutput, ReplayOutput
     from nnexp.store.run import at
 
+    if further and not patiences:
+        raise UsageError(f"unexpected extra argument ({further[0]}); --patience takes numbers")
+    tried = dict.fromkeys((*patiences, *further) or (5, 10, 20, 50))
     found = at(run)
     history = found.history()
     rules = _rules(found, history, metric, names)
-    replayed = replaying.replay(history, rules, list(dict.fromkeys(patiences)), metric)
+    replayed = replaying.replay(history, rules, list(tried), metric)
     best, epoch = replaying.peak(history, metric)
     if as_json:
-        tried = [ReplayedOutput(**each._asdict()) for each in replayed]
+        outputs = [ReplayedOutput(**each._asdict()) for each in replayed]
         epochs = history[-1].epoch
         put(
             json_line(
@@ -82,7 +93,7 @@ def replay(
                     best=best,
                     best_epoch=epoch,
                     epochs=epochs,
-                    replayed=tried,
+                    replayed=outputs,
                 )
             )
         )

@@ -16,7 +16,6 @@ class RungOutput(Struct, frozen=True, kw_only=True):
     judgement: str
     why: str
     kind: str
-    running: bool
     costs: list[float | None]
 
 

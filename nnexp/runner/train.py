@@ -13,7 +13,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -128,8 +127,16 @@ def events(
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     threads = ThreadpoolController()
-    terms = _Terms(until, heartbeat, against, other_numerics, restart, source)
-    with closing(_undamaged(config, run, terms)) as steps:
+    attempt = functools.partial(
+        _events,
+        config,
+        until=until,
+        heartbeat=heartbeat,
+        against=against,
+        other_numerics=other_numerics,
+        source=source,
+    )
+    with closing(_restarting(attempt, run) if restart else attempt(run)) as steps:
         while True:
             # One thread, for the same bytes anywhere. What is not finite is found and named by
             # the training itself; NumPy's warnings add nothing. The caller is left alone.
@@ -140,53 +147,51 @@ def events(
             yield event
 
 
-class _Terms(NamedTuple):
-    """What ``events`` was asked for."""
-
-    until: int | None
-    heartbeat: Callable[[], None]
-    against: Run | None
-    other_numerics: bool
-    restart: bool
-    source: Callable[[Source], Dataset]
-
-
-def _undamaged(config: CheckedConfig, run: Run, terms: _Terms) -> Generator[TrainingEvent]:
-    """Do what _events does; where the run's damage forbids it, begin anew if that is asked for."""
+def _restarting(
+    attempt: Callable[[Run], Generator[TrainingEvent]], run: Run
+) -> Generator[TrainingEvent]:
+    """Train a run; if its damage forbids that, set it aside and train it from its first epoch."""
     was_there = run.is_there()
     try:
-        yield from _events(config, run, terms)
-        if terms.restart and was_there:
+        yield from attempt(run)
+        if was_there:
             yield Warned(f"{run.path}: is not damaged, so nothing was set aside")
     except NewerError:
         raise
     except CorruptError as error:
-        if not terms.restart or not run.is_there():
+        if not run.is_there():
             raise
         aside = writers.set_aside(run)
         yield Warned(f"{error}; it is now {aside.path}, and trained again from its first epoch")
-        yield from _events(config, Run(run.path), terms)
+        yield from attempt(Run(run.path))
 
 
-def _events(config: CheckedConfig, run: Run, terms: _Terms) -> Generator[TrainingEvent]:
+def _events(
+    config: CheckedConfig,
+    run: Run,
+    *,
+    until: int | None,
+    heartbeat: Callable[[], None],
+    against: Run | None,
+    other_numerics: bool,
+    source: Callable[[Source], Dataset],
+) -> Generator[TrainingEvent]:
     if is_done(config, run):
         return
-    dataset = terms.source(config.data)
+    dataset = source(config.data)
     preconditions.check(config, dataset)
     assembly = Assembly(config, dataset)
     state = assembly.initial()  # what is too large is refused before anything is created
     yield from map(Warned, preconditions.warnings(config, dataset))
-    yield from map(
-        Warned, preconditions.remembered(config, run.path.parent, dataset, terms.against)
-    )
+    yield from map(Warned, preconditions.remembered(config, run.path.parent, dataset, against))
     record = _record(config, run, dataset)
     writer, is_new = _writer(config, run, record)
     with writer:
         # Another process may have made or finished the run since it was looked at.
         if is_new or not is_done(config, writer.run):
             recording = Recording(config, assembly, state, writer, record.numerics)
-            recording.other_numerics = terms.other_numerics
-            yield from recording.events(terms.until, terms.heartbeat)
+            recording.other_numerics = other_numerics
+            yield from recording.events(until, heartbeat)
 
 
 def is_done(config: CheckedConfig, run: Run) -> bool:

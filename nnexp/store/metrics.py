@@ -5,7 +5,8 @@ Both are only appended to. timing.jsonl is not synced, so any of its lines may b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
@@ -49,6 +50,27 @@ def decode(content: bytes) -> list[Row]:
 def _unmeasured(row: Row) -> tuple[bool, ...]:
     """Return which of the measures a row does not have: the config says so for all alike."""
     return tuple(measure is UNSET for measure in _MEASURES(row))
+
+
+def columns(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """Return rows as columns: every number that a row has, NaN where a row has none.
+
+    Returns: equally long lists by metric. A metric with several values an epoch has a column for
+        each, numbered from 1.
+    """
+    cells = [dict(_cells(row)) for row in rows]
+    names = dict.fromkeys(name for row in cells for name in row)
+    return {name: [row.get(name, math.nan) for row in cells] for name in names}
+
+
+def _cells(row: Row) -> Iterator[tuple[str, float]]:
+    """Generate the numbers of a row, by the names of their columns."""
+    for name in Row.__struct_fields__:
+        value = getattr(row, name)
+        if isinstance(value, tuple):
+            yield from ((f"{name}_{number}", each) for number, each in enumerate(value, 1))
+        elif isinstance(value, int | float):
+            yield name, value
 
 
 TIMING_LIMIT = 1 << 28

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -44,10 +45,14 @@ Status = Literal["finished", "diverged", "running", "interrupted"]
 
 
 class Run:
-    """A run directory, read when it is asked."""
+    """A run directory, read when one of its properties is used.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        path: the directory.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
         self._result: Result | None = None
 
     @property
@@ -126,6 +131,17 @@ class Run:
             CorruptError: they are damaged, or what vouches for them is.
         """
         return self.looked_at(self._history)
+
+    def metrics(self) -> dict[str, list[float]]:
+        """Return the recorded metrics as columns, one value an epoch: ``DataFrame(run.metrics())``.
+
+        Accuracies are fractions from 0 to 1, costs include the penalty. What has a value for each
+        layer has a column for each, numbered from the first hidden layer: ``saturation_1``.
+
+        Raises:
+            CorruptError: they are damaged, or the checkpoint that they are checked against is.
+        """
+        return metrics.columns(self.history())
 
     def _history(self) -> list[Row]:
         path, result = self.path / METRICS, self.result

@@ -8,11 +8,6 @@ A rung is a rate that was tried, with the training cost of the first epochs. It 
 - **too small** if the cost is flat and no smaller rate is steady;
 - **too large** otherwise.
 
-Of few epochs the running cost within them is looked at. There, rises are the noise of the
-mini-batches as well and are not counted; but all rates see the same ones in the same order, so
-that this noise cancels where rates are held against each other: to end a fiftieth above a smaller
-rate is then too much, and half of the largest rate that seems steady is tried for comparison.
-
 A network may be dead after an epoch at a rate that is far too large, and its cost then falls by
 next to nothing, without a rise. So the ladder goes down until its smallest rate is clearly slower
 than the best.
@@ -39,13 +34,6 @@ BELOW = AROUND.index(0.2)
 """Where that begins: below, since a rate is judged beside smaller ones."""
 OVERTAKEN = 0.1
 """Part of a smaller rate's cost: to end so much above it is no progress."""
-OVERTAKEN_RUNNING = 0.02
-"""The same of running costs, which were measured on the same mini-batches at every rate."""
-
-NOISE = 1.0
-"""Over the root of their number: the part of a mean cost that the choice of its examples may make.
-Before anything is learnt single costs spread by about a third of their mean, and two standard
-errors of a difference are twice √2 as much."""
 
 Judgement: TypeAlias = Literal["steady", "too small", "too large"]
 
@@ -56,9 +44,6 @@ class Rung(NamedTuple):
     learning_rate: float
     costs: Sequence[float]
     """The training cost, an epoch each; the last is not finite where it diverged."""
-    noise: float | None = None
-    """Where the costs are running costs of parts of epochs, and at their end the last epoch's
-    cost: the part of a cost that its mini-batches' choice may make."""
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -67,18 +52,10 @@ class Rung(NamedTuple):
         Raises:
             ValueError: there are less than two costs, all finite.
         """
-        found = diagnose(self.costs, nothing=max(NOTHING, self.noise or 0.0))
+        found = diagnose(self.costs)
         if found is None:
             raise ValueError("a rung needs two costs")
         return found
-
-
-def noise(examples: int, parts: int) -> float:
-    """Return the part of a running cost that is noise, where an epoch has so many parts.
-
-    One part has all examples, the same in each epoch: no noise.
-    """
-    return NOISE / math.sqrt(examples / parts) if parts > 1 else 0.0
 
 
 class Judged(NamedTuple):
@@ -96,22 +73,21 @@ def judged(rungs: Iterable[Rung]) -> list[Judged]:
     lowest = math.inf
     for rung in sorted(rungs, key=lambda rung: rung.learning_rate):
         diagnosis = rung.diagnosis
-        judgement, why = _judge(diagnosis, lowest, running=rung.noise is not None)
+        judgement, why = _judge(diagnosis, lowest)
         if judgement == "steady":
             lowest = min(lowest, _end(diagnosis))
         found.append(Judged(rung, diagnosis, judgement, why))
     return found
 
 
-def _judge(diagnosis: Diagnosis, lowest: float, *, running: bool) -> tuple[Judgement, str]:
+def _judge(diagnosis: Diagnosis, lowest: float) -> tuple[Judgement, str]:
     if diagnosis.kind == "flat" and lowest == math.inf:
         return "too small", "flat"
     if diagnosis.kind != "falling":
         return "too large", diagnosis.kind
-    if not running and diagnosis.rises >= NOTABLE * diagnosis.falls:
+    if diagnosis.rises >= NOTABLE * diagnosis.falls:
         return "too large", "falling, with oscillation"
-    overtaken = OVERTAKEN_RUNNING if running else OVERTAKEN
-    if _end(diagnosis) > (1 + overtaken) * lowest + NOTHING * diagnosis.first:
+    if _end(diagnosis) > (1 + OVERTAKEN) * lowest + NOTHING * diagnosis.first:
         return "too large", "falling, but less far than at a smaller rate"
     return "steady", "falling"
 
@@ -187,19 +163,10 @@ def _fine(rungs: Sequence[Rung]) -> list[float]:
             finer = within(decade)
             rate = climb(finer, 0, rungs)
             if rate is None:
-                return _half(below, rungs)
-            pair = 1 if rungs[0].noise is not None else 2  # of few epochs the next may be lower
+                return []
             place = finer.index(rate)
-            return [each for each in finer[place : place + pair] if each not in tried]
+            return [each for each in finer[place : place + 2] if each not in tried]
     return []
-
-
-def _half(rate: float, rungs: Sequence[Rung]) -> list[float]:
-    """Return half of a decade's rate, if running costs are to be held against it still."""
-    half = float(f"{rate / 2:.1g}")
-    tried = {rung.learning_rate for rung in rungs}
-    asked = rungs[0].noise is not None and rate in DECADES and half not in tried
-    return [half] if asked else []
 
 
 def within(decade: float) -> list[float]:

@@ -17,8 +17,7 @@ from nnexp.tune.ladder import Judged, Rung
 from nnexp.tune.trials import JobGroup, Steps, Trials, Update
 
 EPOCHS = 10
-"""Of a rung. Of fewer, which are too few to tell noise from an oscillation, the running cost within
-them is looked at."""
+"""Epochs of a rung, at least: fewer are too few to tell noise from an oscillation."""
 
 RULE = (
     "λ = 0, training cost of the first epochs. From 0.01 by factors of ten, up while the cost "
@@ -51,8 +50,6 @@ def why_not(config: Config) -> str | None:
 def trial_config(config: Config, epochs: int = EPOCHS) -> Config:
     """Return a config's rung: a constant rate, no λ, no early end, the training cost alone.
 
-    Of few epochs the running cost is recorded as well.
-
     Raises:
         UsageError: the optimizer takes no learning rate.
     """
@@ -67,7 +64,7 @@ def trial_config(config: Config, epochs: int = EPOCHS) -> Config:
         evaluate_every=1,
         patience=None,
         stopping=Config().stopping,
-        monitor=("train",) if epochs >= EPOCHS else ("train", "running_cost"),
+        monitor=("train",),
         rng=Pcg64(),
     )
 
@@ -196,7 +193,5 @@ def picture(rungs: Sequence[Rung]) -> Picture:
         )
         for rung in sorted(rungs, key=lambda rung: rung.learning_rate)
     ]
-    running = any(rung.noise is not None for rung in rungs)
-    title = f"{'Running' if running else 'Training'} cost of the first epochs"
-    x = "part of the epochs, and their end" if running else "epoch"
-    return Picture(title, x, "training cost", curves, log_y=True, mark="threshold")
+    title = "Training cost of the first epochs"
+    return Picture(title, "epoch", "training cost", curves, log_y=True, mark="threshold")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
@@ -26,7 +25,6 @@ from nnexp.study import execution
 from nnexp.study.in_process import InProcess
 from nnexp.study.job import Engine, Job, Outcome, known, performance
 from nnexp.training.history import Row
-from nnexp.tune import ladder
 from nnexp.tune.ladder import Rung
 
 T = TypeVar("T")
@@ -89,13 +87,8 @@ class JobResult(NamedTuple):
 
     @property
     def rung(self) -> Rung:
-        """The trial as a rung of the ladder; of few epochs their course, too, is recorded."""
-        rate = self.config.learning_rate or 0.0
-        if "running_cost" not in self.config.monitor:
-            return Rung(rate, tuple(self.costs))
-        epochs = [row.running_costs or () for row in self.rows]
-        noise = ladder.noise(self.run.record.data.train, len(epochs[0])) if epochs else 0.0
-        return Rung(rate, (*chain.from_iterable(epochs), *self.costs[-1:]), noise)
+        """The trial as a rung of the ladder."""
+        return Rung(self.config.learning_rate or 0.0, tuple(self.costs))
 
 
 class JobGroup(NamedTuple):

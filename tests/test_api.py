@@ -1,0 +1,156 @@
+"""What Python programs may use: the names, their types, and each of them at work."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+import subprocess
+import sys
+import tomllib
+import typing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import nnexp
+from nnexp.errors import ConfigError, CorruptError, UsageError
+from nnexp.store import metrics
+from nnexp.training.history import Row
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PUBLIC = ["Run", "__version__", "compare", "load_config", "runs", "sweep", "train"]
+
+
+def test_the_surface_is_this_list() -> None:
+    assert sorted(nnexp.__all__) == PUBLIC
+    assert dir(nnexp) == PUBLIC
+    for name in PUBLIC:
+        assert getattr(nnexp, name) is not None
+    with pytest.raises(AttributeError, match="'nnexp' has no attribute 'trian'"):
+        _ = nnexp.trian  # type: ignore[attr-defined]  # the type checker says so, too
+
+
+@pytest.mark.parametrize("name", ["compare", "load_config", "runs", "sweep", "train"])
+def test_functions_are_typed_and_documented(name: str) -> None:
+    function = getattr(nnexp, name)
+    hints = typing.get_type_hints(function)
+    assert set(hints) == {*inspect.signature(function).parameters, "return"}
+    assert "Raises:" in (inspect.getdoc(function) or "")
+    assert (Path(nnexp.__file__).parent / "py.typed").is_file()
+
+
+def test_importing_nnexp_imports_nothing_heavy() -> None:
+    script = "import sys, nnexp; print(*{'numpy', 'rich', 'msgspec', 'nnexp.api'} & {*sys.modules})"
+    printed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout == "\n"
+
+
+def test_a_config_is_loaded_with_settings(bench: Bench) -> None:
+    settings = {"hidden": [4, 3], "data.train": 50, "optimizer": {"name": "momentum", "mu": 0.5}}
+    config = nnexp.load_config(bench.config(), settings)
+    assert config.hidden == (4, 3)
+    assert config.data.train == 50
+    assert getattr(config.optimizer, "mu", None) == 0.5
+    with pytest.raises(ConfigError, match="unknown key 'epoch'; did you mean 'epochs'"):
+        nnexp.load_config(bench.config(), {"epoch": 1})
+
+
+def test_train_finds_the_run_of_the_command(bench: Bench) -> None:
+    config = nnexp.load_config(bench.config())
+    run = nnexp.train(config, stem="tiny", until=2)
+    assert run.status == "interrupted"
+    assert nnexp.train(config, stem="tiny").status == "finished"
+    assert bench("train", "tiny.yaml", "-q").out == f"{run.path}\n"
+    assert nnexp.train(config, name="other").path == Path("runs/other")
+    assert nnexp.train(config, bench.folder / "more").path.parent == bench.folder / "more"
+
+
+def test_metrics_are_columns(bench: Bench) -> None:
+    monitor = ["train", "validation", "saturation"]
+    run = nnexp.train(nnexp.load_config(bench.config(monitor=monitor, hidden=[5, 4])))
+    columns = run.metrics()
+    assert columns["epoch"] == [1, 2, 3]
+    assert {len(column) for column in columns.values()} == {3}
+    assert columns["train_cost"] == [row.train_cost for row in run.history()]
+    assert [name for name in columns if name.startswith("saturation")] == [
+        "saturation_1",
+        "saturation_2",
+    ]
+    assert nnexp.Run(str(run.path)).metrics() == columns
+    with pytest.raises(CorruptError):
+        nnexp.Run("runs/none").metrics()
+
+
+def test_a_number_that_an_epoch_lacks_is_nan() -> None:
+    rows = [
+        Row(epoch=1, learning_rate=None, train_cost=0.5),
+        Row(epoch=4, learning_rate=None, train_cost=0.25, damping=2.0),
+    ]
+    columns = metrics.columns(rows)
+    assert list(columns) == ["epoch", "train_cost", "damping"]
+    assert columns["epoch"] == [1, 4]
+    assert math.isnan(columns["damping"][0])
+    assert columns["damping"][1] == 2.0
+    assert metrics.columns([]) == {}
+
+
+def test_runs_are_listed_by_name_and_condition(bench: Bench) -> None:
+    assert nnexp.runs() == []
+    for seed in (1, 0):
+        config = nnexp.load_config(bench.config(), {"seed": seed})
+        nnexp.train(config, name=f"a-s{seed}")
+    assert [run.name for run in nnexp.runs()] == ["a-s0", "a-s1"]
+    assert [run.name for run in nnexp.runs("runs", "seed = 1 and test > 10%")] == ["a-s1"]
+    with pytest.raises(UsageError, match="where"):
+        nnexp.runs(where="sede = 1")
+    (bench.folder / "runs" / "a-s0" / "run.json").write_text("{}")
+    assert [run.name for run in nnexp.runs()] == ["a-s0", "a-s1"]
+
+
+def test_compare_takes_runs_names_and_patterns(bench: Bench) -> None:
+    slow, fast = (
+        nnexp.sweep(bench.config(), settings={"learning_rate": rate}, seeds=range(8))
+        for rate in (1e-6, 1.0)
+    )
+    compared = nnexp.compare(*slow, *fast, metric="last_train_cost")
+    assert compared.verdicts["B"].outcome == "better"
+    assert [side.experiment.seeds for side in compared.sides] == [tuple(range(8))] * 2
+    names = [str(runs[0].path).removesuffix("-s0") for runs in (slow, fast)]
+    for places in (names, [Path(f"{name}-*") for name in names]):
+        assert nnexp.compare(*places, metric="last_train_cost").verdicts == compared.verdicts
+    with pytest.raises(UsageError, match="two experiments"):
+        nnexp.compare(*slow[:1])
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_sweep_returns_its_runs_the_best_first(bench: Bench, jobs: int) -> None:
+    grid: dict[str, list[Any]] = {"learning_rate": [1e-6, 0.5, 1e30], "hidden": [[5]]}
+    ranked = nnexp.sweep(bench.config(), grid, seeds=[0, 2], jobs=jobs)
+    assert [run.config.learning_rate for run in ranked[:4]] == [0.5, 0.5, 1e-6, 1e-6]
+    assert [run.config.seed for run in ranked] == [0, 2] * 3
+    assert {run.path.parent for run in ranked} == {Path("runs")}
+    assert [run.status for run in ranked] == ["finished"] * 4 + ["diverged"] * 2
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_in_the_documents_uses_nothing_else(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert not re.findall(r"^ *(?:from nnexp|import nnexp\.).*$", text, re.MULTILINE)
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    assert set(re.findall(r"\bnnexp\.(\w+)", code)) <= set(PUBLIC)
+
+
+def test_the_version_and_the_licence_are_those_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["dynamic"] == ["version"]
+    assert project["license"] == "MIT AND CC-BY-SA-3.0"
+    assert "Typing :: Typed" in project["classifiers"]
+    assert f"## {nnexp.__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
