@@ -85,11 +85,11 @@ def compare(
 
 
 def _plot(path: Path, compared: Comparison) -> None:
-    from nnexp.report import comparisons
-    from nnexp.report.curves import Line, plot
+    from nnexp.report import comparisons, curves, renderer
 
     labels = comparisons.captions(compared)
-    plot(path, [Line(x, side.histories) for x, side in zip(labels, compared.sides, strict=True)])
+    histories = [side.histories for side in compared.sides]
+    renderer.save(curves.figure(dict(zip(labels, histories, strict=True))), path)
 
 
 def _told(

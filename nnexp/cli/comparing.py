@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nnexp.cli import drawn
 from nnexp.errors import printable
 from nnexp.report.text import columns, table, wrapped
 
@@ -25,7 +24,10 @@ def text(compared: Comparison, *, curves: bool) -> str:
         blocks.append("The configs are the same.")
     blocks.append(table(*comparisons.results(compared)))
     if curves:
-        blocks += drawn.curves({x.experiment.label: x.histories for x in compared.sides})
+        from nnexp.report import braille
+        from nnexp.report.curves import terminal
+
+        blocks += braille.draw(terminal({x.experiment.label: x.histories for x in compared.sides}))
     if compared.notes:
         notes = "\n".join(f"note: {printable(note)}" for note in compared.notes)
         blocks.append(wrapped(notes, columns()))

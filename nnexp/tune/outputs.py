@@ -9,7 +9,7 @@ import msgspec
 
 from nnexp.config.model import Config
 from nnexp.store import disk
-from nnexp.tune import pages, pictures, tuned
+from nnexp.tune import pages, tuned
 from nnexp.tune.decision import Decision
 from nnexp.tune.protocol import Tuned
 from nnexp.tune.state import Sitting
@@ -65,6 +65,8 @@ def write_decisions(
 
     Raises: what ``write`` raises.
     """
+    from nnexp.report import renderer  # noqa: PLC0415 - matplotlib is slow to import
+
     disk.make_directories(folder)
     title = f"How {source} was tuned"
     texts = {
@@ -72,7 +74,7 @@ def write_decisions(
         "html": ("decisions.html", pages.page(decisions, title, remarks)),
     }
     drawn = {
-        pages.picture_name(decisions, place): pictures.svg(decision.picture)
+        pages.picture_name(decisions, place): renderer.svg(decision.picture)
         for place, decision in enumerate(decisions)
         if decision.picture is not None
     }

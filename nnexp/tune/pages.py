@@ -9,17 +9,17 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
 from nnexp.report.comparisons import Table
+from nnexp.report.figure import Figure
 from nnexp.report.markup import Markup, tag
 from nnexp.report.sections import grid
 from nnexp.report.tables import as_markdown, escaped
-from nnexp.tune import pictures
-from nnexp.tune.decision import Decision, Picture
+from nnexp.tune.decision import Decision
 
 OWN = (
     "body{max-width:58rem}.rule,.note{color:var(--soft);font-size:.92rem}"
     ".answer{font-weight:600;margin:0 0 .6rem;padding-left:.9rem;"
     "border-left:.3rem solid var(--link)}"
-    "picture img{image-rendering:auto;width:100%}header ol{padding-left:1.4rem}"
+    "img{image-rendering:auto;width:100%;border-radius:.4rem}header ol{padding-left:1.4rem}"
     "@media (max-width:40rem){table{font-size:.72rem}th,td{padding-right:.35rem}"
     "tr>:last-child{padding-right:0}}"
 )
@@ -107,15 +107,14 @@ def _table(each: Decision) -> Markup:
     return grid(table, "What was tried", left=each.left)
 
 
-def _picture(picture: Picture) -> Markup:
-    light, dark = (
-        f"data:image/svg+xml;base64,{base64.b64encode(pictures.svg(picture, skin)).decode()}"
-        for skin in ("light", "dark")
-    )
+def _picture(picture: Figure) -> Markup:
+    from nnexp.report import renderer  # noqa: PLC0415 - matplotlib is slow to import
+
+    content = base64.b64encode(renderer.svg(picture)).decode()
     return tag(
-        "picture",
-        tag("source", media="(prefers-color-scheme: dark)", srcset=dark),
-        tag("img", src=light, alt=f"{picture.title}; the table below has the numbers"),
+        "img",
+        src=f"data:image/svg+xml;base64,{content}",
+        alt=f"{picture.title}; the table below has the numbers",
     )
 
 

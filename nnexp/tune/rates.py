@@ -10,10 +10,11 @@ from nnexp.config import load
 from nnexp.config.model import Config
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import Constant
+from nnexp.report.figure import Axis, Figure
 from nnexp.store import thresholds
 from nnexp.streams import Pcg64
 from nnexp.tune import ladder
-from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, number
+from nnexp.tune.decision import Decision, NothingFoundError, curve, number, picture
 from nnexp.tune.ladder import Judged, Rung
 from nnexp.tune.trials import Batch, Steps, Trials, Update
 
@@ -155,7 +156,7 @@ def decision(
         header=("learning_rate", "judgement", "cost", "rises/falls", "first", "last"),
         rows=[_row(each) for each in seen],
         left=3,
-        picture=picture(rungs),
+        picture=cost_figure(rungs),
         chose=() if found is None else (("learning_rate", found / 2),),
     )
 
@@ -185,19 +186,19 @@ def _row(each: Judged) -> list[str]:
     return [rate, each.judgement, each.why, ratio, number(found.first), number(found.last)]
 
 
-def picture(rungs: Sequence[Rung]) -> Picture:
+def cost_figure(rungs: Sequence[Rung]) -> Figure:
     """Return the ladder's cost curves."""
     found = ladder.threshold(rungs)
     curves = [
-        Curve(
+        curve(
             f"η = {rung.learning_rate:g}",
-            list(range(1, len(rung.costs) + 1)),
-            list(rung.costs),
-            rung.learning_rate == found,
+            range(1, len(rung.costs) + 1),
+            rung.costs,
+            "threshold" if rung.learning_rate == found else "",
         )
         for rung in sorted(rungs, key=lambda rung: rung.learning_rate)
     ]
     running = any(rung.noise is not None for rung in rungs)
     title = f"{'Running' if running else 'Training'} cost of the first epochs"
     x = "part of the epochs, and their end" if running else "epoch"
-    return Picture(title, x, "training cost", curves, log_y=True, mark="threshold")
+    return picture(title, Axis(x, whole=True), Axis("training cost", scale="log"), curves)
