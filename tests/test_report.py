@@ -20,7 +20,7 @@ from matplotlib.image import imread
 
 from nnexp.analysis import comparison, experiments
 from nnexp.analysis.evaluation import first_layer
-from nnexp.report import charts, weights
+from nnexp.report import charts, renderer, weights
 from nnexp.report.figure import DARK, LIGHT
 from nnexp.report.markup import Markup, lines, tag
 from nnexp.report.page import page
@@ -340,8 +340,8 @@ def test_weights_are_blue_below_zero_and_orange_above() -> None:
     """Eleven neurons of 4 × 4: the eleventh begins the second row, after a gap of two pixels."""
     drawn = np.zeros((11, 16), np.float32)
     drawn[0, 1], drawn[0, 4], drawn[10, 0] = -2.0, 2.0, 1.0
-    content, width, height = weights.image(drawn)
-    assert (width, height) == (10 * 4 + 9 * 2, 2 * 4 + 2)
+    content = renderer.png(weights.squares(drawn))
+    width, height = 10 * 4 + 9 * 2, 2 * 4 + 2
     pixels = (imread(io.BytesIO(content), format="png") * 255).round().astype(int)
     assert pixels.shape == (height, width, 4)
     assert pixels[0, 0].tolist() == [248, 248, 248, 255]
