@@ -34,7 +34,7 @@ from nnexp.optim.objective import Remembered
 from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.quasi_newton import LBfgs
 from nnexp.optim.sgd import Momentum, Sgd
-from nnexp.report.curves import COLOURS
+from nnexp.report.figure import LIGHT
 
 LAMBDA = 0.001
 SEED = 1
@@ -119,7 +119,7 @@ def draw(path: Path, ways: dict[str, Descent]) -> None:
     """Draw the gradient's norm against iterations, both on logarithmic scales."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    for colour, (name, way) in zip(COLOURS, ways.items(), strict=False):
+    for colour, (name, way) in zip(LIGHT, ways.items(), strict=False):
         numbers = range(1, len(way.gradient_norms) + 1)
         axes.loglog(numbers, way.gradient_norms, color=colour, label=f"{name} ({len(numbers):,})")
         axes.plot(numbers[-1], way.gradient_norms[-1], "o", color=colour, markersize=4)

@@ -34,7 +34,13 @@ ORDER = [
 LONGEST = 400
 PURE = {"nn", "optim", "training"}
 WORLDLY = {"io", "logging", "os", "pathlib", "random", "shutil", "sys", "tempfile", "time"}
-ONLY_IN = {"yaml": "config", "click": "cli", "tqdm": "cli", "fcntl": "store"}
+ONLY_IN = {
+    "yaml": "config",
+    "click": "cli",
+    "tqdm": "cli",
+    "fcntl": "store",
+    "matplotlib": "report",
+}
 VAGUE = {"utils", "util", "common", "base", "helpers", "helper", "manager", "misc", "core"}
 FORBIDDEN = {"pickle", "shelve", "marshal", "dill", "joblib"}
 
@@ -123,6 +129,10 @@ def test_libraries_with_one_owner_are_imported_by_it_alone() -> None:
 
     assert not offenders(strange)
     assert not offenders(lambda path: tops(path) & FORBIDDEN)
+
+
+def test_pictures_are_drawn_by_one_module() -> None:
+    assert set(offenders(lambda path: tops(path) & {"matplotlib", "PIL"})) == {"report/renderer.py"}
 
 
 def test_the_mathematics_knows_no_files_clock_or_terminal() -> None:

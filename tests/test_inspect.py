@@ -34,7 +34,7 @@ from nnexp.optim.adam import Adam
 from nnexp.optim.quasi_newton import LBfgs
 from nnexp.optim.schedules import Cosine
 from nnexp.optim.sgd import Momentum, Nesterov, Sgd
-from nnexp.report import distributions
+from nnexp.report import distributions, renderer
 from nnexp.runner import preconditions
 from nnexp.runner.assembly import Assembly
 
@@ -247,7 +247,7 @@ def test_any_network_can_be_looked_at_and_drawn(
         assert math.isfinite(layer.predicted)
         assert layer.measured == pytest.approx(layer.predicted, rel=0.7)
         assert layer.gradient_norm > 0
-    distributions.plot(tmp_path / "z.png", found, config.activation)
+    renderer.save(distributions.figure(found, config.activation), tmp_path / "z.png")
     assert (tmp_path / "z.png").stat().st_size > 10_000
 
 

@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from html.parser import HTMLParser
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,9 @@ from matplotlib.image import imread
 
 from nnexp.analysis import comparison, experiments
 from nnexp.analysis.evaluation import first_layer
-from nnexp.report import charts, comparison_page, weights
+from nnexp.report import charts, comparison_page, renderer, weights
+from nnexp.report.figure import DARK, LIGHT
 from nnexp.report.markup import Markup, lines, tag
-from nnexp.report.page import contrast
 from nnexp.store import predictions, run
 from nnexp.training.history import Row
 
@@ -338,8 +339,8 @@ def test_weights_are_blue_below_zero_and_orange_above() -> None:
     """Eleven neurons of 4 × 4: the eleventh begins the second row, after a gap of two pixels."""
     drawn = np.zeros((11, 16), np.float32)
     drawn[0, 1], drawn[0, 4], drawn[10, 0] = -2.0, 2.0, 1.0
-    content, width, height = weights.image(drawn)
-    assert (width, height) == (10 * 4 + 9 * 2, 2 * 4 + 2)
+    content = renderer.png(weights.squares(drawn))
+    width, height = 10 * 4 + 9 * 2, 2 * 4 + 2
     pixels = (imread(io.BytesIO(content), format="png") * 255).round().astype(int)
     assert pixels.shape == (height, width, 4)
     assert pixels[0, 0].tolist() == [248, 248, 248, 255]
@@ -396,6 +397,27 @@ def test_letters_stand_clear_of_each_other() -> None:
     assert charts.apart([10, down - 1, down, down]) == [10, down - 26, down - 13, down]
 
 
+def luminance(colour: str) -> float:
+    """Return the relative luminance of #rrggbb (Web Content Accessibility Guidelines 2.2)."""
+    shares = [channel / 255 for channel in bytes.fromhex(colour[1:])]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
 def test_contrast_is_the_guidelines_one() -> None:
-    assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
-    assert contrast((0x77, 0x77, 0x77), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+def test_colours_stand_out_from_light_and_from_dark_pages() -> None:
+    style = files("nnexp.report").joinpath("page.css").read_text("utf-8")
+    light, dark = re.findall(r"--page:(#\w+)", style)
+    assert (light, dark) == ("#fff", "#15171c")
+    assert min(contrast(colour, "#ffffff") for colour in LIGHT) >= 3
+    assert min(contrast(colour, dark) for colour in DARK) >= 3
+    assert [len(set(palette)) for palette in (LIGHT, DARK)] == [14, 14]

@@ -20,7 +20,7 @@ import pytest
 from benchmarks import tuning
 from nnexp.config.model import PerExample
 from nnexp.optim import sgd
-from nnexp.report import search_figure, search_ranking
+from nnexp.report import renderer, search_ranking, study_figures
 from nnexp.report.document import Table, markdown_table
 from nnexp.store.records import Fault
 from nnexp.study import samplers, search_definition, space, sweep_file, trials
@@ -596,7 +596,7 @@ def test_the_picture_has_a_panel_a_key_and_marks_the_best(bench: Bench) -> None:
     found = searches.search(
         search_definition.define(config, sources, trials=9, factor=3), Path("runs")
     )
-    figure = search_figure.figure(found)
+    figure = renderer.drawing(study_figures.search(found))
     panels = [each for each in figure.axes if each.get_visible()]
     assert [each.get_xlabel() for each in panels] == [
         *("learning_rate", "hidden", "batch_size", "dropout")
@@ -620,15 +620,15 @@ def test_the_picture_has_a_panel_a_key_and_marks_the_best(bench: Bench) -> None:
 
 
 def test_a_component_s_label_has_its_name_and_its_settings() -> None:
-    assert search_figure.label({"name": "momentum", "mu": 0.5}, 18) == "momentum, mu 0.5"
-    assert search_figure.label({"name": "momentum", "mu": 0.5}, 12) == "momentum,\nmu 0.5"
-    assert search_figure.label("sgd", 18) == "sgd"
-    assert search_figure.label([30, 10], 18) == "[30, 10]"
-    assert search_figure.label({"per_example": 0.1}, 18) == "per_example 0.1"
+    assert study_figures.label({"name": "momentum", "mu": 0.5}, 18) == "momentum, mu 0.5"
+    assert study_figures.label({"name": "momentum", "mu": 0.5}, 12) == "momentum,\nmu 0.5"
+    assert study_figures.label("sgd", 18) == "sgd"
+    assert study_figures.label([30, 10], 18) == "[30, 10]"
+    assert study_figures.label({"per_example": 0.1}, 18) == "per_example 0.1"
     several = {"name": "halve-on-plateau", "patience": 5, "factor": 128}
-    assert search_figure.label(several, 18) == "halve-on-plateau,\npatience 5,\nfactor 128"
+    assert study_figures.label(several, 18) == "halve-on-plateau,\npatience 5,\nfactor 128"
     long = "[100, 100, 100,\n100, 100, 100,\n100, 100, 100, …"
-    assert search_figure.label([100] * 20, 18) == long
+    assert study_figures.label([100] * 20, 18) == long
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

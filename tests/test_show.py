@@ -14,6 +14,7 @@ import pytest
 from nnexp.analysis.mistakes import Mistakes, Mixed, confusion, surest
 from nnexp.errors import CorruptError
 from nnexp.report import mistakes as picture
+from nnexp.report import renderer
 from nnexp.store import predictions
 from nnexp.store.lock import Lock
 from nnexp.store.predictions import Predictions
@@ -367,16 +368,9 @@ def test_the_picture_is_of_the_kind_that_its_name_says(
     assert (bench.folder / name).read_bytes().startswith(begins)
 
 
-def test_the_picture_holds_the_images_and_their_names(
-    bench: Bench, run: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
-
-    drawn: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+def test_the_picture_holds_the_images_and_their_names(bench: Bench, run: str) -> None:
     found = surest(Run(bench.folder / run), "validation", 7)
-    picture.draw(bench.folder / "x.png", "a$b$c", found, classes=[5, 6, 7])
-    (figure,) = drawn
+    figure = renderer.drawing(picture.figure("a$b$c", found, classes=[5, 6, 7]))
     shown = [axes for axes in figure.axes if axes.images]
     assert len(shown) == 7
     assert len(figure.axes) == 12  # two rows of six

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nnexp.config import dump
 from nnexp.errors import ConfigError, UsageError
-from nnexp.report import search_figure
+from nnexp.report import renderer, study_figures
 from nnexp.study import ranges, samplers, search, search_definition, space, sweep_file
 from nnexp.study.plan import plan
 from nnexp.study.samplers import MethodName
@@ -363,7 +363,7 @@ def test_a_search_trains_lists_that_go_together_with_the_space_s_seeds(bench: Be
     lines = bench(*command).out.splitlines()
     assert lines[0].split() == ["trial", "hidden", "lambda", "epochs", "validation", "test"]
     defined = search_definition.define("tiny.yaml", ["s.yaml"], method="grid")
-    panels = search_figure.figure(search.search(defined, Path("runs"))).axes
+    panels = renderer.drawing(study_figures.search(search.search(defined, Path("runs")))).axes
     assert [each.get_xlabel() for each in panels] == ["hidden", "lambda"]
 
 

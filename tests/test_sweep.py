@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from nnexp.report import sweep_figure
+from nnexp.report import renderer, study_figures
 from nnexp.seeds import spread
 from nnexp.store import writer
 from nnexp.store.run import Run
@@ -606,7 +606,7 @@ def drawn(bench: Bench, text: str, lacks: Callable[[PlannedRun], Outcome | None]
     trials = plan(sweep_file.read("sweep.yaml"))
     done = Outcome(epochs=1, accuracies={"validation": 0.9})
     outcomes = [lacks(trial) if trial.values[0] > 1 else done for trial in trials.trials]
-    sweep_figure.draw(bench.folder / "a.svg", trials, ranked(trials, outcomes))
+    renderer.save(study_figures.sweep(trials, ranked(trials, outcomes)), bench.folder / "a.svg")
     return " ".join(re.findall("<!-- (.*?) -->", (bench.folder / "a.svg").read_text()))
 
 

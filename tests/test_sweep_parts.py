@@ -17,7 +17,7 @@ from nnexp.config import load
 from nnexp.datasets import loading
 from nnexp.datasets.loading import Data
 from nnexp.errors import UsageError
-from nnexp.report import sweep_figure, sweep_ranking
+from nnexp.report import renderer, study_figures, sweep_ranking
 from nnexp.study import execution, ranking, sweep_file
 from nnexp.study.execution import Execution, Listed
 from nnexp.study.job import Job, Outcome
@@ -47,24 +47,18 @@ def script(bench: Bench, text: str, *arguments: str) -> subprocess.CompletedProc
     )
 
 
-def drawn(monkeypatch: pytest.MonkeyPatch, trials: Plan, found: list[Outcome | None]) -> Any:  # noqa: ANN401 - matplotlib's
+def drawn(trials: Plan, found: list[Outcome | None]) -> Any:  # noqa: ANN401 - matplotlib's
     """Return the axes of a sweep's picture, which is not written."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
-
-    figures: list[Any] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
-    sweep_figure.draw(Path("a.png"), trials, ranking.ranked(trials, found))
-    return figures[0].axes[0]
+    figure = study_figures.sweep(trials, ranking.ranked(trials, found))
+    return renderer.drawing(figure).axes[0]
 
 
-def test_one_key_is_drawn_as_means_with_standard_deviations(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_key_is_drawn_as_means_with_standard_deviations(bench: Bench) -> None:
     """Of 0.5 and 0.7 the mean is 60 % and the standard deviation 10 sqrt 2 points."""
     assert bench.folder.exists()
     trials = planned("lambda=1,2,3", seeds=[0, 1])
     found = outcomes(0.5, 0.7, 0.25, 0.25, 0.75, 0.75)
-    shown = drawn(monkeypatch, trials, found)
+    shown = drawn(trials, found)
     assert (shown.get_xlabel(), shown.get_ylabel()) == ("lambda", "validation accuracy in %")
     (container,) = shown.containers
     line, _, (bars,) = container.lines
@@ -74,12 +68,10 @@ def test_one_key_is_drawn_as_means_with_standard_deviations(
     assert (low, high) == pytest.approx((60 - 200**0.5, 60 + 200**0.5))
 
 
-def test_two_keys_are_drawn_as_a_map_of_means(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_keys_are_drawn_as_a_map_of_means(bench: Bench) -> None:
     assert bench.folder.exists()
     trials = planned("lambda=1,2", "epochs=3,4", seeds=[0, 1])
-    shown = drawn(monkeypatch, trials, outcomes(0.1, 0.3, 0.3, 0.3, 0.5, 0.5, 0.7, 0.9))
+    shown = drawn(trials, outcomes(0.1, 0.3, 0.3, 0.3, 0.5, 0.5, 0.7, 0.9))
     assert (shown.get_xlabel(), shown.get_ylabel()) == ("lambda", "epochs")
     (image,) = shown.images
     assert image.get_array().tolist() == [pytest.approx([20, 50]), pytest.approx([30, 80])]

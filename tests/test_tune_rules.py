@@ -18,14 +18,16 @@ from nnexp.datasets.expansion import Shift
 from nnexp.datasets.sources import Mnist
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import Constant, HalveOnPlateau
+from nnexp.report import renderer
 from nnexp.report.document import as_markdown
+from nnexp.report.figure import Axis
 from nnexp.report.page import page as html
 from nnexp.store.run import Run
 from nnexp.training.history import Row
 from nnexp.training.stopping import Cost
-from nnexp.tune import batch_size, choice, final, ladder, outputs, pictures, quick_problem
+from nnexp.tune import batch_size, choice, decision, final, ladder, outputs, quick_problem
 from nnexp.tune.batch_size import Timed
-from nnexp.tune.decision import Curve, Decision, Picture, skipped
+from nnexp.tune.decision import BY_EPOCH, Decision, picture, skipped
 from nnexp.tune.ladder import Rung
 from nnexp.tune.state import Sitting, TuneState
 from nnexp.tune.trials import JobResult
@@ -413,8 +415,9 @@ def test_a_section_without_a_table_has_none() -> None:
 
 
 def test_a_logarithmic_axis_has_plain_numbers() -> None:
-    curves = [Curve("cost", [0.01, 0.1, 1.0, 10.0, 100.0], [0.25, 0.3, 0.5, 0.6, 0.7])]
-    text = pictures.svg(Picture("t", "λ", "cost", curves, log_x=True, log_y=True)).decode()
+    curves = [decision.curve("cost", [0.01, 0.1, 1.0, 10.0, 100.0], [0.25, 0.3, 0.5, 0.6, 0.7])]
+    axes = Axis("λ", scale="log"), Axis("cost", scale="log")
+    text = renderer.svg(picture("t", *axes, curves)).decode()
     ticks = re.findall(r"<text [^>]*>([^<]*)</text>", text)
     assert {"0.01", "0.1", "10", "100", "0.3", "0.4", "0.6"} <= set(ticks)
     assert "×" not in text
@@ -427,8 +430,8 @@ def test_contents_are_numbered_by_stage() -> None:
 
 
 def test_a_picture_over_epochs_has_ticks_at_whole_epochs_only() -> None:
-    curve = Curve("cost", [1, 2, 3], [100.0, 200.0, 300.0])
-    drawn = pictures.svg(Picture("cost", "epoch", "cost", [curve])).decode()
+    line = decision.curve("cost", [1, 2, 3], [100.0, 200.0, 300.0])
+    drawn = renderer.svg(picture("cost", BY_EPOCH, Axis("cost"), [line])).decode()
     labels = re.findall(r">([\d.]+)</text>", drawn)
     assert {"1", "2", "3"} < set(labels)
     assert not any("." in label for label in labels)

@@ -86,11 +86,11 @@ def compare(
 
 
 def _plot(path: Path, compared: Comparison) -> None:
-    from nnexp.report import comparisons
-    from nnexp.report.curves import Line, plot
+    from nnexp.report import comparisons, curves, renderer
 
     labels = comparisons.captions(compared)
-    plot(path, [Line(x, side.histories) for x, side in zip(labels, compared.sides, strict=True)])
+    histories = [side.histories for side in compared.sides]
+    renderer.save(curves.figure(dict(zip(labels, histories, strict=True))), path)
 
 
 def _rendered(
@@ -102,7 +102,7 @@ def _rendered(
     markdown: bool,
     json: bool,
 ) -> str:
-    from nnexp.report import comparisons, document, terminal_curves
+    from nnexp.report import comparisons, document
 
     if json:
         return json_line(comparisons.output(compared, outcomes))
@@ -110,9 +110,7 @@ def _rendered(
         return document.as_csv(comparisons.LONG_HEADER, comparisons.long_rows(compared))
     if markdown:
         return document.as_markdown(comparisons.document(compared))
-    histories = {side.experiment.label: side.histories for side in compared.sides}
-    drawings = terminal_curves.curves(histories) if curves else []
-    return document.as_text(comparisons.document(compared, drawings), columns())
+    return document.as_text(comparisons.document(compared, curves=curves), columns())
 
 
 def _failure(outcome: ClaimResult) -> str:

@@ -61,8 +61,8 @@ def find_rate(
     """
     from nnexp.config import load
     from nnexp.datasets.loading import scale_warning
-    from nnexp.report.curves import check_target
-    from nnexp.tune import learning_rate, pictures
+    from nnexp.report.figure import check_target
+    from nnexp.tune import learning_rate
     from nnexp.tune.trials import StepSampler, Trials
 
     if plot is not None:
@@ -78,7 +78,9 @@ def find_rate(
     rungs = sampler.result
     found = learning_rate.decision(rungs, stage=2, heading="Learning rate", rule=learning_rate.RULE)
     if found.picture is not None and plot is not None:
-        pictures.plot(plot, found.picture)
+        from nnexp.report import renderer  # matplotlib is slow to import
+
+        renderer.save(found.picture, plot)
     put(json_line(_output(rungs)) if as_json else _text(found))
     if plot is not None and not quiet:
         say(f"{plot}: the cost of each rate")

@@ -47,16 +47,18 @@ def inspect(config: Path, settings: tuple[str, ...], plot: Path | None, as_json:
     """
     from nnexp.analysis import inspection
     from nnexp.config import load
-    from nnexp.report import curves, distributions
+    from nnexp.report.figure import check_target
 
     if plot is not None:
-        curves.check_target(plot)
+        check_target(plot)
     read = load.read(config, settings)
     found = inspection.inspect(read)
     for warning in found.warnings:
         say(f"warning: {warning}")
     if plot is not None:
-        distributions.plot(plot, found, read.activation)
+        from nnexp.report import distributions, renderer
+
+        renderer.save(distributions.figure(found, read.activation), plot)
     put(json_line(_output(found)) if as_json else _text(printable(str(config)), found))
 
 

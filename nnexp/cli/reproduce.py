@@ -16,7 +16,7 @@ from nnexp.report.text import as_json as json_line
 from nnexp.report.text import table
 
 if TYPE_CHECKING:
-    from nnexp.reproduction.figures import Figure
+    from nnexp.reproduction.figures import BookFigure
     from nnexp.reproduction.plan import NetPlan
 
 
@@ -71,7 +71,7 @@ def reproduce(
     in the 95 % prediction interval of the seeds' runs. Exits 7 if a net that is promised to be
     exact is not; nothing is promised of the two chaotic nets, nor of --set without a file.
     """
-    from nnexp.report.curves import check_format
+    from nnexp.report.figure import check_format
     from nnexp.reproduction import document, picture
     from nnexp.reproduction import published as files
     from nnexp.reproduction.figures import FIGURES
@@ -92,14 +92,16 @@ def reproduce(
     found = outcomes(parts, published, changed=bool(settings))
     output = document.output(figure, found, target)
     put(json_line(output) if as_json else document.text(found))
-    picture.draw(target, f"{figure}\n{chosen.title}", parts, published)
+    from nnexp.report import renderer  # matplotlib is slow to import
+
+    renderer.save(picture.figure(f"{figure}\n{chosen.title}", parts, published), target)
     if not quiet:
         say(f"{target}: published and obtained")
     if broken := [each.part.net.name or figure for each in found if each.is_broken]:
         raise CheckFailedError(f"{figure}: not exact, as was promised: {', '.join(broken)}")
 
 
-def _figure(figures: dict[str, Figure], name: str) -> Figure:
+def _figure(figures: dict[str, BookFigure], name: str) -> BookFigure:
     from difflib import get_close_matches
 
     if name in figures:
@@ -109,7 +111,7 @@ def _figure(figures: dict[str, Figure], name: str) -> Figure:
     raise UsageError(f"unknown figure {name!r}{hint} (known: {', '.join(figures)})")
 
 
-def _listed(figures: dict[str, Figure], *, as_json: bool) -> str:
+def _listed(figures: dict[str, BookFigure], *, as_json: bool) -> str:
     if as_json:
         from nnexp.report.outputs import FigureOutput
 

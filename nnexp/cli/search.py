@@ -119,7 +119,7 @@ def search(
     beside them. Stopped anywhere, the same command goes on, and ends with the same runs. Exits as
     the first run that took more than --timeout or --max-memory would have.
     """
-    from nnexp.report.curves import check_target
+    from nnexp.report.figure import check_target
     from nnexp.study import search_definition
 
     if plot is not None:
@@ -187,9 +187,9 @@ def _report(
     from nnexp.report import search_ranking
 
     if plot is not None and found.best is not None:
-        from nnexp.report import search_figure
+        from nnexp.report import renderer, study_figures
 
-        search_figure.draw(plot, found)
+        renderer.save(study_figures.search(found), plot)
         if not quiet:
             say(f"{plot}: drawn")
     compared = found.compare()

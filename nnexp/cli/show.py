@@ -74,14 +74,17 @@ def _draw(portrait: Portrait, on: On, path: Path) -> None:
     from nnexp.analysis.mistakes import surest
     from nnexp.errors import UsageError
     from nnexp.report import mistakes
-    from nnexp.report.curves import check_format
+    from nnexp.report.figure import check_format
 
     run = portrait.run
     check_format(path)  # before anything is loaded
     found = surest(run, on, mistakes.MOST)
     if not found.wrong:
         raise UsageError(f"{run.path}: is wrong about no {on} example: there is nothing to draw")
-    mistakes.draw(path, run.name, found, portrait.classes)
+    figure = mistakes.figure(run.name, found, portrait.classes)
+    from nnexp.report import renderer  # matplotlib is slow to import
+
+    renderer.save(figure, path)
 
 
 def _output(portrait: Portrait) -> ShowOutput:

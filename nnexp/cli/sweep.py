@@ -88,7 +88,7 @@ def sweep(
     first trial that failed would have.
     """
     from nnexp.report import sweep_ranking
-    from nnexp.report.curves import check_target
+    from nnexp.report.figure import check_target
     from nnexp.store import disk
     from nnexp.study import sweep_file
     from nnexp.study.plan import plan as planned
@@ -199,12 +199,12 @@ def _report(
 
 def _draw(plot: Path, plan: Plan, ranking: Ranking, *, failed: bool, quiet: bool) -> None:
     """Draw a sweep; where trials failed, a picture that cannot be is no failure of its own."""
-    from nnexp.report import sweep_figure
+    from nnexp.report import renderer, study_figures
 
     try:
         if ranking.split is None:
             raise UsageError(f"{plot}: no trial has a result to draw")
-        sweep_figure.draw(plot, plan, ranking)
+        renderer.save(study_figures.sweep(plan, ranking), plot)
     except NnexpError as error:
         if not failed:
             raise

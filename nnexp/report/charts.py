@@ -1,4 +1,9 @@
-"""A chart as SVG within a page: curves with bands, axes, and in words what it shows."""
+"""Draw a panel's lines as SVG within an HTML page, where a script lets the reader explore them.
+
+page.js reads numbers off the polylines and zooms by the plot's viewBox, and the page's style
+gives series their colours on light and on dark pages. An SVG of matplotlib's carries neither, so
+that this is a renderer of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +11,23 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from nnexp.analysis.averages import Average
+from nnexp.report.figure import Axis, Line, Panel, Style
 from nnexp.report.markup import Markup, tag
 
 WIDTH, HEIGHT = 480, 300
 LEFT, RIGHT, TOP, BOTTOM = 54, 24, 10, 44
 ACROSS, DOWN = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 POINTS = 3000
-"""Of all curves of a chart together, so that a page of many long runs stays small."""
+"""Of all lines of a chart together, so that a page of many long runs stays small."""
 MOST, LEAST = 400, 100
-"""Of one curve: no screen shows more, and fewer would not be one."""
+"""Of one line: no screen shows more, and fewer would not be one."""
 TICKS = 8
 EXACT = 3
-"""Decimals of a point's height: a page's script reads the curves' numbers off them again."""
+"""Decimals of a point's height: a page's script reads the lines' numbers off them again."""
 APART = 13
-"""Between two letters at the curves' ends, so that both can be read."""
-
-
-class Curve(NamedTuple):
-    """What is drawn as one line, with a band of one standard deviation."""
-
-    letter: str
-    """Its experiment's."""
-    place: int
-    """Its experiment's: what its colour is."""
-    split: str
-    """What its line style stands for."""
-    points: Average
+"""Between two letters at the lines' ends, so that both can be read."""
+STYLES: dict[Style, str] = {":": "dotted", "-": "solid", "--": "dashed"}
+"""The class of each line style, here and in the legends of a page."""
 
 
 class Scale(NamedTuple):
@@ -47,22 +42,22 @@ class Scale(NamedTuple):
         return (value - self.low) / (self.high - self.low) * self.room
 
 
-def chart(title: str, unit: str, curves: Sequence[Curve], points: int = POINTS) -> Markup:
-    """Return a figure of curves against epochs.
+def chart(panel: Panel, points: int = POINTS) -> Markup:
+    """Return a panel's lines as a chart.
 
     Args:
-        title: what the vertical axis shows.
-        unit: of its numbers; empty for none.
-        curves: at least one, each with a point.
+        panel: of at least one line, each with a point.
         points: what all of them may be drawn by; long ones are thinned.
     """
-    across = _epochs(curves)
-    down = _values(curves)
-    most = max(LEAST, min(MOST, points // len(curves)))
+    lines = [_shown(mark, panel.y) for mark in panel.marks if isinstance(mark, Line)]
+    unit = panel.y.unit
+    across = _horizontal(lines)
+    down = _vertical(lines)
+    most = max(LEAST, min(MOST, points // len(lines)))
     plot = tag(
         "svg",
-        *(_band(curve, across, down, most // 2) for curve in curves if any(curve.points.sd)),
-        *(_line(curve, unit, across, down, most) for curve in curves),
+        *(_band(line, across, down, most // 2) for line in lines if any(line.spread)),
+        *(_line(line, unit, across, down, most) for line in lines),
         class_="plot",
         x=str(LEFT),
         y=str(TOP),
@@ -71,54 +66,56 @@ def chart(title: str, unit: str, curves: Sequence[Curve], points: int = POINTS) 
         viewBox=f"0 0 {ACROSS} {DOWN}",
         preserveAspectRatio="none",
     )
-    name = f"{title} in {unit}" if unit else title
     drawing = tag(
         "svg",
         _ticks(across, down),
-        tag("text", "epoch", class_="name", x=_short(LEFT + ACROSS / 2), y=str(HEIGHT - 6)),
+        tag("text", panel.x.title, class_="name", x=_short(LEFT + ACROSS / 2), y=str(HEIGHT - 6)),
         plot,
-        _letters(curves, down),
+        _letters(lines, down),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
-        aria_label=f"{name} against epochs. {described(curves, unit)}",
+        aria_label=f"{panel.y.title} against {panel.x.label}s. {described(lines, unit)}",
         data_x=f"{across.low:g} {across.high:g}",
         data_y=f"{down.low:.8g} {down.high:.8g}",
         data_unit=unit,
     )
-    return tag("figure", tag("figcaption", name), drawing, class_="chart")
+    return tag("figure", tag("figcaption", panel.y.title), drawing, class_="chart")
 
 
-def described(curves: Sequence[Curve], unit: str) -> str:
-    """Return where each curve begins and ends, in words."""
-    return " ".join(f"{_described(curve, unit)}." for curve in curves)
+def _shown(line: Line, axis: Axis) -> Line:
+    """Return a line whose numbers are as the axis shows them."""
+    return line._replace(y=axis.shown(line.y), spread=axis.shown(line.spread))
 
 
-def _described(curve: Curve, unit: str) -> str:
-    epochs, mean, _ = curve.points
-    name = f"{curve.letter} {curve.split}".rstrip()
-    first = f"{name}: {_number(mean[0], unit)} at epoch {epochs[0]}"
-    if len(mean) == 1:
+def described(lines: Sequence[Line], unit: str) -> str:
+    """Return where each line begins and ends, in words."""
+    return " ".join(f"{_described(line, unit)}." for line in lines)
+
+
+def _described(line: Line, unit: str) -> str:
+    first = f"{line.label}: {_number(line.y[0], unit)} at epoch {line.x[0]:g}"
+    if len(line.y) == 1:
         return first
-    return f"{first}, {_number(mean[-1], unit)} at epoch {epochs[-1]}"
+    return f"{first}, {_number(line.y[-1], unit)} at epoch {line.x[-1]:g}"
 
 
 def _number(value: float, unit: str) -> str:
     return f"{value:.2f} {unit}" if unit else f"{value:.4g}"
 
 
-def _epochs(curves: Sequence[Curve]) -> Scale:
-    first = min(curve.points.epochs[0] for curve in curves)
-    last = max(curve.points.epochs[-1] for curve in curves)
+def _horizontal(lines: Sequence[Line]) -> Scale:
+    first = min(line.x[0] for line in lines)
+    last = max(line.x[-1] for line in lines)
     return Scale(first, last if last > first else first + 1, ACROSS)
 
 
-def _values(curves: Sequence[Curve]) -> Scale:
-    """Return a vertical scale on which all curves and bands have a little air."""
+def _vertical(lines: Sequence[Line]) -> Scale:
+    """Return a vertical scale on which all lines and bands have a little air."""
     ends = [
         end
-        for curve in curves
-        for mean, sd in zip(curve.points.mean, curve.points.sd, strict=True)
-        for end in (mean - sd, mean + sd)
+        for line in lines
+        for middle, half in zip(line.y, line.spread, strict=True)
+        for end in (middle - half, middle + half)
     ]
     low, high = min(ends), max(ends)
     air = (high - low) * 0.04 or abs(high) * 0.1 or 1.0
@@ -148,33 +145,31 @@ def _ticks(across: Scale, down: Scale) -> Markup:
     return tag("g", *marks, class_="ticks")
 
 
-def _line(curve: Curve, unit: str, across: Scale, down: Scale, most: int) -> Markup:
-    epochs, mean, _ = curve.points
-    places = list(thinned(mean, most))
+def _line(line: Line, unit: str, across: Scale, down: Scale, most: int) -> Markup:
+    places = list(thinned(line.y, most))
     if len(places) == 1:
         places *= 2  # a line of no length is drawn as a dot
     points = " ".join(
-        f"{_short(across.at(epochs[place]))},{_short(DOWN - down.at(mean[place]), EXACT)}"
+        f"{_short(across.at(line.x[place]))},{_short(DOWN - down.at(line.y[place]), EXACT)}"
         for place in places
     )
     return tag(
         "polyline",
-        tag("title", _described(curve, unit)),
-        class_=f"e{curve.place} {curve.split}{' dot' if len(mean) == 1 else ''}",
-        data_name=f"{curve.letter} {curve.split}".rstrip(),
+        tag("title", _described(line, unit)),
+        class_=f"e{line.colour} {STYLES[line.style]}{' dot' if len(line.y) == 1 else ''}",
+        data_name=line.label,
         points=points,
     )
 
 
-def _band(curve: Curve, across: Scale, down: Scale, most: int) -> Markup:
-    epochs, mean, sd = curve.points
-    places = list(thinned(mean, most))
-    edges = [(place, mean[place] + sd[place]) for place in places]
-    edges += [(place, mean[place] - sd[place]) for place in reversed(places)]
+def _band(line: Line, across: Scale, down: Scale, most: int) -> Markup:
+    places = list(thinned(line.y, most))
+    edges = [(place, line.y[place] + line.spread[place]) for place in places]
+    edges += [(place, line.y[place] - line.spread[place]) for place in reversed(places)]
     points = " ".join(
-        f"{across.at(epochs[place]):.1f},{DOWN - down.at(value):.1f}" for place, value in edges
+        f"{across.at(line.x[place]):.1f},{DOWN - down.at(value):.1f}" for place, value in edges
     )
-    return tag("polygon", class_=f"e{curve.place}", points=points)
+    return tag("polygon", class_=f"e{line.colour}", points=points)
 
 
 def thinned(values: Sequence[float], most: int) -> Iterator[int]:
@@ -194,9 +189,9 @@ def thinned(values: Sequence[float], most: int) -> Iterator[int]:
     yield from sorted(kept)
 
 
-def _letters(curves: Sequence[Curve], down: Scale) -> Markup:
-    """Return each experiment's letter at the end of its last curve, one clear of another."""
-    ends = {curve.letter: down.at(curve.points.mean[-1]) for curve in curves}
+def _letters(lines: Sequence[Line], down: Scale) -> Markup:
+    """Return each experiment's letter at the end of its last line, one clear of another."""
+    ends = {line.end: down.at(line.y[-1]) for line in lines}
     names, heights = zip(*sorted(ends.items(), key=lambda end: end[1]), strict=True)
     texts = [
         tag(

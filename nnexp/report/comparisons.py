@@ -14,6 +14,8 @@ from nnexp.analysis.comparison import Comparison, Measure
 from nnexp.analysis.metrics import Side
 from nnexp.analysis.verdicts import Unit, Verdict
 from nnexp.config.messages import ranges
+from nnexp.report import braille
+from nnexp.report.curves import terminal
 from nnexp.report.document import MISSING, Commands, Document, Drawing, Sentences, Table, untitled
 from nnexp.report.outputs import CheckOutput, CompareOutput, ExperimentOutput, MetricOutput
 from nnexp.seeds import Sample
@@ -26,15 +28,25 @@ CAPTION = 60
 """Characters of a legend's line; a longer list of settings goes back to the bare letter."""
 
 
-def document(comparison: Comparison, drawings: Sequence[Drawing] = ()) -> Document:
-    """Return a comparison's tables, drawings, notes and verdicts, the verdicts last."""
+def document(comparison: Comparison, *, curves: bool = False) -> Document:
+    """Return a comparison's tables, curves, notes and verdicts, the verdicts last.
+
+    Args:
+        comparison: what is shown.
+        curves: show the curves in a terminal as well.
+    """
     return untitled(
         *(sides(comparison), config(comparison), results(comparison)),
-        *drawings,
+        *(_drawings(comparison) if curves else []),
         Sentences(comparison.notes, "note") if comparison.notes else None,
         Sentences(verdicts(comparison), "verdict"),
         advice(comparison),
     )
+
+
+def _drawings(comparison: Comparison) -> list[Drawing]:
+    histories = {side.experiment.label: side.histories for side in comparison.sides}
+    return [Drawing("", "", lines=lines) for lines in braille.draw(terminal(histories))]
 
 
 def value(setting: Any) -> str:  # noqa: ANN401 - a config's value

@@ -1,28 +1,20 @@
-"""How z is distributed before training, as a picture: a row a layer, a column an initializer."""
+"""How z is distributed before training, as a figure: a row a layer, a column an initializer."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnexp.analysis.inspection import RULES
+from nnexp.analysis.initial_layers import Layer
+from nnexp.analysis.inspection import RULES, Inspection
 from nnexp.nn.activations import ACTIVATIONS, ActivationName
 from nnexp.nn.initializers import InitializerName
-from nnexp.report.curves import COLOURS, check_format
-from nnexp.store import disk
+from nnexp.report.figure import Axis, Figure, Line, Mark, Panel, Spans, Steps
 from nnexp.training.evaluation import SATURATED
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from nnexp.analysis.initial_layers import Layer
-    from nnexp.analysis.inspection import Inspection
-
 MOST = 6
-"""Layers in a picture; of a deeper network some are left out, spread evenly."""
+"""Layers in a figure; of a deeper network some are left out, spread evenly."""
 
 REACH = 3.5
 """Of an axis, in standard deviations of the widest distribution of a layer."""
@@ -30,56 +22,41 @@ REACH = 3.5
 NARROWEST = 0.03
 """Of that one: a narrower distribution would not be seen, and has an axis of its own."""
 
+POINTS = 2001
+"""At which the slope of a nonlinearity is looked at."""
 
-def plot(path: Path, found: Inspection, activation: ActivationName) -> None:
-    """Draw the distribution of z of each layer into a file, whose ending says the format.
+BLACK = "#000000"
 
-    Raises:
-        UsageError: the ending is not a format of pictures.
-        DiskError: the picture cannot be written.
-    """
-    check_format(path)
-    from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
 
-    shown = layers(len(found.parameters))
-    columns = len(found.initialized)
-    figure = Figure(figsize=(5 * columns, 0.6 + 2.4 * len(shown)), layout="constrained")
-    grid = figure.subplots(len(shown), columns, squeeze=False)
-    for row, number in zip(grid, shown, strict=True):
+def figure(found: Inspection, activation: ActivationName) -> Figure:
+    """Return the measured and the predicted distribution of z in each layer."""
+    panels = []
+    for number in layers(len(found.parameters)):
+        is_output = number == len(found.parameters) - 1
         widest = max(_deviation(each.layers[number]) for each in found.initialized)
-        output = number == len(found.parameters) - 1
-        for axes, each in zip(row, found.initialized, strict=True):
-            own = _deviation(each.layers[number])
+        for each in found.initialized:
+            layer = each.layers[number]
+            own = _deviation(layer)
             reach = REACH * (own if own < NARROWEST * widest else widest) or 1.0
-            if not output:
-                _shade(axes, reach, activation)
-            _draw(axes, each.layers[number], each.initializer)
-            layer = f"layer {number + 1}{', output' if output else ''}"
+            saturated = [] if is_output else [_saturated(reach, activation)]
             whose = ", this config's" if each is found.initialized[0] else ""
-            axes.set_title(f"{layer}: {each.initializer}{whose}", fontsize=10)
-            axes.set_xlim(-reach, reach)
-            axes.set_xlabel("z")
-            axes.set_ylabel("density")
-            axes.spines[["top", "right"]].set_visible(False)
-    handles = {
-        label: handle
-        for axes in grid.flat
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside lower center",
-        ncols=columns,
-        frameon=False,
-    )
-    with disk.errors(path):
-        figure.savefig(path, dpi=150)
+            name = f"layer {number + 1}{', output' if is_output else ''}"
+            panels.append(
+                Panel(
+                    [*saturated, *_distribution(layer, each.initializer)],
+                    Axis("z", limits=(-reach, reach)),
+                    Axis("density"),
+                    f"{name}: {each.initializer}{whose}",
+                    _note(layer),
+                )
+            )
+    columns = len(found.initialized)
+    return Figure(panels, size=(5.0, 2.4), across=columns, legend_columns=columns)
 
 
-def _colour(initializer: InitializerName) -> str:
-    """Return an initializer's colour: the chapter's two rules have theirs in every picture."""
-    return COLOURS[RULES.index(initializer) if initializer in RULES else len(RULES)]
+def _colour(initializer: InitializerName) -> int:
+    """Return an initializer's colour: the chapter's two rules have theirs in every figure."""
+    return RULES.index(initializer) if initializer in RULES else len(RULES)
 
 
 def layers(count: int) -> list[int]:
@@ -93,31 +70,34 @@ def _deviation(layer: Layer) -> float:
     return widest if math.isfinite(widest) else 0.0
 
 
-def _shade(axes: Axes, reach: float, activation: ActivationName) -> None:
-    """Shade where the nonlinearity is saturated."""
-    z = np.linspace(-reach, reach, 2001)
+def _saturated(reach: float, activation: ActivationName) -> Spans:
+    """Return where the nonlinearity is saturated."""
+    z = np.linspace(-reach, reach, POINTS)
     a, slope = np.empty_like(z), np.empty_like(z)
     ACTIVATIONS[activation].apply(z, a)
     ACTIVATIONS[activation].slope(a, slope)
-    label = f"saturated: slope of {activation} below {SATURATED:g}"
-    across = axes.get_xaxis_transform()  # from the bottom to the top, whatever the density
-    where = slope < SATURATED
-    axes.fill_between(z, 0, 1, where=where, transform=across, color="0.88", lw=0, label=label)
+    edges = np.diff(np.concatenate([[0], slope < SATURATED, [0]]))
+    starts, ends = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0) - 1
+    stretches = list(zip(z[starts].tolist(), z[ends].tolist(), strict=True))
+    return Spans(f"saturated: slope of {activation} below {SATURATED:g}", stretches)
 
 
-def _draw(axes: Axes, layer: Layer, name: InitializerName) -> None:
-    """Draw a layer's histogram, and the normal distribution that was predicted."""
-    said = f"sd {layer.predicted:.3g} predicted\n{layer.measured:.3g} measured"
+def _note(layer: Layer) -> str:
+    note = f"sd {layer.predicted:.3g} predicted\n{layer.measured:.3g} measured"
     if layer.saturated is not None:
-        said += f"\n{100 * layer.saturated:.1f} % saturated"
-    axes.text(0.98, 0.95, said, transform=axes.transAxes, ha="right", va="top", fontsize=9)
+        note += f"\n{100 * layer.saturated:.1f} % saturated"
+    return note
+
+
+def _distribution(layer: Layer, name: InitializerName) -> list[Mark]:
+    """Return a layer's histogram, and the normal distribution that was predicted."""
     if layer.histogram is None:
-        return
+        return []
     edges, density = layer.histogram
-    axes.stairs(
-        density, edges, fill=True, color=_colour(name), alpha=0.55, label=f"measured, {name}"
-    )
     z = np.linspace(edges[0], edges[-1], 401)
     height = 1 / (layer.predicted * math.sqrt(2 * math.pi))
     normal = height * np.exp(-0.5 * (z / layer.predicted) ** 2)
-    axes.plot(z, normal, color="black", lw=1, label="predicted, normal")
+    return [
+        Steps(f"measured, {name}", edges.tolist(), density.tolist(), _colour(name)),
+        Line("predicted, normal", z.tolist(), normal.tolist(), colour=BLACK),
+    ]

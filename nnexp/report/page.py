@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
-from nnexp.report.curves import colours
 from nnexp.report.document import (
     MISSING,
     Block,
@@ -18,14 +17,9 @@ from nnexp.report.document import (
     Sentences,
     Table,
 )
+from nnexp.report.figure import DARK, LIGHT
 from nnexp.report.markup import Markup, escape, scrolled, shell, swatch, tag
 
-CONTRAST = 3.0
-"""Of a curve with a dark page; Okabe's and Ito's black has less."""
-LIGHT_CONTRAST = 3.0
-"""Of a curve with a white page: that of their orange, the palest of them."""
-DARK = (0x15, 0x17, 0x1C)
-WHITE = (255, 255, 255)
 HEADINGS = {"": "verdict", "run": "runs"}
 """What is written over columns that a terminal shows without a word."""
 WORD = 14
@@ -207,42 +201,8 @@ def _hash(text: str) -> str:
 
 def _colours(count: int) -> str:
     """Return each experiment's colour as a rule of style, once for light and once for dark."""
-    own = [tuple(bytes.fromhex(colour[1:])) for colour in colours(count)]
-    light = _rules([_told_apart(each, WHITE, (0, 0, 0), LIGHT_CONTRAST) for each in own])
-    dark = _rules([_told_apart(each, DARK, WHITE, CONTRAST) for each in own])
+    light, dark = (
+        "".join(f".e{place}{{--e:{palette[place % len(palette)]}}}" for place in range(count))
+        for palette in (LIGHT, DARK)
+    )
     return f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
-
-
-Colour = tuple[int, ...]
-
-
-def _rules(shades: Sequence[Colour]) -> str:
-    return "".join(f".e{place}{{--e:#{bytes(each).hex()}}}" for place, each in enumerate(shades))
-
-
-def _told_apart(colour: Colour, page: Colour, towards: Colour, least: float) -> Colour:
-    """Return a colour moved towards another one until it is told apart from the page's."""
-    for part in range(0, 101, 5):
-        moved = tuple(
-            round(c + (end - c) * part / 100) for c, end in zip(colour, towards, strict=True)
-        )
-        if contrast(moved, page) >= least:
-            return moved
-    return towards
-
-
-def contrast(one: Colour, other: Colour) -> float:
-    """Return the contrast of two colours, 1 to 21.
-
-    Source: Web Content Accessibility Guidelines 2.2, W3C (2023), "contrast ratio".
-    """
-    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def _luminance(colour: Colour) -> float:
-    linear = [
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4  # noqa: PLR2004 - sRGB's own
-        for c in (channel / 255 for channel in colour)
-    ]
-    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

@@ -3,55 +3,37 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count
+from typing import Literal
 
 import numpy as np
 
-from nnexp.analysis.averages import Average, average
+from nnexp.analysis.averages import average
 from nnexp.analysis.comparison import Comparison
 from nnexp.analysis.evaluation import first_layer
 from nnexp.analysis.metrics import Side
-from nnexp.report import comparisons, weights
-from nnexp.report.charts import POINTS, Curve, chart
-from nnexp.report.curves import STYLES
+from nnexp.report import charts, comparisons, weights
+from nnexp.report.charts import POINTS, chart
+from nnexp.report.curves import EPOCHS, SPLITS, STYLES, panels
 from nnexp.report.document import Section
+from nnexp.report.figure import Axis, Line, Panel
 from nnexp.report.markup import Markup, swatch, tag
 from nnexp.training.history import Row
 
-SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 LAYERS = 6
 
 
 def curves(compared: Comparison) -> Section:
     """Return cost and accuracy of every split against epochs."""
-    kinds = {"cost": ("cost", ""), "accuracy": ("accuracy", "%")}
-    drawn = {
-        kind: [
-            Curve(side.experiment.label, place, SPLITS[split], each)
-            for place, side in enumerate(compared.sides)
-            for split in STYLES
-            if (each := average(side.histories, f"{split}_{kind}")).epochs
-        ]
-        for kind in kinds
-    }
-    charts = [
-        chart(*kinds[kind], [_percent(each) for each in found] if kind == "accuracy" else found)
-        for kind, found in drawn.items()
-        if found
-    ]
-    if not charts:
+    histories = {side.experiment.label: side.histories for side in compared.sides}
+    drawn = [panel for panel in panels(histories) if panel.marks]
+    if not drawn:
         return Section("curves", "", [])
-    splits = {curve.split for found in drawn.values() for curve in found}
-    legend = _legend(compared, [split for split in SPLITS.values() if split in splits])
-    return Section("curves", "Curves", [legend, tag("div", *charts, class_="charts")])
-
-
-def _percent(curve: Curve) -> Curve:
-    epochs, mean, sd = curve.points
-    scaled = Average(epochs, [100 * value for value in mean], [100 * value for value in sd])
-    return curve._replace(points=scaled)
+    styles = {mark.style for panel in drawn for mark in panel.marks if isinstance(mark, Line)}
+    legend = _legend(compared, [split for split in STYLES if STYLES[split] in styles])
+    return Section("curves", "Curves", [legend, tag("div", *map(chart, drawn), class_="charts")])
 
 
 def _legend(compared: Comparison, splits: Sequence[str]) -> Markup:
@@ -60,7 +42,11 @@ def _legend(compared: Comparison, splits: Sequence[str]) -> Markup:
         tag("li", swatch(place, caption[0]), caption[1:]) for place, caption in enumerate(captions)
     ]
     styles = [
-        tag("li", tag("span", class_=f"swatch {split}", aria_hidden="true"), split)
+        tag(
+            "li",
+            tag("span", class_=f"swatch {charts.STYLES[STYLES[split]]}", aria_hidden="true"),
+            SPLITS[split],
+        )
         for split in splits
     ]
     several = any(len(side.facts) > 1 for side in compared.sides)
@@ -70,46 +56,40 @@ def _legend(compared: Comparison, splits: Sequence[str]) -> Markup:
 
 def monitored(compared: Comparison) -> Section:
     """Return saturation and the norms of the weights, where runs were asked to record them."""
-    charts = [
-        chart(title.format(layer), unit, found, POINTS // 2)
-        for title, unit, of in MONITORED
-        for layer, found in zip(range(1, LAYERS + 1), _layers(compared, of), strict=False)
+    drawn = [
+        chart(Panel(lines, EPOCHS, Axis(title.format(layer), unit)), POINTS // 2)
+        for title, unit, key in MONITORED
+        for layer, lines in zip(range(1, LAYERS + 1), _layers(compared, key), strict=False)
     ]
-    legend = [_legend(compared, []), tag("div", *charts, class_="charts")] if charts else []
+    legend = [_legend(compared, []), tag("div", *drawn, class_="charts")] if drawn else []
     return Section("layers", "Saturation and weights by layer", legend)
 
 
-Listed = Callable[[Row], object]
+Key = Literal["saturation", "weight_norms"]
 
 
-def _layers(compared: Comparison, of: Listed) -> list[list[Curve]]:
-    """Return the curves of each layer, until no experiment has one more."""
-    layers: list[list[Curve]] = []
+def _layers(compared: Comparison, key: Key) -> Iterator[list[Line]]:
+    """Yield the lines of each layer, until no experiment has one more."""
     for layer in count():
-        found = [
-            Curve(side.experiment.label, place, "", each)
-            for place, side in enumerate(compared.sides)
-            if (each := average(side.histories, partial(_entry, of, layer))).epochs
-        ]
-        if not found:
-            return layers
-        layers.append(found)
-    raise AssertionError("counting never ends")
+        lines = []
+        for place, side in enumerate(compared.sides):
+            epochs, mean, sd = average(side.histories, partial(_entry, key, layer))
+            if epochs:
+                label = side.experiment.label
+                lines.append(Line(label, epochs, mean, colour=place, spread=sd, end=label))
+        if not lines:
+            return
+        yield lines
 
 
-def _entry(of: Listed, layer: int, row: Row) -> object:
-    listed = of(row)
-    return listed[layer] if isinstance(listed, tuple) and layer < len(listed) else None
+def _entry(key: Key, layer: int, row: Row) -> object:
+    layers = getattr(row, key)
+    return layers[layer] if isinstance(layers, tuple) and layer < len(layers) else None
 
 
-def _saturated(row: Row) -> object:
-    listed = row.saturation
-    return tuple(100 * share for share in listed) if isinstance(listed, tuple) else None
-
-
-MONITORED: tuple[tuple[str, str, Listed], ...] = (
-    ("saturated neurons of hidden layer {}", "%", _saturated),
-    ("norm of layer {}’s weights", "", lambda row: row.weight_norms),
+MONITORED: tuple[tuple[str, str, Key], ...] = (
+    ("saturated neurons of hidden layer {}", "%", "saturation"),
+    ("norm of layer {}’s weights", "", "weight_norms"),
 )
 
 
@@ -145,7 +125,10 @@ def _learned(place: int, side: Side, experiments: int) -> Markup | None:
         rows = min(ROWS, max(1, ALL_ROWS // experiments))
         shown = layer.weights[: min(most, rows * weights.ACROSS)]
         shown = np.where(np.isfinite(shown), shown, 0)
-        content, width, height = weights.image(shown)
+        from nnexp.report import renderer  # noqa: PLC0415 - matplotlib is slow to import
+
+        squares = weights.squares(shown)
+        content, height, width = renderer.png(squares), len(squares.rows), len(squares.rows[0])
         bound, side_length = weights.bound(shown), round(data.features**0.5)
         which = f"{len(shown)} of {neurons}" if len(shown) < neurons else f"{neurons}"
         caption = (

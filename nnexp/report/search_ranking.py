@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nnexp.analysis.verdicts import ACCURACY
 from nnexp.config import dump
-from nnexp.report import comparisons, sweep_ranking, terminal_curves
+from nnexp.report import comparisons, sweep_ranking
 from nnexp.report.document import MISSING, as_text
 from nnexp.report.study_outputs import SampleOutput, SearchOutput, TrialOutput
 from nnexp.report.text import columns, table, wrapped
@@ -26,9 +26,7 @@ def text(found: SearchResult, compared: Comparison | None, *, curves: bool) -> s
     blocks = [table(*_trials(found), left=1 + len(found.definition.space.keys))]
     blocks.append(_summary(found))
     if compared is not None:
-        histories = {side.experiment.label: side.histories for side in compared.sides}
-        drawings = terminal_curves.curves(histories) if curves else []
-        blocks.append(as_text(comparisons.document(compared, drawings), columns()))
+        blocks.append(as_text(comparisons.document(compared, curves=curves), columns()))
     return "\n\n".join(blocks)
 
 

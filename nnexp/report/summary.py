@@ -13,7 +13,7 @@ from nnexp.analysis.mistakes import MOST_CLASSES, Confusion
 from nnexp.analysis.summary import Portrait
 from nnexp.config.messages import shortened
 from nnexp.errors import printable
-from nnexp.report import terminal_curves
+from nnexp.report import braille, curves
 from nnexp.report.text import as_json as json_line
 from nnexp.report.text import percent, table
 from nnexp.training.history import Row
@@ -29,7 +29,7 @@ def text(portrait: Portrait, on: On) -> str:
     """Return what there is to see of a run, the classes of one split."""
     head = f"{printable(str(portrait.run.path))}  {portrait.status}\n{_wrapped(portrait.ending)}"
     blocks = [head, _config(portrait), _metrics(portrait)]
-    blocks += [drawing.lines for drawing in terminal_curves.curves({"": [portrait.history]})]
+    blocks += braille.draw(curves.terminal({"": [portrait.history]}))
     blocks.append(_findings(portrait))
     if on in portrait.confusion and portrait.best is not None:
         told = f"{on} examples, epoch {portrait.best.epoch}"

@@ -51,7 +51,7 @@ class Net(NamedTuple):
         return self.promise == "points" or (self.promise == "numbers" and not against)
 
 
-class Figure(NamedTuple):
+class BookFigure(NamedTuple):
     """A figure, named as its author named its file."""
 
     title: str
@@ -81,7 +81,7 @@ def _epoch(series: str, measure: str, published: int) -> Headline:
     return Headline(series, measure, published, 0)
 
 
-def _weight_initialization(hidden: int, published: tuple[tuple[float, float], ...]) -> Figure:
+def _weight_initialization(hidden: int, published: tuple[tuple[float, float], ...]) -> BookFigure:
     """One net: the new rule, trained, then the large rule drawn on it, trained."""
     keys = {"hidden": (hidden,), "learning_rate": 0.1, "lambda_": 5.0, "epochs": 30}
     keys["monitor"] = ("validation",)
@@ -96,13 +96,13 @@ def _weight_initialization(hidden: int, published: tuple[tuple[float, float], ..
             strict=True,
         )
     ]
-    return Figure(
+    return BookFigure(
         f"validation accuracy with {hidden} hidden neurons, new and large initialization",
         tuple(nets),
     )
 
 
-def _multiple_eta() -> Figure:
+def _multiple_eta() -> BookFigure:
     """A new net for each learning rate."""
     published = {0.025: (0.8781, 0.3392), 0.25: (0.4950, 0.3388), 2.5: (0.9249, 0.8607)}
     nets: list[Net] = []
@@ -116,7 +116,7 @@ def _multiple_eta() -> Figure:
         nets.append(
             Net(f"eta-{eta}", config, headlines, "band" if eta == max(published) else "points")
         )
-    return Figure("training cost under three learning rates", tuple(nets))
+    return BookFigure("training cost under three learning rates", tuple(nets))
 
 
 def _large(
@@ -124,7 +124,7 @@ def _large(
     config: dict[str, Any],
     headlines: tuple[Headline, ...],
     promise: Promise = "points",
-) -> Figure:
+) -> BookFigure:
     """One net, made and then drawn again by the large rule; evaluated on the test data.
 
     Its evaluation cost is converted with the norms of the weights, where there is a penalty.
@@ -132,14 +132,14 @@ def _large(
     norms = ("norms",) if config.get("lambda_") else ()
     keys = {"initializer": LARGE, "learning_rate": 0.5, "monitor": ("train", "test", *norms)}
     made = _config((Drawn(parameters(30)),), **keys | config)
-    return Figure(title, (Net("", made, headlines, promise),))
+    return BookFigure(title, (Net("", made, headlines, promise),))
 
 
 def _small() -> dict[str, Any]:
     return {"data": Mnist(scale=256, train=1000), "epochs": 400}
 
 
-def _more_data() -> Figure:
+def _more_data() -> BookFigure:
     """One net, on which the large rule is drawn anew for each number of images."""
     sizes = (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
     published = (69.09, 76.37, 85.29, 88.85, 91.27, 93.24, 94.89, 95.85, 95.97)
@@ -160,10 +160,10 @@ def _more_data() -> Figure:
             Net(str(examples), config, (_percent("validation_accuracy", "last", accuracy),))
         )
         before += (Drawn(parameters(30)), Trained(examples, epochs, shared=False))
-    return Figure("validation accuracy against the number of training images", tuple(nets))
+    return BookFigure("validation accuracy against the number of training images", tuple(nets))
 
 
-FIGURES: dict[str, Figure] = {
+FIGURES: dict[str, BookFigure] = {
     "weight_initialization_30": _weight_initialization(30, ((92.70, 96.50), (86.43, 96.37))),
     "weight_initialization_100": _weight_initialization(100, ((92.95, 97.81), (89.94, 97.42))),
     "multiple_eta": _multiple_eta(),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from nnexp.config import dump, load
 from nnexp.config.model import Config
 from nnexp.errors import UsageError
-from nnexp.reproduction.figures import Figure, Headline, Net
+from nnexp.reproduction.figures import BookFigure, Headline, Net
 from nnexp.reproduction.measures import MEASURES, Curve, curve, measured, obtained
 from nnexp.reproduction.published import Published
 from nnexp.reproduction.verdicts import TOLERANCE_DIGITS, NetComparison, Number, compare_series
@@ -60,7 +60,7 @@ class NetOutcome(NamedTuple):
 
 def plan(
     name: str,
-    figure: Figure,
+    figure: BookFigure,
     runs: Path,
     settings: Sequence[str] = (),
     seeds: Sequence[int] | None = None,

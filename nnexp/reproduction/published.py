@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 
 from nnexp.config.model import Config
 from nnexp.errors import DataError
-from nnexp.reproduction.figures import Figure
+from nnexp.reproduction.figures import BookFigure
 from nnexp.reproduction.measures import Curve
 from nnexp.store import disk
 
@@ -43,7 +43,7 @@ class Initializations(Struct, frozen=True, forbid_unknown_fields=True):
     large_weight_initialization: Four
 
 
-def read(path: Path, name: str, figure: Figure, configs: Sequence[Config]) -> list[Published]:
+def read(path: Path, name: str, figure: BookFigure, configs: Sequence[Config]) -> list[Published]:
     """Return what an author's file holds of each net of a figure.
 
     Args:
@@ -104,7 +104,7 @@ def _convert(tree: Any, kind: Any, length: int) -> Any:  # noqa: ANN401 - msgspe
     return msgspec.convert(tree, Annotated[kind, Meta(min_length=length, max_length=length)])
 
 
-def _fours(tree: Any, name: str, figure: Figure) -> list[Four]:  # noqa: ANN401 - any JSON
+def _fours(tree: Any, name: str, figure: BookFigure) -> list[Four]:  # noqa: ANN401 - any JSON
     """Return the four lists of each net, in the figure's order."""
     if name.startswith("weight_initialization"):
         found = msgspec.convert(tree, Initializations)

@@ -11,8 +11,18 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
+from nnexp.report.figure import Axis, Figure, Line
 from nnexp.tune.choice import rounded
-from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, duration, number
+from nnexp.tune.decision import (
+    ACCURACY,
+    BY_EPOCH,
+    Decision,
+    NothingFoundError,
+    curve,
+    duration,
+    number,
+    picture,
+)
 from nnexp.tune.state import Sitting, TuneState
 from nnexp.tune.trials import JobGroup, JobResult, Steps, Update, trained
 
@@ -174,7 +184,7 @@ def _timed(state: TuneState, size: int, trials: Sequence[JobResult]) -> Timed:
     return Timed(size, rate, tuple(accumulate(epochs)), tuple(map(mean, curves)))
 
 
-def _section(timed: Sequence[Timed], goal: float, answer: str, picture: Picture) -> Decision:
+def _section(timed: Sequence[Timed], goal: float, answer: str, picture: Figure) -> Decision:
     return Decision(
         stage=5,
         name="batch-size",
@@ -190,15 +200,15 @@ def _section(timed: Sequence[Timed], goal: float, answer: str, picture: Picture)
 def _failure(timed: Sequence[Timed], firsts: Mapping[int, JobResult], answer: str) -> Decision:
     """Return the section of sizes that all diverged; no clock is of interest there."""
     curves = [
-        Curve(
+        curve(
             f"{size}, η = {trial.config.learning_rate:g}",
             [row.epoch for row in trial.rows],
-            [100 * accuracy for accuracy in trial.accuracies],
+            trial.accuracies,
         )
         for size, trial in firsts.items()
     ]
     title = "Validation accuracy, first seed, until it diverged"
-    return _section(timed, 0.0, answer, Picture(title, "epoch", "accuracy in %", curves))
+    return _section(timed, 0.0, answer, picture(title, BY_EPOCH, ACCURACY, curves))
 
 
 def _decision(timed: Sequence[Timed], found: Timed, notes: Sequence[str]) -> Decision:
@@ -209,12 +219,11 @@ def _decision(timed: Sequence[Timed], found: Timed, notes: Sequence[str]) -> Dec
         goal,
         f"Mini-batches of {found.size}, with η = {found.learning_rate:g}: at "
         f"{100 * goal:.2f} % validation accuracy after {duration(seconds or 0.0)} of training.",
-        Picture(
+        picture(
             "Validation accuracy against elapsed time",
-            "seconds of training",
-            "accuracy in %",
+            Axis("seconds of training", scale="log"),
+            ACCURACY,
             [*_curves(timed, found), _level_line(timed, goal)],
-            log_x=True,
         ),
     )._replace(
         notes=notes,
@@ -222,23 +231,23 @@ def _decision(timed: Sequence[Timed], found: Timed, notes: Sequence[str]) -> Dec
     )
 
 
-def _curves(timed: Sequence[Timed], found: Timed) -> list[Curve]:
+def _curves(timed: Sequence[Timed], found: Timed) -> list[Line]:
     return [
-        Curve(
+        curve(
             f"{each.size}, η = {each.learning_rate:g}",
             each.seconds,
-            [100 * accuracy for accuracy in each.accuracies],
-            each is found,
+            each.accuracies,
+            "chosen" if each is found else "",
         )
         for each in timed
         if each.accuracies
     ]
 
 
-def _level_line(timed: Sequence[Timed], goal: float) -> Curve:
+def _level_line(timed: Sequence[Timed], goal: float) -> Line:
     seconds = [seconds for each in timed for seconds in each.seconds]
     ends = [min(seconds), max(seconds)]
-    return Curve(f"the level, {100 * goal:.2f} %", ends, [100 * goal] * 2)
+    return curve(f"the level, {100 * goal:.2f} %", ends, [goal] * 2)
 
 
 def _row(each: Timed, goal: float) -> list[str]:

@@ -9,7 +9,14 @@ from msgspec.structs import replace
 
 from nnexp.config.model import Config
 from nnexp.tune import quick_problem
-from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture
+from nnexp.tune.decision import (
+    ACCURACY,
+    BY_EPOCH,
+    Decision,
+    NothingFoundError,
+    curve,
+    picture,
+)
 from nnexp.tune.quick_problem import LEVEL, Guessing
 from nnexp.tune.state import TuneState
 from nnexp.tune.trials import JobResult, Steps, Update, trained
@@ -181,11 +188,11 @@ def _decision(attempts: list[Attempt], found: Attempt, wanted: str) -> Decision:
 
 def _section(attempts: list[Attempt], found: Attempt | None, answer: str) -> Decision:
     curves = [
-        Curve(
+        curve(
             f"{each.problem}{_rate(each.trial.config)}",
-            list(range(1, len(each.trial.rows) + 1)),
-            [100 * accuracy for accuracy in each.trial.accuracies],
-            each is found,
+            range(1, len(each.trial.rows) + 1),
+            each.trial.accuracies,
+            "chosen" if each is found else "",
         )
         for each in attempts
     ]
@@ -197,5 +204,5 @@ def _section(attempts: list[Attempt], found: Attempt | None, answer: str) -> Dec
         rule=RULE,
         header=("problem", "learning_rate", "lambda", "validation", "chance", "better"),
         rows=[each.row for each in attempts],
-        picture=Picture("Validation accuracy", "epoch", "accuracy in %", curves),
+        picture=picture("Validation accuracy", BY_EPOCH, ACCURACY, curves),
     )

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nnexp.errors import NnexpError
+from nnexp.report.figure import Axis, Figure, Line, Panel, Points
 
-
-class Curve(NamedTuple):
-    """A line of a picture."""
-
-    label: str
-    x: Sequence[float]
-    y: Sequence[float]
-    chosen: bool = False
-    line: bool = True
-    """Its points are joined."""
-
-
-class Picture(NamedTuple):
-    """What a decision rests on, to be drawn."""
-
-    title: str
-    x: str
-    y: str
-    curves: Sequence[Curve]
-    log_x: bool = False
-    log_y: bool = False
-    mark: str = "chosen"
-    """What the legend says of the curve in front."""
+BY_EPOCH, ACCURACY = Axis("epoch", whole=True), Axis("accuracy", "%")
+MANY = 30
+"""Points of a curve from which on they are not marked one by one."""
+SIZE = 8.0, 4.0
+"""Inches of a decision's figure."""
 
 
 class Decision(NamedTuple):
@@ -48,7 +32,7 @@ class Decision(NamedTuple):
     """The alternatives and their numbers."""
     left: int = 1
     """Columns of words, the first ones."""
-    picture: Picture | None = None
+    picture: Figure | None = None
     notes: Sequence[str] = ()
     chose: tuple[tuple[str, Any], ...] = ()
     """The config's keys that it settles, with their values."""
@@ -65,6 +49,33 @@ class NothingFoundError(NnexpError):
 def skipped(stage: int, name: str, heading: str, why: str) -> Decision:
     """Return the section of a stage that is not gone through."""
     return Decision(stage, name, heading, f"Skipped: {why}.", "", (), ())
+
+
+def curve(label: str, x: Sequence[float], y: Sequence[float], chosen: str = "") -> Line:
+    """Return a line of a decision's figure.
+
+    Args:
+        label: for the legend.
+        x: of each point.
+        y: of each point; points that are not finite are left out.
+        chosen: the legend's word for the curve of the chosen value, such as "threshold".
+    """
+    points = [(left, up) for left, up in zip(x, y, strict=True) if math.isfinite(up)]
+    return Line(
+        f"{label} ({chosen})" if chosen else label,
+        [left for left, _ in points],
+        [up for _, up in points],
+        dots=len(points) <= MANY,
+        bold=bool(chosen),
+    )
+
+
+def picture(title: str, x: Axis, y: Axis, marks: Sequence[Line | Points]) -> Figure:
+    """Return a decision's figure: each mark in its colour, with a legend if there are several."""
+    drawn = [mark._replace(colour=place) for place, mark in enumerate(marks)]
+    if len(drawn) == 1:
+        drawn = [drawn[0]._replace(label="")]
+    return Figure([Panel(drawn, x, y)], title, size=SIZE, across=1, legend_at="right")
 
 
 def duration(seconds: float) -> str:

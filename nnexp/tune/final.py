@@ -11,7 +11,7 @@ from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.training.stopping import Accuracy, first_stop
 from nnexp.tune import choice, ladder, learning_rate, quick_problem, weight_decay
 from nnexp.tune.choice import MOST_SEEDS
-from nnexp.tune.decision import Curve, Decision, Picture, skipped
+from nnexp.tune.decision import ACCURACY, BY_EPOCH, Decision, curve, picture, skipped
 from nnexp.tune.state import TuneState
 from nnexp.tune.trials import BudgetSpentError, JobGroup, JobResult, Steps, Update
 
@@ -130,13 +130,13 @@ def _patience_decision(
     trial: JobResult, ends: Mapping[int, tuple[int, float]], patience: int, n: int
 ) -> Decision:
     top = ends[max(ends)][1]
-    curve = Curve(
+    line = curve(
         f"patience {max(ends)}",
         [row.epoch for row in trial.rows],
-        [100 * accuracy for accuracy in trial.accuracies],
+        trial.accuracies,
     )
     marks = [
-        Curve(f"end by patience {each}", [epoch], [100 * accuracy], each == patience)
+        curve(f"end by patience {each}", [epoch], [accuracy], "chosen" if each == patience else "")
         for each, (epoch, accuracy) in ends.items()
     ]
     return Decision(
@@ -148,7 +148,7 @@ def _patience_decision(
         rule=PATIENCE_RULE.format(n=n, error=100 * choice.error(top, n)),
         header=("patience", "ends in epoch", "best validation"),
         rows=[[str(p), str(epoch), f"{100 * best:.2f} %"] for p, (epoch, best) in ends.items()],
-        picture=Picture("The final training", "epoch", "accuracy in %", [curve, *marks]),
+        picture=picture("The final training", BY_EPOCH, ACCURACY, [line, *marks]),
         chose=(("patience", patience),),
     )
 
@@ -220,11 +220,11 @@ def _schedule_decision(
         answer = f"constant: {constant} validation accuracy with a patience of {patience};"
         answer += f" halve-on-plateau's {schedule} is {beside}."
     curves = [
-        Curve(
+        curve(
             _name(each),
             [row.epoch for row in trial.rows],
-            [100 * accuracy for accuracy in trial.accuracies],
-            each == found,
+            trial.accuracies,
+            "chosen" if each == found else "",
         )
         for (each, seed), trial in sorted(trials.items())
         if seed == 0
@@ -246,6 +246,6 @@ def _schedule_decision(
             for each, stands in seen.items()
         ],
         left=2,
-        picture=Picture("The final training, first seed", "epoch", "accuracy in %", curves),
+        picture=picture("The final training, first seed", BY_EPOCH, ACCURACY, curves),
         chose=(("schedule", _name(found)),),
     )

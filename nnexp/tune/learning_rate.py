@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from nnexp.config.model import Config
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import Constant
+from nnexp.report.figure import Axis, Figure
 from nnexp.store import thresholds
 from nnexp.streams import Pcg64
 from nnexp.tune import ladder
-from nnexp.tune.decision import Curve, Decision, NothingFoundError, Picture, number
+from nnexp.tune.decision import Decision, NothingFoundError, curve, number, picture
 from nnexp.tune.ladder import Judged, Rung
 from nnexp.tune.trials import JobGroup, Steps, Trials, Update
 
@@ -151,7 +152,7 @@ def decision(
         header=("learning_rate", "judgement", "cost", "rises/falls", "first", "last"),
         rows=[_row(each) for each in seen],
         left=3,
-        picture=picture(rungs),
+        picture=cost_figure(rungs),
         chose=() if found is None else (("learning_rate", found / 2),),
     )
 
@@ -181,17 +182,17 @@ def _row(each: Judged) -> list[str]:
     return [rate, each.judgement, each.why, ratio, number(found.first), number(found.last)]
 
 
-def picture(rungs: Sequence[Rung]) -> Picture:
+def cost_figure(rungs: Sequence[Rung]) -> Figure:
     """Return the ladder's cost curves."""
     found = ladder.threshold(rungs)
     curves = [
-        Curve(
+        curve(
             f"η = {rung.learning_rate:g}",
-            list(range(1, len(rung.costs) + 1)),
-            list(rung.costs),
-            rung.learning_rate == found,
+            range(1, len(rung.costs) + 1),
+            rung.costs,
+            "threshold" if rung.learning_rate == found else "",
         )
         for rung in sorted(rungs, key=lambda rung: rung.learning_rate)
     ]
     title = "Training cost of the first epochs"
-    return Picture(title, "epoch", "training cost", curves, log_y=True, mark="threshold")
+    return picture(title, Axis("epoch", whole=True), Axis("training cost", scale="log"), curves)

@@ -16,7 +16,6 @@ from nnexp.errors import printable
 from nnexp.report.document import Block, Document, Drawing, Section, Sentences, Table, as_markdown
 from nnexp.report.page import page
 from nnexp.store import disk
-from nnexp.tune import pictures
 from nnexp.tune.decision import Decision
 from nnexp.tune.protocol import Tuned
 from nnexp.tune.state import Sitting
@@ -134,11 +133,13 @@ def document(decisions: Sequence[Decision], title: str, remarks: Sequence[str]) 
 
 
 def _blocks(decision: Decision, name: str) -> list[Block]:
+    from nnexp.report import renderer  # noqa: PLC0415 - matplotlib is slow to import
+
     blocks: list[Block] = [Sentences([decision.answer], "answer")]
     if decision.rule:
         blocks.append(Sentences([decision.rule], "rule"))
     if decision.picture is not None:
-        blocks.append(Drawing(name, decision.picture.title, pictures.svg(decision.picture)))
+        blocks.append(Drawing(name, decision.picture.title, renderer.svg(decision.picture)))
     if decision.rows:
         rows = list(map(list, decision.rows))
         blocks.append(Table(list(decision.header), rows, decision.left, "What was tried"))

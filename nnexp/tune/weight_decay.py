@@ -8,9 +8,10 @@ from statistics import mean
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
+from nnexp.report.figure import Axis, Figure, Line, Points
 from nnexp.tune import choice
 from nnexp.tune.choice import MOST_SEEDS, Scores, Stands
-from nnexp.tune.decision import Curve, Decision, Picture
+from nnexp.tune.decision import ACCURACY, Decision, curve, picture
 from nnexp.tune.state import TuneState
 from nnexp.tune.trials import JobGroup, Steps, Update
 
@@ -137,7 +138,7 @@ def _decision(
             for each, stands in seen.items()
         ],
         left=2,
-        picture=picture(scores, found),
+        picture=accuracy_figure(scores, found),
         chose=(("lambda", found),),
     )
 
@@ -149,18 +150,14 @@ def _words(each: float, stands: Stands, best: float) -> str:
     return stands.words
 
 
-def picture(scores: Scores, found: float) -> Picture:
+def accuracy_figure(scores: Scores, found: float) -> Figure:
     """Return accuracy against λ: the mean as a line, each seed as a point."""
     strengths = sorted(scores)
-    means = [100 * mean(scores[each].values()) for each in strengths]
-    points = [(each, 100 * value) for each in strengths for value in scores[each].values()]
-    curves = [
-        Curve("mean over seeds", strengths, means),
-        *_points(points),
-        Curve(f"λ = {found:g}", [found], [means[strengths.index(found)]], chosen=True),
+    means = [mean(scores[each].values()) for each in strengths]
+    points = [(each, value) for each in strengths for value in scores[each].values()]
+    marks: list[Line | Points] = [
+        curve("mean over seeds", strengths, means),
+        Points("seeds", [x for x, _ in points], [y for _, y in points], size=2.5),
+        curve(f"λ = {found:g}", [found], [means[strengths.index(found)]], "chosen"),
     ]
-    return Picture("Validation accuracy against λ", "λ", "accuracy in %", curves, log_x=True)
-
-
-def _points(points: Sequence[tuple[float, float]]) -> list[Curve]:
-    return [Curve("seeds", [x for x, _ in points], [y for _, y in points], line=False)]
+    return picture("Validation accuracy against λ", Axis("λ", scale="log"), ACCURACY, marks)

@@ -1,0 +1,224 @@
+"""A figure as a value: panels in a grid, each with two axes and what is drawn between them.
+
+Builders beside each subject make figures from results. Three renderers draw them: ``renderer``
+through matplotlib (PNG, SVG, PDF), ``braille`` in the terminal and ``charts`` in an HTML page.
+All of them take the palettes below and the rule for per cent from here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+from nnexp.errors import DiskError, UsageError
+
+FORMATS = (".png", ".svg", ".pdf")
+
+LIGHT = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#4999c6", "#c48700", "#000000"),
+    *("#00456b", "#8a3d00", "#005c43", "#8c3f6b", "#26678f", "#7a5400", "#6f6f6f"),
+)
+"""Colours of series on white, with a contrast of at least 3.
+
+The first seven are the colours of Okabe and Ito (2008), which people with any colour vision can
+tell apart; sky blue and orange are darkened. The other seven are darker shades of the same hues.
+"""
+DARK = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#c9ccd3"),
+    *("#8fc7ec", "#ffa563", "#66d9b5", "#efb8d6", "#b9dff7", "#ffd27a", "#8f949e"),
+)
+"""The same series on a dark page: grey instead of black, and lighter shades."""
+HUES = 7
+"""The colours of a palette before the same hues come again."""
+GREY, PALE = "#4d4d4d", "#e0e0e0"
+"""Of what belongs to no series, and of a background."""
+
+Colour: TypeAlias = int | str
+"""A series' place in the palette, or a fixed colour as #rrggbb."""
+ScaleName: TypeAlias = Literal["linear", "log", "symlog"]
+Style: TypeAlias = Literal["-", "--", ":"]
+Sign: TypeAlias = Literal["o", "D", "x", "+"]
+Colormap: TypeAlias = Literal["grey", "weights"]
+"""White to black; or blue below zero, white at it and orange above."""
+
+
+class Axis(NamedTuple):
+    """What an axis shows and how."""
+
+    label: str = ""
+    unit: str = ""
+    """With "%" the numbers are fractions, and are shown times 100."""
+    scale: ScaleName = "linear"
+    linear_up_to: float = 1.0
+    """Where a symlog scale begins to be logarithmic."""
+    limits: tuple[float, float] | None = None
+    """None: all marks are in view."""
+    names: Sequence[str] = ()
+    """Labels at 0, 1, 2, … in place of numbers."""
+    whole: bool = False
+    """Only whole numbers are labelled."""
+
+    @property
+    def title(self) -> str:
+        """The label with its unit."""
+        return f"{self.label} in {self.unit}" if self.unit and self.label else self.label
+
+    def shown(self, values: Sequence[float]) -> list[float]:
+        """Return numbers as the axis shows them."""
+        return [100 * value for value in values] if self.unit == "%" else list(values)
+
+
+class Line(NamedTuple):
+    """Points joined by a line; a single point is a dot."""
+
+    label: str
+    x: Sequence[float] = ()
+    y: Sequence[float] = ()
+    colour: Colour = 0
+    style: Style = "-"
+    spread: Sequence[float] = ()
+    """Half the height of the band around each point; empty for none."""
+    end: str = ""
+    """A letter at the last point, in the terminal and in pages."""
+    dots: bool = False
+    """Each point is marked."""
+    bold: bool = False
+    """The line is thick and in front of the others."""
+
+
+class Points(NamedTuple):
+    """Points by themselves, or joined, with error bars."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float] = ()
+    """Empty: the points stand at the foot of the panel."""
+    spread: Sequence[float] = ()
+    """Half the length of each error bar; empty for none."""
+    colour: Colour = 0
+    sign: Sign = "o"
+    size: float = 5.0
+    filled: bool = True
+    faint: bool = False
+    joined: bool = False
+
+
+class Shades(NamedTuple):
+    """Points whose colours say a third number."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    values: Sequence[float]
+    bar: Axis
+    """Of the bar that explains the colours."""
+
+
+class Cell(NamedTuple):
+    """A cell of a heat map."""
+
+    value: float | None
+    text: str = ""
+    kind: str = ""
+    """The legend's word for a cell that is framed or, without a value, hatched."""
+
+
+class Cells(NamedTuple):
+    """A heat map; its first row is at the bottom."""
+
+    rows: Sequence[Sequence[Cell]]
+    bar: Axis
+    """Of the bar that explains the colours."""
+    hatches: Mapping[str, str]
+    """The hatch of each kind of cell without a value."""
+
+
+class Steps(NamedTuple):
+    """A filled histogram."""
+
+    label: str
+    edges: Sequence[float]
+    heights: Sequence[float]
+    colour: Colour = 0
+
+
+class Spans(NamedTuple):
+    """Stretches of the horizontal axis that are shaded from bottom to top."""
+
+    label: str
+    stretches: Sequence[tuple[float, float]]
+
+
+class Image(NamedTuple):
+    """Numbers as pixels, the first row at the top; nan is transparent."""
+
+    rows: Sequence[Sequence[float]]
+    colours: Colormap = "grey"
+    limits: tuple[float, float] | None = None
+    """The numbers of the first and the last colour; None: the lowest and the highest."""
+
+
+Mark: TypeAlias = Line | Points | Shades | Cells | Steps | Spans | Image
+
+
+class Panel(NamedTuple):
+    """One coordinate system and the marks in it, the first ones at the back."""
+
+    marks: Sequence[Mark]
+    x: Axis = Axis()
+    y: Axis = Axis()
+    title: str = ""
+    note: str = ""
+    """Text in the upper right corner."""
+    legend: Sequence[Line] = ()
+    """A legend within the panel."""
+
+
+class Figure(NamedTuple):
+    """Panels side by side and below each other."""
+
+    panels: Sequence[Panel]
+    title: str = ""
+    size: tuple[float, float] = (5.5, 3.6)
+    """Of a panel, in inches."""
+    across: int = 2
+    """Panels in a row."""
+    shares_y: bool = False
+    """All panels have the same vertical axis."""
+    legend: Sequence[Line] = ()
+    """Entries in place of the marks' own labels."""
+    legend_at: Literal["below", "right"] = "below"
+    legend_columns: int = 2
+
+    @property
+    def series(self) -> int:
+        """The number of series that are told apart by colour."""
+        marks = [mark for panel in self.panels for mark in panel.marks]
+        coloured = [mark for mark in marks if isinstance(mark, Line | Points | Steps)]
+        places = [mark.colour for mark in coloured if isinstance(mark.colour, int)]
+        return 1 + max(places, default=-1)
+
+
+def check_format(path: Path) -> None:
+    """Refuse a file whose ending is not a format of pictures.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if path.suffix not in FORMATS:
+        raise UsageError(f"{path}: a picture's name ends in {', '.join(FORMATS)}")
+
+
+def check_target(path: Path) -> None:
+    """Refuse a picture that could not be written, before there is work for it.
+
+    Raises:
+        UsageError: its ending is no format.
+        DiskError: its folder is not there, or it may not be written.
+    """
+    check_format(path)
+    if not path.parent.is_dir():
+        raise DiskError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise DiskError(f"{path}: may not be written")
