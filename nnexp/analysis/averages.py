@@ -11,7 +11,7 @@ from nnexp.seeds import spread
 from nnexp.training.history import Row
 
 
-class Average(NamedTuple):
+class MeanCurve(NamedTuple):
     """A measure against epochs, over the runs of an experiment."""
 
     epochs: list[int]
@@ -20,7 +20,7 @@ class Average(NamedTuple):
     """The standard deviation between runs; 0 for a single one."""
 
 
-def average(histories: Sequence[Sequence[Row]], key: str | Callable[[Row], object]) -> Average:
+def average(histories: Sequence[Sequence[Row]], key: str | Callable[[Row], object]) -> MeanCurve:
     """Return a measure's mean and spread at the epochs that every run has it for.
 
     Beyond the epoch where the first run stopped, the mean would be one of the others only. A
@@ -34,7 +34,7 @@ def average(histories: Sequence[Sequence[Row]], key: str | Callable[[Row], objec
     curves = [_finite(history, of) for history in histories]
     epochs = sorted(set.intersection(*(set(curve) for curve in curves))) if curves else []
     spreads = [spread([curve[epoch] for curve in curves]) for epoch in epochs]
-    return Average(
+    return MeanCurve(
         epochs,
         [each.mean for each in spreads if each],
         [each.sd or 0.0 for each in spreads if each],
