@@ -134,7 +134,7 @@ class Cells(NamedTuple):
     """The hatch of each kind of cell without a value."""
 
 
-class Steps(NamedTuple):
+class Bars(NamedTuple):
     """A filled histogram."""
 
     label: str
@@ -159,7 +159,7 @@ class Image(NamedTuple):
     """The numbers of the first and the last colour; None: the lowest and the highest."""
 
 
-Mark: TypeAlias = Line | Points | Shades | Cells | Steps | Spans | Image
+Mark: TypeAlias = Line | Points | Shades | Cells | Bars | Spans | Image
 
 
 class Panel(NamedTuple):
@@ -195,7 +195,7 @@ class Figure(NamedTuple):
     def series(self) -> int:
         """The number of series that are told apart by colour."""
         marks = [mark for panel in self.panels for mark in panel.marks]
-        coloured = [mark for mark in marks if isinstance(mark, Line | Points | Steps)]
+        coloured = [mark for mark in marks if isinstance(mark, Line | Points | Bars)]
         places = [mark.colour for mark in coloured if isinstance(mark.colour, int)]
         return 1 + max(places, default=-1)
 
