@@ -91,6 +91,12 @@ def test_series_up_to_seven_have_the_palette_s_colours_and_more_are_told_apart()
         assert (tuple(colours) == LIGHT[:7]) is (count == 7)
 
 
+def test_a_legend_may_have_series_that_no_panel_shows() -> None:
+    figure = Figure([Panel([Line("", [0, 1], [0, 1])])], legend=[Line("late", colour=20)])
+    (legend,) = renderer.drawing(figure).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["late"]
+
+
 def test_names_that_would_overlap_are_slanted() -> None:
     for name, angle in (("relu", 0.0), ("a name that is long", 45.0)):
         axis = Axis("key", names=[name] * 5)

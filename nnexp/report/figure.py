@@ -49,7 +49,7 @@ class Axis(NamedTuple):
 
     label: str = ""
     unit: str = ""
-    """With "%" the numbers are fractions, and are shown times 100."""
+    """With "%" the numbers of a vertical axis, or of a bar, are fractions, shown times 100."""
     scale: ScaleName = "linear"
     linear_up_to: float = 1.0
     """Where a symlog scale begins to be logarithmic."""
@@ -194,7 +194,8 @@ class Figure(NamedTuple):
     @property
     def series(self) -> int:
         """The number of series that are told apart by colour."""
-        marks = [mark for panel in self.panels for mark in panel.marks]
+        marks: list[Mark] = list(self.legend)
+        marks += [mark for panel in self.panels for mark in panel.marks]
         coloured = [mark for mark in marks if isinstance(mark, Line | Points | Bars)]
         places = [mark.colour for mark in coloured if isinstance(mark.colour, int)]
         return 1 + max(places, default=-1)
