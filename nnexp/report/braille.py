@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import isfinite
 from typing import NamedTuple
@@ -48,41 +48,48 @@ def draw(figure: Figure) -> list[str]:
 
 
 def _panel(panel: Panel) -> str:
-    curves = [mark for mark in panel.marks if isinstance(mark, Line)]
-    form = percent if panel.y.unit == "%" else "{:.3g}".format
-    kept = [_finite(curve) for curve in curves]
-    xs = [x for curve in kept for x in curve.x]
-    ys = [y for curve in kept for y in curve.y]
+    lines = [_finite(mark) for mark in panel.marks if isinstance(mark, Line)]
+    xs = [x for line in lines for x in line.x]
+    ys = [y for line in lines for y in line.y]
     frame = _Frame(min(xs), max(xs), min(ys), max(ys))
-    labels = _labels(frame, form)
+    labels = _labels(frame, percent if panel.y.unit == "%" else "{:.3g}".format)
     left = max(map(len, labels))
-    right = 1 + sum(len(curve.end) for curve in kept)  # they may end on one line
-    columns = WIDTH - left - 2 - right
+    ends = 1 + sum(len(line.end) for line in lines)  # they may stand in one row
+    columns = WIDTH - left - 2 - ends
+    rows = [
+        f"{label:>{left}} ┤{row}".rstrip()
+        for label, row in zip(labels, _rows(lines, frame, columns), strict=True)
+    ]
+    axis = _axis(frame, left, columns, panel.x.label)
+    return "\n".join([f"{'':{left}}  {panel.title}", *rows, axis])
+
+
+def _rows(lines: Sequence[Line], frame: _Frame, columns: int) -> list[str]:
+    """Return the drawing row by row; where lines cross, the later one gives the colour."""
     bits = [[BLANK] * columns for _ in range(HEIGHT)]
     owner = [[0] * columns for _ in range(HEIGHT)]
-    ends = [[" "] for _ in range(HEIGHT)]
-    for place, curve in enumerate(kept):
-        dots = _dots(curve, frame, columns * ACROSS, HEIGHT * DOWN)
-        for row, column in dots:
-            line, letter = row // DOWN, column // ACROSS
-            bits[line][letter] |= DOTS[row % DOWN][column % ACROSS]
-            owner[line][letter] = place
+    ends = [" "] * HEIGHT
+    for place, line in enumerate(lines):
+        dots = _dots(line, frame, columns * ACROSS, HEIGHT * DOWN)
+        for down, across in dots:
+            row, column = down // DOWN, across // ACROSS
+            bits[row][column] |= DOTS[down % DOWN][across % ACROSS]
+            owner[row][column] = place
         if dots:
-            ends[dots[-1][0] // DOWN].append(coloured(curve.end, place))
-    lines = [f"{'':{left}}  {panel.title}"]
-    for line, label in enumerate(labels):
-        drawn = "".join(
+            ends[dots[-1][0] // DOWN] += coloured(line.end, place)
+    drawn = [
+        "".join(
             coloured(chr(bit), place) if bit != BLANK else " "
-            for bit, place in zip(bits[line], owner[line], strict=True)
+            for bit, place in zip(*row, strict=True)
         )
-        lines.append(f"{label:>{left}} ┤{drawn}{''.join(ends[line])}".rstrip())
-    lines.append(_axis(frame, left, columns, panel.x.label))
-    return "\n".join(lines)
+        for row in zip(bits, owner, strict=True)
+    ]
+    return [f"{row}{end}" for row, end in zip(drawn, ends, strict=True)]
 
 
-def _finite(curve: Line) -> Line:
-    points = [(x, y) for x, y in zip(curve.x, curve.y, strict=True) if isfinite(x) and isfinite(y)]
-    return curve._replace(x=[x for x, _ in points], y=[y for _, y in points])
+def _finite(line: Line) -> Line:
+    points = [(x, y) for x, y in zip(line.x, line.y, strict=True) if isfinite(x) and isfinite(y)]
+    return line._replace(x=[x for x, _ in points], y=[y for _, y in points])
 
 
 def _labels(frame: _Frame, form: Callable[[float], str]) -> list[str]:
@@ -92,9 +99,8 @@ def _labels(frame: _Frame, form: Callable[[float], str]) -> list[str]:
         labels[(HEIGHT * DOWN - 1 - (HEIGHT * DOWN - 1) // 2) // DOWN] = form(frame.top)
         return labels
     labels[0], labels[-1] = form(frame.top), form(frame.bottom)
-    if HEIGHT > DOWN:
-        share = 1 - (middle + 0.5) / HEIGHT
-        labels[middle] = form(frame.bottom + share * (frame.top - frame.bottom))
+    share = 1 - (middle + 0.5) / HEIGHT
+    labels[middle] = form(frame.bottom + share * (frame.top - frame.bottom))
     return labels
 
 
@@ -106,11 +112,10 @@ def _axis(frame: _Frame, left: int, columns: int, middle: str) -> str:
     return f"{'':{left}}  {first}{middle:^{room}}{last}"
 
 
-def _dots(curve: Line, frame: _Frame, columns: int, rows: int) -> list[tuple[int, int]]:
-    """Return the dots of a curve as (row, column), from its first point to its last."""
+def _dots(line: Line, frame: _Frame, columns: int, rows: int) -> list[tuple[int, int]]:
+    """Return the dots of a line as (row, column), from its first point to its last."""
     places = [
-        (frame.column(x, columns), frame.row(y, rows))
-        for x, y in zip(curve.x, curve.y, strict=True)
+        (frame.column(x, columns), frame.row(y, rows)) for x, y in zip(line.x, line.y, strict=True)
     ]
     dots = [(row, column) for column, row in places[:1]]
     for (column, row), (next_column, next_row) in pairwise(places):

@@ -10,7 +10,7 @@ from nnexp.analysis.initial_layers import Layer
 from nnexp.analysis.inspection import RULES, Inspection
 from nnexp.nn.activations import ACTIVATIONS, ActivationName
 from nnexp.nn.initializers import InitializerName
-from nnexp.report.figure import Axis, Figure, Line, Mark, Panel, Spans, Steps
+from nnexp.report.figure import Axis, Bars, Figure, Line, Mark, Panel, Spans
 from nnexp.training.evaluation import SATURATED
 
 MOST = 6
@@ -98,6 +98,6 @@ def _distribution(layer: Layer, name: InitializerName) -> list[Mark]:
     height = 1 / (layer.predicted * math.sqrt(2 * math.pi))
     normal = height * np.exp(-0.5 * (z / layer.predicted) ** 2)
     return [
-        Steps(f"measured, {name}", edges.tolist(), density.tolist(), _colour(name)),
+        Bars(f"measured, {name}", edges.tolist(), density.tolist(), _colour(name)),
         Line("predicted, normal", z.tolist(), normal.tolist(), colour=BLACK),
     ]

@@ -49,7 +49,7 @@ class Axis(NamedTuple):
 
     label: str = ""
     unit: str = ""
-    """With "%" the numbers are fractions, and are shown times 100."""
+    """With "%" the numbers of a vertical axis, or of a bar, are fractions, shown times 100."""
     scale: ScaleName = "linear"
     linear_up_to: float = 1.0
     """Where a symlog scale begins to be logarithmic."""
@@ -134,7 +134,7 @@ class Cells(NamedTuple):
     """The hatch of each kind of cell without a value."""
 
 
-class Steps(NamedTuple):
+class Bars(NamedTuple):
     """A filled histogram."""
 
     label: str
@@ -159,7 +159,7 @@ class Image(NamedTuple):
     """The numbers of the first and the last colour; None: the lowest and the highest."""
 
 
-Mark: TypeAlias = Line | Points | Shades | Cells | Steps | Spans | Image
+Mark: TypeAlias = Line | Points | Shades | Cells | Bars | Spans | Image
 
 
 class Panel(NamedTuple):
@@ -194,8 +194,9 @@ class Figure(NamedTuple):
     @property
     def series(self) -> int:
         """The number of series that are told apart by colour."""
-        marks = [mark for panel in self.panels for mark in panel.marks]
-        coloured = [mark for mark in marks if isinstance(mark, Line | Points | Steps)]
+        marks: list[Mark] = list(self.legend)
+        marks += [mark for panel in self.panels for mark in panel.marks]
+        coloured = [mark for mark in marks if isinstance(mark, Line | Points | Bars)]
         places = [mark.colour for mark in coloured if isinstance(mark.colour, int)]
         return 1 + max(places, default=-1)
 

@@ -31,6 +31,7 @@ from nnexp.report.figure import (
     LIGHT,
     PALE,
     Axis,
+    Bars,
     Cells,
     Colour,
     Figure,
@@ -41,7 +42,6 @@ from nnexp.report.figure import (
     Points,
     Shades,
     Spans,
-    Steps,
     check_format,
 )
 from nnexp.store import disk
@@ -288,10 +288,10 @@ def _box(x: int, y: int, hatch: str | None, label: str, frame: str) -> Rectangle
     return Rectangle((x - half, y - half), 2 * half, 2 * half, fill=False, label=label, **look)
 
 
-def _steps(axes: Axes, steps: Steps, panel: Panel, colours: Colours) -> None:
+def _bars(axes: Axes, bars: Bars, panel: Panel, colours: Colours) -> None:
     del panel
-    look: dict[str, Any] = {"fill": True, "alpha": 0.55, "label": plain(steps.label)}
-    axes.stairs(steps.heights, steps.edges, color=colours(steps.colour), **look)
+    look: dict[str, Any] = {"fill": True, "alpha": 0.55, "label": plain(bars.label)}
+    axes.stairs(bars.heights, bars.edges, color=colours(bars.colour), **look)
 
 
 def _spans(axes: Axes, spans: Spans, panel: Panel, colours: Colours) -> None:
@@ -315,12 +315,14 @@ def _entry(line: Line, colours: Colours) -> Line2D:
 
 
 def _labels(figure: Figure) -> list[str]:
-    """Return what a legend says."""
+    """Return the labels of a legend, in the order of the marks."""
     marks: list[Mark] = list(figure.legend)
     marks = marks or [mark for panel in figure.panels for mark in panel.marks]
-    labelled = [m.label for m in marks if isinstance(m, Line | Points | Steps | Spans)]
+    labelled = [m.label for m in marks if isinstance(m, Line | Points | Bars | Spans)]
     maps = [mark for mark in marks if isinstance(mark, Cells)]
-    kinds = [cell.kind for cells in maps for row in cells.rows for cell in row]
+    cells = [cell for each in maps for row in each.rows for cell in row]
+    cells.sort(key=lambda cell: cell.value is None)  # frames, then hatches
+    kinds = [cell.kind for cell in cells]
     return [label for label in dict.fromkeys([*labelled, *kinds]) if label]
 
 
@@ -340,20 +342,19 @@ def _legend(drawn: Drawing, figure: Figure, colours: Colours) -> None:
     labels = _labels(figure)
     if not labels:
         return
-    handles: Mapping[str, Any] = {line.label: _entry(line, colours) for line in figure.legend}
-    if not handles:
-        handles = {
-            label: handle
-            for axes in drawn.axes
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
+    handles: dict[str, Any] = {}
+    for axes in drawn.axes:
+        known, names = axes.get_legend_handles_labels()
+        handles |= dict(zip(names, known, strict=True))
+    handles |= {plain(line.label): _entry(line, colours) for line in figure.legend}
+    shown = [label for label in map(plain, labels) if label in handles]
     is_map = any(isinstance(mark, Cells) for panel in figure.panels for mark in panel.marks)
     where: dict[str, Any] = {"loc": "outside lower center", "ncols": figure.legend_columns}
     if _is_right(figure, labels):
         where = {"loc": "outside right upper"}
     drawn.legend(
-        list(handles.values()),
-        list(handles),
+        [handles[label] for label in shown],
+        shown,
         **where,
         frameon=False,
         fontsize=9,
@@ -367,7 +368,7 @@ DRAW: Mapping[type, Callable[..., None]] = {
     Points: _points,
     Shades: _shades,
     Cells: _cells,
-    Steps: _steps,
+    Bars: _bars,
     Spans: _spans,
     Image: _image,
 }
