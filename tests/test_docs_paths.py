@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 MAP = ROOT / "docs" / "architecture.md"
-DOCUMENTS = [MAP]
+DOCUMENTS = [MAP, ROOT / "CONTRIBUTING.md"]
 CODE = re.compile(r"`([\w./-]+?(?:\.(?:py|md|yaml|toml|json|css)|/))(?:: ([\w., ]+))?`")
 PLACEHOLDERS = {"my.yaml", "my-sweep.yaml", "result.json", "run.json"}
 

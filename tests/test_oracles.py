@@ -54,8 +54,12 @@ def after_an_epoch(network: Network, data: Split, decay: float) -> Array:
     return theta
 
 
+PEERS: dict[ActivationName, str] = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
+"""The activations that scikit-learn has, by its names for them."""
+
+
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", PEERS)
 @pytest.mark.parametrize(
     ("output", "cost"), [("softmax", "log-likelihood"), ("sigmoid", "cross-entropy")]
 )
@@ -68,7 +72,7 @@ def test_an_epoch_equals_scikit_learn_s(
     targets = data.labels if output == "softmax" else np.eye(SIZES[-1])[data.labels]
     peer = peers.MLPClassifier(
         SIZES[1:-1],
-        activation="logistic" if activation == "sigmoid" else activation,
+        activation=PEERS[activation],
         solver="sgd",
         alpha=DECAY * BATCH,
         batch_size=BATCH,
@@ -107,7 +111,7 @@ def test_an_epoch_equals_pytorch_s(
     optimizer = torch.optim.SGD(
         [{"params": weights, "weight_decay": DECAY}, {"params": biases}], lr=RATE
     )
-    hidden = getattr(torch, activation)
+    hidden = getattr(torch if hasattr(torch, activation) else functional, activation)
     costs = {
         "cross-entropy": lambda z, y: functional.binary_cross_entropy_with_logits(
             z, y, reduction="sum"

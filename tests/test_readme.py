@@ -1,4 +1,4 @@
-"""README says what is so: its loops and its Python run, its tables name what there is."""
+"""README and the first pages say what is so: loops and Python run, tables name what there is."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ pytestmark = pytest.mark.docs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "docs" / f"{name}.md" for name in ("runs", "comparing", "configs")]
+TEXT = "\n".join([README, *(page.read_text(encoding="utf-8") for page in PAGES)])
+LONGEST = 180
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
 @pytest.fixture
@@ -49,8 +52,8 @@ def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def promised(name: str) -> list[str]:
-    """Return the lines of an output that README shows."""
-    shown = re.search(rf"<!-- output: {name} -->\n(.*?)<!-- end -->", README, re.DOTALL)
+    """Return the lines of an output that is shown."""
+    shown = re.search(rf"<!-- output: {name} -->\n(.*?)<!-- end -->", TEXT, re.DOTALL)
     assert shown is not None
     return [line[4:].rstrip() for line in shown[1].strip("\n").splitlines()]
 
@@ -194,7 +197,27 @@ def test_every_command_and_exit_code_is_named() -> None:
     for command in COMMANDS:
         assert f"`nnexp {command}" in README
     for code in ("0", "1", "2", "3", "4", "5", "6", "7", "74", "128+n"):
-        assert f"| {code} |" in README
+        assert f"| {code} |" in TEXT
+
+
+def test_the_readme_is_short_and_leads_on_to_every_page() -> None:
+    assert len(README.splitlines()) <= LONGEST
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"(docs/{page.name})" in README
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(
+        r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text("utf-8")
+    ):
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        headings = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.MULTILINE) if anchor else []
+        slugs = [re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings]
+        assert not anchor or anchor in slugs, f"{target}#{anchor}"
 
 
 def test_both_commands_are_one_line_each() -> None:
