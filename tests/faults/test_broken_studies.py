@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.clusters import LOOPBACK, SECONDS, Cluster, until
-from tests.faults.test_broken_sweeps import members
+from tests.faults.test_broken_sweeps import members, wait_for_jobs
 from tests.studies import Results, keep_timed_runs, results, search, sequential, wait
 
 if TYPE_CHECKING:
@@ -69,8 +69,10 @@ def test_killed_with_its_whole_group_at_random_times_it_ends_as_if_it_had_not_be
         code = -signal.SIGKILL
         while code == -signal.SIGKILL:
             process = bench.start(*command, start_new_session=True)
+            if kills % 2:
+                wait_for_jobs(process)
             try:
-                process.wait(moments.uniform(0.5, 2.5) if kills < KILLS else 2 * SECONDS)
+                process.wait(moments.uniform(0.2, 1.5) if kills < KILLS else 2 * SECONDS)
             except subprocess.TimeoutExpired:
                 beside_jobs += len(members(process.pid)) > 1
                 os.killpg(process.pid, signal.SIGKILL)
