@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from nnexp.errors import printable
 
-VOID = {"img", "meta", "source"}
+VOID = {"img", "meta"}
 """Elements without content, and so without an end."""
 
 
