@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 import nnexp
+from nnexp import cli
 from nnexp.config.model import Config
 from nnexp.optim.optimizers import Optimizer
 
@@ -224,6 +225,57 @@ def test_modules_are_short_and_named_for_what_they_hold() -> None:
     long = [path for path in FILES if len(path.read_text("utf-8").splitlines()) > LONGEST]
     assert not long
     assert not offenders(lambda path: VAGUE & set(path.relative_to(PACKAGE).with_suffix("").parts))
+
+
+def test_no_class_name_stands_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(path.relative_to(PACKAGE).as_posix())
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+SINGLE = {
+    **dict.fromkeys(("datasets/csv_file", "datasets/idx", "datasets/npz_file"), "READERS"),
+    **dict.fromkeys(
+        (
+            *("optim/adam", "optim/conjugate_gradient", "optim/hessian_free", "optim/newton"),
+            "optim/quasi_newton",
+        ),
+        "the union Optimizer",
+    ),
+    **dict.fromkeys(("tune/batch_size", "tune/chance"), "STAGES"),
+    "cli/fit_table": "study_progress would be over 400 lines with it; only it needs rich's tables",
+    "cli/watch": "imports rich, which a plain listing does without",
+    "nn/curvature": "second derivatives, which only two optimizers ask for",
+    "report/charts": "a renderer of figures, of which there are three",
+    "report/page_pictures": "half of a comparison's page, whose other half has no pictures",
+    "study/local/fresh": "the entry point of a subprocess",
+}
+"""Modules with one importer, in their own folder: the table they are an entry of, or why."""
+
+
+def test_a_module_with_one_importer_in_its_folder_has_a_reason() -> None:
+    modules = {".".join(["nnexp", *p.relative_to(PACKAGE).with_suffix("").parts]): p for p in FILES}
+    importers: dict[str, set[Path]] = {name: set() for name in modules}
+    for path in FILES:
+        for name in imported(path):
+            for module in {name, name.rpartition(".")[0]} & set(modules):
+                importers[module].add(path)
+    alone = {
+        modules[name].relative_to(PACKAGE).with_suffix("").as_posix()
+        for name, found in importers.items()
+        if {path.parent for path in found} <= {modules[name].parent} and len(found) <= 1
+    }
+    commands = {name for name in alone if name.startswith("cli/")} & COMMANDS
+    entries = {"__init__", "__main__", "api"}
+    alone = {name for name in alone if not name.endswith("__init__")} - commands - entries
+    assert alone == set(SINGLE)
+
+
+COMMANDS = {f"cli/{name.replace('-', '_')}" for name in cli.COMMANDS}
+"""Imported by name, when they are called."""
 
 
 def test_nothing_is_executed_that_is_made_at_run_time() -> None:

@@ -20,7 +20,7 @@ from matplotlib.image import imread
 
 from nnexp.analysis import comparison, experiments
 from nnexp.analysis.evaluation import first_layer
-from nnexp.report import charts, comparison_page, renderer, weights
+from nnexp.report import charts, comparison_page, page_pictures, renderer
 from nnexp.report.figure import DARK, LIGHT
 from nnexp.report.markup import Markup, lines, tag
 from nnexp.store import predictions, run
@@ -339,7 +339,7 @@ def test_weights_are_blue_below_zero_and_orange_above() -> None:
     """Eleven neurons of 4 × 4: the eleventh begins the second row, after a gap of two pixels."""
     drawn = np.zeros((11, 16), np.float32)
     drawn[0, 1], drawn[0, 4], drawn[10, 0] = -2.0, 2.0, 1.0
-    content = renderer.png(weights.squares(drawn))
+    content = renderer.png(page_pictures.squares(drawn))
     width, height = 10 * 4 + 9 * 2, 2 * 4 + 2
     pixels = (imread(io.BytesIO(content), format="png") * 255).round().astype(int)
     assert pixels.shape == (height, width, 4)
@@ -355,7 +355,7 @@ def test_weights_are_blue_below_zero_and_orange_above() -> None:
     [(784, 30, 30), (784, 100, 30), (10, 5, 0), (9, 5, 0), (16, 5, 5), (10**10, 5, 0)],
 )
 def test_only_square_images_are_shown(features: int, neurons: int, shown: int) -> None:
-    assert weights.shown(features, neurons) == shown
+    assert page_pictures.shown_neurons(features, neurons) == shown
 
 
 def test_the_first_layer_is_read_without_the_data(two: Bench) -> None:

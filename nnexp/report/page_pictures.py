@@ -6,19 +6,21 @@ import base64
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count
-from typing import Literal
+from math import isqrt
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from nnexp.analysis.averages import average
 from nnexp.analysis.comparison import Comparison
 from nnexp.analysis.evaluation import first_layer
 from nnexp.analysis.metrics import Side
-from nnexp.report import charts, comparisons, weights
+from nnexp.report import charts, comparisons
 from nnexp.report.charts import POINTS, chart
 from nnexp.report.curves import EPOCHS, SPLITS, STYLES, panels
 from nnexp.report.document import Section
-from nnexp.report.figure import Axis, Line, Panel
+from nnexp.report.figure import Axis, Image, Line, Panel
 from nnexp.report.markup import Markup, swatch, tag
 from nnexp.training.history import Row
 
@@ -118,18 +120,18 @@ def _learned(place: int, side: Side, experiments: int) -> Markup | None:
     for run in side.experiment.runs:
         data, hidden = run.record.data, run.config.hidden
         neurons = hidden[0] if hidden else data.classes
-        most = weights.shown(data.features, neurons)
+        most = shown_neurons(data.features, neurons)
         layer = first_layer(run) if most else None
         if layer is None:
             continue
         rows = min(ROWS, max(1, ALL_ROWS // experiments))
-        shown = layer.weights[: min(most, rows * weights.ACROSS)]
+        shown = layer.weights[: min(most, rows * ACROSS)]
         shown = np.where(np.isfinite(shown), shown, 0)
         from nnexp.report import renderer  # noqa: PLC0415 - matplotlib is slow to import
 
-        squares = weights.squares(shown)
-        content, height, width = renderer.png(squares), len(squares.rows), len(squares.rows[0])
-        bound, side_length = weights.bound(shown), round(data.features**0.5)
+        image = squares(shown)
+        content, height, width = renderer.png(image), len(image.rows), len(image.rows[0])
+        bound, side_length = colour_bound(shown), round(data.features**0.5)
         which = f"{len(shown)} of {neurons}" if len(shown) < neurons else f"{neurons}"
         caption = (
             f"seed {run.config.seed}, epoch {layer.epoch}: {which} neurons; "
@@ -149,3 +151,42 @@ def _learned(place: int, side: Side, experiments: int) -> Markup | None:
         )
         return tag("figure", picture, tag("figcaption", swatch(place, label), " ", caption))
     return None
+
+
+ACROSS = 10
+"""Neurons in a row."""
+GAP = 2
+"""Pixels between two of them."""
+PIXELS = 30 * 28 * 28
+"""Of all neurons together: thirty of MNIST's."""
+BOUND = 99.5
+"""Per cent of the weights that the colours tell apart: a single huge one pales no others."""
+
+Grid = npt.NDArray[np.floating[Any]]
+
+
+def shown_neurons(features: int, neurons: int) -> int:
+    """Return how many neurons can be shown; none if inputs are no square image, or a huge one."""
+    side = isqrt(features)
+    if side * side != features or side < 4:  # noqa: PLR2004 - fewer pixels are no picture
+        return 0
+    return min(neurons, PIXELS // features)
+
+
+def colour_bound(weights: Grid) -> float:
+    """Return the weight, to either side of zero, from which on the colour is the last."""
+    return float(np.percentile(np.abs(weights), BOUND)) or 1.0
+
+
+def squares(weights: Grid) -> Image:
+    """Return weights (neurons, pixels) as an image: a square for each neuron, ten in a row."""
+    neurons, features = weights.shape
+    side = isqrt(features)
+    across, down = min(ACROSS, neurons), -(-neurons // ACROSS)
+    step = side + GAP
+    canvas = np.full((down * step - GAP, across * step - GAP), np.nan)
+    for neuron, pixels in enumerate(weights):
+        top, left = step * (neuron // ACROSS), step * (neuron % ACROSS)
+        canvas[top : top + side, left : left + side] = pixels.reshape(side, side)
+    limit = colour_bound(weights)
+    return Image(canvas.tolist(), "weights", (-limit, limit))
