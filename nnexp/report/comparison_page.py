@@ -179,7 +179,7 @@ def confusion_section(compared: Comparison) -> Section:
         "The stronger its colour, the larger a cell’s part of its row.",
     )
     gallery = [intro, tag("div", *tables, class_="gallery")]
-    return Section("confusion", "What is confusion_section up", gallery if tables else [])
+    return Section("confusion", "What is mixed up", gallery if tables else [])
 
 
 def _matrix(place: int, side: Side) -> Markup | None:

@@ -282,7 +282,7 @@ def private_directory(path: Path) -> Path:
 
 
 def directory_names(path: Path) -> list[str]:
-    """Return the directory_names in a directory of a run.
+    """Return the names in a directory of a run.
 
     Raises:
         CorruptError: it is missing, or something else than a directory.

@@ -100,7 +100,7 @@ def read_timings(path: Path) -> list[Timing]:
 
     Raises:
         CorruptError: it is no regular file.
-        DiskError: it cannot be read_timings.
+        DiskError: it cannot be read.
     """
     by_epoch: dict[int, Timing] = {}
     for row in _timings(disk.read(path, TIMING_LIMIT) or b""):

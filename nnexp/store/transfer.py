@@ -328,8 +328,8 @@ def complete(run: Run, further: Run) -> bool:
 
 def _continues(further: Run, run: Run) -> bool:
     """Return whether a copy has the epochs that a run has committed, or more of them."""
-    records = [disk.read(each.path / RUN, records.LIMIT) for each in (further, run)]
-    if records[0] != records[1]:
+    contents = [disk.read(each.path / RUN, records.LIMIT) for each in (further, run)]
+    if contents[0] != contents[1]:
         return False
     content = checkpoint.recorded(further)
     checkpoints = run.checkpoints()

@@ -283,9 +283,9 @@ def _argument_configs(state: TuneState, rate: float, epochs: int) -> list[Config
     return [replace(base, batch_size=size, learning_rate=rounded(rate * size)) for size in (1, n)]
 
 
-def _argument(state: TuneState, _argument_configs: Sequence[Config]) -> Steps[str]:
+def _argument(state: TuneState, configs: Sequence[Config]) -> Steps[str]:
     """Return the chapter's argument in numbers."""
-    single, whole = yield JobGroup(_argument_configs)
+    single, whole = yield JobGroup(configs)
     n = whole.config.batch_size
     one, other = (_epoch_seconds(state.sitting.seconds, trial) for trial in (single, whole))
     faster = f"{one / other:.0f} times the time" if other else "more time"

@@ -21,7 +21,7 @@ from nnexp.tune.protocol import Tuned
 from nnexp.tune.state import Sitting
 
 TIMES = "times.json"
-TUNED = "yaml"
+TUNED = "tuned.yaml"
 LIMIT = 1 << 24
 
 

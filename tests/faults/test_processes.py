@@ -186,7 +186,7 @@ import sys
 from pathlib import Path
 import msgspec
 from nnexp.errors import LockedError, NameTakenError
-from nnexp.store import lock, sealed, writer
+from nnexp.store import lock, records, writer
 from nnexp.store.records import RunRecord
 from nnexp.study.job import LOCKED
 from nnexp.store.run import Run
