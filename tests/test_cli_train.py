@@ -271,9 +271,9 @@ def test_seeds_go_on_after_a_failure_and_the_first_code_is_the_exit_code(bench: 
         code, out, err = bench("train", "tiny.yaml", "--seeds", "4", "--name", "n", "-q", *told)
         assert code == 5
         assert err == (
-            "runs/n-s0/run.json: is damaged: its checksum does not fit its content; "
+            "runs/n-s0/run.json: is damaged: its checksum does not match its content; "
             "--restart sets the run aside and trains it again from its first epoch\n"
-            "runs/n-s1/result.json: is damaged: its checksum does not fit its content; "
+            "runs/n-s1/result.json: is damaged: its checksum does not match its content; "
             "--restart sets the run aside and trains it again from its first epoch\n"
         )
         lines = [json.loads(line)["run"] if told else line for line in out.splitlines()]
@@ -362,7 +362,7 @@ def test_every_problem_of_a_config_is_told_and_nothing_is_created(bench: Bench) 
     ("arguments", "last"),
     [
         (["train", "nix.yaml"], "nix.yaml: there is no such file"),
-        (["train", "."], ".: is not a regular file; a config is one"),
+        (["train", "."], ".: is not a regular file"),
         (["train"], "Error: Missing argument 'CONFIG'."),
         (["train", "tiny.yaml", "--until", "0"], "0 is not in the range x>=1."),
         (["train", "tiny.yaml", "--runs", "tiny.yaml"], "Directory 'tiny.yaml' is a file."),

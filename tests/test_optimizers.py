@@ -234,8 +234,8 @@ def test_a_full_batch_method_refuses_a_batch_size_and_float32(optimizer: Any) ->
     called = name(optimizer)
     assert problems(text(optimizer, "batch_size: 10", "dtype: float32")) == [
         (
-            f"a.yaml:2:13: batch_size: {called} takes all examples at each step: "
-            "leave it out or all, got 10"
+            f"a.yaml:2:13: batch_size: {called} uses all examples in each step; "
+            "leave it out, or set it to all, got 10"
         ),
         f"a.yaml:3:8: dtype: {called} needs dtype: float64, got float32",
     ]
@@ -249,13 +249,13 @@ def test_a_method_with_a_line_search_refuses_a_learning_rate(optimizer: Any) -> 
     called = name(optimizer)
     assert problems(text(optimizer, "dtype: float64", "learning_rate: 1")) == [
         (
-            f"a.yaml:3:16: learning_rate: {called} chooses its step by a line search and takes "
-            "none: leave it out or null"
+            f"a.yaml:3:16: learning_rate: {called} chooses its step size by a line search; "
+            "leave it out, or set it to null"
         )
     ]
     assert problems(text(optimizer, "dtype: float64", "schedule: cosine")) == [
         (
-            f"a.yaml:3:11: schedule: {called} has no learning rate that a schedule could change: "
+            f"a.yaml:3:11: schedule: {called} has no learning rate for a schedule to change; "
             "leave it out"
         )
     ]

@@ -430,7 +430,7 @@ def test_options_problems_are_told_all_at_once(bench: Bench) -> None:
         "--grid cost: must have the form KEY=VALUES, such as --grid learning_rate=0.1,1",
         "--grid a..b=1: a key must be a name, or names joined by dots, got 'a..b'",
         "--grid hidden=: must be a list of values, got an empty list",
-        "--grid hidden=]: this cannot follow what stands above; a config is one mapping",
+        "--grid hidden=]: this cannot follow the lines above; a config is one mapping",
     ]
     assert list(bench.folder.glob("runs*")) == []
 

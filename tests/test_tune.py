@@ -280,7 +280,7 @@ def test_what_train_would_warn_of_is_said_of_the_tuned_config(bench: Bench) -> N
 def test_a_folder_that_cannot_be_made_is_told_before_anything_is_trained(bench: Bench) -> None:
     (bench.folder / "file").touch()
     code, out, err = bench("tune", "tiny.yaml", "--out", "file/below")
-    assert (code, out, err) == (74, "", "file: is no folder\n")
+    assert (code, out, err) == (74, "", "file: is not a folder\n")
     assert not (bench.folder / "runs").exists()
 
 

@@ -51,7 +51,7 @@ def check_data(run: Run, sha256: Mapping[str, str]) -> None:
 def warnings(config: Config, dataset: Dataset) -> list[str]:
     """Return what is legal but will not do what was hoped, on this data."""
     scale = scale_warning(dataset)
-    return [*rules.doomed(config, len(dataset.train.labels)), *([] if scale is None else [scale])]
+    return [*rules.warnings(config, len(dataset.train.labels)), *([] if scale is None else [scale])]
 
 
 def remembered(
@@ -67,5 +67,5 @@ def remembered(
         yield f"{error}; it is left out of account"
         return
     if found is not None:
-        source = f"found by {found.found_by}, in {thresholds.place(runs, config)}"
+        source = f"found by {found.found_by}, in {thresholds.file_path(runs, config)}"
         yield from rules.overshooting(config, found.learning_rate, source)
