@@ -217,7 +217,7 @@ def test_seeds_are_appended_to_a_name_and_json_is_a_line_each(bench: Bench) -> N
     assert [json.loads(line)["run"] for line in out.splitlines()] == ["runs/n-s0", "runs/n-s1"]
 
 
-NO_SEED = "is no seed and no range of seeds; 5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7"
+NO_SEED = "is neither a seed nor a range of seeds; 5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7"
 
 
 @pytest.mark.parametrize(

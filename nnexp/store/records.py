@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from nnexp.errors import CorruptError, NewerError
-from nnexp.names import MOST_CLASSES, NAME
+from nnexp.names import MAX_CLASSES, NAME
 from nnexp.store import disk
 from nnexp.training.history import Fingerprint, Fraction, Row
 
@@ -77,7 +77,7 @@ class DataRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     validation: Size
     test: Size
     features: Size
-    classes: Annotated[int, Meta(ge=1, le=MOST_CLASSES)]
+    classes: Annotated[int, Meta(ge=1, le=MAX_CLASSES)]
 
 
 class Versions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

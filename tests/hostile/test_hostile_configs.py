@@ -193,7 +193,7 @@ SETTINGS: dict[str, Case] = {
     "half a character": Case("", "not UTF-8 text", ("--set", "seed=\udcff")),
     "endless seeds": Case("", "must be at most 100,000 seeds", ("--seeds", "0-99999999999999999")),
     "seeds out of range": Case("", "a seed has at most 18 digits", ("--seeds", "9" * 5000)),
-    "negative seeds": Case("", "is no seed and no range of seeds", ("--seeds=-5",)),
+    "negative seeds": Case("", "is neither a seed nor a range of seeds", ("--seeds=-5",)),
     "until nothing": Case("", "Invalid value for '--until'", ("--until", "0")),
     "a file for a folder": Case("", "is a file", ("--runs", "tiny.npz")),
     "an option with an escape": Case("", "No such option", ("--\x1b[31m",)),
@@ -210,11 +210,11 @@ SETTINGS: dict[str, Case] = {
 CASES = YAML | NUMBERS | SETTINGS
 
 FILES: dict[str, str] = {
-    "/dev/zero": "no regular file",
-    "/dev/stdin": "no regular file",
+    "/dev/zero": "not a regular file",
+    "/dev/stdin": "not a regular file",
     "/proc/self/mem": "",
     "/proc/kmsg": "",
-    "fifo": "no regular file",
+    "fifo": "not a regular file",
     "folder": "is a directory",
     "loop": "Too many levels of symbolic links",
     "dangling": "No such file",
@@ -312,7 +312,7 @@ def test_a_process_does_not_wait_for_what_never_comes(hostile: Hostile, place: s
     places(hostile)
     hostile.process_holds("train", place, code=2, told="is not a regular file")
     hostile.config(settings("npz", place))
-    hostile.process_holds("train", "c.yaml", code=2, told="no regular file")
+    hostile.process_holds("train", "c.yaml", code=2, told="not a regular file")
 
 
 @pytest.mark.parametrize("stem", ["-x", ".x", "a b", "ä", "\x1b[31m", "a\nb", "x" * 90])
