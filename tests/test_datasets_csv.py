@@ -68,8 +68,11 @@ MALFORMED = {
     "empty": (b"", "is empty; its first line must name the columns"),
     "header only": (b"a,label\n", "contains a header but no examples"),
     "no header": (b"1,2\n3,4\n", "line 1: must be a header that names the columns, got data"),
-    "no header behind a byte-order mark": (b"\xef\xbb\xbf1,2\n", "line 1: a header that names"),
-    "one column": (b"label\n1\n", "line 1: two columns or more are needed, got 'label'"),
+    "no header behind a byte-order mark": (
+        b"\xef\xbb\xbf1,2\n",
+        "line 1: must be a header that names",
+    ),
+    "one column": (b"label\n1\n", "line 1: must have two or more columns, got 'label'"),
     "label first": (
         b"label,pixel0,pixel1\n1,0,0\n",
         "line 1: the label must be the last column, but is column 1 of 3",
@@ -81,7 +84,7 @@ MALFORMED = {
     "underscore": (b"a,b\n1_0,0\n", "line 2, column 1: not a number, got '1_0'"),
     "comment": (b"a,b\n#1,0\n", "line 2, column 1: not a number, got '#1'"),
     "quoted": (b'a,b\n"1",0\n', "line 2, column 1: not a number, got '\"1\"'"),
-    "semicolons": (b"a;b\n1;0\n", "line 1: two columns or more are needed, got 'a;b'"),
+    "semicolons": (b"a;b\n1;0\n", "line 1: must have two or more columns, got 'a;b'"),
     "NaN": (b"a,b\n1,0\nnan,1\n", "line 3: a feature is not a finite number, got 'nan,1'"),
     "infinity": (b"a,b\n1e999,0\n", "line 2: a feature is not a finite number, got '1e999,0'"),
     "negative label": (b"a,b\n1,-1\n", "line 2: the label, in the last column, must be a whole"),

@@ -249,7 +249,7 @@ MALFORMED = {
         "'a.npy' begins outside the file",
     ),
     "twice": (archive({"a.npy": npy(PAIR, bytes(8)), "a": b""}), "contains 'a' twice"),
-    "many": (archive({f"{i}.npy": b"" for i in range(1001)}), "holds 1001 members"),
+    "many": (archive({f"{i}.npy": b"" for i in range(1001)}), "contains 1001 members"),
 }
 
 

@@ -136,7 +136,7 @@ def test_what_is_no_image_is_refused(features: int, image: tuple[int, ...], told
     train = Split(np.ones((2, features), np.uint8), np.array([0, 1]))
     with pytest.raises(DataError) as refused:
         expand(Shift(), train, image, "a.npz: x_train")
-    assert str(refused.value) == f"a.npz: x_train: data.expand needs images, {told}"
+    assert str(refused.value) == f"a.npz: x_train: data.expand needs images ({told}"
 
 
 def test_only_the_training_examples_are_expanded_after_classes_and_counts(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
 from nnexp.optim.adam import Adam
 from nnexp.optim.conjugate_gradient import ConjugateGradient
-from nnexp.optim.convergence import check_room
+from nnexp.optim.convergence import check_memory
 from nnexp.optim.newton import Newton
-from nnexp.optim.objective import Remembered
+from nnexp.optim.objective import CachedObjective
 from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.quasi_newton import Bfgs, LBfgs
 from nnexp.optim.sgd import Momentum, Nesterov, Sgd
@@ -178,12 +178,12 @@ def test_a_checkpoint_after_every_step_changes_no_bit(optimizer: Any, dtype: str
     count = 1 if optimizer.full_batch else 3
     straight, broken = drawn(dtype), drawn(dtype)
     slots, saved = optimizer().start(straight), optimizer().start(broken)
-    whole = [Remembered(each) for each in batches(dtype, 1)]
+    whole = [CachedObjective(each) for each in batches(dtype, 1)]
     objectives: list[Any] = whole if optimizer.full_batch else batches(dtype, count)
     for step in range(12):
         optimizer().step(straight, objectives[step % count], slots, rate(optimizer, 0.1))
         objective = batches(dtype, count)[step % count]
-        fresh: Any = Remembered(objective) if optimizer.full_batch else objective
+        fresh: Any = CachedObjective(objective) if optimizer.full_batch else objective
         optimizer().step(broken, fresh, saved, rate(optimizer, 0.1))
         broken, saved = through_a_checkpoint(broken, saved)
         assert straight.tobytes() == broken.tobytes(), step
@@ -208,7 +208,7 @@ def test_the_same_twice_comes_to_the_same_bits(optimizer: Any) -> None:  # noqa:
 def test_an_objective_that_remembers_is_the_same_objective(optimizer: Any) -> None:  # noqa: ANN401
     (objective,), learning_rate = batches("float64", 1), rate(optimizer, 0.1)
     plain = descended(optimizer(), objective, drawn("float64"), 10, learning_rate)
-    remembered = Remembered(objective)
+    remembered = CachedObjective(objective)
     theta = descended(optimizer(), remembered, drawn("float64"), 10, learning_rate)
     if optimizer.full_batch:
         np.testing.assert_array_equal(theta, plain)
@@ -487,6 +487,6 @@ def test_where_no_step_helps_theta_stays_and_that_is_said(optimizer: Any) -> Non
 
 
 def test_a_matrix_of_1_gib_is_allowed_and_no_more() -> None:
-    check_room(11585, "newton")  # 11585² · 8 = 1073697800 <= 2³⁰ = 1073741824 < 11586² · 8
+    check_memory(11585, "newton")  # 11585² · 8 = 1073697800 <= 2³⁰ = 1073741824 < 11586² · 8
     with pytest.raises(UsageError, match=r"need 1\.0 GiB for a matrix of 11586 x 11586"):
-        check_room(11586, "newton")
+        check_memory(11586, "newton")

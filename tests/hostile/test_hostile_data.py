@@ -210,7 +210,7 @@ NPZ: dict[str, Case] = {
     "encrypted": Case(flagged, "or is encrypted"),
     "another method": Case(lambda: archive(members(), zipfile.ZIP_LZMA), "neither stored nor"),
     "yet another": Case(lambda: archive(members(), zipfile.ZIP_BZIP2), "neither stored nor"),
-    "crowded": Case(lambda: crowded(1001), "holds 1001 members; the limit is 1000"),
+    "crowded": Case(lambda: crowded(1001), "contains 1001 members; the limit is 1000"),
     "very crowded": Case(lambda: crowded(30_000), "its directory has"),
     "all directory": Case(claimed, "its directory has"),
     "a bomb": Case(
@@ -294,7 +294,7 @@ CSV: dict[str, Case] = {
     "only a header": Case(lambda: b"a,b,label\n", "contains a header but no examples"),
     "blank lines": Case(lambda: b"\n" * 100_000, "is empty"),
     "no header": Case(lambda: b"1,2,0\n1,2,1\n", "must be a header that names the columns"),
-    "one column": Case(lambda: b"label\n0\n1\n", "two columns or more are needed"),
+    "one column": Case(lambda: b"label\n0\n1\n", "must have two or more columns"),
     "the label first": Case(lambda: b"label,a,b\n0,1,2\n", "the label must be the last column"),
     "ragged": Case(lambda: b"a,b,label\n1,2,0\n1,0\n", "line 3: 2 columns, but the header names 3"),
     "wider": Case(lambda: b"a,b,label\n1,2,3,0\n1,2,3,1\n", "line 2: 4 columns"),
@@ -315,7 +315,7 @@ CSV: dict[str, Case] = {
     "bidi": Case("a,b,label\n1,\u202e2,0\n".encode, "not a number, got '\\u202e2'"),
     "other digits": Case("a,b,label\n1,٣,0\n".encode, "could not convert"),
     "UTF-16": Case(lambda: "a,b,label\n1,2,0\n".encode("utf-16"), "line 1: not UTF-8 text"),
-    "bytes": Case(lambda: bytes(range(256)) * 100, "two columns or more are needed"),
+    "bytes": Case(lambda: bytes(range(256)) * 100, "must have two or more columns"),
     "a line without end": Case(lambda: b"a," * (20 << 20), "line 1: longer than 1048576 bytes"),
     "a row without end": Case(
         lambda: b"a,label\n" + b"1," * (20 << 20), "line 2: longer than 1048576 bytes"
