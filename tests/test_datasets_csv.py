@@ -47,7 +47,7 @@ def test_pixels_stay_bytes_however_many_rows_are_parsed_at_a_time(
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     path.write_text("pixel,label\n" + "".join(f"{x},{y}\n" for x, y in table))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_file, "ROWS", rows)
+        patch.setattr(csv_file, "BLOCK_ROWS", rows)
         features, labels, _ = csv_file.read(path)
     assert features.dtype == np.uint8
     assert features[:, 0].tolist() == [x for x, _ in table]

@@ -51,7 +51,7 @@ class Config(
     output: Annotated[OutputName, Meta(description="The output neurons.")] = "sigmoid"
     cost: Annotated[
         CostName,
-        Meta(description="The cost that training minimizes; must suit the output."),
+        Meta(description="The cost to minimize; must suit the output."),
     ] = "cross-entropy"
     initializer: Annotated[
         InitializerName,
@@ -99,7 +99,7 @@ class Config(
         Meta(
             ge=1,
             le=1_000_000,
-            description="Epochs between evaluations, each with a metrics row and a checkpoint.",
+            description="Epochs between evaluations, which write a metrics row and a checkpoint.",
         ),
     ] = 1
     stopping: Annotated[Stopping, Meta(description="The quantity that patience monitors.")] = (
@@ -123,9 +123,9 @@ class Config(
     dtype: Annotated[
         Literal["float32", "float64"], Meta(description="The precision of all arithmetic.")
     ] = "float32"
-    rng: Annotated[Rng, Meta(description="Random streams: pcg64, or network2, the book's own.")] = (
-        Pcg64()
-    )
+    rng: Annotated[
+        Rng, Meta(description="Random streams: pcg64, or network2, those of the book.")
+    ] = Pcg64()
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="The seed of all random draws.")] = 0
 
 

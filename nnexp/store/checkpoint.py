@@ -29,7 +29,7 @@ from nnexp.training.history import Row, best_row
 
 META = "meta"
 OVERHEAD = 2048
-"""Maximum bytes of a member beside its values: zip and NumPy headers, and the meta's JSON."""
+"""Maximum bytes of a member in addition to its values: zip and NumPy headers, the meta's JSON."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 

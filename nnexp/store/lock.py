@@ -74,7 +74,7 @@ class Lock:
 
 @contextmanager
 def hold(path: Path, lost: str) -> Iterator[Lock]:
-    """Context manager that holds the lock of a directory.
+    """Hold the lock of a directory within a ``with`` block.
 
     Args:
         path: the lock file in the directory.

@@ -31,13 +31,13 @@ TIMING = "timing.jsonl"
 LOG = "log.txt"
 LOCK = "LOCK"
 
-USUAL = Path("runs")
+DEFAULT_FOLDER = Path("runs")
 """The default folder of runs."""
 
 METRICS_LIMIT = 1 << 30
 """Maximum bytes of metrics.jsonl."""
 ATTEMPTS = 5
-"""Maximum reads of a run that a writer changes meanwhile."""
+"""Maximum attempts to read a run while a writer changes it."""
 _CHECKPOINT = re.compile(r"epoch-(\d{6,7})\.npz", re.ASCII)
 
 T = TypeVar("T")
@@ -226,7 +226,7 @@ def at(path: Path) -> Run:
 
 def _suggest(path: Path) -> Path | None:
     """Return the run that was probably meant: in the default folder, or the name's first seed."""
-    for guess in (path, USUAL / path):
+    for guess in (path, DEFAULT_FOLDER / path):
         with suppress(CorruptError, DiskError):  # no suggestion from an unreadable folder
             names = sorted(disk.directory_names(guess.parent), key=lambda name: (len(name), name))
             for name in filter(is_run_name, names):

@@ -209,7 +209,7 @@ def discard(run: Run, packed: str) -> None:
 
 
 def _lock(run: Run) -> AbstractContextManager[Lock]:
-    """Context manager that holds a run's lock."""
+    """Hold a run's lock within a ``with`` block."""
     lost = f"{run.path}: another process has just removed this run"
     return lock.hold(run.path / LOCK, lost)
 

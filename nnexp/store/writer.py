@@ -236,7 +236,7 @@ def open_(run: Run) -> Writer:
 
 
 def _lock(run: Run) -> AbstractContextManager[Lock]:
-    """Context manager that holds the lock of an existing run."""
+    """Hold the lock of an existing run within a ``with`` block."""
     lost = f"{run.path}: another process has just set this run aside"
     return lock.hold(run.path / LOCK, lost)
 
