@@ -24,7 +24,7 @@ UNSCALED = (
 
 
 def unscaled(n: int, other_n: int, config: Config, other: Config | None = None) -> list[str]:
-    return list(rules.unscaled(config, n, other or config, other_n, "A"))
+    return list(rules.lambda_warning(config, n, other or config, other_n, "A"))
 
 
 def test_the_chapter_s_lambda_of_0_1_at_1000_is_5_at_50000() -> None:

@@ -61,7 +61,7 @@ def changed(struct: Struct) -> Tree:
     for field in _fields(type(struct)):
         value = getattr(struct, field.name)
         if field.default is NODEFAULT or value != field.default:
-            tree[field.encode_name] = _changed(value)
+            tree[field.encode_name] = _to_plain(value)
     return tree
 
 
@@ -70,9 +70,9 @@ def _fields(model: type[Struct]) -> tuple[structs.FieldInfo, ...]:
     return structs.fields(model)  # msgspec does not cache it
 
 
-def _changed(value: Any) -> Any:  # noqa: ANN401 - any value of a config
+def _to_plain(value: Any) -> Any:  # noqa: ANN401 - any value of a config
     if isinstance(value, tuple):
-        return [_changed(item) for item in value]
+        return [_to_plain(item) for item in value]
     return changed(value) if isinstance(value, Struct) else value
 
 

@@ -41,7 +41,7 @@ def document(path: str | os.PathLike[str]) -> YamlDocument:
     return reader.parse(_content(Path(path), os.fspath(path)), os.fspath(path))
 
 
-def overridden(base: YamlDocument, given: Sequence[overrides.Override]) -> CheckedConfig:
+def with_overrides(base: YamlDocument, given: Sequence[overrides.Override]) -> CheckedConfig:
     """Return the config of a document with overrides applied; the document is not changed.
 
     Raises: ConfigError with every problem.
@@ -77,7 +77,7 @@ def check(config: Config, source: str = "config") -> CheckedConfig:
         tree = canonical.to_builtins(config)
     except TypeError as error:  # a value that msgspec cannot serialize
         raise ConfigError([f"{source}: {error}"]) from None
-    return recorded(tree, source)
+    return from_builtins(tree, source)
 
 
 def changed(config: CheckedConfig, source: str = "config", **keys: Any) -> CheckedConfig:  # noqa: ANN401 - a config's values
@@ -99,7 +99,7 @@ def changed(config: CheckedConfig, source: str = "config", **keys: Any) -> Check
     return check(copied, source)
 
 
-def recorded(tree: dict[str, Any], source: str) -> CheckedConfig:
+def from_builtins(tree: dict[str, Any], source: str) -> CheckedConfig:
     """Convert and validate the plain values of a config, such as those in run.json.
 
     Raises: ConfigError with every problem.

@@ -138,7 +138,7 @@ def warnings(config: Config, n: int) -> list[str]:
     ]
 
 
-def unscaled(config: Config, n: int, other: Config, other_n: int, name: str) -> Iterator[str]:
+def lambda_warning(config: Config, n: int, other: Config, other_n: int, name: str) -> Iterator[str]:
     """Yield a warning if λ equals another run's although n differs (λ should scale with n).
 
     Source: Nielsen (2015), chapter 3: λ = 0.1 for 1,000 images is λ = 5 for 50,000.
@@ -155,7 +155,7 @@ def unscaled(config: Config, n: int, other: Config, other_n: int, name: str) -> 
         )
 
 
-def overshooting(config: Config, threshold: float, source: str) -> Iterator[str]:
+def learning_rate_warning(config: Config, threshold: float, source: str) -> Iterator[str]:
     """Yield a warning if η is far above the threshold that was measured for the problem."""
     eta = config.learning_rate
     if eta is not None and eta >= WARN_FACTOR * threshold:

@@ -60,7 +60,7 @@ def remembered(
     """Yield warnings that follow from what was done before: another run, a threshold found."""
     if against is not None:
         n, other = len(dataset.train.labels), against.record.data.train
-        yield from rules.unscaled(config, n, against.config, other, str(against.path))
+        yield from rules.lambda_warning(config, n, against.config, other, str(against.path))
     try:
         found = thresholds.read(runs, config)
     except CorruptError as error:
@@ -68,4 +68,4 @@ def remembered(
         return
     if found is not None:
         source = f"found by {found.found_by}, in {thresholds.file_path(runs, config)}"
-        yield from rules.overshooting(config, found.learning_rate, source)
+        yield from rules.learning_rate_warning(config, found.learning_rate, source)

@@ -258,7 +258,7 @@ def make_directories(path: Path) -> None:
         except DiskError as error:
             is_refused = isinstance(error.__cause__, PermissionError)
             if not is_refused or os.access(folder, os.R_OK):
-                raise  # a parent without read permission cannot be opened, hence not synced
+                raise  # tolerate only a parent without read permission, which cannot be opened
 
 
 def _make_directory(path: Path) -> None:

@@ -39,14 +39,14 @@ def decode(content: bytes) -> list[Row]:
     for earlier, later in pairwise(rows):
         if later.epoch <= earlier.epoch:
             raise ValueError(f"epoch {later.epoch} follows epoch {earlier.epoch}")
-    unmeasured = _unmeasured(rows[0]) if rows else ()
+    missing = _missing_metrics(rows[0]) if rows else ()
     for row in rows[1:]:
-        if _unmeasured(row) != unmeasured:
+        if _missing_metrics(row) != missing:
             raise ValueError(f"epoch {row.epoch} has other metrics than epoch {rows[0].epoch}")
     return rows
 
 
-def _unmeasured(row: Row) -> tuple[bool, ...]:
+def _missing_metrics(row: Row) -> tuple[bool, ...]:
     """Return, for each metric, whether a row lacks it; the config determines this for all rows."""
     return tuple(measure is UNSET for measure in _MEASURES(row))
 

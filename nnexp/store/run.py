@@ -97,7 +97,7 @@ class Run:
 
         path = self.path / RUN
         try:
-            config = load.recorded(self.record.config, "its config")
+            config = load.from_builtins(self.record.config, "its config")
         except ConfigError as error:
             raise CorruptError(f"{path}: is damaged: {error.problems[0]}") from error
         if canonical.digest(config) != self.record.config_sha256:

@@ -71,12 +71,12 @@ def saturation(
     for inputs, _ in feed.batches(np.arange(len(feed)), ROWS):
         propagation = propagations[len(inputs)]
         propagation.forward(theta, inputs)
-        counts += saturated(propagation)
+        counts += count_saturated(propagation)
     pairs = len(feed) * np.array(network.sizes[1:-1])
     return tuple(float(share) for share in counts / pairs)
 
 
-def saturated(propagation: Propagation) -> npt.NDArray[np.int64]:
+def count_saturated(propagation: Propagation) -> npt.NDArray[np.int64]:
     """Count the saturated (neuron, example) pairs of each hidden layer after a forward pass."""
     return np.array([np.count_nonzero(s < SATURATED) for s in propagation.slopes()], np.int64)
 

@@ -20,7 +20,7 @@ LAYERS = 5
 """Arrays with a number for each neuron and each example of a pass."""
 
 
-def needed(
+def estimate(
     sizes: Sequence[int], optimizer: Optimizer, batch_size: int | Literal["all"], itemsize: int
 ) -> int:
     """Estimate the bytes needed to train a network.
@@ -40,7 +40,7 @@ def why_not(
     sizes: Sequence[int], optimizer: Optimizer, batch_size: int | Literal["all"], itemsize: int
 ) -> str | None:
     """Return the message for a network that is too large to be trained, or None if it is not."""
-    size = needed(sizes, optimizer, batch_size, itemsize)
+    size = estimate(sizes, optimizer, batch_size, itemsize)
     if size <= LIMIT:
         return None
     return (
