@@ -28,7 +28,7 @@ CHUNK = 1 << 20
 
 RATIO = 100
 SLACK = 16 << 20
-"""Maximum decompressed size: RATIO times the file's size, plus 16 MiB. Images have about 10."""
+"""Maximum decompressed size: RATIO times the file's size, plus 16 MiB. Images compress 10 to 1."""
 
 
 class Stream(Protocol):
