@@ -30,7 +30,7 @@ from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagation
 from nnexp.optim.conjugate_gradient import ConjugateGradient
 from nnexp.optim.newton import Newton
-from nnexp.optim.objective import Remembered
+from nnexp.optim.objective import CachedObjective
 from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.quasi_newton import LBfgs
 from nnexp.optim.sgd import Momentum, Sgd
@@ -71,7 +71,7 @@ def descend(optimizer: Optimizer, learning_rate: float | None, seed: int = SEED)
     penalty = Penalty(NETWORK, "l2", LAMBDA / examples, np.float64)
     batch = BatchObjective(NETWORK, penalty, np.float64)
     batch.use(examples, lambda: [(INPUTS, TARGETS)])
-    objective = Remembered(batch)
+    objective = CachedObjective(batch)
     theta = np.random.default_rng(seed).standard_normal(NETWORK.size)
     slots = optimizer.start(theta)
     step: Callable[..., dict[str, float] | None] = optimizer.step

@@ -22,7 +22,7 @@ from nnexp.config.model import CheckedConfig, Config
 from nnexp.errors import UsageError
 from nnexp.runner import train as runner
 from nnexp.store import listing
-from nnexp.store.run import USUAL, Run
+from nnexp.store.run import DEFAULT_FOLDER, Run
 from nnexp.study import execution, sweep_file
 from nnexp.study.in_process import InProcess
 from nnexp.study.job import Outcome, done
@@ -55,7 +55,7 @@ def load_config(path: StrPath, settings: Mapping[str, object] = NOTHING) -> Chec
 
 def train(
     config: Config,
-    runs: StrPath = USUAL,
+    runs: StrPath = DEFAULT_FOLDER,
     *,
     name: str | None = None,
     stem: str = "run",
@@ -89,7 +89,7 @@ def train(
     return runner.train(checked, Path(runs), name=chosen, until=until)
 
 
-def runs(folder: StrPath = USUAL, where: str | None = None) -> list[Run]:
+def runs(folder: StrPath = DEFAULT_FOLDER, where: str | None = None) -> list[Run]:
     """Return the runs in a folder, ordered by name.
 
     A damaged run is among them, unless a condition is given: reading it raises CorruptError.
@@ -144,7 +144,7 @@ def sweep(
     *,
     settings: Mapping[str, object] = NOTHING,
     seeds: Sequence[int] | None = None,
-    runs: StrPath = USUAL,
+    runs: StrPath = DEFAULT_FOLDER,
     jobs: int = 1,
 ) -> list[Run]:
     """Train a config at all points of a grid and return the runs, the best experiment first.

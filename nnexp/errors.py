@@ -1,7 +1,7 @@
-"""Errors meant for people: one tree, each class with the exit code of its kind.
+"""Errors meant for users: one class tree, in which each class has an exit code.
 
-The command line turns any of them into one line on stderr. Whatever is not an
-``NnexpError`` is a bug and keeps its traceback.
+The command line prints any of them as one line on stderr. Other exceptions are bugs and keep
+their traceback.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import ClassVar
 
 
 class NnexpError(Exception):
-    """Something failed that a user can understand and act on.
+    """An error that a user can understand and act on.
 
-    Its text is one line that steers no terminal, whatever names and values it quotes.
+    Its text is one line without control characters, whatever names and values it quotes.
     """
 
     exit_code: ClassVar[int] = 1
@@ -28,23 +28,23 @@ class UsageError(NnexpError):
 
 
 class ConfigError(UsageError):
-    """A config has one or more problems, all of them listed, a line each."""
+    """A config has problems; the text lists all of them, one per line."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = [one_line(problem) for problem in problems]
         super().__init__("; ".join(self.problems))
 
     def __str__(self) -> str:
-        """Return the problems, a line each."""
+        """Return the problems, one per line."""
         return "\n".join(self.problems)
 
 
 class DataError(UsageError):
-    """A data file is missing, malformed, or does not fit the config."""
+    """A data file is missing, malformed, or does not match the config."""
 
 
 class DivergedError(NnexpError):
-    """Training met a cost or a parameter that is not finite."""
+    """A cost or a parameter became infinite or NaN during training."""
 
     exit_code = 3
 
@@ -68,7 +68,7 @@ class CorruptError(NnexpError):
 
 
 class NewerError(CorruptError):
-    """A run or checkpoint was written by a newer nnexp, which can go on with it."""
+    """A run or checkpoint was written by a newer nnexp, which can continue it."""
 
 
 class MismatchError(NnexpError):
@@ -78,7 +78,7 @@ class MismatchError(NnexpError):
 
 
 class CheckFailedError(NnexpError):
-    """Something that was asked to hold did not."""
+    """A check that the user requested failed."""
 
     exit_code = 7
 
@@ -90,35 +90,35 @@ class DiskError(NnexpError):
 
 
 class ClusterError(NnexpError):
-    """The cluster that was to train does not answer, or does so no more."""
+    """The cluster does not respond."""
 
     exit_code = 74
 
 
 class InterruptedRunError(NnexpError):
-    """A signal stopped the training; what was committed is safe."""
+    """A signal stopped the training; committed epochs are kept."""
 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
         self.signal_number = signal_number
 
 
-LONGEST = 1000
-"""Characters of a line: enough for any message about any path that is not made to annoy."""
+MAX_LINE = 1000
+"""Maximum characters of a message; enough for any reasonable path."""
 
 
 def one_line(text: str) -> str:
-    """Return text as a line that is harmless and not endless: the middle of a long one goes."""
+    """Return text as one printable line; the middle of a long one is left out."""
     line = printable(text)
-    if len(line) <= LONGEST:
+    if len(line) <= MAX_LINE:
         return line
-    return f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+    return f"{line[: MAX_LINE // 2]} … {line[-MAX_LINE // 2 :]}"
 
 
 def printable(text: str) -> str:
-    """Return text as one line, all escaped that could steer a terminal or reorder a line.
+    """Return text as one line, with escapes for characters that could control a terminal.
 
-    What Python calls printable is neither control character, nor bidi override, nor line
-    or paragraph separator, nor half a surrogate pair.
+    Characters that Python calls printable include no control characters, bidi overrides, line or
+    paragraph separators, and surrogates.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

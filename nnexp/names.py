@@ -1,4 +1,4 @@
-"""Names of runs and lists of seeds: their grammar, and the limits on both."""
+"""Names of runs and lists of seeds: their syntax and limits."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ NAME_LENGTH = 100
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME_LENGTH - 1}}}", re.ASCII)
 
 
-MOST_CLASSES = 10_000
-"""A class is an output neuron: more than this is a misread column, not a classifier."""
+MAX_CLASSES = 10_000
+"""Maximum output neurons; more classes are probably a misread column."""
 
-MOST_SEEDS = 100_000
-WIDEST_SEED = 40
-"""Characters that a message shows of what is no seed."""
+MAX_SEEDS = 100_000
+SEED_WIDTH = 40
+"""Maximum characters of an invalid seed in a message."""
 _SEEDS = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
 
 
 def seeds(given: str | Sequence[int | str]) -> list[int]:
-    """Return the seeds that ``5`` (0 to 4) or ``0-4,7`` (a list with ranges) stands for.
+    """Parse seeds: ``5`` is 0 to 4, and ``0-4,7`` is a list with a range.
 
-    A list from a file is the same without the commas, so that [7] is seed 7 alone.
+    In a list from a file, a single number is a seed: [7] is seed 7 only.
 
     Raises:
-        ValueError: it says what is wrong with the first part that is no seed, or with all.
+        ValueError: a part is not a seed or a range, a seed is repeated, or there are too many.
     """
     text = given if isinstance(given, str) else ",".join(map(str, given))
     parts = [part.strip() for part in text.split(",")]
     is_count = isinstance(given, str) and len(parts) == 1
     ranges = [_seed_range(part, is_count=is_count) for part in parts]
-    if (count := sum(map(len, ranges))) > MOST_SEEDS:
-        raise ValueError(f"must be at most {MOST_SEEDS:,} seeds, got {count:,}")
-    found = Counter(seed for part in ranges for seed in part)
-    if len(found) < count:
-        raise ValueError(f"seed {found.most_common(1)[0][0]} is given twice; give each seed once")
-    return list(found)
+    if (count := sum(map(len, ranges))) > MAX_SEEDS:
+        raise ValueError(f"must be at most {MAX_SEEDS:,} seeds, got {count:,}")
+    counts = Counter(seed for part in ranges for seed in part)
+    if len(counts) < count:
+        raise ValueError(f"seed {counts.most_common(1)[0][0]} is given twice; give each seed once")
+    return list(counts)
 
 
 def _seed_range(part: str, *, is_count: bool) -> range:
-    """Return the seeds of a part of a list; a number that stands alone is their count."""
+    """Parse one part of a list; if is_count, a single number is the number of seeds."""
     match = _SEEDS.fullmatch(part)
     if part.isdecimal() and match is None:
         raise ValueError(f"a seed has at most 18 digits, got {len(part):,}")
     if match is None:
-        shown = repr(part if len(part) <= WIDEST_SEED else f"{part[: WIDEST_SEED - 1]}…")
+        shown = repr(part if len(part) <= SEED_WIDTH else f"{part[: SEED_WIDTH - 1]}…")
         raise ValueError(
-            f"{shown} is no seed and no range of seeds; "
+            f"{shown} is neither a seed nor a range of seeds; "
             "5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7"
         )
     first, last = int(match[1]), int(match[2] or match[1])
@@ -61,7 +61,7 @@ def _seed_range(part: str, *, is_count: bool) -> range:
 
 
 def is_run_name(name: str) -> bool:
-    """Return whether a run may be called so: letters, digits, ``._-``, at most 100."""
+    """Return whether a name is valid for a run: letters, digits and ``._-``, at most 100."""
     return NAME.fullmatch(name) is not None
 
 
@@ -69,11 +69,11 @@ _SEEDED = re.compile(r"(.+)-s\d{1,18}", re.ASCII)
 
 
 def without_seed(name: str) -> str:
-    """Return what a run's name has in common with those of its config's other seeds."""
+    """Return a run's name without ``-s`` and any seed."""
     match = _SEEDED.fullmatch(name)
     return match[1] if match else name
 
 
 def stem(name: str, seed: int | None) -> str:
-    """Return a run's name without ``-s`` and its own seed: what it shares with other seeds'."""
+    """Return a run's name without ``-s`` and this seed: the part common to all seeds."""
     return name.removesuffix(f"-s{seed}")

@@ -1,4 +1,4 @@
-"""A fingerprint of the machine's arithmetic: equal where the last bits come out equal."""
+"""A fingerprint of the machine's arithmetic: equal if computations agree to the last bit."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ SHAPES = ((1, 784, 30), (10, 784, 30), (100, 300, 100), (30, 10, 785), (500, 31,
 
 @functools.cache
 def fingerprint() -> str:
-    """Return a hash of what this machine computes in a short probe.
+    """Return a hash of the results of a short computation on this machine.
 
-    Names and versions don't tell: the same NumPy picks other kernels on other processors.
-    The probe takes matrix products of several shapes, elementary functions, sums,
-    a permutation and normal draws, in float32 and float64. It is taken once a process,
-    and forks of the process know it.
+    Names and versions are not enough: the same NumPy chooses different kernels on different
+    processors. The computation includes matrix products of several shapes, elementary functions,
+    sums, a permutation and normal draws, in float32 and float64. The result is cached, and forked
+    processes inherit it.
     """
-    total = hashlib.sha256()
+    sha256 = hashlib.sha256()
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(0)))
-    total.update(rng.permutation(1000).tobytes())
+    sha256.update(rng.permutation(1000).tobytes())
     for rows, inner, columns in SHAPES:
         a, b = rng.standard_normal((rows, inner)), rng.standard_normal((columns, inner))
         for values in (*_probe(a, b), *_probe(a.astype(np.float32), b.astype(np.float32))):
-            total.update(values.tobytes())
-    return total.hexdigest()
+            sha256.update(values.tobytes())
+    return sha256.hexdigest()
 
 
 def _probe(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-    """Yield a product of two matrices, and functions and sums of it."""
+    """Yield the product of two matrices, and functions and sums of it."""
     product = np.dot(a, b.T)
     yield product
     scaled = product / np.abs(product).max()

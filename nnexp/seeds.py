@@ -1,6 +1,6 @@
-"""A result over seeds: the mean, and how far the seeds lie apart.
+"""Summarize results over seeds by mean and standard deviation.
 
-Without ``statistics``, whose import takes as long as ``nnexp runs`` may.
+Does not import ``statistics``, which would double the start-up time of ``nnexp runs``.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 
 class Spread(NamedTuple):
-    """What a result comes to over seeds."""
+    """The mean and standard deviation of a result over seeds."""
 
     mean: float
     sd: float | None
-    """The sample's standard deviation; None for one seed."""
+    """The sample standard deviation; None for one seed."""
     seeds: int
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """Return the mean and standard deviation of values, or None where there are none."""
+    """Return the mean and standard deviation of values, or None if there are none."""
     count = len(values)
     if not count:
         return None
@@ -34,11 +34,11 @@ class Sample(NamedTuple):
     """A metric over the runs of an experiment."""
 
     values: tuple[float | None, ...]
-    """By run; None where a run has none."""
+    """One value per run; None if a run has none."""
 
     @property
     def known(self) -> list[float]:
-        """The values there are."""
+        """The values that are not None."""
         return [value for value in self.values if value is not None]
 
     @property
@@ -53,7 +53,7 @@ class Sample(NamedTuple):
 
     @property
     def sd(self) -> float | None:
-        """The standard deviation between runs, if there are two or more."""
+        """The standard deviation over runs, if there are two or more and all have a value."""
         return self.spread and self.spread.sd
 
     @property

@@ -1,7 +1,7 @@
-"""Random streams: every draw follows from (seed, purpose, epoch), so none has a state to store.
+"""Random streams that are determined by (seed, purpose, epoch), so that no state is stored.
 
-``Pcg64`` is the form to use; ``Network2`` replays the draws of the book's own
-program, for reproducing its figures.
+``Pcg64`` is the default. ``Network2`` replays the draws of the book's own program, to reproduce
+its figures.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from msgspec import Meta, Struct
 
 Order: TypeAlias = npt.NDArray[np.int64]
 Orders: TypeAlias = Callable[[int], Order]
-"""From an epoch (counted from 1) to the order in which it visits the training examples."""
+"""Maps an epoch (counted from 1) to the order in which it visits the training examples."""
 
 
 CHUNK = 1_000_000
-"""Draws made at once where only what follows them counts."""
+"""Draws that are made and discarded at once."""
 
 
 class Purpose(IntEnum):
-    """What a stream is for. The numbers are part of every run: never renumber."""
+    """The purpose of a stream. The numbers determine every run: never change them."""
 
     PARAMETERS = 0
     ORDER = 1
@@ -34,16 +34,16 @@ class Purpose(IntEnum):
 
 
 def generator(seed: int, purpose: Purpose, epoch: int = 0) -> np.random.Generator:
-    """Return the stream for one purpose in one epoch, independent of all others."""
+    """Return the stream for a purpose and epoch, independent of all other streams."""
     key = np.random.SeedSequence(seed, spawn_key=(purpose, epoch))
     return np.random.Generator(np.random.PCG64(key))
 
 
 class Pcg64(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="pcg64"):
-    """NumPy's PCG64, a fresh stream for each purpose and epoch."""
+    """NumPy's PCG64, with a separate stream for each purpose and epoch."""
 
     def parameters(self, seed: int, redrawn: int) -> np.random.Generator:
-        """Return the source of the initial parameters; nothing is ever drawn before them."""
+        """Return the stream of the initial parameters; redrawn has no effect."""
         del redrawn
         return generator(seed, Purpose.PARAMETERS)
 
@@ -53,44 +53,44 @@ class Pcg64(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", t
 
 
 class Drawn(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="drawn"):
-    """Initial parameters were drawn: so many normals."""
+    """Initial parameters were drawn before: this many normals."""
 
     normals: Annotated[int, Meta(ge=0, le=10**9, description="Normals drawn.")]
 
 
 class Trained(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="trained"):
-    """A net was trained: its epochs shuffled a list of examples."""
+    """A net was trained before: each epoch shuffled a list of examples."""
 
     examples: Annotated[int, Meta(ge=1, le=10**9, description="Examples in the list.")]
     epochs: Annotated[int, Meta(ge=0, le=10**7, description="Shuffles of the list.")]
     shared: Annotated[
         bool,
-        Meta(description="Whether this net trains on the same list, as it was left, or on a copy."),
+        Meta(description="Whether this net trains on the same list, in that order, or on a copy."),
     ] = True
 
 
 class Network2(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="network2"):
-    """The streams of the book's network2.py under Python 2, seeded alike in ``random`` and NumPy.
+    """The streams of the book's network2.py under Python 2, with one seed for ``random`` and NumPy.
 
-    Its nets share one process's generators and, where they train on all the data, one list of
-    examples that every epoch shuffles on. ``before`` says what happened before this net.
+    The nets of a process share its generators and, if they train on all the data, one list of
+    examples, which every epoch shuffles further. ``before`` lists what happened before this net.
     Source: Nielsen (2015), chapter 3, network2.py; ``random.shuffle`` of Python 2.7.
     """
 
     before: Annotated[
         tuple[Trained | Drawn, ...] | None,
         Meta(
-            description="What the process did before this net's initial draw; null: what making "
-            "the net draws, when another initializer than lecun-normal then draws again."
+            description="What the process drew before this net's parameters; null: what creating "
+            "the net draws, if another initializer than lecun-normal then draws again."
         ),
     ] = None
 
     def shared(self) -> list[Trained]:
-        """Return the trainings before this net on the list that it trains on."""
-        return [each for each in self.before or () if isinstance(each, Trained) and each.shared]
+        """Return the trainings before this net that used its list of examples."""
+        return [event for event in self.before or () if isinstance(event, Trained) and event.shared]
 
     def draws(self) -> int:
-        """Return how many numbers were drawn before this net."""
+        """Return the number of draws before this net."""
         events = self.before or ()
         return sum(
             event.normals if isinstance(event, Drawn) else event.epochs * event.examples
@@ -98,48 +98,47 @@ class Network2(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name"
         )
 
     def parameters(self, seed: int, redrawn: int) -> LegacyDraws:
-        """Return the source of the initial parameters.
+        """Return the stream of the initial parameters.
 
         Args:
             seed: of NumPy's legacy generator.
-            redrawn: normals that making the net drew in vain, unless before says what was drawn.
+            redrawn: normals to skip if ``before`` is None: those that network2 draws when it
+                creates the net and then replaces.
         """
-        drawn = [event.normals for event in self.before or () if isinstance(event, Drawn)]
-        return LegacyDraws(seed, redrawn if self.before is None else sum(drawn))
+        normals = [event.normals for event in self.before or () if isinstance(event, Drawn)]
+        return LegacyDraws(seed, redrawn if self.before is None else sum(normals))
 
     def orders(self, seed: int, examples: int) -> Orders:
         """Return the order of the training examples in each epoch.
 
-        Every epoch shuffles the last epoch's order, so an epoch is reached by replaying
-        those before it.
+        Every epoch shuffles the previous epoch's order, so all epochs up to it are replayed.
         """
-        return ReplayedShuffles(
-            seed, examples, [each for each in self.before or () if isinstance(each, Trained)]
-        )
+        trainings = [event for event in self.before or () if isinstance(event, Trained)]
+        return ReplayedShuffles(seed, examples, trainings)
 
 
 Rng: TypeAlias = Pcg64 | Network2
 
 
 class LegacyDraws:
-    """NumPy's legacy generator, with weights drawn as network2 does: shaped (fan_out, fan_in)."""
+    """NumPy's legacy generator; it draws arrays transposed, as network2's (fan_out, fan_in)."""
 
-    def __init__(self, seed: int, drawn: int) -> None:
+    def __init__(self, seed: int, skipped: int) -> None:
         self._state = np.random.RandomState(seed)
-        for start in range(0, drawn, CHUNK):
-            self._state.standard_normal(min(CHUNK, drawn - start))
+        for start in range(0, skipped, CHUNK):
+            self._state.standard_normal(min(CHUNK, skipped - start))
 
     def standard_normal(self, size: tuple[int, ...]) -> npt.NDArray[np.float64]:
         """Draw from N(0, 1) in transposed order."""
         return self._state.standard_normal(size[::-1]).T
 
     def uniform(self, low: float, high: float, size: tuple[int, ...]) -> npt.NDArray[np.float64]:
-        """Draw evenly from [low, high) in transposed order."""
+        """Draw uniformly from [low, high) in transposed order."""
         return self._state.uniform(low, high, size[::-1]).T
 
 
 class ReplayedShuffles:
-    """The orders that Python 2's ``random.shuffle`` gives one list, epoch after epoch."""
+    """The orders in which Python 2's ``random.shuffle`` puts one list, epoch by epoch."""
 
     def __init__(self, seed: int, examples: int, before: Sequence[Trained]) -> None:
         self._seed = seed
@@ -157,13 +156,13 @@ class ReplayedShuffles:
         return np.array(self._order, dtype=np.int64)
 
     def _rewind(self) -> None:
-        self._random = random.Random(self._seed).random  # noqa: S311 - it is the book's own
+        self._random = random.Random(self._seed).random  # noqa: S311 - as in the book
         self._order = list(range(self._examples))
         for training in self._before:
             if training.shared:
                 for _ in range(training.epochs):
                     self._shuffle(self._order)
-            else:  # how a copy was shuffled changes nothing here, but the draws are gone
+            else:  # shuffling a copy leaves this list as it is, but uses up draws
                 self._skip(training.epochs * (training.examples - 1))
         self._epoch = 0
 

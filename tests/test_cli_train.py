@@ -217,7 +217,7 @@ def test_seeds_are_appended_to_a_name_and_json_is_a_line_each(bench: Bench) -> N
     assert [json.loads(line)["run"] for line in out.splitlines()] == ["runs/n-s0", "runs/n-s1"]
 
 
-NO_SEED = "is no seed and no range of seeds; 5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7"
+NO_SEED = "is neither a seed nor a range of seeds; 5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7"
 
 
 @pytest.mark.parametrize(
@@ -271,9 +271,9 @@ def test_seeds_go_on_after_a_failure_and_the_first_code_is_the_exit_code(bench: 
         code, out, err = bench("train", "tiny.yaml", "--seeds", "4", "--name", "n", "-q", *told)
         assert code == 5
         assert err == (
-            "runs/n-s0/run.json: is damaged: its checksum does not fit its content; "
+            "runs/n-s0/run.json: is damaged: its checksum does not match its content; "
             "--restart sets the run aside and trains it again from its first epoch\n"
-            "runs/n-s1/result.json: is damaged: its checksum does not fit its content; "
+            "runs/n-s1/result.json: is damaged: its checksum does not match its content; "
             "--restart sets the run aside and trains it again from its first epoch\n"
         )
         lines = [json.loads(line)["run"] if told else line for line in out.splitlines()]
@@ -362,7 +362,7 @@ def test_every_problem_of_a_config_is_told_and_nothing_is_created(bench: Bench) 
     ("arguments", "last"),
     [
         (["train", "nix.yaml"], "nix.yaml: there is no such file"),
-        (["train", "."], ".: is not a regular file; a config is one"),
+        (["train", "."], ".: is not a regular file"),
         (["train"], "Error: Missing argument 'CONFIG'."),
         (["train", "tiny.yaml", "--until", "0"], "0 is not in the range x>=1."),
         (["train", "tiny.yaml", "--runs", "tiny.yaml"], "Directory 'tiny.yaml' is a file."),

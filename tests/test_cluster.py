@@ -466,7 +466,7 @@ def at_home(bench: Bench) -> tuple[Run, PlannedRun, dict[str, bytes]]:
     """Where a finished run shall go, its trial, and its files."""
     bench("train", "tiny.yaml", "-q", "--runs", "away")
     found = trial()
-    files = transfer.packed(Run(bench.folder / "away" / found.name))
+    files = transfer.pack(Run(bench.folder / "away" / found.name))
     return Run(bench.folder / "runs" / found.name), found, files
 
 
@@ -511,7 +511,7 @@ def test_only_a_run_s_own_files_come_home(
     bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]], name: str
 ) -> None:
     run, found, files = at_home
-    with pytest.raises(CorruptError, match="is no run"):
+    with pytest.raises(CorruptError, match="contains an unknown file"):
         transfer.publish(run, found.config, files | {name: b""})
     assert not (bench.folder / "runs").exists()
 
@@ -535,9 +535,9 @@ def test_a_run_larger_than_may_be_sent_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _, found, files = at_home
-    monkeypatch.setattr(transfer, "MOST", sum(map(len, files.values())) - 1)
+    monkeypatch.setattr(transfer, "SIZE_LIMIT", sum(map(len, files.values())) - 1)
     with pytest.raises(CorruptError, match="more than the"):
-        transfer.packed(Run(bench.folder / "away" / found.name))
+        transfer.pack(Run(bench.folder / "away" / found.name))
 
 
 def test_what_one_killed_while_publishing_left_is_no_hindrance(
@@ -592,7 +592,7 @@ def unfinished(
     assert list(jobs.messages(Job(found.config, run, until)))
     rows = Run(bench.folder / "away" / found.name).history()
     assert (best_row(rows[:until]).epoch, best_row(rows).epoch) == best
-    return run, found, transfer.packed(Run(bench.folder / "away" / found.name))
+    return run, found, transfer.pack(Run(bench.folder / "away" / found.name))
 
 
 def test_an_unfinished_run_is_brought_to_its_end_by_what_went_on_from_it(
@@ -676,7 +676,7 @@ def partly(
     assert max(run.checkpoints()) < until
     there = Run(bench.folder / "partly" / found.name)
     assert list(jobs.messages(Job(found.config, there, until)))
-    return run, found, until, transfer.packed(there)
+    return run, found, until, transfer.pack(there)
 
 
 def test_a_run_that_was_to_be_trained_up_to_an_epoch_is_brought_so_far(
@@ -684,7 +684,7 @@ def test_a_run_that_was_to_be_trained_up_to_an_epoch_is_brought_so_far(
 ) -> None:
     run, found, until, files = partly
     fresh = Run(bench.folder / "fresh" / found.name)
-    with pytest.raises(CorruptError, match=r"is no run, by 'result\.json'"):
+    with pytest.raises(CorruptError, match=r"lacks 'result\.json'"):
         transfer.publish(run, found.config, files)  # it was to be trained to its end
     for each in (run, fresh):
         assert transfer.publish(each, found.config, files, until)
@@ -701,7 +701,7 @@ def test_a_run_that_is_further_here_does_not_go_back(
     run, found, until, files = partly
     there = Run(bench.folder / "behind" / found.name)
     assert list(jobs.messages(Job(found.config, there, until - 1)))
-    behind = transfer.packed(there)
+    behind = transfer.pack(there)
     assert transfer.publish(run, found.config, files, until)
     assert max(there.checkpoints()) in run.checkpoints()
     before = bench.files(f"runs/{found.name}")
@@ -810,10 +810,10 @@ def test_a_worker_goes_on_with_what_is_sent_unless_it_has_as_much(
         shutil.rmtree(bench.folder / "there", ignore_errors=True)
         if until is not None:
             assert list(jobs.messages(Job(found.config, there, until)))
-        transfer.settle(there, transfer.packed(run))
+        transfer.unpack(there, transfer.pack(run))
         assert max(there.checkpoints()) == reached
-    transfer.settle(there, files)  # which is further
-    transfer.settle(there, transfer.packed(run))
+    transfer.unpack(there, files)  # which is further
+    transfer.unpack(there, transfer.pack(run))
     assert Run(there.path).result is not None
     assert [path.name for path in there.path.parent.iterdir()] == [found.name]
     lock = Lock(there.path / "LOCK")
@@ -822,7 +822,7 @@ def test_a_worker_goes_on_with_what_is_sent_unless_it_has_as_much(
     with pytest.raises(LockedError):
         transfer.discard(there, identity)
     with pytest.raises(LockedError):
-        transfer.settle(there, files)
+        transfer.unpack(there, files)
     lock.release()
     transfer.discard(there, transfer.identities(there)[begun])  # it was trained further since
     assert there.exists
@@ -843,7 +843,7 @@ def test_a_part_of_a_checkpoint_that_a_kill_left_is_in_nobody_s_way(
         if reached == 2:
             transfer.discard(there, transfer.identity(there) or "")
             assert not list(there.path.parent.iterdir())
-    transfer.settle(there, transfer.packed(run))
+    transfer.unpack(there, transfer.pack(run))
     assert bench.files(f"there/{found.name}") == bench.files(f"runs/{found.name}")
     (run.path / "checkpoints" / f".epoch-{max(run.checkpoints()) + 1:06d}.npz.tmp").touch()
     (run.path / ".predictions.npz.tmp").touch()
@@ -859,12 +859,12 @@ def test_what_no_run_has_is_not_removed_and_that_is_said(
     assert list(jobs.messages(Job(found.config, there, 2)))
     mine = there.path.with_name(f".{found.name}.removed") / "mine.txt"
     (there.path / "mine.txt").touch()
-    transfer.settle(there, transfer.packed(run))
+    transfer.unpack(there, transfer.pack(run))
     assert mine.exists()
     shutil.rmtree(there.path)
     assert list(jobs.messages(Job(found.config, there, 2)))
-    with pytest.raises(CorruptError, match="it holds files that no run has"):
-        transfer.settle(there, transfer.packed(run))
+    with pytest.raises(CorruptError, match="it contains other files than a run's"):
+        transfer.unpack(there, transfer.pack(run))
     assert mine.exists()
 
 
@@ -890,10 +890,10 @@ def test_a_copy_is_there_whole_or_not_at_all_wherever_its_removal_was_killed(
             transfer.discard(there, transfer.identity(there) or "")
             break
         assert not there.exists or bench.files(f"there/{found.name}") == before
-        transfer.settle(there, transfer.packed(run))
+        transfer.unpack(there, transfer.pack(run))
         assert bench.files(f"there/{found.name}") == bench.files(f"runs/{found.name}")
     transfer.remove_leftovers(there.path.parent)
-    assert steps > len(transfer.packed(run))
+    assert steps > len(transfer.pack(run))
     assert not list(there.path.parent.iterdir())
 
 
@@ -1004,7 +1004,7 @@ def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
     mine.chmod(0o770)
     (tmp_path / "link").symlink_to(tmp_path)
     for path in (mine, tmp_path / "link"):
-        with pytest.raises(CorruptError, match="this user's alone"):
+        with pytest.raises(CorruptError, match="not a private folder"):
             disk.private_directory(path)
 
 

@@ -120,7 +120,7 @@ def test_all_that_is_refused_is_reported_at_once_and_in_order() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a:\n\tb: 1", "a.yaml:2:1: a tab cannot stand here; indent with spaces"),
+        ("a:\n\tb: 1", "a.yaml:2:1: a tab is not allowed here; indent with spaces"),
         (
             "hidden: [30\nseed: 2",
             "a.yaml:2:5: a ',' or the closing ']' is missing before this (begun on line 1)",
@@ -132,7 +132,7 @@ def test_all_that_is_refused_is_reported_at_once_and_in_order() -> None:
         (
             "epochs: 3: 4",
             (
-                "a.yaml:1:10: a ':' cannot stand here; check the indentation above, "
+                "a.yaml:1:10: a ':' is not allowed here; check the indentation above, "
                 "or put the value in quotes"
             ),
         ),
@@ -142,7 +142,10 @@ def test_all_that_is_refused_is_reported_at_once_and_in_order() -> None:
         ),
         ("- 1", "a.yaml:1:1: must be a mapping of keys to values, got a list"),
         ("hello", "a.yaml:1:1: must be a mapping of keys to values, got 'hello'"),
-        ("seed: 1\n---\nseed: 2", "a.yaml:2:1: a second document starts here; a config is one"),
+        (
+            "seed: 1\n---\nseed: 2",
+            "a.yaml:2:1: a second document starts here; a config must be one document",
+        ),
         ("seed: 1\r\nrng: \x00", "a.yaml:2:6: the character U+0000 is not allowed"),
         ('rng: "\\ud800"', "a.yaml:1:6: rng: the character U+D800 is not allowed"),
         ('rng: "\\UFFFFFFFF"', "a.yaml:1:1: an escape or a version after this is out of range"),
@@ -235,8 +238,8 @@ def test_a_missing_file_and_a_file_of_another_kind_exit_2_at_once(tmp_path: Path
     os.mkfifo(fifo)
     for path, reason in [
         (tmp_path / "none.yaml", "there is no such file"),
-        (tmp_path, "is not a regular file; a config is one"),
-        (fifo, "is not a regular file; a config is one"),
+        (tmp_path, "is not a regular file"),
+        (fifo, "is not a regular file"),
     ]:
         with pytest.raises(ConfigError) as caught:
             load.read(path)

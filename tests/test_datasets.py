@@ -114,11 +114,11 @@ def test_a_damaged_package_is_named_with_what_to_do(
             content[100] ^= 1
         (tmp_path / "mnist" / name).write_bytes(content)
     monkeypatch.setattr(importlib.resources, "files", lambda _package: tmp_path)
-    expected = r"t10k-labels-idx1-ubyte is damaged, its sha256 is not MNIST's; reinstall nnexp$"
+    expected = r"t10k-labels-idx1-ubyte is damaged: its sha256 is not MNIST's; reinstall nnexp$"
     with pytest.raises(DataError, match=expected):
         load(Mnist())
     (tmp_path / "mnist" / "t10k-labels-idx1-ubyte").unlink()
-    with pytest.raises(DataError, match="the package's own file: reinstall nnexp"):
+    with pytest.raises(DataError, match="this file belongs to nnexp: reinstall nnexp"):
         load(Mnist())
 
 
@@ -176,7 +176,7 @@ def test_a_selection_keeps_each_example_of_its_classes_once(
 @given(n=st.integers(0, 50), first=st.integers(0, 50))
 def test_divided_parts_are_disjoint_and_complete(n: int, first: int) -> None:
     part = numbered([0] * n)
-    head, tail = idx.divided(part, min(first, n))
+    head, tail = idx.divide(part, min(first, n))
     joined = np.concatenate([head.features, tail.features])
     assert np.array_equal(joined, part.features)
     assert len(head.labels) == min(first, n)
@@ -207,31 +207,31 @@ def test_divided_parts_are_disjoint_and_complete(n: int, first: int) -> None:
         (
             Mnist(classes=(1,)),
             parts([0, 1], [0]),
-            "train-y: one class only, nothing to tell apart",
+            "train-y: only one class; a classifier needs at least two",
         ),
-        (Mnist(), parts([0, 0], [0]), "train-y: one class only, nothing to tell apart"),
-        (Mnist(), parts([3, 3], [3]), "train-y: one class only, nothing to tell apart"),
+        (Mnist(), parts([0, 0], [0]), "train-y: only one class; a classifier needs at least two"),
+        (Mnist(), parts([3, 3], [3]), "train-y: only one class; a classifier needs at least two"),
         (Mnist(), parts([], [0]), "train-x: no training examples"),
         (
             Mnist(),
             parts([0, 1], [0, 2]),
-            "validation-y: label 2, but the training labels end at 1",
+            "validation-y: label 2, but the largest training label is 1",
         ),
         (
             Mnist(),
             parts([0, 1], [0], [9]),
-            "test-y: label 9, but the training labels end at 1",
+            "test-y: label 9, but the largest training label is 1",
         ),
         (Mnist(), parts([0, 10_000], [0]), "labels up to 10000 would need 10001 output neurons"),
         (
             Mnist(),
             Parts(numbered([0, 1]), numbered([0], "validation", 3), None, {}),
-            "validation-x: 3 features an example, but train-x has 2",
+            "validation-x: 3 features per example, but train-x has 2",
         ),
         (
             Mnist(),
             Parts(numbered([0, 1], fan_in=0), None, None, {}),
-            "train-x: examples without a feature",
+            "train-x: examples without features",
         ),
     ],
 )
@@ -254,7 +254,7 @@ def test_features_without_labels_of_their_own_are_refused() -> None:
         (np.array([[0.0, 1.0]]), 255.0, "data.scale = 255 is 0.00392; already scaled?"),
         (np.array([[-5.0, 1.0]]), 255.0, "data.scale = 255 is 0.0196; already"),
         (np.array([[-26.0, 1.0]]), 255.0, None),
-        (np.array([[0.0, 255.0]]), 1.0, "data.scale = 1 is 255; neurons saturate"),
+        (np.array([[0.0, 255.0]]), 1.0, "data.scale = 1 is 255; such inputs saturate neurons"),
         (np.array([[0.0, 1.0]]), 1.0, None),
         (np.array([[0, 255]], dtype=np.uint8), 256.0, None),
         (np.array([[0, 1]], dtype=np.uint8), 256.0, "data.scale = 256 is 0.00391; already scaled?"),
@@ -296,5 +296,5 @@ def test_a_missing_file_is_named_on_one_line(source: Source) -> None:
 
 
 def test_a_name_that_no_file_can_have_is_a_data_error() -> None:
-    with pytest.raises(DataError, match=r"^a\\x00b: not a possible file name"):
+    with pytest.raises(DataError, match=r"^a\\x00b: is not a valid file name"):
         load(Npz(file="a\0b"))

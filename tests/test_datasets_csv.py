@@ -47,7 +47,7 @@ def test_pixels_stay_bytes_however_many_rows_are_parsed_at_a_time(
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     path.write_text("pixel,label\n" + "".join(f"{x},{y}\n" for x, y in table))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_file, "ROWS", rows)
+        patch.setattr(csv_file, "BLOCK_ROWS", rows)
         features, labels, _ = csv_file.read(path)
     assert features.dtype == np.uint8
     assert features[:, 0].tolist() == [x for x, _ in table]
@@ -57,7 +57,7 @@ def test_pixels_stay_bytes_however_many_rows_are_parsed_at_a_time(
 def test_one_fraction_makes_all_features_floats(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_file, "ROWS", 1)
+    monkeypatch.setattr(csv_file, "BLOCK_ROWS", 1)
     path = tmp_path / "a.csv"
     path.write_text("a,label\n255,0\n0.1,1\n256,1\n")
     features = csv_file.read(path).features
@@ -65,14 +65,17 @@ def test_one_fraction_makes_all_features_floats(
 
 
 MALFORMED = {
-    "empty": (b"", "an empty file; its first line must name the columns"),
-    "header only": (b"a,label\n", "holds a header and no examples"),
-    "no header": (b"1,2\n3,4\n", "line 1: a header that names the columns is needed, got data"),
-    "no header behind a byte-order mark": (b"\xef\xbb\xbf1,2\n", "line 1: a header that names"),
-    "one column": (b"label\n1\n", "line 1: two columns or more are needed, got 'label'"),
+    "empty": (b"", "is empty; its first line must name the columns"),
+    "header only": (b"a,label\n", "contains a header but no examples"),
+    "no header": (b"1,2\n3,4\n", "line 1: must be a header that names the columns, got data"),
+    "no header behind a byte-order mark": (
+        b"\xef\xbb\xbf1,2\n",
+        "line 1: must be a header that names",
+    ),
+    "one column": (b"label\n1\n", "line 1: must have two or more columns, got 'label'"),
     "label first": (
         b"label,pixel0,pixel1\n1,0,0\n",
-        "line 1: the label must be the last column, got it as column 1 of 3",
+        "line 1: the label must be the last column, but is column 1 of 3",
     ),
     "ragged": (b"a,b,c\n1,2,0\n\n1,0\n", "line 4: 2 columns, but the header names 3"),
     "all shorter": (b"a,b,c\n1,0\n1,1\n", "line 2: 2 columns, but the header names 3"),
@@ -81,7 +84,7 @@ MALFORMED = {
     "underscore": (b"a,b\n1_0,0\n", "line 2, column 1: not a number, got '1_0'"),
     "comment": (b"a,b\n#1,0\n", "line 2, column 1: not a number, got '#1'"),
     "quoted": (b'a,b\n"1",0\n', "line 2, column 1: not a number, got '\"1\"'"),
-    "semicolons": (b"a;b\n1;0\n", "line 1: two columns or more are needed, got 'a;b'"),
+    "semicolons": (b"a;b\n1;0\n", "line 1: must have two or more columns, got 'a;b'"),
     "NaN": (b"a,b\n1,0\nnan,1\n", "line 3: a feature is not a finite number, got 'nan,1'"),
     "infinity": (b"a,b\n1e999,0\n", "line 2: a feature is not a finite number, got '1e999,0'"),
     "negative label": (b"a,b\n1,-1\n", "line 2: the label, in the last column, must be a whole"),

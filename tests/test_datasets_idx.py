@@ -148,7 +148,7 @@ MALFORMED = {
     "no pixels": (struct.pack(">4I", 0x803, 9, 0, 28), "declares images of 0 x 28 pixels"),
     "gzip, huge": (
         gzip.compress(struct.pack(">4I", 0x803, 2**31, 1, 1)),
-        "but the file can hold no more than ",
+        "but the file can contain at most ",
     ),
     "gzip, half": (gzip.compress(WHOLE)[:-12], "damaged or cut short: "),
     "gzip, checksum": (
@@ -163,9 +163,9 @@ MALFORMED = {
     ),
     "gzip, trailing": (
         gzip.compress(WHOLE + b"\0"),
-        "goes on after the 28 bytes that its header declares",
+        "continues after the 28 bytes that its header declares",
     ),
-    "gzip bomb": (BOMB, "goes on after the 20 bytes that its header declares"),
+    "gzip bomb": (BOMB, "continues after the 20 bytes that its header declares"),
     # A header that a file of this size could keep, over content that is not there.
     "gzip, within its bound": (
         gzip.compress(struct.pack(">4I", 0x803, 20_000_000, 1, 1) + os.urandom(50_000)),
@@ -204,10 +204,10 @@ def test_what_is_no_regular_file_is_refused_without_waiting_for_it(tmp_path: Pat
     os.mkfifo(tmp_path / "fifo")
     for path, kind in [
         (tmp_path, "a directory"),
-        (tmp_path / "fifo", "no regular file"),
-        (Path("/dev/zero"), "no regular file"),
+        (tmp_path / "fifo", "not a regular file"),
+        (Path("/dev/zero"), "not a regular file"),
     ]:
-        with pytest.raises(DataError, match=f"{path}: is {kind}, not a file of data"):
+        with pytest.raises(DataError, match=f"{path}: is {kind}; a data file is needed"):
             idx.read_labels(path)
 
 
@@ -223,18 +223,18 @@ def test_a_file_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None:
 def test_a_compressed_file_may_not_unfold_beyond_the_limit() -> None:
     content = gzip.compress(struct.pack(">4I", 0x803, 2**20, 2**6, 2**6) + os.urandom(5_000_000))
     most = 100 * len(content) + 2**24
-    with pytest.raises(MalformedError, match=f"the file can hold no more than {most}, packed"):
+    with pytest.raises(MalformedError, match=f"the file can contain at most {most}, compressed"):
         idx.parse(io.BytesIO(content), idx.IMAGES)
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (Idx(), "data.train_images: a file is needed, or a directory that holds it"),
-        (Idx(train_images="x"), "data.train_labels: a file is needed"),
+        (Idx(), "data.train_images: a file is required, or a directory that contains it"),
+        (Idx(train_images="x"), "data.train_labels: a file is required"),
         (
             Idx(train_images="x", train_labels="y", test_images="z"),
-            "data: test_images and test_labels go together, got one of them only",
+            "data: test_images and test_labels go together, got only one of them",
         ),
         (
             Idx(train_images="x", train_labels="y", validation_labels="z"),
@@ -254,7 +254,7 @@ def test_a_directory_must_hold_all_four_files(tmp_path: Path, name: str) -> None
     (tmp_path / name).unlink()
     with pytest.raises(DataError) as caught:
         load(Idx(directory=str(tmp_path)))
-    assert str(caught.value) == f"{tmp_path}: holds no file {name}, gzipped or not"
+    assert str(caught.value) == f"{tmp_path}: contains no file {name}, gzipped or not"
 
 
 def test_labels_that_do_not_match_are_refused_with_both_files_named(tmp_path: Path) -> None:

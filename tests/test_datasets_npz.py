@@ -117,23 +117,23 @@ def test_features_keep_their_values_in_the_smallest_type_that_can(
 X, Y = np.ones((2, 3), dtype=np.float32), np.array([0, 1])
 
 UNFIT: dict[str, tuple[Arrays, str]] = {
-    "no labels": ({"x_train": X}, "holds no y_train"),
+    "no labels": ({"x_train": X}, "contains no y_train"),
     "unknown": (
         {"x_train": X, "y_train": Y, "evil\n": X},
-        r"holds an unknown array 'evil\n' (known: x_test, ",
+        r"contains an unknown array 'evil\n' (known: x_test, ",
     ),
     "half a split": (
         {"x_train": X, "y_train": Y, "x_test": X},
-        "x_test and y_test go together, holds one of them only",
+        "x_test and y_test go together, contains only one of them",
     ),
     "float labels": (
         {"x_train": X, "y_train": Y.astype(float)},
-        "y_train must hold integers, the labels 0, 1, …, got float64",
+        "y_train must contain integers, the labels 0, 1, …, got float64",
     ),
-    "negative": ({"x_train": X, "y_train": Y - 1}, "y_train must hold labels from 0, got -1 to 0"),
+    "negative": ({"x_train": X, "y_train": Y - 1}, "y_train must contain labels ≥ 0, got -1 to 0"),
     "beyond int64": (
         {"x_train": X, "y_train": np.array([0, 2**64 - 1], dtype=np.uint64)},
-        "y_train must hold labels from 0",
+        "y_train must contain labels ≥ 0",
     ),
     "one-hot": ({"x_train": X, "y_train": np.eye(2, dtype=int)}, "y_train must have shape (exam"),
     "flat": (
@@ -142,15 +142,15 @@ UNFIT: dict[str, tuple[Arrays, str]] = {
     ),
     "NaN": (
         {"x_train": np.array([[1, np.nan], [1, 1]]), "y_train": Y},
-        "x_train holds a value that is not finite",
+        "x_train contains a value that is not finite",
     ),
     "infinity": (
         {"x_train": np.array([[1, np.inf], [1, 1]]), "y_train": Y},
-        "x_train holds a value that is not finite",
+        "x_train contains a value that is not finite",
     ),
     "minus infinity": (
         {"x_train": np.array([[1, -np.inf], [1, 1]]), "y_train": Y},
-        "x_train holds a value that is not finite",
+        "x_train contains a value that is not finite",
     ),
     "lengths": (
         {"x_train": X, "y_train": np.array([0, 1, 1])},
@@ -158,7 +158,7 @@ UNFIT: dict[str, tuple[Arrays, str]] = {
     ),
     "features": (
         {"x_train": X, "y_train": Y, "x_test": X[:, :2], "y_test": Y},
-        "x_test: 2 features an example, but ",
+        "x_test: 2 features per example, but ",
     ),
     "pickle": (
         {"x_train": X, "y_train": np.array([None, 1])},
@@ -227,11 +227,11 @@ MALFORMED = {
     ),
     "declared size": (
         patched(SOUND, DIRECTORY, 24, struct.pack("<I", 2**31)),
-        "'a.npy' declares 2147483648 bytes, but it can hold no more than",
+        "'a.npy' declares 2147483648 bytes, but can contain at most",
     ),
     "both sizes": (
         patched(SOUND, DIRECTORY, 20, struct.pack("<II", 2**30, 2**30)),
-        "'a.npy' declares 1073741824 bytes, but it can hold no more than",
+        "'a.npy' declares 1073741824 bytes, but can contain at most",
     ),
     "deflated size": (
         patched(
@@ -246,10 +246,10 @@ MALFORMED = {
     "encrypted": (patched(SOUND, DIRECTORY, 8, b"\1\0"), "or is encrypted"),
     "outside": (
         patched(SOUND, DIRECTORY, 42, struct.pack("<I", 2**31)),
-        "'a.npy' is said to begin outside the file",
+        "'a.npy' begins outside the file",
     ),
-    "twice": (archive({"a.npy": npy(PAIR, bytes(8)), "a": b""}), "holds 'a' twice"),
-    "many": (archive({f"{i}.npy": b"" for i in range(1001)}), "holds 1001 members"),
+    "twice": (archive({"a.npy": npy(PAIR, bytes(8)), "a": b""}), "contains 'a' twice"),
+    "many": (archive({f"{i}.npy": b"" for i in range(1001)}), "contains 1001 members"),
 }
 
 
@@ -303,8 +303,8 @@ def test_exactly_what_is_expected_passes() -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({}, "holds no theta"),
-        ({"theta": np.zeros(3, dtype=np.float32), "more": Y}, "holds an unknown array 'more'"),
+        ({}, "contains no theta"),
+        ({"theta": np.zeros(3, dtype=np.float32), "more": Y}, "contains an unknown array 'more'"),
         ({"theta": np.zeros(3)}, "theta must be float32 of shape (3,), got float64 of shape (3,)"),
         ({"theta": np.zeros(4, dtype=np.float32)}, "of shape (3,), got float32 of shape (4,)"),
     ],

@@ -20,7 +20,7 @@ from nnexp.config.model import Config
 from nnexp.config.schema import schema
 from nnexp.datasets import loading
 from nnexp.datasets.dataset import Split
-from nnexp.datasets.expansion import Expansion, Rotate, Shift, expanded
+from nnexp.datasets.expansion import Expansion, Rotate, Shift, expand
 from nnexp.datasets.sources import Csv, Idx, Mnist, Npz
 from nnexp.errors import ConfigError, DataError
 from nnexp.runner.assembly import Assembly
@@ -46,7 +46,7 @@ def archive(path: Path, shape: tuple[int, ...], n: int = 6) -> Npz:
 def test_an_image_is_shifted_up_down_left_and_right_and_the_free_edge_is_0() -> None:
     """The 2 x 3 image 1 2 3 / 4 5 6, each of its shifts written down by hand."""
     train = Split(np.array([[1, 2, 3, 4, 5, 6]], np.uint8), np.array([7]))
-    grown = expanded(Shift(), train, (2, 3), "x")
+    grown = expand(Shift(), train, (2, 3), "x")
     assert grown.features.tolist() == [
         [1, 2, 3, 4, 5, 6],
         [4, 5, 6, 0, 0, 0],
@@ -63,13 +63,13 @@ def test_all_originals_come_first_and_then_one_change_of_all_after_another(
     expansion: Expansion, times: int, dtype: str
 ) -> None:
     train = images(5, 5, 4, dtype)
-    grown = expanded(expansion, train, (), "x")
+    grown = expand(expansion, train, (), "x")
     assert grown.features.shape == (times * 4, 25)
     assert grown.features.dtype == dtype
     assert grown.features[:4].tolist() == train.features.tolist()
     assert grown.labels.tolist() == [0, 1, 2, 3] * times
     for example in range(4):
-        alone = expanded(expansion, Split(*(part[[example]] for part in train)), (), "x")
+        alone = expand(expansion, Split(*(part[[example]] for part in train)), (), "x")
         assert grown.features[example::4].tolist() == alone.features.tolist()
 
 
@@ -78,7 +78,7 @@ def test_an_image_is_turned_about_its_centre_first_counter_clockwise() -> None:
     image = np.zeros((29, 29), np.uint8)
     image[14, 14:] = 255
     train = Split(image.reshape(1, -1), np.array([0]))
-    _, counter, clockwise = expanded(Rotate(degrees=45), train, (), "x").features.reshape(3, 29, 29)
+    _, counter, clockwise = expand(Rotate(degrees=45), train, (), "x").features.reshape(3, 29, 29)
     assert counter[7, 21] > 100
     assert clockwise[21, 21] > 100
     assert counter[21, 21] == clockwise[7, 21] == 0
@@ -110,7 +110,7 @@ def test_a_rotation_is_bilinear_and_bytes_are_rounded_to_the_nearest(
     dtype: str, off: float
 ) -> None:
     train = images(9, 9, 2, dtype)
-    grown = expanded(Rotate(degrees=7), train, (), "x").features.reshape(3, 2, 9, 9)
+    grown = expand(Rotate(degrees=7), train, (), "x").features.reshape(3, 2, 9, 9)
     for degrees, turned in zip((7, -7), grown[1:], strict=True):
         for image, got in zip(grown[0], turned, strict=True):
             assert np.abs(bilinear(image, degrees) - got).max() <= off
@@ -118,8 +118,8 @@ def test_a_rotation_is_bilinear_and_bytes_are_rounded_to_the_nearest(
 
 def test_more_images_than_a_chunk_are_all_rotated() -> None:
     train = images(4, 4, 2345)
-    grown = expanded(Rotate(), train, (), "x").features
-    alone = expanded(Rotate(), Split(train.features[-1:], train.labels[-1:]), (), "x").features
+    grown = expand(Rotate(), train, (), "x").features
+    alone = expand(Rotate(), Split(train.features[-1:], train.labels[-1:]), (), "x").features
     assert grown[-1].tolist() == alone[-1].tolist()
     assert grown[2345 + 2344].tolist() == alone[1].tolist()
 
@@ -127,16 +127,16 @@ def test_more_images_than_a_chunk_are_all_rotated() -> None:
 @pytest.mark.parametrize(
     ("features", "image", "told"),
     [
-        (10, (), "rows x columns of pixels an example, got 10, which is no square"),
-        (10, (10,), "rows x columns of pixels an example, got 10, which is no square"),
-        (64, (4, 4, 4), "rows x columns of pixels an example, got 4 x 4 x 4"),
+        (10, (), "rows x columns of pixels per example), got 10, which is not a square"),
+        (10, (10,), "rows x columns of pixels per example), got 10, which is not a square"),
+        (64, (4, 4, 4), "rows x columns of pixels per example), got 4 x 4 x 4"),
     ],
 )
 def test_what_is_no_image_is_refused(features: int, image: tuple[int, ...], told: str) -> None:
     train = Split(np.ones((2, features), np.uint8), np.array([0, 1]))
     with pytest.raises(DataError) as refused:
-        expanded(Shift(), train, image, "a.npz: x_train")
-    assert str(refused.value) == f"a.npz: x_train: data.expand needs images, {told}"
+        expand(Shift(), train, image, "a.npz: x_train")
+    assert str(refused.value) == f"a.npz: x_train: data.expand needs images ({told}"
 
 
 def test_only_the_training_examples_are_expanded_after_classes_and_counts(tmp_path: Path) -> None:
@@ -189,8 +189,8 @@ def test_n_and_an_epoch_count_the_expanded_examples(tmp_path: Path) -> None:
     """So λ/n has five times the n, and a penalty a fifth of the weight."""
     source = archive(tmp_path / "a.npz", (2, 2))
     penalties = []
-    for expand in (None, Shift()):
-        data = msgspec.structs.replace(source, expand=expand)
+    for expansion in (None, Shift()):
+        data = msgspec.structs.replace(source, expand=expansion)
         with_, without = (
             Assembly(Config(data=data, hidden=(), lambda_=strength), loading.load(data))
             for strength in (10.0, 0.0)
@@ -279,8 +279,8 @@ def test_the_command_line_says_in_a_line_that_these_are_no_images(bench: Bench) 
     ended = bench("train", "tiny.yaml", "--set", "data.expand=shift")
     assert ended.code == 2
     assert ended.err == (
-        "tiny.npz: x_train: data.expand needs images, rows x columns of pixels an example, "
-        "got 10, which is no square\n"
+        "tiny.npz: x_train: data.expand needs images (rows x columns of pixels per example), "
+        "got 10, which is not a square\n"
     )
     assert not (bench.folder / "runs").exists()
 

@@ -18,7 +18,7 @@ from nnexp.optim.adam import Adam
 from nnexp.optim.conjugate_gradient import ConjugateGradient
 from nnexp.optim.hessian_free import HessianFree
 from nnexp.optim.newton import Newton
-from nnexp.optim.objective import Remembered
+from nnexp.optim.objective import CachedObjective
 from nnexp.optim.quasi_newton import Bfgs, LBfgs
 from nnexp.optim.sgd import Momentum, Nesterov
 
@@ -81,7 +81,7 @@ def test_it_comes_to_scipy_s_optimum(
     remembered: bool,  # noqa: FBT001 - pytest passes it by name
 ) -> None:
     batch, inputs, targets = logistic(strength)
-    objective = Remembered(batch) if remembered else batch
+    objective = CachedObjective(batch) if remembered else batch
     theta = np.random.default_rng(0).standard_normal(inputs.shape[1] * targets.shape[1])
     slots = optimizer.start(theta)
     for _ in range(500):

@@ -126,7 +126,7 @@ class Costs:
 
 def running(examples: int, batch_size: int, costs: list[float]) -> tuple[float, ...]:
     found, objective = RunningCosts(examples, batch_size), Costs(costs)
-    step = found.watching(lambda *_: {"said": 1.0})
+    step = found.measure(lambda *_: {"said": 1.0})
     for _ in costs:
         assert step(np.zeros(1), objective, {}, None) == {"said": 1.0}  # type: ignore[arg-type]
     return found.costs
@@ -157,10 +157,10 @@ def test_a_small_epoch_has_fewer_parts(
 def test_each_epoch_is_measured_by_itself() -> None:
     found = RunningCosts(100, 50)
     for cost in (9.0, 9.0):
-        found.watching(lambda *_: None)(np.zeros(1), Costs([cost]), {}, 0.1)  # type: ignore[arg-type]
+        found.measure(lambda *_: None)(np.zeros(1), Costs([cost]), {}, 0.1)  # type: ignore[arg-type]
     found.begin()
     assert not found.costs
-    found.watching(lambda *_: None)(np.zeros(1), Costs([2.0]), {}, 0.1)  # type: ignore[arg-type]
+    found.measure(lambda *_: None)(np.zeros(1), Costs([2.0]), {}, 0.1)  # type: ignore[arg-type]
     assert found.costs == (2.0,)
 
 

@@ -15,9 +15,9 @@ from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
 from nnexp.optim.adam import Adam
 from nnexp.optim.conjugate_gradient import ConjugateGradient
-from nnexp.optim.convergence import check_room
+from nnexp.optim.convergence import check_memory
 from nnexp.optim.newton import Newton
-from nnexp.optim.objective import Remembered
+from nnexp.optim.objective import CachedObjective
 from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.quasi_newton import Bfgs, LBfgs
 from nnexp.optim.sgd import Momentum, Nesterov
@@ -178,12 +178,12 @@ def test_a_checkpoint_after_every_step_changes_no_bit(optimizer: Any, dtype: str
     count = 1 if optimizer.full_batch else 3
     straight, broken = drawn(dtype), drawn(dtype)
     slots, saved = optimizer().start(straight), optimizer().start(broken)
-    whole = [Remembered(each) for each in batches(dtype, 1)]
+    whole = [CachedObjective(each) for each in batches(dtype, 1)]
     objectives: list[Any] = whole if optimizer.full_batch else batches(dtype, count)
     for step in range(12):
         optimizer().step(straight, objectives[step % count], slots, rate(optimizer, 0.1))
         objective = batches(dtype, count)[step % count]
-        fresh: Any = Remembered(objective) if optimizer.full_batch else objective
+        fresh: Any = CachedObjective(objective) if optimizer.full_batch else objective
         optimizer().step(broken, fresh, saved, rate(optimizer, 0.1))
         broken, saved = through_a_checkpoint(broken, saved)
         assert straight.tobytes() == broken.tobytes(), step
@@ -208,7 +208,7 @@ def test_the_same_twice_comes_to_the_same_bits(optimizer: Any) -> None:  # noqa:
 def test_an_objective_that_remembers_is_the_same_objective(optimizer: Any) -> None:  # noqa: ANN401
     (objective,), learning_rate = batches("float64", 1), rate(optimizer, 0.1)
     plain = descended(optimizer(), objective, drawn("float64"), 10, learning_rate)
-    remembered = Remembered(objective)
+    remembered = CachedObjective(objective)
     theta = descended(optimizer(), remembered, drawn("float64"), 10, learning_rate)
     if optimizer.full_batch:
         np.testing.assert_array_equal(theta, plain)
@@ -234,8 +234,8 @@ def test_a_full_batch_method_refuses_a_batch_size_and_float32(optimizer: Any) ->
     called = name(optimizer)
     assert problems(text(optimizer, "batch_size: 10", "dtype: float32")) == [
         (
-            f"a.yaml:2:13: batch_size: {called} takes all examples at each step: "
-            "leave it out or all, got 10"
+            f"a.yaml:2:13: batch_size: {called} uses all examples in each step; "
+            "leave it out, or set it to all, got 10"
         ),
         f"a.yaml:3:8: dtype: {called} needs dtype: float64, got float32",
     ]
@@ -249,13 +249,13 @@ def test_a_method_with_a_line_search_refuses_a_learning_rate(optimizer: Any) -> 
     called = name(optimizer)
     assert problems(text(optimizer, "dtype: float64", "learning_rate: 1")) == [
         (
-            f"a.yaml:3:16: learning_rate: {called} chooses its step by a line search and takes "
-            "none: leave it out or null"
+            f"a.yaml:3:16: learning_rate: {called} chooses its step size by a line search; "
+            "leave it out, or set it to null"
         )
     ]
     assert problems(text(optimizer, "dtype: float64", "schedule: cosine")) == [
         (
-            f"a.yaml:3:11: schedule: {called} has no learning rate that a schedule could change: "
+            f"a.yaml:3:11: schedule: {called} has no learning rate for a schedule to change; "
             "leave it out"
         )
     ]
@@ -489,6 +489,6 @@ def test_where_no_step_helps_theta_stays_and_that_is_said(optimizer: Any) -> Non
 
 
 def test_a_matrix_of_1_gib_is_allowed_and_no_more() -> None:
-    check_room(11585, "newton")  # 11585² · 8 = 1073697800 <= 2³⁰ = 1073741824 < 11586² · 8
+    check_memory(11585, "newton")  # 11585² · 8 = 1073697800 <= 2³⁰ = 1073741824 < 11586² · 8
     with pytest.raises(UsageError, match=r"need 1\.0 GiB for a matrix of 11586 x 11586"):
-        check_room(11586, "newton")
+        check_memory(11586, "newton")

@@ -207,7 +207,7 @@ def test_without_an_intact_checkpoint_it_exits_5_and_changes_nothing(
     code, out, err = bench("train", "tiny.yaml", "--name", "n", "-q")
     assert (code, out) == (5, "")
     assert re.fullmatch(
-        r"runs/n: no intact checkpoint is left to go on from; the newest: "
+        r"runs/n: no intact checkpoint is left to continue from; the newest: "
         r"runs/n/checkpoints/epoch-000002.npz: is damaged: .*; --restart sets the run aside and "
         r"trains it again from its first epoch\n",
         err,
@@ -222,7 +222,7 @@ def test_lost_checkpoints_are_no_fresh_start(bench: Bench, stopped: Path) -> Non
         5,
         "",
         (
-            "runs/n: no intact checkpoint is left to go on from; "
+            "runs/n: no intact checkpoint is left to continue from; "
             "--restart sets the run aside and trains it again from its first epoch\n"
         ),
     )
@@ -292,7 +292,7 @@ def test_other_arithmetic_exits_6(bench: Bench, stopped: Path) -> None:
 
 def test_a_newer_format_exits_5(bench: Bench, stopped: Path) -> None:
     reseal(stopped, schema=records.SCHEMA + 1)
-    newer = f"(schema {records.SCHEMA + 1}; this one knows {records.SCHEMA})"
+    newer = f"(schema {records.SCHEMA + 1}; this version reads up to {records.SCHEMA})"
     assert bench("train", "tiny.yaml", "--name", "n", "-q") == (
         5,
         "",

@@ -482,7 +482,7 @@ def test_an_unknown_key_to_sort_by(four: Bench) -> None:
 
 def test_a_damaged_run_is_told_whatever_is_asked(four: Bench) -> None:
     (four.folder / "runs/a/run.json").write_text("{}")
-    told = "runs/a/run.json: is damaged: its checksum does not fit its content\n"
+    told = "runs/a/run.json: is damaged: its checksum does not match its content\n"
     everything = four("runs")
     assert (everything.code, everything.err) == (1, told)
     assert [line.split()[:2] for line in everything.out.splitlines()[1:3]] == [
@@ -601,7 +601,7 @@ def test_a_run_that_is_damaged_under_watch_is_told(
     code, out, err = bench("runs", "--watch")
     held.release()
     assert (code, out.splitlines()[-1]) == (1, "runs/n: damaged, epoch 0/?")
-    assert err == "runs/n/run.json: is damaged: its checksum does not fit its content\n"
+    assert err == "runs/n/run.json: is damaged: its checksum does not match its content\n"
 
 
 ENDLESS = ("--set", "epochs=100000")

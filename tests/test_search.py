@@ -750,7 +750,7 @@ def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> No
         (["--method", "grid", "--trials", "1"], "the smallest grid has 2 points"),
         (["--plot", "a.txt"], "a picture's name ends in"),
         (["--trials", "0"], "0 is not in the range"),
-        (["--seeds", "x"], "'x' is no seed and no range of seeds"),
+        (["--seeds", "x"], "'x' is neither a seed nor a range of seeds"),
         pytest.param(["--method", "tpe", "--halving"], "--halving goes with random and grid"),
     ],
 )

@@ -318,7 +318,7 @@ def test_predictions_of_another_run_do_not_fit_the_result(bench: Bench, run: str
     with np.load(path) as arrays:
         other = {name: arrays[name][::-1] for name in arrays}
     np.savez(path, **other)
-    with pytest.raises(CorruptError, match=r"its checksum does not fit result\.json"):
+    with pytest.raises(CorruptError, match=r"its checksum does not match result\.json"):
         predictions.read(Run(path.parent))
 
 

@@ -573,13 +573,13 @@ def test_what_makes_no_sense_in_a_sweep_is_refused(text: str, grids: list[str], 
           "s.yaml:2:8: seeds are also at s.yaml:2:8: leave one of them out",
           "t.yaml:1:8: seeds are also at s.yaml:2:8: leave one of them out"]),
         ("lambda: [1, 2]\nseeds: 0-x", [],
-         [("s.yaml:2:8: seeds: '0-x' is no seed and no range of seeds; 5 is seeds 0 to 4, and "
-          "0-4,7 is 0, 1, 2, 3, 4, 7")]),
+         [("s.yaml:2:8: seeds: '0-x' is neither a seed nor a range of seeds; 5 is seeds 0 to 4, "
+          "and 0-4,7 is 0, 1, 2, 3, 4, 7")]),
         ("seeds: 0\nlambda: [1, 2]", [],
          [("s.yaml:1:8: seeds: must be at least 1 seed, got 0; 5 is seeds 0 to 4, and 0-0 is "
           "seed 0")]),
         ("lambda: [1, 2]\nseeds: 1-9999999999999999999", [],
-         [("s.yaml:2:8: seeds: '1-9999999999999999999' is no seed and no range of seeds; "
+         [("s.yaml:2:8: seeds: '1-9999999999999999999' is neither a seed nor a range of seeds; "
           "5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7")]),
         ("zip: {lambda: [1, -2], dropout: [0.1, 0.2]}", [],
          ["s.yaml:1:16: lambda: must be a number ≥ 0 or a mapping with per_example, got -2"]),

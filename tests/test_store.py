@@ -210,7 +210,7 @@ def test_a_checkpoint_of_other_arrays_is_refused(change: dict[str, Any]) -> None
 def test_arrays_that_another_checkpoint_s_meta_vouches_for_are_refused() -> None:
     """A file that is whole, and yet not what was committed."""
     content = checkpoint.encode(meta(ARRAYS), ARRAYS | {"biases_1": np.zeros(2, np.float32)})
-    with pytest.raises(CorruptError, match="its arrays do not fit their checksum"):
+    with pytest.raises(CorruptError, match="its arrays do not match their checksum"):
         checkpoint.decode("c.npz", content, HEADERS)
 
 
@@ -338,13 +338,13 @@ def test_a_lock_that_was_lost_or_held_leaves_no_descriptor_open(
 
     before = set(Path("/dev/fd").iterdir())
     with (
-        lock.held(path, "lost"),
+        lock.hold(path, "lost"),
         pytest.raises(LockedError, match="another process is training"),
-        lock.held(path, "lost"),
+        lock.hold(path, "lost"),
     ):
         pass
     monkeypatch.setattr(lock.Lock, "acquire", replaced)
-    with pytest.raises(lock.ReplacedError, match=r"^lost$"), lock.held(path, "lost"):
+    with pytest.raises(lock.ReplacedError, match=r"^lost$"), lock.hold(path, "lost"):
         pass
     assert not lock.is_held(path)
     assert set(Path("/dev/fd").iterdir()) == before
@@ -459,7 +459,7 @@ def test_a_damaged_run_is_listed_hides_no_other_and_exits_1(several: Bench) -> N
         ["c-stopped", "damaged"],
     ]
     assert err == (
-        "runs/b-finished/result.json: is damaged: its checksum does not fit its content\n"
+        "runs/b-finished/result.json: is damaged: its checksum does not match its content\n"
         "runs/c-stopped: is not a run: it has no run.json\n"
     )
     assert several("runs", "a*").code == 0

@@ -525,7 +525,7 @@ def test_data_that_is_too_small_for_some_is_told_before_anything_is_trained(benc
 
 def test_a_folder_of_runs_that_cannot_be_is_one_error(bench: Bench) -> None:
     code, out, err = bench.process("sweep", "tiny.yaml", *GRID, "--runs", "tiny.npz/runs")
-    assert (code, out, err) == (74, "", "tiny.npz: is no folder\n")
+    assert (code, out, err) == (74, "", "tiny.npz: is not a folder\n")
 
 
 def test_a_run_of_another_config_under_the_name_is_listed_as_such(bench: Bench) -> None:
@@ -563,7 +563,7 @@ def test_a_warning_of_many_trials_is_told_once(bench: Bench) -> None:
         "sweep", "tiny.yaml", "--set", "regularizer=l1", "--grid", "epochs=1,2,3", "-q"
     )
     assert code == 0
-    assert err == "warning: regularizer l1 changes nothing while lambda is 0\n"
+    assert err == "warning: regularizer l1 has no effect while lambda is 0\n"
 
 
 def test_of_many_different_warnings_five_are_told(bench: Bench) -> None:

@@ -304,7 +304,7 @@ grids: {}
         ),
         "sweep.yaml:8:17: random.draws: must be a whole number from 1 to 1000000, got 0",
         (
-            "sweep.yaml:9:8: seeds: '0-x' is no seed and no range of seeds; "
+            "sweep.yaml:9:8: seeds: '0-x' is neither a seed nor a range of seeds; "
             "5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7"
         ),
         "sweep.yaml:10:12: exclude[0].learning: learning is not swept (swept: seed, a..b)",
@@ -327,8 +327,8 @@ grids: {}
          "sweep.yaml:2:8: seeds: seed 0 is given twice; give each seed once"),
         ("config: tiny.yaml\nseeds: ['5-2']",
          "sweep.yaml:2:8: seeds: the range 5-2 is empty; write 2-5"),
-        ("config: tiny.yaml\nseeds: [1, -1]", ("sweep.yaml:2:8: seeds: '-1' is no seed and no "
-         "range of seeds; 5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7")),
+        ("config: tiny.yaml\nseeds: [1, -1]", ("sweep.yaml:2:8: seeds: '-1' is neither a seed nor "
+         "a range of seeds; 5 is seeds 0 to 4, and 0-4,7 is 0, 1, 2, 3, 4, 7")),
         ("config: tiny.yaml\nseeds: 1.5",
          "sweep.yaml:2:8: seeds: must be seeds, such as 5, 0-4 or [1, 3], got 1.5"),
         ("config: tiny.yaml\nexclude: {lambda: 1}", ("sweep.yaml:2:10: exclude: must be a list of "
@@ -430,7 +430,7 @@ def test_options_problems_are_told_all_at_once(bench: Bench) -> None:
         "--grid cost: must have the form KEY=VALUES, such as --grid learning_rate=0.1,1",
         "--grid a..b=1: a key must be a name, or names joined by dots, got 'a..b'",
         "--grid hidden=: must be a list of values, got an empty list",
-        "--grid hidden=]: this cannot follow what stands above; a config is one mapping",
+        "--grid hidden=]: this cannot follow the lines above; a config is one mapping",
     ]
     assert list(bench.folder.glob("runs*")) == []
 

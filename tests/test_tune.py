@@ -280,7 +280,7 @@ def test_what_train_would_warn_of_is_said_of_the_tuned_config(bench: Bench) -> N
 def test_a_folder_that_cannot_be_made_is_told_before_anything_is_trained(bench: Bench) -> None:
     (bench.folder / "file").touch()
     code, out, err = bench("tune", "tiny.yaml", "--out", "file/below")
-    assert (code, out, err) == (74, "", "file: is no folder\n")
+    assert (code, out, err) == (74, "", "file: is not a folder\n")
     assert not (bench.folder / "runs").exists()
 
 
@@ -616,7 +616,7 @@ def test_constant_labels_are_one_class(bench: Bench) -> None:
     for command in ("tune", "find-rate"):
         code, out, err = bench(command, pairs(bench, "constant", [0] * 20, [0] * 9), "-q")
         assert (code, out) == (2, "")
-        assert err == "constant.npz: y_train: one class only, nothing to tell apart\n"
+        assert err == "constant.npz: y_train: only one class; a classifier needs at least two\n"
         code, out, err = bench(command, "tiny.yaml", "--set", "data.classes=[1]")
         assert (code, out) == (2, "")
         assert "must name at least 2 classes, got 1" in err

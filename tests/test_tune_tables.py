@@ -134,6 +134,6 @@ def test_a_decay_that_flips_weights_and_does_not_shrink_them_is_warned_of(
 ) -> None:
     """n = 10: η = 2 and λ = 10 make 1 - ηλ/n exactly -1."""
     config = Config(learning_rate=eta, lambda_=strength)
-    assert any("flip sign" in said for said in rules.doomed(config, 10)) == warned
+    assert any("flip sign" in said for said in rules.warnings(config, 10)) == warned
     same = Config(learning_rate=eta, lambda_=PerExample(strength / 10))
-    assert any("flip sign" in said for said in rules.doomed(same, 10)) == warned
+    assert any("flip sign" in said for said in rules.warnings(same, 10)) == warned

@@ -18,23 +18,23 @@ from nnexp.streams import Network2
 from tests.conftest import Bench
 
 UNSCALED = (
-    "warning: lambda is 0.1 as in runs/small, but n is 200 and was 20 there: λ/n goes from 0.005 "
-    "to 0.0005; lambda: 1 keeps it, and so does {per_example: 0.005} in both"
+    "warning: lambda is 0.1 as in runs/small, but n is 200 and was 20 there: λ/n changes from "
+    "0.005 to 0.0005; to keep it, set lambda: 1, or {per_example: 0.005} in both"
 )
 
 
 def unscaled(n: int, other_n: int, config: Config, other: Config | None = None) -> list[str]:
-    return list(rules.unscaled(config, n, other or config, other_n, "A"))
+    return list(rules.lambda_warning(config, n, other or config, other_n, "A"))
 
 
 def test_the_chapter_s_lambda_of_0_1_at_1000_is_5_at_50000() -> None:
     (warning,) = unscaled(50_000, 1000, Config(lambda_=0.1))
     assert warning == (
-        "lambda is 0.1 as in A, but n is 50000 and was 1000 there: λ/n goes from 0.0001 to 2e-06; "
-        "lambda: 5 keeps it, and so does {per_example: 0.0001} in both"
+        "lambda is 0.1 as in A, but n is 50000 and was 1000 there: λ/n changes from 0.0001 to "
+        "2e-06; to keep it, set lambda: 5, or {per_example: 0.0001} in both"
     )
     (warning,) = unscaled(1000, 50_000, Config(lambda_=5.0))
-    assert "lambda: 0.1 keeps it" in warning
+    assert "to keep it, set lambda: 0.1, or" in warning
 
 
 def test_what_was_rescaled_or_needs_none_is_not_warned_of() -> None:
@@ -113,7 +113,7 @@ def tiny(bench: Bench) -> CheckedConfig:
 def test_train_warns_of_a_rate_far_over_the_threshold(bench: Bench) -> None:
     runs, config = Path("runs"), tiny(bench)
     thresholds.record(runs, config, 0.5)
-    place = thresholds.place(runs, config)
+    place = thresholds.file_path(runs, config)
     common = ("train", "tiny.yaml", "-q", "--set")
     assert bench(*common, "learning_rate=1.99", "--name", "near").err == ""
     assert bench(*common, "learning_rate=2", "--name", "far") == (
@@ -134,7 +134,7 @@ def test_train_warns_of_a_rate_far_over_the_threshold(bench: Bench) -> None:
 def test_a_damaged_threshold_is_told_and_fails_no_training(bench: Bench) -> None:
     runs, config = Path("runs"), tiny(bench)
     thresholds.record(runs, config, 0.001)
-    place = thresholds.place(runs, config)
+    place = thresholds.file_path(runs, config)
     place.write_text(place.read_text().replace("0.001", "0.002"))
     with pytest.raises(CorruptError, match="checksum"):
         thresholds.threshold(runs, config)
@@ -142,8 +142,8 @@ def test_a_damaged_threshold_is_told_and_fails_no_training(bench: Bench) -> None
         0,
         "runs/n\n",
         (
-            f"warning: {place}: is damaged: its checksum does not fit its content; it is left out "
-            "of account\n"
+            f"warning: {place}: is damaged: its checksum does not match its content; "
+            "it is left out of account\n"
         ),
     )
     thresholds.record(runs, config, 1.0)

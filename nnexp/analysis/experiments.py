@@ -17,7 +17,7 @@ from nnexp.names import stem, without_seed
 from nnexp.seeds import Spread, spread
 from nnexp.store import disk, listing
 from nnexp.store.listing import Entry, by_experiment
-from nnexp.store.run import RUN, USUAL, Run, at
+from nnexp.store.run import DEFAULT_FOLDER, RUN, Run, at
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -98,8 +98,8 @@ def _named(argument: Path) -> list[Run]:
         found = [each for each in _runs_in(argument.parent) if _is_seed_of(argument.name, each)]
         problem = "there is no such run, nor runs of this name with -s and a seed"
     if not found:
-        if argument.parent == Path() and _is_known(argument.name, USUAL):
-            problem += f"; did you mean {USUAL / argument}?"
+        if argument.parent == Path() and _is_known(argument.name, DEFAULT_FOLDER):
+            problem += f"; did you mean {DEFAULT_FOLDER / argument}?"
         raise UsageError(f"{argument}: {problem}")
     runs = [at(argument.parent / name) for name in found]
     if problem.startswith("there") and len(_by_config(runs)) > 1:

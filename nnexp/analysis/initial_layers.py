@@ -106,7 +106,7 @@ class Bench:
         gradients, weights = [], []
         for theta in islice(draws(config, self._network), self.scope.networks):
             for propagation in self._passes(theta):
-                saturated = [*evaluation.saturated(propagation), None]
+                saturated = [*evaluation.count_saturated(propagation), None]
                 for tally, z, count in zip(tallies, propagation.logits, saturated, strict=True):
                     tally.add(z, count)
             gradients += list(self._gradients(theta))

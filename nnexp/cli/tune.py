@@ -160,7 +160,7 @@ def _doubts(config: Config, trials: Trials) -> Iterator[str]:
     from nnexp.runner import preconditions
 
     dataset = trials.dataset(config)
-    yield from rules.doomed(config, len(dataset.train.labels))
+    yield from rules.warnings(config, len(dataset.train.labels))
     yield from preconditions.remembered(trials.checked(config)[1], trials.runs, dataset, None)
 
 

@@ -1,1 +1,1 @@
-"""What an experiment is: the config's model, and its way from and to YAML."""
+"""The config of an experiment: its model, and reading and writing it as YAML."""

@@ -1,4 +1,4 @@
-"""What makes two configs the same: plain values, canonical bytes, digest and differences."""
+"""Compare configs: their canonical JSON, digest and differences."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _ENCODER = json.JSONEncoder(
 
 
 def to_builtins(config: Config) -> Tree:
-    """Return the whole config as plain values, every key and every component in full."""
-    tree: Tree = _listed(msgspec.to_builtins(config))
+    """Return the config as plain values, with every key and components in long form."""
+    tree: Tree = _tuples_to_lists(msgspec.to_builtins(config))
     return tree
 
 
-def _listed(value: Any) -> Any:  # noqa: ANN401 - any value of a config
+def _tuples_to_lists(value: Any) -> Any:  # noqa: ANN401 - any value of a config
     if isinstance(value, dict):
-        return {key: _listed(inner) for key, inner in value.items()}
-    return [_listed(item) for item in value] if isinstance(value, tuple) else value
+        return {key: _tuples_to_lists(inner) for key, inner in value.items()}
+    return [_tuples_to_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def canonical_json(config: CheckedConfig) -> bytes:
-    """Return the bytes that name an experiment: what differs from the defaults, but the seed.
+    """Return the bytes that identify an experiment: all keys but the seed that are not defaults.
 
-    Short and long forms, 1 and 1.0, any order of keys give the same bytes; a key that
-    is added to the model later changes none.
+    The bytes do not depend on short or long forms, on 1 or 1.0, or on the order of keys, and do
+    not change when a key is added to the model.
     """
     tree = changed(config)
     tree.pop("seed", None)
@@ -54,44 +54,44 @@ def digest(config: CheckedConfig) -> str:
 
 
 def changed(struct: Struct) -> Tree:
-    """Return a struct's name, if it has one, and the keys that differ from their defaults."""
+    """Return the keys that differ from their defaults, and the struct's name if it has one."""
     tree: Tree = {}
     if (tag := struct.__struct_config__.tag) is not None:
         tree["name"] = tag
     for field in _fields(type(struct)):
         value = getattr(struct, field.name)
         if field.default is NODEFAULT or value != field.default:
-            tree[field.encode_name] = _changed(value)
+            tree[field.encode_name] = _to_plain(value)
     return tree
 
 
 @functools.cache
 def _fields(model: type[Struct]) -> tuple[structs.FieldInfo, ...]:
-    return structs.fields(model)  # it works them out at each call
+    return structs.fields(model)  # msgspec does not cache it
 
 
-def _changed(value: Any) -> Any:  # noqa: ANN401 - any value of a config
+def _to_plain(value: Any) -> Any:  # noqa: ANN401 - any value of a config
     if isinstance(value, tuple):
-        return [_changed(item) for item in value]
+        return [_to_plain(item) for item in value]
     return changed(value) if isinstance(value, Struct) else value
 
 
 def differences(a: Config, b: Config) -> list[tuple[str, Any, Any]]:
     """Return (dotted key, a's value, b's value) for each key that differs, in the model's order.
 
-    A component's name stands under the component's own key. A setting that only one
-    side's component has is ``msgspec.UNSET`` on the other, and left out where it is null.
+    A component's name is listed under the component's own key. A setting that only one of the two
+    components has is ``msgspec.UNSET`` for the other; it is left out if it is null.
     """
     left, right = flat(a), flat(b)
     pairs = [(key, left.get(key, UNSET), right.get(key, UNSET)) for key in {**left, **right}]
-    return [(key, one, other) for key, one, other in pairs if not _same(one, other)]
+    return [(key, x, y) for key, x, y in pairs if not _same(x, y)]
 
 
-def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values of two configs
-    nothing = (None, UNSET)
-    return one == other or (one in nothing and other in nothing)
+def _same(x: Any, y: Any) -> bool:  # noqa: ANN401 - any values of two configs
+    empty = (None, UNSET)
+    return x == y or (x in empty and y in empty)
 
 
 def flat(config: Config) -> Tree:
-    """Return the whole config as dotted keys, a component's name under its own key."""
+    """Return the config by dotted key, with a component's name under the component's key."""
     return keys.flat(to_builtins(config))

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 
 def to_yaml(config: Config) -> str:
-    """Return the whole config as YAML, in the model's order; short forms where nothing is lost."""
+    """Return the config as YAML with every key, in the model's order.
+
+    A component is written in its short form if all it has is a name.
+    """
     return "".join(f"{line}\n" for line in lines(canonical.to_builtins(config)))
 
 
 def lines(tree: dict[str, Any], indent: str = "") -> Iterator[str]:
-    """Generate a mapping's lines, without line ends."""
+    """Yield a mapping's lines, without line ends."""
     for key, value in tree.items():
         if isinstance(value, dict) and set(value) != {"name"}:
             yield f"{indent}{key}:"
@@ -28,7 +31,7 @@ def lines(tree: dict[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def inline(value: Any) -> str:  # noqa: ANN401 - any value of a config
-    """Return a value on one line: a scalar, a list, a component."""
+    """Return a value (a scalar, a list or a component) as one line of YAML."""
     if isinstance(value, dict):
         if set(value) == {"name"}:
             return inline(value["name"])

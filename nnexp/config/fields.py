@@ -1,6 +1,6 @@
-"""The types of settings: which scalars each accepts, and how messages describe it.
+"""The types of settings: which scalars they accept, and how messages describe them.
 
-A kind is a field's type as ``msgspec.inspect`` gives it; structs are converted by ``convert``.
+A *kind* is a field's type as ``msgspec.inspect`` gives it. ``convert`` converts structs.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from nnexp.config.messages import listed
 Kind: TypeAlias = inspect.Type
 
 LARGE = 1_000_000
-"""A bound at or beyond it is mentioned to those only who pass it."""
+"""Messages mention an upper bound this large only if the value exceeds it."""
 
 
 def alternatives(kind: Kind) -> tuple[Kind, ...]:
-    """Return the kinds of a union, or the kind alone, without their descriptions."""
+    """Return the members of a union, or the kind alone, without descriptions."""
     if isinstance(kind, inspect.Metadata):
         return alternatives(kind.type)
     if isinstance(kind, inspect.UnionType):
@@ -39,7 +39,7 @@ def alternatives(kind: Kind) -> tuple[Kind, ...]:
 
 
 def description(kind: Kind) -> str:
-    """Return the description that a field declares, or nothing."""
+    """Return the description that a field declares, or an empty string."""
     if not isinstance(kind, inspect.Metadata):
         return ""
     own = (kind.extra_json_schema or {}).get("description", "")
@@ -47,37 +47,37 @@ def description(kind: Kind) -> str:
 
 
 def names(kind: Kind) -> list[str]:
-    """Return the words that a field can be given: its literals and the names of its components."""
-    found: list[str] = []
+    """Return the names that a field accepts: its literals and the names of its components."""
+    accepted: list[str] = []
     for choice in alternatives(kind):
         if isinstance(choice, LiteralType):
-            found += map(str, choice.values)
+            accepted += map(str, choice.values)
         elif isinstance(choice, StructType) and choice.tag is not None:
-            found.append(str(choice.tag))
+            accepted.append(str(choice.tag))
         elif isinstance(choice, VarTupleType):
-            found += names(choice.item_type)
-    return found
+            accepted += names(choice.item_type)
+    return accepted
 
 
 def scalar(kind: Kind, value: object) -> object:
-    """Return value as this kind holds it, or ``INVALID`` where it does not."""
+    """Convert a scalar to a kind, or return ``INVALID`` if the kind does not accept it."""
     if isinstance(kind, IntType | FloatType):
-        number = _whole(value) if isinstance(kind, IntType) else _real(value)
-        return number if number is not None and _within(kind, number) else INVALID
+        number = _integer(value) if isinstance(kind, IntType) else _real(value)
+        return number if number is not None and _in_range(kind, number) else INVALID
     if isinstance(kind, LiteralType):
-        same = [v for v in kind.values if v == value and type(v) is type(value)]
-        return same[0] if same else INVALID
-    exact = {StrType: str, BoolType: bool, NoneType: type(None)}.get(type(kind))
-    return value if type(value) is exact else INVALID
+        equal = [v for v in kind.values if v == value and type(v) is type(value)]
+        return equal[0] if equal else INVALID
+    type_ = {StrType: str, BoolType: bool, NoneType: type(None)}.get(type(kind))
+    return value if type(value) is type_ else INVALID
 
 
 def is_item(choices: tuple[Kind, ...], value: object) -> bool:
-    """Return whether one of these kinds is a list that could have value in it."""
-    items = [each.item_type for each in choices if isinstance(each, VarTupleType)]
-    return any(scalar(each, value) is not INVALID for item in items for each in alternatives(item))
+    """Return whether one of these kinds is a list whose items may be equal to value."""
+    items = [choice.item_type for choice in choices if isinstance(choice, VarTupleType)]
+    return any(scalar(kind, value) is not INVALID for item in items for kind in alternatives(item))
 
 
-def _whole(value: object) -> int | None:
+def _integer(value: object) -> int | None:
     if type(value) is float and value.is_integer():
         return int(value)
     return value if type(value) is int else None
@@ -87,13 +87,13 @@ def _real(value: object) -> float | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     try:
-        number = float(value) + 0.0  # -0.0 becomes 0.0, its equal with another spelling
+        number = float(value) + 0.0  # -0.0 becomes 0.0, so that equal values have equal bytes
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
 
 
-def _within(kind: IntType | FloatType, number: float) -> bool:
+def _in_range(kind: IntType | FloatType, number: float) -> bool:
     return (
         (kind.ge is None or number >= kind.ge)
         and (kind.gt is None or number > kind.gt)
@@ -102,27 +102,27 @@ def _within(kind: IntType | FloatType, number: float) -> bool:
     )
 
 
-def wanted(choices: tuple[Kind, ...], value: object) -> str:
-    """Return what a field of these kinds takes, in words that explain why value is not it."""
-    words = [_described(choice, value) for choice in choices if not is_component(choice)]
+def expectation(choices: tuple[Kind, ...], value: object) -> str:
+    """Describe the values that a field accepts, in terms that explain why value is rejected."""
+    words = [_describe(choice, value) for choice in choices if not is_component(choice)]
     if components := [str(choice.tag) for choice in choices if is_component(choice)]:
         words.append(f"a name ({listed(components)}) or a mapping with one")
     return " or ".join(words)
 
 
-def size(least: int, most: int | None) -> str:
-    """Return in words how many values a list may have."""
-    if most is None:
-        return f"at least {least}"
-    return f"from {least} to {most}" if least else f"at most {most}"
+def size(minimum: int, maximum: int | None) -> str:
+    """Describe how many values a list may have."""
+    if maximum is None:
+        return f"at least {minimum}"
+    return f"from {minimum} to {maximum}" if minimum else f"at most {maximum}"
 
 
 def is_component(kind: Kind) -> TypeGuard[StructType]:
-    """Return whether the kind is a struct that a config names."""
+    """Return whether the kind is a struct that a config selects by name."""
     return isinstance(kind, StructType) and kind.tag is not None
 
 
-def _described(kind: Kind, value: object) -> str:
+def _describe(kind: Kind, value: object) -> str:
     if isinstance(kind, IntType | FloatType):
         return _number(kind, value)
     if isinstance(kind, VarTupleType):
@@ -141,14 +141,14 @@ def _plural(kind: Kind) -> str:
         return f"{noun}{_range(kind, 0)}"
     if isinstance(kind, LiteralType):
         return f"names ({listed(list(map(str, kind.values)))})"
-    return "strings" if isinstance(kind, StrType) else _described(kind, None)
+    return "strings" if isinstance(kind, StrType) else _describe(kind, None)
 
 
 def _number(kind: IntType | FloatType, value: object) -> str:
     noun = "whole number" if isinstance(kind, IntType) else "number"
     number = _real(value)
-    endless = number is None and type(value) in {int, float}
-    return f"a {'finite ' if endless else ''}{noun}{_range(kind, number or 0)}"
+    is_infinite = number is None and type(value) in {int, float}
+    return f"a {'finite ' if is_infinite else ''}{noun}{_range(kind, number or 0)}"
 
 
 def _range(kind: IntType | FloatType, number: float) -> str:

@@ -1,4 +1,7 @@
-"""A config's keys as ``--set`` and tables write them: dotted, a component's name under its own."""
+"""A config's dotted keys, as ``--set`` and tables write them: ``optimizer``, ``optimizer.mu``.
+
+A component's name is the value of the component's own key.
+"""
 
 from __future__ import annotations
 
@@ -11,40 +14,40 @@ if TYPE_CHECKING:
 
     from nnexp.config.fields import Kind
 
-DEEPEST = 20
-"""How deep a config's values may be nested: as deep as the reader lets them."""
-TOO_DEEP = f"values are nested more than {DEEPEST} deep"
+MAX_DEPTH = 20
+"""Maximum depth of nested values, the same as for YAML."""
+TOO_DEEP = f"values are nested more than {MAX_DEPTH} deep"
 
 
 def flat(tree: dict[str, Any], depth: int = 1) -> dict[str, Any]:
-    """Return a tree of plain values by dotted key, such as ``optimizer`` and ``optimizer.mu``.
+    """Return a tree of plain values by dotted key.
 
-    Raises: ValueError for a tree that no config can be.
+    Raises: ValueError if the tree is nested too deeply.
     """
-    found: dict[str, Any] = {}
-    if depth > DEEPEST:
+    settings: dict[str, Any] = {}
+    if depth > MAX_DEPTH:
         raise ValueError(TOO_DEEP)
     for key, value in tree.items():
         if isinstance(value, dict):
             for inner, setting in flat(value, depth + 1).items():
-                found[key if inner == "name" else f"{key}.{inner}"] = setting
+                settings[key if inner == "name" else f"{key}.{inner}"] = setting
             continue
         if isinstance(value, list):
-            _check(value, depth)
-        found[key] = value
-    return found
+            _check_depth(value, depth)
+        settings[key] = value
+    return settings
 
 
-def _check(values: Iterable[Any], depth: int) -> None:
-    if depth > DEEPEST:
+def _check_depth(values: Iterable[Any], depth: int) -> None:
+    if depth > MAX_DEPTH:
         raise ValueError(TOO_DEEP)
     for value in values:
         if isinstance(value, dict | list):
-            _check(value.values() if isinstance(value, dict) else value, depth + 1)
+            _check_depth(value.values() if isinstance(value, dict) else value, depth + 1)
 
 
 def known() -> list[str]:
-    """Return every key that a config may have, whatever its components."""
+    """Return every key that a config may have, with any component."""
     from nnexp.config import convert  # noqa: PLC0415 - NumPy, which listing runs does without
     from nnexp.config.model import Config  # noqa: PLC0415 - likewise
 
@@ -52,18 +55,19 @@ def known() -> list[str]:
 
 
 def takes_lists(key: str) -> bool:
-    """Return whether a key, whatever its component, takes lists."""
+    """Return whether a key accepts lists, with any component."""
     from msgspec.inspect import VarTupleType  # noqa: PLC0415 - as above
 
     from nnexp.config import convert, fields  # noqa: PLC0415 - as above
     from nnexp.config.model import Config  # noqa: PLC0415 - as above
 
-    found = (kind for each, kind in _fields(convert.info(Config)) if each == key)
-    return any(isinstance(e, VarTupleType) for kind in found for e in fields.alternatives(kind))
+    kinds = (kind for name, kind in _fields(convert.info(Config)) if name == key)
+    choices = (choice for kind in kinds for choice in fields.alternatives(kind))
+    return any(isinstance(choice, VarTupleType) for choice in choices)
 
 
 def could_be_in(key: str, value: object) -> bool:
-    """Return whether a key takes lists that could have value in them; it takes none but lists."""
+    """Return whether a key accepts lists whose items may be equal to value."""
     from nnexp.config import convert, fields  # noqa: PLC0415 - as above
     from nnexp.config.model import Config  # noqa: PLC0415 - as above
 
@@ -71,13 +75,13 @@ def could_be_in(key: str, value: object) -> bool:
     return any(fields.is_item(fields.alternatives(kind), value) for kind in kinds)
 
 
-def _fields(struct: StructType, before: str = "") -> Iterator[tuple[str, Kind]]:
+def _fields(struct: StructType, prefix: str = "") -> Iterator[tuple[str, Kind]]:
     from msgspec.inspect import StructType  # noqa: PLC0415 - as above
 
     from nnexp.config import fields  # noqa: PLC0415 - as above
 
     for field in struct.fields:
-        key = f"{before}{field.encode_name}"
+        key = f"{prefix}{field.encode_name}"
         yield key, field.type
         for choice in fields.alternatives(field.type):
             if isinstance(choice, StructType):

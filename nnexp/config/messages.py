@@ -1,4 +1,4 @@
-"""Parts of messages: quoted values, lists of names, suggestions for misspelt ones."""
+"""Parts of messages: quoted values, lists of names, suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-WIDEST = 60
-"""Characters shown of a value; who wrote it knows the rest."""
+WIDTH = 60
+"""Maximum characters shown of a value."""
 
 
-def shortened(text: str, width: int = WIDEST) -> str:
-    """Return text, or its beginning where it is longer than width."""
+def shortened(text: str, width: int = WIDTH) -> str:
+    """Return text, truncated to width characters."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """Return rising whole numbers as ``--seeds`` takes them: 0-4,7."""
+    """Return increasing whole numbers in the notation of ``--seeds``: 0-4,7."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:
@@ -30,19 +30,19 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as a message quotes it: on one line, never long."""
+    """Quote a value for a message: on one line, and truncated."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list | tuple):
         return "a list" if value else "an empty list"
     if isinstance(value, str):
         text = repr(value)
-        return text if len(text) <= WIDEST else f"{text[: WIDEST - 2]}…{text[0]}"
+        return text if len(text) <= WIDTH else f"{text[: WIDTH - 2]}…{text[0]}"
     return shortened(plain(value))
 
 
 def plain(value: object) -> str:
-    """Return the YAML text of a value that is no string, list or mapping."""
+    """Return the YAML text of a number, a boolean or null."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -53,30 +53,34 @@ def plain(value: object) -> str:
 
 
 def listed(names: Collection[str]) -> str:
-    """Return names separated by commas, a few lines of them at most."""
+    """Return names separated by commas, truncated to a few lines."""
     text = ", ".join(names)
-    return text if len(text) <= 4 * WIDEST else f"{text[: 4 * WIDEST].rpartition(',')[0]}, …"
+    return text if len(text) <= 4 * WIDTH else f"{text[: 4 * WIDTH].rpartition(',')[0]}, …"
 
 
 def closest(word: str, known: Collection[str]) -> str | None:
-    """Return the known word that was probably meant, if any is close."""
-    folded = {name.lower().replace("_", "-"): name for name in known}
-    wanted = word[: 2 * WIDEST].lower().replace("_", "-")
-    near = difflib.get_close_matches(wanted, folded, n=1)
-    return folded[near[0]] if near else None
+    """Return the known name that is closest to a misspelt word, or None if none is close."""
+    by_folded = {name.lower().replace("_", "-"): name for name in known}
+    folded = word[: 2 * WIDTH].lower().replace("_", "-")
+    matches = difflib.get_close_matches(folded, by_folded, n=1)
+    return by_folded[matches[0]] if matches else None
 
 
 def unknown(noun: str, word: str, known: Collection[str], near: str | None = None) -> str:
-    """Return what is said of a name that is none of the known ones; near is what was meant."""
+    """Return the message for an unknown name; near is the suggestion (default: the closest)."""
     near = near or closest(word, known)
-    meant = f"; did you mean '{near}'?" if near else ""
-    return f"unknown {noun.replace('_', ' ')} {shown(word)}{meant} (known: {listed(known)})"
+    suggestion = f"; did you mean '{near}'?" if near else ""
+    return f"unknown {noun.replace('_', ' ')} {shown(word)}{suggestion} (known: {listed(known)})"
 
 
 def unknown_key(key: str, known: Collection[str], owners: Collection[str], whose: str) -> str:
-    """Return what is said of a key that is none of the known ones.
+    """Return the message for an unknown key.
 
-    owners are the components beside this one that do have such a setting.
+    Args:
+        key: the key.
+        known: the keys that are allowed.
+        owners: other components that have such a setting.
+        whose: the component that does not have it.
     """
     if owners:
         hint = f"; it is a setting of {listed(owners)}"

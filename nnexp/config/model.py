@@ -1,8 +1,7 @@
-"""The config's model: every key, its type, range and default.
+"""The config's model: every key with its type, range and default.
 
-Components (data, optimizer, schedule, …) declare their own settings where they
-stand; this module only gathers them. How a config is read from YAML is ``load``'s
-concern, which combinations make sense is ``rules``'s.
+Components (data, optimizer, schedule, …) declare their settings in their own modules; this one
+combines them. ``load`` reads a config from YAML, and ``rules`` checks combinations of settings.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from nnexp.training.stopping import Accuracy, Stopping
 
 
 class PerExample(Struct, frozen=True, forbid_unknown_fields=True):
-    """Weight decay stated as λ/n, so that it keeps its meaning when n changes."""
+    """Regularization strength given as λ/n, which keeps its meaning when n changes."""
 
     per_example: Annotated[float, Meta(ge=0, description="λ/n: λ for each training example.")]
 
@@ -36,11 +35,11 @@ Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 class Config(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"lambda_": "lambda"}
 ):
-    """One experiment, completely: with the same config come the same bytes."""
+    """A complete description of an experiment: the same config gives the same bytes."""
 
     data: Annotated[
         AnySource,
-        Meta(description="The examples: mnist, or the user's own files as idx, npz or csv."),
+        Meta(description="The examples: mnist, or your own files as idx, npz or csv."),
     ] = Mnist()
     hidden: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=1_000_000)], ...],
@@ -52,24 +51,26 @@ class Config(
     output: Annotated[OutputName, Meta(description="The output neurons.")] = "sigmoid"
     cost: Annotated[
         CostName,
-        Meta(description="What is minimized; must suit the output."),
+        Meta(description="The cost to minimize; must suit the output."),
     ] = "cross-entropy"
     initializer: Annotated[
         InitializerName,
         Meta(
             description="The weights' distribution: lecun-normal is N(0, 1/fan_in), "
-            "standard-normal the old N(0, 1)."
+            "standard-normal is N(0, 1), the older rule."
         ),
     ] = "lecun-normal"
     bias_initializer: Annotated[
         BiasInitializerName, Meta(description="The biases' distribution.")
     ] = "standard-normal"
-    optimizer: Annotated[Optimizer, Meta(description="How a step follows from a gradient.")] = Sgd()
+    optimizer: Annotated[Optimizer, Meta(description="The rule that updates the parameters.")] = (
+        Sgd()
+    )
     learning_rate: Annotated[
         Annotated[float, Meta(gt=0)] | None,
         Meta(
             description="η, the first epoch's step size; adam's default is 0.001, newton's and "
-            "hessian-free's 1; null for methods with a line search, which choose it themselves."
+            "hessian-free's 1; null for methods with a line search, which choose the step size."
         ),
     ] = 0.5
     schedule: Annotated[Schedule, Meta(description="How η changes from epoch to epoch.")] = (
@@ -79,29 +80,31 @@ class Config(
         Annotated[float, Meta(ge=0)] | PerExample,
         Meta(description="λ, the regularization's strength, or {per_example: λ/n}."),
     ] = 0.0
-    regularizer: Annotated[
-        RegularizerName, Meta(description="What is penalized: l2 is (λ/2n)Σw².")
-    ] = "l2"
+    regularizer: Annotated[RegularizerName, Meta(description="The penalty: l2 is (λ/2n)Σw².")] = (
+        "l2"
+    )
     dropout: Annotated[
         float,
-        Meta(ge=0, lt=1, description="The share of hidden neurons left out of each mini-batch."),
+        Meta(ge=0, lt=1, description="The fraction of hidden neurons dropped in each mini-batch."),
     ] = 0.0
     batch_size: Annotated[
         Positive | Literal["all"],
-        Meta(description="Examples a mini-batch, or all, as full-batch methods take."),
+        Meta(description="Examples per mini-batch; all for full-batch methods."),
     ] = 10
     epochs: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Passes over the training data, at most.")
+        int, Meta(ge=1, le=1_000_000, description="Maximum passes over the training data.")
     ] = 30
     evaluate_every: Annotated[
         int,
         Meta(
             ge=1,
             le=1_000_000,
-            description="Epochs from one evaluation, metrics row and checkpoint to the next.",
+            description="Epochs between evaluations, which write a metrics row and a checkpoint.",
         ),
     ] = 1
-    stopping: Annotated[Stopping, Meta(description="What patience watches.")] = Accuracy()
+    stopping: Annotated[Stopping, Meta(description="The quantity that patience monitors.")] = (
+        Accuracy()
+    )
     patience: Annotated[
         Positive | None,
         Meta(
@@ -112,7 +115,7 @@ class Config(
     monitor: Annotated[
         tuple[Literal["train", "validation", "test", "saturation", "norms", "running_cost"], ...],
         Meta(
-            description="What is measured at each evaluation: train, validation, test, "
+            description="Measured at each evaluation: train, validation, test, "
             "saturation (of hidden neurons), norms (of weights and gradient), running_cost "
             "(of the mini-batches, in each tenth of the epoch)."
         ),
@@ -120,22 +123,20 @@ class Config(
     dtype: Annotated[
         Literal["float32", "float64"], Meta(description="The precision of all arithmetic.")
     ] = "float32"
-    rng: Annotated[Rng, Meta(description="Random streams: pcg64, or network2, the book's own.")] = (
-        Pcg64()
-    )
-    seed: Annotated[
-        int, Meta(ge=0, le=2**63 - 1, description="Where all random draws come from.")
-    ] = 0
+    rng: Annotated[
+        Rng, Meta(description="Random streams: pcg64, or network2, those of the book.")
+    ] = Pcg64()
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="The seed of all random draws.")] = 0
 
 
 if TYPE_CHECKING:
 
     class CheckedConfig(Config, frozen=True):
-        """A config that can be trained: each value has its type and range, and all go together.
+        """A validated config: each value is of its type and in its range, and none clash.
 
-        ``load`` returns such configs; digests, names and runs follow from them without another
-        check. To change one, call ``load.changed``: ``structs.replace`` checks nothing, although
-        a type checker takes its result for checked, too.
+        ``load`` returns such configs, and no other code validates them again. To change one, call
+        ``load.changed``: ``structs.replace`` does not validate, although a type checker accepts
+        its result as a CheckedConfig.
         """
-else:  # NewType would say the same, but mypy 2.4 crashes on one of a Struct
+else:  # NewType would be simpler, but mypy 2.4 crashes on one of a Struct
     CheckedConfig = Config

@@ -1,7 +1,7 @@
-"""``--set KEY=VALUE``: values given on the command line, put over those of the file.
+"""``--set KEY=VALUE``: override values of the config file on the command line.
 
-The value is read by the file's own rules. A dotted key goes into a component's
-settings; a short form on its way is written out first.
+Values are parsed by the same rules as in the file. A dotted key leads into a component's
+settings; a component in short form is expanded first.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Override(NamedTuple):
 
 
 def parse(setting: str) -> Override:
-    """Return what a setting says.
+    """Parse a setting.
 
-    Raises: ConfigError for a setting that is not KEY=VALUE with a YAML value.
+    Raises: ConfigError if it is not KEY=VALUE with a YAML value.
     """
     place = Place(f"--set {shortened(printable(setting))}", is_setting=True)
     key, equals, text = setting.partition("=")
@@ -40,41 +40,41 @@ def parse(setting: str) -> Override:
         raise refusal(place, "the key must be a name, or names joined by dots")
     value = reader.read(text, place)
     if value.problems:
-        raise problem.error(found._replace(path=(*path, *found.path)) for found in value.problems)
+        raise problem.error(fault._replace(path=(*path, *fault.path)) for fault in value.problems)
     return Override(path, value)
 
 
 def apply(
     base: YamlDocument, overrides: Sequence[Override], defaults: Mapping[str, object]
 ) -> None:
-    """Put the overrides into the base document, in place, a later one over an earlier.
+    """Apply the overrides to the base document, in place and in order.
 
-    defaults tells which component stands where the document names none.
+    defaults names the components that the document leaves out.
     """
     for path, value in overrides:
         tree = _settings(base, path[:-1], value.source, defaults)
         tree[path[-1]] = value.root
-        _move(base, path, value)
+        _replace_places(base, path, value)
 
 
 def _settings(
     base: YamlDocument, path: tuple[str, ...], place: Place, defaults: object
 ) -> dict[str, Any]:
-    """Return the mapping at path, made from a short form or from nothing where need be."""
+    """Return the mapping at path; expand short forms and create missing mappings on the way."""
     tree: dict[str, Any] = base.root
     for depth, key in enumerate(path, start=1):
         defaults = defaults.get(key) if isinstance(defaults, dict) else None
         present = tree.get(key)
         if not isinstance(present, dict):
-            tree[key] = _expanded(present, defaults)
+            tree[key] = _long_form(present, defaults)
         if not isinstance(present, dict | str):
             base.values[path[:depth]] = base.keys[path[:depth]] = place
         tree = tree[key]
     return tree
 
 
-def _expanded(present: object, default: object) -> dict[str, object]:
-    """Return the long form of a short one; the default's name where nothing is named."""
+def _long_form(present: object, default: object) -> dict[str, object]:
+    """Return the long form of a component, with the default's name if it has no name."""
     if isinstance(present, str):
         return {"name": present}
     if isinstance(default, dict) and "name" in default:
@@ -82,8 +82,8 @@ def _expanded(present: object, default: object) -> dict[str, object]:
     return {}
 
 
-def _move(base: YamlDocument, path: Path, value: YamlDocument) -> None:
-    """Let the places at and below path be the setting's."""
+def _replace_places(base: YamlDocument, path: Path, value: YamlDocument) -> None:
+    """Replace the places at and below path by that of the setting."""
     for places in (base.values, base.keys):
         for old in [known for known in places if known[: len(path)] == path]:
             del places[old]

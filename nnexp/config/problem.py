@@ -1,4 +1,4 @@
-"""What is wrong with a config, and where: in a file, or in the ``--set`` that gave the value."""
+"""Problems of a config with their places: in a file, or in the ``--set`` that gave the value."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 Path: TypeAlias = tuple[str | int, ...]
 """The keys and list indices from the top of a config down to a value."""
 
-MOST = 50
-"""Problems reported of one config; a file with more is not what was meant."""
+MAX_PROBLEMS = 50
+"""Maximum problems reported for one config; a file with more is probably not a config."""
 
 
 class Place(NamedTuple):
-    """Where a value was written: a file's line and column (from 1), or a ``--set`` as a whole."""
+    """The position of a value: a file's line and column (from 1), or a whole ``--set``."""
 
     source: str
     line: int = 0
@@ -26,7 +26,7 @@ class Place(NamedTuple):
     is_setting: bool = False
 
     def at(self, line: int, column: int) -> Place:
-        """Return the place of a line and column in the same source; a setting has but one."""
+        """Return the place of a line and column in the same source; a setting has only one."""
         return self if self.is_setting else Place(self.source, line, column)
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One thing wrong, told as ``file:line:column: path.to.key: what``."""
+    """One problem, printed as ``file:line:column: path.to.key: message``."""
 
     place: Place
     path: Path
@@ -46,20 +46,21 @@ class Problem(NamedTuple):
 
 
 def dotted(path: Path) -> str:
-    """Return a path as people write it: ``data.classes[1]``."""
+    """Return a path in dotted notation: ``data.classes[1]``."""
     keys = "".join(f"[{key}]" if isinstance(key, int) else f".{printable(key)}" for key in path)
     return shortened(keys.removeprefix("."))
 
 
 def error(problems: Iterable[Problem]) -> ConfigError:
-    """Return the error that reports all problems, those of a file in its order, then --set's."""
+    """Return the error that reports all problems: those of the file in its order, then --set's."""
     ordered = sorted(
         problems,
         key=lambda problem: (problem.place.is_setting, problem.place.line, problem.place.column),
     )
     lines = list(dict.fromkeys(map(str, ordered)))
-    if len(lines) > MOST:
-        lines[MOST:] = [f"{printable(ordered[0].place.source)}: … and {len(lines) - MOST} more"]
+    if len(lines) > MAX_PROBLEMS:
+        more = len(lines) - MAX_PROBLEMS
+        lines[MAX_PROBLEMS:] = [f"{printable(ordered[0].place.source)}: … and {more} more"]
     return ConfigError(lines)
 
 

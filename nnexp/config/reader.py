@@ -1,8 +1,8 @@
-"""Strict YAML: from a file's bytes to a document.
+"""Parse strict YAML into a document with the place of every key and value.
 
-Built on the parser's events, in pure Python on every machine, so that messages are
-the same everywhere. Anchors, tags, merge keys, several documents and duplicate keys
-are refused, and depth and number are limited while reading. Knows no config keys.
+It uses PyYAML's events, and always the pure Python parser, so that messages are the same on every
+machine. Anchors, tags, merge keys, several documents and duplicate keys are errors, and depth and
+number of values are limited while reading. It knows nothing of the config's keys.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 
 YamlEvent: TypeAlias = Any
-"""PyYAML's events and marks have no types."""
+"""PyYAML's events and marks are untyped."""
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 20
 MAX_EVENTS = 5000
 UNWRITABLE = re.compile("[\0\ud800-\udfff]")
-"""What an escape in a quoted scalar can smuggle in, and no file name can hold."""
+"""Characters that an escape in a quoted scalar can produce, but no file name can contain."""
 
 
 class LimitError(Exception):
-    """The text is larger than any config; reading it stops here."""
+    """The text is larger than a config may be; reading stops."""
 
 
 def parse(content: bytes | str, source: str) -> YamlDocument:
-    """Return the document of a whole file; an empty one is an empty mapping.
+    """Parse a file whose root is a mapping; an empty file is an empty mapping.
 
-    Raises: ConfigError where the text is no YAML, or no mapping.
+    Raises: ConfigError if the text is not YAML or not a mapping.
     """
     document = read(content, Place(source))
     if document.root is None:
@@ -53,35 +53,35 @@ def parse(content: bytes | str, source: str) -> YamlDocument:
 
 
 def read(content: bytes | str, source: Place) -> YamlDocument:
-    """Return the document that a text holds, whose root may be any value.
+    """Parse a text whose root may be any value.
 
-    Raises: ConfigError where the text is no YAML.
+    Raises: ConfigError if the text is not YAML.
     """
-    return _Reader(_decoded(content, source), source).document()
+    return _Reader(_decode(content, source), source).document()
 
 
 class _Reader:
-    """Builds one document from the parser's events, noting every problem on the way."""
+    """Builds one document from the parser's events, and collects its problems."""
 
     def __init__(self, text: str, source: Place) -> None:
         self._events: Iterator[YamlEvent] = yaml.parse(text, Loader=yaml.SafeLoader)
         self._count = 0
         self._place = source
         self._source = source
-        self._built = YamlDocument(None, {}, {}, [], source)
+        self._document = YamlDocument(None, {}, {}, [], source)
 
     def document(self) -> YamlDocument:
-        """Return the document, or raise ConfigError where the text is no YAML."""
+        """Return the document, or raise ConfigError if the text is not YAML."""
         try:
-            return self._built._replace(root=self._root())
+            return self._document._replace(root=self._root())
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self._note(self._at(mark), (), _in_words(error))
+            self._add_problem(self._at(mark), (), _explain(error))
         except LimitError as limit:
-            self._note(self._place, (), str(limit))
+            self._add_problem(self._place, (), str(limit))
         except (ValueError, OverflowError):  # PyYAML's, from "\UFFFFFFFF" and %YAML 9...9
-            self._note(self._place, (), "an escape or a version after this is out of range")
-        raise problem.error(self._built.problems)
+            self._add_problem(self._place, (), "an escape or a version after this is out of range")
+        raise problem.error(self._document.problems)
 
     def _root(self) -> object:
         self._next()  # the stream's start
@@ -90,7 +90,9 @@ class _Reader:
         root = self._value(self._next(), ())
         self._next()  # the document's end
         if not isinstance(self._next(), yaml.StreamEndEvent):
-            self._note(self._place, (), "a second document starts here; a config is one")
+            self._add_problem(
+                self._place, (), "a second document starts here; a config must be one document"
+            )
         return root
 
     def _next(self) -> YamlEvent:
@@ -104,20 +106,22 @@ class _Reader:
     def _at(self, mark: YamlEvent) -> Place:
         return self._source.at(mark.line + 1, mark.column + 1)
 
-    def _note(self, place: Place, path: Path, message: str) -> Invalid:
-        self._built.problems.append(Problem(place, path, message))
+    def _add_problem(self, place: Place, path: Path, message: str) -> Invalid:
+        self._document.problems.append(Problem(place, path, message))
         return INVALID
 
     def _value(self, event: YamlEvent, path: Path) -> object:
-        self._built.values[path] = place = self._place
+        self._document.values[path] = place = self._place
         if len(path) > MAX_DEPTH:
             raise LimitError(f"values are nested more than {MAX_DEPTH} deep")
         if isinstance(event, yaml.AliasEvent):
-            return self._note(place, path, "aliases (*) are not allowed; write the value again")
+            return self._add_problem(
+                place, path, "aliases (*) are not allowed; write the value again"
+            )
         if event.anchor is not None:
-            self._note(place, path, "anchors (&) are not allowed")
+            self._add_problem(place, path, "anchors (&) are not allowed")
         if event.tag is not None:
-            self._note(place, path, "tags (!) are not allowed")
+            self._add_problem(place, path, "tags (!) are not allowed")
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, path)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -126,13 +130,13 @@ class _Reader:
 
     def _scalar(self, event: YamlEvent, path: Path) -> scalars.Scalar | Invalid:
         if event.style:
-            if hidden := UNWRITABLE.search(event.value):
-                return self._note(self._place, path, _forbidden(hidden.group()))
+            if match := UNWRITABLE.search(event.value):
+                return self._add_problem(self._place, path, _forbidden(match.group()))
             return str(event.value)
         try:
             return scalars.value(event.value)
         except ValueError as error:
-            return self._note(self._place, path, str(error))
+            return self._add_problem(self._place, path, str(error))
 
     def _sequence(self, path: Path) -> list[object]:
         items: list[object] = []
@@ -146,11 +150,11 @@ class _Reader:
             place = self._place
             key = self._key(event, path)
             if isinstance(key, str) and key not in tree:
-                self._built.keys[*path, key] = place
+                self._document.keys[*path, key] = place
                 tree[key] = self._value(self._next(), (*path, key))
                 continue
             if isinstance(key, str):
-                self._note(place, (*path, key), self._repeated((*path, key)))
+                self._add_problem(place, (*path, key), self._duplicate((*path, key)))
             self._skip(self._next())
         return tree
 
@@ -158,18 +162,22 @@ class _Reader:
         place = self._place
         if not isinstance(event, yaml.ScalarEvent):
             self._skip(event)
-            return self._note(place, path, "a key must be a name, not a list, mapping or alias")
+            return self._add_problem(
+                place, path, "a key must be a name, not a list, mapping or alias"
+            )
         if event.anchor is not None or event.tag is not None:
-            return self._note(place, path, "a key has no anchor (&) and no tag (!)")
+            return self._add_problem(place, path, "a key cannot have an anchor (&) or a tag (!)")
         if event.value == "<<" and not event.style:
-            return self._note(place, path, "merge keys (<<) are not allowed; write the keys out")
+            return self._add_problem(
+                place, path, "merge keys (<<) are not allowed; write the keys out"
+            )
         key = self._scalar(event, path)
         if isinstance(key, str | Invalid):
             return key
-        return self._note(place, path, f"a key must be a name, got {shown(key)}")
+        return self._add_problem(place, path, f"a key must be a name, got {shown(key)}")
 
-    def _repeated(self, path: Path) -> str:
-        first = self._built.keys[path]
+    def _duplicate(self, path: Path) -> str:
+        first = self._document.keys[path]
         where = f"; it is already on line {first.line}" if first.line else ""
         return f"duplicate key {shown(path[-1])}{where}"
 
@@ -183,10 +191,10 @@ class _Reader:
             event = self._next()
 
 
-def _decoded(content: bytes | str, source: Place) -> str:
-    """Return content as text without a byte order mark.
+def _decode(content: bytes | str, source: Place) -> str:
+    """Decode content and remove a byte order mark.
 
-    Raises: ConfigError when it is too long, not UTF-8 or has a forbidden character.
+    Raises: ConfigError if it is too long, is not UTF-8 or has a forbidden character.
     """
     data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
     if len(data) > MAX_BYTES:
@@ -202,7 +210,7 @@ def _decoded(content: bytes | str, source: Place) -> str:
 
 
 def _forbidden(character: str) -> str:
-    """Return the message about a character that no config may hold."""
+    """Return the message for a character that is not allowed in a config."""
     return f"the character U+{ord(character):04X} is not allowed"
 
 
@@ -211,10 +219,10 @@ def _place_after(text: str, source: Place) -> Place:
     return source.at(len(lines), len(lines[-1]) + 1)
 
 
-WORDS = {
-    r"found character '\t'": "a tab cannot stand here; indent with spaces",
+EXPLANATIONS = {
+    r"found character '\t'": "a tab is not allowed here; indent with spaces",
     "that cannot start any token": "a value cannot begin with this character; put it in quotes",
-    "mapping values are not allowed": "a ':' cannot stand here; check the indentation above, "
+    "mapping values are not allowed": "a ':' is not allowed here; check the indentation above, "
     "or put the value in quotes",
     "could not find expected ':'": "the line above has a key without ':' and value",
     "expected ',' or ']'": "a ',' or the closing ']' is missing before this",
@@ -227,21 +235,21 @@ WORDS = {
     "single quotes",
     "escape sequence of": "an escape after '\\' has too few hexadecimal digits",
     "expected the node content": "a value is missing here",
-    "expected '<document start>'": "this cannot follow what stands above; a config is one mapping",
-    "sequence entries are not allowed": "a '-' cannot stand here; begin the list on a new line",
-    "mapping keys are not allowed": "a key cannot stand here",
+    "expected '<document start>'": "this cannot follow the lines above; a config is one mapping",
+    "sequence entries are not allowed": "a '-' is not allowed here; begin the list on a new line",
+    "mapping keys are not allowed": "a key is not allowed here",
     "expected alphabetic or numeric": "the name of an anchor or alias is missing "
     "(quote a value that begins with & or *)",
     "expected chomping or indentation": "only an indicator may follow | or > on its line",
 }
-"""Pieces of PyYAML's messages, the most telling first, and what each means."""
+"""Explanations of PyYAML's messages by substring, the most specific first."""
 
 
-def _in_words(error: yaml.MarkedYAMLError) -> str:
-    """Return a syntax error in plain words, with the line where the fault may have begun."""
-    objection = str(error.problem)
-    words = [text for piece, text in WORDS.items() if piece in objection]
+def _explain(error: yaml.MarkedYAMLError) -> str:
+    """Return a syntax error in plain words, with the line where the faulty part begins."""
+    message = str(error.problem)
+    explanations = [text for part, text in EXPLANATIONS.items() if part in message]
     start = error.context_mark
-    opened = start and error.problem_mark and start.line < error.problem_mark.line
-    since = f" (begun on line {start.line + 1})" if start and opened else ""
-    return (words[0] if words else f"not valid YAML: {objection}") + since
+    is_earlier = start and error.problem_mark and start.line < error.problem_mark.line
+    begin = f" (begun on line {start.line + 1})" if start and is_earlier else ""
+    return (explanations[0] if explanations else f"not valid YAML: {message}") + begin

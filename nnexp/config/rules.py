@@ -1,6 +1,6 @@
-"""Rules that involve several settings: defaults that depend on others, clashes and warnings.
+"""Rules that involve several settings: dependent defaults, clashes and warnings.
 
-What a single setting may be is part of its type.
+The range of a single setting is part of its type.
 """
 
 from __future__ import annotations
@@ -25,39 +25,40 @@ if TYPE_CHECKING:
 
     from nnexp.config.problem import Path
 
-MOST_DRAWS = 10**9
-"""What network2 may have drawn before a net: minutes of replaying."""
+MAX_DRAWS = 10**9
+"""Maximum draws that network2 replays before a net; this many take minutes."""
 
 
-FAR = 4.0
-"""Times the threshold at which a learning rate is warned of; thresholds are known to a factor."""
+WARN_FACTOR = 4.0
+"""Warn of a learning rate from this multiple of the threshold, which is only an estimate."""
 
 
 class Clash(NamedTuple):
-    """A combination that cannot work: the keys involved, the likeliest culprit first."""
+    """An invalid combination: the keys involved, the most likely culprit first."""
 
     paths: tuple[Path, ...]
     message: str
 
 
 def problems(config: Config) -> list[Clash]:
-    """Return every combination of settings that cannot work."""
+    """Return all invalid combinations of settings."""
     return [*_network(config), *_training(config), *_monitoring(config), *_data(config)]
 
 
 def _training(config: Config) -> Iterator[Clash]:
     optimizer, name = config.optimizer, config.optimizer.__struct_config__.tag
     if optimizer.default_learning_rate is None and config.learning_rate is not None:
-        message = f"{name} chooses its step by a line search and takes none: leave it out or null"
+        message = f"{name} chooses its step size by a line search; leave it out, or set it to null"
         yield Clash((("learning_rate",), ("optimizer",)), message)
     elif optimizer.default_learning_rate is not None and config.learning_rate is None:
-        yield Clash((("learning_rate",),), f"{name} needs one, got null")
+        yield Clash((("learning_rate",),), f"{name} needs a number, got null")
     if config.learning_rate is None and not isinstance(config.schedule, Constant):
-        message = f"{name} has no learning rate that a schedule could change: leave it out"
+        message = f"{name} has no learning rate for a schedule to change; leave it out"
         yield Clash((("schedule",), ("optimizer",)), message)
     if optimizer.full_batch and config.batch_size != "all":
         message = (
-            f"{name} takes all examples at each step: leave it out or all, got {config.batch_size}"
+            f"{name} uses all examples in each step; leave it out, or set it to all, "
+            f"got {config.batch_size}"
         )
         yield Clash((("batch_size",), ("optimizer",)), message)
     if optimizer.full_batch and config.dtype != "float64":
@@ -66,17 +67,17 @@ def _training(config: Config) -> Iterator[Clash]:
 
 
 def _network(config: Config) -> Iterator[Clash]:
-    least = (1, *config.hidden, 2)  # whatever the data: an input and two classes
+    sizes = (1, *config.hidden, 2)  # the least that any data needs: an input and two classes
     itemsize = np.dtype(config.dtype).itemsize
-    if too_large := memory.why_not(least, config.optimizer, config.batch_size, itemsize):
+    if too_large := memory.why_not(sizes, config.optimizer, config.batch_size, itemsize):
         yield Clash((("hidden",),), too_large)
     if reason := costs.why_not(config.cost, config.output):
         yield Clash((("cost",), ("output",)), reason)
     if isinstance(config.rng, Network2) and config.seed >= 2**32:
         message = f"network2 takes seeds below 2**32 = 4294967296, got {config.seed}"
         yield Clash((("seed",), ("rng",)), message)
-    if isinstance(config.rng, Network2) and config.rng.draws() > MOST_DRAWS:
-        message = f"stands for {config.rng.draws():g} draws; the limit is {MOST_DRAWS:g}"
+    if isinstance(config.rng, Network2) and config.rng.draws() > MAX_DRAWS:
+        message = f"describes {config.rng.draws():g} draws; the limit is {MAX_DRAWS:g}"
         yield Clash((("rng", "before"), ("rng",)), message)
 
 
@@ -85,18 +86,18 @@ def _monitoring(config: Config) -> Iterator[Clash]:
     if repeated := [split for split in dict.fromkeys(monitor) if monitor.count(split) > 1]:
         yield Clash((("monitor",),), f"names {listed(repeated)} more than once")
     if config.patience is not None and "validation" not in monitor:
-        message = "patience watches the validation data: set patience: null, or monitor validation"
+        message = "must include validation, which patience needs; or set patience: null"
         yield Clash((("monitor",), ("patience",)), message)
     if not isinstance(config.schedule, HalveOnPlateau):
         return
-    own = config.schedule.patience
+    schedule_patience = config.schedule.patience
     if "validation" not in monitor:
-        message = "halve-on-plateau watches the validation data: monitor validation"
+        message = "must include validation, which halve-on-plateau needs"
         yield Clash((("monitor",), ("schedule",)), message)
-    if config.patience is not None and not own < config.patience:
+    if config.patience is not None and not schedule_patience < config.patience:
         message = (
-            f"halve-on-plateau's own patience of {own} must be smaller than patience, or "
-            f"patience null, since it would end the run before a cut; got {config.patience}"
+            f"must be greater than halve-on-plateau's own patience of {schedule_patience}, or "
+            f"null; otherwise it ends the run before the first cut; got {config.patience}"
         )
         yield Clash((("patience",), ("schedule", "patience")), message)
 
@@ -105,14 +106,14 @@ def _data(config: Config) -> Iterator[Clash]:
     classes = config.data.classes
     if classes is not None and len(set(classes)) < len(classes):
         yield Clash((("data", "classes"),), "names a class more than once")
-    elif classes is not None and len(classes) < 2:  # noqa: PLR2004 - it takes two to classify
+    elif classes is not None and len(classes) < 2:  # noqa: PLR2004 - a classifier needs two
         yield Clash((("data", "classes"),), f"must name at least 2 classes, got {len(classes)}")
     if isinstance(config.data, Idx):
         yield from _idx(config.data)
 
 
 def _idx(data: Idx) -> Iterator[Clash]:
-    """Find what idx's files lack: images and labels come in pairs, or from the directory."""
+    """Yield a clash for each missing file: images and labels come in pairs, or by directory."""
     train = (data.train_images, data.train_labels)
     if data.directory is None and None in train:
         message = "idx needs 'directory', or both 'train_images' and 'train_labels'"
@@ -123,22 +124,22 @@ def _idx(data: Idx) -> Iterator[Clash]:
     for split, (images, labels) in pairs.items():
         if (images is None) != (labels is None):
             given, missing = ("images", "labels") if labels is None else ("labels", "images")
-            message = f"{split}_{given} needs {split}_{missing} beside it"
+            message = f"{split}_{given} also needs {split}_{missing}"
             yield Clash((("data", f"{split}_{given}"),), message)
 
 
-def doomed(config: Config, n: int) -> list[str]:
-    """Return warnings of what is legal but will not do what was hoped, for n training examples."""
+def warnings(config: Config, n: int) -> list[str]:
+    """Return warnings of valid settings that are probably a mistake, for n training examples."""
     return [
         *_flipping_decay(config, n),
         *_large_batch(config, n),
         *_equal_neurons(config),
-        *_idle(config),
+        *_ineffective(config),
     ]
 
 
-def unscaled(config: Config, n: int, other: Config, other_n: int, name: str) -> Iterator[str]:
-    """Yield a warning if λ stayed what it is in another run whose n differs: λ goes with n.
+def lambda_warning(config: Config, n: int, other: Config, other_n: int, name: str) -> Iterator[str]:
+    """Yield a warning if λ equals another run's although n differs (λ should scale with n).
 
     Source: Nielsen (2015), chapter 3: λ = 0.1 for 1,000 images is λ = 5 for 50,000.
     """
@@ -147,16 +148,17 @@ def unscaled(config: Config, n: int, other: Config, other_n: int, name: str) -> 
         return
     if n != other_n and config.regularizer == other.regularizer:
         yield (
-            f"lambda is {strength:g} as in {name}, but n is {n} and was {other_n} there: λ/n goes "
-            f"from {strength / other_n:g} to {strength / n:g}; lambda: {strength / other_n * n:g} "
-            f"keeps it, and so does {{per_example: {strength / other_n:g}}} in both"
+            f"lambda is {strength:g} as in {name}, but n is {n} and was {other_n} there: λ/n "
+            f"changes from {strength / other_n:g} to {strength / n:g}; to keep it, set "
+            f"lambda: {strength / other_n * n:g}, or {{per_example: {strength / other_n:g}}} in "
+            "both"
         )
 
 
-def overshooting(config: Config, threshold: float, source: str) -> Iterator[str]:
-    """Yield a warning if η is far over the threshold that was found for the problem."""
+def learning_rate_warning(config: Config, threshold: float, source: str) -> Iterator[str]:
+    """Yield a warning if η is far above the threshold that was measured for the problem."""
     eta = config.learning_rate
-    if eta is not None and eta >= FAR * threshold:
+    if eta is not None and eta >= WARN_FACTOR * threshold:
         yield (
             f"learning_rate {eta:g} is {eta / threshold:.3g} times the threshold {threshold:g} of "
             f"this problem ({source}): expect the cost to oscillate or to rise; the chapter takes "
@@ -164,19 +166,22 @@ def overshooting(config: Config, threshold: float, source: str) -> Iterator[str]
         )
 
 
-def _idle(config: Config) -> Iterator[str]:
-    """Yield a warning for each setting that changes nothing beside the others."""
+def _ineffective(config: Config) -> Iterator[str]:
+    """Yield a warning for each setting that has no effect in combination with the others."""
     if config.dropout and not config.hidden:
-        yield "dropout leaves out hidden neurons, and there are none: it changes nothing"
+        yield "dropout has no effect: there are no hidden neurons"
     if config.regularizer != "l2" and config.lambda_ in {0.0, PerExample(0.0)}:
-        yield f"regularizer {config.regularizer} changes nothing while lambda is 0"
+        yield f"regularizer {config.regularizer} has no effect while lambda is 0"
     if not isinstance(config.stopping, Accuracy) and config.patience is None:
         name = config.stopping.__struct_config__.tag
-        yield f"stopping {name} changes nothing while patience is null"
+        yield f"stopping {name} has no effect while patience is null"
 
 
 def _flipping_decay(config: Config, n: int) -> Iterator[str]:
-    """Weight decay is w <- (1 - ηλ/n) w at each step. Source: Nielsen (2015), eq. 93."""
+    """Yield a warning if weight decay, w <- (1 - ηλ/n) w, flips signs.
+
+    Source: Nielsen (2015), eq. 93.
+    """
     eta, strength = config.learning_rate or 0.0, config.lambda_
     if config.regularizer != "l2" or config.optimizer.decay_factor(0.0) is None:
         return
@@ -202,17 +207,17 @@ def _large_batch(config: Config, n: int) -> Iterator[str]:
 def _equal_neurons(config: Config) -> Iterator[str]:
     if config.initializer == "zeros" and config.hidden:
         yield (
-            "initializer zeros gives all hidden neurons of a layer the same outgoing weights: "
-            "no gradient tells them apart by these, and the hidden layers hardly learn"
+            "initializer zeros gives all hidden neurons of a layer the same outgoing weights, "
+            "hence the same gradients: the hidden layers hardly learn"
         )
 
 
-def settled(config: Config, given: Container[str]) -> Config:
-    """Return the config with the defaults that its optimizer and schedule have for other keys.
+def with_dependent_defaults(config: Config, given: Container[str]) -> Config:
+    """Return the config with the defaults that depend on its optimizer and schedule.
 
     Args:
-        config: converted, with the model's own defaults in the keys that are not given.
-        given: the keys that are.
+        config: a converted config, with the model's defaults for the keys that are not given.
+        given: the keys that are given.
     """
     defaults: dict[str, Any] = {"learning_rate": config.optimizer.default_learning_rate}
     if config.optimizer.full_batch:

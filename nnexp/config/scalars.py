@@ -1,7 +1,7 @@
 """Parse and print the scalars of YAML 1.2's core schema.
 
-PyYAML's own rules are YAML 1.1's, where ``1e-3`` is a string, ``no`` is false and
-``12:30`` is 750; none of them is used. Source: YAML 1.2.2, section 10.3.2.
+PyYAML's own rules are not used. They are those of YAML 1.1, where ``1e-3`` is a string, ``no`` is
+false and ``12:30`` is 750. Source: YAML 1.2.2, section 10.3.2.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from nnexp.config.messages import plain
 
 Scalar: TypeAlias = str | int | float | bool | None
 
-LONGEST_NUMBER = 400
-"""Characters of a whole number: more than any float's digits, fewer than Python refuses."""
+MAX_DIGITS = 400
+"""Maximum characters of a whole number: enough for any float, and within Python's limit."""
 
 WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -31,27 +31,27 @@ FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 FORBIDDEN = re.compile(
     "[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-"""Control characters, surrogates, and the line breaks that only YAML 1.1 knew."""
+"""Control characters, surrogates, and line breaks that only YAML 1.1 has."""
 SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 ESCAPED = re.compile(rf'["\\\t\n\r]|{FORBIDDEN.pattern}')
 
 
 def value(text: str) -> Scalar:
-    """Return what an unquoted scalar means.
+    """Return the value of an unquoted scalar.
 
-    Raises: ValueError for a whole number of more digits than any use has.
+    Raises: ValueError if a whole number has too many digits.
     """
     if text in WORDS:
         return WORDS[text]
     if INTEGER.fullmatch(text):
-        if len(text) > LONGEST_NUMBER:
+        if len(text) > MAX_DIGITS:
             raise ValueError(f"a number of {len(text)} digits is too long")
         return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
     return float(text) if FLOAT.fullmatch(text) else text
 
 
 def text(scalar: Scalar) -> str:
-    """Return the YAML text that ``value``, or a quoted scalar's rules, read as the same scalar."""
+    """Return the YAML text of a scalar, quoted if ``value`` would read it as something else."""
     if not isinstance(scalar, str):
         return plain(scalar)
     if SAFE.fullmatch(scalar) and isinstance(value(scalar), str):

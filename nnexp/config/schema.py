@@ -1,6 +1,6 @@
-"""The config's JSON Schema, which editors complete and check YAML with, and a starter config.
+"""Generate the config's JSON Schema, for completion in editors, and a starter config.
 
-Both are made from the model, so that they cannot fall behind it.
+Both are generated from the model and therefore always up to date.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ Schema: TypeAlias = dict[str, Any]
 
 
 def schema() -> Schema:
-    """Return the JSON Schema (2020-12) of a config file, short forms included."""
-    whole = msgspec.json.schema(Config)
-    definitions: dict[str, Schema] = whole["$defs"]
+    """Return the JSON Schema (2020-12) of a config file, including short forms."""
+    definitions: dict[str, Schema] = msgspec.json.schema(Config)["$defs"]
     for definition in definitions.values():
         if name := definition["properties"].get("name"):
             name["description"] = definition.get("description", "The component's name.")
@@ -44,7 +43,7 @@ def schema() -> Schema:
 
 
 def _with_short_form(field: Schema, definitions: dict[str, Schema]) -> Schema:
-    """Return a component's schema with the bare name beside the mapping; others as they are."""
+    """Return a field's schema; that of a component also accepts the bare name."""
     alternatives = list(_alternatives(field))
     references = [choice for choice in alternatives if "$ref" in choice]
     components = [definitions[choice["$ref"].rpartition("/")[2]] for choice in references]
@@ -60,7 +59,7 @@ def _with_short_form(field: Schema, definitions: dict[str, Schema]) -> Schema:
 
 
 def _alternatives(field: Schema) -> Iterator[Schema]:
-    """Generate the schemas of which a value must fit one, a component that may be null included."""
+    """Yield the alternative schemas of a field, flattened."""
     if "$ref" in field:
         yield {"$ref": field["$ref"]}
     elif "anyOf" in field:
@@ -72,7 +71,7 @@ def _alternatives(field: Schema) -> Iterator[Schema]:
 
 WIDTH = 100
 COLUMN = 34
-"""Where comments begin, counted from 0."""
+"""Column where comments begin, counted from 0."""
 
 HEAD = """\
 # yaml-language-server: $schema=./nnexp.schema.json
@@ -83,7 +82,7 @@ HEAD = """\
 
 
 def starter() -> str:
-    """Return a config file that names every key with its default and explains it."""
+    """Return a config file with every key, its default and a comment that explains it."""
     lines = _section(info(Config), canonical.to_builtins(Config()), "")
     return "\n".join([HEAD, *lines]) + "\n"
 
@@ -99,24 +98,24 @@ def _section(kind: StructType, tree: Mapping[str, Any], indent: str) -> Iterator
         yield from _line(f"{indent}{key}:", comment, indent)
         if "name" in value:
             yield f"{indent}  name: {value['name']}"
-        yield from _section(_chosen(field.type, value), value, f"{indent}  ")
+        yield from _section(_struct_of(field.type, value), value, f"{indent}  ")
         yield from _alternative_lines(field.type, value, indent)
 
 
-def _chosen(kind: fields.Kind, value: Mapping[str, Any]) -> StructType:
-    """Return the struct among a field's kinds that the value is of."""
-    structs = [each for each in fields.alternatives(kind) if isinstance(each, StructType)]
+def _struct_of(kind: fields.Kind, value: Mapping[str, Any]) -> StructType:
+    """Return the struct type, among a field's kinds, of a value."""
+    structs = [choice for choice in fields.alternatives(kind) if isinstance(choice, StructType)]
     return next(struct for struct in structs if struct.tag == value.get("name"))
 
 
 def _alternative_lines(kind: fields.Kind, value: object, indent: str) -> Iterator[str]:
-    """Generate a comment for each other component that has settings of its own, with these."""
-    structs = [each for each in fields.alternatives(kind) if isinstance(each, StructType)]
-    chosen = next((s for s in structs if isinstance(value, dict) and s.tag == value["name"]), None)
-    common = {field.name for field in chosen.fields} if chosen else set()
+    """Yield a comment for each other component that has settings of its own."""
+    structs = [choice for choice in fields.alternatives(kind) if isinstance(choice, StructType)]
+    current = next((s for s in structs if isinstance(value, dict) and s.tag == value["name"]), None)
+    common = {field.name for field in current.fields} if current else set()
     for struct in structs:
         own = [field for field in struct.fields if field.name not in common]
-        if struct is chosen or struct.tag is None or not own:
+        if struct is current or struct.tag is None or not own:
             continue
         settings = ", ".join(f"{field.encode_name}: {_default(field)}" for field in own)
         text = f"or {{name: {struct.tag}, {settings}}}"
@@ -125,23 +124,23 @@ def _alternative_lines(kind: fields.Kind, value: object, indent: str) -> Iterato
 
 
 def _default(field: Field) -> str:
-    """Return a setting's default as YAML; dots stand where there is none."""
+    """Return a setting's default as YAML, or dots if there is none."""
     return "..." if field.required else dump.inline(field.default)
 
 
 def _comment(kind: fields.Kind) -> str:
-    """Return a field's description, with the names it knows unless they are all told."""
+    """Return a field's description, followed by its names unless it mentions all of them."""
     text, names = fields.description(kind), fields.names(kind)
-    told = len(names) < 2 or all(name in text for name in names)  # noqa: PLR2004 - a choice
-    return text if told else f"{text} One of {', '.join(names)}."
+    is_complete = len(names) < 2 or all(name in text for name in names)  # noqa: PLR2004 - a choice
+    return text if is_complete else f"{text} One of {', '.join(names)}."
 
 
 def _line(setting: str, comment: str, indent: str) -> Iterator[str]:
-    """Generate a setting with its comment beside it, or above it where the line is too long."""
-    beside = f"{setting:<{COLUMN - 1}} # {comment}"
-    if len(beside) <= WIDTH and len(setting) < COLUMN:
-        yield beside
+    """Yield a setting with its comment beside it, or above it if the line would be too long."""
+    line = f"{setting:<{COLUMN - 1}} # {comment}"
+    if len(line) <= WIDTH and len(setting) < COLUMN:
+        yield line
         return
-    above = textwrap.wrap(comment, WIDTH - len(indent) - 2, break_on_hyphens=False)
-    yield from (f"{indent}# {line}" for line in above)
+    comment_lines = textwrap.wrap(comment, WIDTH - len(indent) - 2, break_on_hyphens=False)
+    yield from (f"{indent}# {text}" for text in comment_lines)
     yield setting

@@ -1,1 +1,1 @@
-"""Where examples come from: MNIST in the package, and the user's own files."""
+"""Load data sets: MNIST, which ships with the package, and the user's own files."""

@@ -1,4 +1,4 @@
-"""The source csv: one text file a split, a header line, the label in the last column."""
+"""The source csv: one text file per split, with a header line and the label in the last column."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from nnexp.datasets.sources import Csv
 
 Lines: TypeAlias = Iterator[tuple[int, str]]
-"""Lines that are not blank, each with its number counted from 1."""
+"""Non-blank lines with their numbers, counted from 1."""
 
-LINE_BYTES = 1 << 20
-ROWS = 1000
+MAX_LINE_BYTES = 1 << 20
+BLOCK_ROWS = 1000
 BLOCK_BYTES = 4 << 20
-"""What is parsed at a time: images in text become bytes before the next ones are read."""
+"""Maximum rows and bytes parsed at once, so that a file's text is never in memory as a whole."""
 
-MOST_LABEL = 2**31 - 1
+MAX_LABEL = 2**31 - 1
 
 
 class CsvTable(NamedTuple):
-    """One file's examples and the sha256 of the file."""
+    """A file's examples and its sha256."""
 
     features: Features
     labels: Labels
@@ -40,7 +40,7 @@ class CsvTable(NamedTuple):
 
 
 def read_csv(source: Csv) -> Parts:
-    """Return the splits, each from its own file.
+    """Read the splits, each from its own file.
 
     Raises: DataError if a file is missing or malformed.
     """
@@ -61,39 +61,39 @@ def part(path: str, table: CsvTable) -> Part:
 
 
 def read(path: Path) -> CsvTable:
-    """Return a file's examples: uint8 if all features are whole numbers to 255, else float64.
+    """Read a file: uint8 features if all are whole numbers from 0 to 255, else float64.
 
-    Raises: DataError that names the line if the file is malformed.
+    Raises: DataError, with the line, if the file is malformed.
     """
-    with files.reading(path) as file:
+    with files.open_binary(path) as file:
         return parse(file)
 
 
 def parse(file: BinaryIO) -> CsvTable:
-    """Return an open file's examples.
+    """Parse an open file.
 
     Raises: MalformedError.
     """
     digest = hashlib.sha256()
-    lines = numbered(file, digest.update)
+    lines = read_lines(file, digest.update)
     columns = header(lines)
     blocks = []
-    while rows := gathered(lines):
+    while rows := next_rows(lines):
         blocks.append(block(rows, columns))
     if not blocks:
-        raise MalformedError("holds a header and no examples")
+        raise MalformedError("contains a header but no examples")
     features, labels = (np.concatenate(pieces) for pieces in zip(*blocks, strict=True))
     return CsvTable(features, labels, digest.hexdigest())
 
 
-def numbered(file: BinaryIO, update: Callable[[bytes], None]) -> Lines:
-    """Yield the lines that are not blank; every byte goes through update."""
+def read_lines(file: BinaryIO, update: Callable[[bytes], None]) -> Lines:
+    """Yield the non-blank lines; call update with the bytes of every line."""
     number = 0
-    while line := file.readline(LINE_BYTES + 1):
+    while line := file.readline(MAX_LINE_BYTES + 1):
         update(line)
         number += 1
-        if len(line) > LINE_BYTES:
-            raise MalformedError(f"line {number}: longer than {LINE_BYTES} bytes")
+        if len(line) > MAX_LINE_BYTES:
+            raise MalformedError(f"line {number}: longer than {MAX_LINE_BYTES} bytes")
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
@@ -102,41 +102,41 @@ def numbered(file: BinaryIO, update: Callable[[bytes], None]) -> Lines:
             yield number, text
 
 
-def gathered(lines: Lines) -> list[tuple[int, str]]:
-    """Return the next lines, as many as are parsed at a time; none at the end."""
+def next_rows(lines: Lines) -> list[tuple[int, str]]:
+    """Return the next block of lines; empty at the end."""
     rows: list[tuple[int, str]] = []
-    room = BLOCK_BYTES
-    for number, text in islice(lines, ROWS):
+    remaining = BLOCK_BYTES
+    for number, text in islice(lines, BLOCK_ROWS):
         rows.append((number, text))
-        room -= len(text)
-        if room < 0:
+        remaining -= len(text)
+        if remaining < 0:
             break
     return rows
 
 
 def header(lines: Lines) -> int:
-    """Return the number of columns that the header line names.
+    """Return the number of columns in the header line.
 
     Raises: MalformedError if there is no header or the label is not in the last column.
     """
     number, text = next(lines, (0, ""))
     names = [name.strip().strip('"').lower() for name in text.split(",")]
     if not number:
-        raise MalformedError("an empty file; its first line must name the columns")
+        raise MalformedError("is empty; its first line must name the columns")
     if all(is_number(name) for name in names):
-        raise MalformedError(f"line {number}: a header that names the columns is needed, got data")
+        raise MalformedError(f"line {number}: must be a header that names the columns, got data")
     if len(names) == 1:
-        raise MalformedError(f"line {number}: two columns or more are needed, got {text[:60]!r}")
+        raise MalformedError(f"line {number}: must have two or more columns, got {text[:60]!r}")
     if "label" in names[:-1] and names[-1] != "label":
         raise MalformedError(
-            f"line {number}: the label must be the last column, got it as column "
+            f"line {number}: the label must be the last column, but is column "
             f"{names.index('label') + 1} of {len(names)}"
         )
     return len(names)
 
 
 def is_number(field: str) -> bool:
-    """Tell whether a field reads as a number."""
+    """Return whether a field can be parsed as a number."""
     try:
         float(field)
     except ValueError:
@@ -145,9 +145,9 @@ def is_number(field: str) -> bool:
 
 
 def block(rows: list[tuple[int, str]], columns: int) -> tuple[Features, Labels]:
-    """Return features and labels of some lines.
+    """Return the features and labels of a block of lines.
 
-    Raises: MalformedError that names the first line at fault.
+    Raises: MalformedError with the first faulty line.
     """
     texts = [text for _, text in rows]
     try:
@@ -159,14 +159,14 @@ def block(rows: list[tuple[int, str]], columns: int) -> tuple[Features, Labels]:
     features, labels = values[:, :-1], values[:, -1]
     finite = np.asarray(np.isfinite(features).all(axis=1))
     check_rows(rows, finite, "a feature is not a finite number")
-    in_range = (labels >= 0) & (labels <= MOST_LABEL)
-    whole = in_range & (labels == np.floor(labels))
-    check_rows(rows, whole, "the label, in the last column, must be a whole number from 0")
+    in_range = (labels >= 0) & (labels <= MAX_LABEL)
+    valid = in_range & (labels == np.floor(labels))
+    check_rows(rows, valid, "the label, in the last column, must be a whole number ≥ 0")
     return as_bytes(features), labels.astype(np.int64)
 
 
 def fault(rows: list[tuple[int, str]], columns: int) -> str:
-    """Return what is wrong with the first faulty line; empty if nothing is found."""
+    """Describe the first faulty line; empty if none is found."""
     for number, text in rows:
         fields = text.split(",")
         if len(fields) != columns:
@@ -177,15 +177,15 @@ def fault(rows: list[tuple[int, str]], columns: int) -> str:
     return ""
 
 
-def check_rows(rows: list[tuple[int, str]], sound: npt.NDArray[np.bool_], complaint: str) -> None:
-    """Refuse lines that are not all sound."""
-    if not sound.all():
-        number, text = rows[int(np.argmin(sound))]
-        raise MalformedError(f"line {number}: {complaint}, got {text[-60:]!r}")
+def check_rows(rows: list[tuple[int, str]], valid: npt.NDArray[np.bool_], problem: str) -> None:
+    """Raise MalformedError for the first line that is not valid, if any."""
+    if not valid.all():
+        number, text = rows[int(np.argmin(valid))]
+        raise MalformedError(f"line {number}: {problem}, got {text[-60:]!r}")
 
 
 def as_bytes(features: Features) -> Features:
-    """Return features as uint8 if that loses nothing, else as they are."""
+    """Return features as uint8 if that loses nothing, else unchanged."""
     if features.min() >= 0 and features.max() <= 255 and (features == np.floor(features)).all():  # noqa: PLR2004 - a byte
         return features.astype(np.uint8)
     return features

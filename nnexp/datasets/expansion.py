@@ -1,7 +1,7 @@
-"""Expanded data: more training examples, made from those that are there.
+"""Expand the training data (data augmentation) by shifted or rotated copies of its images.
 
-An expansion writes changed copies of all images, one kind of change after another, into
-room that the caller made for them, so that no example is ever held twice.
+An expansion writes its copies into an array that the caller has allocated, so that no example is
+in memory twice.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Images: TypeAlias = npt.NDArray[Any]
 """Pixels of shape (examples, rows, columns)."""
 
 CHUNK = 1000
-"""Images that are floats at a time."""
+"""Images converted to floats at once."""
 
 
 class Shift(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="shift"):
-    """Each training image also one pixel further up, down, left and right: five times as many.
+    """Add copies of each training image shifted by one pixel in four directions.
 
-    The edge that comes free is 0.
+    That gives five times as many images. The edge that becomes free is 0.
     Source: Nielsen (2015), chapter 3, the problem on expanding the data.
     """
 
@@ -44,9 +44,10 @@ class Shift(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", t
 
 
 class Rotate(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="rotate"):
-    """Each training image also turned by a small angle both ways: three times as many.
+    """Add copies of each training image rotated by a small angle in both directions.
 
-    It turns about its centre, by bilinear interpolation; what comes from outside is 0.
+    That gives three times as many images. The rotation is about the centre, with bilinear
+    interpolation; pixels from outside the image are 0.
     Source: Nielsen (2015), chapter 3; ``scipy.ndimage.rotate`` with order 1.
     """
 
@@ -57,49 +58,49 @@ class Rotate(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", 
     ] = 10.0
 
     def write(self, images: Images, out: Sequence[Images]) -> None:
-        """Write the images turned counter-clockwise and clockwise to the two arrays of out."""
-        from scipy import ndimage  # noqa: PLC0415 - slow to import, and needed here alone
+        """Write the images rotated counter-clockwise and clockwise to the two arrays of out."""
+        from scipy import ndimage  # noqa: PLC0415 - slow to import and rarely needed
 
-        whole = images.dtype.kind in "iu"
-        for degrees, turned in zip((self.degrees, -self.degrees), out, strict=True):
+        is_integer = images.dtype.kind in "iu"
+        for degrees, rotated in zip((self.degrees, -self.degrees), out, strict=True):
             for start in range(0, len(images), CHUNK):
-                part = images[start : start + CHUNK].astype(np.float64)
-                part = ndimage.rotate(part, degrees, axes=(2, 1), reshape=False, order=1)
-                turned[start : start + CHUNK] = np.rint(part) if whole else part
+                chunk = images[start : start + CHUNK].astype(np.float64)
+                chunk = ndimage.rotate(chunk, degrees, axes=(2, 1), reshape=False, order=1)
+                rotated[start : start + CHUNK] = np.rint(chunk) if is_integer else chunk
 
 
 Expansion: TypeAlias = Shift | Rotate
 
 
-def expanded(expansion: Expansion, train: Split, image: Sequence[int], where: str) -> Split:
-    """Return the training examples followed by all that the expansion makes of them.
+def expand(expansion: Expansion, train: Split, image: Sequence[int], source: str) -> Split:
+    """Return the training examples followed by the expansion's copies of them.
 
     Args:
-        expansion: what to make.
-        train: the examples as they are.
-        image: the shape of an example as its file gives it; empty where it gives none.
-        where: the file, for messages.
+        expansion: the kind of copies.
+        train: the original examples.
+        image: the shape of an example in its file; empty if the file gives none.
+        source: the file, for messages.
 
-    Raises: DataError if the examples are no images.
+    Raises: DataError if the examples are not images.
     """
     n, features = train.features.shape
-    rows, columns = shape(features, image, where)
+    rows, columns = shape(features, image, source)
     times = 1 + expansion.copies
-    grown = np.empty((times * n, features), train.features.dtype)
-    grown[:n] = train.features
-    first, *others = grown.reshape(times, n, rows, columns)
-    expansion.write(first, others)
-    return Split(grown, np.tile(train.labels, times))
+    expanded = np.empty((times * n, features), train.features.dtype)
+    expanded[:n] = train.features
+    originals, *copies = expanded.reshape(times, n, rows, columns)
+    expansion.write(originals, copies)
+    return Split(expanded, np.tile(train.labels, times))
 
 
-def shape(features: int, image: Sequence[int], where: str) -> tuple[int, int]:
-    """Return an image's rows and columns: as its file gives them, or those of a square.
+def shape(features: int, image: Sequence[int], source: str) -> tuple[int, int]:
+    """Return an image's rows and columns: those given by its file, or those of a square.
 
-    Raises: DataError if the examples are no images.
+    Raises: DataError if the examples are not images.
     """
-    if (found := image_shape(features, image)) is not None:
-        return found
-    got = " x ".join(map(str, image)) if len(image) > 1 else f"{features}, which is no square"
+    if (rows_columns := image_shape(features, image)) is not None:
+        return rows_columns
+    got = " x ".join(map(str, image)) if len(image) > 1 else f"{features}, which is not a square"
     raise DataError(
-        f"{where}: data.expand needs images, rows x columns of pixels an example, got {got}"
+        f"{source}: data.expand needs images (rows x columns of pixels per example), got {got}"
     )

@@ -1,7 +1,7 @@
-"""Data files, read with distrust: regular files only, and never more memory than they fill.
+"""Read untrusted data files: regular files only, and no more memory than their content needs.
 
-Parsers of a format take an open file and raise ``MalformedError``, which names no file;
-``reading`` opens one by its path and adds the name.
+Parsers of a format take an open file and raise ``MalformedError`` without the file's name;
+``open_binary`` opens a file and adds its name to such errors.
 """
 
 from __future__ import annotations
@@ -22,47 +22,47 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIMIT = 2 << 30
-"""The most that one file, or one array in it, may hold: 2 GiB."""
+"""Maximum bytes of a file, or of an array in it: 2 GiB."""
 
 CHUNK = 1 << 20
 
 RATIO = 100
 SLACK = 16 << 20
-"""What a compressed file may become: so many times its size, and 16 MiB. Images have a tenth."""
+"""Maximum decompressed size: RATIO times the file's size, plus 16 MiB. Images compress 10 to 1."""
 
 
 class Stream(Protocol):
-    """What bytes are read from, compressed or not."""
+    """A binary stream, compressed or not."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to size bytes, none at the end."""
+        """Return up to size bytes; none at the end."""
 
 
 class MalformedError(ValueError):
-    """A file's content is not what its format asks for; the text is one line, without its name."""
+    """A file's content violates its format; the text is one line, without the file's name."""
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
 
 
 def size(file: BinaryIO) -> int:
-    """Return an open file's length in bytes and go back to its start."""
+    """Return an open file's length in bytes and rewind it."""
     length = file.seek(0, io.SEEK_END)
     file.seek(0)
     return length
 
 
-def most(compressed: int) -> int:
-    """Return how many bytes so many compressed ones may become: more is no data, but a bomb."""
+def max_decompressed(compressed: int) -> int:
+    """Return the maximum size that compressed bytes may expand to, against zip bombs."""
     return min(compressed * RATIO + SLACK, LIMIT)
 
 
 def fill(content: bytearray, stream: Stream, length: int) -> None:
-    """Append to content until it holds exactly length bytes, which must be the stream's end.
+    """Append a stream to content until it has exactly length bytes.
 
-    The memory used follows what the stream holds, not what length declares.
+    Memory grows with the bytes read, not with the declared length.
 
-    Raises: MalformedError if the stream holds fewer or more.
+    Raises: MalformedError if the stream has fewer or more bytes.
     """
     while len(content) <= length:
         chunk = stream.read(min(CHUNK, length + 1 - len(content)))
@@ -72,12 +72,12 @@ def fill(content: bytearray, stream: Stream, length: int) -> None:
     if len(content) < length:
         raise MalformedError(f"cut short: {len(content)} bytes, but its header declares {length}")
     if len(content) > length:
-        raise MalformedError(f"goes on after the {length} bytes that its header declares")
+        raise MalformedError(f"continues after the {length} bytes that its header declares")
 
 
 @contextmanager
-def decompressing() -> Iterator[None]:
-    """Turn what gzip and zip find wrong with their input into a MalformedError."""
+def decompression_errors() -> Iterator[None]:
+    """Convert errors of gzip and zipfile to MalformedError."""
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
@@ -85,8 +85,8 @@ def decompressing() -> Iterator[None]:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Turn what is wrong with a file, or with getting at it, into a DataError that names it."""
+def file_errors(path: Path) -> Iterator[None]:
+    """Convert MalformedError and OSError to a DataError that names the file."""
     try:
         yield
     except MalformedError as error:
@@ -96,24 +96,25 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file for reading; a fault met inside the block becomes a DataError."""
-    with naming(path):
+def open_binary(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file for reading; errors inside the block become a DataError."""
+    with file_errors(path):
         check_regular(path)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
-            empty = os.fstat(descriptor).st_size == 0  # or so it says, as what never ends does
-            yield io.BytesIO() if empty else file
+            # Endless files, such as some in /proc, have size 0, too: read nothing from them.
+            is_empty = os.fstat(descriptor).st_size == 0
+            yield io.BytesIO() if is_empty else file
 
 
 def check_regular(path: Path) -> None:
-    """Refuse what is no regular file, before opening it: a FIFO would block, a device never end."""
+    """Check that path is a regular file before opening it: a FIFO blocks, a device may not end."""
     try:
         status = path.stat()
     except ValueError as error:
-        raise MalformedError(f"not a possible file name, {error}") from error
+        raise MalformedError(f"is not a valid file name: {error}") from error
     if not stat.S_ISREG(status.st_mode):
-        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
-        raise MalformedError(f"is {kind}, not a file of data")
+        kind = "is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
+        raise MalformedError(f"{kind}; a data file is needed")
     if status.st_size > LIMIT:
         raise MalformedError(f"has {status.st_size} bytes; the limit is {LIMIT}")

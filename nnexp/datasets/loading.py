@@ -1,4 +1,4 @@
-"""Load any source that a config can name as a Dataset, and share examples between runs."""
+"""Load the Dataset of any source, and share examples between runs."""
 
 from __future__ import annotations
 
@@ -16,77 +16,78 @@ from nnexp.datasets.npz_file import read_npz
 from nnexp.datasets.selection import Parts, select
 from nnexp.datasets.sources import Csv, Idx, Mnist, Npz, Source
 
-KEPT = 4
-"""Sources kept in memory at a time; studies vary the data last, if at all."""
+CACHE_SIZE = 4
+"""Sources cached in memory; few are enough, since studies rarely vary the data."""
 
-FAINT, FAINT_FLOATS = 0.02, 0.1
-"""Pixels, and other features, that stay below this after scaling seem to be scaled already."""
+SMALL_PIXELS, SMALL_FEATURES = 0.02, 0.1
+"""Pixels, and other features, below this after scaling have probably been scaled already."""
 
-GLARING = 20.0
-"""Features that reach this after scaling, such as pixels of 0 to 255, seem to need it."""
+LARGE_FEATURES = 20.0
+"""Features above this after scaling, such as unscaled pixels, probably need a larger scale."""
 
 
 def load(source: Source) -> Dataset:
-    """Return the examples that a source names, its choice of classes and counts applied.
+    """Load a source's examples with its selection of classes and counts.
 
-    Raises: DataError if a file is missing or malformed, or holds less than is asked for.
+    Raises: DataError if a file is missing or malformed, or has fewer examples than requested.
     """
     return select(source, READERS[type(source)](source))
 
 
 def scale_warning(dataset: Dataset) -> str | None:
-    """Return a warning if the features seem to have been divided by their scale already."""
+    """Return a warning if data.scale is probably wrong for the features, else None."""
     features = dataset.train.features
     largest = max(abs(float(features.min())), abs(float(features.max()))) / dataset.scale
     if not largest:
-        return "all features are 0, so that there is nothing to tell examples apart by"
-    told = f"the largest value after dividing by data.scale = {dataset.scale:g} is {largest:.3g}"
-    if largest > GLARING:
-        return f"{told}; neurons saturate from such inputs: set data.scale so that it comes near 1"
-    if largest < (FAINT if features.dtype == np.uint8 else FAINT_FLOATS):
-        return f"{told}; already scaled? set data.scale: 1"
+        return "all features are 0, so that examples cannot be distinguished"
+    fact = f"the largest value after dividing by data.scale = {dataset.scale:g} is {largest:.3g}"
+    if largest > LARGE_FEATURES:
+        return f"{fact}; such inputs saturate neurons: set data.scale so that it is near 1"
+    if largest < (SMALL_PIXELS if features.dtype == np.uint8 else SMALL_FEATURES):
+        return f"{fact}; already scaled? set data.scale: 1"
     return None
 
 
 class Data:
-    """Hands out datasets; those of the same files share one array of examples."""
+    """A cache of datasets; those of the same files share one array of examples."""
 
     def __init__(self) -> None:
-        self._read: Callable[[Source], Parts] = lru_cache(KEPT)(_read)
-        self._selected: Callable[[Source], Dataset] = lru_cache(KEPT)(self._select)
+        self._read: Callable[[Source], Parts] = lru_cache(CACHE_SIZE)(_read)
+        self._load: Callable[[Source], Dataset] = lru_cache(CACHE_SIZE)(self._select)
 
     def __call__(self, source: Source) -> Dataset:
-        """Return what a source selects.
+        """Load the dataset of a source.
 
-        Raises: DataError if a file is missing or malformed, or holds less than is asked for.
+        Raises: DataError if a file is missing or malformed, or has fewer examples than requested.
         """
-        return self._selected(source)
+        return self._load(source)
 
     def check(self, sources: Iterable[Source]) -> None:
-        """Read every file, and select from it, so that what is missing is told beforehand.
+        """Load all sources, so that missing data is reported before training begins.
 
-        Nothing is expanded, which takes long and asks for nothing that may be missing.
+        The data is not expanded, which takes long and cannot fail for missing data.
 
         Raises: DataError.
         """
-        for plain in dict.fromkeys(msgspec.structs.replace(each, expand=None) for each in sources):
-            self._selected(plain)
+        unexpanded = (msgspec.structs.replace(source, expand=None) for source in sources)
+        for source in dict.fromkeys(unexpanded):
+            self._load(source)
 
     def _select(self, source: Source) -> Dataset:
-        return select(source, self._read(_whole(source)))
+        return select(source, self._read(_without_selection(source)))
 
 
 def _read(source: Source) -> Parts:
     return READERS[type(source)](source)
 
 
-def _whole(source: Source) -> Source:
-    """Return the source with nothing selected: sources of the same files are then the same."""
-    fresh = {name: getattr(PLAIN, name) for name in Source.__struct_fields__}
-    return msgspec.structs.replace(source, **fresh)
+def _without_selection(source: Source) -> Source:
+    """Return the source with nothing selected, so that sources of the same files are equal."""
+    defaults = {name: getattr(DEFAULTS, name) for name in Source.__struct_fields__}
+    return msgspec.structs.replace(source, **defaults)
 
 
-PLAIN = Source()
+DEFAULTS = Source()
 
 READERS: dict[type[Source], Callable[[Any], Parts]] = {
     Mnist: read_mnist,

@@ -1,7 +1,7 @@
-"""NumPy's .npz archives, read without pickle and without trusting what they declare.
+"""Read untrusted NumPy .npz archives, without pickle.
 
-Names, types, shapes and sizes of all members are known, and checked by the caller, before
-the first array is read. Which arrays an archive must hold is the caller's to say.
+The names, types, shapes and sizes of all members are verified before the first array is read. The
+caller passes a check of which arrays an archive must contain.
 
 Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
@@ -33,16 +33,16 @@ HEADER = re.compile(
 
 HEADER_BYTES = 10_000
 MEMBERS = 1000
-AT_ONCE = files.CHUNK
-"""Bytes: twice what the directory of ``MEMBERS`` members with long names takes."""
+READ_LIMIT = files.CHUNK
+"""Bytes: twice the size of a directory of ``MEMBERS`` members with long names."""
 ENCRYPTED = 0x1
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class LimitedReads:
-    """An open file that hands out so much at a time and no more.
+    """An open file with a limit on the bytes of a single read.
 
-    What zipfile reads at once is an archive's directory, and each entry in it becomes an object.
+    zipfile reads an archive's directory at once and creates an object for each of its entries.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -52,26 +52,26 @@ class LimitedReads:
     def read(self, size: int = -1, /) -> bytes:
         """Return up to size bytes.
 
-        Raises: MalformedError if that is more than is handed out.
+        Raises: MalformedError if size exceeds the limit.
         """
-        if size > AT_ONCE:
-            raise MalformedError(f"its directory has {size} bytes; the limit is {AT_ONCE}")
+        if size > READ_LIMIT:
+            raise MalformedError(f"its directory has {size} bytes; the limit is {READ_LIMIT}")
         return self._file.read(size)
 
 
 class Header(NamedTuple):
-    """What a member declares to be."""
+    """The declared type and shape of a member."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
 
 
 Check: TypeAlias = Callable[[Mapping[str, Header]], None]
-"""Raises MalformedError if an archive must not be read; called before any array is."""
+"""Raises MalformedError if an archive has the wrong arrays; called before any array is read."""
 
 
 class Member(NamedTuple):
-    """An array's place in the archive, its header checked against the member's size."""
+    """The location of an array in the archive, with its verified header."""
 
     info: zipfile.ZipInfo
     header: Header
@@ -80,22 +80,22 @@ class Member(NamedTuple):
 
 
 def read(path: Path, check: Check) -> dict[str, AnyArray]:
-    """Return the arrays of the archive at path by name.
+    """Read the arrays of an archive, by name.
 
     Raises: DataError if the file cannot be read, is malformed, or does not pass the check.
     """
-    with files.reading(path) as file:
+    with files.open_binary(path) as file:
         return parse(file, check)
 
 
 def parse(file: BinaryIO, check: Check) -> dict[str, AnyArray]:
-    """Return the arrays of an open archive by name, in native byte order.
+    """Read the arrays of an open archive, by name and in native byte order.
 
     Raises: MalformedError if it is malformed or does not pass the check.
     """
     try:
-        with files.decompressing(), zipfile.ZipFile(LimitedReads(file)) as archive:
-            infos = listed(archive, files.size(file))
+        with files.decompression_errors(), zipfile.ZipFile(LimitedReads(file)) as archive:
+            infos = list_members(archive, files.size(file))
             members = {name: member(archive, name, info) for name, info in infos.items()}
             check({name: member.header for name, member in members.items()})
             return {name: array(archive, member) for name, member in members.items()}
@@ -104,7 +104,7 @@ def parse(file: BinaryIO, check: Check) -> dict[str, AnyArray]:
 
 
 def exactly(expected: Mapping[str, Header]) -> Check:
-    """Return a check that passes these names with these types and shapes, and nothing else."""
+    """Return a check that accepts exactly these arrays, with these types and shapes."""
 
     def check(headers: Mapping[str, Header]) -> None:
         check_names(headers, required=expected.keys(), known=expected.keys())
@@ -119,46 +119,47 @@ def exactly(expected: Mapping[str, Header]) -> Check:
 def check_names(
     headers: Mapping[str, Header], *, required: Iterable[str], known: Iterable[str]
 ) -> None:
-    """Refuse an archive that lacks a required array or holds an unknown one."""
+    """Raise MalformedError if a required array is missing or an array is unknown."""
     if missing := sorted(set(required) - set(headers)):
-        raise MalformedError(f"holds no {missing[0]}")
+        raise MalformedError(f"contains no {missing[0]}")
     if unknown := sorted(set(headers) - set(known)):
         names = ", ".join(sorted(known))
-        raise MalformedError(f"holds an unknown array {unknown[0]!r} (known: {names})")
+        raise MalformedError(f"contains an unknown array {unknown[0]!r} (known: {names})")
 
 
-def listed(archive: zipfile.ZipFile, length: int) -> dict[str, zipfile.ZipInfo]:
-    """Return the members by array name after a look at what the directory says of them."""
+def list_members(archive: zipfile.ZipFile, length: int) -> dict[str, zipfile.ZipInfo]:
+    """Return the members by array name, after checking their number and declared sizes."""
     infos = archive.infolist()
     if len(infos) > MEMBERS:
-        raise MalformedError(f"holds {len(infos)} members; the limit is {MEMBERS}")
-    named: dict[str, zipfile.ZipInfo] = {}
+        raise MalformedError(f"contains {len(infos)} members; the limit is {MEMBERS}")
+    members: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         name = info.filename.removesuffix(".npy")
-        if name in named:
-            raise MalformedError(f"holds {name!r} twice")
+        if name in members:
+            raise MalformedError(f"contains {name!r} twice")
         check_sizes(info, length)
-        named[name] = info
-    return named
+        members[name] = info
+    return members
 
 
 def check_sizes(info: zipfile.ZipInfo, length: int) -> None:
-    """Refuse a member whose declared size cannot be true of a file of this length."""
+    """Raise MalformedError if a member's declared size is impossible for a file of this length."""
     if info.compress_type not in METHODS or info.flag_bits & ENCRYPTED:
         raise MalformedError(f"{info.filename!r} is neither stored nor deflated, or is encrypted")
     if not 0 <= info.header_offset < length:
-        raise MalformedError(f"{info.filename!r} is said to begin outside the file")
-    stored = info.compress_type == zipfile.ZIP_STORED
-    room = info.compress_size if stored else files.most(info.compress_size)
-    if info.compress_size > length or info.file_size > min(room, files.LIMIT):
+        raise MalformedError(f"{info.filename!r} begins outside the file")
+    is_stored = info.compress_type == zipfile.ZIP_STORED
+    largest = info.compress_size if is_stored else files.max_decompressed(info.compress_size)
+    if info.compress_size > length or info.file_size > min(largest, files.LIMIT):
+        limit = min(largest, length if is_stored else files.max_decompressed(length))
         raise MalformedError(
-            f"{info.filename!r} declares {info.file_size} bytes, but it can hold no more than "
-            f"{min(room, length if stored else files.most(length))}{'' if stored else ', packed'}"
+            f"{info.filename!r} declares {info.file_size} bytes, but can contain at most "
+            f"{limit}{'' if is_stored else ', compressed'}"
         )
 
 
 def member(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> Member:
-    """Read a member's header and hold what it declares against the member's size."""
+    """Read a member's header and check it against the member's size."""
     with archive.open(info) as stream:
         text, start = header_text(stream, name)
     match = HEADER.fullmatch(text)
@@ -176,7 +177,7 @@ def member(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> Member
 
 
 def header_text(stream: files.Stream, name: str) -> tuple[bytes, int]:
-    """Return the header of an .npy file and the position where its values begin."""
+    """Read the header of an .npy file; return it and the position where the values begin."""
     magic = stream.read(8)
     if magic[:6] != b"\x93NUMPY" or magic[6:] not in {b"\x01\x00", b"\x02\x00", b"\x03\x00"}:
         raise MalformedError(f"{name!r} is not in NumPy's .npy format: {magic!r}")

@@ -1,6 +1,6 @@
-"""From splits as they were read to a Dataset: which classes, how many examples, and what fits.
+"""Select classes and examples from the splits of a source, and check that the splits match.
 
-Training examples that are to be expanded are so last of all.
+Expansion of the training examples comes last.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nnexp.datasets.dataset import Dataset, Features, Labels, Split
-from nnexp.datasets.expansion import expanded
+from nnexp.datasets.expansion import expand
 from nnexp.errors import DataError
-from nnexp.names import MOST_CLASSES
+from nnexp.names import MAX_CLASSES
 
 if TYPE_CHECKING:
     from nnexp.datasets.sources import Source
 
 
 class Part(NamedTuple):
-    """One split as it was read, with the places that messages name."""
+    """One split as read, with the names of its sources for messages."""
 
     features: Features  # (examples, fan_in)
     labels: Labels  # (examples,)
     features_from: str
     labels_from: str
     image: tuple[int, ...] = ()
-    """The shape of an example as its file gives it; empty where it gives none."""
+    """The shape of an example in its file; empty if the file gives none."""
 
 
 class Parts(NamedTuple):
-    """All splits of a source as they were read; at least as many as the source can select from."""
+    """All splits of a source as read, before selection."""
 
     train: Part
     validation: Part | None
@@ -39,9 +39,9 @@ class Parts(NamedTuple):
 
 
 def pair(features: Features, labels: Labels, features_from: str, labels_from: str) -> Part:
-    """Return features and their labels together.
+    """Combine features and labels.
 
-    Raises: DataError if they are not equally many.
+    Raises: DataError if their numbers differ.
     """
     if len(features) != len(labels):
         raise DataError(
@@ -52,13 +52,12 @@ def pair(features: Features, labels: Labels, features_from: str, labels_from: st
 
 
 def select(source: Source, parts: Parts) -> Dataset:
-    """Return what the source selects: the classes first, renumbered, then the first n of each.
+    """Apply a source's selection: classes first, renumbered, then the first n examples of a split.
 
-    The training examples are expanded after that, if they are to be.
+    After that, the training examples are expanded if the source says so. Without ``classes``, the
+    number of classes is 1 + the largest training label, whatever n is.
 
-    Without ``classes`` there are 1 + the largest training label, whatever n is.
-
-    Raises: DataError if the parts do not fit together or hold less than is asked for.
+    Raises: DataError if the splits do not match or have fewer examples than requested.
     """
     check_trainable(parts.train)
     count = class_count(source.classes, parts.train)
@@ -67,9 +66,9 @@ def select(source: Source, parts: Parts) -> Dataset:
         if part is not None:
             check_fits(part, parts.train, count if source.classes is None else None)
     return Dataset(
-        train=trained_on(source, parts.train),
-        validation=chosen_or_none(source, "validation", validation),
-        test=chosen_or_none(source, "test", test),
+        train=select_train(source, parts.train),
+        validation=select_optional(source, "validation", validation),
+        test=select_optional(source, "test", test),
         classes=count,
         scale=source.scale,
         sha256=parts.sha256,
@@ -78,91 +77,91 @@ def select(source: Source, parts: Parts) -> Dataset:
 
 
 def check_trainable(train: Part) -> None:
-    """Refuse training data without an example or without a feature."""
+    """Raise DataError if there are no training examples or no features."""
     if not len(train.labels):
         raise DataError(f"{train.features_from}: no training examples")
     if not train.features.shape[1]:
-        raise DataError(f"{train.features_from}: examples without a feature")
+        raise DataError(f"{train.features_from}: examples without features")
 
 
 def class_count(classes: tuple[int, ...] | None, train: Part) -> int:
     """Return the number of classes.
 
-    Raises: DataError if there is one only, or one that the training data does not hold.
+    Raises: DataError if there is only one, or one that the training data does not contain.
     """
-    held = set(np.unique(train.labels).tolist())
+    present = set(np.unique(train.labels).tolist())
     if classes is not None:
-        check_classes(classes, held, train)
-    count = 1 + max(held) if classes is None else len(classes)
-    if min(count, len(held)) < 2:  # noqa: PLR2004 - two are needed to tell apart
-        raise DataError(f"{train.labels_from}: one class only, nothing to tell apart")
-    if count > MOST_CLASSES:
+        check_classes(classes, present, train)
+    count = 1 + max(present) if classes is None else len(classes)
+    if min(count, len(present)) < 2:  # noqa: PLR2004 - a classifier needs two
+        raise DataError(f"{train.labels_from}: only one class; a classifier needs at least two")
+    if count > MAX_CLASSES:
         raise DataError(
             f"{train.labels_from}: labels up to {count - 1} would need {count} output neurons; "
-            f"the limit is {MOST_CLASSES}"
+            f"the limit is {MAX_CLASSES}"
         )
     return count
 
 
-def check_classes(classes: tuple[int, ...], held: set[int], train: Part) -> None:
-    """Refuse classes named twice or absent from the training data."""
+def check_classes(classes: tuple[int, ...], present: set[int], train: Part) -> None:
+    """Raise DataError if a class is repeated or missing in the training data."""
     if len(set(classes)) < len(classes):
         raise DataError(f"data.classes: a class is named twice, got {list(classes)}")
-    if absent := [label for label in classes if label not in held]:
-        known = ", ".join(map(str, sorted(held)[:20])) + (", …" if len(held) > 20 else "")  # noqa: PLR2004 - fits a line
-        raise DataError(f"{train.labels_from}: no example of class {absent[0]} (known: {known})")
+    if missing := [label for label in classes if label not in present]:
+        known = ", ".join(map(str, sorted(present)[:20])) + (", …" if len(present) > 20 else "")  # noqa: PLR2004 - fits a line
+        raise DataError(f"{train.labels_from}: no example of class {missing[0]} (known: {known})")
 
 
 def check_fits(part: Part, train: Part, classes: int | None) -> None:
-    """Refuse a split of other features than the training data's, or with a class beyond them."""
+    """Raise DataError if a split's features or classes do not match the training data's."""
     if part.features.shape[1] != train.features.shape[1]:
         raise DataError(
-            f"{part.features_from}: {part.features.shape[1]} features an example, but "
+            f"{part.features_from}: {part.features.shape[1]} features per example, but "
             f"{train.features_from} has {train.features.shape[1]}"
         )
     if classes is not None and len(part.labels) and part.labels.max() >= classes:
         raise DataError(
-            f"{part.labels_from}: label {part.labels.max()}, but the training labels end "
-            f"at {classes - 1}"
+            f"{part.labels_from}: label {part.labels.max()}, but the largest training label is "
+            f"{classes - 1}"
         )
 
 
-def trained_on(source: Source, part: Part) -> Split:
-    """Return what is chosen of the training examples, expanded if the source says so."""
-    train = chosen(source, "train", part)
+def select_train(source: Source, part: Part) -> Split:
+    """Select the training examples, and expand them if the source says so."""
+    train = select_split(source, "train", part)
     if source.expand is None:
         return train
-    return expanded(source.expand, train, part.image, part.features_from)
+    return expand(source.expand, train, part.image, part.features_from)
 
 
-def chosen_or_none(source: Source, name: str, part: Part | None) -> Split | None:
-    """Return what is chosen of a split that may be absent; an empty one counts as absent."""
+def select_optional(source: Source, name: str, part: Part | None) -> Split | None:
+    """Select from a split that may be missing; an empty one counts as missing."""
     if part is not None and len(part.labels):
-        return chosen(source, name, part)
+        return select_split(source, name, part)
     if getattr(source, name) is not None:
         raise DataError(f"data.{name}: asks for {getattr(source, name)} examples, but there are 0")
     return None
 
 
-def chosen(source: Source, name: str, part: Part) -> Split:
-    """Return the first n examples of the chosen classes: a view unless classes are chosen."""
-    wanted: int | None = getattr(source, name)
-    numbers = None if source.classes is None else renumbered(part.labels, source.classes)
-    held = len(part.labels) if numbers is None else int((numbers >= 0).sum())
-    if wanted is not None and not 1 <= wanted <= held:
-        among = "" if numbers is None else f" of classes {list(source.classes or ())}"
+def select_split(source: Source, name: str, part: Part) -> Split:
+    """Return the first n examples of the selected classes; a view if all classes are selected."""
+    requested: int | None = getattr(source, name)
+    numbers = None if source.classes is None else renumber(part.labels, source.classes)
+    available = len(part.labels) if numbers is None else int((numbers >= 0).sum())
+    if requested is not None and not 1 <= requested <= available:
+        classes = "" if numbers is None else f" of classes {list(source.classes or ())}"
         raise DataError(
-            f"{part.labels_from}: data.{name} asks for {wanted} examples{among}, "
-            f"but there are {held}"
+            f"{part.labels_from}: data.{name} asks for {requested} examples{classes}, "
+            f"but there are {available}"
         )
     if numbers is None:
-        return Split(part.features[:wanted], part.labels[:wanted])
-    kept = np.flatnonzero(numbers >= 0)[:wanted]
-    return Split(part.features[kept], numbers[kept])
+        return Split(part.features[:requested], part.labels[:requested])
+    rows = np.flatnonzero(numbers >= 0)[:requested]
+    return Split(part.features[rows], numbers[rows])
 
 
-def renumbered(labels: Labels, classes: tuple[int, ...]) -> Labels:
-    """Return labels as positions in classes, -1 for those not in it."""
+def renumber(labels: Labels, classes: tuple[int, ...]) -> Labels:
+    """Return labels as indices into classes, -1 for those not in it."""
     numbers = np.full(len(labels), -1, dtype=np.int64)
     for number, label in enumerate(classes):
         numbers[labels == label] = number

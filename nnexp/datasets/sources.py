@@ -1,4 +1,4 @@
-"""The sources a config can name under ``data``; each knows its files and loads a Dataset."""
+"""The data sources that a config can name under ``data``, with their settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Count: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name"):
-    """What every source lets the user choose; classes apply first, then the counts, then expand."""
+    """Settings of every source; classes are applied first, then the counts, then expand."""
 
     train: Annotated[
         Count | None, Meta(description="Use the first n training examples; null: all.")
@@ -25,7 +25,7 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     )
     classes: Annotated[
         tuple[Annotated[int, Meta(ge=0)], ...] | None,
-        Meta(description="Keep these labels only, renumbered 0, 1, … in this order; null: all."),
+        Meta(description="Keep only these labels, renumbered 0, 1, … in this order; null: all."),
     ] = None
     scale: Annotated[
         float, Meta(gt=0, description="Features are divided by this (the book's files: 256).")
@@ -33,18 +33,18 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     expand: Annotated[
         Expansion | None,
         Meta(
-            description="Images that training gets besides, made from its own: shift or rotate; "
+            description="Extra training images, made from the original ones: shift or rotate; "
             "null: none."
         ),
     ] = None
 
 
 class Mnist(Source, frozen=True, kw_only=True, tag="mnist"):
-    """MNIST as it ships with nnexp, split as in the book: 50,000, 10,000 and 10,000."""
+    """MNIST, which ships with nnexp, split as in the book: 50,000, 10,000 and 10,000."""
 
 
 class Idx(Source, frozen=True, kw_only=True, tag="idx"):
-    """The user's own four IDX files, gzipped or not; the training file's last sixth validates."""
+    """Your own four IDX files, gzipped or not; the training file's last sixth is for validation."""
 
     directory: Annotated[
         str | None,
@@ -63,13 +63,13 @@ class Idx(Source, frozen=True, kw_only=True, tag="idx"):
 
 
 class Npz(Source, frozen=True, kw_only=True, tag="npz"):
-    """One NumPy archive: x_train, y_train and, optional, x_ and y_ of validation and test."""
+    """One NumPy archive: x_train and y_train, and optionally x_ and y_ of validation and test."""
 
     file: Annotated[str, Meta(description="The .npz file.")]
 
 
 class Csv(Source, frozen=True, kw_only=True, tag="csv"):
-    """One CSV file a split, with a header; the last column is the label."""
+    """One CSV file per split, with a header; the last column is the label."""
 
     train_file: Annotated[str, Meta(description="The training examples.")]
     validation_file: Annotated[str | None, Meta(description="The validation examples.")] = None

@@ -1,4 +1,4 @@
-"""The hidden neurons' nonlinearities. Output neurons are in ``outputs``."""
+"""Activation functions of hidden neurons. Those of output neurons are in ``outputs``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ActivationName = Literal["sigmoid", "tanh", "relu"]
 
 
 class Activation(NamedTuple):
-    """A nonlinearity and its derivatives, kept together so that none can be forgotten."""
+    """A nonlinearity with its first and second derivative."""
 
     apply: Callable[[Array, Array], None]  # (z, out): out = apply(z)
     slope: Callable[[Array, Array], None]  # (a, out): out = da/dz, written in terms of a
@@ -21,7 +21,7 @@ class Activation(NamedTuple):
 
 
 def sigmoid(z: Array, out: Array) -> None:
-    """Write 1 / (1 + exp(-z)) to out, by way of (1 + tanh(z/2)) / 2, which cannot overflow.
+    """Write 1 / (1 + exp(-z)) to out, computed as (1 + tanh(z/2)) / 2, which cannot overflow.
 
     Source: Nielsen (2015), eqs. 3 and 111.
     """

@@ -1,7 +1,7 @@
-"""Costs for the outputs they suit: the value from logits, and its slope at the logits.
+"""Cost functions for each kind of output, with their derivatives with respect to the logits.
 
-Every value is computed from logits in its stable form, so that no exponential
-overflows and no logarithm meets 0, in float32 as in float64.
+Values are computed from logits in a numerically stable form: no exponential overflows and no
+logarithm is taken of 0, in float32 or float64.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ CostName = Literal["cross-entropy", "quadratic", "log-likelihood"]
 
 
 class CostFunction(NamedTuple):
-    """A cost on one kind of output; sums run over the examples (rows) given."""
+    """A cost for one kind of output; arrays have one row per example, and total sums over them."""
 
     total: Callable[[Array, Array, Array], float]  # (z, a, y): the sum of the examples' costs
-    delta: Callable[[Array, Array, Array], None]  # (a, y, out): out = dC/dz, an example a row
-    curvature: Callable[[Array, Array, Array], Array]  # (a, y, r): d²C/dz² r, an example a row
+    delta: Callable[[Array, Array, Array], None]  # (a, y, out): out = dC/dz
+    curvature: Callable[[Array, Array, Array], Array]  # (a, y, r): d²C/dz² r
     gauss_newton: Callable[[Array, Array, Array], Array]
-    """Like curvature, but without the outputs' own bend: never negative, r · (G r) >= 0."""
+    """Like curvature, but without the outputs' second derivative, so that r · (G r) >= 0."""
 
 
 def cross_entropy(z: Array, a: Array, y: Array) -> float:
@@ -33,7 +33,7 @@ def cross_entropy(z: Array, a: Array, y: Array) -> float:
     Equal to sum [max(z, 0) - y z + ln(1 + exp(-|z|))].
     Source: Nielsen (2015), eq. 57.
     """
-    del a  # the logits say more than the outputs, which round to 0 and 1
+    del a  # logits are more precise than outputs, which round to 0 and 1
     softplus = np.log1p(np.exp(-np.abs(z)))
     softplus += np.maximum(z, 0.0)
     softplus -= y * z
@@ -60,7 +60,7 @@ def quadratic(z: Array, a: Array, y: Array) -> float:
 
 
 def difference(a: Array, y: Array, out: Array) -> None:
-    """Write a - y, the slope wherever cost and output match. Source: Nielsen (2015), eq. 68."""
+    """Write a - y to out, for matching cost and output. Source: Nielsen (2015), eq. 68."""
     np.subtract(a, y, out=out)
 
 
@@ -79,20 +79,20 @@ def quadratic_tanh_delta(a: Array, y: Array, out: Array) -> None:
 
 
 def sigmoid_curvature(a: Array, y: Array, r: Array) -> Array:
-    """Return a (1 - a) r, the slope of a - y along r for sigmoid outputs."""
+    """Return a (1 - a) r, the derivative of a - y along r for sigmoid outputs."""
     del y
     return a * (1.0 - a) * r
 
 
 def softmax_curvature(a: Array, y: Array, r: Array) -> Array:
-    """Return a r - a (a · r), the slope of a - y along r for softmax outputs."""
+    """Return a r - a (a · r), the derivative of a - y along r for softmax outputs."""
     del y
     curved: Array = a * (r - np.sum(a * r, axis=1, keepdims=True))
     return curved
 
 
 def linear_curvature(a: Array, y: Array, r: Array) -> Array:
-    """Return r, the slope of a - y along r for linear outputs."""
+    """Return r, the derivative of a - y along r for linear outputs."""
     del a, y
     curved: Array = r.copy()
     return curved
@@ -151,11 +151,11 @@ NEEDS: dict[CostName, str] = {
     "quadratic": "measures a distance to targets that each output reaches by itself",
     "log-likelihood": "takes the outputs for one distribution over the classes",
 }
-"""Why a cost suits the outputs it is listed with, and no other."""
+"""Why a cost suits only the outputs that it is listed with."""
 
 
 def why_not(cost: CostName, output: OutputName) -> str | None:
-    """Return why the pair is illegal and what is legal, or None where it is legal."""
+    """Return the message for an invalid pair of cost and output, or None if it is valid."""
     if output in COSTS[cost]:
         return None
     outputs = " or ".join(COSTS[cost])

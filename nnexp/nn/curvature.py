@@ -1,12 +1,12 @@
-"""Products of the cost's second derivatives with vectors, exactly and without the matrix.
+"""Exact products of the cost's Hessian with vectors, without forming the matrix.
 
 ``hessian_products`` is Pearlmutter's R-operator: every line of the forward and backward
 pass is differentiated along v. Source: Pearlmutter (1994), "Fast exact multiplication by
-the Hessian", Neural Computation 6. The Gauss-Newton product keeps the terms that can
-never make v · (G v) negative. Source: Schraudolph (2002), Neural Computation 14.
+the Hessian", Neural Computation 6. The Gauss-Newton product keeps only the terms for which
+v · (G v) >= 0. Source: Schraudolph (2002), Neural Computation 14.
 
-Several directions share the passes and their matrix products: what depends on a
-direction has (rows · directions) rows, an example's directions one after another.
+Several directions share the passes and their matrix products. Arrays that depend on a direction
+have (rows · directions) rows, with an example's directions next to each other.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from nnexp.nn.propagation import Masks
 
 
 class _Layer(NamedTuple):
-    """What the forward pass and its derivative along the directions left at a hidden layer."""
+    """A hidden layer's results of the forward pass and of its derivative along the directions."""
 
-    slope: Array  # da/dz, masked; it, bend and signal: (rows, size)
-    bend: Array  # d²a/dz², masked
-    signal: Array  # the outputs with a 1 appended, the next layer's inputs
-    z_along: Array  # dz along each direction; it and signal_along: (rows · directions, size)
-    signal_along: Array  # the signal's derivative, 0 where the 1 is appended
+    slope: Array  # (rows, size): da/dz, masked
+    bend: Array  # (rows, size): d²a/dz², masked
+    signal: Array  # (rows, size + 1): the outputs with a 1 appended, the next layer's inputs
+    z_along: Array  # (rows · directions, size): the derivative of z along each direction
+    signal_along: Array  # (rows · directions, size + 1): the derivative of signal
 
 
 def hessian_products(
@@ -40,32 +40,32 @@ def hessian_products(
     *,
     gauss_newton: bool = False,
 ) -> Array:
-    """Return the Hessian of the examples' summed cost times vectors, without the penalty's part.
+    """Return the Hessian of the examples' summed cost times vectors, without the penalty.
 
     Args:
         network: the architecture.
-        theta: where the Hessian is taken.
-        vectors: (directions, parameters), each like theta.
+        theta: the point at which the Hessian is taken.
+        vectors: (directions, parameters), each laid out like theta.
         inputs: (rows, fan_in + 1), the last column 1.
         targets: (rows, classes).
-        masks: dropout's, as in the forward pass.
-        gauss_newton: leave out what can make the product indefinite.
+        masks: those of dropout, as in the forward pass.
+        gauss_newton: leave out the terms that can make the product indefinite.
     """
     count, layers = len(vectors), network.layers(theta)
-    directions = _stacked(network, vectors)
+    directions = _layers(network, vectors)
     hidden = _forward(network, layers, directions, inputs, masks)
     signals = [inputs, *(layer.signal for layer in hidden)]
     z = signals[-1] @ layers[-1].T
-    z_along = _moved(signals[-1], directions[-1])
+    z_along = _times_directions(signals[-1], directions[-1])
     if hidden:
         z_along += hidden[-1].signal_along @ layers[-1].T
     outputs, delta = np.empty_like(z), np.empty_like(z)
     network.output.apply(z, outputs)
     network.cost.delta(outputs, targets, delta)
-    curved = network.cost.gauss_newton if gauss_newton else network.cost.curvature
-    delta_along = curved(_each(outputs, count), _each(targets, count), z_along)
+    curvature = network.cost.gauss_newton if gauss_newton else network.cost.curvature
+    delta_along = curvature(_repeat(outputs, count), _repeat(targets, count), z_along)
     products: Array = np.empty_like(vectors)
-    slots = _stacked(network, products)
+    slots = _layers(network, products)
     for depth in range(len(layers) - 1, -1, -1):
         slots[depth][...] = _outer(delta_along, signals[depth], count)
         if not depth:
@@ -75,10 +75,10 @@ def hessian_products(
             slots[depth] += _outer_along(delta, below.signal_along, count)
         back, back_along = delta @ layers[depth], delta_along @ layers[depth]
         if not gauss_newton:
-            back_along += _moved(delta, directions[depth].swapaxes(1, 2))
-        delta_along = back_along[:, :-1] * _each(below.slope, count)
+            back_along += _times_directions(delta, directions[depth].swapaxes(1, 2))
+        delta_along = back_along[:, :-1] * _repeat(below.slope, count)
         if not gauss_newton:
-            delta_along += _each(back[:, :-1] * below.bend, count) * below.z_along
+            delta_along += _repeat(back[:, :-1] * below.bend, count) * below.z_along
         delta = back[:, :-1] * below.slope
     return products
 
@@ -90,11 +90,11 @@ def _forward(
     inputs: Array,
     masks: Masks | None,
 ) -> list[_Layer]:
-    """Return the hidden layers after a forward pass and its derivative along the directions."""
+    """Return the hidden layers' results of a forward pass and of its derivative."""
     hidden: list[_Layer] = []
     signal = inputs
     for depth, (layer, direction) in enumerate(zip(layers[:-1], directions[:-1], strict=True)):
-        z, z_along = signal @ layer.T, _moved(signal, direction)
+        z, z_along = signal @ layer.T, _times_directions(signal, direction)
         if hidden:
             z_along += hidden[-1].signal_along @ layer.T
         a, slope, bend = np.empty_like(z), np.empty_like(z), np.empty_like(z)
@@ -106,27 +106,27 @@ def _forward(
                 np.multiply(array, masks[depth], out=array)
         signal = np.hstack([a, np.ones_like(a[:, :1])])
         along = np.zeros((len(z_along), signal.shape[1]), z.dtype)
-        np.multiply(_each(slope, len(direction)), z_along, out=along[:, :-1])
+        np.multiply(_repeat(slope, len(direction)), z_along, out=along[:, :-1])
         hidden.append(_Layer(slope, bend, signal, z_along, along))
     return hidden
 
 
-def _stacked(network: Network, vectors: Array) -> list[Array]:
-    """Return views of vectors like theta, a layer each: (directions, fan_out, fan_in + 1)."""
+def _layers(network: Network, vectors: Array) -> list[Array]:
+    """Return a view for each layer of vectors like theta: (directions, fan_out, fan_in + 1)."""
     views, start = [], 0
     for rows, columns in network.shapes:
-        part = vectors[:, start : start + rows * columns]
-        views.append(part.reshape(len(vectors), rows, columns))
+        layer = vectors[:, start : start + rows * columns]
+        views.append(layer.reshape(len(vectors), rows, columns))
         start += rows * columns
     return views
 
 
-def _each(array: Array, count: int) -> Array:
-    """Return every row as often as there are directions."""
+def _repeat(array: Array, count: int) -> Array:
+    """Repeat every row for each direction."""
     return array if count == 1 else array.repeat(count, axis=0)
 
 
-def _moved(signal: Array, directions: Array) -> Array:
+def _times_directions(signal: Array, directions: Array) -> Array:
     """Return each row of signal times each direction's layer, (rows · directions, fan_out)."""
     count, fan_out, fan_in = directions.shape
     product: Array = signal @ directions.reshape(count * fan_out, fan_in).T

@@ -1,4 +1,4 @@
-"""Distributions that weights and biases are drawn from before training."""
+"""Distributions of the initial weights and biases."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Draws(Protocol):
         """Draw from N(0, 1)."""
 
     def uniform(self, low: float, high: float, size: tuple[int, ...]) -> Array:
-        """Draw evenly from [low, high)."""
+        """Draw uniformly from [low, high)."""
 
 
 def standard_normal(rng: Draws, fan_in: int, fan_out: int) -> Array:
-    """Draw weights from N(0, 1), the chapter's old rule; z then spreads like sqrt(fan_in).
+    """Draw weights from N(0, 1), the chapter's old rule; z then has a deviation of sqrt(fan_in).
 
     Returns: weights of shape (fan_in, fan_out).
     Source: Nielsen (2015), chapter 1.
@@ -42,7 +42,7 @@ def standard_normal(rng: Draws, fan_in: int, fan_out: int) -> Array:
 
 
 def lecun_normal(rng: Draws, fan_in: int, fan_out: int) -> Array:
-    """Draw weights from N(0, 1/fan_in), the chapter's new rule, which keeps z near 1.
+    """Draw weights from N(0, 1/fan_in), the chapter's new rule, which keeps z's deviation near 1.
 
     Returns: weights of shape (fan_in, fan_out).
     Source: Nielsen (2015), chapter 3; LeCun, Bottou, Orr and Müller (1998), section 4.6.
@@ -72,7 +72,7 @@ def glorot_uniform(rng: Draws, fan_in: int, fan_out: int) -> Array:
 
 
 def he_normal(rng: Draws, fan_in: int, fan_out: int) -> Array:
-    """Draw weights from N(0, 2/fan_in), which makes up for the half that ReLU cuts off.
+    """Draw weights from N(0, 2/fan_in), which compensates for the half that ReLU cuts off.
 
     Returns: weights of shape (fan_in, fan_out).
     Source: He, Zhang, Ren and Sun (2015), eq. 10.
@@ -91,7 +91,7 @@ def he_uniform(rng: Draws, fan_in: int, fan_out: int) -> Array:
 
 
 def zeros(rng: Draws, fan_in: int, fan_out: int) -> Array:
-    """Return weights that are all 0, with which the hidden neurons of a layer stay alike.
+    """Return weights that are all 0, with which the hidden neurons of a layer remain equal.
 
     Returns: weights of shape (fan_in, fan_out).
     """
@@ -116,7 +116,7 @@ BIAS_INITIALIZERS: dict[BiasInitializerName, Callable[[Draws, int, int], Array]]
 """Biases are drawn as weights of shape (1, fan_out)."""
 
 VARIANCES: dict[InitializerName, Callable[[int, int], float]] = {
-    "standard-normal": lambda fan_in, fan_out: 1.0,  # noqa: ARG005 - as all take them
+    "standard-normal": lambda fan_in, fan_out: 1.0,  # noqa: ARG005 - same signature for all
     "lecun-normal": lambda fan_in, fan_out: 1.0 / fan_in,  # noqa: ARG005 - likewise
     "glorot-normal": lambda fan_in, fan_out: 2.0 / (fan_in + fan_out),
     "glorot-uniform": lambda fan_in, fan_out: 2.0 / (fan_in + fan_out),
@@ -124,4 +124,4 @@ VARIANCES: dict[InitializerName, Callable[[int, int], float]] = {
     "he-uniform": lambda fan_in, fan_out: 2.0 / fan_in,  # noqa: ARG005 - likewise
     "zeros": lambda fan_in, fan_out: 0.0,  # noqa: ARG005 - likewise
 }
-"""The variance that each draws with, (fan_in, fan_out); all draw with mean 0."""
+"""The variance of each initializer's weights, by (fan_in, fan_out); the mean is 0."""

@@ -1,9 +1,9 @@
 """A fully connected network: its architecture, and its parameters as one vector.
 
-The vector theta holds the layers one after another; each is a matrix of shape
-(fan_out, fan_in + 1), a row a neuron: its weights and, last, its bias. With a 1
-appended to every input, one matrix product serves weights and biases alike, and
-products along contiguous rows are the ones that BLAS is quickest at for small batches.
+The vector theta contains the layers one after another. Each is a matrix of shape
+(fan_out, fan_in + 1) with one row per neuron: its weights and, last, its bias. With a 1 appended to
+every input, one matrix product covers weights and biases, and contiguous rows are the layout for
+which BLAS is fastest with small batches.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from nnexp.nn.initializers import Draws
 from nnexp.nn.outputs import OUTPUTS, Output, OutputName
 
 Draw = Callable[[Draws, int, int], Array]
-"""An initializer: (rng, fan_in, fan_out) to an array of that shape."""
+"""An initializer: maps (rng, fan_in, fan_out) to an array of that shape."""
 
 
 class Network:
-    """The architecture: everything about a network but its parameters.
+    """The architecture of a network: everything except its parameters.
 
     Args:
-        sizes: neurons of each layer, the inputs first and the outputs last.
+        sizes: neurons of each layer, from the inputs to the outputs.
         activation: the hidden neurons' nonlinearity.
         output: the output neurons.
-        cost: what is minimized; must suit the output.
+        cost: the cost to minimize; must suit the output.
 
     Raises:
-        ValueError: cost and output do not go together, or a size is missing.
+        ValueError: cost and output do not match, or there are fewer than two sizes.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Network:
         return sum(rows * columns for rows, columns in self.shapes)
 
     def layers(self, theta: Array) -> list[Array]:
-        """Return views of theta, a layer each: (fan_out, fan_in + 1), the biases last."""
+        """Return a view of theta for each layer: (fan_out, fan_in + 1), the biases last."""
         views, start = [], 0
         for rows, columns in self.shapes:
             views.append(theta[start : start + rows * columns].reshape(rows, columns))
@@ -74,15 +74,15 @@ class Network:
         return views
 
     def weights(self, theta: Array) -> list[Array]:
-        """Return views of theta: the weights of each layer, (fan_in, fan_out)."""
+        """Return a view of each layer's weights, (fan_in, fan_out)."""
         return [layer[:, :-1].T for layer in self.layers(theta)]
 
     def biases(self, theta: Array) -> list[Array]:
-        """Return views of theta: the biases of each layer, (fan_out,)."""
+        """Return a view of each layer's biases, (fan_out,)."""
         return [layer[:, -1] for layer in self.layers(theta)]
 
     def initial(self, rng: Draws, weights: Draw, biases: Draw, dtype: npt.DTypeLike) -> Array:
-        """Draw theta: all biases, layer by layer, then all weights, in float64 before rounding."""
+        """Draw theta in float64: all biases, layer by layer, then all weights; round to dtype."""
         theta: Array = np.empty(self.size)
         for bias in self.biases(theta):
             bias[:] = biases(rng, 1, bias.size)[0]
@@ -91,7 +91,7 @@ class Network:
         return theta.astype(dtype)
 
     def weight_mask(self, dtype: npt.DTypeLike) -> Array:
-        """Return a vector like theta that is 1 where a weight stands and 0 where a bias does."""
+        """Return a vector like theta that is 1 for weights and 0 for biases."""
         mask: Array = np.zeros(self.size, dtype)
         for weight in self.weights(mask):
             weight[:] = 1

@@ -1,7 +1,6 @@
-"""The cost of a batch as a function of theta: what an optimizer sees of it.
+"""The cost of a batch as a function of theta, for optimizers to minimize.
 
-A batch comes in pieces: one as a rule; several where it is too large to be made into
-floats at once. Sums over pieces are sums over examples.
+A batch consists of one piece, or of several if it is too large to be converted to floats at once.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ class BatchObjective:
         pieces: Callable[[], Iterable[Piece]],
         masks: Masks | None = None,
     ) -> None:
-        """Speak of this batch, under these dropout masks, from now on.
+        """Set the current batch and its dropout masks.
 
-        Pieces are asked for anew at every pass over the batch.
+        pieces is called for every pass over the batch.
         """
         self._examples, self._pieces, self._masks = examples, pieces, masks
 
@@ -74,7 +73,7 @@ class BatchObjective:
     def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
         """Return the Hessian of value at theta, or its Gauss-Newton part, times v.
 
-        Several vectors may come as rows; they are quicker together.
+        v may be a matrix whose rows are several vectors, which is faster than one at a time.
         """
         product: Array = np.zeros_like(v)
         vectors, products = np.atleast_2d(v, product)

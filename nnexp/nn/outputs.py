@@ -1,6 +1,6 @@
-"""The output neurons: how logits become outputs, and what the targets of a class are.
+"""Output neurons: the function from logits to outputs, and the targets of a class.
 
-Which cost suits which output stands in ``costs``.
+``costs`` defines which cost suits which output.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ OutputName = Literal["sigmoid", "softmax", "tanh", "linear"]
 
 
 class Output(NamedTuple):
-    """What the last layer does with its logits, and the target outputs it can reach."""
+    """The function that the last layer applies to its logits, and the targets in its range."""
 
     apply: Callable[[Array, Array], None]  # (z, out): out = outputs for logits z
     targets: tuple[float, float] = (0.0, 1.0)
-    """The target of a neuron for an example of another class, and of its own class."""
+    """A neuron's target for examples of other classes, and for those of its own class."""
 
 
 def softmax(z: Array, out: Array) -> None:
-    """Write exp(z_j) / sum_k exp(z_k) to out, a row an example; the row's maximum cancels.
+    """Write exp(z_j) / sum_k exp(z_k) to out, one row per example, shifted by its maximum.
 
     Source: Nielsen (2015), eq. 78.
     """

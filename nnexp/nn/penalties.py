@@ -1,4 +1,4 @@
-"""What regularization adds to the cost: a function of the weights, never of the biases."""
+"""Penalties that regularization adds to the cost: functions of the weights, not of the biases."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Regularizer(NamedTuple):
     total: Callable[[Array], float]  # (w): the penalty of these weights
     slope: Callable[[Array, Array, Array], None]  # (w, factors, out): out = factors * slope
     decays: bool
-    """Whether the slope is w itself, so that a step down it is a multiplication by 1 - factors;
-    otherwise it is constant (but for jumps) and the penalty has no curvature."""
+    """Whether the slope is w, so that a descent step multiplies w by 1 - factors. Otherwise the
+    slope is piecewise constant and the penalty has no curvature."""
 
 
 def l2(w: Array) -> float:
@@ -52,11 +52,11 @@ REGULARIZERS: dict[RegularizerName, Regularizer] = {
 
 
 class Penalty:
-    """A regularizer at one strength, for the weights in a network's theta.
+    """A regularizer of a given strength for the weights in a network's theta.
 
     Args:
-        network: says where in theta the weights stand.
-        regularizer: what is penalized.
+        network: determines which elements of theta are weights.
+        regularizer: the kind of penalty.
         strength: λ/n.
         dtype: of theta.
     """
@@ -72,15 +72,15 @@ class Penalty:
         self._regularizer = REGULARIZERS[regularizer]
         self._strength = strength
         self._mask = network.weight_mask(dtype)
-        # A factor for each element, 0 at the biases: one operation on the whole vector is
-        # quicker than one on each layer's weights, which are not contiguous.
+        # One factor per element, 0 for biases: one operation on the whole vector is faster than
+        # one on each layer's weights, which are not contiguous.
         self._factors = np.zeros_like(self._mask)
-        self._kept = np.ones_like(self._mask)
+        self._decay = np.ones_like(self._mask)
         self._factor = 0.0
         self._slope = np.empty_like(self._mask)
 
     def total(self, theta: Array) -> float:
-        """Return what the penalty adds to the cost."""
+        """Return the penalty."""
         if not self._strength:
             return 0.0
         return self._strength * sum(map(self._regularizer.total, self._network.weights(theta)))
@@ -96,22 +96,25 @@ class Penalty:
         if not self._scale_to(learning_rate):
             return
         if self._regularizer.decays:  # w <- (1 - ηλ/n) w, Nielsen (2015), eq. 93
-            np.multiply(theta, self._kept, out=theta)
+            np.multiply(theta, self._decay, out=theta)
         else:
             self._regularizer.slope(theta, self._factors, self._slope)
             np.subtract(theta, self._slope, out=theta)
 
     def hessian_product(self, v: Array) -> Array:
-        """Return the penalty's Hessian times v: a diagonal, λ/n at the weights or nothing."""
+        """Return the penalty's Hessian times v: for L2 it is diagonal, λ/n at the weights."""
         factor = self._strength if self._regularizer.decays else 0.0
         product: Array = self._mask * factor * v
         return product
 
     def _scale_to(self, scale: float) -> bool:
-        """Set the factors for a scale, which changes by the epoch, not by the step."""
+        """Set the factors for a scale, if it changed (it changes per epoch, not per step).
+
+        Returns: whether the penalty has any effect.
+        """
         factor = scale * self._strength
         if factor != self._factor:
             self._factor = factor
             np.multiply(self._mask, factor, out=self._factors)
-            np.subtract(1.0, self._factors, out=self._kept)
+            np.subtract(1.0, self._factors, out=self._decay)
         return factor != 0.0

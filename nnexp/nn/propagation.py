@@ -1,4 +1,4 @@
-"""Forward and backward passes of one batch, in buffers that are made once."""
+"""Forward and backward passes of a batch, in preallocated buffers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
 
 Masks: TypeAlias = Sequence[Array]
-"""A factor for each neuron of each hidden layer: 0 where dropout leaves it out."""
+"""A factor for each neuron of each hidden layer; 0 if dropout leaves the neuron out."""
 
 SMALL_PRODUCT = 1_000_000
-"""Multiplications up to which OpenBLAS takes its kernels for small matrices."""
+"""Maximum multiplications for which OpenBLAS uses its kernels for small matrices."""
 
-LEAST_BLOCK = 50
-"""Neurons in a block: with fewer, the products cost more than the kernels gain."""
+MIN_BLOCK = 50
+"""Minimum neurons in a block; with fewer, the overhead exceeds the gain."""
 
 
 class Propagation:
@@ -37,11 +37,11 @@ class Propagation:
         self._deltas = [np.empty_like(z) for z in self._logits]
         self._slopes = [np.empty((rows, size), dtype) for size in hidden]
         self._hidden = [np.empty((rows, size), dtype) for size in hidden]
-        # The hidden outputs with a 1 appended, the next layer's inputs. They are copied, since
-        # NumPy works on contiguous arrays several times as fast as on columns of a wider one.
+        # The hidden outputs with a 1 appended, the next layer's inputs. They are copies, since
+        # NumPy is several times faster on contiguous arrays than on columns of a wider one.
         self._extended = [np.ones((rows, size + 1), dtype) for size in hidden]
         self.outputs: Array = np.empty_like(self._logits[-1])
-        """What the last forward pass put out, (rows, classes)."""
+        """The outputs of the last forward pass, (rows, classes)."""
         self._masks: Masks | None = None
         self._scale: Array = np.array(1.0, dtype)
         self._theta: Array | None = None
@@ -50,7 +50,7 @@ class Propagation:
     def forward(self, theta: Array, inputs: Array, masks: Masks | None = None) -> None:
         """Compute the outputs for inputs of shape (rows, fan_in + 1), whose last column is 1.
 
-        Masks are dropout's: what each hidden layer's outputs are multiplied by.
+        The hidden layers' outputs are multiplied by the masks, which come from dropout.
         """
         if theta is not self._theta:  # training passes the same vector at every step
             self._bind(theta)
@@ -69,14 +69,14 @@ class Propagation:
         self._network.output.apply(logits[-1], self.outputs)
 
     def _bind(self, theta: Array) -> None:
-        """Keep what forward needs of theta: the layers, and those that are multiplied in blocks."""
+        """Cache the views of theta that forward needs: the layers, and their blocks if any."""
         self._theta, self._layers = theta, self._network.layers(theta)
         self._blocks = [
             _blocks(layer, z) for layer, z in zip(self._layers, self._logits, strict=True)
         ]
 
     def _multiply(self, signal: Array, depth: int) -> None:
-        """Write a layer's logits for the signal that comes into it."""
+        """Write a layer's logits for its input signal."""
         blocks = self._blocks[depth]
         if blocks is None:
             np.dot(signal, self._layers[depth].T, self._logits[depth])
@@ -89,13 +89,13 @@ class Propagation:
         return self._logits
 
     def slopes(self) -> list[Array]:
-        """Return the slopes of the hidden neurons after a forward pass, (rows, size) a layer."""
+        """Return the slopes of each hidden layer after a forward pass, (rows, size)."""
         for hidden, slope in zip(self._hidden, self._slopes, strict=True):
             self._network.activation.slope(hidden, slope)
         return self._slopes
 
     def cost(self, targets: Array) -> float:
-        """Return the sum of the examples' costs after a forward pass, without penalty."""
+        """Return the sum of the examples' costs after a forward pass, without the penalty."""
         return self._network.cost.total(self._logits[-1], self.outputs, targets)
 
     def backward(self, targets: Array, scale: float, gradient: Array) -> None:
@@ -105,7 +105,7 @@ class Propagation:
         self._scale[()] = scale
         delta = self._deltas[-1]
         self._network.cost.delta(self.outputs, targets, delta)
-        np.multiply(delta, self._scale, out=delta)  # here it is small; the gradient is not
+        np.multiply(delta, self._scale, out=delta)  # cheaper than scaling the gradient
         for depth in range(len(self._hidden) - 1, -1, -1):
             np.dot(delta.T, self._extended[depth], self._slots[depth + 1])
             below, slope = self._deltas[depth], self._slopes[depth]
@@ -119,15 +119,15 @@ class Propagation:
 
 
 def _blocks(layer: Array, z: Array) -> tuple[Array, Array] | None:
-    """Return views of a layer and its logits, by blocks of neurons; None if one product will do.
+    """Return views of a layer and its logits by blocks of neurons; None if one product is better.
 
-    OpenBLAS has kernels for small products, three to four times as fast, and leaves them above a
-    number of multiplications that a wide layer reaches with a batch of ten.
+    OpenBLAS has kernels for small products that are three to four times as fast, but a wide layer
+    exceeds their limit with a batch of ten.
     """
     (neurons, width), rows = layer.shape, len(z)
     if neurons * rows * width <= SMALL_PRODUCT:
         return None
-    sizes = (size for size in range(SMALL_PRODUCT // (rows * width), LEAST_BLOCK - 1, -1))
+    sizes = (size for size in range(SMALL_PRODUCT // (rows * width), MIN_BLOCK - 1, -1))
     size = next((size for size in sizes if neurons % size == 0), None)
     if size is None:
         return None
@@ -136,7 +136,7 @@ def _blocks(layer: Array, z: Array) -> tuple[Array, Array] | None:
 
 
 class Propagations(dict[int, Propagation]):
-    """The passes for batches of any size, made when first asked for: ``passes[rows]``."""
+    """The passes for batches of any size, created on first use: ``propagations[rows]``."""
 
     def __init__(self, network: Network, dtype: npt.DTypeLike) -> None:
         super().__init__()
@@ -144,6 +144,6 @@ class Propagations(dict[int, Propagation]):
         self._dtype = dtype
 
     def __missing__(self, rows: int) -> Propagation:
-        """Make the passes for batches of this size."""
+        """Create the passes for batches of this size."""
         self[rows] = Propagation(self._network, rows, self._dtype)
         return self[rows]

@@ -1,4 +1,4 @@
-"""Adam, for comparison: the chapter does not know it."""
+"""Adam, for comparison; the chapter does not cover it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Adam(UpdateRule, frozen=True, tag="adam"):
     default_learning_rate: ClassVar[float | None] = 0.001
     scales_gradients: ClassVar[bool] = True
 
-    beta1: Annotated[Decay, Meta(description="What the mean of gradients keeps in a step.")] = 0.9
-    beta2: Annotated[Decay, Meta(description="What the mean of squares keeps in a step.")] = 0.999
-    epsilon: Annotated[float, Meta(gt=0, description="Keeps the division from 0.")] = 1e-8
+    beta1: Annotated[Decay, Meta(description="The decay rate of the mean of gradients.")] = 0.9
+    beta2: Annotated[Decay, Meta(description="The decay rate of the mean of squares.")] = 0.999
+    epsilon: Annotated[float, Meta(gt=0, description="Avoids division by 0.")] = 1e-8
 
     def start(self, theta: Array) -> Slots:
-        """Return the state before the first step: no means, no steps."""
+        """Return the initial state: means of 0 and a step count of 0."""
         return {
             "mean": np.zeros_like(theta),
             "square": np.zeros_like(theta),
@@ -51,7 +51,7 @@ class Adam(UpdateRule, frozen=True, tag="adam"):
         np.multiply(gradient, (1 - self.beta2) / new**2, out=gradient)
         np.multiply(square, self.beta2, out=square)
         np.add(square, gradient, out=square)
-        # The corrections of both means are folded into two numbers, as section 2 of the paper ends.
+        # Both bias corrections are folded into two numbers: see the end of the paper's section 2.
         correction = math.sqrt(1 - self.beta2**count)
         np.sqrt(square, out=gradient)
         np.add(gradient, self.epsilon * correction, out=gradient)

@@ -16,10 +16,10 @@ CURVATURE = 0.1
 
 
 class ConjugateGradient(UpdateRule, frozen=True, tag="conjugate-gradient"):
-    """Polak and Ribière's conjugate gradients, with restarts; all examples a step.
+    """Polak and Ribière's conjugate gradients with restarts; each step uses all examples.
 
-    d <- -g + beta d with beta = max(0, g · (g - g') / (g' · g')), g' the last gradient; a
-    direction that does not go down is given up for -g. Alpha meets the strong Wolfe conditions.
+    d <- -g + beta d with beta = max(0, g · (g - g') / (g' · g')), g' the last gradient; if d is not
+    a descent direction, it is reset to -g. Alpha meets the strong Wolfe conditions.
     Source: Nocedal and Wright (2006), eqs. 5.44 and 5.45; Polak and Ribière (1969).
     """
 
@@ -28,7 +28,7 @@ class ConjugateGradient(UpdateRule, frozen=True, tag="conjugate-gradient"):
     tolerance: Tolerance = 1e-8
 
     def start(self, theta: Array) -> Slots:
-        """Return the state before the first step: no direction yet."""
+        """Return the initial state: no direction."""
         return {
             "direction": np.zeros_like(theta),
             "gradient_before": np.zeros_like(theta),
@@ -62,7 +62,7 @@ class ConjugateGradient(UpdateRule, frozen=True, tag="conjugate-gradient"):
 
 
 def _length(theta: Array, objective: Objective, gradient: Array, slots: Slots) -> float | None:
-    """Return how far to go; the first guess is that the cost falls as far as in the last step.
+    """Return the step length; the first guess assumes the same decrease as in the last step.
 
     Source: Nocedal and Wright (2006), eq. 3.59 and above it.
     """

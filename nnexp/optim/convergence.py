@@ -1,4 +1,4 @@
-"""What full-batch methods share: when they have converged, what they say, what they may hold."""
+"""Parts shared by full-batch methods: tolerance, rounding, limit of memory, measures of a step."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Tolerance = Annotated[
 ]
 
 LIMIT = 1 << 30
-"""1 GiB, for a matrix that grows with the square of the number of parameters."""
+"""Maximum bytes of a matrix of parameters x parameters: 1 GiB."""
 
 
-def check_room(parameters: int, optimizer: str) -> None:
-    """Refuse a matrix of parameters × parameters that is larger than the limit.
+def check_memory(parameters: int, optimizer: str) -> None:
+    """Check that a matrix of parameters x parameters is within the limit.
 
     Raises:
-        UsageError: it is; the text says how large, and what to use instead.
+        UsageError: it is too large; the message suggests other optimizers.
     """
     size = parameters * parameters * 8
     if size > LIMIT:
@@ -35,12 +35,12 @@ def check_room(parameters: int, optimizer: str) -> None:
 
 
 def rounding(value: float) -> float:
-    """Return the difference of costs near a value below which it may be rounding alone."""
+    """Return the largest difference of costs near value that may be due to rounding."""
     return 100 * float(np.finfo(float).eps) * max(1.0, abs(value))
 
 
 def measures(theta: Array, objective: Objective, step: Array | None) -> Measures:
-    """Return what a row says of a full-batch step: how far it went, and the slope left."""
+    """Return the metrics of a full-batch step: its norm, and the gradient's norm after it."""
     return {
         "gradient_norm": float(np.linalg.norm(objective.gradient(theta))),
         "step_norm": 0.0 if step is None else float(np.linalg.norm(step)),

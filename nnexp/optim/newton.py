@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from nnexp.nn.arrays import Array
-from nnexp.optim.convergence import Tolerance, check_room, measures, rounding
+from nnexp.optim.convergence import Tolerance, check_memory, measures, rounding
 from nnexp.optim.objective import Measures, Objective, Slots
 from nnexp.optim.update_rule import UpdateRule
 
@@ -15,14 +15,14 @@ SUFFICIENT_DECREASE = 1e-4
 
 FIRST_DAMPING = 1e-3
 GROWTH = 2.0
-MOST_DAMPINGS = 60
+MAX_DAMPINGS = 60
 
 DIRECTIONS = 32
-"""Products with the Hessian taken at once: beyond, more save no time."""
+"""Hessian products computed at once; more save no time."""
 
 
 class _Trial(NamedTuple):
-    """A step under some damping, what the quadratic model says of it, and what came of it."""
+    """A step with its damping, and the predicted and actual decrease of the cost."""
 
     step: Array
     damping: float
@@ -31,11 +31,11 @@ class _Trial(NamedTuple):
 
 
 class Newton(UpdateRule, frozen=True, tag="newton"):
-    """Go to the minimum of the quadratic model: theta <- theta - eta H⁻¹ grad, all examples a step.
+    """Step to the minimum of the quadratic model: theta <- theta - eta H⁻¹ grad, with all examples.
 
-    H is built from exact products with the unit vectors. Where it is not positive definite,
-    or the model promises a fall of the cost that does not come, H + damping I takes its
-    place, with the smallest damping of a rising row that helps.
+    H is built from exact products with the unit vectors. If it is not positive definite, or the
+    cost does not decrease as the model predicts, it is replaced by H + damping I, with damping
+    doubled until that works.
     Source: Nielsen (2015), eqs. 103 to 106; damping: Nocedal and Wright (2006), section 3.4.
     """
 
@@ -45,12 +45,12 @@ class Newton(UpdateRule, frozen=True, tag="newton"):
     tolerance: Tolerance = 1e-8
 
     def start(self, theta: Array) -> Slots:
-        """Return the state before the first step: none.
+        """Return the initial state: empty.
 
         Raises:
             UsageError: the Hessian would need more memory than is allowed.
         """
-        check_room(theta.size, "newton")
+        check_memory(theta.size, "newton")
         return {}
 
     def step(
@@ -67,20 +67,20 @@ class Newton(UpdateRule, frozen=True, tag="newton"):
         }
 
     def _trial(self, theta: Array, objective: Objective, learning_rate: float) -> _Trial:
-        """Return the first step, under rising damping, that the cost falls along."""
+        """Increase damping until the cost decreases as predicted; return that step."""
         gradient, value = objective.gradient(theta), objective.value(theta)
         h = hessian(theta, objective)
         slack = rounding(value)
         damping, least = 0.0, FIRST_DAMPING * float(max(h.max(), -h.min()))
-        for _ in range(MOST_DAMPINGS):
-            solution = _solved(h, damping, gradient)
+        for _ in range(MAX_DAMPINGS):
+            solution = _solve(h, damping, gradient)
             if solution is not None:
                 step = -learning_rate * solution
                 predicted = -float(gradient @ step + 0.5 * step @ (h @ step))
                 actual = value - objective.value(theta + step)
                 if actual >= SUFFICIENT_DECREASE * abs(predicted) - slack:
                     return _Trial(step, damping, predicted, actual)
-                slack = 0.0  # else damping would make any step small enough to pass
+                slack = 0.0  # with slack, damping would make any step small enough to pass
             damping = max(GROWTH * damping, least)
         return _Trial(np.zeros_like(theta), damping, 0.0, 0.0)
 
@@ -91,18 +91,18 @@ def hessian(theta: Array, objective: Objective) -> Array:
     for start in range(0, theta.size, DIRECTIONS):
         rows = matrix[start : start + DIRECTIONS]
         rows[...] = objective.hessian_product(theta, rows)
-    matrix += matrix.T.copy()  # equal but for rounding; Cholesky takes it for symmetric
+    matrix += matrix.T.copy()  # Cholesky requires symmetry, which rounding breaks
     matrix *= 0.5
     return matrix
 
 
-def _solved(h: Array, damping: float, gradient: Array) -> Array | None:
+def _solve(h: Array, damping: float, gradient: Array) -> Array | None:
     """Return (H + damping I)⁻¹ grad by Cholesky, or None if the matrix is not positive definite."""
-    from scipy.linalg import cho_factor, cho_solve  # noqa: PLC0415 - slow to import, for few
+    from scipy.linalg import cho_factor, cho_solve  # noqa: PLC0415 - slow to import
 
     damped = h.copy()
     damped.flat[:: len(h) + 1] += damping
-    try:  # transposed a symmetric matrix is itself, in the order that LAPACK can overwrite
+    try:  # the transpose is equal, and in the memory order that LAPACK can overwrite
         factor = cho_factor(damped.T, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
         return None

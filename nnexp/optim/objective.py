@@ -1,4 +1,4 @@
-"""What optimizers see of the world: a function of one vector and its derivatives."""
+"""The interface of optimizers to the cost: a function of one vector and its derivatives."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Protocol, TypeAlias
 from nnexp.nn.arrays import Array
 
 Slots: TypeAlias = dict[str, Array]
-"""An optimizer's state: named arrays, updated in place, that a checkpoint can hold."""
+"""An optimizer's state: named arrays that are updated in place and saved in checkpoints."""
 
 Measures: TypeAlias = dict[str, float]
-"""What an optimizer has to say of a step, by the name it has in the epoch's row."""
+"""Metrics of a step that an optimizer reports, by their name in the epoch's row."""
 
 
 class Objective(Protocol):
-    """The whole cost, penalty included, of a mini-batch or of all the data."""
+    """The cost of a mini-batch or of all data, including the penalty."""
 
     def value(self, theta: Array) -> float:
         """Return the cost at theta."""
@@ -22,47 +22,46 @@ class Objective(Protocol):
     def gradient(self, theta: Array, scale: float = 1.0) -> Array:
         """Return scale times the cost's gradient at theta.
 
-        The result is a buffer: the caller may overwrite it, and the next call will. A scale
-        given here is folded into small arrays, where it costs less than on the result.
+        The result is a buffer that the caller may overwrite and the next call does. The scale is
+        applied to small arrays, which is cheaper than scaling the result.
         """
 
     def descend(self, theta: Array, learning_rate: float) -> None:
         """Move theta, in place, by -learning_rate times the cost's gradient.
 
-        What ``theta -= gradient(theta, learning_rate)`` does, in fewer passes over memory.
+        Equivalent to ``theta -= gradient(theta, learning_rate)``, with fewer passes over memory.
         """
 
     def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
         """Return the cost's Hessian at theta, or its Gauss-Newton part, times v.
 
-        Several vectors may come as rows, and so do their products; together they are quicker.
+        v may be a matrix whose rows are several vectors, which is faster than one at a time.
         """
 
 
-class Remembered:
-    """An objective that computes nothing twice in a row at the same theta.
+class CachedObjective:
+    """An objective that caches its value and gradient at the last theta.
 
-    A full-batch step begins where the last one ended, so that each would otherwise take
-    the cost and gradient there again. What is remembered follows from theta alone: a
-    resumed training computes it anew and gets the same.
+    A full-batch step begins where the last one ended and would otherwise compute both again. The
+    cache depends only on theta, so a resumed training recomputes the same numbers.
     """
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
-        self._valued: tuple[Array, float] | None = None
-        self._sloped: tuple[Array, Array] | None = None
+        self._value: tuple[Array, float] | None = None
+        self._gradient: tuple[Array, Array] | None = None
 
     def value(self, theta: Array) -> float:
         """Return the cost at theta."""
-        if self._valued is None or not _same(self._valued[0], theta):
-            self._valued = theta.copy(), self._objective.value(theta)
-        return self._valued[1]
+        if self._value is None or not _equal(self._value[0], theta):
+            self._value = theta.copy(), self._objective.value(theta)
+        return self._value[1]
 
     def gradient(self, theta: Array, scale: float = 1.0) -> Array:
-        """Return scale times the cost's gradient at theta, in an array of its own."""
-        if self._sloped is None or not _same(self._sloped[0], theta):
-            self._sloped = theta.copy(), self._objective.gradient(theta).copy()
-        return self._sloped[1] * scale
+        """Return scale times the cost's gradient at theta, in a new array."""
+        if self._gradient is None or not _equal(self._gradient[0], theta):
+            self._gradient = theta.copy(), self._objective.gradient(theta).copy()
+        return self._gradient[1] * scale
 
     def descend(self, theta: Array, learning_rate: float) -> None:
         """Move theta, in place, by -learning_rate times the cost's gradient."""
@@ -73,5 +72,5 @@ class Remembered:
         return self._objective.hessian_product(theta, v, gauss_newton=gauss_newton)
 
 
-def _same(one: Array, other: Array) -> bool:
-    return bool((one == other).all())
+def _equal(x: Array, y: Array) -> bool:
+    return bool((x == y).all())

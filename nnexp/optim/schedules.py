@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, NamedTuple, TypeAlias
 from msgspec import Meta, Struct
 
 ROUNDING = 1e-9
-"""0.1 cubed is not quite 0.001: a floor counts as reached from this close."""
+"""Relative tolerance for reaching the floor, since 0.1 cubed is not exactly 0.001."""
 
 Fraction = Annotated[float, Meta(gt=0, lt=1)]
 
@@ -27,18 +27,18 @@ class Constant(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name"
     ends_the_run: ClassVar[bool] = False
 
     def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
-        """Return what the config's learning rate is multiplied by in an epoch: 1."""
+        """Return the factor of the config's learning rate in an epoch: 1."""
         del epoch, epochs, history
         return 1.0
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="step"):
-    """Multiply the learning rate by a factor after every so many epochs."""
+    """Multiply the learning rate by a factor at regular intervals."""
 
     ends_the_run: ClassVar[bool] = False
 
     every: Annotated[int, Meta(ge=1, le=1_000_000, description="Epochs between two steps.")] = 10
-    factor: Annotated[Fraction, Meta(description="What a step multiplies by.")] = 0.5
+    factor: Annotated[Fraction, Meta(description="The factor of a step.")] = 0.5
 
     def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
         """Return factor^floor((epoch - 1) / every)."""
@@ -53,7 +53,7 @@ class Exponential(
 
     ends_the_run: ClassVar[bool] = False
 
-    factor: Annotated[Fraction, Meta(description="What an epoch multiplies by.")] = 0.95
+    factor: Annotated[Fraction, Meta(description="The factor per epoch.")] = 0.95
 
     def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
         """Return factor^(epoch - 1)."""
@@ -62,7 +62,7 @@ class Exponential(
 
 
 class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="cosine"):
-    """Let the learning rate fall along half a cosine, to reach the floor after the last epoch.
+    """Decrease the learning rate along half a cosine, to reach the floor after the last epoch.
 
     Source: Loshchilov and Hutter (2017), eq. 5, without restarts.
     """
@@ -70,7 +70,7 @@ class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", 
     ends_the_run: ClassVar[bool] = False
 
     floor: Annotated[
-        float, Meta(ge=0, lt=1, description="The share of the learning rate that it falls to.")
+        float, Meta(ge=0, lt=1, description="The final learning rate as a fraction of the first.")
     ] = 0.0
 
     def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
@@ -82,10 +82,10 @@ class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", 
 class HalveOnPlateau(
     Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="halve-on-plateau"
 ):
-    """Hold the learning rate until validation accuracy stops improving, then cut it.
+    """Keep the learning rate until validation accuracy stops improving, then cut it.
 
-    No improvement on the best accuracy within ``patience`` epochs, counted anew from each
-    cut, multiplies the learning rate by ``factor``; the run ends when that reaches the floor.
+    After ``patience`` epochs without a better accuracy, counted from the last cut, the learning
+    rate is multiplied by ``factor``; the run ends when it reaches the floor.
     Source: Nielsen (2015), chapter 3, the exercise on learning-rate schedules.
     """
 
@@ -94,9 +94,9 @@ class HalveOnPlateau(
     patience: Annotated[
         int, Meta(ge=1, le=1_000_000, description="Epochs without improvement before a cut.")
     ] = 10
-    factor: Annotated[Fraction, Meta(description="What a cut multiplies by.")] = 0.5
+    factor: Annotated[Fraction, Meta(description="The factor of a cut.")] = 0.5
     floor: Annotated[
-        Fraction, Meta(description="The run ends when this share of the learning rate is reached.")
+        Fraction, Meta(description="The run ends at this fraction of the first learning rate.")
     ] = 0.0078125
 
     def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:

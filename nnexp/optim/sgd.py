@@ -12,7 +12,7 @@ from nnexp.optim.objective import Objective, Slots
 from nnexp.optim.update_rule import UpdateRule
 
 Friction = Annotated[
-    float, Meta(ge=0, le=1, description="μ, what is kept of the velocity: 1 - friction.")
+    float, Meta(ge=0, le=1, description="μ, the fraction of velocity kept per step: 1 - friction.")
 ]
 
 
@@ -25,7 +25,7 @@ class Sgd(UpdateRule, frozen=True, tag="sgd"):
     default_learning_rate: ClassVar[float | None] = 0.5
 
     def start(self, theta: Array) -> Slots:
-        """Return the state before the first step: none."""
+        """Return the initial state: empty."""
         del theta
         return {}
 
@@ -66,12 +66,12 @@ class Momentum(UpdateRule, frozen=True, tag="momentum"):
         return self.mu
 
     def decay_factor(self, share: float) -> float:
-        """Return the largest eigenvalue's size of (w, v) -> (w + v', v'), v' = μ v - share w."""
-        return _lasting(share, self.mu)
+        """Return the spectral radius of (w, v) -> (w + v', v') with v' = μ v - share w."""
+        return _decay_factor(share, self.mu)
 
 
 class Nesterov(UpdateRule, frozen=True, tag="nesterov"):
-    """Momentum with the gradient taken ahead: v <- mu v - eta grad(theta + mu v).
+    """Momentum with the gradient at the next point: v <- mu v - eta grad(theta + mu v).
 
     Source: Sutskever, Martens, Dahl and Hinton (2013), eqs. 3 and 4.
     """
@@ -99,17 +99,17 @@ class Nesterov(UpdateRule, frozen=True, tag="nesterov"):
         return self.mu
 
     def decay_factor(self, share: float) -> float:
-        """Return the largest eigenvalue's size of (w, v) -> (w + v', v'), taken ahead."""
-        return _lasting(share, self.mu * (1.0 - share))
+        """Return the spectral radius of the map as for momentum, with the gradient at w + μ v."""
+        return _decay_factor(share, self.mu * (1.0 - share))
 
 
-def _lasting(share: float, kept: float) -> float:
-    """Return what a step multiplies a weight by in the long run, where its velocity adds up.
+def _decay_factor(share: float, mu: float) -> float:
+    """Return the factor of a weight per step in the long run, including its velocity.
 
-    The weight and its velocity go through one linear map a step; its largest eigenvalue lasts.
+    A step is a linear map of weight and velocity; in the long run its largest eigenvalue dominates.
 
     Args:
-        share: the part of the weight that the penalty's gradient takes off.
-        kept: the velocity's part in the next velocity.
+        share: the fraction of the weight that the penalty's gradient subtracts.
+        mu: the fraction of the velocity that is kept.
     """
-    return float(np.abs(np.linalg.eigvals([[1.0 - share, kept], [-share, kept]])).max())
+    return float(np.abs(np.linalg.eigvals([[1.0 - share, mu], [-share, mu]])).max())

@@ -51,7 +51,7 @@ def check_data(run: Run, sha256: Mapping[str, str]) -> None:
 def warnings(config: Config, dataset: Dataset) -> list[str]:
     """Return what is legal but will not do what was hoped, on this data."""
     scale = scale_warning(dataset)
-    return [*rules.doomed(config, len(dataset.train.labels)), *([] if scale is None else [scale])]
+    return [*rules.warnings(config, len(dataset.train.labels)), *([] if scale is None else [scale])]
 
 
 def remembered(
@@ -60,12 +60,12 @@ def remembered(
     """Yield warnings that follow from what was done before: another run, a threshold found."""
     if against is not None:
         n, other = len(dataset.train.labels), against.record.data.train
-        yield from rules.unscaled(config, n, against.config, other, str(against.path))
+        yield from rules.lambda_warning(config, n, against.config, other, str(against.path))
     try:
         found = thresholds.read(runs, config)
     except CorruptError as error:
         yield f"{error}; it is left out of account"
         return
     if found is not None:
-        source = f"found by {found.found_by}, in {thresholds.place(runs, config)}"
-        yield from rules.overshooting(config, found.learning_rate, source)
+        source = f"found by {found.found_by}, in {thresholds.file_path(runs, config)}"
+        yield from rules.learning_rate_warning(config, found.learning_rate, source)

@@ -1,1 +1,1 @@
-"""Runs on disk: the one place that knows a run directory's file names."""
+"""Runs on disk. No other package knows the names of the files in a run directory."""

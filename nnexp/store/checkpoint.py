@@ -1,8 +1,8 @@
-"""Checkpoints: parameters, optimizer state and their epoch in one NumPy archive; reading commits.
+"""Encode, decode and read checkpoints: one NumPy archive with parameters and optimizer state.
 
-Anyone can read one with ``numpy.load(path, allow_pickle=False)``: ``weights_1`` of shape
-(fan_in, fan_out), ``biases_1``, ``weights_2``, …, and, for optimizers that have a
-state, ``slot_<name>`` vectors in theta's order.
+Read one without nnexp by ``numpy.load(path, allow_pickle=False)``: ``weights_1`` of shape
+(fan_in, fan_out), ``biases_1``, ``weights_2``, …, and, for optimizers with a state,
+``slot_<name>`` vectors in theta's order.
 """
 
 from __future__ import annotations
@@ -29,44 +29,44 @@ from nnexp.training.history import Row, best_row
 
 META = "meta"
 OVERHEAD = 2048
-"""Bytes of a member beside its values, at most: zip's and NumPy's headers, and meta's own text."""
+"""Maximum bytes of a member in addition to its values: zip and NumPy headers, the meta's JSON."""
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
 def digest(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-    """Return the sha256 of arrays with their names, types and shapes."""
-    total = hashlib.sha256()
+    """Return the sha256 of arrays, including their names, types and shapes."""
+    sha256 = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
-        total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        total.update(array.data)
-    return total.hexdigest()
+        sha256.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        sha256.update(array.data)
+    return sha256.hexdigest()
 
 
 def encode(meta: Meta, arrays: Arrays) -> bytes:
-    """Return a checkpoint's bytes, which depend on meta and arrays alone."""
+    """Return a checkpoint's bytes. They depend on meta and arrays only."""
     return archive({META: np.frombuffer(msgspec.json.encode(meta), np.uint8), **arrays})
 
 
 def archive(arrays: Arrays) -> bytes:
-    """Return arrays as a NumPy archive's bytes, which depend on nothing else."""
+    """Return the bytes of a NumPy archive. They depend on the arrays only."""
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]  # no array is named allow_pickle
     return content.getvalue()
 
 
-def room(expected: Mapping[str, npz.Header]) -> int:
-    """Return how many bytes a checkpoint of these arrays has at most."""
+def max_size(expected: Mapping[str, npz.Header]) -> int:
+    """Return the maximum size in bytes of a checkpoint with these arrays."""
     values = sum(math.prod(shape) * dtype.itemsize for dtype, shape in expected.values())
     return values + OVERHEAD * (len(expected) + 1)
 
 
 def decode(name: str, content: bytes, expected: Mapping[str, npz.Header]) -> tuple[Meta, Arrays]:
-    """Return what encode was given; name is for messages.
+    """Return the meta and arrays of an encoded checkpoint; name is for messages.
 
     Raises:
-        CorruptError: it is damaged, or holds other arrays than expected.
+        CorruptError: the checkpoint is damaged or holds other arrays than expected.
     """
 
     def check(headers: Mapping[str, npz.Header]) -> None:
@@ -81,39 +81,37 @@ def decode(name: str, content: bytes, expected: Mapping[str, npz.Header]) -> tup
         raise CorruptError(f"{name}: is damaged: {error}") from error
     meta = metas.decode(name, arrays.pop(META).tobytes())
     if meta.arrays_sha256 != digest(arrays):
-        raise CorruptError(f"{name}: is damaged: its arrays do not fit their checksum")
+        raise CorruptError(f"{name}: is damaged: its arrays do not match their checksum")
     return meta, arrays
 
 
 class Commit(NamedTuple):
-    """An epoch that is safe: its rows, all others before it included, and its arrays."""
+    """A committed epoch: its arrays, and the rows up to and including it."""
 
     history: list[Row]
     arrays: Arrays
     metrics_length: int
-    """Bytes of metrics.jsonl that are committed."""
+    """Committed bytes of metrics.jsonl."""
 
 
-def recorded(run: Run) -> bytes:
-    """Return metrics.jsonl, committed or not."""
+def read_metrics(run: Run) -> bytes:
+    """Return the content of metrics.jsonl, including rows that are not committed."""
     return disk.read(run.path / METRICS, METRICS_LIMIT) or b""
 
 
 def newest(
     run: Run, content: bytes, expected: Mapping[str, Header], warn: Callable[[str], None]
 ) -> Commit | None:
-    """Return the newest commit that is intact.
+    """Return the newest intact commit, or None if no epoch was committed.
 
     Args:
         run: the run.
-        content: its metrics.jsonl.
+        content: the content of its metrics.jsonl.
         expected: the arrays that a checkpoint of this run holds.
-        warn: told of each damaged checkpoint that is passed over.
-
-    Returns: None if no epoch was committed.
+        warn: called with a message for each damaged checkpoint that is skipped.
 
     Raises:
-        CorruptError: checkpoints are there, but none is intact.
+        CorruptError: there are checkpoints, but none is intact.
     """
     problems: list[CorruptError] = []
     for epoch, path in run.checkpoints().items():
@@ -126,8 +124,8 @@ def newest(
             warn(f"{problem}; going back to the checkpoint before it")
         return commit
     if problems or content.count(b"\n") > 1:
-        first = f"; the newest: {problems[0]}" if problems else ""
-        raise CorruptError(f"{run.path}: no intact checkpoint is left to go on from{first}")
+        newest = f"; the newest: {problems[0]}" if problems else ""
+        raise CorruptError(f"{run.path}: no intact checkpoint is left to continue from{newest}")
     return None
 
 
@@ -135,37 +133,44 @@ def best(run: Run, expected: Mapping[str, Header]) -> tuple[Row, Arrays] | None:
     """Return the best committed epoch's row and arrays, or None if no epoch was committed.
 
     Raises:
-        CorruptError: its checkpoint is missing or damaged, or the rows are.
+        CorruptError: the rows or the epoch's checkpoint are missing or damaged.
     """
 
-    def look() -> tuple[Row, Arrays] | None:
+    def read_best() -> tuple[Row, Arrays] | None:
         history = run.history()
         if not history:
             return None
         row = best_row(history)
         return row, load(run, row.epoch, expected)
 
-    return run.looked_at(look)
+    return run.read_consistently(read_best)
 
 
 def load(run: Run, epoch: int, expected: Mapping[str, Header]) -> Arrays:
-    """Return the arrays that were committed with an epoch.
+    """Return the arrays of an epoch's checkpoint.
 
     Raises:
-        CorruptError: its checkpoint is missing or damaged.
+        CorruptError: the checkpoint is missing or damaged.
     """
-    return read(run, run.checkpoint_path(epoch), epoch, recorded(run), expected).arrays
+    return read(run, run.checkpoint_path(epoch), epoch, read_metrics(run), expected).arrays
 
 
 def read(
     run: Run, path: Path, epoch: int, content: bytes, expected: Mapping[str, Header]
 ) -> Commit:
-    """Return what a checkpoint of a run commits.
+    """Return the rows and arrays that a checkpoint commits.
+
+    Args:
+        run: the run.
+        path: the checkpoint's file.
+        epoch: the epoch that the checkpoint must be of.
+        content: the content of the run's metrics.jsonl.
+        expected: the arrays that a checkpoint of this run holds.
 
     Raises:
         CorruptError: it is missing, damaged, or belongs to another epoch, run or metrics.
     """
-    raw = disk.read(path, room(expected))
+    raw = disk.read(path, max_size(expected))
     if raw is None:
         raise CorruptError(f"{path}: is missing")
     meta, arrays = decode(str(path), raw, expected)

@@ -1,6 +1,6 @@
-"""Files and directories of runs: every access either succeeds completely or raises what failed.
+"""Read, write and rename the files and directories of runs; every failure raises.
 
-Nothing else in ``store`` opens, writes, renames or removes a file or a directory.
+No other module of ``store`` opens, writes, renames or removes a file or directory.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 
 from nnexp.errors import CorruptError, DiskError
 
-PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""How files are opened: a link is not followed, and a pipe or device not waited for."""
-NOTHING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
-"""Errors that say of a name that it stands for nothing, rather than that this cannot be known."""
+OPEN_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Do not follow a symbolic link, and do not block on a pipe or device."""
+NO_SUCH_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+"""errno values that mean "no such file", as opposed to "could not tell"."""
 
 
 @contextmanager
 def errors(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` into a DiskError that names the file."""
+    """Convert an ``OSError`` to a DiskError that names the file."""
     try:
         yield
     except OSError as error:
@@ -32,7 +32,7 @@ def errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def closing(descriptor: int) -> Iterator[None]:
-    """Close a descriptor at the end; that too may fail."""
+    """Close a descriptor on exit. Raises OSError if that fails."""
     try:
         yield
     finally:
@@ -42,13 +42,17 @@ def closing(descriptor: int) -> Iterator[None]:
 def read(path: Path, limit: int, *, cut: bool = False) -> bytes | None:
     """Return a regular file's content, or None if there is no such file.
 
+    Args:
+        path: the file.
+        limit: maximum size in bytes.
+        cut: whether to read only the first limit bytes of a larger file.
+
     Raises:
-        CorruptError: it is a link, a pipe or a device, or is larger than limit bytes; if it is
-            to be cut, then as much of it is read.
+        CorruptError: it is a link, a pipe or a device, or too large and not to be cut.
         DiskError: it cannot be read.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | PLAIN)
+        descriptor = os.open(path, os.O_RDONLY | OPEN_FLAGS)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -57,7 +61,7 @@ def read(path: Path, limit: int, *, cut: bool = False) -> bytes | None:
     with errors(path), closing(descriptor):
         size = _size(path, descriptor)
         if size > limit and not cut:
-            raise CorruptError(f"{path}: has {size} bytes, more than the {limit} it may have")
+            raise CorruptError(f"{path}: has {size} bytes, more than the {limit} allowed")
         size = min(size, limit)
         parts: list[bytes] = []
         while size and (part := os.read(descriptor, size)):
@@ -67,70 +71,68 @@ def read(path: Path, limit: int, *, cut: bool = False) -> bytes | None:
 
 
 def _size(path: Path, descriptor: int) -> int:
-    """Return an open file's size, if it is a regular file."""
+    """Return the size of an open file in bytes; raise CorruptError if it is not a regular file."""
     status = os.fstat(descriptor)
     check_mode(path, status.st_mode, stat.S_IFREG)
     return status.st_size
 
 
 def exists(path: Path) -> bool:
-    """Return whether a name stands for anything, be it a link that leads nowhere."""
+    """Return whether there is anything at path; a broken link counts."""
     return mode(path, follow=False) != 0
 
 
 def mode(path: Path, *, follow: bool = True) -> int:
-    """Return the mode of what a name stands for; 0 if that is nothing.
+    """Return the mode of the file at path, or 0 if there is none.
 
     Raises:
-        DiskError: that cannot be known, which pathlib and os.path take for nothing at times.
+        DiskError: it cannot be determined. pathlib and os.path sometimes report that as "no file".
     """
     with errors(path):
         try:
             return path.stat(follow_symlinks=follow).st_mode
         except OSError as error:
-            if error.errno not in NOTHING:
+            if error.errno not in NO_SUCH_FILE:
                 raise
     return 0
 
 
 def check_kind(path: Path, kind: int = stat.S_IFREG) -> None:
-    """Refuse a name that stands for something else than a file (or, by S_IFDIR, a directory).
-
-    A name that stands for nothing passes.
+    """Check that path is a regular file (S_IFREG), a directory (S_IFDIR), or does not exist.
 
     Raises:
-        CorruptError: it is a link, a pipe, a device, or otherwise not what a run holds there.
+        CorruptError: it is a link, a pipe, a device, or otherwise of another kind.
     """
-    if found := mode(path, follow=False):
-        check_mode(path, found, kind)
+    if file_mode := mode(path, follow=False):
+        check_mode(path, file_mode, kind)
 
 
 def check_mode(path: Path, mode: int, kind: int) -> None:
-    """Refuse a mode that is not of a kind. Raises what check_kind raises."""
+    """Check that a mode is of a kind, as check_kind does for a path."""
     if stat.S_IFMT(mode) != kind:
-        found = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
-        wanted = "file" if kind == stat.S_IFREG else "folder"
-        raise CorruptError(f"{path}: is {found}: a run has a {wanted} there")
+        actual = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
+        expected = "file" if kind == stat.S_IFREG else "folder"
+        raise CorruptError(f"{path}: is {actual}: a run has a {expected} there")
 
 
 def temporary(path: Path) -> Path:
-    """Return the name under which a file is written before it gets its own; a kill leaves it."""
+    """Return the temporary name under which a file is written; a kill may leave it behind."""
     return path.with_name(f".{path.name}.tmp")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that, whatever happens, it is there whole or not at all, and stays."""
-    written = temporary(path)
-    write(written, content)
+    """Write a file atomically and durably: after a crash it is complete or unchanged."""
+    new = temporary(path)
+    write(new, content)
     with errors(path):
-        os.replace(written, path)  # noqa: PTH105 - the one rename that the protocol speaks of
+        os.replace(new, path)  # noqa: PTH105 - the atomic rename, as the system call is named
     sync_directory(path.parent)
 
 
 def move(source: Path, target: Path) -> None:
-    """Give a file that is on the disk another name, in place of what has it, and force that there.
+    """Rename a synced file, replacing target, and sync the rename to disk.
 
-    Both are on one file system.
+    Both paths must be on one file system.
     """
     with errors(target):
         os.replace(source, target)  # noqa: PTH105 - as above
@@ -138,18 +140,18 @@ def move(source: Path, target: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file from its beginning and force it to the disk."""
+    """Create or overwrite a file and sync it to disk."""
     with errors(path):
-        descriptor = opened(path, os.O_CREAT | os.O_TRUNC)
+        descriptor = open_for_writing(path, os.O_CREAT | os.O_TRUNC)
         with closing(descriptor):
             _write_all(descriptor, content)
             os.fsync(descriptor)
 
 
 def append(path: Path, content: bytes, *, sync: bool) -> None:
-    """Append to a file, and force it to the disk if asked to."""
+    """Append to a file, and optionally sync it to disk."""
     with errors(path):
-        descriptor = opened(path, os.O_CREAT | os.O_APPEND)
+        descriptor = open_for_writing(path, os.O_CREAT | os.O_APPEND)
         with closing(descriptor):
             _write_all(descriptor, content)
             if sync:
@@ -157,16 +159,16 @@ def append(path: Path, content: bytes, *, sync: bool) -> None:
 
 
 def truncate(path: Path, length: int) -> None:
-    """Cut a file to length bytes and force that to the disk."""
+    """Truncate a file to length bytes and sync it to disk."""
     with errors(path):
-        descriptor = opened(path, 0)
+        descriptor = open_for_writing(path, 0)
         with closing(descriptor):
             os.ftruncate(descriptor, length)
             os.fsync(descriptor)
 
 
 def sync_directory(path: Path) -> None:
-    """Force a directory's entries to the disk."""
+    """Sync a directory's entries to disk."""
     with errors(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         with closing(descriptor):
@@ -174,19 +176,19 @@ def sync_directory(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file if it is there."""
+    """Remove a file if it exists."""
     with errors(path):
         path.unlink(missing_ok=True)
 
 
-def opened(path: Path, flags: int) -> int:
-    """Return a descriptor to write a regular file by.
+def open_for_writing(path: Path, flags: int) -> int:
+    """Open a regular file for writing and return its descriptor.
 
     Raises:
         CorruptError: it is a link, a pipe or a device.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | PLAIN | flags, 0o666)
+        descriptor = os.open(path, os.O_WRONLY | OPEN_FLAGS | flags, 0o666)
     except OSError:
         check_kind(path)
         raise
@@ -199,14 +201,14 @@ def opened(path: Path, flags: int) -> int:
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
-    """Write all of content: one call may write only a part."""
+    """Write all of content; a single system call may write only a part."""
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def remove_directory(path: Path) -> None:
-    """Remove a directory if it is there and empty."""
+    """Remove a directory if it exists and is empty."""
     try:
         path.rmdir()
     except OSError as error:
@@ -215,10 +217,10 @@ def remove_directory(path: Path) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory in one that is there, unless it is itself; its entry is not synced.
+    """Create a directory unless it exists; its parent must exist and is not synced.
 
     Raises:
-        CorruptError: something else is there, such as a link to a directory.
+        CorruptError: something else is at path, such as a link to a directory.
     """
     check_kind(path, stat.S_IFDIR)
     with errors(path):
@@ -226,38 +228,41 @@ def make_directory(path: Path) -> None:
 
 
 def check_directory(path: Path) -> None:
-    """Refuse a directory that could not be made and written to, before there is work for it.
+    """Check, before any work is done, that a directory can be created and written to.
 
-    Raises: DiskError.
+    Raises:
+        DiskError: it cannot.
     """
     with errors(path):
-        there = next(folder for folder in (path, *path.parents) if mode(folder))
-    if not there.is_dir():
-        raise DiskError(f"{there}: is no folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise DiskError(f"{there}: may not be written to")
+        existing = next(folder for folder in (path, *path.parents) if mode(folder))
+    if not existing.is_dir():
+        raise DiskError(f"{existing}: is not a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise DiskError(f"{existing}: is not writable")
 
 
 def make_directories(path: Path) -> None:
-    """Make a directory, and those above it, unless it is there; what is made stays.
+    """Create a directory and its missing parents, and sync their entries to disk.
 
-    The lowest one that was there may have been made an instant before a kill: it stays, too.
+    The entry of the lowest existing one is synced, too: the process that created it may have been
+    killed before it synced.
     """
     with errors(path):
         missing = list(takewhile(lambda folder: not mode(folder), (path, *path.parents)))
         for folder in reversed(missing):
             _make_directory(folder)
-    for folder in dict.fromkeys(each.parent for each in (path, *path.parents)[: len(missing) + 1]):
+    created = (path, *path.parents)[: len(missing) + 1]
+    for folder in dict.fromkeys(directory.parent for directory in created):
         try:
             sync_directory(folder)
         except DiskError as error:
             is_refused = isinstance(error.__cause__, PermissionError)
             if not is_refused or os.access(folder, os.R_OK):
-                raise  # only what one may not read cannot be synced
+                raise  # tolerate only a parent without read permission, which cannot be opened
 
 
 def _make_directory(path: Path) -> None:
-    """Make a directory unless there is one; pathlib would take any error for that."""
+    """Create a directory unless it exists; pathlib's exist_ok would hide other errors."""
     try:
         path.mkdir()
     except FileExistsError:
@@ -266,26 +271,26 @@ def _make_directory(path: Path) -> None:
 
 
 def private_directory(path: Path) -> Path:
-    """Return a folder that is this user's alone, made if it is not there.
+    """Return a folder that only this user can access; create it if it does not exist.
 
     Raises:
-        CorruptError: it is someone else's, or open to others, or no folder.
-        DiskError: it cannot be made.
+        CorruptError: it belongs to another user, is accessible to others, or is not a folder.
+        DiskError: it cannot be created.
     """
     with errors(path):
         if not exists(path):
             path.mkdir(0o700, exist_ok=True)
         status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise CorruptError(f"{path}: is not a folder of this user's alone")
+        raise CorruptError(f"{path}: is not a private folder of this user (mode 0700)")
     return path
 
 
 def directory_names(path: Path) -> list[str]:
-    """Return the names in a directory of a run.
+    """Return the names of the entries of a run's directory.
 
     Raises:
-        CorruptError: it is missing, or something else than a directory.
+        CorruptError: it is missing or not a directory.
     """
     check_kind(path, stat.S_IFDIR)
     with errors(path):
@@ -296,20 +301,20 @@ def directory_names(path: Path) -> list[str]:
 
 
 def check_plain(folder: Path) -> None:
-    """Refuse a directory of a run that holds something else than files and directories.
+    """Check that a run's directory contains only regular files and directories.
 
     Raises:
-        CorruptError: it does, or is itself missing or something else.
+        CorruptError: it contains something else, is missing, or is not a directory.
     """
     for name in directory_names(folder):
         path = folder / name
-        found = mode(path, follow=False)
-        if not stat.S_ISDIR(found):
-            check_mode(path, found, stat.S_IFREG)
+        entry_mode = mode(path, follow=False)
+        if not stat.S_ISDIR(entry_mode):
+            check_mode(path, entry_mode, stat.S_IFREG)
 
 
 def move_directory(source: Path, target: Path) -> bool:
-    """Move a directory to a new name; return False if something with content is there."""
+    """Rename a directory; return False if target exists and is not an empty directory."""
     try:
         source.rename(target)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""All runs of a folder, a line each; a damaged one is listed as such and hides no other."""
+"""List the runs of a folder; a damaged run becomes an entry of its own and hides no other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nnexp.training.history import Row, best_row
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """How a run stands; None where there is nothing to say yet."""
+    """The state and results of a run; None where a value is not known yet."""
 
     name: str
     path: str
@@ -30,54 +30,54 @@ class Entry(Struct, frozen=True, kw_only=True):
     problem: str | None = None
     seed: int | None = None
     config: dict[str, Any] = {}
-    """The recorded config by dotted key."""
+    """The recorded config, by dotted key."""
     config_sha256: str | None = None
 
 
 def names(folder: Path) -> list[str]:
-    """Return what in a folder could name a run, in order.
+    """Return the sorted names in a folder that may be those of runs.
 
     Raises:
         DiskError: the folder cannot be read.
     """
     with disk.errors(folder):
-        found = [entry.name for entry in folder.iterdir()] if disk.mode(folder) else []
-    return sorted(filter(is_run_name, found))
+        candidates = [entry.name for entry in folder.iterdir()] if disk.mode(folder) else []
+    return sorted(filter(is_run_name, candidates))
 
 
 def entries(folder: Path) -> Iterator[Entry]:
-    """Yield an entry for each run in a folder, in the order of their names.
+    """Yield an entry for each run in a folder, sorted by name.
 
     Raises:
         DiskError: the folder cannot be read.
     """
     for name in names(folder):
-        if (found := entry(Run(folder / name))) is not None:
-            yield found
+        if (listed := entry(Run(folder / name))) is not None:
+            yield listed
 
 
 def by_experiment(entries: Iterable[Entry]) -> list[list[Entry]]:
-    """Return the entries of each experiment together: configs that are equal but for the seed.
+    """Group entries by experiment: configs that are equal except for the seed.
 
-    A damaged run is by itself, since what it was is not known.
+    A damaged run forms a group of its own, since its config is not known.
     """
     groups: dict[str, list[Entry]] = {}
-    for each in entries:
-        groups.setdefault(each.config_sha256 or each.path, []).append(each)
+    for entry in entries:
+        groups.setdefault(entry.config_sha256 or entry.path, []).append(entry)
     return list(groups.values())
 
 
 def entry(run: Run) -> Entry | None:
-    """Return how one run stands, or None if there is none, not even a damaged one."""
+    """Return the entry of one run, or None if its directory holds no run."""
     try:
-        return _intact(run) if run.is_there() else None
+        return _intact_entry(run) if run.is_there() else None
     except (CorruptError, DiskError) as error:
         return Entry(name=run.name, path=str(run.path), status="damaged", problem=str(error))
 
 
-def _intact(run: Run) -> Entry:
+def _intact_entry(run: Run) -> Entry:
     result = run.result
-    record = run.record  # a damaged one shows here, and a missing one
+    record = run.record  # raises if run.json is damaged or missing
     if result is None:
         history = run.history()
         best = best_row(history) if history else None
@@ -93,12 +93,12 @@ def _intact(run: Run) -> Entry:
         best_epoch=best.epoch if best and _validation_accuracy(best) is not None else None,
         test_accuracy=test,
         seed=_seed(record),
-        config=_flat(run, record),
+        config=_flat_config(run, record),
         config_sha256=record.config_sha256,
     )
 
 
-def _flat(run: Run, record: RunRecord) -> dict[str, Any]:
+def _flat_config(run: Run, record: RunRecord) -> dict[str, Any]:
     try:
         return keys.flat(record.config)
     except ValueError as error:

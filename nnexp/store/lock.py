@@ -1,4 +1,4 @@
-"""The lock of a run: held with flock while a process writes, and gone with the process."""
+"""Lock a run with flock while a process writes to it; the lock ends with the process."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from pathlib import Path
 from nnexp.errors import LockedError
 from nnexp.store import disk
 
-TRIES = 3
-PAUSE = 0.1  # seconds; a reader's probe holds the lock for an instant only
+ATTEMPTS = 3
+PAUSE = 0.1  # seconds; enough, as a reader's probe holds the lock only for an instant
 
 
 class ReplacedError(LockedError):
-    """The directory was renamed or removed by another process before its lock was taken."""
+    """Another process renamed or removed the directory before its lock was taken."""
 
 
 class Lock:
-    """An open lock file. Locking follows the file, not its name, through a rename."""
+    """An open lock file. The lock belongs to the file, not to its name, and survives a rename."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         with disk.errors(path):
-            self._descriptor = disk.opened(path, os.O_CREAT)
+            self._descriptor = disk.open_for_writing(path, os.O_CREAT)
 
     def acquire(self) -> None:
-        """Take the lock for writing.
+        """Take the exclusive lock.
 
         Raises:
             LockedError: another process holds it.
         """
-        for attempt in range(TRIES):
+        for attempt in range(ATTEMPTS):
             if attempt:
                 time.sleep(PAUSE)
             if self._try(fcntl.LOCK_EX):
@@ -43,7 +43,7 @@ class Lock:
         raise LockedError(f"{self.path.parent}: another process is training this run")
 
     def release(self) -> None:
-        """Give the lock up.
+        """Release the lock.
 
         Raises:
             DiskError: closing it failed.
@@ -52,14 +52,14 @@ class Lock:
             os.close(self._descriptor)
 
     def is_at(self, path: Path) -> bool:
-        """Return whether the file that is locked is the one that now has this name."""
+        """Return whether the locked file is the one that is at path now."""
         with disk.errors(path):
             try:
-                named = path.lstat()
+                current = path.lstat()
             except FileNotFoundError:
                 return False
-            held = os.fstat(self._descriptor)
-        return (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)
+            locked = os.fstat(self._descriptor)
+        return (current.st_dev, current.st_ino) == (locked.st_dev, locked.st_ino)
 
     def _try(self, kind: int) -> bool:
         try:
@@ -73,18 +73,18 @@ class Lock:
 
 
 @contextmanager
-def held(path: Path, lost: str) -> Iterator[Lock]:
-    """Hold the lock of a directory within a block, which is given the lock.
+def hold(path: Path, lost: str) -> Iterator[Lock]:
+    """Hold the lock of a directory within a ``with`` block.
 
     Args:
         path: the lock file in the directory.
-        lost: the error's message if the directory lost its name before the lock was taken.
+        lost: the message of ReplacedError.
 
     Raises:
         LockedError: another process holds the lock.
-        ReplacedError: the locked file is not the one at path any more.
+        ReplacedError: the directory was renamed or removed before the lock was taken.
         CorruptError: a link, a pipe or a device is at path.
-        DiskError: the lock cannot be taken or given up.
+        DiskError: the lock cannot be taken or released.
     """
     lock = Lock(path)
     lock.acquire()
@@ -97,17 +97,17 @@ def held(path: Path, lost: str) -> Iterator[Lock]:
 
 
 def is_held(path: Path) -> bool:
-    """Return whether some process holds the lock, by taking it shared for an instant.
+    """Return whether a process holds the lock, by taking it shared for an instant.
 
     Raises:
-        DiskError: it cannot be opened, or the file system has no locks.
+        DiskError: it cannot be opened, or the file system does not support locks.
     """
     with disk.errors(path):
         try:
-            descriptor = os.open(path, os.O_RDONLY | disk.PLAIN)
+            descriptor = os.open(path, os.O_RDONLY | disk.OPEN_FLAGS)
         except OSError as error:
-            if error.errno in disk.NOTHING:
-                return False  # no lock file, no writer: it is made before the run has its name
+            if error.errno in disk.NO_SUCH_FILE:
+                return False  # no writer: the lock file is created before the run gets its name
             raise
         with disk.closing(descriptor):
             try:

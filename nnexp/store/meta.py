@@ -1,6 +1,6 @@
-"""What a checkpoint says of itself: its first member, which is read without NumPy and the rest.
+"""The metadata of a checkpoint: its first member, readable without NumPy or the arrays.
 
-So a listing knows which rows are committed, and that they are what was committed.
+It lets a listing verify cheaply which rows of metrics.jsonl are committed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nnexp.store.records import SCHEMA
 from nnexp.training.history import Row
 
 HEAD = 4096
-"""Bytes of a checkpoint that hold its meta, and more."""
+"""Bytes to read from a checkpoint's beginning; its meta is shorter."""
 
 _LOCAL = struct.Struct("<4s5HIIIHH")
 _STORED = 0
@@ -29,7 +29,7 @@ _NPY = b"\x93NUMPY\x01\x00"
 
 
 class Meta(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a checkpoint commits: an epoch, with the metrics up to it."""
+    """The epoch that a checkpoint commits, with checksums of its config, metrics and arrays."""
 
     schema: int = SCHEMA
     epoch: int
@@ -40,7 +40,7 @@ class Meta(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def decode(path: Path | str, content: bytes) -> Meta:
-    """Return the meta that was encoded as content; path is for messages.
+    """Decode a meta from JSON; path is for messages.
 
     Raises:
         CorruptError: it is damaged, or was written by a newer nnexp.
@@ -55,7 +55,7 @@ def decode(path: Path | str, content: bytes) -> Meta:
 
 
 def head(path: Path, raw: bytes) -> Meta:
-    """Return the meta at the beginning of a checkpoint, of which raw is enough.
+    """Return the meta of a checkpoint; raw is at least its first HEAD bytes.
 
     Source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.7 and 4.5.3;
     https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
@@ -64,29 +64,32 @@ def head(path: Path, raw: bytes) -> Meta:
         CorruptError: it is damaged, or was written by a newer nnexp.
     """
     try:
-        signature, _, flags, method, *_, checksum, _, size, named, extra = _LOCAL.unpack_from(raw)
-        start = _LOCAL.size + named + extra
-        if (
-            size == _IN_EXTRA
-        ):  # NumPy leaves room for large members: 2 bytes each of kind and length
-            (size,) = struct.unpack_from("<Q", raw, _LOCAL.size + named + 4)
+        signature, _, flags, method, *_, crc, _, size, name_size, extra = _LOCAL.unpack_from(raw)
+        start = _LOCAL.size + name_size + extra
+        if size == _IN_EXTRA:  # zip64: the size follows 4 bytes of the extra field (kind, length)
+            (size,) = struct.unpack_from("<Q", raw, _LOCAL.size + name_size + 4)
         member = raw[start : start + size]
         (length,) = struct.unpack_from("<H", member, len(_NPY))
     except struct.error as error:
         raise CorruptError(f"{path}: is damaged: it does not begin with its meta") from error
-    name = raw[_LOCAL.size : _LOCAL.size + named]
+    name = raw[_LOCAL.size : _LOCAL.size + name_size]
     if (signature, flags, method, name) != (b"PK\x03\x04", 0, _STORED, b"meta.npy") or (
-        zlib.crc32(member) != checksum or not member.startswith(_NPY)
+        zlib.crc32(member) != crc or not member.startswith(_NPY)
     ):
         raise CorruptError(f"{path}: is damaged: it does not begin with its meta")
     return decode(path, member[len(_NPY) + 2 + length :])
 
 
 def rows(path: Path, meta: Meta, content: bytes) -> list[Row]:
-    """Return the rows of metrics.jsonl's content that a checkpoint commits, its own epoch's last.
+    """Return the rows that a checkpoint commits, up to and including its own epoch.
+
+    Args:
+        path: the checkpoint, for messages.
+        meta: its meta.
+        content: the content of metrics.jsonl.
 
     Raises:
-        CorruptError: they are not what was committed.
+        CorruptError: the rows differ from the committed ones.
     """
     committed = content[: meta.metrics_length]
     if hashlib.sha256(committed).hexdigest() != meta.metrics_sha256:
@@ -98,5 +101,5 @@ def rows(path: Path, meta: Meta, content: bytes) -> list[Row]:
             f"{path}: its epoch's rows in metrics.jsonl are damaged: {error}"
         ) from error
     if not history or history[-1].epoch != meta.epoch:
-        raise CorruptError(f"{path}: its epoch's row is not the last that it commits")
+        raise CorruptError(f"{path}: the last row that it commits is not its epoch's")
     return history

@@ -1,6 +1,6 @@
-"""Encode and decode metrics.jsonl and timing.jsonl: one JSON object an evaluated epoch.
+"""Encode and decode metrics.jsonl and timing.jsonl: one JSON object per evaluated epoch.
 
-Both are only appended to. timing.jsonl is not synced, so any of its lines may be missing.
+Both are append-only. timing.jsonl is not synced, so any of its lines may be missing.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ _MEASURES = attrgetter(
 
 
 def encode(row: Row) -> bytes:
-    """Return a row as a line."""
+    """Return a row as a line of JSON."""
     return _ENCODER.encode(row) + b"\n"
 
 
 def decode(content: bytes) -> list[Row]:
-    """Return the rows of whole lines; a last line without its end is a torn write, and no row.
+    """Return the rows; a last line without a newline is a torn write and is ignored.
 
     Raises:
-        ValueError: a line is not a row, the epochs do not rise, or not all rows have what one has.
+        ValueError: a line is not a row, epochs do not increase, or rows have different metrics.
     """
     rows = [_DECODER.decode(line) for line in content.split(b"\n")[:-1]]
     for earlier, later in pairwise(rows):
         if later.epoch <= earlier.epoch:
             raise ValueError(f"epoch {later.epoch} follows epoch {earlier.epoch}")
-    unmeasured = _unmeasured(rows[0]) if rows else ()
+    missing = _missing_metrics(rows[0]) if rows else ()
     for row in rows[1:]:
-        if _unmeasured(row) != unmeasured:
-            raise ValueError(f"epoch {row.epoch} has not the measures of epoch {rows[0].epoch}")
+        if _missing_metrics(row) != missing:
+            raise ValueError(f"epoch {row.epoch} has other metrics than epoch {rows[0].epoch}")
     return rows
 
 
-def _unmeasured(row: Row) -> tuple[bool, ...]:
-    """Return which of the measures a row does not have: the config says so for all alike."""
+def _missing_metrics(row: Row) -> tuple[bool, ...]:
+    """Return, for each metric, whether a row lacks it; the config determines this for all rows."""
     return tuple(measure is UNSET for measure in _MEASURES(row))
 
 
@@ -80,7 +80,7 @@ Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 
 
 class Timing(Struct, frozen=True):
-    """What one evaluated epoch, and those since the last one, took in seconds."""
+    """Seconds from the end of the previous evaluated epoch to the end of this one."""
 
     epoch: Annotated[int, Meta(ge=1)]
     train_seconds: Seconds
@@ -96,10 +96,12 @@ _TIMING_DECODER = msgspec.json.Decoder(Timing)
 
 
 def read_timings(path: Path) -> list[Timing]:
-    """Return the rows by epoch, of a repeated epoch the last; lines that are none are left out.
+    """Return the timings sorted by epoch; the last one counts if an epoch is repeated.
+
+    Lines that cannot be parsed are skipped.
 
     Raises:
-        CorruptError: it is no regular file.
+        CorruptError: it is not a regular file.
         DiskError: it cannot be read.
     """
     by_epoch: dict[int, Timing] = {}

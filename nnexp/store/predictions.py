@@ -1,4 +1,4 @@
-"""What a finished run's best network takes each validation and test example for."""
+"""Read the classes that a finished run's best network predicts for validation and test data."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ Classes = npt.NDArray[np.unsignedinteger[Any]]
 
 
 class Predictions(NamedTuple):
-    """The classes of one split's examples, in the data's order."""
+    """Predicted and true classes of one split's examples, in the data's order."""
 
     predicted: Classes
     true: Classes
 
 
 def read(run: Run) -> dict[str, Predictions]:
-    """Return a run's predictions by split: none while it trains, or where a split has no data.
+    """Return a run's predictions by split; empty until the run has finished.
+
+    Splits without data are left out.
 
     Raises:
         CorruptError: they are damaged.
@@ -37,24 +39,27 @@ def read(run: Run) -> dict[str, Predictions]:
         return {}
     data, path = run.record.data, run.path / PREDICTIONS
     sizes = {split: getattr(data, split) for split in ("validation", "test")}
-    kind = np.min_scalar_type(data.classes - 1)
-    header = {split: npz.Header(kind, (size,)) for split, size in sizes.items() if size}
-    expected = {f"{s}_{of}": h for s, h in header.items() for of in Predictions._fields}
-    arrays = _checked(run, expected, result.files[PREDICTIONS])
+    dtype = np.min_scalar_type(data.classes - 1)
+    headers = {split: npz.Header(dtype, (size,)) for split, size in sizes.items() if size}
+    fields = Predictions._fields
+    expected = {f"{split}_{field}": headers[split] for split in headers for field in fields}
+    arrays = _read_arrays(run, expected, result.files[PREDICTIONS])
     if any(array.size and array.max() >= data.classes for array in arrays.values()):
-        raise CorruptError(f"{path}: is damaged: it names a class that the data does not have")
-    return {s: Predictions(*(arrays[f"{s}_{of}"] for of in Predictions._fields)) for s in header}
+        raise CorruptError(f"{path}: is damaged: it contains a class that the data does not have")
+    return {
+        split: Predictions(*(arrays[f"{split}_{field}"] for field in fields)) for split in headers
+    }
 
 
-def _checked(
+def _read_arrays(
     run: Run, expected: Mapping[str, npz.Header], digest: str
 ) -> dict[str, npt.NDArray[Any]]:
     path = run.path / PREDICTIONS
-    content = disk.read(path, checkpoint.room(expected))
+    content = disk.read(path, checkpoint.max_size(expected))
     if content is None:
         raise CorruptError(f"{path}: is missing")
     if hashlib.sha256(content).hexdigest() != digest:
-        raise CorruptError(f"{path}: is damaged: its checksum does not fit {RESULT}")
+        raise CorruptError(f"{path}: is damaged: its checksum does not match {RESULT}")
     try:
         return npz.parse(io.BytesIO(content), npz.exactly(expected))
     except ValueError as error:

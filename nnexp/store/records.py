@@ -1,4 +1,4 @@
-"""JSON files that carry a checksum of themselves, so that a flipped bit is noticed."""
+"""JSON records with a checksum, so that a flipped bit is detected: run.json and result.json."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from nnexp.errors import CorruptError, NewerError
-from nnexp.names import MOST_CLASSES, NAME
+from nnexp.names import MAX_CLASSES, NAME
 from nnexp.store import disk
 from nnexp.training.history import Fingerprint, Fraction, Row
 
 LIMIT = 1 << 20
-"""A run.json has a few thousand bytes; JSON in memory is thirty times as large as in its file."""
+"""Maximum bytes of a record. A run.json has a few thousand; parsed JSON takes 30 times its size."""
 SCHEMA = 1
-"""The number of the run directory's format; a reader refuses a larger one."""
+"""Version of the run directory's format; a larger one cannot be read."""
 
 T = TypeVar("T")
 
 
 def seal(record: msgspec.Struct) -> bytes:
-    """Return a record as readable JSON whose last key is the sha256 of all the others."""
+    """Return a record as indented JSON whose last key is the sha256 of all the others."""
     content = msgspec.to_builtins(record)
     content["checksum"] = _checksum(content)
     return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -42,16 +42,20 @@ def read(path: Path, kind: type[T]) -> T | None:
 
 
 def unseal(path: Path, raw: bytes, kind: type[T]) -> T:
-    """Return the record that seal wrote as raw; path is for messages."""
+    """Parse a record written by seal and verify its checksum; path is for messages.
+
+    Raises:
+        CorruptError: it is damaged, or was written by a newer nnexp.
+    """
     try:
         content: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, Any])
         checksum = content.pop("checksum", None)
         if checksum != _checksum(content):
-            raise CorruptError(f"{path}: is damaged: its checksum does not fit its content")
+            raise CorruptError(f"{path}: is damaged: its checksum does not match its content")
         if content.get("schema", 0) > SCHEMA:
             raise NewerError(
                 f"{path}: was written by a newer nnexp "
-                f"(schema {content['schema']}; this one knows {SCHEMA})"
+                f"(schema {content['schema']}; this version reads up to {SCHEMA})"
             )
         return msgspec.convert(content, kind)
     except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -66,18 +70,18 @@ Size = Annotated[int, Meta(ge=0, le=1 << 40)]
 
 
 class DataRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was trained on: content hashes and sizes."""
+    """The data that a run was trained on: content hashes and sizes."""
 
     sha256: dict[str, str]
     train: Size
     validation: Size
     test: Size
     features: Size
-    classes: Annotated[int, Meta(ge=1, le=MOST_CLASSES)]
+    classes: Annotated[int, Meta(ge=1, le=MAX_CLASSES)]
 
 
 class Versions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What computed the run."""
+    """Versions of the software that trained the run."""
 
     nnexp: str
     python: str
@@ -86,7 +90,7 @@ class Versions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a run is: everything that its numbers follow from."""
+    """The identity of a run: everything that determines its numbers."""
 
     schema: int = SCHEMA
     name: Annotated[str, Meta(pattern=rf"\A{NAME.pattern}\Z")]
@@ -98,7 +102,7 @@ class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where training diverged; the batch is None if only the evaluation showed it."""
+    """Where training diverged; batch is None if only the evaluation detected it."""
 
     epoch: int
     batch: int | None
@@ -109,7 +113,7 @@ Reason = Literal["epochs", "patience", "schedule", "converged", "stalled", "dive
 
 
 class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a run ended; best and final are rows of metrics.jsonl."""
+    """How a run ended. best and final are rows of metrics.jsonl."""
 
     schema: int = SCHEMA
     status: Literal["finished", "diverged"]
@@ -123,10 +127,10 @@ class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     files: dict[str, str]
     """The sha256 of the run's other immutable files."""
     numerics: Fingerprint | UnsetType = UNSET
-    """What it was measured under, where that is other arithmetic than the run was begun on."""
+    """Fingerprint of the final evaluation, if it differs from the one that the run started with."""
 
     def __post_init__(self) -> None:
-        """Refuse a status, a reason and a fault that contradict each other."""
+        """Raise ValueError if status, reason and fault contradict each other."""
         diverged = self.fault is not None
         if (self.status == "diverged", self.reason == "diverged") != (diverged, diverged):
             raise ValueError("its status, reason and fault contradict each other")

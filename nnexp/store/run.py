@@ -1,4 +1,4 @@
-"""A run as its directory tells it. Reading changes nothing; writing is ``writer``'s."""
+"""Read a run from its directory. Reading never changes a run; ``writer`` writes."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ TIMING = "timing.jsonl"
 LOG = "log.txt"
 LOCK = "LOCK"
 
-USUAL = Path("runs")
-"""The folder of runs where none is given."""
+DEFAULT_FOLDER = Path("runs")
+"""The default folder of runs."""
 
 METRICS_LIMIT = 1 << 30
-LOOKS = 5
-"""So often is a run looked at that changes meanwhile."""
+"""Maximum bytes of metrics.jsonl."""
+ATTEMPTS = 5
+"""Maximum attempts to read a run while a writer changes it."""
 _CHECKPOINT = re.compile(r"epoch-(\d{6,7})\.npz", re.ASCII)
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ Status = Literal["finished", "diverged", "running", "interrupted"]
 
 
 class Run:
-    """A run directory, read when one of its properties is used.
+    """A run directory, whose files are read lazily.
 
     Args:
         path: the directory.
@@ -57,29 +58,29 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The run's name: its directory's."""
+        """The run's name, which is that of its directory."""
         return self.path.name
 
     @property
     def exists(self) -> bool:
-        """Whether something has the run's name.
+        """Whether anything exists at the run's path.
 
         Raises:
-            DiskError: that cannot be known.
+            DiskError: this cannot be determined.
         """
         return disk.exists(self.path)
 
     def is_there(self) -> bool:
-        """Return whether its directory holds a run, damaged or not.
+        """Return whether the directory holds a run, damaged or not.
 
         Raises:
-            DiskError: that cannot be known.
+            DiskError: this cannot be determined.
         """
         return any(disk.exists(self.path / file) for file in (RUN, METRICS))
 
     @cached_property
     def record(self) -> RunRecord:
-        """What the run is.
+        """The content of run.json.
 
         Raises:
             CorruptError: run.json is missing or damaged.
@@ -92,45 +93,45 @@ class Run:
 
     @cached_property
     def config(self) -> CheckedConfig:
-        """The config that the run was trained with, checked as one from a file is.
+        """The config that the run was trained with, validated like one from a file.
 
         Raises:
-            CorruptError: it cannot be trained, or is not the one that run.json has the digest of.
+            CorruptError: it is invalid, or does not match its checksum in run.json.
         """
         from nnexp.config import canonical, load  # noqa: PLC0415 - NumPy, which listing does without
 
         path = self.path / RUN
         try:
-            config = load.recorded(self.record.config, "its config")
+            config = load.from_builtins(self.record.config, "its config")
         except ConfigError as error:
             raise CorruptError(f"{path}: is damaged: {error.problems[0]}") from error
         if canonical.digest(config) != self.record.config_sha256:
-            raise CorruptError(f"{path}: is damaged: its config does not fit its checksum")
+            raise CorruptError(f"{path}: is damaged: its config does not match its checksum")
         if config.data.classes and len(config.data.classes) != self.record.data.classes:
             raise CorruptError(f"{path}: is damaged: its config has other classes than its data")
         return config
 
     @property
     def result(self) -> Result | None:
-        """How the run ended, or None while it has not."""
-        if self._result is None:  # what is not there yet may come; what is there never changes
+        """The content of result.json, or None if the run has not ended."""
+        if self._result is None:  # only an existing result.json may be cached: it never changes
             self._result = records.read(self.path / RESULT, Result)
         return self._result
 
     @property
     def status(self) -> Status:
-        """What the run is doing: derived from what is there, never stored."""
+        """The run's status, derived from its files and lock; it is never stored."""
         if self.result is not None:
             return self.result.status
         return "running" if lock.is_held(self.path / LOCK) else "interrupted"
 
     def history(self) -> list[Row]:
-        """Return the recorded rows: those that a checkpoint has committed.
+        """Return the committed rows of metrics.jsonl.
 
         Raises:
-            CorruptError: they are damaged, or what vouches for them is.
+            CorruptError: they are damaged, or the checkpoint or result that commits them is.
         """
-        return self.looked_at(self._history)
+        return self.read_consistently(self._read_history)
 
     def metrics(self) -> dict[str, list[float]]:
         """Return the recorded metrics as columns, one value an epoch: ``DataFrame(run.metrics())``.
@@ -143,60 +144,62 @@ class Run:
         """
         return metrics.columns(self.history())
 
-    def _history(self) -> list[Row]:
+    def _read_history(self) -> list[Row]:
         path, result = self.path / METRICS, self.result
         if result is None:
-            return self._committed()
-        content = disk.read(path, METRICS_LIMIT)  # after the result: then it is complete
+            return self._read_committed()
+        content = disk.read(path, METRICS_LIMIT)  # complete, since result.json is written after it
         if content is None:
             raise CorruptError(f"{path}: is missing")
         if hashlib.sha256(content).hexdigest() != result.files.get(METRICS):
-            raise CorruptError(f"{path}: is damaged: its checksum does not fit {RESULT}")
+            raise CorruptError(f"{path}: is damaged: its checksum does not match {RESULT}")
         try:
             return metrics.decode(content)
         except ValueError as error:
             raise CorruptError(f"{path}: is damaged: {error}") from error
 
-    def _committed(self) -> list[Row]:
-        """Return the rows that the newest checkpoint vouches for."""
+    def _read_committed(self) -> list[Row]:
+        """Return the rows that the newest checkpoint commits."""
         epoch, checkpoint = next(iter(self.checkpoints().items()), (0, None))
         head = None if checkpoint is None else disk.read(checkpoint, meta.HEAD, cut=True)
-        content = disk.read(self.path / METRICS, METRICS_LIMIT) or b""  # what is committed is there
+        # After the checkpoint: rows are written before the checkpoint that commits them.
+        content = disk.read(self.path / METRICS, METRICS_LIMIT) or b""
         if checkpoint is None:
             if content.count(b"\n") > 1:
                 raise CorruptError(f"{self.path}: has no checkpoint of the epochs in {METRICS}")
             return []
         if head is None:
             raise CorruptError(f"{checkpoint}: is missing")
-        said = meta.head(checkpoint, head)
-        if (said.epoch, said.config_sha256) != (epoch, self.record.config_sha256):
+        commit = meta.head(checkpoint, head)
+        if (commit.epoch, commit.config_sha256) != (epoch, self.record.config_sha256):
             raise CorruptError(f"{checkpoint}: belongs to another epoch or run")
-        return meta.rows(checkpoint, said, content)
+        return meta.rows(checkpoint, commit, content)
 
-    def looked_at(self, look: Callable[[], T]) -> T:
-        """Return what look finds, which looks again where a writer changes the run meanwhile.
+    def read_consistently(self, read: Callable[[], T]) -> T:
+        """Call read, and retry on CorruptError if a writer changed the run meanwhile.
 
-        It removes checkpoints as it commits others, and may be gone again before it is noticed.
+        A writer removes old checkpoints with every commit, so a reader may find one missing. The
+        run may also have changed although no writer is running any more.
         """
-        for _ in range(LOOKS - 1):
-            before = self._stands()
+        for _ in range(ATTEMPTS - 1):
+            before = self._snapshot()
             try:
-                return look()
+                return read()
             except CorruptError:
-                if before == self._stands() and "running" not in before:
+                if before == self._snapshot() and "running" not in before:
                     raise
-        return look()
+        return read()
 
-    def _stands(self) -> tuple[Status, tuple[str, ...]]:
-        """Return what a writer changes with every commit."""
+    def _snapshot(self) -> tuple[Status, tuple[str, ...]]:
+        """Return the status and checkpoint names; every commit changes one of them."""
         return self.status, tuple(sorted(disk.directory_names(self.path / CHECKPOINTS)))
 
     def timing(self) -> list[Timing]:
-        """Return how long epochs took, by epoch; one whose note is torn or damaged is not there."""
+        """Return the timings by epoch; torn or damaged lines are left out."""
         return metrics.read_timings(self.path / TIMING)
 
     def numerics(self) -> list[Stretch]:
-        """Return the fingerprints of the arithmetic that it was trained under, in turn.
+        """Return the numerics fingerprints that the run was trained under, in order.
 
         Raises:
             CorruptError: run.json or metrics.jsonl is damaged.
@@ -204,18 +207,18 @@ class Run:
         return stretches(self.record.numerics, self.history())
 
     def checkpoints(self) -> dict[int, Path]:
-        """Return the checkpoints by epoch, the latest first.
+        """Return the checkpoints' paths by epoch, the latest first.
 
         Raises:
-            CorruptError: they have no folder.
+            CorruptError: their folder is missing.
         """
         folder = self.path / CHECKPOINTS
         matches = [_CHECKPOINT.fullmatch(name) for name in disk.directory_names(folder)]
-        found = {int(match[1]): folder / match[0] for match in matches if match}
-        return dict(sorted(found.items(), reverse=True))
+        paths = {int(match[1]): folder / match[0] for match in matches if match}
+        return dict(sorted(paths.items(), reverse=True))
 
     def checkpoint_path(self, epoch: int) -> Path:
-        """Return where an epoch's checkpoint stands or would stand."""
+        """Return the path of an epoch's checkpoint, whether or not it exists."""
         return self.path / CHECKPOINTS / f"epoch-{epoch:06d}.npz"
 
 
@@ -224,35 +227,36 @@ def at(path: Path) -> Run:
 
     Raises:
         UsageError: there is no such directory.
-        CorruptError: it is no run, or its run.json is damaged.
+        CorruptError: it is not a run, or its run.json is damaged.
     """
     if not stat.S_ISDIR(disk.mode(path)):
-        near = _meant(path)
+        suggestion = _suggest(path)
         raise UsageError(
-            f"{path}: there is no such run" + (f"; did you mean {near}?" if near else "")
+            f"{path}: there is no such run"
+            + (f"; did you mean {suggestion}?" if suggestion else "")
         )
     run = Run(path)
     _ = run.record
     return run
 
 
-def _meant(path: Path) -> Path | None:
-    """Return the run that was probably meant: in the usual folder, or the name's first seed."""
-    for place in (path, USUAL / path):
-        with suppress(CorruptError, DiskError):  # no folder, or nobody may look: no hint
-            names = sorted(disk.directory_names(place.parent), key=lambda name: (len(name), name))
+def _suggest(path: Path) -> Path | None:
+    """Return the run that was probably meant: in the default folder, or the name's first seed."""
+    for guess in (path, DEFAULT_FOLDER / path):
+        with suppress(CorruptError, DiskError):  # no suggestion from an unreadable folder
+            names = sorted(disk.directory_names(guess.parent), key=lambda name: (len(name), name))
             for name in filter(is_run_name, names):
-                found = place.with_name(name)
-                if place.name in {name, without_seed(name)} and disk.exists(found / RUN):
-                    return found
+                run = guess.with_name(name)
+                if guess.name in {name, without_seed(name)} and disk.exists(run / RUN):
+                    return run
     return None
 
 
 def named(folder: Path, name: str) -> Run:
-    """Return the run that has, or would have, a name in a folder of runs.
+    """Return the run with a name in a folder of runs, whether or not it exists.
 
     Raises:
-        UsageError: no run may be called so.
+        UsageError: the name is invalid.
     """
     if not is_run_name(name):
         raise UsageError(

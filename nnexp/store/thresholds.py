@@ -1,8 +1,9 @@
-"""Learning rates found too large, a file for each problem in a folder of runs.
+"""Store the thresholds of learning rates that find-rate measured, in the folder of runs.
 
-The threshold is the learning rate up to which the training cost falls without rising or
-oscillating. It belongs to a problem: what the config says but for the learning rate itself
-and what is chosen after it. A file a problem, so that two searches at once lose nothing.
+The threshold is the largest learning rate with which the training cost falls without rising or
+oscillating. It depends on the problem: the config without the learning rate itself and the
+keys that are chosen after it. Each problem has its own file, so that concurrent searches do not
+overwrite each other's.
 """
 
 from __future__ import annotations
@@ -21,68 +22,68 @@ from nnexp.store import disk, records
 from nnexp.store.records import SCHEMA
 
 FOLDER = ".thresholds"
-"""In the folder of runs, where no run can have its name."""
+"""A subfolder of the folder of runs; no run name begins with a dot."""
 
 FREE = (
     *("learning_rate", "schedule", "lambda_", "regularizer", "epochs", "evaluate_every"),
     *("stopping", "patience", "monitor", "rng", "seed"),
 )
-"""The keys that the threshold does not depend on: it is found with λ = 0 and a constant η."""
+"""Keys that the threshold does not depend on: it is measured with λ = 0 and a constant η."""
 
 
 class Threshold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was found for a problem."""
+    """The threshold of a problem, and the command that found it."""
 
     schema: int = SCHEMA
     learning_rate: Annotated[float, Meta(gt=0)]
     found_by: str
     problem: dict[str, Any]
-    """The config's keys that differ from their defaults, without the free ones."""
+    """The config's keys that differ from their defaults, without those in FREE."""
 
 
 def record(
     runs: Path, config: CheckedConfig, threshold: float, found_by: str = "nnexp find-rate"
 ) -> None:
-    """Note the threshold of a config's problem, in place of one noted before.
+    """Write the threshold of a config's problem, replacing an earlier one.
 
     Args:
-        runs: the folder of runs; it is made if it is not there.
+        runs: the folder of runs; it is created if it does not exist.
         config: any config of the problem.
         threshold: the largest learning rate with which the training cost fell.
         found_by: the command or run that found it, for messages.
 
     Raises:
-        ValueError: the threshold is no finite number above 0.
+        ValueError: the threshold is not a finite number above 0.
         DiskError: it cannot be written.
-        CorruptError: something else than a folder is where the file belongs.
+        CorruptError: the file's folder exists, but is not a folder.
     """
     if not 0 < threshold < math.inf:
-        raise ValueError(f"a threshold is a finite number > 0, got {threshold}")
-    path, problem = place(runs, config), _problem(config)
+        raise ValueError(f"a threshold must be a finite number > 0, got {threshold}")
+    path, problem = file_path(runs, config), _problem(config)
     disk.make_directories(path.parent)
-    noted = Threshold(learning_rate=threshold, found_by=found_by, problem=problem)
-    disk.write_atomically(path, records.seal(noted))
+    entry = Threshold(learning_rate=threshold, found_by=found_by, problem=problem)
+    disk.write_atomically(path, records.seal(entry))
 
 
 def read(runs: Path, config: CheckedConfig) -> Threshold | None:
-    """Return what was noted for a config's problem, or None.
+    """Return the record of a config's problem, or None if there is none.
 
     Raises:
         CorruptError: the file is damaged.
         DiskError: it cannot be read.
     """
-    path = place(runs, config)
+    path = file_path(runs, config)
     return records.read(path, Threshold) if disk.exists(path.parent) else None
 
 
 def threshold(runs: Path, config: CheckedConfig) -> float | None:
-    """Return the threshold noted for a config's problem, or None. Raises what read raises."""
-    found = read(runs, config)
-    return None if found is None else found.learning_rate
+    """Return the threshold of a config's problem, or None. Raises the errors of read."""
+    entry = read(runs, config)
+    return None if entry is None else entry.learning_rate
 
 
-def place(runs: Path, config: CheckedConfig) -> Path:
-    """Return where the threshold of a config's problem stands or would stand."""
+def file_path(runs: Path, config: CheckedConfig) -> Path:
+    """Return the path of the file for a config's problem, whether or not it exists."""
     digest = hashlib.sha256(canonical.encode(_problem(config))).hexdigest()
     return runs / FOLDER / f"{digest}.json"
 

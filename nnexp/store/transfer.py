@@ -1,7 +1,7 @@
-"""Transfer runs between the disks of machines: pack them on one, publish them on the other.
+"""Transfer runs between machines that do not share a disk: pack them on one, publish on the other.
 
-A run that arrives must pass all of its checksums. It gets its name by one rename, or brings the
-unfinished run of that name forward.
+A run that arrives must pass all of its checksums. It gets its name by one rename, or advances the
+unfinished run of that name.
 """
 
 from __future__ import annotations
@@ -36,35 +36,37 @@ from nnexp.training.history import best_row
 if TYPE_CHECKING:
     from nnexp.config.model import CheckedConfig
 
-MOST = 1 << 30
+SIZE_LIMIT = 1 << 30
 """Maximum bytes of a run that is transferred: it is in memory on both sides."""
 
-BEGUN = (RUN, CONFIG, METRICS)
-NEEDED = (*BEGUN, RESULT)
-PLAIN = (*NEEDED, PREDICTIONS, TIMING, LOG)
-"""The files beside the checkpoints."""
+UNFINISHED = (RUN, CONFIG, METRICS)
+"""Files that every run has."""
+FINISHED = (*UNFINISHED, RESULT)
+"""Files that every finished run has."""
+FILES = (*FINISHED, PREDICTIONS, TIMING, LOG)
+"""All files of a run except its checkpoints."""
 
 _NAME = re.compile(
-    rf"(?:{'|'.join(map(re.escape, PLAIN))}|{CHECKPOINTS}/epoch-(\d{{6,7}})\.npz)", re.ASCII
+    rf"(?:{'|'.join(map(re.escape, FILES))}|{CHECKPOINTS}/epoch-(\d{{6,7}})\.npz)", re.ASCII
 )
-_PART = re.compile(r"\.epoch-\d{6,7}\.npz\.tmp", re.ASCII)
-"""A checkpoint that was being written when the process was killed."""
+_PARTIAL = re.compile(r"\.epoch-\d{6,7}\.npz\.tmp", re.ASCII)
+"""The temporary file of a checkpoint; a killed process leaves it behind."""
 
 _LEFTOVER = re.compile(r"\..+\.(?:home|removed)")
-"""The directory of a run before it gets its name, and after it has lost it."""
+"""A run's directory before it gets its name, or after it has lost it."""
 
 
-def packed(run: Run) -> dict[str, bytes]:
-    """Return the files of a run, finished or not, by their path in it.
+def pack(run: Run) -> dict[str, bytes]:
+    """Return the contents of a run's files, finished or not, by their relative path.
 
     Raises:
-        CorruptError: it is damaged, or larger than may be transferred.
+        CorruptError: it is damaged or too large to be transferred.
         DiskError: it cannot be read.
     """
-    names = [*PLAIN, *(f"{CHECKPOINTS}/{path.name}" for path in run.checkpoints().values())]
+    names = [*FILES, *(f"{CHECKPOINTS}/{path.name}" for path in run.checkpoints().values())]
     files: dict[str, bytes] = {}
     for name in names:
-        content = disk.read(run.path / name, MOST - sum(map(len, files.values())))
+        content = disk.read(run.path / name, SIZE_LIMIT - sum(map(len, files.values())))
         if content is not None:
             files[name] = content
     return files
@@ -73,69 +75,69 @@ def packed(run: Run) -> dict[str, bytes]:
 def publish(
     run: Run, config: CheckedConfig, files: Mapping[str, bytes], until: int | None = None
 ) -> bool:
-    """Write a run that was trained elsewhere to its directory, once it has passed every check.
+    """Validate a run that was trained on another machine and write it to its directory here.
 
-    If the run is here unfinished and was continued elsewhere, it is brought forward.
+    If the other machine continued the unfinished run that is here, that run is advanced.
 
     Args:
         run: the run, under its name here.
-        config: what it must have been trained with.
-        files: what packed returned elsewhere.
+        config: the config that it must have been trained with.
+        files: the result of pack on the other machine.
         until: the last epoch that was to be trained; None: to the config's end, with a result.
 
-    Returns: whether it is there now; False if its name is taken, by a run that was not continued
-        elsewhere or was trained further here, or by something else: it stays as it is.
+    Returns: whether the run is here now; False, with nothing changed, if its name is taken by a
+        run that the other machine did not continue or that is trained further, or by other files.
 
     Raises:
-        CorruptError: it is damaged, or not what was asked for.
+        CorruptError: it is damaged, or not the requested run.
         LockedError: another process publishes it, or trains it here.
         DiskError: it cannot be written.
     """
     last = config.epochs if until is None else min(until, config.epochs)
-    _check_names(run, files, BEGUN if last < config.epochs else NEEDED)
+    _check_names(run, files, UNFINISHED if last < config.epochs else FINISHED)
 
-    def place(build: Path) -> bool:
+    def put(build: Path) -> bool:
         _check(Run(build), config, last)
         if run.exists:
-            return complete(run, Run(build))
+            return advance(run, Run(build))
         return disk.move_directory(build, run.path)
 
-    return _built(run, files, place)
+    return _build(run, files, put)
 
 
-def settle(run: Run, files: Mapping[str, bytes]) -> None:
-    """Write an unfinished run from elsewhere here, unless the run here is trained as far.
+def unpack(run: Run, files: Mapping[str, bytes]) -> None:
+    """Write an unfinished run of another machine here, unless the run here is trained as far.
 
     Raises:
-        CorruptError: it is no run.
+        CorruptError: it is not a run.
         LockedError: another process trains the run here.
         DiskError: it cannot be written.
     """
-    _check_names(run, files, BEGUN)
+    _check_names(run, files, UNFINISHED)
     if run.exists:
-        with _locked(run):
-            if Run(run.path).result is not None or _reached(run) >= _newest(files):
+        with _lock(run):
+            if Run(run.path).result is not None or _last_epoch(run) >= _last_packed_epoch(files):
                 return
             _remove(run)
-    if not _built(run, files, lambda build: disk.move_directory(build, run.path)):
-        raise CorruptError(f"{run.path}: cannot be replaced: it holds files that no run has")
+    if not _build(run, files, lambda build: disk.move_directory(build, run.path)):
+        raise CorruptError(f"{run.path}: cannot be replaced: it contains other files than a run's")
 
 
 def identities(run: Run) -> list[str]:
-    """Return digests of a run: before its first epoch, after each one, and with its result.
+    """Return digests of a run: before its first epoch, after each epoch, and with its result.
 
-    Two runs with the same last digest are the same. If it is among the others of a second run,
-    that one has all of the first, and more. Empty if there is no run.
+    Two runs with the same last digest are equal. If a run's last digest is among another's earlier
+    ones, the other run continues it. Empty if there is no run.
 
     Raises:
         CorruptError, DiskError: it cannot be read.
     """
-    record = disk.read(run.path / RUN, MOST)
+    record = disk.read(run.path / RUN, SIZE_LIMIT)
     if record is None:
         return []
     epochs = len(run.history())
-    rows = (disk.read(run.path / METRICS, MOST) or b"").splitlines(keepends=True)
-    result = disk.read(run.path / RESULT, MOST)
+    rows = (disk.read(run.path / METRICS, SIZE_LIMIT) or b"").splitlines(keepends=True)
+    result = disk.read(run.path / RESULT, SIZE_LIMIT)
     digest = hashlib.sha256()
     digests = []
     for part in (record, *rows[:epochs], *([] if result is None else [result])):
@@ -145,7 +147,7 @@ def identities(run: Run) -> list[str]:
 
 
 def identity(run: Run) -> str | None:
-    """Return the digest of a run as it is now; None if there is no run.
+    """Return the digest of a run's present state, or None if there is no run.
 
     Raises:
         CorruptError, DiskError: it cannot be read.
@@ -154,28 +156,28 @@ def identity(run: Run) -> str | None:
 
 
 def remove_leftovers(runs: Path) -> None:
-    """Remove what processes that were killed while they published or removed runs left.
+    """Remove the directories of processes that were killed while publishing or removing runs.
 
     Raises:
-        CorruptError, DiskError: it cannot be removed.
+        CorruptError, DiskError: one cannot be removed.
     """
     for name in disk.directory_names(runs) if disk.exists(runs) else ():
         build = runs / name
         if _LEFTOVER.fullmatch(name) and disk.exists(build / LOCK):
-            with suppress(LockedError), _locked(Run(build)):
+            with suppress(LockedError), _lock(Run(build)):
                 _discard(build)
 
 
-def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) -> bool:
-    """Write files beside where they belong, and have them placed; what is not is removed.
+def _build(run: Run, files: Mapping[str, bytes], put: Callable[[Path], bool]) -> bool:
+    """Write files to a build directory and call put with it; remove it unless put renamed it.
 
-    Once the build has been renamed, its old name is free, and may be another process's build.
+    Once the build has been renamed, another process may build under the same name.
     """
     build = run.path.with_name(f".{run.name}.home")
     disk.make_directories(build.parent)
     disk.make_directory(build)
     lost = f"{run.path}: another process has just published this run"
-    with lock.held(build / LOCK, lost) as own:
+    with lock.hold(build / LOCK, lost) as build_lock:
         _empty(build)
         disk.make_directory(build / CHECKPOINTS)
         for name, content in files.items():
@@ -183,174 +185,181 @@ def _built(run: Run, files: Mapping[str, bytes], place: Callable[[Path], bool]) 
         try:
             disk.sync_directory(build / CHECKPOINTS)
             disk.sync_directory(build)
-            return place(build)
+            return put(build)
         finally:
-            if own.is_at(build / LOCK):
+            if build_lock.is_at(build / LOCK):
                 _discard(build)
 
 
-def discard(run: Run, wanted: str) -> None:
-    """Remove a run that was published elsewhere, unless it has been trained further since.
+def discard(run: Run, packed: str) -> None:
+    """Remove a run that was published elsewhere, unless it has changed since it was packed.
 
     Args:
         run: the run.
-        wanted: its identity when it was packed.
+        packed: its identity when it was packed.
 
     Raises:
         LockedError: another process uses it.
         CorruptError, DiskError: it cannot be removed.
     """
     if run.exists:
-        with _locked(run):
-            if identity(Run(run.path)) == wanted:
+        with _lock(run):
+            if identity(Run(run.path)) == packed:
                 _remove(run)
 
 
-def _locked(run: Run) -> AbstractContextManager[Lock]:
-    """Hold the run's lock within a block."""
+def _lock(run: Run) -> AbstractContextManager[Lock]:
+    """Hold a run's lock within a ``with`` block."""
     lost = f"{run.path}: another process has just removed this run"
-    return lock.held(run.path / LOCK, lost)
+    return lock.hold(run.path / LOCK, lost)
 
 
-def _reached(run: Run) -> int:
-    """Return the epoch of the newest checkpoint."""
+def _last_epoch(run: Run) -> int:
+    """Return the epoch of a run's newest checkpoint, or 0."""
     return max(run.checkpoints(), default=0)
 
 
-def _newest(files: Iterable[str]) -> int:
-    """Return the newest epoch whose checkpoint is among files."""
-    found = (_NAME.fullmatch(name) for name in files)
-    return max((int(match[1]) for match in found if match and match[1]), default=0)
+def _last_packed_epoch(files: Iterable[str]) -> int:
+    """Return the epoch of the newest checkpoint among files, or 0."""
+    matches = (_NAME.fullmatch(name) for name in files)
+    return max((int(match[1]) for match in matches if match and match[1]), default=0)
 
 
-def _check_names(run: Run, files: Mapping[str, bytes], needed: Sequence[str]) -> None:
-    strange = [name for name in files if not _NAME.fullmatch(name)]
-    missing = [name for name in needed if name not in files]
-    if strange or missing or sum(map(len, files.values())) > MOST:
-        what = f"{(strange or missing or ['its size'])[0]!r}"
-        raise CorruptError(f"{run.path}: what came from the cluster is no run, by {what}")
+def _check_names(run: Run, files: Mapping[str, bytes], required: Sequence[str]) -> None:
+    unknown = [name for name in files if not _NAME.fullmatch(name)]
+    missing = [name for name in required if name not in files]
+    size = sum(map(len, files.values()))
+    received = f"{run.path}: the run received from the cluster"
+    if unknown:
+        raise CorruptError(f"{received} contains an unknown file, {unknown[0]!r}")
+    if missing:
+        raise CorruptError(f"{received} lacks {missing[0]!r}")
+    if size > SIZE_LIMIT:
+        raise CorruptError(f"{received} has {size} bytes, more than the {SIZE_LIMIT} allowed")
 
 
 def _check(run: Run, config: CheckedConfig, last: int) -> None:
-    """Refuse a run that is damaged, another's, or neither finished nor trained up to an epoch."""
+    """Check that a run is intact, has this config, and is finished or trained up to an epoch."""
     from nnexp.config import dump  # noqa: PLC0415 - PyYAML, which nothing else here needs
 
+    received = f"{run.path}: the run received from the cluster"
     if run.config != config:
-        raise CorruptError(f"{run.path}: what came from the cluster is a run of another config")
-    if disk.read(run.path / CONFIG, MOST) != dump.to_yaml(config).encode():
-        raise CorruptError(f"{run.path / CONFIG}: is damaged: it is not the config that {RUN} has")
+        raise CorruptError(f"{received} has another config")
+    if disk.read(run.path / CONFIG, SIZE_LIMIT) != dump.to_yaml(config).encode():
+        raise CorruptError(f"{run.path / CONFIG}: is damaged: it is not the config in {RUN}")
     history, result = run.history(), run.result
     predictions.read(run)
     checkpoints = run.checkpoints()
     if result is None and (not history or history[-1].epoch < last):
-        raise CorruptError(f"{run.path}: what came from the cluster is not trained to epoch {last}")
+        raise CorruptError(f"{received} is not trained to epoch {last}")
     best = [best_row(history)] if history else []
     for row in (result.best, result.final) if result is not None else best:
         if row is not None and row.epoch not in checkpoints:
             raise CorruptError(f"{run.path}: has no checkpoint of epoch {row.epoch}")
-    content = disk.read(run.path / METRICS, MOST) or b""
+    content = disk.read(run.path / METRICS, SIZE_LIMIT) or b""
     for epoch, path in checkpoints.items():
-        raw = disk.read(path, MOST) or b""
+        raw = disk.read(path, SIZE_LIMIT) or b""
         try:
             arrays = npz.parse(io.BytesIO(raw), lambda _: None)
-            said = metas.decode(path, arrays.pop(checkpoint.META).tobytes())
+            commit = metas.decode(path, arrays.pop(checkpoint.META).tobytes())
         except (KeyError, ValueError) as error:
             raise CorruptError(f"{path}: is damaged: {error}") from error
-        digest = said.arrays_sha256 == checkpoint.digest(arrays)
-        if not digest or (said.epoch, said.config_sha256) != (epoch, run.record.config_sha256):
+        is_intact = commit.arrays_sha256 == checkpoint.digest(arrays)
+        belongs = (commit.epoch, commit.config_sha256) == (epoch, run.record.config_sha256)
+        if not is_intact or not belongs:
             raise CorruptError(f"{path}: is damaged, or belongs to another epoch or run")
-        if metas.rows(path, said, content) != history[:epoch]:
+        if metas.rows(path, commit, content) != history[:epoch]:
             raise CorruptError(f"{path}: commits other rows than {METRICS} has")
 
 
 def _remove(run: Run) -> None:
-    """Remove a run that is locked: under another name, so that no part of it is ever taken for it.
+    """Remove a locked run. It is renamed first, so that no reader sees a part of it.
 
-    Files that no run has keep the other directory there.
+    Files that are not a run's are kept, in the renamed directory.
     """
     removed = run.path.with_name(f".{run.name}.removed")
     if disk.exists(removed):
-        with suppress(LockedError), _locked(Run(removed)):
+        with suppress(LockedError), _lock(Run(removed)):
             _discard(removed)
     if disk.move_directory(run.path, removed):
         _discard(removed)
 
 
 def _discard(folder: Path) -> None:
-    """Remove a run's directory; what no run has in it keeps it there."""
+    """Remove a run's directory, unless it contains files that are not a run's."""
     _empty(folder)
     disk.remove(folder / LOCK)
     disk.remove_directory(folder)
 
 
 def _empty(folder: Path) -> None:
-    for name in PLAIN:
+    for name in FILES:
         disk.remove(folder / name)
         disk.remove(disk.temporary(folder / name))
     checkpoints = folder / CHECKPOINTS
     if disk.exists(checkpoints):
         for name in disk.directory_names(checkpoints):
-            if _NAME.fullmatch(f"{CHECKPOINTS}/{name}") or _PART.fullmatch(name):
+            if _NAME.fullmatch(f"{CHECKPOINTS}/{name}") or _PARTIAL.fullmatch(name):
                 disk.remove(checkpoints / name)
         disk.remove_directory(checkpoints)
 
 
-def complete(run: Run, further: Run) -> bool:
-    """Bring an unfinished run forward by moving a copy's files into its directory.
+def advance(run: Run, further: Run) -> bool:
+    """Advance an unfinished run by moving the files of a further trained copy into its directory.
 
-    What the run has committed stays until more is: metrics.jsonl only grows, checkpoints go once
-    there are newer ones, and result.json comes last. Killed anywhere, it leaves a run that can be
+    Committed epochs are never lost: metrics.jsonl only grows, checkpoints are removed after newer
+    ones are in place, and result.json comes last. If the process is killed, the run can be
     continued.
 
     Args:
         run: the run.
         further: the copy, on the same file system; it must have passed every check.
 
-    Returns: whether the run has come as far as the copy; False if the run is finished, or the copy
-        does not continue it: then nothing has changed.
+    Returns: whether the run is now trained as far as the copy; False, with nothing changed, if the
+        run is finished or the copy does not continue it.
 
     Raises:
-        LockedError: another process trains it.
-        CorruptError: what is here is no run, or a damaged one.
+        LockedError: another process trains the run.
+        CorruptError: the run is damaged.
         DiskError: it cannot be written.
     """
     if not run.is_there():
         return False
-    with lock.held(run.path / LOCK, f"{run.path}: another process has just set this run aside"):
+    with lock.hold(run.path / LOCK, f"{run.path}: another process has just set this run aside"):
         disk.check_plain(run.path)
         disk.check_plain(run.path / CHECKPOINTS)
-        found = Run(run.path)
-        if found.result is not None or not _continues(further, found):
+        current = Run(run.path)
+        if current.result is not None or not _continues(further, current):
             return False
-        _move(further, found)
+        _move(further, current)
     return True
 
 
 def _continues(further: Run, run: Run) -> bool:
-    """Return whether a copy has the epochs that a run has committed, or more of them."""
-    contents = [disk.read(each.path / RUN, records.LIMIT) for each in (further, run)]
+    """Return whether a copy contains all epochs that a run has committed."""
+    contents = [disk.read(copy.path / RUN, records.LIMIT) for copy in (further, run)]
     if contents[0] != contents[1]:
         return False
-    content = checkpoint.recorded(further)
+    content = checkpoint.read_metrics(further)
     checkpoints = run.checkpoints()
-    is_behind = max(further.checkpoints(), default=0) < max(checkpoints, default=0)
+    is_behind = _last_epoch(further) < _last_epoch(run)
     if further.result is None and is_behind:
         return False
     for path in checkpoints.values():
         try:
-            said = meta.head(path, disk.read(path, meta.HEAD, cut=True) or b"")
-            meta.rows(path, said, content)
-        except CorruptError:  # the one before it is a reserve for this
+            commit = meta.head(path, disk.read(path, meta.HEAD, cut=True) or b"")
+            meta.rows(path, commit, content)
+        except CorruptError:  # fall back to the checkpoint before it
             continue
         return True
     return not checkpoints
 
 
 def _move(source: Run, target: Run) -> None:
-    """Move a run's files, its result last; each step leaves a run that can be continued.
+    """Move a run's files, its result last; after each step the run can be continued.
 
-    The best epoch's checkpoint is first: continuing from a later one needs it. If it is the last
-    epoch's, a kill right after this step costs the run the checkpoint kept in reserve.
+    The best epoch's checkpoint comes first, since continuing from a later one needs it. If the best
+    epoch is the last one, a kill right after this step loses the reserve checkpoint.
     """
     rows, moved = source.history(), source.checkpoints()
     best = best_row(rows).epoch if rows else 0
@@ -360,7 +369,7 @@ def _move(source: Run, target: Run) -> None:
     for epoch, path in target.checkpoints().items():
         if epoch not in moved:
             disk.remove(path)
-    for row in rows:  # one that was killed while it wrote a checkpoint left a part of it
+    for row in rows:  # a process that was killed while writing a checkpoint leaves its temporary
         disk.remove(disk.temporary(target.checkpoint_path(row.epoch)))
     disk.sync_directory(target.path / CHECKPOINTS)
     for name in (PREDICTIONS, TIMING, LOG, RESULT):

@@ -1,7 +1,7 @@
-"""Writing a run: one process at a time, and each step such that a kill after it loses nothing.
+"""Write a run: by one process at a time, and so that a kill at any step loses nothing committed.
 
-An epoch is committed by the rename of its checkpoint, which carries the length and hash
-of metrics.jsonl; what stands behind that length was never committed.
+The rename of its checkpoint commits an epoch. The checkpoint contains the length and hash of
+metrics.jsonl; bytes beyond that length are not committed.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ from nnexp.store.run import (
 )
 from nnexp.training.history import Row, best_row
 
-KEPT = 2
-"""Checkpoints that are kept beside the best epoch's: the newest may turn out damaged."""
+LATEST_KEPT = 2
+"""Latest checkpoints kept besides the best epoch's: two, in case the newest is damaged."""
 
 
 class Writer:
-    """A run that this process alone may change; close it to let others.
+    """Exclusive write access to a run, until it is closed.
 
     Args:
         run: the run.
-        held: what holds its lock, and gives it up when it is closed.
+        locks: holds the run's lock, and releases it when closed.
     """
 
-    def __init__(self, run: Run, held: ExitStack) -> None:
+    def __init__(self, run: Run, locks: ExitStack) -> None:
         self.run = run
-        self._held = held
-        self._written = hashlib.sha256()
-        self._length = 0
+        self._locks = locks
+        self._metrics_hash = hashlib.sha256()
+        self._metrics_length = 0
 
     def __enter__(self) -> Self:
         return self
@@ -64,44 +64,44 @@ class Writer:
         self.close()
 
     def close(self) -> None:
-        """Give up the lock."""
-        self._held.close()
+        """Release the lock."""
+        self._locks.close()
 
     def restore(self, expected: Mapping[str, Header], warn: Callable[[str], None]) -> Commit | None:
-        """Return the newest commit that is intact, and cut off what was not committed.
+        """Return the newest intact commit and truncate metrics.jsonl to its rows.
 
         Args:
             expected: the arrays that a checkpoint of this run holds.
-            warn: told of each damaged checkpoint that is passed over.
+            warn: called with a message for each damaged checkpoint that is skipped.
 
         Returns: None if no epoch was committed.
 
         Raises:
-            CorruptError: checkpoints are there, but none is intact, or the best epoch's is not.
+            CorruptError: there are checkpoints, but none is intact, or the best epoch's is damaged.
         """
-        content = checkpoint.recorded(self.run)
+        content = checkpoint.read_metrics(self.run)
         commit = checkpoint.newest(self.run, content, expected, warn)
         if commit is None:
-            self._cut(b"", len(content))
+            self._truncate_metrics(b"", len(content))
             return None
         best = best_row(commit.history).epoch
-        if best != commit.history[-1].epoch:  # better now than when all is trained
+        if best != commit.history[-1].epoch:  # detect damage now rather than after training
             checkpoint.load(self.run, best, expected)
-        self._cut(content[: commit.metrics_length], len(content))
+        self._truncate_metrics(content[: commit.metrics_length], len(content))
         self._prune(commit.history)
         return commit
 
     def commit(self, history: list[Row], arrays: Arrays) -> None:
-        """Make the last row of history, and the arrays that belong to it, permanent."""
+        """Commit the last row of history together with its arrays."""
         line = metrics.encode(history[-1])
         disk.append(self.run.path / METRICS, line, sync=True)
-        self._written.update(line)
-        self._length += len(line)
+        self._metrics_hash.update(line)
+        self._metrics_length += len(line)
         meta = Meta(
             epoch=history[-1].epoch,
             config_sha256=self.run.record.config_sha256,
-            metrics_length=self._length,
-            metrics_sha256=self._written.hexdigest(),
+            metrics_length=self._metrics_length,
+            metrics_sha256=self._metrics_hash.hexdigest(),
             arrays_sha256=checkpoint.digest(arrays),
         )
         path = self.run.checkpoint_path(history[-1].epoch)
@@ -109,9 +109,9 @@ class Writer:
         self._prune(history)
 
     def finish(self, result: Result, predictions: Arrays) -> None:
-        """Write what the run came to; with result.json it is finished."""
-        disk.sync_directory(self.run.path / CHECKPOINTS)  # what was removed must not come back
-        files = {METRICS: self._written.hexdigest()}
+        """Write the predictions and result.json, which ends the run."""
+        disk.sync_directory(self.run.path / CHECKPOINTS)  # so that removed files stay removed
+        files = {METRICS: self._metrics_hash.hexdigest()}
         if predictions:
             content = checkpoint.archive(predictions)
             disk.write_atomically(self.run.path / PREDICTIONS, content)
@@ -120,70 +120,72 @@ class Writer:
         disk.write_atomically(self.run.path / RESULT, sealed_result)
 
     def time(self, epoch: int, train_seconds: float, evaluate_seconds: float) -> None:
-        """Note how long an epoch took."""
+        """Append an epoch's duration in seconds to timing.jsonl."""
         row = Timing(epoch, round(train_seconds, 6), round(evaluate_seconds, 6))
         disk.append(self.run.path / TIMING, msgspec.json.encode(row) + b"\n", sync=False)
 
     def log(self, line: str) -> None:
-        """Note what happened to the run, for people."""
+        """Append a line to log.txt, which only people read."""
         disk.append(self.run.path / LOG, (line + "\n").encode(), sync=False)
 
-    def _cut(self, committed: bytes, length: int) -> None:
+    def _truncate_metrics(self, committed: bytes, length: int) -> None:
         if len(committed) < length:
             disk.truncate(self.run.path / METRICS, len(committed))
-        self._written = hashlib.sha256(committed)
-        self._length = len(committed)
+        self._metrics_hash = hashlib.sha256(committed)
+        self._metrics_length = len(committed)
 
     def _prune(self, history: list[Row]) -> None:
-        """Remove the checkpoints that neither going on nor the result needs."""
-        keep = _kept(history)
+        """Remove the checkpoints that neither continuing nor the result needs."""
+        keep = _epochs_to_keep(history)
         for epoch, path in self.run.checkpoints().items():
             if epoch not in keep:
                 disk.remove(path)
 
 
-def _kept(history: list[Row]) -> set[int]:
+def _epochs_to_keep(history: list[Row]) -> set[int]:
     """Return the epochs whose checkpoints are kept."""
-    return {row.epoch for row in history[-KEPT:]} | {best_row(history).epoch} if history else set()
+    if not history:
+        return set()
+    return {row.epoch for row in history[-LATEST_KEPT:]} | {best_row(history).epoch}
 
 
 def is_pruned(run: Run) -> bool:
-    """Return whether an unfinished run has exactly the checkpoints that are kept.
+    """Return whether an unfinished run has exactly the checkpoints that are to be kept.
 
-    A process that was killed right after a commit leaves others, until the run is opened again.
+    A process killed right after a commit leaves more of them, until the run is opened again.
 
     Raises:
         CorruptError: the run is damaged.
     """
-    return set(run.checkpoints()) == _kept(run.history())
+    return set(run.checkpoints()) == _epochs_to_keep(run.history())
 
 
 def create(run: Run, record: RunRecord, config: str) -> Writer:
-    """Make a run's directory, locked and complete from the first instant it has its name.
+    """Create a run's directory atomically: it is complete and locked when it gets its name.
 
     Args:
-        run: the run, whose directory is not there.
-        record: what it is.
+        run: the run, whose directory does not exist.
+        record: the content of run.json.
         config: the resolved config as YAML.
 
     Raises:
-        LockedError: another process is making the same run.
-        NameTakenError: another process has just made a run of this name.
+        LockedError: another process is creating the same run.
+        NameTakenError: another process has just created a run of this name.
     """
     build = run.path.with_name(f".{run.name}.new")
-    with _locked(run, build) as held:
+    with _lock_build(run, build) as locks:
         _publish(build, run, record, config)
-        return Writer(Run(run.path), held.pop_all())
+        return Writer(Run(run.path), locks.pop_all())
 
 
-def _locked(run: Run, build: Path) -> ExitStack:
-    """Lock the directory that a run is built in; one left by a killed process is built anew."""
+def _lock_build(run: Run, build: Path) -> ExitStack:
+    """Create and lock a run's build directory, or take over one left by a killed process."""
     disk.make_directories(build.parent)
-    held = ExitStack()
+    locks = ExitStack()
     while True:
         try:
             disk.make_directory(build)
-            held.enter_context(lock.held(build / LOCK, f"{build}: has been published or removed"))
+            locks.enter_context(lock.hold(build / LOCK, f"{build}: has been published or removed"))
         except ReplacedError:
             continue
         except LockedError:
@@ -192,8 +194,8 @@ def _locked(run: Run, build: Path) -> ExitStack:
             is_race = isinstance(error.__cause__, FileExistsError | FileNotFoundError)
             if not is_race or not disk.exists(build.parent):
                 raise
-            continue  # it has been published, or made again, between two steps
-        return held
+            continue  # another process published or recreated it between two steps
+        return locks
 
 
 def _publish(build: Path, run: Run, record: RunRecord, config: str) -> None:
@@ -208,7 +210,7 @@ def _publish(build: Path, run: Run, record: RunRecord, config: str) -> None:
 
 
 def _discard(build: Path) -> None:
-    """Remove what was built in vain, its lock last: others may be waiting for it."""
+    """Remove a build directory, its lock file last, since other processes may wait for the lock."""
     for name in (RUN, CONFIG, METRICS):
         disk.remove(build / name)
     disk.remove_directory(build / CHECKPOINTS)
@@ -217,39 +219,39 @@ def _discard(build: Path) -> None:
 
 
 def open_(run: Run) -> Writer:
-    """Take an existing run for writing.
+    """Open an existing run for writing.
 
     Raises:
         LockedError: another process writes to it.
-        CorruptError: a link, a pipe or a device is in it, or its checkpoints' folder is gone.
+        CorruptError: it contains a link, a pipe or a device, or has no folder of checkpoints.
     """
-    with ExitStack() as held:
-        held.enter_context(_held(run))
-        disk.check_plain(run.path)  # now that nobody else changes it
+    with ExitStack() as locks:
+        locks.enter_context(_lock(run))
+        disk.check_plain(run.path)  # under the lock, so that nothing changes after the check
         disk.check_plain(run.path / CHECKPOINTS)
-        # Whoever was killed before may have renamed and not synced.
+        # A process killed before may have renamed without syncing.
         disk.sync_directory(run.path.parent)
         disk.sync_directory(run.path / CHECKPOINTS)
-        return Writer(Run(run.path), held.pop_all())
+        return Writer(Run(run.path), locks.pop_all())
 
 
-def _held(run: Run) -> AbstractContextManager[Lock]:
-    """Hold the lock of a run that is there within a block."""
+def _lock(run: Run) -> AbstractContextManager[Lock]:
+    """Hold the lock of an existing run within a ``with`` block."""
     lost = f"{run.path}: another process has just set this run aside"
-    return lock.held(run.path / LOCK, lost)
+    return lock.hold(run.path / LOCK, lost)
 
 
 def set_aside(run: Run) -> Run:
-    """Give a damaged run another name, under which it is kept as it is; return it.
+    """Rename a damaged run, unchanged, and return it under its new name.
 
-    The name is ``<name>.damaged-1``, or the next number that is free.
+    The name is ``<name>.damaged-1``, or the next free number.
 
     Raises:
         LockedError: another process writes to it, or has just set it aside.
-        CorruptError: it cannot be locked: a link, a pipe or a device is in the lock's place.
+        CorruptError: it cannot be locked: its lock file is a link, a pipe or a device.
     """
     disk.check_kind(run.path, stat.S_IFDIR)
-    with _held(run):
+    with _lock(run):
         for number in itertools.count(1):
             suffix = f".damaged-{number}"
             aside = run.path.with_name(run.name[: NAME_LENGTH - len(suffix)] + suffix)

@@ -179,7 +179,7 @@ class _Planner:
         if INVALID in fields.values():
             return None
         config = msgspec.structs.replace(self._fixed, **fields)
-        config = rules.settled(config, self._given)
+        config = rules.with_dependent_defaults(config, self._given)
         clashes = rules.problems(config)
         for clash in clashes:
             path = clash.paths[0]

@@ -55,7 +55,7 @@ class Definition(NamedTuple):
         Raises: ConfigError with every problem.
         """
         given = [*self.fixed, *(() if values is None else self.space.overrides(values))]
-        config = load.overridden(self.base, given)
+        config = load.with_overrides(self.base, given)
         if self.seeds is None:
             return (config,)
         source = "--seeds" if self.space.seeds is None else str(self.space.seeds.place)

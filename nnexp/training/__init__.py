@@ -1,1 +1,1 @@
-"""The loop: batches, epochs, evaluation and stopping, without files or printing."""
+"""Train networks: batches, epochs, evaluation and stopping. No files and no printing."""

@@ -1,4 +1,4 @@
-"""Dropout: which hidden neurons a mini-batch does without."""
+"""Dropout: draw the masks of the hidden layers for each mini-batch."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from nnexp.streams import Purpose, generator
 
 
 class Dropout:
-    """Masks for the hidden layers, drawn anew for each mini-batch, the same for its examples.
+    """Masks for the hidden layers, one set per mini-batch, shared by its examples.
 
-    What stays is scaled by 1 / (1 - share), so that evaluation needs no change.
+    Remaining neurons are scaled by 1 / (1 - share), so that evaluation needs no masks.
     Source: Nielsen (2015), chapter 3; Srivastava et al. (2014), section 10 on the scaling.
 
     Args:
-        share: of the neurons left out, on average.
+        share: the average fraction of neurons that are dropped.
         hidden: sizes of the hidden layers.
-        seed: of the draws, which follow from it and the epoch.
+        seed: the seed of the draws; they depend on it and on the epoch.
         dtype: of the masks.
     """
 
@@ -33,11 +33,11 @@ class Dropout:
         self._dtype = dtype
 
     def masks(self, epoch: int) -> Iterator[Masks | None]:
-        """Yield the masks of each mini-batch of an epoch, without end; None without dropout."""
+        """Yield the masks of an epoch's mini-batches, endlessly; None without dropout."""
         if not self.share:
             while True:
                 yield None
         rng = generator(self._seed, Purpose.DROPOUT, epoch)
-        kept = np.array(1.0 / (1.0 - self.share), self._dtype)
+        scale = np.array(1.0 / (1.0 - self.share), self._dtype)
         while True:
-            yield [(rng.random(size) >= self.share) * kept for size in self._hidden]
+            yield [(rng.random(size) >= self.share) * scale for size in self._hidden]

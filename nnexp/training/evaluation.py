@@ -15,42 +15,42 @@ from nnexp.nn.propagation import Propagation, Propagations
 from nnexp.training.feed import Feed
 
 ROWS = 500
-"""Examples in a pass. It is fixed, since the last bits of a product depend on its size."""
+"""Examples per forward pass. Fixed, since the last bits of a product depend on its shape."""
 
 
 class Evaluation(NamedTuple):
-    """The measure of a network on one split."""
+    """The results of a network on one split."""
 
     cost: float
     """The mean cost of the examples plus the penalty."""
     accuracy: float
     """The fraction of examples whose class has the largest output."""
     predicted: npt.NDArray[np.int64]
-    """The class with the largest output of each example, the first on a tie."""
+    """The class with the largest output for each example, the first on a tie."""
 
 
 def evaluate(theta: Array, feed: Feed, propagations: Propagations, penalty: Penalty) -> Evaluation:
-    """Return the measure of the parameters theta on all examples of a feed."""
+    """Evaluate the parameters theta on all examples of a feed."""
     predicted = np.empty(len(feed), np.int64)
     cost = 0.0
-    for place, propagation, targets in _passes(theta, feed, propagations):
+    for rows, propagation, targets in _passes(theta, feed, propagations):
         cost += propagation.cost(targets)
-        np.argmax(propagation.outputs, axis=1, out=predicted[place])
+        np.argmax(propagation.outputs, axis=1, out=predicted[rows])
     accuracy = int(np.count_nonzero(predicted == feed.labels)) / len(feed)
     return Evaluation(cost / len(feed) + penalty.total(theta), accuracy, predicted)
 
 
 def outputs(theta: Array, feed: Feed, propagations: Propagations) -> Array:
-    """Return what the network puts out for each example of a feed, (examples, classes)."""
+    """Return the network's outputs for all examples of a feed, (examples, classes)."""
     passes = _passes(theta, feed, propagations)
-    whole: Array = np.concatenate([propagation.outputs.copy() for _, propagation, _ in passes])
-    return whole
+    result: Array = np.concatenate([propagation.outputs.copy() for _, propagation, _ in passes])
+    return result
 
 
 def _passes(
     theta: Array, feed: Feed, propagations: Propagations
 ) -> Iterator[tuple[slice, Propagation, Array]]:
-    """Yield, for some examples at a time: where they stand, their forward pass, their targets."""
+    """Yield, for each batch of examples, their rows, their forward pass and their targets."""
     done = 0
     for inputs, targets in feed.batches(np.arange(len(feed)), ROWS):
         propagation = propagations[len(inputs)]
@@ -60,27 +60,27 @@ def _passes(
 
 
 SATURATED = 0.05
-"""A neuron is saturated where its slope is below this; the sigmoid's is 0.25 at most."""
+"""A neuron is saturated if its slope is below this; the sigmoid's is at most 0.25."""
 
 
 def saturation(
     theta: Array, feed: Feed, network: Network, propagations: Propagations
 ) -> tuple[float, ...]:
-    """Return the share of saturated (neuron, example) pairs of each hidden layer."""
+    """Return the fraction of saturated (neuron, example) pairs of each hidden layer."""
     counts = np.zeros(len(network.sizes) - 2, np.int64)
     for inputs, _ in feed.batches(np.arange(len(feed)), ROWS):
         propagation = propagations[len(inputs)]
         propagation.forward(theta, inputs)
-        counts += saturated(propagation)
+        counts += count_saturated(propagation)
     pairs = len(feed) * np.array(network.sizes[1:-1])
     return tuple(float(share) for share in counts / pairs)
 
 
-def saturated(propagation: Propagation) -> npt.NDArray[np.int64]:
-    """Return the saturated (neuron, example) pairs of each hidden layer after a forward pass."""
+def count_saturated(propagation: Propagation) -> npt.NDArray[np.int64]:
+    """Count the saturated (neuron, example) pairs of each hidden layer after a forward pass."""
     return np.array([np.count_nonzero(s < SATURATED) for s in propagation.slopes()], np.int64)
 
 
 def norms(vector: Array, network: Network) -> tuple[float, ...]:
-    """Return the Euclidean norm of each layer's weights in a vector like theta."""
+    """Return the Euclidean norm of each layer's weights in a vector laid out like theta."""
     return tuple(float(np.linalg.norm(weights)) for weights in network.weights(vector))

@@ -1,4 +1,4 @@
-"""From stored examples to what a network takes: scaled floats, a chunk at a time."""
+"""Convert stored examples to a network's inputs and targets: scaled floats, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
 
 CHUNK = 2000
-"""Examples made into floats at once: few enough for the cache, many enough to cost little."""
+"""Examples converted to floats at once: they fit in the CPU's cache and need few calls."""
 
 
 class Batch(NamedTuple):
-    """Examples as a network takes them, in buffers that the next chunk overwrites."""
+    """Inputs and targets of a network, in buffers that the next chunk overwrites."""
 
     inputs: Array  # (rows, fan_in + 1), the last column 1
     targets: Array  # (rows, classes)
 
 
 class Feed:
-    """The examples of a split in any order, made into floats when they are needed.
+    """The examples of a split in any order, converted to floats on demand.
 
     Args:
-        split: the examples as stored.
-        scale: what features are divided by.
-        network: says what the targets of a class are.
+        split: the stored examples.
+        scale: the divisor of the features.
+        network: determines the targets of a class.
         dtype: of the batches.
     """
 
     def __init__(self, split: Split, scale: float, network: Network, dtype: npt.DTypeLike) -> None:
         self.labels = split.labels
         self.heartbeat: Callable[[], None] = lambda: None
-        """Called before each chunk, whoever goes through them; what it raises ends that."""
+        """Called before each chunk; an exception that it raises ends the iteration."""
         self._features = split.features
         self._scale: Array = np.array(scale, dtype)
         self._targets = network.targets(np.arange(network.sizes[-1]), dtype)
@@ -49,9 +49,9 @@ class Feed:
         return len(self.labels)
 
     def batches(self, order: npt.NDArray[np.int64], rows: int) -> Iterator[Batch]:
-        """Yield the examples in this order, by batches of rows; the last may be smaller.
+        """Yield the examples in the given order in batches of rows; the last may be smaller.
 
-        A batch lies in one chunk: rows must not be more than ``CHUNK``.
+        A batch lies within one chunk, so rows must be at most ``CHUNK``.
         """
         step = CHUNK // rows * rows
         for start in range(0, len(order), step):
@@ -63,7 +63,7 @@ class Feed:
     def _chunk(self, indices: npt.NDArray[np.int64]) -> Batch:
         rows = len(indices)
         stored, inputs, targets = self._stored[:rows], self._inputs[:rows], self._outputs[:rows]
-        np.take(self._features, indices, axis=0, out=stored, mode="clip")  # clip: unbuffered
+        np.take(self._features, indices, axis=0, out=stored, mode="clip")  # clip avoids a buffer
         np.divide(stored, self._scale, out=inputs[:, :-1], casting="same_kind")
         np.take(self._targets, self.labels[indices], axis=0, out=targets, mode="clip")
         return Batch(inputs, targets)

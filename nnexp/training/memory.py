@@ -1,4 +1,4 @@
-"""How much memory a training takes, told from its sizes before anything is allocated."""
+"""Estimate the memory that training needs, before anything is allocated."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from nnexp.training.evaluation import ROWS
 from nnexp.training.feed import CHUNK
 
 LIMIT = 8 << 30
-"""8 GiB; the largest network of the book takes a hundredth of one."""
+"""8 GiB; the largest network of the book needs a hundredth of a GiB."""
 
 VECTORS = 12
-"""Arrays like theta: the penalty's, gradients, an optimizer's two, a copy, the draws in float64."""
+"""Arrays like theta: penalty, gradients, two of the optimizer, a copy, draws in float64."""
 
 LAYERS = 5
-"""Arrays that hold a number for each neuron and each example that goes through at once."""
+"""Arrays with a number for each neuron and each example of a pass."""
 
 
-def needed(
+def estimate(
     sizes: Sequence[int], optimizer: Optimizer, batch_size: int | Literal["all"], itemsize: int
 ) -> int:
-    """Return about how many bytes it takes to train a network.
+    """Estimate the bytes needed to train a network.
 
     Args:
-        sizes: neurons of each layer, the inputs first and the outputs last.
-        optimizer: what it remembers counts.
-        batch_size: examples that training takes at once, though never more than ``CHUNK``.
-        itemsize: bytes of a number.
+        sizes: neurons of each layer, from the inputs to the outputs.
+        optimizer: its history vectors count.
+        batch_size: examples per step; at most ``CHUNK`` of them are in memory at once.
+        itemsize: bytes per number.
     """
     vectors = VECTORS + optimizer.history_vectors
     rows = ROWS + (CHUNK if batch_size == "all" else min(batch_size, CHUNK))
@@ -39,8 +39,8 @@ def needed(
 def why_not(
     sizes: Sequence[int], optimizer: Optimizer, batch_size: int | Literal["all"], itemsize: int
 ) -> str | None:
-    """Return in words why a network is too large to be trained, or None if it is not."""
-    size = needed(sizes, optimizer, batch_size, itemsize)
+    """Return the message for a network that is too large to be trained, or None if it is not."""
+    size = estimate(sizes, optimizer, batch_size, itemsize)
     if size <= LIMIT:
         return None
     return (

@@ -1,7 +1,7 @@
-"""The running cost: what training meets on its way through an epoch.
+"""The running cost (running loss): the mean cost of the mini-batches during an epoch.
 
-The field's *running loss*: each mini-batch is measured just before the step that it brings, so
-that an epoch's course shows, and not its end alone. What it costs is one forward pass a step.
+The cost of each mini-batch is computed just before its step, so that it shows the progress within
+an epoch. This takes one more forward pass per step.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from nnexp.nn.arrays import Array
 from nnexp.optim.objective import Measures, Objective, Slots
 
 PIECES = 10
-"""An epoch's parts, at most; each has a mean cost."""
+"""Maximum parts of an epoch; each has a mean cost."""
 EXAMPLES = 100
-"""Of a part, at least: a mean of fewer says more of them than of the network."""
+"""Minimum examples of a part; a mean of fewer is too noisy."""
 
 Step: TypeAlias = Callable[[Array, Objective, Slots, float | None], Measures | None]
-"""An optimizer's, whatever it calls its arguments."""
+"""The step method of an optimizer, by position."""
 
 
 class RunningCosts:
     """The mean cost of the mini-batches in each tenth of an epoch, penalty included.
 
     Args:
-        examples: in an epoch.
-        batch_size: examples in a step.
+        examples: examples per epoch.
+        batch_size: examples per step.
     """
 
     def __init__(self, examples: int, batch_size: int) -> None:
@@ -36,21 +36,21 @@ class RunningCosts:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was measured: an epoch begins."""
+        """Reset the means at the beginning of an epoch."""
         self._totals = [0.0] * self._pieces
         self._counts = [0] * self._pieces
         self._step = 0
 
-    def watching(self, step: Step) -> Step:
-        """Return a step that does what another one does, its mini-batch measured before."""
+    def measure(self, step: Step) -> Step:
+        """Wrap a step so that the cost of its mini-batch is recorded first."""
 
-        def watched(
+        def measured_step(
             theta: Array, objective: Objective, slots: Slots, learning_rate: float | None
         ) -> Measures | None:
             self._add(objective.value(theta))
             return step(theta, objective, slots, learning_rate)
 
-        return watched
+        return measured_step
 
     def _add(self, cost: float) -> None:
         done = self._step * self._batch_size
@@ -62,6 +62,6 @@ class RunningCosts:
 
     @property
     def costs(self) -> tuple[float, ...]:
-        """The mean cost of each part of the epoch, as far as it was trained."""
+        """The mean cost of each part of the epoch that has been trained."""
         parts = zip(self._totals, self._counts, strict=True)
         return tuple(total / count for total, count in parts if count)

@@ -1,6 +1,7 @@
 """Early stopping: pure functions of the recorded history.
 
-A rule says what is watched; patience, how many epochs its best may stand.
+A rule defines the monitored quantity; patience is the number of epochs without improvement before
+stopping.
 """
 
 from __future__ import annotations
@@ -15,41 +16,41 @@ from nnexp.training.history import Row
 
 
 class Accuracy(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="accuracy"):
-    """No-improvement-in-n: stop when the best validation accuracy has stood for n epochs.
+    """No-improvement-in-n: stop after n epochs without a better validation accuracy.
 
     Source: Nielsen (2015), chapter 3, early stopping.
     """
 
     def scores(self, history: Sequence[Row], split: str = "validation") -> list[float]:
-        """Return what is watched, epoch by epoch: greater is better."""
-        return [_recorded(row, f"{split}_accuracy") for row in history]
+        """Return the monitored quantity for each row; greater is better."""
+        return [_value(row, f"{split}_accuracy") for row in history]
 
 
 class Cost(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="cost"):
-    """No-improvement-in-n on the validation cost: stop when its minimum has stood for n epochs."""
+    """No-improvement-in-n on the validation cost: stop after n epochs without a new minimum."""
 
     def scores(self, history: Sequence[Row], split: str = "validation") -> list[float]:
-        """Return what is watched, epoch by epoch: greater is better."""
-        return [-_recorded(row, f"{split}_cost") for row in history]
+        """Return the monitored quantity for each row; greater is better."""
+        return [-_value(row, f"{split}_cost") for row in history]
 
 
 class Average(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="average"):
     """Stop when the average validation accuracy of the last k evaluations stops rising.
 
-    The best average has stood for n epochs, n the config's patience; with patience 1 that is
-    its first fall.
+    That is, after n epochs without a better average, n being the config's patience. With patience 1
+    it is the first epoch in which the average does not rise.
     """
 
-    last: Annotated[int, Meta(ge=1, le=1_000_000, description="Evaluations that are averaged.")] = 5
+    last: Annotated[int, Meta(ge=1, le=1_000_000, description="Evaluations to average.")] = 5
 
     def scores(self, history: Sequence[Row], split: str = "validation") -> list[float]:
-        """Return what is watched, epoch by epoch: greater is better."""
-        values = [_recorded(row, f"{split}_accuracy") for row in history]
+        """Return the monitored quantity for each row; greater is better."""
+        values = [_value(row, f"{split}_accuracy") for row in history]
         averages = [
             math.fsum(values[end - self.last : end]) / self.last
             for end in range(self.last, len(values) + 1)
         ]
-        # Before there are k values there is no average, and nothing that could fall.
+        # The first k - 1 evaluations have no average.
         return [-math.inf] * (len(values) - len(averages)) + averages
 
 
@@ -57,28 +58,28 @@ Stopping: TypeAlias = Accuracy | Cost | Average
 
 
 def stops(rule: Stopping, history: Sequence[Row], patience: int, split: str = "validation") -> bool:
-    """Return whether training ends with the history: its best has stood for patience epochs."""
+    """Return whether the history ends with patience epochs without improvement."""
     epochs = [row.epoch for row in history]
     return first_stop(epochs, rule.scores(history, split), patience) is not None
 
 
 def first_stop(epochs: Sequence[int], scores: Sequence[float], patience: int) -> int | None:
-    """Return the first place where the best score has stood for patience epochs, or None.
+    """Return the first index after patience epochs without a better score, or None.
 
-    A score of minus infinity stands where there is none yet.
+    Scores of minus infinity are ignored.
     """
     best: int | None = None
-    for place, score in enumerate(scores):
+    for index, score in enumerate(scores):
         if score == -math.inf:
             continue
         if best is None or score > scores[best]:
-            best = place
-        if epochs[place] - epochs[best] >= patience:
-            return place
+            best = index
+        if epochs[index] - epochs[best] >= patience:
+            return index
     return None
 
 
-def _recorded(row: Row, key: str) -> float:
+def _value(row: Row, key: str) -> float:
     value: Any = getattr(row, key)
     if value is UNSET:
         raise ValueError(f"epoch {row.epoch} has no {key}")

@@ -1,4 +1,4 @@
-"""The steps of an epoch through the training examples, and where they went wrong."""
+"""Train for an epoch, step by step, and find the batch in which numbers became infinite or NaN."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from nnexp.nn.arrays import Array
 from nnexp.nn.objective import BatchObjective, Piece
-from nnexp.optim.objective import Measures, Objective, Remembered, Slots
+from nnexp.optim.objective import CachedObjective, Measures, Objective, Slots
 from nnexp.optim.optimizers import Optimizer
 from nnexp.streams import Orders
 from nnexp.training.dropout import Dropout
@@ -18,30 +18,30 @@ from nnexp.training.feed import CHUNK, Feed
 from nnexp.training.running_cost import RunningCosts
 
 PULSE = 2000
-"""Examples from one report of progress to the next, where signals and numbers are looked at."""
+"""Examples between reports of progress, at which signals and parameters are checked."""
 
 
 class TrainingState(NamedTuple):
-    """What training changes, all of it in place."""
+    """The state of a training. All of it changes in place."""
 
     theta: Array
     slots: Slots
     measures: Measures
-    """What the optimizer said of its last step; no part of a checkpoint."""
+    """Metrics of the optimizer's last step; not part of a checkpoint."""
 
     def copy(self) -> TrainingState:
-        """Return a state that further training leaves alone."""
+        """Return a copy that further training does not change."""
         slots = {name: slot.copy() for name, slot in self.slots.items()}
         return TrainingState(self.theta.copy(), slots, dict(self.measures))
 
     def fault(self) -> str | None:
-        """Return what is wrong with the numbers, or None if all are finite.
+        """Describe the numbers that are not finite, or return None if all are.
 
-        The optimizer's count too: with an infinite slot Adam, for one, stands still for ever.
+        The optimizer's slots are checked, too: with an infinite slot, Adam never moves again.
         """
-        wrong = np.count_nonzero(~np.isfinite(self.theta))
-        if wrong:
-            return f"{wrong} of {self.theta.size} parameters are not finite"
+        count = np.count_nonzero(~np.isfinite(self.theta))
+        if count:
+            return f"{count} of {self.theta.size} parameters are not finite"
         for name, slot in self.slots.items():
             if not np.isfinite(slot).all():
                 return f"the optimizer's {name} is not finite"
@@ -49,16 +49,16 @@ class TrainingState(NamedTuple):
 
 
 class Trainer:
-    """An optimizer at work on the training examples.
+    """Trains a network with an optimizer, epoch by epoch.
 
     Args:
-        optimizer: makes the steps.
-        objective: the cost that the steps go down.
+        optimizer: the optimizer.
+        objective: the cost to minimize.
         feed: the training examples.
-        orders: in which order each epoch visits them.
-        batch_size: examples in a step; the last batch of an epoch may be smaller.
+        orders: the order of the examples in each epoch.
+        batch_size: examples per step; the last batch of an epoch may be smaller.
         dropout: draws the masks of each step, if any.
-        running: measures each batch before its step; None: nobody asks for that.
+        running: records the cost of each batch before its step; None if it is not monitored.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Trainer:
         self._batch_size = batch_size
         self._dropout = dropout
         self._running = running
-        self._whole = Remembered(objective)
+        self._cached = CachedObjective(objective)
 
     @property
     def full_batch(self) -> bool:
@@ -92,19 +92,20 @@ class Trainer:
     def epoch(
         self, state: TrainingState, epoch: int, learning_rate: float | None, pulse: int = PULSE
     ) -> Iterator[int]:
-        """Train for an epoch; yield how many examples are done, about every pulse of them."""
+        """Train for an epoch; yield the number of examples done, about every pulse examples."""
         step: Callable[..., Measures | None] = self._optimizer.step
         if self._running is not None:
             self._running.begin()
-            step = self._running.watching(step)
+            step = self._running.measure(step)
         theta, slots, measures = state
-        masks, use, seen = self._dropout.masks(epoch), self._objective.use, self._seen()
+        masks, use = self._dropout.masks(epoch), self._objective.use
+        objective = self._epoch_objective()
         done = reported = 0
         for examples, pieces in self._batches(epoch):
             use(examples, pieces, next(masks))
-            said = step(theta, seen, slots, learning_rate)
-            if said:
-                measures.update(said)
+            step_measures = step(theta, objective, slots, learning_rate)
+            if step_measures:
+                measures.update(step_measures)
             done += examples
             if done - reported >= pulse:
                 reported = done
@@ -115,20 +116,19 @@ class Trainer:
     def first_fault(
         self, state: TrainingState, epoch: int, learning_rate: float | None
     ) -> tuple[int, str]:
-        """Go once more through an epoch that ended badly, with a look at the numbers every batch.
+        """Repeat an epoch that diverged, and check the numbers after every batch.
 
-        Returns: the first batch (counted from 1) after which they are not finite, and what is
-        wrong with them.
+        Returns: the first batch (counted from 1) after which they are not finite, and the fault.
         """
         for batch, _ in enumerate(self.epoch(state, epoch, learning_rate, pulse=1), 1):
             fault = state.fault()
             if fault is not None:
                 return batch, fault
-        raise AssertionError("an epoch gone through again must go wrong again")
+        raise AssertionError("a repeated epoch must diverge again")
 
     @property
     def running_costs(self) -> tuple[float, ...]:
-        """The mean cost of the batches in each part of the last epoch, if it is measured."""
+        """The mean cost of the batches in each part of the last epoch, if it is monitored."""
         return () if self._running is None else self._running.costs
 
     def full_gradient(self, theta: Array) -> Array:
@@ -137,16 +137,16 @@ class Trainer:
         gradient: Array = self._objective.gradient(theta).copy()
         return gradient
 
-    def _seen(self) -> Objective:
-        """Return what the optimizer sees of the batches of an epoch."""
+    def _epoch_objective(self) -> Objective:
+        """Return the objective for the steps of an epoch, cached for full-batch optimizers."""
         if not self._optimizer.full_batch:
             return self._objective
-        if self._dropout.share:  # another network in every epoch: nothing to remember
-            self._whole = Remembered(self._objective)
-        return self._whole
+        if self._dropout.share:  # new masks change the objective, so the cache is invalid
+            self._cached = CachedObjective(self._objective)
+        return self._cached
 
     def _batches(self, epoch: int) -> Iterator[tuple[int, Callable[[], Iterable[Piece]]]]:
-        """Yield each batch of an epoch as its size and its pieces."""
+        """Yield the size and the pieces of each batch of an epoch."""
         if self._optimizer.full_batch:
             yield len(self._feed), self._all
             return
@@ -156,9 +156,9 @@ class Trainer:
                 yield len(batch.inputs), (batch,).__iter__
         else:
             for start in range(0, len(order), rows):
-                part = order[start : start + rows]
-                yield len(part), partial(self._feed.batches, part, CHUNK)
+                indices = order[start : start + rows]
+                yield len(indices), partial(self._feed.batches, indices, CHUNK)
 
     def _all(self) -> Iterator[Piece]:
-        """Return all examples in the order they are stored, so that sums always round alike."""
+        """Return all examples in the stored order, so that sums always round the same way."""
         return self._feed.batches(np.arange(len(self._feed)), CHUNK)

@@ -36,7 +36,7 @@ YAML: dict[str, Case] = {
     "anchor": Case("hidden: &a [5]\n", "anchors (&) are not allowed"),
     "alias": Case("hidden: *a\n", "aliases (*) are not allowed"),
     "a loop": Case("hidden: &a [*a]\n", "anchors (&) are not allowed"),
-    "anchored key": Case("&a hidden: [5]\n", "a key has no anchor"),
+    "anchored key": Case("&a hidden: [5]\n", "a key cannot have an anchor"),
     "merge": Case("<<: {epochs: 3}\n", "merge keys (<<) are not allowed"),
     "merge of a list": Case("<<: [{epochs: 3}, {epochs: 4}]\n", "merge keys (<<)"),
     "lists in lists": Case("hidden: " + "[" * 20_000 + "]" * 20_000, "nested more than 20"),
@@ -49,18 +49,18 @@ YAML: dict[str, Case] = {
     "thousands of keys": Case("".join(f"k{n}:\n" for n in range(6000)), "at most 5000 keys"),
     "a long word": Case(f"activation: {'a' * 65_000}\n", "unknown activation 'aaa"),
     "a long key": Case(f"{'k' * 1000}: 1\n", "unknown key 'kkk"),
-    "a longer key": Case(f"{'k' * 1025}: 1\n", "a ':' cannot stand here"),
+    "a longer key": Case(f"{'k' * 1025}: 1\n", "a ':' is not allowed here"),
     "a long text": Case("activation: |\n" + "  x\n" * 16_000, "unknown activation"),
     "too large": Case("# " + "x" * 65_536, "at most 65536 bytes"),
     "much too large": Case(b"#" * (50 << 20), "at most 65536 bytes"),
     "only quotes": Case("'" * 65_001, "not closed before the end"),
-    "only colons": Case(":" * 65_000, "a ':' cannot stand here"),
+    "only colons": Case(":" * 65_000, "a ':' is not allowed here"),
     "only commas": Case("[" + "," * 60_000, "a value is missing here"),
     "only question marks": Case("? " * 1000, "a key must be a name"),
     # Tags
     "a call": Case("hidden: !!python/object/apply:os.system [id]\n", "tags (!) are not allowed"),
     "a name": Case("activation: !!python/name:os.system\n", "tags (!) are not allowed"),
-    "a module": Case("!!python/module:os : 1\n", "a key has no anchor (&) and no tag"),
+    "a module": Case("!!python/module:os : 1\n", "a key cannot have an anchor (&) or a tag"),
     "a new object": Case(
         "!!python/object/new:type {args: [x, [], {}]}\n", "tags (!) are not allowed"
     ),
@@ -81,7 +81,7 @@ YAML: dict[str, Case] = {
     "a list as key": Case("[a]: 2\n", "a key must be a name"),
     "nothing as key": Case("'': 2\n", "unknown key ''"),
     "not closed": Case("activation: 'tanh\n", "a quoted value is not closed"),
-    "a tab": Case("hidden:\n\t- 5\n", "a tab cannot stand here"),
+    "a tab": Case("hidden:\n\t- 5\n", "a tab is not allowed here"),
     # Characters
     "NUL": Case("epochs: 3\0\n", "U+0000 is not allowed"),
     "escape": Case("epochs: \x1b[2J\n", "U+001B is not allowed"),
@@ -193,7 +193,7 @@ SETTINGS: dict[str, Case] = {
     "half a character": Case("", "not UTF-8 text", ("--set", "seed=\udcff")),
     "endless seeds": Case("", "must be at most 100,000 seeds", ("--seeds", "0-99999999999999999")),
     "seeds out of range": Case("", "a seed has at most 18 digits", ("--seeds", "9" * 5000)),
-    "negative seeds": Case("", "is no seed and no range of seeds", ("--seeds=-5",)),
+    "negative seeds": Case("", "is neither a seed nor a range of seeds", ("--seeds=-5",)),
     "until nothing": Case("", "Invalid value for '--until'", ("--until", "0")),
     "a file for a folder": Case("", "is a file", ("--runs", "tiny.npz")),
     "an option with an escape": Case("", "No such option", ("--\x1b[31m",)),
@@ -210,11 +210,11 @@ SETTINGS: dict[str, Case] = {
 CASES = YAML | NUMBERS | SETTINGS
 
 FILES: dict[str, str] = {
-    "/dev/zero": "no regular file",
-    "/dev/stdin": "no regular file",
+    "/dev/zero": "not a regular file",
+    "/dev/stdin": "not a regular file",
     "/proc/self/mem": "",
     "/proc/kmsg": "",
-    "fifo": "no regular file",
+    "fifo": "not a regular file",
     "folder": "is a directory",
     "loop": "Too many levels of symbolic links",
     "dangling": "No such file",
@@ -312,7 +312,7 @@ def test_a_process_does_not_wait_for_what_never_comes(hostile: Hostile, place: s
     places(hostile)
     hostile.process_holds("train", place, code=2, told="is not a regular file")
     hostile.config(settings("npz", place))
-    hostile.process_holds("train", "c.yaml", code=2, told="no regular file")
+    hostile.process_holds("train", "c.yaml", code=2, told="not a regular file")
 
 
 @pytest.mark.parametrize("stem", ["-x", ".x", "a b", "ä", "\x1b[31m", "a\nb", "x" * 90])

@@ -67,7 +67,7 @@ IDX_IMAGES: dict[str, Case] = {
     "no pixels": Case(lambda: images(12, 0, 2, data=b""), "images of 0 x 2 pixels"),
     "many without pixels": Case(lambda: images(2**31, 0, 0, data=b""), "of 0 x 0 pixels"),
     "nothing, enormously": Case(
-        lambda: images(2**32 - 1, 2**32 - 1, 0, data=b""), "x 0 values, which no array can have"
+        lambda: images(2**32 - 1, 2**32 - 1, 0, data=b""), "x 0 values, too many for an array"
     ),
     "other images": Case(lambda: images(11, 2, 2)[:-4], "12 labels for the 11 examples"),
     "a short gzip": Case(lambda: gzip.compress(images())[:-9], "damaged or cut short"),
@@ -81,14 +81,14 @@ IDX_IMAGES: dict[str, Case] = {
     ),
     "a gzip of a gzip": Case(lambda: gzip.compress(gzip.compress(images())), "got 0x1f8b"),
     "a gzip with a tail": Case(lambda: gzip.compress(images()) + b"tail", "damaged or cut short"),
-    "two gzips": Case(lambda: gzip.compress(images()) * 2, "goes on after the 64 bytes"),
-    "a bomb": Case(lambda: unlike(images(), 300 << 20), "goes on after the 64 bytes"),
+    "two gzips": Case(lambda: gzip.compress(images()) * 2, "continues after the 64 bytes"),
+    "a bomb": Case(lambda: unlike(images(), 300 << 20), "continues after the 64 bytes"),
     "a bomb that says so": Case(
         lambda: unlike(images(300 << 10, 32, 32, data=b""), 300 << 20),
-        "but the file can hold no more than",
+        "but the file can contain at most",
     ),
     "a bomb that lies": Case(
-        lambda: unlike(images(1 << 20, 64, 64, data=b""), 1 << 20), "can hold no more than"
+        lambda: unlike(images(1 << 20, 64, 64, data=b""), 1 << 20), "can contain at most"
     ),
     "text": Case(lambda: b"<!DOCTYPE html><html>\x1b[31m moved", "got 0x3c21444f"),
     "an archive": Case(lambda: saved(good()), "got 0x504b0304"),
@@ -97,7 +97,7 @@ IDX_IMAGES: dict[str, Case] = {
 IDX_LABELS: dict[str, Case] = {
     "images for labels": Case(images, "got 0x00000803 (images)"),
     "too few labels": Case(lambda: labels(11, b"\0" * 11), "11 labels for the 12 examples"),
-    "one class": Case(lambda: labels(12, b"\0" * 12), "one class only"),
+    "one class": Case(lambda: labels(12, b"\0" * 12), "only one class"),
     "labels cut short": Case(lambda: labels()[:-1], "but the file has 19"),
     "labels enormous": Case(lambda: labels(2**32 - 1), "declares 4294967295 values"),
 }
@@ -185,10 +185,10 @@ NPZ: dict[str, Case] = {
     "an array alone": Case(lambda: members()["x_train.npy"], "File is not a zip file"),
     "cut short": Case(lambda: saved(good())[:-10], "File is not a zip file"),
     "half": Case(lambda: saved(good())[: len(saved(good())) // 2], "File is not a zip file"),
-    "no members": Case(lambda: archive({}), "holds no x_train"),
-    "no labels": Case(changed(y_train=None), "holds no y_train"),
+    "no members": Case(lambda: archive({}), "contains no x_train"),
+    "no labels": Case(changed(y_train=None), "contains no y_train"),
     "half a split": Case(changed(x_test=good()["x_train"]), "x_test and y_test go together"),
-    "one more": Case(changed(extra=good()["x_train"]), "holds an unknown array 'extra'"),
+    "one more": Case(changed(extra=good()["x_train"]), "contains an unknown array 'extra'"),
     "one outside": Case(
         lambda: archive(members() | {"../../x_train.npy": b""}), "is not in NumPy's .npy format"
     ),
@@ -200,16 +200,17 @@ NPZ: dict[str, Case] = {
         changed(**{"\x1b[31m\u202e": good()["x_train"]}), "unknown array '\\x1b[31m\\u202e'"
     ),
     "twice": Case(
-        lambda: archive(members() | {"x_train": members()["x_train.npy"]}), "holds 'x_train' twice"
+        lambda: archive(members() | {"x_train": members()["x_train.npy"]}),
+        "contains 'x_train' twice",
     ),
     "twice by one name": Case(
         patched(b"y_tests.npy", b"y_train.npy", changed(y_tests=np.arange(12))),
-        "holds 'y_train' twice",
+        "contains 'y_train' twice",
     ),
     "encrypted": Case(flagged, "or is encrypted"),
     "another method": Case(lambda: archive(members(), zipfile.ZIP_LZMA), "neither stored nor"),
     "yet another": Case(lambda: archive(members(), zipfile.ZIP_BZIP2), "neither stored nor"),
-    "crowded": Case(lambda: crowded(1001), "holds 1001 members; the limit is 1000"),
+    "crowded": Case(lambda: crowded(1001), "contains 1001 members; the limit is 1000"),
     "very crowded": Case(lambda: crowded(30_000), "its directory has"),
     "all directory": Case(claimed, "its directory has"),
     "a bomb": Case(
@@ -221,7 +222,7 @@ NPZ: dict[str, Case] = {
             members(x_train=npy("'|u1'", "(12, 20000000)", bytes(240_000_000))),
             zipfile.ZIP_DEFLATED,
         ),
-        "but it can hold no more than",
+        "but can contain at most",
     ),
     "a flipped byte": Case(patched(bytes(range(24)), bytes(24), lambda: saved(good())), "CRC"),
     "pickled": Case(changed(x_train=objects()), "is not a plain array of numbers"),
@@ -263,23 +264,23 @@ NPZ: dict[str, Case] = {
     "no examples": Case(
         changed(x_train=np.zeros((0, 2)), y_train=np.zeros(0, int)), "no training examples"
     ),
-    "no features": Case(changed(x_train=np.zeros((12, 0))), "examples without a feature"),
+    "no features": Case(changed(x_train=np.zeros((12, 0))), "examples without features"),
     "one dimension": Case(changed(x_train=np.zeros(12)), "must have shape (examples, features)"),
     "labels in columns": Case(changed(y_train=np.zeros((12, 1), int)), "must have shape (examples"),
     "a number": Case(changed(x_train=np.array(3.0)), "must have shape (examples, features)"),
-    "labels of reals": Case(changed(y_train=np.zeros(12)), "y_train must hold integers"),
+    "labels of reals": Case(changed(y_train=np.zeros(12)), "y_train must contain integers"),
     "too few labels": Case(changed(y_train=np.arange(11) % 3), "11 labels for the 12 examples"),
-    "negative labels": Case(changed(y_train=np.arange(12) - 1), "must hold labels from 0, got -1"),
+    "negative labels": Case(changed(y_train=np.arange(12) - 1), "must contain labels ≥ 0, got -1"),
     "huge labels": Case(
-        changed(y_train=np.full(12, 2**64 - 1, np.uint64)), "must hold labels from 0, got 1844"
+        changed(y_train=np.full(12, 2**64 - 1, np.uint64)), "must contain labels ≥ 0, got 1844"
     ),
     "a billion classes": Case(
         changed(y_train=np.arange(12) * 10**8), "would need 1100000001 output neurons"
     ),
-    "nan": Case(changed(x_train=np.full((12, 2), np.nan)), "holds a value that is not finite"),
+    "nan": Case(changed(x_train=np.full((12, 2), np.nan)), "contains a value that is not finite"),
     "infinite": Case(changed(x_train=np.full((12, 2), -np.inf)), "that is not finite"),
     "other features": Case(
-        changed(x_test=np.zeros((3, 5), np.uint8), y_test=np.arange(3)), "5 features an example"
+        changed(x_test=np.zeros((3, 5), np.uint8), y_test=np.arange(3)), "5 features per example"
     ),
     "other labels": Case(
         changed(x_test=np.zeros((3, 2), np.uint8), y_test=np.arange(3) + 1), "label 3, but"
@@ -289,11 +290,11 @@ NPZ: dict[str, Case] = {
 # csv
 
 CSV: dict[str, Case] = {
-    "empty": Case(lambda: b"", "an empty file"),
-    "only a header": Case(lambda: b"a,b,label\n", "holds a header and no examples"),
-    "blank lines": Case(lambda: b"\n" * 100_000, "an empty file"),
-    "no header": Case(lambda: b"1,2,0\n1,2,1\n", "a header that names the columns is needed"),
-    "one column": Case(lambda: b"label\n0\n1\n", "two columns or more are needed"),
+    "empty": Case(lambda: b"", "is empty"),
+    "only a header": Case(lambda: b"a,b,label\n", "contains a header but no examples"),
+    "blank lines": Case(lambda: b"\n" * 100_000, "is empty"),
+    "no header": Case(lambda: b"1,2,0\n1,2,1\n", "must be a header that names the columns"),
+    "one column": Case(lambda: b"label\n0\n1\n", "must have two or more columns"),
     "the label first": Case(lambda: b"label,a,b\n0,1,2\n", "the label must be the last column"),
     "ragged": Case(lambda: b"a,b,label\n1,2,0\n1,0\n", "line 3: 2 columns, but the header names 3"),
     "wider": Case(lambda: b"a,b,label\n1,2,3,0\n1,2,3,1\n", "line 2: 4 columns"),
@@ -303,18 +304,18 @@ CSV: dict[str, Case] = {
     "nan": Case(lambda: b"a,b,label\n1,nan,0\n", "a feature is not a finite number"),
     "too large": Case(lambda: b"a,b,label\n1,1e999,0\n", "a feature is not a finite number"),
     "many digits": Case(lambda: b"a,b,label\n1," + b"9" * 900_000 + b",0\n", "not a finite number"),
-    "half a label": Case(lambda: b"a,b,label\n1,2,0.5\n", "must be a whole number from 0"),
-    "a negative label": Case(lambda: b"a,b,label\n1,2,-1\n", "must be a whole number from 0"),
-    "a nan label": Case(lambda: b"a,b,label\n1,2,nan\n", "must be a whole number from 0"),
-    "a huge label": Case(lambda: b"a,b,label\n1,2,1e18\n", "must be a whole number from 0"),
+    "half a label": Case(lambda: b"a,b,label\n1,2,0.5\n", "must be a whole number ≥ 0"),
+    "a negative label": Case(lambda: b"a,b,label\n1,2,-1\n", "must be a whole number ≥ 0"),
+    "a nan label": Case(lambda: b"a,b,label\n1,2,nan\n", "must be a whole number ≥ 0"),
+    "a huge label": Case(lambda: b"a,b,label\n1,2,1e18\n", "must be a whole number ≥ 0"),
     "a billion classes": Case(lambda: b"a,b,label\n1,2,0\n1,2,1e9\n", "1000000001 output neurons"),
-    "one class": Case(lambda: b"a,b,label\n1,2,0\n1,2,0\n", "one class only"),
+    "one class": Case(lambda: b"a,b,label\n1,2,0\n1,2,0\n", "only one class"),
     "NUL": Case(lambda: b"a,b,label\n1,\0,0\n", "not a number, got '\\x00'"),
     "escapes": Case(lambda: b"a,b,label\n1,\x1b[31m,0\n", "not a number, got '\\x1b[31m'"),
     "bidi": Case("a,b,label\n1,\u202e2,0\n".encode, "not a number, got '\\u202e2'"),
     "other digits": Case("a,b,label\n1,٣,0\n".encode, "could not convert"),
     "UTF-16": Case(lambda: "a,b,label\n1,2,0\n".encode("utf-16"), "line 1: not UTF-8 text"),
-    "bytes": Case(lambda: bytes(range(256)) * 100, "two columns or more are needed"),
+    "bytes": Case(lambda: bytes(range(256)) * 100, "must have two or more columns"),
     "a line without end": Case(lambda: b"a," * (20 << 20), "line 1: longer than 1048576 bytes"),
     "a row without end": Case(
         lambda: b"a,label\n" + b"1," * (20 << 20), "line 2: longer than 1048576 bytes"

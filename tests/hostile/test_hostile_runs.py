@@ -255,7 +255,7 @@ def other_classes(run: Path) -> None:
 
     def change(tree: dict[str, Any]) -> None:
         tree["config"]["data"]["classes"] = [0, 1]
-        tree["config_sha256"] = canonical.digest(load.recorded(tree["config"], "its config"))
+        tree["config_sha256"] = canonical.digest(load.from_builtins(tree["config"], "its config"))
 
     replaced("run.json", resealed(change))(run)
 
@@ -319,8 +319,8 @@ CASES: dict[str, Case] = {
             damage, told, {"train": 5, "compare": 5, "evaluate": 5, "verify": 5} | SHOWN
         )
         for name, damage, told in (
-            ("none", run_json(config={}), "its config does not fit its checksum"),
-            ("other", config("epochs", 4), "its config does not fit its checksum"),
+            ("none", run_json(config={}), "its config does not match its checksum"),
+            ("other", config("epochs", 4), "its config does not match its checksum"),
             ("unknown key", config("\x1b[31m", 1), "unknown key '\\x1b[31m'"),
             ("wrong type", config("hidden", "many"), "hidden: must be a list"),
             ("out of range", config("epochs", 10**15), "epochs: must be"),
@@ -344,7 +344,7 @@ CASES: dict[str, Case] = {
         result_json(reason="diverged"), "reason and fault contradict", DAMAGED, True
     ),
     "result: no hashes": Case(
-        result_json(files={}), "its checksum does not fit", ROWS | {"runs": 0}, True
+        result_json(files={}), "its checksum does not match", ROWS | {"runs": 0}, True
     ),
     # metrics.jsonl
     "metrics: flipped": Case(
@@ -380,7 +380,7 @@ CASES: dict[str, Case] = {
     ),
     "metrics: not in every row": Case(
         rows(lambda row: row.pop("validation_accuracy") if row["epoch"] == 1 else None),
-        "epoch 2 has not the measures of epoch 1",
+        "epoch 2 has other metrics than epoch 1",
         ROWS | CHECKPOINT,
     ),
     # timing.jsonl

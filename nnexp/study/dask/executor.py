@@ -81,7 +81,7 @@ class Collector:
 
         Raises: CorruptError, DiskError.
         """
-        return transfer.packed(run) if run.is_there() else None
+        return transfer.pack(run) if run.is_there() else None
 
     def collect(self, job: Job, report: JobReport) -> Outcome:
         """Publish a run that a worker trained, and return the job's outcome."""

@@ -198,10 +198,10 @@ def train(
         runs = Path(request.runs) if request.runs is not None else _private_folder()
         run = named(runs, request.name)
         if request.files is not None:
-            transfer.settle(run, request.files)
+            transfer.unpack(run, request.files)
         report = _supervise(start(request, runs), request, send, is_cancelled)
         has_result = run.result is not None or not report.outcome.code
-        files = transfer.packed(run) if request.runs is None and has_result else None
+        files = transfer.pack(run) if request.runs is None and has_result else None
     except NnexpError as error:
         return JobReport(outcome=failure(error))
     return msgspec.structs.replace(report, files=files)

@@ -29,7 +29,7 @@ def main() -> None:
     from nnexp.study.job import Job, Ready  # noqa: PLC0415 - likewise
     from nnexp.study.local import child  # noqa: PLC0415 - likewise
 
-    config = configs.recorded(order["config"], "the order")
+    config = configs.from_builtins(order["config"], "the order")
     child.sender(pipe)(Ready())
     job = Job(config, named(Path(order["runs"]), order["name"]), order["until"])
     child.run(job, load, pipe, order["parent"])
