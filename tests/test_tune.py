@@ -274,7 +274,7 @@ def test_values_of_the_quick_problem_alone_are_marked_as_such(bench: Bench) -> N
 def test_what_train_would_warn_of_is_said_of_the_tuned_config(bench: Bench) -> None:
     given = ("--set", "hidden=[]", "--set", "dropout=0.5", "--only", "eta")
     err = bench("tune", "tiny.yaml", "-q", *given).err
-    assert "warning: tiny-tuned/tuned.yaml: dropout leaves out hidden neurons" in err
+    assert "warning: tiny-tuned/tuned.yaml: dropout has no effect: there are no hidden" in err
 
 
 def test_a_folder_that_cannot_be_made_is_told_before_anything_is_trained(bench: Bench) -> None:

@@ -350,7 +350,7 @@ def test_a_power_loss_over_what_others_left_loses_nothing(
 # Mutants: a sync that nothing misses is one too many
 
 SITES = (
-    "_locked: sync_directory < make_directories(build.parent)",
+    "_lock_build: sync_directory < make_directories(build.parent)",
     "_publish: write(build / RUN)",
     "_publish: write(build / CONFIG)",
     "_publish: write(build / METRICS)",
@@ -366,7 +366,7 @@ SITES = (
     "finish: sync_directory < write_atomically(self.run.path / RESULT)",
     "open_: sync_directory(run.path.parent)",
     "open_: sync_directory(run.path / CHECKPOINTS)",
-    "_cut: truncate(self.run.path / METRICS)",
+    "_truncate_metrics: truncate(self.run.path / METRICS)",
 )
 
 
