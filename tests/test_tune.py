@@ -288,8 +288,8 @@ def test_a_run_over_a_limit_ends_it_and_says_which_run_and_what_to_do(bench: Ben
     said = bench("tune", "tiny.yaml", "-q", "--max-memory", "1M")
     assert (said.code, said.out) == (137, "")
     assert re.fullmatch(
-        r"runs/tiny-\w+-s0: took [\d.]+ MB of memory, more than 1 MB; what comes next depends on "
-        r"this run; the same command with a higher --timeout or --max-memory goes on with it\n",
+        r"runs/tiny-\w+-s0: took [\d.]+ MB of memory, more than 1 MB; later steps depend on "
+        r"this run; repeat the command with a higher --timeout or --max-memory to resume it\n",
         said.err,
     )
 
@@ -305,7 +305,7 @@ def test_a_damaged_run_ends_it_and_says_which_run_and_what_to_do(
     said = bench(command, "tiny.yaml", *only, "-q")
     assert (said.code, said.out) == (5, "")
     assert f"runs/{metrics.parent.name}/metrics.jsonl: is damaged" in said.err
-    assert said.err.endswith("; nnexp train --restart begins a damaged run anew\n")
+    assert said.err.endswith("; nnexp train --restart trains a damaged run again from scratch\n")
 
 
 def test_a_run_that_another_process_trains_is_waited_for(bench: Bench) -> None:

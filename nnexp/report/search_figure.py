@@ -83,7 +83,7 @@ def _panel(axes: Axes, found: SearchResult, place: int, dimension: Dimension) ->
     groups: dict[str, list[TrialResult]] = {"trial": [], "left behind": []}
     for result in found.results:
         if result.score is not None and result is not best:
-            groups["trial" if result.is_whole else "left behind"].append(result)
+            groups["trial" if result.is_complete else "left behind"].append(result)
     for label, results in groups.items():
         face = "none" if label == "left behind" else TRIAL
         _points(axes, results, [at(e.trial.values[place]) for e in results], label, face, "o")

@@ -24,7 +24,7 @@ from nnexp.runner import preconditions, train
 from nnexp.store.run import Run, named
 from nnexp.study import execution
 from nnexp.study.in_process import InProcess
-from nnexp.study.job import Engine, Job, Outcome, known, performance
+from nnexp.study.job import Engine, Job, Outcome, existing_outcome, performance
 from nnexp.training.history import Row
 from nnexp.tune import ladder
 from nnexp.tune.ladder import Rung
@@ -261,7 +261,7 @@ class StepSampler(Generic[T]):
                 return None
             reserved = sum(each.job.config.epochs for each in self._under_way.values())
             if self._trials.is_affordable(reserved + wanted.job.config.epochs):
-                self._trials.trained += not wanted.is_again and known(wanted.job) is None
+                self._trials.trained += not wanted.is_again and existing_outcome(wanted.job) is None
                 self._under_way[wanted.job.run.path] = wanted
                 return wanted.job
             if self._under_way:  # they may take less than is reserved for them
