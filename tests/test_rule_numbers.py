@@ -81,7 +81,7 @@ def test_l1_takes_as_much_at_each_step_and_an_epoch_s_steps_together() -> None:
     assert "= 0.02 off" in note
     assert "0.2 in an epoch of 10 steps" in note
     (other,) = inspection.step_notes(replace(config, optimizer=Momentum(mu=0.9)), 100)
-    assert "off each weight" not in other  # with momentum it is not that
+    assert "l1 reduces each weight" not in other  # with momentum it is not that
     assert "10 times as far" in other
 
 

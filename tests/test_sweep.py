@@ -500,7 +500,7 @@ def test_a_name_that_is_taken_by_another_config_is_a_failure(bench: Bench) -> No
     bench("train", "tiny.yaml", "-q", "--name", trial.name)
     code, _, err = bench.process("sweep", "tiny.yaml", "--grid", "lambda=1,2")
     assert code == 4
-    assert "is a run of another config (it differs in lambda)" in err
+    assert "belongs to another config (it differs in lambda)" in err
 
 
 def test_data_that_is_missing_is_told_before_anything_is_trained(bench: Bench) -> None:

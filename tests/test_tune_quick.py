@@ -140,4 +140,4 @@ def test_trials_of_other_data_are_refused(bench: Bench) -> None:
     bench.data(seed=1)
     code, out, err = bench(*command)
     assert (code, out) == (6, "")
-    assert "the data is not what this run was trained on" in err
+    assert "the data changed since this run was trained" in err

@@ -161,7 +161,7 @@ def _doubts(config: Config, trials: Trials) -> Iterator[str]:
 
     dataset = trials.dataset(config)
     yield from rules.doomed(config, len(dataset.train.labels))
-    yield from preconditions.remembered(trials.checked(config)[1], trials.runs, dataset, None)
+    yield from preconditions.history_warnings(trials.checked(config)[1], trials.runs, dataset, None)
 
 
 def _plan(state: TuneState, problems: dict[str, Config], *, as_json: bool) -> str:
