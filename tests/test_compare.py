@@ -264,7 +264,7 @@ def test_mcnemar_compares_two_nets_on_the_same_images(bench: Bench) -> None:
     p = binomtest(won, won + lost).pvalue
     assert lost > won
     assert f"(1 seed, 40 examples, p {'< 0.001' if p < 0.0005 else f'= {p:.3f}'})" in out
-    assert "these two nets, not of the methods" in out
+    assert "these two nets, not the methods" in out
     assert "nnexp train runs/a/config.yaml --name a --seeds 5" in out
 
 

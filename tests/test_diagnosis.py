@@ -18,7 +18,7 @@ from nnexp.analysis.diagnosis import Diagnosis, Overfitting, diagnose, overfits_
 from nnexp.config import load
 from nnexp.tune import learning_rate
 from nnexp.tune.ladder import Rung, noise
-from nnexp.tune.trials import Trials, finish, trained
+from nnexp.tune.trials import Trials, finish, train_one
 
 RECORDED: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("cost_curves.json").read_text("utf-8")
@@ -170,7 +170,7 @@ def test_real_running_costs(tmp_path: Path, seed: int, epochs: int) -> None:
     for name, (keys, _) in TRAINED.items():
         described = load.parse(json.dumps({"data": {"name": "mnist", "train": 1000}} | keys), "a")
         config = replace(learning_rate.trial_config(described, epochs), seed=seed)
-        rung = finish(trained(config), trials).rung
+        rung = finish(train_one(config), trials).rung
         assert rung.noise is not None
         found[name] = rung.diagnosis.kind
     wrong = {name: kind for name, kind in found.items() if kind not in TRAINED[name][1]}

@@ -286,7 +286,7 @@ def test_what_is_damaged_is_left_out_and_told(bench: Bench, run: str, file: str,
     config = f"{run}/config.yaml"
     again = bench("train", config, "--name", "images", "--restart", "-q")
     assert (again.code, bench("show", run).code) == (0, 0)
-    assert again.err.startswith(f"warning: {said.err.strip()}; it is now {run}.damaged-1")
+    assert again.err.startswith(f"warning: {said.err.strip()}; moved to {run}.damaged-1")
 
 
 def test_no_run_at_all(bench: Bench) -> None:

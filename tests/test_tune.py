@@ -32,7 +32,7 @@ from nnexp.tune.trials import (
     StepSampler,
     Trials,
     finish,
-    trained,
+    train_one,
 )
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def test_a_config_is_checked_once(bench: Bench, monkeypatch: pytest.MonkeyPatch)
     def steps() -> Steps[bool]:
         yield JobGroup(several)
         yield JobGroup(several, timed=True)
-        return asked.has_begun(several[0])
+        return asked.has_run(several[0])
 
     assert finish(steps(), asked)
     assert checked == [0, 1]
@@ -228,7 +228,7 @@ def test_times_of_other_epochs_are_measured_again(bench: Bench) -> None:
 
 def test_a_lambda_of_nothing_is_looked_for_nowhere_else() -> None:
     scores = {0.0: {0: 0.9}}
-    assert choice.walk(scores, 0.0, 100, (0.0, 0.0)) == []
+    assert choice.next_strengths(scores, 0.0, 100, (0.0, 0.0)) == []
 
 
 def test_a_budget_ends_it_with_what_is_known(bench: Bench) -> None:
@@ -334,14 +334,14 @@ def test_minutes_count_for_what_is_trained_once_more_too(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = load.read(bench.folder / "tiny.yaml")
-    finish(trained(config), Trials("tiny", bench.folder / "runs"))
+    finish(train_one(config), Trials("tiny", bench.folder / "runs"))
     again = Trials("tiny", bench.folder / "runs", budget=Budget(seconds=60.0))
-    assert finish(trained(config), again).seconds is None
-    assert finish(trained(config, timed=True), again).seconds is not None
+    assert finish(train_one(config), again).seconds is None
+    assert finish(train_one(config, timed=True), again).seconds is not None
     later = time.monotonic() + 61.0
     monkeypatch.setattr(time, "monotonic", lambda: later)
     with pytest.raises(BudgetSpentError):
-        finish(trained(replace(config, seed=1), timed=True), again)
+        finish(train_one(replace(config, seed=1), timed=True), again)
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -485,8 +485,8 @@ def test_a_lambda_that_learns_nothing_is_decided_with_the_config_s_own_rate(benc
 def test_where_no_mini_batch_size_can_be_trained_with_it_ends_with_a_sentence(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: object, size: int, __: object) -> batch_size.Timed:
-        return batch_size.Timed(size, 1.0, (), ())
+    def broken(_: object, size: int, __: object) -> batch_size.TimedSize:
+        return batch_size.TimedSize(size, 1.0, (), ())
 
     monkeypatch.setattr(batch_size, "_timed", broken)
     code, out, err = bench("tune", "tiny.yaml", "--only", "batch-size", "-q")

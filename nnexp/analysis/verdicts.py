@@ -110,7 +110,7 @@ def judge(
 
 def _untested(a: list[float], b: list[float]) -> Difference:
     if not a or not b:
-        raise TooFewError("a comparison needs at least one value on each side")
+        raise TooFewError("a comparison needs at least one value on each side, got none")
     difference = float(np.mean(finite(b, 1)) - np.mean(finite(a, 1)))
     return Difference("none", difference, (len(a), len(b)))
 
