@@ -118,7 +118,7 @@ def test_data_in_the_order_of_its_classes_is_tuned(bench: Bench) -> None:
     assert (code, err) == (0, "")
     assert "% on a quick problem with all classes, where guessing gives 40.00 %" in out
     told = (bench.folder / "sorted-tuned" / "decisions.md").read_text()
-    assert "so more are taken: 2,000" in told.replace("\n", " ")
+    assert "so 2,000 are used" in told.replace("\n", " ")
 
 
 def test_too_few_validation_examples_are_told_from_bad_ones(bench: Bench) -> None:

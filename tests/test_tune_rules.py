@@ -392,7 +392,7 @@ def test_a_value_that_differs_from_the_decision_s_says_why() -> None:
         Decision(6, "final", "End", "A patience of 20.", "", (), (), chose=(("patience", 20),)),
     ]
     text = outputs.tuned_yaml(Config(lambda_=25.0, patience=None), Config(), decisions, "a.yaml")
-    scaled = "λ = 0.5: best. λ goes with n: carried over from the quick problem."
+    scaled = "λ = 0.5: best. λ scales with n: converted from the quick problem."
     assert f"# Stage 3: {scaled}\nlambda: 25.0\n" in text
     ended = "A patience of 20. The schedule ends the run itself."
     assert f"# Stage 6: {ended}\npatience: null\n" in text

@@ -22,7 +22,7 @@ from nnexp.tune.protocol import TuningResult
 from nnexp.tune.state import TimingSession
 
 TIMES = "times.json"
-TUNED = "yaml"
+TUNED = "tuned.yaml"
 LIMIT = 1 << 24
 
 
