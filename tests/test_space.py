@@ -424,14 +424,14 @@ class Refusal(NamedTuple):
             "",
             ["lambda=uniform(0, 1)"],
             "--grid lambda=uniform(0, 1): lambda: a grid needs a list of values, got uniform(0, "
-            "1); to draw from the range, use random in a sweep file, or nnexp search --space "
+            "1); for a range, use random in a sweep file, or nnexp search --space "
             "'lambda=uniform(0, 1)'",
         ),
         Refusal(
             "grid: {lambda: {log-uniform: [0.001, 1]}}",
             [],
-            "s.yaml:2:16: lambda: a grid needs a list of values, got log-uniform(0.001, 1); to "
-            "draw from the range, use random in a sweep file, or nnexp search --space "
+            "s.yaml:2:16: lambda: a grid needs a list of values, got log-uniform(0.001, 1); for "
+            "a range, use random in a sweep file, or nnexp search --space "
             "'lambda=log-uniform(0.001, 1)'",
         ),
         Refusal(

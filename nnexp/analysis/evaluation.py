@@ -100,15 +100,15 @@ def _check_compatible(runs: Sequence[Run], on: On) -> None:
     """Check that runs can vote together, before loading anything."""
     first = runs[0]
     for run in runs[1:]:
-        data, other = run.record.data, first.record.data
-        if data.sha256 != other.sha256:
+        data, reference = run.record.data, first.record.data
+        if data.sha256 != reference.sha256:
             difference = "data"
         elif (run.config.data.classes, data.classes) != (
             first.config.data.classes,
-            other.classes,
+            reference.classes,
         ):
             difference = "classes"
-        elif getattr(data, on) != getattr(other, on):
+        elif getattr(data, on) != getattr(reference, on):
             difference = f"number of {on} examples"
         else:
             continue

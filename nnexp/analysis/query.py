@@ -291,11 +291,11 @@ def setting(config: dict[str, Any], key: str) -> Any:  # noqa: ANN401 - as above
     return inner or UNSET
 
 
-def check(key: str, entries: Iterable[Entry], asked: str) -> None:
+def check(key: str, entries: Iterable[Entry], option: str) -> None:
     """Check that a key is a column or a config key.
 
     Raises:
-        UsageError: the key is unknown; ``asked`` names the option in the message.
+        UsageError: the key is unknown; ``option`` is named in the message.
     """
     name = key.removeprefix(PREFIX)
     if key in COLUMNS or any(name in entry.config for entry in entries):
@@ -303,4 +303,4 @@ def check(key: str, entries: Iterable[Entry], asked: str) -> None:
     known = keys.known()  # imports NumPy, so only if no run has the key
     if name not in known:
         candidates = known if key.startswith(PREFIX) else [*COLUMNS, *known]
-        raise UsageError(f"{asked}: {messages.unknown('key', name, candidates, FIELDS.get(key))}")
+        raise UsageError(f"{option}: {messages.unknown('key', name, candidates, FIELDS.get(key))}")

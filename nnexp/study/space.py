@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, permutations, product
 from typing import Any, NamedTuple, TypeAlias
 
+from nnexp import names
 from nnexp.config import dump
 from nnexp.config.document import YamlDocument
-from nnexp.config.messages import listed
+from nnexp.config.messages import listed, shown
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Path, Place, Problem
 from nnexp.study.ranges import RANGES
@@ -141,6 +142,14 @@ class Seeds(NamedTuple):
 
     numbers: tuple[int, ...]
     place: Place
+
+
+def parse_seeds(value: object) -> list[int]:
+    """Parse a file's seeds: 7 means seeds 0 to 6, and [7] means seed 7. Raises: ValueError."""
+    numbers: list[Any] = value if isinstance(value, list) else [value]
+    if not numbers or any(type(number) not in {int, str} for number in numbers):
+        raise ValueError(f"must be seeds, such as 5, 0-4 or [1, 3], got {shown(value)}")
+    return names.seeds(numbers if isinstance(value, list) else str(value))
 
 
 class Space(NamedTuple):
@@ -323,8 +332,8 @@ def _is_within(path: tuple[str, ...], prefix: tuple[str, ...]) -> bool:
     return path[: len(prefix)] == prefix
 
 
-def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+def _same(a: Any, b: Any) -> bool:  # noqa: ANN401 - any values
+    return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
 
 
 def _takes(value: object, path: tuple[str, ...]) -> bool:

@@ -26,7 +26,6 @@ from itertools import chain
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple, TypeVar
 
-from nnexp import names
 from nnexp.config import dump, keys, load, overrides, problem, reader
 from nnexp.config.document import INVALID, YamlDocument
 from nnexp.config.messages import listed, shortened, shown, unknown, unknown_key
@@ -103,13 +102,13 @@ def read(
     own = own if seeds is None else Seeds(tuple(seeds), Place("--seeds", is_setting=True))
     fixed += given
     problems += map(str, space.conflicts(fixed, varied, own))
-    known = ["seed", *keys_of(varied)]
-    problems += map(str, space.unknown_exclusions(exclusions, known, "swept"))
+    keys_varied = ["seed", *keys_of(varied)]
+    problems += map(str, space.unknown_exclusions(exclusions, keys_varied, "swept"))
     if problems or base is None:
         raise ConfigError(problems)
     if random:
-        rows = space.draw(random, *draws)
-        before.append(Dimension(keys_of(random), "zip", random[0].place, rows))
+        drawn = space.draw(random, *draws)
+        before.append(Dimension(keys_of(random), "zip", random[0].place, drawn))
     return Sweep(config, base, fixed, Space((*before, *after), tuple(exclusions), own))
 
 
@@ -136,18 +135,18 @@ def read_space(sources: Sequence[str]) -> tuple[Space, list[str]]:
         problems += map(str, document.problems)
         file = _File(document, problems, is_search=True)
         for dimension in file.search_sections():
-            duplicates = [*map(str, space.duplicates([*dimensions, dimension], "searched"))]
-            problems += duplicates
-            if not duplicates and not document.problems:  # else parts of it are INVALID
+            repeated = [*map(str, space.duplicates([*dimensions, dimension], "searched"))]
+            problems += repeated
+            if not repeated and not document.problems:  # else parts of it are INVALID
                 dimensions.append(dimension)
         exclusions += file.exclusions()
         seeds += filter(None, [file.seeds()])
     if not dimensions and not problems:
         example = "--space 'learning_rate=log-uniform(0.01, 10)'"
         raise UsageError(f"a search needs a space, such as {example}")
-    for repeated in seeds[1:]:
+    for more in seeds[1:]:
         message = f"seeds are also given at {seeds[0].place}; remove one of the two"
-        problems += refusal(repeated.place, message).problems
+        problems += refusal(more.place, message).problems
     result = Space(tuple(dimensions), tuple(exclusions), next(iter(seeds), None))
     unknown_keys = list(space.unknown_exclusions(exclusions, result.keys, "searched"))
     problems += map(str, unknown_keys or result.problems())
@@ -269,8 +268,8 @@ class _File:
                 self._refuse(path, message, is_key=True)
         top = [key for key in self._document.root if key not in SECTIONS]
         dimensions = [d for key in top for d in self._dimensions((), [key], ANY)]
-        dimensions += self.section("grid", wanted=ANY)
-        dimensions += [*self.zip_section(), *self.random_section()]
+        dimensions += [*self.section("grid", wanted=ANY), *self.zip_section()]
+        dimensions += self.random_section()
         return [dimension for dimension in dimensions if all(map(_is_known, dimension.keys))]
 
     def section(self, *path: str, wanted: str = LIST) -> list[Dimension]:
@@ -316,18 +315,17 @@ class _File:
         if given and not random and not given.get("from"):
             self._refuse(("random",), "needs 'from', a mapping of keys to ranges")
         for dimension in random if not given else ():
-            key, call = dimension.key, dimension.call
             message = (
-                f"a grid needs a list of values, got {call}; to draw from the range, use "
-                f"random in a sweep file, or nnexp search --space '{key}={call}'"
+                f"a grid needs a list of values, got {dimension.call}; for a range, use random in "
+                f"a sweep file, or nnexp search --space '{dimension.key}={dimension.call}'"
             )
-            self._problems += refusal(dimension.place, message, (key,)).problems
+            self._problems += refusal(dimension.place, message, (dimension.key,)).problems
 
     def seeds(self) -> Seeds | None:
         """Parse the seeds, if there are any."""
         value, place = self._document.root.get("seeds"), self._document.place(("seeds",))
         try:
-            return None if value is None else Seeds(tuple(_seeds(value)), place)
+            return None if value is None else Seeds(tuple(space.parse_seeds(value)), place)
         except ValueError as error:
             self._refuse(("seeds",), str(error))
             return None
@@ -350,8 +348,8 @@ class _File:
 
     def _refuse(self, path: Path, message: str, *, is_key: bool = False) -> None:
         place = self._document.keys[path] if is_key else self._document.place(path)
-        problems = refusal(place, message, path).problems
-        self._problems += [text for text in problems if text not in self._problems]
+        new = refusal(place, message, path).problems
+        self._problems += [text for text in new if text not in self._problems]
 
     def _items(self, *path: str) -> dict[str, Any]:
         """Return the mapping at a path, or {} if it is absent."""
@@ -385,17 +383,8 @@ class _File:
                 message = unknown_key(key, keys.known(), (), "a config")
                 self._problems += refusal(place, message, (key,)).problems
         paths = [(*path, key) for key in names if at((*path, key)) is not INVALID]
-        return list(
-            _parse_all(lambda p: _dimension(self._document, p, wanted), paths, self._problems)
-        )
-
-
-def _seeds(value: object) -> list[int]:
-    """Parse a file's seeds: 7 means seeds 0 to 6, and [7] means seed 7. Raises: ValueError."""
-    numbers: list[Any] = value if isinstance(value, list) else [value]
-    if not numbers or any(type(number) not in {int, str} for number in numbers):
-        raise ValueError(f"must be seeds, such as 5, 0-4 or [1, 3], got {shown(value)}")
-    return names.seeds(numbers if isinstance(value, list) else str(value))
+        parse = partial(_dimension, self._document, wanted=wanted)
+        return list(_parse_all(parse, paths, self._problems))
 
 
 def _parse_all(parse: Callable[[Any], T], items: Iterable[Any], problems: list[str]) -> Iterator[T]:
