@@ -1063,7 +1063,11 @@ NO_ADDRESS = "is not a scheduler address, such as tcp://127.0.0.1:8786"
         ("", 2, f"{NO_ADDRESS}: missing port number in address ''"),
         ("tcp://10.0.0.1:99999", 2, f"{NO_ADDRESS}: no host, or no port below 65,536"),
         ("what://10.0.0.1:9", 2, f"{NO_ADDRESS}: unknown address scheme 'what'"),
-        ("tls://10.0.0.1:9", 2, "needs a certificate; set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and "),
+        (
+            "tls://10.0.0.1:9",
+            2,
+            "needs a certificate; set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and ",
+        ),
     ],
 )
 def test_a_scheduler_that_cannot_be_is_told_of_alone(

@@ -89,7 +89,7 @@ def call_with_timeout(
 
     Args:
         call: keeps running in its thread if the timeout expires.
-        on_wait: is called with the subject while the call runs.
+        on_wait: called with the subject while the call runs.
         subject: names what is awaited.
         seconds: the timeout.
 
@@ -118,7 +118,7 @@ class Client:
     Args:
         dask: distributed's client.
         scheduler: the address it is connected to.
-        on_wait: is called during waits.
+        on_wait: called during waits.
     """
 
     def __init__(self, dask: Any, scheduler: str, on_wait: OnWait) -> None:  # noqa: ANN401 - distributed may not be installed
@@ -178,7 +178,7 @@ class Client:
             raise ClusterError(f"{self.scheduler}: the connection was lost") from None
 
     def broadcast(self, call: Callable[..., object], *arguments: object) -> None:
-        """Call a function on all workers in the background, unless a broadcast is under way."""
+        """Call a function on all workers in the background, unless a broadcast is still running."""
         self._broadcast.start(partial(self.dask.run, call, *arguments, on_error="ignore"))
 
     def close(self) -> None:

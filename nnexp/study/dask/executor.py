@@ -176,7 +176,7 @@ class Cluster:
         max_slots: how many jobs to train at a time; by default one for each worker thread.
         collect: collect the runs, from workers that do not share the folder.
         local: the engine for jobs that run alone, on this machine; by default in this process.
-        on_wait: is called during waits.
+        on_wait: called during waits.
 
     Raises:
         UsageError: dask is not installed, the address is malformed, or a worker cannot train.

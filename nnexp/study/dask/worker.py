@@ -49,9 +49,9 @@ class JobRequest(Struct, frozen=True, kw_only=True):
     """The job's number in the study, which its messages carry."""
     config: dict[str, Any]
     name: str
-    """Of the run."""
+    """The run's name."""
     version: str
-    """Of the client's nnexp."""
+    """The client's version of nnexp."""
     runs: str | None
     """The shared runs folder; None to train in the worker's private folder."""
     folder: str | None
