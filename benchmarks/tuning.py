@@ -77,8 +77,8 @@ def row(name: str, hand: Config, runs: Path) -> list[str]:
     began = time.monotonic()
     trials = Trials(name, runs, tell=_show)
     folder = runs / "tuned"
-    kept = partial(outputs.keep_sitting, folder)
-    state, quick = protocol.begin(hand, trials, sitting=outputs.read_sitting(folder), keep=kept)
+    kept = partial(outputs.write_session, folder)
+    state, quick = protocol.begin(hand, trials, session=outputs.read_session(folder), keep=kept)
     found = finish(protocol.tune(state, quick, _show), trials)
     outputs.write(folder, found, hand, name)
     seen = sum(

@@ -25,10 +25,10 @@ from nnexp.store import listing
 from nnexp.store.run import DEFAULT_FOLDER, Run
 from nnexp.study import execution, sweep_file
 from nnexp.study.in_process import InProcess
-from nnexp.study.job import Outcome, done
+from nnexp.study.job import Outcome, recorded_outcome
 from nnexp.study.local.pool import Pool
 from nnexp.study.plan import plan
-from nnexp.study.ranking import ranked
+from nnexp.study.ranking import rank
 
 __all__ = ["Run", "compare", "load_config", "runs", "sweep", "train"]
 
@@ -180,9 +180,9 @@ def sweep(
     folder = Path(runs)
     work = planned.jobs(folder)
     with closing(InProcess() if jobs == 1 else Pool(jobs, folder)) as engine:
-        execution.train(execution.Listed(work), engine)
-    outcomes: list[Outcome | None] = [done(job) for job in work]
-    first = [place for standing in ranked(planned, outcomes).standings for place in standing.trials]
+        execution.train(execution.JobList(work), engine)
+    outcomes: list[Outcome | None] = [recorded_outcome(job) for job in work]
+    first = [place for standing in rank(planned, outcomes).standings for place in standing.trials]
     rest = [place for place in range(len(work)) if place not in set(first)]
     return [Run(work[place].run.path) for place in first + rest]
 

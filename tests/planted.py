@@ -21,7 +21,7 @@ from nnexp.training.history import Row
 from nnexp.training.stopping import first_stop
 from nnexp.tune import protocol
 from nnexp.tune.decision import Decision
-from nnexp.tune.state import Sitting, TuneState
+from nnexp.tune.state import TimingSession, TuneState
 from nnexp.tune.trials import BudgetSpentError, JobResult, Steps, Trials, Update
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class Planted(Trials):
         train, validation = config.data.train or EXAMPLES, config.data.validation or VALIDATED
         return Dataset(split(train), split(validation), None, len(set(kept)), 255.0, {})
 
-    def has_begun(self, config: Config) -> bool:
+    def has_run(self, config: Config) -> bool:
         return self.were_there or self.name(config) in self.taken
 
     def run(self, config: Config) -> JobResult:
@@ -196,13 +196,13 @@ def tuned(
     world: World | None = None,
     only: Sequence[str] = protocol.NAMES,
     config: Config = CONFIG,
-    sitting: Sitting | None = None,
+    session: TimingSession | None = None,
     *,
     full: bool = False,
     were_there: bool = False,
 ) -> Outcome:
     trials = Planted(folder, world or World(), were_there=were_there)
-    state, problems = protocol.begin(config, trials, only, sitting, full=full)
+    state, problems = protocol.begin(config, trials, only, session, full=full)
     begins: list[int] = []
 
     def said(update: Update) -> None:

@@ -286,7 +286,7 @@ def test_the_first_failure_s_code_wins(bench: Bench) -> None:
     code, out, err = bench("train", "tiny.yaml", *diverging, "-q")
     assert (code, out) == (3, "runs/n-s0\n")
     assert "runs/n-s0: diverged in epoch 1" in err
-    assert "runs/n-s1: is a run of another config" in err
+    assert "runs/n-s1: belongs to another config" in err
 
 
 def test_a_name_replaces_the_whole_name(bench: Bench) -> None:
@@ -319,7 +319,7 @@ def test_a_name_of_another_config_is_left_alone(bench: Bench) -> None:
     code, out, err = bench("train", "tiny.yaml", "--name", "n", *other)
     assert (code, out) == (4, "")
     assert err == (
-        "runs/n: is a run of another config (it differs in learning_rate, seed); "
+        "runs/n: belongs to another config (it differs in learning_rate, seed); "
         "choose another name with --name\n"
     )
     assert bench.files("runs/n") == before

@@ -117,7 +117,7 @@ def test_a_trial_that_is_no_longer_wanted_stops_and_is_no_failure(bench: Bench) 
 @pytest.mark.usefixtures("held")
 def test_a_trial_that_was_never_wanted_does_not_begin(bench: Bench) -> None:
     outcome = worker.train(order(bench, trial()), lambda _: None, lambda: True).outcome
-    assert outcome == Outcome(code=143, is_stopped=True, reason="stopped before it began")
+    assert outcome == Outcome(code=143, is_stopped=True, reason="stopped before it started")
     assert os.listdir(bench.folder / "runs") == [".sweep"]  # noqa: PTH208 - names alone
 
 
@@ -241,9 +241,7 @@ def test_a_worker_says_what_it_lacks(bench: Bench) -> None:
     held = TokenFile(runs, TOKEN)
     assert worker.probe(str(runs), TOKEN)["problem"] is None
     (runs / ".sweep" / "token-free").touch()
-    assert worker.probe(str(runs), "token-free")["problem"] == (
-        f"sees {runs}, but not the locks that are held there"
-    )
+    assert worker.probe(str(runs), "token-free")["problem"] == (f"sees {runs}, but not its locks")
     assert carried_out(order(bench, trial(), token="token-free")).outcome.code == 74  # noqa: S106 - as above
     old = carried_out(order(bench, trial(), version="0.0.1")).outcome
     assert old.reason == f"{socket.gethostname()} has nnexp {nnexp.__version__}, not 0.0.1"
@@ -404,7 +402,7 @@ def test_a_trial_whose_worker_leaves_is_sent_anew_but_not_for_ever(
         cluster.wait(0.01)
     outcome = future.result(0)
     assert (outcome.code, len(workers.sent)) == (143, 7)
-    assert outcome.reason == "4 workers in a row left it before an epoch of it was committed"
+    assert outcome.reason == "4 workers in a row left before committing an epoch of it"
 
 
 def test_a_cluster_that_loses_its_last_worker_says_so_each_time(
@@ -428,9 +426,9 @@ def test_a_cluster_that_loses_its_last_worker_says_so_each_time(
     future = cluster.submit(job(bench))
     for _ in range(2):
         counted.clear()
-        assert notices() == ["no worker is left on the cluster at tcp://s:1; waiting for one"]
+        assert notices() == ["the cluster at tcp://s:1 has no workers left; waiting for one"]
         counted["tcp://a:1"] = 1
-        assert notices() == ["the cluster at tcp://s:1 has a worker again; going on"]
+        assert notices() == ["the cluster at tcp://s:1 has a worker again; resuming"]
     assert not future.done()
 
 
@@ -755,7 +753,7 @@ def test_a_run_that_is_brought_up_to_an_epoch_goes_on_wherever_that_was_killed(
                 patch.setattr(disk, name, killed_after(steps, name))
             assert transfer.publish(run, found.config, files, until)
             break
-        reached = jobs.known(Job(found.config, Run(run.path), until))
+        reached = jobs.existing_outcome(Job(found.config, Run(run.path), until))
         if reached is not None:
             assert bench.files(f"runs/{found.name}") == part
         again = Run(bench.folder / "again" / found.name)
@@ -1053,7 +1051,7 @@ def test_without_dask_one_is_told_how_to_have_it(bench: Bench) -> None:
     assert not (bench.folder / "runs").exists()
 
 
-NO_ADDRESS = "is no scheduler's address, such as tcp://127.0.0.1:8786"
+NO_ADDRESS = "is not a scheduler address, such as tcp://127.0.0.1:8786"
 
 
 @pytest.mark.parametrize(
@@ -1065,7 +1063,11 @@ NO_ADDRESS = "is no scheduler's address, such as tcp://127.0.0.1:8786"
         ("", 2, f"{NO_ADDRESS}: missing port number in address ''"),
         ("tcp://10.0.0.1:99999", 2, f"{NO_ADDRESS}: no host, or no port below 65,536"),
         ("what://10.0.0.1:9", 2, f"{NO_ADDRESS}: unknown address scheme 'what'"),
-        ("tls://10.0.0.1:9", 2, "needs a certificate; DASK_DISTRIBUTED__COMM__TLS__CA_FILE and "),
+        (
+            "tls://10.0.0.1:9",
+            2,
+            "needs a certificate; set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and ",
+        ),
     ],
 )
 def test_a_scheduler_that_cannot_be_is_told_of_alone(
@@ -1110,7 +1112,7 @@ def test_a_scheduler_that_takes_a_call_and_says_nothing_is_given_up(bench: Bench
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         script = "from nnexp.study.dask import client; client.SECONDS = 1"
         done = scripted(bench, script, "--scheduler", address, "-q")
-    told = f"{address}: the scheduler does not answer: it says nothing in 1 s\n"
+    told = f"{address}: the scheduler does not answer: no reply within 1 s\n"
     assert (done.returncode, done.stdout, done.stderr) == (74, "", told)
 
 

@@ -32,21 +32,21 @@ def test_a_vote_goes_to_the_class_with_the_largest_mean_output() -> None:
             [[0.0, 0.3, 0.9], [0.8, 0.7, 0.0], [0.0, 0.0, 0.4], [0.9, 0.0, 0.0]],
         ]
     )
-    vote = evaluation.voted(nets.mean(axis=0), LABELS)
+    vote = evaluation.combine(nets.mean(axis=0), LABELS)
     assert vote.predicted.tolist() == [0, 1, 2, 0]
     assert vote.accuracy == 3 / 4
 
 
 def test_a_tie_goes_to_the_first_class() -> None:
-    assert evaluation.voted(np.array([[0.5, 0.5], [0.2, 0.2]]), np.array([0, 1])).accuracy == 0.5
+    assert evaluation.combine(np.array([[0.5, 0.5], [0.2, 0.2]]), np.array([0, 1])).accuracy == 0.5
 
 
 def test_tanh_outputs_vote_on_the_scale_of_the_others() -> None:
     tanh = Network((2, 3), "tanh", "tanh", "quadratic")
     linear = Network((2, 3), "tanh", "linear", "quadratic")
     outputs = np.array([[-1.0, 0.0, 1.0]])
-    assert evaluation.degrees(outputs, tanh).tolist() == [[0.0, 0.5, 1.0]]
-    assert evaluation.degrees(outputs, linear).tolist() == [[-1.0, 0.0, 1.0]]
+    assert evaluation.beliefs(outputs, tanh).tolist() == [[0.0, 0.5, 1.0]]
+    assert evaluation.beliefs(outputs, linear).tolist() == [[-1.0, 0.0, 1.0]]
 
 
 @pytest.fixture
@@ -179,9 +179,9 @@ def test_checkpoints_that_a_running_writer_has_just_removed_are_looked_for_anew(
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        (["data.classes=[2, 1, 0]"], "has other classes than"),
-        (["data.validation=30"], "has other number of validation examples than"),
-        (["data.file=other.npz"], "has other data than"),
+        (["data.classes=[2, 1, 0]"], "does not have the same classes as"),
+        (["data.validation=30"], "does not have the same number of validation examples as"),
+        (["data.file=other.npz"], "does not have the same data as"),
     ],
 )
 def test_runs_of_other_data_cannot_vote(
@@ -208,7 +208,7 @@ def test_data_that_has_changed_since_is_refused(bench: Bench, runs: list[str]) -
     bench.data(seed=1)
     said = bench("evaluate", runs[0])
     assert said.code == 6
-    assert "the data is not what this run was trained on (x_test, x_train," in said.err
+    assert "the data changed since this run was trained (x_test, x_train," in said.err
 
 
 def test_what_cannot_be_measured_exits_2_and_says_why(bench: Bench, runs: list[str]) -> None:

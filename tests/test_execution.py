@@ -14,7 +14,7 @@ from nnexp.config import load
 from nnexp.config.model import Config
 from nnexp.store.run import Run
 from nnexp.study import execution
-from nnexp.study.execution import Execution, Listed, Started
+from nnexp.study.execution import Execution, JobList, Started
 from nnexp.study.job import Job, JobError, Notice, Outcome
 
 
@@ -94,7 +94,7 @@ def job(name: str, *after: str, **keys: Any) -> Job:  # noqa: ANN401 - a job's o
 def order(jobs: Iterable[Job], engine: Engine) -> list[str]:
     """Return the names of jobs as they start, with a bar where one ends."""
     names = []
-    for event in Execution(Listed(jobs), engine).events():
+    for event in Execution(JobList(jobs), engine).events():
         match event:
             case Started(each):
                 names.append(each.run.name)
@@ -122,7 +122,7 @@ def test_jobs_that_wait_for_what_nobody_trains_start_in_the_end() -> None:
 def test_what_waits_for_a_job_that_waits_itself_comes_after_it() -> None:
     assert "".join(order([job("b", "gone"), job("c", "b")], Engine(2))) == "b|c|"
     assert "".join(order([job("c", "b"), job("b", "gone")], Engine(2))) == "b|c|"
-    with pytest.raises(ValueError, match="in a circle"):
+    with pytest.raises(ValueError, match="in a cycle"):
         order([job("a", "b"), job("b", "a")], Engine(2))
 
 
@@ -140,7 +140,7 @@ def test_the_same_run_is_trained_by_one_job_at_a_time() -> None:
 def test_no_more_jobs_are_asked_for_than_there_is_room() -> None:
     asked: list[str] = []
 
-    class Counting(Listed):
+    class Counting(JobList):
         def ask(self) -> Job | None:
             found = super().ask()
             asked.extend([] if found is None else [found.run.name])
@@ -158,12 +158,12 @@ def test_no_more_jobs_are_asked_for_than_there_is_room() -> None:
 def test_jobs_that_find_no_room_together_are_all_tried_again() -> None:
     """One at a time, as far as is known then; a job that finds none alone fails."""
     engine = Changing(2, a=[SCARCE], b=[SCARCE])
-    assert told(Execution(Listed(map(job, "ab")), engine).events()) == [
+    assert told(Execution(JobList(map(job, "ab")), engine).events()) == [
         *("Started a", "Started b", "Postponed a", "Postponed b"),
         *("Started b", "Ended b 0", "Started a", "Ended a 0"),
     ]
     engine = Changing(2, a=[SCARCE, SCARCE], b=[Outcome()])
-    assert told(Execution(Listed(map(job, "ab")), engine).events()) == [
+    assert told(Execution(JobList(map(job, "ab")), engine).events()) == [
         *("Started a", "Started b", "Postponed a", "Ended b 0", "Started a", "Ended a 74"),
     ]
 
@@ -171,24 +171,24 @@ def test_jobs_that_find_no_room_together_are_all_tried_again() -> None:
 def test_a_run_that_another_process_trains_is_taken_over_or_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(execution, "AGAIN", 0.0)
+    monkeypatch.setattr(execution, "POLL_INTERVAL", 0.0)
     engine = Changing(1, a=[LOCKED])
-    assert told(Execution(Listed(map(job, "ab")), engine, takes_over=True).events()) == [
+    assert told(Execution(JobList(map(job, "ab")), engine, takes_over=True).events()) == [
         *("Started a", "Elsewhere a", "Started a", "Ended a 0", "Started b", "Ended b 0"),
     ]
     engine = Changing(1, a=[LOCKED])
-    assert told(Execution(Listed(map(job, "ab")), engine).events()) == [
+    assert told(Execution(JobList(map(job, "ab")), engine).events()) == [
         *("Started a", "Ended a 4", "Started b", "Ended b 0"),
     ]
 
 
 def test_a_failure_ends_a_training_and_a_divergence_does_not() -> None:
     diverged = {"a": Outcome(code=3, reason="diverged")}
-    execution.train(Listed(map(job, "ab")), Engine(1, outcomes=diverged))
+    execution.train(JobList(map(job, "ab")), Engine(1, outcomes=diverged))
     failed = {"a": Outcome(code=5, reason="runs/a: is damaged")}
     engine = Engine(2, outcomes=failed)
     with pytest.raises(JobError, match="runs/a: is damaged") as caught:
-        execution.train(Listed(map(job, "abc")), engine)
+        execution.train(JobList(map(job, "abc")), engine)
     assert caught.value.exit_code == 5
     assert JobError.exit_code == 1
     assert not engine.running
@@ -203,19 +203,19 @@ def test_a_warning_is_shown_once_few_are_and_what_an_engine_says_is_shown_each_t
             said = [Notice("waits", is_warning=False)] * 2
             return [(future, each) for each in warnings + said]
 
-    events = Execution(Listed([job("a")]), Telling(1), most_warnings=2).events()
+    events = Execution(JobList([job("a")]), Telling(1), most_warnings=2).events()
     shown = [(e.message, e.is_warning) for e in events if isinstance(e, execution.Noticed)]
     assert shown == [
         ("a", True),
         ("b", True),
-        ("there are further ones, which are not shown", True),
+        ("further warnings are not shown", True),
         *[("waits", False)] * 2,
     ]
 
 
 def test_preparations_are_made_once_and_only_if_there_is_something_to_train() -> None:
     made: list[int] = []
-    execution.train(Listed([]), Engine(1), lambda: made.append(1))
+    execution.train(JobList([]), Engine(1), lambda: made.append(1))
     assert not made
-    execution.train(Listed(map(job, "ab")), Engine(1), lambda: made.append(1))
+    execution.train(JobList(map(job, "ab")), Engine(1), lambda: made.append(1))
     assert made == [1]

@@ -300,9 +300,9 @@ def test_an_epoch_s_decay_is_about_e_to_the_minus_eta_lambda_over_m() -> None:
 def test_where_no_factor_decays_there_is_none_and_a_note_says_why() -> None:
     for config, said in (
         (Config(), "lambda is 0"),
-        (Config(lambda_=1.0, optimizer=Adam()), "adam divides"),
-        (Config(lambda_=4.0, regularizer="l1"), "l1 takes ηλ/n = 0.02 off each weight's size"),
-        (Config(lambda_=1.0, optimizer=LBfgs(), learning_rate=None), "l-bfgs finds its step"),
+        (Config(lambda_=1.0, optimizer=Adam()), "adam scales"),
+        (Config(lambda_=4.0, regularizer="l1"), "l1 reduces each weight's size by ηλ/n = 0.02"),
+        (Config(lambda_=1.0, optimizer=LBfgs(), learning_rate=None), "l-bfgs uses a line search"),
     ):
         assert inspection.weight_decay(config, 100) is None
         assert inspection.step_notes(config, 100)[0].startswith(said)

@@ -13,7 +13,7 @@ from nnexp.report import sweep_ranking
 from nnexp.study import sweep_file
 from nnexp.study.job import Outcome
 from nnexp.study.plan import Plan, plan
-from nnexp.study.ranking import ranked, verdicts
+from nnexp.study.ranking import rank, verdicts
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -43,7 +43,7 @@ def test_verdicts_against_the_best_by_hand(bench: Bench) -> None:
     trials = planned("1,2,3", 3)
     best, near, far = (0.90, 0.91, 0.92), (0.89, 0.89, 0.89), (0.80, 0.80, 0.80)
     found = outcomes(*far, *best, *near)
-    ranking = ranked(trials, found)
+    ranking = rank(trials, found)
     assert [each.values for each in ranking.standings] == [(2,), (3,), (1,)]
     second, third = verdicts(trials, found, ranking, EXAMPLES).items()
     assert (second[0], third[0]) == (1, 2)
@@ -71,7 +71,7 @@ def test_an_example_more_or_less_on_every_seed_is_no_infinitely_sure_difference(
     assert bench.folder.exists()
     trials = planned("1,2", 3)
     found = outcomes(0.5, 0.6, 0.7, 0.499, 0.599, 0.699)
-    (verdict,) = verdicts(trials, found, ranked(trials, found), EXAMPLES).values()
+    (verdict,) = verdicts(trials, found, rank(trials, found), EXAMPLES).values()
     assert verdict.outcome == "noise"
     assert verdict.p == pytest.approx(1 - math.sqrt(18 / 20))
 
@@ -81,7 +81,7 @@ def test_what_lacks_a_seed_ranks_behind_what_does_not_and_has_no_verdict(bench: 
     assert bench.folder.exists()
     trials = planned("1,2,3", 4)
     found = outcomes(0.95, 0.90, 0.91, None, 0.85, 0.80, 0.81, 0.99, 0.80, 0.80, 0.80, 0.80)
-    ranking = ranked(trials, found)
+    ranking = rank(trials, found)
     assert [each.values for each in ranking.standings] == [(2,), (3,), (1,)]
     judged = verdicts(trials, found, ranking, EXAMPLES)
     assert list(judged) == [1]
@@ -98,7 +98,7 @@ def test_what_lacks_the_same_seed_as_the_best_is_judged_as_it_ranks(bench: Bench
     assert bench.folder.exists()
     trials = planned("1,2,3", 4)
     found = outcomes(0.8, 0.8, 0.8, None, 0.9, 0.9, 0.9, None, 0.7, 0.7, None, 0.7)
-    ranking = ranked(trials, found)
+    ranking = rank(trials, found)
     assert [each.values for each in ranking.standings] == [(2,), (1,), (3,)]
     assert list(verdicts(trials, found, ranking, EXAMPLES)) == [1]
 
@@ -110,7 +110,7 @@ def test_what_diverged_is_not_judged_against_what_was_killed_with_the_same_seed(
     trials = planned("1,2", 4)
     found = outcomes(0.9, 0.9, 0.9, None, 0.8, 0.8, 0.8, None)
     found[3], found[7] = Outcome(code=3, reason="diverged"), Outcome(code=137, reason="killed")
-    ranking = ranked(trials, found)
+    ranking = rank(trials, found)
     assert [each.values for each in ranking.standings] == [(2,), (1,)]
     assert verdicts(trials, found, ranking, EXAMPLES) == {}
 
@@ -121,7 +121,7 @@ def test_what_diverged_with_a_seed_ranks_behind_what_did_not(bench: Bench) -> No
     diverged, killed = Outcome(code=3, reason="diverged"), Outcome(code=137, reason="killed")
     found = outcomes(0.99, None, 0.5, 0.6, 0.8, None, None, None)
     found[1], found[5], found[6] = diverged, killed, diverged
-    ranking = ranked(trials, found)
+    ranking = rank(trials, found)
     assert [each.values for each in ranking.standings] == [(2,), (3,), (1,), (4,)]
     header, *rows = sweep_ranking.text(trials, ranking, {}).splitlines()
     assert [row.split()[0] for row in rows] == ["1", "2", "3", "-"]
@@ -141,11 +141,11 @@ def test_what_diverged_with_a_seed_is_not_better_than_the_best(bench: Bench) -> 
     trials = planned("1,2,3", 4)
     found = outcomes(0.5, 0.51, 0.52, 0.53, 0.9, 0.91, 0.92, None, 0.4, 0.39, 0.38, 0.41)
     found[7] = Outcome(code=3, reason="diverged")
-    ranking = ranked(trials, found)
+    ranking = rank(trials, found)
     assert [each.values for each in ranking.standings] == [(1,), (3,), (2,)]
     without = planned("1,3", 4)
     both = found[:4] + found[8:]
-    (verdict,) = verdicts(without, both, ranked(without, both), EXAMPLES).values()
+    (verdict,) = verdicts(without, both, rank(without, both), EXAMPLES).values()
     assert verdicts(trials, found, ranking, EXAMPLES) == {1: verdict}
     table = sweep_ranking.text(trials, ranking, {1: verdict}).splitlines()
     assert f"  worse {verdict.amount}  " in table[2]
@@ -156,7 +156,7 @@ def test_what_has_no_result_has_no_verdict(bench: Bench) -> None:
     assert bench.folder.exists()
     trials = planned("1,2", 1)
     for found in (outcomes(0.5, None), outcomes(None, None)):
-        assert verdicts(trials, found, ranked(trials, found), EXAMPLES) == {}
+        assert verdicts(trials, found, rank(trials, found), EXAMPLES) == {}
 
 
 def test_done_without_an_accuracy_that_all_share_is_no_failure(bench: Bench) -> None:
@@ -165,8 +165,8 @@ def test_done_without_an_accuracy_that_all_share_is_no_failure(bench: Bench) -> 
     said = "no ranking: no accuracy was monitored that all runs share"
     for accuracies in ({}, {"train": 0.5}):
         found: list[Outcome | None] = [*outcomes(0.5), Outcome(epochs=1, accuracies=accuracies)]
-        assert sweep_ranking.text(trials, ranked(trials, found), {}) == said
-    assert sweep_ranking.text(trials, ranked(trials, [None, None]), {}) == "no trial has a result"
+        assert sweep_ranking.text(trials, rank(trials, found), {}) == said
+    assert sweep_ranking.text(trials, rank(trials, [None, None]), {}) == "no trial has a result"
 
 
 def test_one_seed_gives_no_verdict_but_says_what_would(bench: Bench) -> None:

@@ -274,7 +274,7 @@ def test_other_data_exit_6(bench: Bench, stopped: Path) -> None:
     before = bench.files("runs/n")
     code, out, err = bench("train", "tiny.yaml", "--name", "n", "-q")
     assert (code, out) == (6, "")
-    assert err.startswith(f"{stopped.relative_to(bench.folder)}: the data is not what this run ")
+    assert err.startswith(f"{stopped.relative_to(bench.folder)}: the data changed since this run ")
     assert bench.files("runs/n") == before
 
 
@@ -284,8 +284,8 @@ def test_other_arithmetic_exits_6(bench: Bench, stopped: Path) -> None:
         6,
         "",
         (
-            "runs/n: this machine's arithmetic gives other last digits than the run's; "
-            "train anew under another --name, or go on with --other-numerics\n"
+            "runs/n: this machine's numerics differ from the run's in the last digits; "
+            "train again under another --name, or resume with --other-numerics\n"
         ),
     )
 

@@ -78,10 +78,10 @@ def test_l1_takes_as_much_at_each_step_and_an_epoch_s_steps_together() -> None:
     """ηλ/n = 0.5 · 4 / 100 = 0.02, ten times an epoch."""
     config = Config(regularizer="l1", lambda_=4.0, learning_rate=0.5, batch_size=10)
     (note,) = inspection.step_notes(config, 100)
-    assert "= 0.02 off" in note
+    assert "= 0.02 a step" in note
     assert "0.2 in an epoch of 10 steps" in note
     (other,) = inspection.step_notes(replace(config, optimizer=Momentum(mu=0.9)), 100)
-    assert "off each weight" not in other  # with momentum it is not that
+    assert "l1 reduces each weight" not in other  # with momentum it is not that
     assert "10 times as far" in other
 
 
@@ -98,7 +98,7 @@ def test_an_inspection_s_n_is_that_of_the_training_examples(bench: Bench) -> Non
     settings = ["lambda=4", "regularizer=l1", "learning_rate=0.5"]
     found = inspection.inspect(load.read(bench.folder / "tiny.yaml", settings))
     assert (found.examples, found.known) == (200, 260)
-    assert "= 0.01 off" in found.notes[0]
+    assert "= 0.01 a step" in found.notes[0]
 
 
 def test_a_threshold_does_not_depend_on_how_training_is_measured_or_ended(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_random_draws_what_a_sweep_s_random_section_draws() -> None:
         "learning_rate: {log-uniform: [0.01, 10]}, lambda: {uniform: [0, 2]}}}\n"
     )
     (drawn,) = sweep_file.read("sweep.yaml").space.dimensions
-    found = samplers.drawn(read([RATE, LAMBDA]), 5, 7)
+    found = samplers.random_points(read([RATE, LAMBDA]), 5, 7)
     assert found == [tuple(choice.value for choice in row) for row in drawn.rows]
     assert all(0.01 <= rate <= 10 and 0 <= decay <= 2 for rate, decay in found)
 
@@ -329,7 +329,7 @@ def test_where_all_take_too_much_memory_it_exits_as_the_first(bench: Bench) -> N
 def test_a_method_learns_that_a_trial_failed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     method = Lagging(6)
     defined = search_definition.define(bench.config(), [RATE], trials=6, has_baseline=False)
-    monkeypatch.setattr(search_definition.Definition, "asked", lambda _: method)
+    monkeypatch.setattr(search_definition.Definition, "new_method", lambda _: method)
     asked = searches.Search(defined, bench.folder / "runs")
     killed = Outcome(code=137, reason="took 2 MB of memory, more than 1 MB", is_over_limit=True)
     assert not searches.is_fatal(killed)
@@ -371,7 +371,10 @@ def test_halving_needs_something_to_halve(bench: Bench) -> None:
     for how in (["--method", "grid"], ["--trials", "9"]):
         said = bench("search", "tiny.yaml", "--space", "hidden=[[5], [7], [5]]", "--halving", *how)
         assert (said.code, said.out) == (2, "")
-        assert "--halving: 2 trials of 3 epochs leave nothing to halve; it takes 3" in said.err
+        assert (
+            "--halving: 2 trials of 3 epochs are too few to halve; --factor 3 needs at least 3"
+            in said.err
+        )
 
 
 def test_where_the_last_rung_diverged_it_is_said_that_no_trial_is_whole(bench: Bench) -> None:
@@ -584,7 +587,7 @@ def test_a_damaged_trial_is_not_trained_over(bench: Bench) -> None:
     said = search(bench, "--trials", "2", "-q")
     assert (said.code, said.out) == (5, "")
     assert f"{metrics.parent.name}/metrics.jsonl: is damaged" in said.err
-    assert said.err.endswith("; nnexp train --restart begins a damaged run anew\n")
+    assert said.err.endswith("; nnexp train --restart trains a damaged run again from scratch\n")
 
 
 # The picture.
@@ -701,21 +704,27 @@ def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> No
         (["--space", "=uniform(1, 2)"], "a key must be a name"),
         (["--space", RATE], f"--space {RATE}: learning_rate: is searched twice"),
         (["--space", f"lambda=log({'1, ' * 500}2)"], "…: lambda: unknown range 'log'"),
-        (["--space", "seed=[1, 2]"], "seed: is not searched; --seeds says"),
+        (["--space", "seed=[1, 2]"], "seed: cannot be searched; give the seeds"),
         (["--space", "no.yaml"], "no.yaml: there is no such file"),
-        (["--space", "lambda"], "--space lambda: a key has its range behind it, lambda=RANGE"),
+        (
+            ["--space", "lambda"],
+            "--space lambda: this is a key without a range; write lambda=RANGE",
+        ),
         (["--space", "lamda=[1, 2]"], "unknown key 'lamda'; did you mean 'lambda'?"),
         (["--space", "dropout=uniform(0, 2)"], "dropout: must be a number ≥ 0 and < 1, got 2"),
         (["--set", "epochs=2", "--epochs", "2"], "--set epochs and --epochs: give one of them"),
         (["--factor", "2"], "--factor says how --halving goes; give both"),
-        (["--halving", "--examples", "9"], "--halving and --examples: give one of them"),
-        (["--halving", "--epochs", "2"], "leave nothing to halve; it takes 3 (--factor) of both"),
-        (["--halving", "--space", "epochs=[2, 3]"], "every trial has the same epochs"),
+        (["--halving", "--examples", "9"], "--halving and --examples both limit the search"),
+        (
+            ["--halving", "--epochs", "2"],
+            "are too few to halve; --factor 3 needs at least 3 of both",
+        ),
+        (["--halving", "--space", "epochs=[2, 3]"], "all trials need the same epochs"),
         (["--halving", "--space", "evaluate_every=[1, 4]"], "evaluate_every cannot be searched"),
         (["--epochs", "2", "--space", "epochs=[2, 3]"], "--epochs and --space epochs: give one"),
         (
             ["--space", LAMBDA, "--space", "lambda.per_example=uniform(0, 1)"],
-            "lambda.per_example: would replace values of lambda, which is searched as well",
+            "lambda.per_example: would replace values of lambda, which is also searched",
         ),
         (
             ["--space", "optimizer.mu=[0.5]", "--space", "optimizer=[{name: momentum, mu: 0.9}]"],
@@ -731,7 +740,7 @@ def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> No
         ),
         (
             ["--space", "optimizer=[momentum]", "--set", "optimizer.mu=0.5"],
-            "--set optimizer.mu=0.5: optimizer.mu: optimizer is searched, and none of its values",
+            "--set optimizer.mu=0.5: optimizer.mu: optimizer is searched and replaces this",
         ),
         (
             ["--space", "hidden=[10, [30, 20]]"],
@@ -744,14 +753,14 @@ def test_the_documented_table_of_what_tuning_is_worth_is_the_benchmark_s() -> No
         (["--space", "data.train=[30, 9999]"], "data.train asks for 9999 examples"),
         (
             ["--space", "monitor=[[train, validation], [train]]", "--set", "patience=null"],
-            "--space monitor=[[train, validation], [train]]: monitor: a search goes by the",
+            "--space monitor=[[train, validation], [train]]: monitor: a search ranks by",
         ),
-        (["--set", "monitor=[train]", "--set", "patience=null"], "monitor: a search goes by"),
+        (["--set", "monitor=[train]", "--set", "patience=null"], "monitor: a search ranks by"),
         (["--method", "grid", "--trials", "1"], "the smallest grid has 2 points"),
         (["--plot", "a.txt"], "a picture's name ends in"),
         (["--trials", "0"], "0 is not in the range"),
         (["--seeds", "x"], "'x' is neither a seed nor a range of seeds"),
-        pytest.param(["--method", "tpe", "--halving"], "--halving goes with random and grid"),
+        pytest.param(["--method", "tpe", "--halving"], "--halving needs --method random or grid"),
     ],
 )
 def test_usage_errors_create_nothing(bench: Bench, arguments: list[str], message: str) -> None:
@@ -772,7 +781,7 @@ def test_a_space_file_s_problems_are_told_together_with_their_places(bench: Benc
         f"s.yaml:2:9: lambda: must be a list of values, or a range of {KINDS}, got 5",
         "s.yaml:3:9: hidden: must be a list of values, got an empty list",
         "s.yaml:4:10: monitor: must be a list of lists, such as monitor: [[train]], got 'train'",
-        "s.yaml:5:7: seed: is not searched; --seeds says which seeds each trial is trained with",
+        "s.yaml:5:7: seed: cannot be searched; give the seeds of each trial by --seeds",
     ]
 
 
@@ -795,7 +804,7 @@ def test_unknown_keys_and_what_is_no_range_are_told_at_once(bench: Bench) -> Non
     )
     place = "--space hiden=uniform(2, 1)"
     settings = ["hiden=uniform(2, 1)", "dropout=[0]", "batch_size=[-1]"]
-    remove = "leave one of them out"
+    remove = "remove one of the two"
     said = bench("search", "tiny.yaml", *(f"--space={each}" for each in ["s.yaml", *settings]))
     assert (said.code, said.out) == (2, "")
     assert [line.partition(" (known")[0] for line in said.err.splitlines()] == [
@@ -805,7 +814,7 @@ def test_unknown_keys_and_what_is_no_range_are_told_at_once(bench: Bench) -> Non
         "s.yaml:3:7: rate: unknown range 'log'",
         f"{place}: hiden: unknown key 'hiden'; did you mean 'hidden'?",
         f"{place}: hiden.uniform: must be two numbers, the smaller first, got [2, 1]",
-        f"--space dropout=[0]: dropout: is searched twice, here and at s.yaml:4:11: {remove}",
+        f"--space dropout=[0]: dropout: is searched twice, here and at s.yaml:4:11; {remove}",
         "s.yaml:4:10: dropout: must be a number ≥ 0 and < 1, got 2",
         "--space batch_size=[-1]: batch_size: must be a whole number ≥ 1 or all, got -1",
     ]
@@ -874,7 +883,7 @@ def test_without_optuna_tpe_says_how_to_get_it(
     said = search(bench, "--method", "tpe")
     assert (said.code, said.err) == (
         2,
-        "--method tpe needs Optuna: pip install 'nnexp[optuna]'; random and grid do without\n",
+        "--method tpe needs Optuna: pip install 'nnexp[optuna]'; random and grid do not\n",
     )
     assert not (bench.folder / "runs").exists()
 
@@ -907,7 +916,7 @@ def test_a_trial_is_asked_for_once_those_four_before_it_have_scores_and_no_more(
     """Whichever of four trials ends first; and at most four are under way."""
     method = Lagging(9)
     defined = search_definition.define(bench.config(), [RATE], trials=9, has_baseline=False)
-    monkeypatch.setattr(search_definition.Definition, "asked", lambda _: method)
+    monkeypatch.setattr(search_definition.Definition, "new_method", lambda _: method)
     asked = searches.Search(defined, bench.folder / "runs")
 
     def reached(job: Job, _: int) -> Performance:

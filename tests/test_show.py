@@ -48,7 +48,7 @@ def test_the_text_from_above(bench: Bench) -> None:
     code, out, err = bench("show", name)
     assert (code, err) == (0, "")
     head, config, metrics, *curves, cost, caption, matrix, made = out.rstrip("\n").split("\n\n")
-    assert head == "runs/n  finished\nended after epoch 2: all that the config asks for"
+    assert head == "runs/n  finished\nended after epoch 2: all epochs of the config"
     assert (
         config
         == """\
@@ -198,7 +198,7 @@ def test_an_unfinished_run_says_how_far_it_is(bench: Bench, *, running: bool) ->
     first, second, *_ = said.out.splitlines()
     assert (said.code, said.err) == (0, "")
     assert first == f"{name}  {'running' if running else 'interrupted'}"
-    going = "" if running else "; nnexp train goes on with it"
+    going = "" if running else "; nnexp train resumes it"
     assert second == f"epoch 2 of 9 is committed so far{going}"
     assert "Which classes it mixes up is told when it is finished." in said.out
     assert "True classes" not in said.out
@@ -287,7 +287,7 @@ def test_what_is_damaged_is_left_out_and_told(bench: Bench, run: str, file: str,
     config = f"{run}/config.yaml"
     again = bench("train", config, "--name", "images", "--restart", "-q")
     assert (again.code, bench("show", run).code) == (0, 0)
-    assert again.err.startswith(f"warning: {said.err.strip()}; it is now {run}.damaged-1")
+    assert again.err.startswith(f"warning: {said.err.strip()}; moved to {run}.damaged-1")
 
 
 def test_no_run_at_all(bench: Bench) -> None:

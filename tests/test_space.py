@@ -307,10 +307,10 @@ def test_exclusions_that_leave_too_little_are_told_before_anything_is_trained(
     said = bench("search", "tiny.yaml", "--space", "s.yaml", "--method", method)
     assert (said.code, said.out) == (2, "")
     assert said.err == (
-        "s.yaml:2:11: exclude: leaves nothing of the grid: exclude less\n"
+        "s.yaml:2:11: exclude: leaves no point of the grid; exclude fewer points\n"
         if method == "grid"
-        else "s.yaml:2:11: exclude: leaves 0 of 2,000 points that were drawn, too few for "
-        "--trials 20: exclude less\n"
+        else "s.yaml:2:11: exclude: leaves 0 of 2,000 random points, too few for "
+        "--trials 20; exclude fewer points\n"
     )
     assert not Path("runs").exists()
 
@@ -423,22 +423,21 @@ class Refusal(NamedTuple):
         Refusal(
             "",
             ["lambda=uniform(0, 1)"],
-            "--grid lambda=uniform(0, 1): lambda: a grid needs values, got uniform(0, 1): list "
-            "them; to draw from the range, use random in a sweep file, or nnexp search --space "
+            "--grid lambda=uniform(0, 1): lambda: a grid needs a list of values, got uniform(0, "
+            "1); for a range, use random in a sweep file, or nnexp search --space "
             "'lambda=uniform(0, 1)'",
         ),
         Refusal(
             "grid: {lambda: {log-uniform: [0.001, 1]}}",
             [],
-            "s.yaml:2:16: lambda: a grid needs values, got log-uniform(0.001, 1): list them; to "
-            "draw from the range, use random in a sweep file, or nnexp search --space "
+            "s.yaml:2:16: lambda: a grid needs a list of values, got log-uniform(0.001, 1); for "
+            "a range, use random in a sweep file, or nnexp search --space "
             "'lambda=log-uniform(0.001, 1)'",
         ),
         Refusal(
             "random: {draws: 2, from: {dropout: [0, 0.5]}}\nzip: {lambda: {uniform: [0, 1]}}",
             [],
-            "s.yaml:3:15: zip.lambda: lists that go together need values, got uniform(0, 1): list "
-            "them",
+            "s.yaml:3:15: zip.lambda: zip needs lists of values, got the range uniform(0, 1)",
         ),
         Refusal(
             "grid: {hidden: [30, [100, 50]]}",
@@ -534,44 +533,42 @@ def test_what_makes_no_sense_in_a_sweep_is_refused(text: str, grids: list[str], 
     ("text", "options", "said"),
     [
         ("config: tiny.yaml", [], [("s.yaml:1:1: config: this is a sweep file: nnexp sweep s.yaml; "
-         "to search, leave it out")]),
-        ("set: {lambda: 1}", [], [("s.yaml:1:1: set: is given to a search as --set: leave it out "
-         "here")]),
+         "to search it, remove config")]),
+        ("set: {lambda: 1}", [], [("s.yaml:1:1: set: is given to nnexp search as --set; remove "
+         "it here")]),
         ("random: {draws: 3, seed: 1, from: {dropout: [0, 0.1]}}", [],
-         ["s.yaml:1:10: random.draws: is given to a search as --trials: leave it out here",
-          "s.yaml:1:20: random.seed: is given to a search as --seed: leave it out here"]),
+         ["s.yaml:1:10: random.draws: is given to nnexp search as --trials; remove it here",
+          "s.yaml:1:20: random.seed: is given to nnexp search as --seed; remove it here"]),
         ("random: {form: {dropout: [0, 0.1]}}", [],
          ["s.yaml:1:10: random.form: unknown key 'form'; did you mean 'from'?"]),
         ("zip: {lambda: [1, 2], dropout: [0.1]}", [],
-         ["s.yaml:1:6: zip: lists that go together are equally long, got lambda 2, dropout 1"]),
+         ["s.yaml:1:6: zip: lists must be equally long, got lambda 2, dropout 1"]),
         ("zip:\n  lambda: uniform(0, 1)\n  dropout: [0.1]", [],
-         [("s.yaml:2:11: zip.lambda: lists that go together need values, got uniform(0, 1): list "
-          "them")]),
+         [("s.yaml:2:11: zip.lambda: zip needs lists of values, got the range uniform(0, 1)")]),
         ("grid: {lambda: [1, 2]}\nlambda: [3]", [],
-         [("s.yaml:1:17: lambda: is searched twice, here and at s.yaml:2:10: leave one of them "
-           "out")]),
+         [("s.yaml:1:17: lambda: is searched twice, here and at s.yaml:2:10; remove one of the "
+           "two")]),
         ("grid: {lamda: [1, 2]}", [],
          ["s.yaml:1:8: lamda: unknown key 'lamda'; did you mean 'lambda'?"]),
         ("zip: {seed: [1, 2]}", [],
-         [("s.yaml:1:13: zip.seed: is not searched; --seeds says which seeds each trial is trained "
-          "with")]),
+         [("s.yaml:1:13: zip.seed: cannot be searched; give the seeds of each trial by --seeds")]),
         ("lambda: [1, 2]\nexclude: [{lambda: 3}]", [],
-         ["s.yaml:2:11: exclude[0]: leaves out nothing: no point is so"]),
+         ["s.yaml:2:11: exclude[0]: excludes nothing: no point matches"]),
         ("lambda: {uniform: [1, 2]}\nexclude: [{lambda: [0, 3]}]", [],
-         ["s.yaml:2:11: exclude[0]: leaves out nothing: no point is so"]),
+         ["s.yaml:2:11: exclude[0]: excludes nothing: no point matches"]),
         ("zip: {lambda: [1, 2], dropout: [0.1, 0.2]}\nexclude: [{lambda: 1, dropout: 0.2}]", [],
-         ["s.yaml:2:11: exclude[0]: leaves out nothing: no point is so"]),
+         ["s.yaml:2:11: exclude[0]: excludes nothing: no point matches"]),
         ("lambda: [1, 2]\nexclude: [{lambda: 1, seed: 0}]", [],
          ["s.yaml:2:23: exclude[0].seed: seed is not searched (searched: lambda)"]),
         ("lambda: [1, 2]\nexclude: {lambda: 1}", [],
          [("s.yaml:2:10: exclude: must be a list of mappings of searched keys to values, got a "
           "mapping")]),
         ("lambda: [1, 2]\nseeds: 3", ["--seeds", "2"],
-         ["s.yaml:2:8: seeds are also given by --seeds: leave one of the two out"]),
+         ["s.yaml:2:8: seeds are also given by --seeds; remove one of the two"]),
         ("lambda: [1, 2]\nseeds: 3", ["--space", "s.yaml", "--space", "t.yaml"],
-         ["s.yaml:1:10: lambda: is searched twice, here and at s.yaml:1:10: leave one of them out",
-          "s.yaml:2:8: seeds are also at s.yaml:2:8: leave one of them out",
-          "t.yaml:1:8: seeds are also at s.yaml:2:8: leave one of them out"]),
+         ["s.yaml:1:10: lambda: is searched twice, here and at s.yaml:1:10; remove one of the two",
+          "s.yaml:2:8: seeds are also given at s.yaml:2:8; remove one of the two",
+          "t.yaml:1:8: seeds are also given at s.yaml:2:8; remove one of the two"]),
         ("lambda: [1, 2]\nseeds: 0-x", [],
          [("s.yaml:2:8: seeds: '0-x' is neither a seed nor a range of seeds; 5 is seeds 0 to 4, "
           "and 0-4,7 is 0, 1, 2, 3, 4, 7")]),
@@ -648,7 +645,7 @@ def test_an_exclusion_is_idle_where_no_value_can_be_so(
     varied: str, excluded: str, *, is_idle: bool
 ) -> None:
     problems = refused(file(f"lambda: {varied}\nexclude: [{{lambda: {excluded}}}]\n"))
-    assert problems == is_idle * ["s.yaml:2:11: exclude[0]: leaves out nothing: no point is so"]
+    assert problems == is_idle * ["s.yaml:2:11: exclude[0]: excludes nothing: no point matches"]
 
 
 @pytest.mark.usefixtures("bench")
@@ -666,7 +663,7 @@ def test_a_setting_replaces_nothing_where_the_values_leave_it_open() -> None:
         sweep_file.read("tiny.yaml", (), [whole, part])
     for part in ("optimizer.a=1", "optimizer.a.b=1", "optimizer.a.b.c=1", "optimizer.name=sgd"):
         with pytest.raises(
-            ConfigError, match=r": would replace values of optimizer, which is swept"
+            ConfigError, match=r": would replace values of optimizer, which is also swept"
         ):
             sweep_file.read("tiny.yaml", (), [whole, part])
 
@@ -682,15 +679,15 @@ def test_a_key_that_is_swept_three_times_is_told_with_the_first_place() -> None:
     with pytest.raises(ConfigError) as caught:
         sweep_file.read("tiny.yaml", (), ["lambda=1", "lambda=2", "lambda=3"])
     assert caught.value.problems == [
-        f"--grid lambda={n}: lambda: is swept twice, here and at --grid lambda=1: leave one of "
-        "them out"
+        f"--grid lambda={n}: lambda: is swept twice, here and at --grid lambda=1; remove one of "
+        "the two"
         for n in (2, 3)
     ]
 
 
 def test_a_copy_of_a_value_shares_nothing_with_it() -> None:
     value = {"name": "a", "b": {"c": [1, [2], {"d": 3}]}}
-    changed = space.copied(value)
+    changed = space.deep_copy(value)
     changed["b"]["c"][1].append(0)
     changed["b"]["c"][2]["d"] = 0
     assert value == {"name": "a", "b": {"c": [1, [2], {"d": 3}]}}

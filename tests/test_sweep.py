@@ -29,7 +29,7 @@ from nnexp.study.job import Job, Outcome
 from nnexp.study.local import process
 from nnexp.study.local.pool import Pool
 from nnexp.study.plan import PlannedRun, plan
-from nnexp.study.ranking import ranked
+from nnexp.study.ranking import rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -303,7 +303,7 @@ def test_a_trial_that_finds_no_process_left_where_nothing_else_runs_fails(bench:
     assert (code, len(failures)) == (74, 4)
     for each in failures:
         assert each["reason"] == (
-            f"{each['run']}: its process cannot be started: resource temporarily unavailable; "
+            f"{each['run']}: cannot start its process: resource temporarily unavailable; "
             "see ulimit -a, or lower -j"
         )
     assert "Traceback" not in err
@@ -337,8 +337,8 @@ def test_more_trials_at_a_time_than_there_may_be_open_files_for_are_refused(benc
     code, out, err = with_files(bench, 12)
     assert (code, out) == (2, "")
     assert re.fullmatch(
-        r"12 trials at a time take \d\d open files, but 40 are allowed here: lower -j, "
-        r"or allow more \(ulimit -n\)\n",
+        r"12 trials at a time need \d\d open files, but only 40 are allowed; lower -j, "
+        r"or raise the limit \(ulimit -n\)\n",
         err,
     )
     assert not (bench.folder / "runs").exists()
@@ -356,7 +356,7 @@ def test_sizes(text: str, size: int) -> None:
 @pytest.mark.parametrize("text", ["", "M", "-5M", "0", "5X", "1e9", "nan", "5 M M"])
 def test_what_is_no_size_is_refused(bench: Bench, text: str) -> None:
     code, _, err = bench("sweep", "tiny.yaml", f"--max-memory={text}", "--dry-run")
-    assert (code, "is no size, such as 500M or 1.5G" in err) == (2, True)
+    assert (code, "is not a size, such as 500M or 1.5G" in err) == (2, True)
 
 
 def test_what_a_failure_stops_under_fail_fast_is_no_failure_itself(bench: Bench) -> None:
@@ -500,7 +500,7 @@ def test_a_name_that_is_taken_by_another_config_is_a_failure(bench: Bench) -> No
     bench("train", "tiny.yaml", "-q", "--name", trial.name)
     code, _, err = bench.process("sweep", "tiny.yaml", "--grid", "lambda=1,2")
     assert code == 4
-    assert "is a run of another config (it differs in lambda)" in err
+    assert "belongs to another config (it differs in lambda)" in err
 
 
 def test_data_that_is_missing_is_told_before_anything_is_trained(bench: Bench) -> None:
@@ -555,7 +555,9 @@ def test_a_damaged_run_says_what_can_be_done(bench: Bench) -> None:
     assert bench.process(*words).code == 0
     (result, *_) = (bench.folder / "runs").glob("*/result.json")
     result.write_text("{")
-    assert "nnexp train --restart begins a damaged run anew" in bench.process(*words).err
+    assert (
+        "nnexp train --restart trains a damaged run again from scratch" in bench.process(*words).err
+    )
 
 
 def test_a_warning_of_many_trials_is_told_once(bench: Bench) -> None:
@@ -570,7 +572,7 @@ def test_of_many_different_warnings_five_are_told(bench: Bench) -> None:
     grid = ("--grid", "batch_size=201,202,203,204,205,206,207,208", "--set", "epochs=1")
     _, _, err = bench.process("sweep", "tiny.yaml", *grid, "-q", "-j", "1")
     assert err.count("is more than the 200 training examples") == 5
-    assert err.splitlines()[-1] == "warning: there are further ones, which are not shown"
+    assert err.splitlines()[-1] == "warning: further warnings are not shown"
 
 
 @pytest.mark.parametrize(
@@ -606,7 +608,7 @@ def drawn(bench: Bench, text: str, lacks: Callable[[PlannedRun], Outcome | None]
     trials = plan(sweep_file.read("sweep.yaml"))
     done = Outcome(epochs=1, accuracies={"validation": 0.9})
     outcomes = [lacks(trial) if trial.values[0] > 1 else done for trial in trials.trials]
-    renderer.save(study_figures.sweep(trials, ranked(trials, outcomes)), bench.folder / "a.svg")
+    renderer.save(study_figures.sweep(trials, rank(trials, outcomes)), bench.folder / "a.svg")
     return " ".join(re.findall("<!-- (.*?) -->", (bench.folder / "a.svg").read_text()))
 
 
@@ -702,7 +704,7 @@ def test_a_path_of_two_lines_makes_no_command_of_one(bench: Bench, how: str) -> 
     words = ("sweep", "tiny.yaml", *GRID, "--emit", how)
     code, out, err = bench(*words, "--runs", "a\nb")
     assert (code, out) == (2, "")
-    assert err == "--emit: a path with a line break in it makes no command of one line\n"
+    assert err == "--emit: a path contains a line break, so the command does not fit on one line\n"
     (bench.folder / "a\nb").mkdir()
     assert bench("sweep", bench.config("a\nb/tiny.yaml"), *words[2:]).code == 2
 

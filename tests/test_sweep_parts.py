@@ -19,7 +19,7 @@ from nnexp.datasets.loading import Data
 from nnexp.errors import UsageError
 from nnexp.report import renderer, study_figures, sweep_ranking
 from nnexp.study import execution, ranking, sweep_file
-from nnexp.study.execution import Execution, Listed
+from nnexp.study.execution import Execution, JobList
 from nnexp.study.job import Job, Outcome
 from nnexp.study.local.process import Limits, Process
 from nnexp.study.plan import Plan, plan
@@ -49,7 +49,7 @@ def script(bench: Bench, text: str, *arguments: str) -> subprocess.CompletedProc
 
 def drawn(trials: Plan, found: list[Outcome | None]) -> Any:  # noqa: ANN401 - matplotlib's
     """Return the axes of a sweep's picture, which is not written."""
-    figure = study_figures.sweep(trials, ranking.ranked(trials, found))
+    figure = study_figures.sweep(trials, ranking.rank(trials, found))
     return renderer.drawing(figure).axes[0]
 
 
@@ -82,7 +82,7 @@ def test_the_advice_is_the_fewest_seeds_that_would_do_for_any(bench: Bench) -> N
     assert bench.folder.exists()
     trials = planned("lambda=1,2,3", seeds=[0, 1, 2])
     found = outcomes(*([0.9] * 3), *([0.8] * 3), *([0.7] * 3))
-    one, other = ranking.verdicts(trials, found, ranking.ranked(trials, found), 60).values()
+    one, other = ranking.verdicts(trials, found, ranking.rank(trials, found), 60).values()
     few: dict[int, Verdict] = {
         1: one._replace(outcome="too few", needed=9),
         2: other._replace(outcome="too few", needed=4),
@@ -105,9 +105,9 @@ def test_verdicts_know_how_many_examples_an_accuracy_is_of(
     monkeypatch.setattr(ranking, "verdicts", lambda *given: asked.append(given[-1]))
     bench.process("sweep", "tiny.yaml", "--set", "epochs=1", "-q")
     trials, found = planned("epochs=1"), outcomes(0.5)
-    sweep_ranking.verdicts(trials, Path("runs"), ranking.ranked(trials, found), found)
+    sweep_ranking.verdicts(trials, Path("runs"), ranking.rank(trials, found), found)
     found = [Outcome(accuracies={"test": 0.5})]
-    sweep_ranking.verdicts(trials, Path("runs"), ranking.ranked(trials, found), found)
+    sweep_ranking.verdicts(trials, Path("runs"), ranking.rank(trials, found), found)
     assert asked == [60, 40]
 
 
@@ -307,7 +307,7 @@ class Engine:
 
 
 def test_a_signal_while_trials_are_begun_lets_no_further_one_begin(bench: Bench) -> None:
-    jobs = Listed(planned("lambda=1,2,3").jobs(bench.folder))
+    jobs = JobList(planned("lambda=1,2,3").jobs(bench.folder))
     engine = Engine()
     found = list(Execution(jobs, engine, stopped=lambda: bool(engine.futures)).events())
     told = [type(event) for event in found if not isinstance(event, execution.Ticked)]

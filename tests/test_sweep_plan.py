@@ -159,7 +159,7 @@ def test_exclusions_leave_out_what_fits_them_whole(bench: Bench) -> None:
     assert values(found) == [(0.1, 0, 0), (0.1, 1, 0), (0.1, 10, 0), (1, 0, 0)]
     assert found.excluded == 8
     assert told(bench, f"{grid}exclude: [{{learning_rate: 2}}]") == [
-        "sweep.yaml:4:11: exclude[0]: leaves out nothing: no point is so"
+        "sweep.yaml:4:11: exclude[0]: excludes nothing: no point matches"
     ]
     with pytest.raises(UsageError, match="exclusions leave nothing"):
         sheet(bench, f"{grid}exclude: [{{seed: [0, 1]}}]")
@@ -171,7 +171,7 @@ def test_a_seed_that_is_excluded_is_the_config_s_where_no_seeds_are_given(bench:
     found = sheet(bench, f"{grid}exclude: [{{lambda: 1, seed: 7}}]")
     assert values(found) == [(0, 7)]
     assert told(bench, f"{grid}exclude: [{{seed: 0}}]") == [
-        "sweep.yaml:3:11: exclude[0]: leaves out nothing: no point is so"
+        "sweep.yaml:3:11: exclude[0]: excludes nothing: no point matches"
     ]
     found = sheet(bench, f"{grid}set: {{seed: 3}}\nexclude: [{{lambda: 0, seed: 3}}]")
     assert values(found) == [(1, 3)]
@@ -195,13 +195,13 @@ def test_what_two_exclusions_fit_is_left_out_once_and_idles_neither(bench: Bench
 def test_seeds_are_no_axis(bench: Bench, text: str, place: str) -> None:
     """A row that says seed 1 would be the mean over all of them."""
     assert told(bench, f"config: tiny.yaml\n{text}") == [
-        f"sweep.yaml:{place}: seed: is no key to rank by: give --seeds, or a sweep file's seeds"
+        f"sweep.yaml:{place}: seed: cannot be swept; give --seeds, or seeds in the sweep file"
     ]
 
 
 @pytest.mark.usefixtures("bench")
 def test_seeds_are_no_grid() -> None:
-    with pytest.raises(ConfigError, match=r"^--grid seed=1,2: seed: is no key to rank by"):
+    with pytest.raises(ConfigError, match=r"^--grid seed=1,2: seed: cannot be swept"):
         planned("tiny.yaml", "seed=1,2", "lambda=0,1")
 
 
@@ -209,8 +209,8 @@ def test_seeds_are_no_grid() -> None:
 def test_a_part_that_a_later_whole_replaces_is_refused_and_the_other_order_works() -> None:
     parts, wholes = "optimizer.mu=0.1,0.9", "optimizer=momentum,nesterov"
     refused = (
-        "optimizer.mu: has no say, since optimizer comes after it and replaces it (--grid {}): "
-        "sweep optimizer first, or say it in its values, as in {{name: ..., mu: ...}}"
+        "optimizer.mu: has no effect: optimizer (--grid {}) is set after it and replaces it; "
+        "sweep optimizer first, or put the setting into its values, as in {{name: ..., mu: ...}}"
     )
     with pytest.raises(ConfigError) as caught:
         planned("tiny.yaml", "optimizer=momentum,sgd", settings=("optimizer.mu=0.3",))
@@ -229,8 +229,8 @@ def test_a_part_that_a_later_whole_replaces_is_refused_and_the_other_order_works
 
 
 LOST = (
-    "lambda.per_example: would replace values of lambda, which is swept as well ({}): "
-    "leave one of them out"
+    "lambda.per_example: would replace values of lambda, which is also swept ({}); remove one "
+    "of the two"
 )
 
 
@@ -270,8 +270,10 @@ def test_a_part_in_a_sweep_file_that_a_later_whole_replaces_is_refused(bench: Be
         bench,
         "config: tiny.yaml\nset: {optimizer.mu: 0.3}\nzip: {optimizer: [momentum], epochs: [2]}",
     )
-    assert problem.startswith("sweep.yaml:2:21: optimizer.mu: has no say, since optimizer comes")
-    assert "replaces it (sweep.yaml:3:19): " in problem
+    assert problem.startswith(
+        "sweep.yaml:2:21: optimizer.mu: has no effect: optimizer (sweep.yaml:3:19) is"
+    )
+    assert "is set after it and replaces it; " in problem
 
 
 def test_a_sheet_s_problems_are_told_all_at_once_each_with_its_place(bench: Bench) -> None:
@@ -291,7 +293,7 @@ grids: {}
         "sweep.yaml:11:1: grids: unknown key 'grids'; did you mean 'grid'?",
         "sweep.yaml:4:3: a key must be a name, or names joined by dots, got 'a..b'",
         "sweep.yaml:3:18: grid.learning_rate: must be a list of values, got 0.1",
-        "sweep.yaml:6:3: zip: lists that go together are equally long, got hidden 2, lambda 1",
+        "sweep.yaml:6:3: zip: lists must be equally long, got hidden 2, lambda 1",
         "sweep.yaml:8:20: random.sed: unknown key 'sed'; did you mean 'seed'?",
         (
             "sweep.yaml:8:54: random.from.dropout.uniform: must be two numbers, the smaller first, "
@@ -334,19 +336,18 @@ grids: {}
         ("config: tiny.yaml\nexclude: {lambda: 1}", ("sweep.yaml:2:10: exclude: must be a list of "
          "mappings of swept keys to values, got a mapping")),
         ("config: tiny.yaml\ngrid: {lambda: [1]}\nzip: {lambda: [2]}",
-         ("sweep.yaml:3:16: lambda: is swept twice, here and at sweep.yaml:2:17: leave one of them "
-          "out")),
+         ("sweep.yaml:3:16: lambda: is swept twice, here and at sweep.yaml:2:17; remove one of "
+          "the two")),
         (("config: tiny.yaml\nzip: {cost: [quadratic]}\n"
          "random: {draws: 2, from: {cost: {choice: [quadratic]}}}"),
-         ("sweep.yaml:3:33: cost: is swept twice, here and at sweep.yaml:2:14: leave one of them "
-          "out")),
+         ("sweep.yaml:3:33: cost: is swept twice, here and at sweep.yaml:2:14; remove one of "
+          "the two")),
         ("config: tiny.yaml\nset: {lambda: 1}\ngrid: {lambda: [2]}",
-         ("sweep.yaml:2:15: lambda: is swept at sweep.yaml:3:17, so that this value would have no "
-          "say: leave one of them out")),
+         ("sweep.yaml:2:15: lambda: is also swept (sweep.yaml:3:17); remove one of the two")),
         ("config: tiny.yaml\nset: {seed: 1}\nseeds: 2",
-         "sweep.yaml:2:13: seed and seeds, which are at sweep.yaml:3:8: leave one of them out"),
+         "sweep.yaml:2:13: seeds are also given (sweep.yaml:3:8); remove one of the two"),
         ("config: tiny.yaml\ngrid: {seed: [1, 2]}\nseeds: 2",
-         "sweep.yaml:2:15: seed: is no key to rank by: give --seeds, or a sweep file's seeds"),
+         "sweep.yaml:2:15: seed: cannot be swept; give --seeds, or seeds in the sweep file"),
         ("config: tiny.yaml\nset: {epoch: 1}",
          "sweep.yaml:2:14: epoch: unknown key 'epoch'; did you mean 'epochs'?"),
         ("config: tiny.yaml\nrandom: {draws: 2, from: {lambda: {log-uniform: [0, 1]}}}",
@@ -370,7 +371,7 @@ def test_a_key_that_is_swept_cannot_be_set_as_well() -> None:
     with pytest.raises(ConfigError) as refused:
         planned("tiny.yaml", "lambda=1,2", settings=("epochs=2", "lambda=3"))
     (problem,) = refused.value.problems
-    assert problem.startswith("--set lambda=3: lambda: is swept at --grid lambda=1,2, so that this")
+    assert problem.startswith("--set lambda=3: lambda: is also swept (--grid lambda=1,2); remove")
 
 
 def test_a_key_that_two_options_sweep_is_told_with_both(bench: Bench) -> None:
@@ -382,12 +383,12 @@ def test_a_key_that_two_options_sweep_is_told_with_both(bench: Bench) -> None:
         with pytest.raises(ConfigError) as refused:
             planned(config, *grids)
         assert refused.value.problems == [
-            f"--grid lambda=3: lambda: is swept twice, here and at {first}: leave one of them out"
+            f"--grid lambda=3: lambda: is swept twice, here and at {first}; remove one of the two"
         ]
     with pytest.raises(ConfigError) as refused:
         planned("tiny.yaml", settings=("seed=3",), seeds="0-1")
     assert refused.value.problems == [
-        "--set seed=3: seed and seeds, which are at --seeds: leave one of them out"
+        "--set seed=3: seeds are also given (--seeds); remove one of the two"
     ]
 
 
@@ -476,7 +477,7 @@ def test_slurm_has_a_thousand_tasks_at_most(bench: Bench) -> None:
     assert "number < 2500; number += 1000" in script
     assert "    2499) exec nnexp train tiny.yaml" in script
     assert job_script.too_long(script) is None
-    assert "takes 4 MB" in str(job_script.too_long(script * 20))
+    assert "is 4 MB" in str(job_script.too_long(script * 20))
 
 
 def test_a_name_that_no_run_can_have_is_refused(bench: Bench) -> None:

@@ -91,14 +91,14 @@ def test_what_a_kill_right_behind_the_last_epoch_left_is_tidied(bench: Bench) ->
     left = {path: path.read_bytes() for path in early.run.checkpoints().values()}
     reached = trained(early, until=5)._replace(until=5)
     tidy = {path.name for path in reached.run.checkpoints().values()}
-    assert jobs.known(reached) == jobs.done(reached)
-    assert jobs.done(reached) is not None
+    assert jobs.existing_outcome(reached) == jobs.recorded_outcome(reached)
+    assert jobs.recorded_outcome(reached) is not None
     for path, content in left.items():
         path.write_bytes(content)
     assert {path.name for path in reached.run.checkpoints().values()} > tidy
-    assert jobs.known(reached) is None
+    assert jobs.existing_outcome(reached) is None
     again = trained(reached, until=5)._replace(until=5)
     assert {path.name for path in again.run.checkpoints().values()} == tidy
-    assert jobs.known(again) == jobs.done(again)
+    assert jobs.existing_outcome(again) == jobs.recorded_outcome(again)
     timing = (again.run.path / "timing.jsonl").read_text()
     assert len(timing.splitlines()) == 5

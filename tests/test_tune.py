@@ -32,7 +32,7 @@ from nnexp.tune.trials import (
     StepSampler,
     Trials,
     finish,
-    trained,
+    train_one,
 )
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def test_a_config_is_checked_once(bench: Bench, monkeypatch: pytest.MonkeyPatch)
     def steps() -> Steps[bool]:
         yield JobGroup(several)
         yield JobGroup(several, timed=True)
-        return asked.has_begun(several[0])
+        return asked.has_run(several[0])
 
     assert finish(steps(), asked)
     assert checked == [0, 1]
@@ -210,7 +210,7 @@ def test_damaged_times_are_measured_again_and_that_is_said(bench: Bench, damage:
     code, _, err = bench("tune", "tiny.yaml", "--only", "batch-size", "-q")
     assert code == 0
     assert err.startswith("tiny-tuned/times.json: is damaged: ")
-    assert err.endswith("; the times are measured anew\n")
+    assert err.endswith("; times are measured again\n")
     assert json.loads((bench.folder / "tiny-tuned" / "times.json").read_text())["seconds"]
 
 
@@ -228,14 +228,14 @@ def test_times_of_other_epochs_are_measured_again(bench: Bench) -> None:
 
 def test_a_lambda_of_nothing_is_looked_for_nowhere_else() -> None:
     scores = {0.0: {0: 0.9}}
-    assert choice.walk(scores, 0.0, 100, (0.0, 0.0)) == []
+    assert choice.next_strengths(scores, 0.0, 100, (0.0, 0.0)) == []
 
 
 def test_a_budget_ends_it_with_what_is_known(bench: Bench) -> None:
     found = decisions(bench("tune", "tiny.yaml", "--budget", "100", "-q", "--json"))
     assert found["epochs"] <= 100
     assert found["unfinished"][0].startswith(("2:", "3:"))
-    assert "The budget did not suffice for stage" in (
+    assert "The budget was too small for stage" in (
         bench.folder / "tiny-tuned" / "decisions.md"
     ).read_text("utf-8")
     load.read(bench.folder / "tiny-tuned" / "tuned.yaml")
@@ -255,20 +255,20 @@ def test_a_rate_that_stays_must_learn_on_all_classes(bench: Bench) -> None:
     code, out, err = bench("tune", "tiny.yaml", "--only", "lambda", *far)
     assert (code, out) == (1, "")
     assert "η = 1e+06, λ = 1: diverged, no better than chance (" in err
-    assert "η stays as it is unless eta is decided as well" in err
+    assert "η is not changed unless eta is tuned as well" in err
 
 
 def test_a_lambda_that_stays_must_learn_something(bench: Bench) -> None:
     code, out, err = bench("tune", "tiny.yaml", "-q", "--only", "eta", "--set", "lambda=1e5")
     assert (code, out) == (1, "")
-    assert "λ stays as it is unless lambda is decided as well" in err
+    assert "λ is not changed unless lambda is tuned as well" in err
 
 
 def test_values_of_the_quick_problem_alone_are_marked_as_such(bench: Bench) -> None:
     assert bench("tune", "tiny.yaml", "-q", "--only", "eta", "--budget", "105").code == 0
     text = (bench.folder / "tiny-tuned" / "tuned.yaml").read_text("utf-8").replace("\n# ", " ")
-    assert "did not suffice for stage 6: η again." in text
-    assert "What was found on the quick problem is not checked on the full one." in text
+    assert "was too small for stage 6: η again." in text
+    assert "The values from the quick problem are not checked on the full one." in text
 
 
 def test_what_train_would_warn_of_is_said_of_the_tuned_config(bench: Bench) -> None:
@@ -288,8 +288,8 @@ def test_a_run_over_a_limit_ends_it_and_says_which_run_and_what_to_do(bench: Ben
     said = bench("tune", "tiny.yaml", "-q", "--max-memory", "1M")
     assert (said.code, said.out) == (137, "")
     assert re.fullmatch(
-        r"runs/tiny-\w+-s0: took [\d.]+ MB of memory, more than 1 MB; what comes next depends on "
-        r"this run; the same command with a higher --timeout or --max-memory goes on with it\n",
+        r"runs/tiny-\w+-s0: took [\d.]+ MB of memory, more than 1 MB; later steps depend on "
+        r"this run; repeat the command with a higher --timeout or --max-memory to resume it\n",
         said.err,
     )
 
@@ -305,7 +305,7 @@ def test_a_damaged_run_ends_it_and_says_which_run_and_what_to_do(
     said = bench(command, "tiny.yaml", *only, "-q")
     assert (said.code, said.out) == (5, "")
     assert f"runs/{metrics.parent.name}/metrics.jsonl: is damaged" in said.err
-    assert said.err.endswith("; nnexp train --restart begins a damaged run anew\n")
+    assert said.err.endswith("; nnexp train --restart trains a damaged run again from scratch\n")
 
 
 def test_a_run_that_another_process_trains_is_waited_for(bench: Bench) -> None:
@@ -327,21 +327,21 @@ def test_a_run_that_another_process_trains_is_waited_for(bench: Bench) -> None:
 def test_one_example_is_too_few(bench: Bench) -> None:
     code, out, err = bench("tune", "tiny.yaml", "--set", "data.train=1")
     assert (code, out) == (2, "")
-    assert err.startswith("data: of the 1 training example none is of another class")
+    assert err.startswith("data: all training examples (1) are of one class")
 
 
 def test_minutes_count_for_what_is_trained_once_more_too(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = load.read(bench.folder / "tiny.yaml")
-    finish(trained(config), Trials("tiny", bench.folder / "runs"))
+    finish(train_one(config), Trials("tiny", bench.folder / "runs"))
     again = Trials("tiny", bench.folder / "runs", budget=Budget(seconds=60.0))
-    assert finish(trained(config), again).seconds is None
-    assert finish(trained(config, timed=True), again).seconds is not None
+    assert finish(train_one(config), again).seconds is None
+    assert finish(train_one(config, timed=True), again).seconds is not None
     later = time.monotonic() + 61.0
     monkeypatch.setattr(time, "monotonic", lambda: later)
     with pytest.raises(BudgetSpentError):
-        finish(trained(replace(config, seed=1), timed=True), again)
+        finish(train_one(replace(config, seed=1), timed=True), again)
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -379,15 +379,15 @@ def test_a_budget_that_decides_nothing_writes_nothing_and_says_what_it_takes(ben
     code, out, err = bench("tune", "tiny.yaml", "--budget", "9", "-q")
     assert (code, out) == (2, "")
     assert err == (
-        "the budget ends in stage 1: better than chance, before anything is decided, so nothing "
-        "is written: stage 1 takes 20 to 80 epochs of trials (--explain has the others)\n"
+        "the budget is spent in stage 1: better than chance, before anything is decided, so "
+        "nothing is written: stage 1 takes 20 to 80 epochs of trials (--explain shows all stages)\n"
     )
     assert not (bench.folder / "runs").exists()
     code, out, err = bench("tune", "tiny.yaml", "--budget", "40", "-q")
     assert (code, out) == (1, "")
-    assert "the budget ends in stage 2: η" in err
+    assert "the budget is spent in stage 2: η" in err
     assert "stages 1 to 2 take 50 to 270 epochs of trials" in err
-    assert err.endswith("the same command with more goes on from there\n")
+    assert err.endswith("the same command with a larger budget goes on from there\n")
     assert len(trials(bench)) == 4
     assert not (bench.folder / "tiny-tuned").exists()
 
@@ -468,8 +468,8 @@ def test_a_rate_that_learns_nothing_and_is_not_to_be_decided_ends_with_a_sentenc
     name = bench.config(activation="relu", hidden=[5], learning_rate=1e6)
     code, out, err = bench("tune", name, "--full", "--only", only, "-q")
     assert (code, out) == (1, "")
-    assert err.startswith("nothing better than chance")
-    assert "η stays as it is unless eta is decided as well" in err
+    assert err.startswith("no trial was better than chance")
+    assert "η is not changed unless eta is tuned as well" in err
     assert "η = 0.1," not in err
 
 
@@ -485,8 +485,8 @@ def test_a_lambda_that_learns_nothing_is_decided_with_the_config_s_own_rate(benc
 def test_where_no_mini_batch_size_can_be_trained_with_it_ends_with_a_sentence(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: object, size: int, __: object) -> batch_size.Timed:
-        return batch_size.Timed(size, 1.0, (), ())
+    def broken(_: object, size: int, __: object) -> batch_size.TimedSize:
+        return batch_size.TimedSize(size, 1.0, (), ())
 
     monkeypatch.setattr(batch_size, "_timed", broken)
     code, out, err = bench("tune", "tiny.yaml", "--only", "batch-size", "-q")
@@ -505,7 +505,7 @@ def failed(bench: Bench, err: str, folder: str) -> str:
     left = contents(bench.folder / folder)
     assert "tuned.yaml" not in left
     text = left["decisions.md"].decode()
-    assert "found nothing: there is no tuned config." in text
+    assert "failed, so there is no tuned config." in text
     for name in re.findall(r"!\[.*?\]\((.*?)\)", text):
         assert left[name].startswith(b"<?xml")
     assert left["decisions.html"].count(b"<section") == text.count("\n## ")
@@ -527,7 +527,7 @@ def test_where_no_rate_is_steady_the_rungs_can_be_read(
     (bench.folder / "tiny-tuned" / "tuned.yaml").write_text("{}")
     assert bench("tune", "tiny.yaml", "--only", "eta", "-q").code == 1
     text = (bench.folder / "tiny-tuned" / "decisions.md").read_text("utf-8")
-    assert r"tuned.yaml beside this is an earlier tuning's." in text
+    assert r"The file tuned.yaml in this folder is from an earlier tuning." in text
 
 
 def test_a_lambda_per_example_is_tuned_on_the_full_problem_too(bench: Bench) -> None:
@@ -573,7 +573,7 @@ def test_the_chapter_s_argument_is_of_as_many_updates_as_it_says(
     name = bench.config("few.yaml", data=data, learning_rate=0.1)
     found = decisions(bench("tune", name, "--only", "batch-size", "--full", "-q", "--json"))
     note = found["decisions"][-1]["notes"][0]
-    assert "on 40 images, seen 20 times: 40 updates of one example" in note
+    assert "on 40 images in 20 epochs: 40 updates with one example" in note
     records = bench.folder.glob("runs/*/run.json")
     argument = [json.loads(path.read_text())["data"]["train"] for path in records]
     assert argument.count(40) >= 2
@@ -596,12 +596,12 @@ def test_one_image_of_each_class_is_too_few(bench: Bench) -> None:
     code, out, err = bench("tune", name, "-q")
     assert (code, out) == (1, "")
     warning, err = err.split("\n", 1)
-    assert warning.startswith("warning: of 3 training examples there are 1 of one class")
-    assert err.startswith("nothing better than chance was found, so nothing is tuned")
+    assert warning.startswith("warning: of 3 training examples, one class has only 1")
+    assert err.startswith("no trial was better than chance, so nothing is tuned")
     assert "several training examples of each class" in err
     text = failed(bench, err, "one-tuned")
     assert text.count("| a quick problem with all classes |") == 4
-    assert "**Nothing better than chance" in text
+    assert "**No trial was better than chance" in text
 
 
 def test_labels_that_say_nothing_end_with_a_sentence(bench: Bench) -> None:
@@ -609,7 +609,7 @@ def test_labels_that_say_nothing_end_with_a_sentence(bench: Bench) -> None:
     labels, seen = (rng.integers(0, 3, count).tolist() for count in (100, 200))
     code, out, err = bench("tune", pairs(bench, "random", labels, seen), "-q")
     assert (code, out) == (1, "")
-    assert "do labels belong to the examples" in err
+    assert "labels match the examples" in err
 
 
 def test_constant_labels_are_one_class(bench: Bench) -> None:
@@ -655,7 +655,7 @@ def test_all_examples_at_once_leave_no_size_to_choose(bench: Bench) -> None:
     given = ("--set", "batch_size=all", "--only", "eta,batch-size", "-q", "--json")
     found = decisions(bench("tune", "tiny.yaml", *given))
     (skipped,) = [each for each in found["decisions"] if each["name"] == "batch-size"]
-    assert skipped["answer"].startswith("Skipped: batch_size is all, so that each")
+    assert skipped["answer"].startswith("Skipped: batch_size is all, so every step")
     assert skipped["chose"] == {}
     assert load.read(bench.folder / "tiny-tuned" / "tuned.yaml").batch_size == "all"
 
@@ -676,16 +676,22 @@ def form(line: str) -> str:
 
 
 STEADY = r"half of the threshold #: up to there the training cost falls steadily.*\."
-HIGHEST = r"(the highest validation accuracy|inside the noise of|all came to the same).*\."
+HIGHEST = r"(the highest validation accuracy|inside the noise of|all reach the same).*\."
 ANSWERS = (
     r"#  Better than chance: # % on a quick problem with all classes, where guessing gives # %.*",
     rf"#  Learning rate η: η = #, {STEADY}",
     rf"#  Regularization λ: λ = #: {HIGHEST}",
     rf"#  η again, with that λ: η = #, {STEADY}",
-    r"#  Mini-batch size: Mini-batches of #, with η = #: at # % validation accuracy after # m?s .*",
+    (
+        r"#  Mini-batch size: Mini-batches of #, with η = #: they reach # % validation accuracy "
+        r"after # m?s .*"
+    ),
     rf"#  η on the full problem: (η = #, {STEADY}|η stays #: .*)",
     rf"#  λ on the full problem: λ = #: {HIGHEST}",
-    r"#  Early stopping: A patience of #: it would end in epoch # with # %, the longest gets # %.",
+    (
+        r"#  Early stopping: A patience of #: it would end in epoch # with # %; "
+        r"the longest reaches # %."
+    ),
     r"#  Schedule: (constant|halve-on-plateau): # % validation accuracy.* with a patience of #.*\.",
     r"\w+-tuned/tuned\.yaml",
     r"\w+-tuned/decisions\.md",

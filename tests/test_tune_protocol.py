@@ -19,7 +19,7 @@ from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.store import thresholds
 from nnexp.tune import protocol
 from nnexp.tune.chance import NothingLearnedError
-from nnexp.tune.state import Sitting
+from nnexp.tune.state import TimingSession
 from nnexp.tune.trials import BudgetSpentError
 from tests.planted import CONFIG, Outcome, Planted, World, accuracy, is_full, size, tuned
 
@@ -299,9 +299,11 @@ def test_the_chapter_s_argument_has_an_eta_for_each_size(tmp_path: Path) -> None
     note = found.decision(5, "batch-size").notes[0]
     for number in ("17 times", "5000.00 ms", "300.00 ms", "1.778", "0.5714", "0.1481", "0.007968"):
         assert number in note
-    times = found.state.sitting.seconds
-    slow = Sitting(seconds={name: [9 * first, *more] for name, (first, *more) in times.items()})
-    assert tuned(tmp_path, sitting=slow).decision(5, "batch-size").notes[0] == note
+    times = found.state.session.seconds
+    slow = TimingSession(
+        seconds={name: [9 * first, *more] for name, (first, *more) in times.items()}
+    )
+    assert tuned(tmp_path, session=slow).decision(5, "batch-size").notes[0] == note
 
 
 def test_a_size_that_diverges_with_a_seed_is_out(tmp_path: Path) -> None:
@@ -323,28 +325,28 @@ def test_a_busy_machine_s_times_are_called_rough(
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     found = tuned(tmp_path, only=["batch-size"])
     assert any("load 2.5" in note for note in found.decision(5, "batch-size").notes) == busy
-    assert (found.state.sitting.load, found.state.sitting.cores) == (load_, 2)
-    quiet = found.state.sitting
+    assert (found.state.session.load, found.state.session.cores) == (load_, 2)
+    quiet = found.state.session
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
-    again = tuned(tmp_path, only=["batch-size"], sitting=quiet, were_there=True)
+    again = tuned(tmp_path, only=["batch-size"], session=quiet, were_there=True)
     assert again.decision(5, "batch-size") == found.decision(5, "batch-size")
 
 
 def test_times_of_an_earlier_sitting_are_used_if_they_are_all_there(tmp_path: Path) -> None:
     first = tuned(tmp_path, only=["batch-size"])
-    kept = first.state.sitting
+    kept = first.state.session
     slow = World(seconds=lambda _: 7.0)
-    again = tuned(tmp_path, slow, only=["batch-size"], sitting=kept, were_there=True)
+    again = tuned(tmp_path, slow, only=["batch-size"], session=kept, were_there=True)
     assert isinstance(again.state.trials, Planted)
     assert again.state.trials.measured == []
     assert again.config.batch_size == 20
-    anew = tuned(tmp_path, slow, only=["batch-size"], sitting=kept)  # the runs were deleted
-    assert {second for times in anew.state.sitting.seconds.values() for second in times} == {7.0}
-    fewer = Sitting(seconds=dict(list(kept.seconds.items())[1:]))
-    other = tuned(tmp_path, slow, only=["batch-size"], sitting=fewer, were_there=True)
+    anew = tuned(tmp_path, slow, only=["batch-size"], session=kept)  # the runs were deleted
+    assert {second for times in anew.state.session.seconds.values() for second in times} == {7.0}
+    fewer = TimingSession(seconds=dict(list(kept.seconds.items())[1:]))
+    other = tuned(tmp_path, slow, only=["batch-size"], session=fewer, were_there=True)
     assert isinstance(other.state.trials, Planted)
     assert len(other.state.trials.measured) == 20
-    assert {second for times in other.state.sitting.seconds.values() for second in times} == {7.0}
+    assert {second for times in other.state.session.seconds.values() for second in times} == {7.0}
 
 
 # The final training.

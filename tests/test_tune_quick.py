@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nnexp.tune import choice, quick_problem
-from nnexp.tune.quick_problem import LEVEL, Guessing, guessing
+from nnexp.tune.quick_problem import LEVEL, ChanceLevel, chance_level
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ ENDS = (1e-4, 1e4)
     ],
 )
 def test_the_quick_problem_has_half_of_each_class_s_share(labels: Labels, n: int) -> None:
-    assert quick_problem.fair(labels) == n
+    assert quick_problem.representative_count(labels) == n
     counts, held = np.bincount(labels), np.bincount(labels[:n], minlength=labels.max() + 1)
     assert (held >= np.floor(counts * n / len(labels) / 2)).all()
 
@@ -50,7 +50,7 @@ def test_the_quick_problem_has_half_of_each_class_s_share(labels: Labels, n: int
 def test_guessing(counts: tuple[int, ...], share: float, limit: float | None) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
     n = len(labels)
-    found = guessing(labels)
+    found = chance_level(labels)
     assert found.share == share
     tails = [
         sum(comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(right, n + 1))
@@ -65,7 +65,7 @@ def test_guessing(counts: tuple[int, ...], share: float, limit: float | None) ->
 
 
 def test_nothing_beats_what_cannot_be_told() -> None:
-    assert not Guessing(0.5, None).is_beaten_by(1.0)
+    assert not ChanceLevel(0.5, None).is_beaten_by(1.0)
 
 
 def walked(accuracy: Callable[[float], float], chance: float) -> list[float]:
@@ -75,7 +75,7 @@ def walked(accuracy: Callable[[float], float], chance: float) -> list[float]:
     def learned(value: float) -> bool:
         return value > chance
 
-    while strengths := choice.walk(scores, 1.0, 1000, ENDS, learned):
+    while strengths := choice.next_strengths(scores, 1.0, 1000, ENDS, learned):
         scores |= {strength: {0: accuracy(strength)} for strength in strengths}
     return list(scores)
 
@@ -94,17 +94,17 @@ def test_where_something_is_learned_both_sides_are_tried() -> None:
 def test_seeds_are_added_to_the_leader_too() -> None:
     """It became the leader after others had had theirs; three pairs are not three of its seeds."""
     few = {0.1: {0: 0.9, 1: 0.9, 2: 0.9}, 1.0: {0: 0.9, 1: 0.9, 2: 0.9}, 10.0: {0: 0.905}}
-    assert choice.wanted(few, sorted(few), 1000) == [(10.0, 1)]
+    assert choice.needed_trials(few, sorted(few), 1000) == [(10.0, 1)]
     more = {**few, 10.0: {0: 0.905, 1: 0.905, 2: 0.906}}
     found = choice.standings(more, 1000)
     if any(found[each].standing == "unsure" for each in (0.1, 1.0)):
-        assert {seed for _, seed in choice.wanted(more, sorted(more), 1000)} == {3}
+        assert {seed for _, seed in choice.needed_trials(more, sorted(more), 1000)} == {3}
 
 
 def test_who_has_all_seeds_is_unsure_beside_who_has_not() -> None:
     scores = {0.1: dict.fromkeys(range(5), 0.9), 1.0: {0: 0.91, 1: 0.9, 2: 0.9}}
     assert choice.standings(scores, 1000)[0.1].standing == "unsure"
-    assert choice.wanted(scores, sorted(scores), 1000) == [(1.0, 3)]
+    assert choice.needed_trials(scores, sorted(scores), 1000) == [(1.0, 3)]
 
 
 def test_data_in_the_order_of_its_classes_is_tuned(bench: Bench) -> None:
@@ -118,7 +118,7 @@ def test_data_in_the_order_of_its_classes_is_tuned(bench: Bench) -> None:
     assert (code, err) == (0, "")
     assert "% on a quick problem with all classes, where guessing gives 40.00 %" in out
     told = (bench.folder / "sorted-tuned" / "decisions.md").read_text()
-    assert "so more are taken: 2,000" in told.replace("\n", " ")
+    assert "so 2,000 are used" in told.replace("\n", " ")
 
 
 def test_too_few_validation_examples_are_told_from_bad_ones(bench: Bench) -> None:
@@ -140,4 +140,4 @@ def test_trials_of_other_data_are_refused(bench: Bench) -> None:
     bench.data(seed=1)
     code, out, err = bench(*command)
     assert (code, out) == (6, "")
-    assert "the data is not what this run was trained on" in err
+    assert "the data changed since this run was trained" in err

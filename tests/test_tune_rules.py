@@ -26,10 +26,10 @@ from nnexp.store.run import Run
 from nnexp.training.history import Row
 from nnexp.training.stopping import Cost
 from nnexp.tune import batch_size, choice, decision, final, ladder, outputs, quick_problem
-from nnexp.tune.batch_size import Timed
+from nnexp.tune.batch_size import TimedSize
 from nnexp.tune.decision import BY_EPOCH, Decision, picture, skipped
 from nnexp.tune.ladder import Rung
-from nnexp.tune.state import Sitting, TuneState
+from nnexp.tune.state import TimingSession, TuneState
 from nnexp.tune.trials import JobResult
 from tests.planted import finish
 
@@ -52,7 +52,7 @@ def test_what_diverged_is_worth_nothing_however_well_it_began() -> None:
 def walked(accuracy: dict[float, float]) -> list[float]:
     """Return the λ that the search tries, where accuracies are known."""
     scores: dict[float, dict[int, float]] = {}
-    while strengths := choice.walk(scores, 1.0, N, ENDS):
+    while strengths := choice.next_strengths(scores, 1.0, N, ENDS):
         scores |= {strength: {0: accuracy.get(strength, 0.1)} for strength in strengths}
     up, down = ([each for each in scores if sign * each > sign] for sign in (1, -1))
     return [1.0, *up, *down]
@@ -75,15 +75,15 @@ def test_lambda_s_search_ends_where_nothing_changes() -> None:
 
 def test_a_clear_difference_needs_no_second_seed() -> None:
     scores: Scores = {0.1: {0: 0.80}, 1.0: {0: 0.87}, 10.0: {0: 0.83}}
-    assert choice.wanted(scores, sorted(scores), N) == []
-    assert choice.chosen(scores, sorted(scores), N) == 1.0
+    assert choice.needed_trials(scores, sorted(scores), N) == []
+    assert choice.choose(scores, sorted(scores), N) == 1.0
 
 
 def test_seeds_are_added_where_a_smaller_one_is_too_close_and_only_there() -> None:
     scores: Scores = {0.01: {0: 0.80}, 0.1: {0: 0.865}, 1.0: {0: 0.87}, 10.0: {0: 0.869}}
-    assert choice.wanted(scores, sorted(scores), N) == [(1.0, 1), (0.1, 1)]
+    assert choice.needed_trials(scores, sorted(scores), N) == [(1.0, 1), (0.1, 1)]
     more: Scores = {**scores, 0.1: {0: 0.865, 1: 0.866}, 1.0: {0: 0.87, 1: 0.871}}
-    assert choice.wanted(more, sorted(more), N) == [(1.0, 2), (0.1, 2)]
+    assert choice.needed_trials(more, sorted(more), N) == [(1.0, 2), (0.1, 2)]
 
 
 def test_a_difference_that_all_seeds_show_decides() -> None:
@@ -92,8 +92,8 @@ def test_a_difference_that_all_seeds_show_decides() -> None:
         1.0: {0: 0.870, 1: 0.873, 2: 0.871},
     }
     assert choice.standings(scores, N)[0.1].standing == "worse"
-    assert choice.wanted(scores, sorted(scores), N) == []
-    assert choice.chosen(scores, sorted(scores), N) == 1.0
+    assert choice.needed_trials(scores, sorted(scores), N) == []
+    assert choice.choose(scores, sorted(scores), N) == 1.0
 
 
 def test_a_tie_inside_the_noise_goes_to_the_smaller() -> None:
@@ -102,17 +102,17 @@ def test_a_tie_inside_the_noise_goes_to_the_smaller() -> None:
         1.0: {0: 0.870, 1: 0.869, 2: 0.868, 3: 0.871, 4: 0.867},
     }
     assert choice.best(scores) == 1.0
-    assert choice.wanted(scores, sorted(scores), N) == []
+    assert choice.needed_trials(scores, sorted(scores), N) == []
     found = choice.standings(scores, N)
     assert (found[1.0].standing, found[0.1].standing) == ("best", "tie")
-    assert choice.chosen(scores, sorted(scores), N) == 0.1
+    assert choice.choose(scores, sorted(scores), N) == 0.1
 
 
 def test_equal_results_are_a_tie_at_once() -> None:
     same = {0: 0.9, 1: 0.91, 2: 0.92}
     scores: Scores = {0.1: same, 1.0: same}
     assert choice.best(scores) == 0.1
-    assert choice.chosen(scores, [1.0, 0.1], N) == 1.0  # what is preferred is the caller's
+    assert choice.choose(scores, [1.0, 0.1], N) == 1.0  # what is preferred is the caller's
 
 
 def test_the_noise_is_two_standard_errors_of_a_difference() -> None:
@@ -122,19 +122,19 @@ def test_the_noise_is_two_standard_errors_of_a_difference() -> None:
 
 
 def test_finer_candidates_are_those_that_were_not_tried() -> None:
-    assert choice.between([0.1, 1.0, 10.0], 1.0) == [0.2, 0.5, 2.0, 5.0]
-    assert choice.between([0.2, 1.0], 1.0) == [0.5, 2.0, 5.0]
+    assert choice.finer([0.1, 1.0, 10.0], 1.0) == [0.2, 0.5, 2.0, 5.0]
+    assert choice.finer([0.2, 1.0], 1.0) == [0.5, 2.0, 5.0]
 
 
-def curve(size: int, epoch: float, accuracies: list[float]) -> Timed:
+def curve(size: int, epoch: float, accuracies: list[float]) -> TimedSize:
     seconds = tuple(epoch * (place + 1) for place in range(len(accuracies)))
-    return Timed(size, 0.1 * size, seconds, tuple(accuracies))
+    return TimedSize(size, 0.1 * size, seconds, tuple(accuracies))
 
 
 SLOW = curve(1, 1.0, [0.80, 0.90, 0.90])
 MIDDLE = curve(10, 0.2, [0.70, 0.80, 0.90])
 FAST = curve(100, 0.1, [0.30, 0.40, 0.50])
-BROKEN = Timed(1000, 100.0, (), ())
+BROKEN = TimedSize(1000, 100.0, (), ())
 
 
 def test_the_fastest_to_a_level_that_all_reach_who_come_near_it() -> None:
@@ -170,10 +170,16 @@ def test_sizes_leave_an_epoch_two_steps(own: int, examples: int, expected: list[
 
 
 def test_the_smallest_patience_that_loses_nothing() -> None:
-    assert final.lenient({10: (20, 0.96), 20: (45, 0.9605), 30: (70, 0.9607)}, 10_000) == 10
-    assert final.lenient({10: (20, 0.95), 20: (45, 0.9605), 30: (70, 0.9607)}, 10_000) == 20
-    assert final.lenient({10: (20, 0.95), 20: (45, 0.955), 30: (70, 0.9607)}, 10_000) == 30
-    assert final.lenient({10: (20, 1.0), 20: (30, 1.0), 30: (40, 1.0)}, 10) == 10
+    assert (
+        final.shortest_patience({10: (20, 0.96), 20: (45, 0.9605), 30: (70, 0.9607)}, 10_000) == 10
+    )
+    assert (
+        final.shortest_patience({10: (20, 0.95), 20: (45, 0.9605), 30: (70, 0.9607)}, 10_000) == 20
+    )
+    assert (
+        final.shortest_patience({10: (20, 0.95), 20: (45, 0.955), 30: (70, 0.9607)}, 10_000) == 30
+    )
+    assert final.shortest_patience({10: (20, 1.0), 20: (30, 1.0), 30: (40, 1.0)}, 10) == 10
 
 
 def trial(accuracies: list[float], *, diverged: bool = False) -> JobResult:
@@ -187,11 +193,11 @@ def trial(accuracies: list[float], *, diverged: bool = False) -> JobResult:
 def test_where_a_patience_ends_a_training() -> None:
     """The best of epoch 1 stands for ten until epoch 11; that of epoch 12 needs more patience."""
     later = trial([0.9, *[0.8] * 10, 0.95, *[0.8] * 30])
-    assert final.stopped(later, 10) == (11, 0.9)
-    assert final.stopped(later, 20) == (32, 0.95)
-    assert final.stopped(trial([0.9, 0.8]), 10) == (2, 0.9)
-    assert final.stopped(trial([0.9, 0.8], diverged=True), 10) == (2, 0.0)
-    assert final.stopped(trial([0.9, *[0.8] * 15], diverged=True), 10) == (11, 0.9)
+    assert final.stop_early(later, 10) == (11, 0.9)
+    assert final.stop_early(later, 20) == (32, 0.95)
+    assert final.stop_early(trial([0.9, 0.8]), 10) == (2, 0.9)
+    assert final.stop_early(trial([0.9, 0.8], diverged=True), 10) == (2, 0.0)
+    assert final.stop_early(trial([0.9, *[0.8] * 15], diverged=True), 10) == (11, 0.9)
 
 
 class Made:
@@ -219,7 +225,7 @@ class Made:
 
 def ended(made: Made) -> TuneState:
     state = TuneState(
-        Config(), Config(), cast("Trials", made), 1.0, frozenset({"final"}), Sitting()
+        Config(), Config(), cast("Trials", made), 1.0, frozenset({"final"}), TimingSession()
     )
     finish(final.train(state), made)
     return state
@@ -359,7 +365,7 @@ def test_a_tuned_config_can_be_trained_whatever_ended_it_before(patience: int | 
         Config(monitor=("train",), patience=None),
         Config(monitor=("norms",), patience=None, stopping=Cost()),
     ):
-        load.check(final.ended(config, patience, 100))
+        load.check(final.with_ending(config, patience, 100))
 
 
 @pytest.mark.parametrize(
@@ -388,7 +394,7 @@ def test_a_value_that_differs_from_the_decision_s_says_why() -> None:
         Decision(6, "final", "End", "A patience of 20.", "", (), (), chose=(("patience", 20),)),
     ]
     text = outputs.tuned_yaml(Config(lambda_=25.0, patience=None), Config(), decisions, "a.yaml")
-    scaled = "λ = 0.5: best. λ goes with n: carried over from the quick problem."
+    scaled = "λ = 0.5: best. λ scales with n: converted from the quick problem."
     assert f"# Stage 3: {scaled}\nlambda: 25.0\n" in text
     ended = "A patience of 20. The schedule ends the run itself."
     assert f"# Stage 6: {ended}\npatience: null\n" in text

@@ -16,9 +16,9 @@ from nnexp.config.model import Config, PerExample
 from nnexp.store.run import Run
 from nnexp.training.history import Row
 from nnexp.tune import batch_size, choice, final, ladder
-from nnexp.tune.batch_size import Timed
+from nnexp.tune.batch_size import TimedSize
 from nnexp.tune.ladder import Rung
-from nnexp.tune.trials import Budget, BudgetSpentError, JobResult, Trials, finish, trained
+from nnexp.tune.trials import Budget, BudgetSpentError, JobResult, Trials, finish, train_one
 
 if TYPE_CHECKING:
     from nnexp.tune.choice import Scores
@@ -32,7 +32,7 @@ def test_a_slow_descent_ends_the_search_once_it_is_beyond_the_noise_of_the_best(
     """From 90 % two points are lost by each decade: four are beyond the noise, two never."""
     accuracies = {1.0: 0.90, 10.0: 0.88, 100.0: 0.86, 1000.0: 0.84, 10_000.0: 0.82}
     scores: dict[float, dict[int, float]] = {}
-    while strengths := choice.walk(scores, 1.0, N, (1e-4, 1e4)):
+    while strengths := choice.next_strengths(scores, 1.0, N, (1e-4, 1e4)):
         scores |= {strength: {0: accuracies.get(strength, 0.5)} for strength in strengths}
     assert [each for each in scores if each >= 1] == [1.0, 10.0, 100.0]
     assert set(scores) <= {1.0, 10.0, 100.0, 0.1, 0.01, 0.001, 0.0001}
@@ -49,22 +49,24 @@ def test_only_seeds_that_both_have_are_paired() -> None:
 def test_it_is_the_best_s_noise_that_ends_the_search() -> None:
     """Two standard errors of a difference: 1.25 points at 98 %, 1.64 at 96.5 %."""
     scores: Scores = {1.0: {0: 0.98}, 10.0: {0: 0.965}}
-    assert choice.walk(scores, 1.0, N, (1e-4, 1e4)) == [0.1]
+    assert choice.next_strengths(scores, 1.0, N, (1e-4, 1e4)) == [0.1]
 
 
 def test_what_cannot_be_told_from_the_best_counts_as_a_tie_where_no_seeds_are_left() -> None:
     close: Scores = {0.1: {0: 0.865}, 1.0: {0: 0.87}}
-    assert choice.chosen(close, [0.1, 1.0], N) == 0.1
+    assert choice.choose(close, [0.1, 1.0], N) == 0.1
 
 
 def test_a_patience_may_lose_one_standard_error() -> None:
     """On 10,000 images that is 0.194 points at 96.07 %."""
-    assert final.lenient({10: (20, 0.957), 20: (45, 0.960), 30: (70, 0.9607)}, 10_000) == 20
+    assert (
+        final.shortest_patience({10: (20, 0.957), 20: (45, 0.960), 30: (70, 0.9607)}, 10_000) == 20
+    )
 
 
 def test_a_size_s_best_accuracy_counts_though_it_falls_again() -> None:
-    one = Timed(10, 0.1, (1.0, 2.0, 3.0), (0.7, 0.9, 0.85))
-    other = Timed(20, 0.2, (2.0, 4.0, 6.0), (0.7, 0.8, 0.9))
+    one = TimedSize(10, 0.1, (1.0, 2.0, 3.0), (0.7, 0.9, 0.85))
+    other = TimedSize(20, 0.2, (2.0, 4.0, 6.0), (0.7, 0.8, 0.9))
     assert one.best == 0.9
     assert batch_size.level([one, other]) == 0.9
     assert batch_size.fastest([one, other], own=20) is one
@@ -96,12 +98,12 @@ def test_a_trial_is_worth_its_best_epoch() -> None:
 def test_a_budget_may_be_used_up(bench: Bench) -> None:
     config = load.read(bench.folder / "tiny.yaml")
     trials = Trials("tiny", bench.folder / "runs", budget=Budget(epochs=2 * config.epochs))
-    finish(trained(config), trials)
-    finish(trained(replace(config, seed=1)), trials)
+    finish(train_one(config), trials)
+    finish(train_one(replace(config, seed=1)), trials)
     assert trials.epochs == 2 * config.epochs
     with pytest.raises(BudgetSpentError):
-        finish(trained(replace(config, seed=2)), trials)
-    assert finish(trained(config), trials).config == config
+        finish(train_one(replace(config, seed=2)), trials)
+    assert finish(train_one(config), trials).config == config
 
 
 def test_a_curve_s_end_is_the_median_of_its_last_third() -> None:

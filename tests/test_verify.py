@@ -89,7 +89,7 @@ def test_other_data_is_refused_before_anything_is_trained(bench: Bench) -> None:
     run = trained(bench)
     bench.data(seed=5)
     said = bench("verify", run)
-    assert said == (6, "", f"{run}: the data is not what this run was trained on\n")
+    assert said == (6, "", f"{run}: the data changed since this run was trained\n")
 
 
 def test_a_run_without_an_epoch_has_nothing_to_verify(bench: Bench) -> None:
@@ -97,4 +97,4 @@ def test_a_run_without_an_epoch_has_nothing_to_verify(bench: Bench) -> None:
     (bench.folder / run / "checkpoints/epoch-000001.npz").unlink()
     (bench.folder / run / "metrics.jsonl").write_bytes(b"")
     said = bench("verify", run)
-    assert (said.code, said.err) == (2, f"{run}: has no epoch yet that could be verified\n")
+    assert (said.code, said.err) == (2, f"{run}: has no epoch to verify yet\n")

@@ -141,10 +141,7 @@ def test_a_damaged_threshold_is_told_and_fails_no_training(bench: Bench) -> None
     assert bench("train", "tiny.yaml", "-q", "--name", "n") == (
         0,
         "runs/n\n",
-        (
-            f"warning: {place}: is damaged: its checksum does not match its content; "
-            "it is left out of account\n"
-        ),
+        (f"warning: {place}: is damaged: its checksum does not match its content; it is ignored\n"),
     )
     thresholds.record(runs, config, 1.0)
     assert bench("train", "tiny.yaml", "-q", "--name", "m").err == ""

@@ -1,1 +1,1 @@
-"""What runs say when they are read side by side."""
+"""Analyse runs: compare, evaluate, diagnose and query them."""

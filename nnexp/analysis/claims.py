@@ -1,8 +1,8 @@
 """Claims about a comparison's numbers, such as ``B.test_accuracy >= A.test_accuracy - 0.002``.
 
-A claim is a query, as ``query`` reads them, of sums with a comparison between two of them. A sum
-has numbers and values ``LETTER.metric``, each with ``+``, ``-`` and perhaps a factor; a number may
-end in ``%``. Brackets join comparisons, not sums. It is read here, not by Python.
+A claim is a query (see ``query``) whose comparisons relate two sums. A sum has terms ``NUMBER``,
+``NUMBER%`` and ``[NUMBER *] LETTER.metric``, joined by ``+`` and ``-``. Brackets group comparisons,
+not sums. Claims are parsed here and never executed as Python.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from nnexp.analysis.metrics import METRICS
-from nnexp.analysis.query import FRACTION, SIGNS, Parser, Query, is_joint
+from nnexp.analysis.query import FRACTION, SIGNS, Parser, Query, is_miscased_word
 from nnexp.analysis.verdicts import ACCURACY
 from nnexp.config import messages
 from nnexp.errors import UsageError
@@ -26,22 +26,22 @@ _TERM = re.compile(
 )
 LONGEST = 1000
 SUM = "a sum, such as A.test_accuracy - 0.2%,"
-SUMS = "brackets join comparisons, not sums: write the sum without them"
+SUMS = "brackets group comparisons, not sums: write the sum without them"
 
 Values = Callable[[str, str], float | None]
-"""Returns the value of a letter's metric; None where there is none."""
+"""Returns the value of a letter's metric, or None if there is none."""
 
 
 class ClaimResult(NamedTuple):
-    """What came of a claim."""
+    """Whether a claim holds, and the values it compared."""
 
     claim: str
     holds: bool
     left: float | None
     right: float | None
-    """Both sums where the claim is one comparison."""
+    """Both sums, if the claim is a single comparison."""
     comparisons: tuple[ClaimResult, ...] = ()
-    """What came of each where there are several."""
+    """The result of each comparison, if there are several."""
 
 
 class _Term(NamedTuple):
@@ -57,7 +57,7 @@ class _Inequality(NamedTuple):
     right: tuple[_Term, ...]
 
     def judge(self, value: Values) -> ClaimResult:
-        """Return whether it holds; it does not where a value is missing."""
+        """Return whether the inequality holds; it does not if a value is missing."""
         left, right = (_sum(terms, value) for terms in (self.left, self.right))
         known = left is not None and right is not None
         holds = known and SIGNS[self.sign](left or 0.0, right or 0.0)
@@ -65,29 +65,29 @@ class _Inequality(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A claim that can be asked of a comparison."""
+    """A parsed claim."""
 
     text: str
     query: Query[_Inequality]
 
     def judge(self, value: Values) -> ClaimResult:
-        """Return whether it holds."""
-        every = {each: each.judge(value) for each in self.query.comparisons}
+        """Return whether the claim holds for a comparison's values."""
+        results = {inequality: inequality.judge(value) for inequality in self.query.comparisons}
         if len(self.query.comparisons) == 1:
-            return next(iter(every.values()))._replace(claim=self.text)
-        holds = self.query.holds(lambda each: every[each].holds)
-        return ClaimResult(self.text, holds, None, None, tuple(every.values()))
+            return next(iter(results.values()))._replace(claim=self.text)
+        holds = self.query.holds(lambda inequality: results[inequality].holds)
+        return ClaimResult(self.text, holds, None, None, tuple(results.values()))
 
 
 def parse(text: str, letters: str) -> Claim:
-    """Return the claim that a text makes.
+    """Parse a claim.
 
     Args:
         text: the claim.
-        letters: those that it may speak of.
+        letters: of the experiments it may refer to.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not a valid claim.
     """
 
     def comparison(parser: Parser[_Inequality]) -> _Inequality:
@@ -116,56 +116,56 @@ def parse(text: str, letters: str) -> Claim:
 
 
 def _side(parser: Parser[_Inequality], letters: str) -> tuple[_Term, ...]:
-    """Return the sum that is next; nothing where there is none."""
+    """Parse the sum that is next; return () if there is none."""
     start = end = parser.next().start
-    while parser.next().kind == "text" and not is_joint(parser.next()):
+    while parser.next().kind == "text" and not is_miscased_word(parser.next()):
         end = parser.next().end
         parser.advance()
     return tuple(_terms(parser, parser.text[start:end], letters))
 
 
 def _terms(parser: Parser[_Inequality], text: str, letters: str) -> Iterator[_Term]:
-    place = 0
-    while place < len(text):
-        match = _TERM.match(text, place)
+    position = 0
+    while position < len(text):
+        match = _TERM.match(text, position)
         sign, number, mark, letter, metric = match.groups() if match else (None,) * 5
-        is_whole = (letter is None) != (number is None) or (mark and letter)
-        is_odd = mark and (mark == "*") != bool(letter)
-        if match is None or not is_whole or (place and not sign) or is_odd:
-            rest = text[place:].strip()
-            parser.refuse(f"{rest!r} is not understood; a sum is such as A.test_accuracy - 0.2%")
+        is_complete = (letter is None) != (number is None) or (mark and letter)
+        has_wrong_mark = mark and (mark == "*") != bool(letter)
+        if match is None or not is_complete or (position and not sign) or has_wrong_mark:
+            rest = text[position:].strip()
+            parser.refuse(f"cannot parse {rest!r}; write a sum such as A.test_accuracy - 0.2%")
         if letter and letter not in letters:
             parser.refuse(f"there is no {letter}, only {', '.join(letters)}")
         if metric and metric not in METRICS:
             parser.refuse(unknown(metric))
         factor = float(number or 1) * (-1 if sign == "-" else 1) / (100 if mark == "%" else 1)
         yield _Term(factor, letter, metric)
-        place = match.end()
+        position = match.end()
 
 
 def _check_fractions(
     parser: Parser[_Inequality], left: tuple[_Term, ...], right: tuple[_Term, ...]
 ) -> None:
-    """Refuse a comparison of accuracies with a percentage that was written without its sign.
+    """Reject a comparison of accuracies with a percentage that lacks its % sign.
 
-    Sums of accuracies differ by no more than their factors allow; a number that is over 1 and
-    beyond these makes a claim that no accuracies could change.
+    It is recognized by a number above 1 that no accuracies from 0 to 1 could reach, so that the
+    claim would always or never hold.
     """
-    terms = [*left, *(each._replace(factor=-each.factor) for each in right)]
-    metrics = [each for each in terms if each.metric is not None]
-    numbers = [each.factor for each in terms if each.metric is None]
-    if not metrics or any(METRICS[str(e.metric)].unit is not ACCURACY for e in metrics):
+    terms = [*left, *(term._replace(factor=-term.factor) for term in right)]
+    metrics = [term for term in terms if term.metric is not None]
+    numbers = [term.factor for term in terms if term.metric is None]
+    if not metrics or any(METRICS[str(term.metric)].unit is not ACCURACY for term in metrics):
         return
     largest = max(map(abs, numbers), default=0.0)
-    low = sum(min(0.0, each.factor) for each in metrics)
-    high = sum(max(0.0, each.factor) for each in metrics)
+    low = sum(min(0.0, term.factor) for term in metrics)
+    high = sum(max(0.0, term.factor) for term in metrics)
     if largest > 1 and not low <= -sum(numbers) <= high:
         parser.refuse(FRACTION.format(metrics[0].metric, f"{largest:g}"))
 
 
 def unknown(metric: str) -> str:
-    """Return what to say of a metric that is none."""
-    by_label = {each.label.strip().replace(" ", "_"): key for key, each in METRICS.items()}
+    """Return the error message about an unknown metric."""
+    by_label = {m.label.strip().replace(" ", "_"): key for key, m in METRICS.items()}
     close = [by_label[metric]] if metric in by_label else get_close_matches(metric, METRICS, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"there is no metric {metric!r}{hint} (known: {', '.join(METRICS)})"

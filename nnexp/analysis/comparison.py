@@ -21,7 +21,7 @@ from nnexp.store import predictions
 from nnexp.store.run import Run
 
 PREFERRED = ("test_accuracy", "validation_accuracy", "last_train_accuracy")
-"""What the verdict is on unless asked otherwise: the first of these that every run has."""
+"""Default metrics of the verdict: the first of these that every run has."""
 
 
 class Measure(NamedTuple):
@@ -31,7 +31,7 @@ class Measure(NamedTuple):
     metric: Metric
     samples: tuple[Sample, ...]
     verdicts: Mapping[str, Verdict]
-    """By letter; none where a run has no value or the metric is not judged."""
+    """By letter; missing if a run has no value or the metric is not judged."""
 
 
 class Comparison(NamedTuple):
@@ -39,7 +39,7 @@ class Comparison(NamedTuple):
 
     sides: tuple[Side, ...]
     config: list[tuple[str, tuple[Any, ...]]]
-    """Keys that differ, each with its values; UNSET stands for a key that a side does not have."""
+    """Keys that differ, with the value of each side; UNSET if a side does not have the key."""
     notes: list[str]
     measures: dict[str, Measure]
     judged: str
@@ -57,25 +57,23 @@ class Comparison(NamedTuple):
 
 
 def compare(experiments: Sequence[Experiment], metric: str | None = None) -> Comparison:
-    """Return what differs between experiments.
+    """Compare experiments: their configs, metrics and verdicts.
 
     Args:
         experiments: two or more, the first of which is the baseline.
-        metric: what the verdict is on; None: test accuracy at the best validation epoch, or the
-            next best thing that all runs have.
+        metric: of the verdict; None for test accuracy at the best validation epoch, or the first
+            of ``PREFERRED`` that all runs have.
 
     Raises:
-        UsageError: there is no such metric, or it is not one to be judged by.
+        UsageError: the metric is unknown, or has no verdict.
         CorruptError: a run is damaged.
     """
     if metric is not None and (metric not in METRICS or not METRICS[metric].is_judged):
-        raise UsageError(
-            unknown(metric) if metric not in METRICS else f"no verdict is given on {metric!r}"
-        )
-    sides = tuple(Side(each, tuple(map(Facts, each.runs))) for each in experiments)
-    measures = {key: _measure(key, each, sides) for key, each in METRICS.items()}
+        raise UsageError(unknown(metric) if metric not in METRICS else f"{metric!r} has no verdict")
+    sides = tuple(Side(e, tuple(map(Facts, e.runs))) for e in experiments)
+    measures = {key: _measure(key, item, sides) for key, item in METRICS.items()}
     judged = metric or next(
-        (key for key in PREFERRED if all(each.is_whole for each in measures[key].samples)),
+        (key for key in PREFERRED if all(s.is_whole for s in measures[key].samples)),
         PREFERRED[0],
     )
     notes = list(_notes(sides))
@@ -87,9 +85,9 @@ def compare(experiments: Sequence[Experiment], metric: str | None = None) -> Com
 
 
 def differing(experiments: Sequence[Experiment]) -> list[tuple[str, tuple[Any, ...]]]:
-    """Return the config keys that are not the same everywhere, in the model's order."""
-    flat = [canonical.flat(each.config) for each in experiments]
-    if len({each.runs[0].record.config_sha256 for each in experiments}) > 1:
+    """Return the config keys whose values differ, in the model's order."""
+    flat = [canonical.flat(experiment.config) for experiment in experiments]
+    if len({e.runs[0].record.config_sha256 for e in experiments}) > 1:
         for tree in flat:
             del tree["seed"]
     keys = dict.fromkeys(key for tree in flat for key in tree)
@@ -117,7 +115,7 @@ def _measure(key: str, metric: Metric, sides: Sequence[Side]) -> Measure:
 
 
 def _resolved(metric: Metric, sides: Sequence[Side]) -> Unit:
-    """Return a metric's unit; that of an accuracy resolves one example of its split."""
+    """Return a metric's unit; for an accuracy, with a resolution of one example of its split."""
     if metric.split is None:
         return metric.unit
     data = sides[0].experiment.runs[0].record.data
@@ -140,7 +138,7 @@ def _difference(
 
 
 def _nets(a: Run, b: Run) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
-    """Return which test examples two nets have right, if both were asked for the same ones."""
+    """Return which test examples two nets classify correctly, or None if the examples differ."""
     first, second = (predictions.read(run).get("test") for run in (a, b))
     if first is None or second is None or a.record.data.sha256 != b.record.data.sha256:
         return None
@@ -150,22 +148,21 @@ def _nets(a: Run, b: Run) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] |
 
 
 def _notes(sides: Sequence[Side]) -> Iterator[str]:
-    """Yield what else a reader must know before the numbers mean anything."""
+    """Yield caveats that a reader must know to interpret the numbers."""
     records = {
         side.experiment.label: [run.record for run in side.experiment.runs] for side in sides
     }
-    for what, of in (
+    for subject, of in (
         ("data", lambda record: tuple(sorted(record.data.sha256.items()))),
         ("numerics (the machine's arithmetic)", lambda record: record.numerics),
         ("version of nnexp", lambda record: record.versions.nnexp),
     ):
-        found = {letter: {of(record) for record in each} for letter, each in records.items()}
-        if len(set().union(*found.values())) > 1:
-            letters = _letters(found)
-            yield f"{letters} were trained with different {what}"
+        values = {letter: set(map(of, group)) for letter, group in records.items()}
+        if len(set().union(*values.values())) > 1:
+            yield f"{_letters(values)} were trained with different {subject}"
     for facts in (facts for side in sides for facts in side.facts):
         yield from _changed_numerics(facts)
-    yield from _left_out(sides)
+    yield from _unpaired(sides)
     for side in sides:
         unfinished = {s: n for s, n in side.statuses.items() if s != "finished"}
         for status, count in unfinished.items():
@@ -173,33 +170,31 @@ def _notes(sides: Sequence[Side]) -> Iterator[str]:
             yield f"{side.experiment.label}: {count} of {len(side.facts)} {verb} {status}"
 
 
-def _left_out(sides: Sequence[Side]) -> Iterator[str]:
-    """Yield which seeds are in an experiment's means, but in none of its pairs."""
+def _unpaired(sides: Sequence[Side]) -> Iterator[str]:
+    """Yield notes on seeds that count in an experiment's mean, but in none of its pairs."""
     first = sides[0].experiment
     for side in sides[1:]:
         common = set(first.seeds) & set(side.experiment.seeds)
         if common and (set(first.seeds) | set(side.experiment.seeds)) - common:
             paired = ranges(sorted(common))
             yield (
-                f"{side.experiment.label} is paired with {first.label} by their common seeds, "
-                f"{paired}; each mean is over all of its own"
+                f"{side.experiment.label} is paired with {first.label} on their common seeds, "
+                f"{paired}; means are over all seeds"
             )
 
 
 def _changed_numerics(facts: Facts) -> Iterator[str]:
-    turns = facts.numerics
-    if len(turns) > 1:
-        count = len({turn.numerics for turn in turns})
-        since = ", ".join(str(turn.since) for turn in turns[1:])
+    stretches = facts.numerics
+    if len(stretches) > 1:
+        count = len({stretch.numerics for stretch in stretches})
+        since = ", ".join(str(stretch.since) for stretch in stretches[1:])
         run = facts.run.path
         yield f"{run} was trained under {count} numerics: they changed with epoch {since}"
 
 
-def _letters(found: Mapping[str, set[Any]]) -> str:
-    """Return the letters that something is not the same for: within one, or between several."""
-    within = [letter for letter, each in found.items() if len(each) > 1]
-    if within and len(set().union(*found.values())) == len(
-        set().union(*(found[w] for w in within))
-    ):
+def _letters(values: Mapping[str, set[Any]]) -> str:
+    """Return the letters whose values differ, within one experiment or between several."""
+    within = [letter for letter, own in values.items() if len(own) > 1]
+    if within and set().union(*values.values()) == set().union(*(values[w] for w in within)):
         return f"the runs of {' and of '.join(within)}"
-    return " and ".join(found)
+    return " and ".join(values)

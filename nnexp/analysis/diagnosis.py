@@ -1,19 +1,19 @@
-"""Diagnose cost curves: whether the learning rate is too large, and from when a network overfits.
+"""Diagnose cost curves: whether the learning rate is too large, and when a network overfits.
 
-The rule holds a curve's relapses against its whole change. A relapse is a stretch of steps
-against the curve's direction: rises where it falls on the whole. The curve is
+The rule compares a curve's relapses with its overall change. A relapse is a stretch of steps
+against the curve's direction, such as rises in a falling curve. The curve is
 
 - **diverged** if a cost is not finite, or the last is ten times the first;
-- **oscillating** if large relapses, which undo a quarter of the whole change or more, keep
-  coming (two at least, in a sixth of the epochs) and are the rule (the median one is large). So
-  neither a few spikes nor the small noise of a long plateau makes an oscillation;
-- **rising** if it ends above its start, or if its last two costs stand above the lowest by a
-  quarter of all that it had fallen;
+- **oscillating** if large relapses, which undo at least a quarter of the overall change, recur
+  (at least two, in a sixth of the epochs) and are typical (the median one is large). A few
+  spikes, or small noise on a long plateau, are not an oscillation;
+- **rising** if it ends above its start, or if its last two costs are above the lowest by a
+  quarter of its total fall;
 - **falling** if it ends below its start by 1 % or more, and **flat** otherwise.
 
-A curve's end is the median of its last third; a last cost that is a quarter above the first
-counts as an end too. What is less than 1 % of the cost counts for nothing. Among fewer than
-five costs one large relapse is enough, since there is no room for more.
+A curve's end is the median of its last third; it also ends above its start if the last cost is a
+quarter above the first. Changes of less than 1 % of the cost are ignored. Among fewer than five
+costs, one large relapse suffices, since there is no room for more.
 
 Source: after Nielsen (2015), chapter 3, on how to choose the learning rate.
 """
@@ -29,25 +29,25 @@ from typing import Literal, NamedTuple
 Kind = Literal["falling", "flat", "oscillating", "rising", "diverged"]
 
 NOTHING = 0.01
-"""A change that is a smaller part of the cost counts for nothing."""
+"""Changes below this fraction of the cost are ignored."""
 MUCH = 0.25
-"""A relapse of this part of the whole change is no small one."""
+"""A relapse of this fraction of the overall change is large."""
 OFTEN = 1 / 6
-"""Relapses in this part of the epochs are no single spikes."""
+"""Relapses in this fraction of the epochs are more than single spikes."""
 EXPLODED = 10.0
-"""A cost so many times the first one does not come back."""
+"""A cost this many times the first one counts as diverged."""
 SHORT = 5
-"""A curve of fewer costs has no room for two relapses."""
+"""Curves with fewer costs have no room for two relapses."""
 HUGE = 1e300
-"""Sums of larger numbers overflow: such a cost is taken for one that is not finite."""
+"""Larger costs are treated as not finite, since sums of them overflow."""
 NOTABLE = 0.1
-"""Rises of this part of the falls are worth a word."""
+"""Rises of this fraction of the falls are mentioned."""
 UNDONE = 0.75
-"""Rises of this part of the falls leave no progress that could be told from noise."""
+"""Rises of this fraction of the falls leave no progress distinguishable from noise."""
 
 
 class Diagnosis(NamedTuple):
-    """What a cost curve does, and the numbers that this rests on."""
+    """The kind of a cost curve, and the numbers behind it."""
 
     kind: Kind
     first: float
@@ -55,56 +55,56 @@ class Diagnosis(NamedTuple):
     lowest: float
     lowest_epoch: int
     change: float
-    """From the first cost to the curve's end, as a part of the first: -0.5 has halved."""
+    """From the first cost to the curve's end, relative to the first: -0.5 means halved."""
     rises: float
     """The sum of all rises from one epoch to the next."""
     falls: float
     share: float
-    """The part of the steps that are rises."""
+    """The fraction of steps that are rises."""
     relapse: float
-    """The median relapse as a part of the whole change; 0 where there is none."""
+    """The median relapse as a fraction of the overall change; 0 if there is none."""
     jump: int | None
-    """The epoch of a falling curve's largest rise, where that undoes a quarter of its change."""
+    """The epoch of a falling curve's largest rise, if it undoes a quarter of its change."""
     plateau: int | None
-    """The epoch from which a falling curve no longer does."""
+    """The epoch from which a falling curve is level."""
 
     @property
     def ratio(self) -> float | None:
-        """The rises' sum over the falls': 0 where nothing rises, 1 where nothing is gained."""
+        """Sum of rises over sum of falls: 0 if nothing rises, 1 if nothing is gained."""
         return self.rises / self.falls if self.falls else None
 
     @property
     def sentence(self) -> str:
-        """What the curve does, in words, and the numbers behind it."""
+        """The diagnosis in words, and the numbers behind it."""
         return f"{self.words} ({self.numbers})"
 
     @property
     def words(self) -> str:
-        """What the curve does."""
+        """The diagnosis in words."""
         if self.kind in {"oscillating", "diverged"}:
             return f"{self.kind}: the learning rate is too large"
         if self.kind == "rising" and self.lowest < self.first:
             return f"rising since epoch {self.lowest_epoch}"
-        said: str = self.kind
+        text: str = self.kind
         if self.jump is not None:
-            said += f" with a jump at epoch {self.jump}"
+            text += f" with a jump at epoch {self.jump}"
         elif self.kind == "falling" and self.rises >= NOTABLE * self.falls:
-            said += " with small oscillation"
+            text += " with small oscillation"
         if self.plateau is not None:
-            said += f", then on a plateau from epoch {self.plateau}"
-        return said
+            text += f", then on a plateau from epoch {self.plateau}"
+        return text
 
     @property
     def numbers(self) -> str:
-        """From where to where the cost went, and its rises against its falls."""
+        """The first and last cost, and the rises and falls."""
         ends = f"{self.first:.4g} to {self.last:.4g}"
         if not math.isfinite(self.last) or not (self.rises or self.falls):
             return ends
-        said = f"{ends}; {100 * self.share:.0f} % of the steps rise"
-        said += f"; rises sum to {self.rises:.4g}, falls to {self.falls:.4g}"
+        text = f"{ends}; {100 * self.share:.0f} % of the steps rise"
+        text += f"; rises sum to {self.rises:.4g}, falls to {self.falls:.4g}"
         if self.relapse:
-            said += f"; the median relapse is {100 * self.relapse:.3g} % of the whole change"
-        return said
+            text += f"; the median relapse is {100 * self.relapse:.3g} % of the whole change"
+        return text
 
 
 class Relapse(NamedTuple):
@@ -115,16 +115,16 @@ class Relapse(NamedTuple):
 
 
 def diagnose(costs: Sequence[float], epochs: Sequence[int] | None = None) -> Diagnosis | None:
-    """Return what a cost curve does; None if there are fewer than two costs, all finite.
+    """Diagnose a cost curve; return None for fewer than two costs that are all finite.
 
     Args:
-        costs: one an epoch. What follows one that is not finite is not looked at.
-        epochs: the epoch of each; by default 1, 2, 3, ….
+        costs: one for each epoch; those after the first that is not finite are ignored.
+        epochs: the epoch of each cost; by default 1, 2, 3, ….
     """
-    places = list(epochs or range(1, len(costs) + 1))
+    epochs = list(epochs or range(1, len(costs) + 1))
     finite = _until_fault(costs)
     faulty = len(finite) < len(costs)
-    if not faulty and len(costs) < 2:  # noqa: PLR2004 - a change is between two
+    if not faulty and len(costs) < 2:  # noqa: PLR2004 - a change needs two
         return None
     first, last = costs[0], costs[len(finite)] if faulty else costs[-1]
     finite = finite or [first]
@@ -137,20 +137,20 @@ def diagnose(costs: Sequence[float], epochs: Sequence[int] | None = None) -> Dia
         first=first,
         last=last,
         lowest=lowest,
-        lowest_epoch=places[finite.index(lowest)],
+        lowest_epoch=epochs[finite.index(lowest)],
         change=change / abs(first) if first else 0.0,
         rises=math.fsum(step for step in steps if step > 0),
         falls=math.fsum(-step for step in steps if step < 0),
         share=sum(step > 0 for step in steps) / max(1, len(steps)),
         relapse=_typical(_relapses(steps, change)) / abs(change) if change else 0.0,
-        jump=_jump(steps, places, change) if kind == "falling" else None,
-        plateau=_plateau(finite, places, change) if kind == "falling" else None,
+        jump=_jump(steps, epochs, change) if kind == "falling" else None,
+        plateau=_plateau(finite, epochs, change) if kind == "falling" else None,
     )
 
 
 def _until_fault(costs: Sequence[float]) -> list[float]:
     """Return the costs before the first that is not finite."""
-    faults = (place for place, cost in enumerate(costs) if not abs(cost) < HUGE)
+    faults = (index for index, cost in enumerate(costs) if not abs(cost) < HUGE)
     return list(costs[: next(faults, len(costs))])
 
 
@@ -163,8 +163,8 @@ def _kind(costs: Sequence[float], steps: Sequence[float], change: float) -> Kind
         return "oscillating"
     if change > nothing or costs[-1] - costs[0] > MUCH * first:
         return "rising"
-    stands = min(costs[-2:]) if len(costs) >= SHORT else costs[-1]
-    if fallen > nothing and stands - lowest > max(nothing, MUCH * fallen):
+    latest = min(costs[-2:]) if len(costs) >= SHORT else costs[-1]
+    if fallen > nothing and latest - lowest > max(nothing, MUCH * fallen):
         return "rising"
     return "falling" if change <= -nothing < 0 else "flat"
 
@@ -200,18 +200,18 @@ def _end(costs: Sequence[float]) -> float:
 
 
 def _jump(steps: Sequence[float], epochs: Sequence[int], change: float) -> int | None:
-    """Return the epoch of the largest rise in one step, if it is no small one."""
+    """Return the epoch of the largest rise in one step, if it is large."""
     largest = max(steps)
     return epochs[steps.index(largest) + 1] if largest >= MUCH * abs(change) else None
 
 
 def _plateau(costs: Sequence[float], epochs: Sequence[int], change: float) -> int | None:
-    """Return the epoch from which a curve stays at its end: a third of it, without progress.
+    """Return the epoch from which at least a third of a curve makes no progress.
 
-    Without progress: its rises there undo nearly all its falls, or it does not move at all.
+    From there on, rises undo nearly all falls, or the cost does not change at all.
     """
     end = _end(costs)
-    start = next(place for place, cost in enumerate(costs) if cost - end <= NOTHING * abs(change))
+    start = next(index for index, cost in enumerate(costs) if cost - end <= NOTHING * abs(change))
     tail = costs[start:]
     if len(tail) < max(SHORT, len(costs) / 3):
         return None
@@ -222,29 +222,29 @@ def _plateau(costs: Sequence[float], epochs: Sequence[int], change: float) -> in
 
 
 WINDOW = 2
-"""Epochs on either side whose median stands for a cost, so that a lucky one counts for nothing."""
+"""Costs are smoothed by the median over this many epochs on either side."""
 LEAST = 5
-"""Epochs after the lowest cost without which nothing lasts."""
+"""Minimum number of epochs after the lowest cost for a lasting rise."""
 END = 3
-"""Epochs that the end of what follows has at least."""
+"""Minimum number of epochs in the last third after the lowest cost."""
 NOISE = 3.0
-"""A rise of so many typical steps is no noise."""
+"""A rise of more typical steps than this is not noise."""
 
 
 class Overfitting(NamedTuple):
-    """The epoch of the lowest validation cost, and what both costs did from there on."""
+    """The epoch of the lowest validation cost, and the change of both costs since then."""
 
     epoch: int
     lowest: float
     """The validation cost there."""
     end: float
-    """The validation cost at the end: the median of the last third of what follows."""
+    """The validation cost at the end: the median of the last third after the lowest."""
     train_then: float
     train_end: float
 
     @property
     def sentence(self) -> str:
-        """From when on the network overfits, in words, and the numbers behind it."""
+        """When overfitting starts, in words, and the numbers behind it."""
         return (
             f"over-fitting from epoch {self.epoch}: since then the validation cost rose from "
             f"{self.lowest:.4g} to {self.end:.4g} while the training cost fell from "
@@ -255,18 +255,18 @@ class Overfitting(NamedTuple):
 def overfits_from(
     train: Sequence[float], validation: Sequence[float], epochs: Sequence[int] | None = None
 ) -> Overfitting | None:
-    """Return from when on the validation cost rises for good while the training cost falls.
+    """Return since when the validation cost rises while the training cost falls.
 
-    That epoch is the lowest validation cost's. The rise is from the level around it to the
-    last third of what follows (both medians); it counts if it is more than 1 % and more than
-    the noise, if all of that third stands above that level, and if the training cost fell.
+    That is the epoch of the lowest validation cost. The rise is measured from the level around
+    it to the last third of the epochs after it (both medians). It must be more than 1 % and more
+    than the noise, all of that third must be above the level, and the training cost must fall.
 
     Args:
         train: the training cost of each epoch.
-        validation: the validation cost of each.
-        epochs: the epoch of each; by default 1, 2, 3, ….
+        validation: the validation cost of each epoch.
+        epochs: their numbers; by default 1, 2, 3, ….
 
-    Returns: None if the network does not overfit, or not yet so that it could be told.
+    Returns: None if the network does not overfit, or not long enough to be sure.
     """
     if not all(abs(cost) < HUGE for cost in (*train, *validation)):
         return None
@@ -275,28 +275,29 @@ def overfits_from(
     if after < LEAST:
         return None
     last = validation[-max(END, after // 3) :]
-    found = Overfitting(
+    overfitting = Overfitting(
         epoch=(epochs or range(1, len(validation) + 1))[lowest],
         lowest=validation[lowest],
         end=median(last),
         train_then=train[lowest],
         train_end=median(train[-len(last) :]),
     )
-    level, fall = _level(validation, lowest), found.train_then - found.train_end
+    level, fall = _level(validation, lowest), overfitting.train_then - overfitting.train_end
     noise = median(abs(later - earlier) for earlier, later in pairwise(validation[lowest:]))
-    rise = found.end - level
-    steady = after * noise <= 2 * rise  # then its steps are the rise itself
+    rise = overfitting.end - level
+    steady = after * noise <= 2 * rise  # the steps then form the rise itself
     much = rise > NOTHING * level and (steady or rise > NOISE * noise)
-    return found if much and min(last) > level and fall > NOTHING * found.train_then else None
+    is_fall = fall > NOTHING * overfitting.train_then
+    return overfitting if much and min(last) > level and is_fall else None
 
 
-def _level(costs: Sequence[float], place: int) -> float:
-    return median(costs[max(0, place - WINDOW) : place + WINDOW + 1])
+def _level(costs: Sequence[float], index: int) -> float:
+    return median(costs[max(0, index - WINDOW) : index + WINDOW + 1])
 
 
 def _lowest(costs: Sequence[float]) -> int:
-    """Return the place of the lowest cost next to where the smoothed curve is lowest."""
-    smooth = [_level(costs, place) for place in range(len(costs))]
+    """Return the index of the lowest cost near the minimum of the smoothed curve."""
+    smooth = [_level(costs, index) for index in range(len(costs))]
     middle = smooth.index(min(smooth)) if smooth else 0
     around = range(max(0, middle - WINDOW), min(len(costs), middle + WINDOW + 1))
-    return min(around, key=lambda place: costs[place], default=0)
+    return min(around, key=lambda index: costs[index], default=0)

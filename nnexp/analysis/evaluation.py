@@ -1,6 +1,6 @@
-"""Evaluate runs again on their data: each at its best epoch, and all of them by a vote.
+"""Evaluate runs on their data: each at its best epoch, and all together by a vote.
 
-Reading only: it takes no lock and writes nothing, whatever the runs are doing.
+It only reads: it takes no locks, so that runs may be training meanwhile.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nnexp.training import memory
 
 
 class RunMeasures(NamedTuple):
-    """One run's best epoch on a split."""
+    """Cost and accuracy of a run's best epoch on a split."""
 
     run: str
     epoch: int
@@ -33,14 +33,14 @@ class RunMeasures(NamedTuple):
 
 
 class Vote(NamedTuple):
-    """What several runs together take the examples for."""
+    """The joint prediction of several runs."""
 
     accuracy: float
     predicted: npt.NDArray[np.int64]
 
 
 class RunsEvaluation(NamedTuple):
-    """Runs on one split; the vote is None for a single run."""
+    """The evaluation of runs on one split; the vote is None for a single run."""
 
     on: On
     examples: int
@@ -49,34 +49,34 @@ class RunsEvaluation(NamedTuple):
 
 
 def evaluate(runs: Sequence[Run], on: On = "validation") -> RunsEvaluation:
-    """Return the measure of each run's best epoch on a split, and that of their vote.
+    """Evaluate each run's best epoch on a split, and their vote.
 
     Raises:
         UsageError: a run is named twice or has no evaluated epoch, or the data lacks the split.
-        MismatchError: the data is not what a run was trained on, or not the same for all runs.
+        MismatchError: the data changed since a run was trained, or differs between runs.
         CorruptError: a run is damaged.
     """
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
 
-    _check_different(runs)
-    _check_alike(runs, on)
+    _check_distinct(runs)
+    _check_compatible(runs, on)
     measured, total = [], np.zeros(())
-    # What is not finite is a diverged run's; NumPy's warnings add nothing.
+    # Diverged runs have numbers that are not finite; NumPy's warnings add nothing.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-        for each in restored(runs):
-            run, _, assembly = each
-            theta, epoch = each.best()
-            each.check(on)
+        for restored in restore(runs):
+            run, _, assembly = restored
+            theta, epoch = restored.best()
+            restored.check(on)
             evaluation = assembly.evaluate(theta, on)
             measured.append(RunMeasures(str(run.path), epoch, evaluation.cost, evaluation.accuracy))
-            total = total + degrees(assembly.outputs(theta, on), assembly.network)
+            total = total + beliefs(assembly.outputs(theta, on), assembly.network)
     labels = assembly.labels(on)
-    vote = voted(total / len(runs), labels) if len(runs) > 1 else None
+    vote = combine(total / len(runs), labels) if len(runs) > 1 else None
     return RunsEvaluation(on, len(labels), measured, vote)
 
 
-def voted(mean: Array, labels: npt.NDArray[np.int64]) -> Vote:
-    """Return what a mean of outputs takes each example for, the first class on a tie.
+def combine(mean: Array, labels: npt.NDArray[np.int64]) -> Vote:
+    """Return the classes with the largest mean output; ties go to the first class.
 
     Source: Nielsen (2015), chapter 3, on the voting of several networks.
     """
@@ -84,37 +84,37 @@ def voted(mean: Array, labels: npt.NDArray[np.int64]) -> Vote:
     return Vote(int(np.count_nonzero(predicted == labels)) / len(labels), predicted)
 
 
-def _check_different(runs: Sequence[Run]) -> None:
-    """Refuse a run that is named twice: its vote would count twice."""
+def _check_distinct(runs: Sequence[Run]) -> None:
+    """Check that no run is named twice, as its vote would count twice."""
     seen: set[tuple[int, int]] = set()
     for run in runs:
         with disk.errors(run.path):
             status = run.path.stat()
-        place = status.st_dev, status.st_ino
-        if place in seen:
+        identity = status.st_dev, status.st_ino
+        if identity in seen:
             raise UsageError(f"{run.path}: is named twice")
-        seen.add(place)
+        seen.add(identity)
 
 
-def _check_alike(runs: Sequence[Run], on: On) -> None:
-    """Refuse runs that cannot vote together, before anything is loaded."""
+def _check_compatible(runs: Sequence[Run], on: On) -> None:
+    """Check that runs can vote together, before loading anything."""
     first = runs[0]
     for run in runs[1:]:
-        data, other = run.record.data, first.record.data
-        if data.sha256 != other.sha256:
-            what = "data"
+        data, reference = run.record.data, first.record.data
+        if data.sha256 != reference.sha256:
+            difference = "data"
         elif (run.config.data.classes, data.classes) != (
             first.config.data.classes,
-            other.classes,
+            reference.classes,
         ):
-            what = "classes"
-        elif getattr(data, on) != getattr(other, on):
-            what = f"number of {on} examples"
+            difference = "classes"
+        elif getattr(data, on) != getattr(reference, on):
+            difference = f"number of {on} examples"
         else:
             continue
         raise MismatchError(
-            f"{run.path}: has other {what} than {first.path}: they cannot vote together; "
-            "evaluate them one by one"
+            f"{run.path}: does not have the same {difference} as {first.path}: they cannot vote "
+            "together; evaluate them one by one"
         )
 
 
@@ -122,17 +122,17 @@ On = Literal["validation", "test"]
 
 
 class Restored(NamedTuple):
-    """A run, the data it was trained on, and what its config assembles of it."""
+    """A run with its data and the parts assembled from its config."""
 
     run: Run
     dataset: Dataset
     assembly: Assembly
 
     def best(self) -> tuple[Array, int]:
-        """Return the parameters of the best epoch, and which it is.
+        """Return the parameters of the best epoch, and its number.
 
         Raises:
-            UsageError: no epoch was evaluated.
+            UsageError: no epoch is evaluated yet.
             CorruptError: the run is damaged.
         """
         committed = checkpoint.best(self.run, self.assembly.headers(self.assembly.initial()))
@@ -142,62 +142,57 @@ class Restored(NamedTuple):
         return self.assembly.theta(arrays), row.epoch
 
     def check(self, on: On) -> None:
-        """Refuse a split that the data lacks.
-
-        Raises:
-            UsageError: it does.
-        """
+        """Check that the data has a split. Raises: UsageError."""
         if not self.assembly.has(on):
             raise UsageError(f"{self.run.path}: its data has no {on} examples")
 
 
-def restored(runs: Sequence[Run]) -> Iterator[Restored]:
-    """Yield each run with its parts, loading the data anew only where it is another choice.
+def restore(runs: Sequence[Run]) -> Iterator[Restored]:
+    """Yield each run with its data and parts; data shared by successive runs is loaded once.
 
     Raises:
-        MismatchError: the data is not what a run was trained on.
+        MismatchError: the data changed since a run was trained.
     """
     source: Source | None = None
     dataset: Dataset | None = None
     for run in runs:
         config = run.config
         if dataset is None or config.data != source:
-            dataset = None  # let it go before the next one comes
+            dataset = None  # free its memory before loading the next
             source, dataset = config.data, load(config.data)
-        found, recorded = dataset.sha256, run.record.data.sha256
-        if found != recorded:
-            changed = sorted(name for name in found if recorded.get(name) != found[name])
+        current, recorded = dataset.sha256, run.record.data.sha256
+        if current != recorded:
+            changed = sorted(name for name in current if recorded.get(name) != current[name])
             raise MismatchError(
-                f"{run.path}: the data is not what this run was trained on "
-                f"({', '.join(changed)} changed)"
+                f"{run.path}: the data changed since this run was trained ({', '.join(changed)})"
             )
         yield Restored(run, dataset, Assembly(config, dataset))
 
 
-def degrees(outputs: Array, network: Network) -> Array:
-    """Return outputs as degrees of belief in each class: 0 and 1 where the targets are.
+def beliefs(outputs: Array, network: Network) -> Array:
+    """Scale outputs so that the targets are 0 and 1, as degrees of belief in each class.
 
-    So networks of different outputs can vote together: tanh's reach from -1 to 1.
+    This lets networks with different outputs vote together: those of tanh range from -1 to 1.
     """
-    other, own = network.output.targets
-    believed: Array = (outputs.astype(np.float64) - other) / (own - other)
-    return believed
+    low, high = network.output.targets
+    scaled: Array = (outputs.astype(np.float64) - low) / (high - low)
+    return scaled
 
 
 class FirstLayer(NamedTuple):
-    """The weights between the inputs and the neurons that see them."""
+    """The weights between the inputs and the first layer of neurons."""
 
     weights: npt.NDArray[np.floating[Any]]
     """(neurons, inputs)."""
     epoch: int
-    """The best one."""
+    """The best epoch, whose weights they are."""
 
 
 def first_layer(run: Run) -> FirstLayer | None:
-    """Return the first layer's weights at the best epoch; None if none was committed yet.
+    """Return the first layer's weights at the best epoch; None if no epoch is committed yet.
 
     Raises:
-        UsageError: the network is too large to be held.
+        UsageError: the network does not fit into memory.
         CorruptError: the run is damaged.
     """
     config, data = run.config, run.record.data

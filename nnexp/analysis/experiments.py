@@ -1,4 +1,4 @@
-"""Experiments, the runs of one config over seeds: found by their names, or grouped for listings."""
+"""Experiments, the runs of one config over seeds: find them by name, or group listed runs."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Experiment(NamedTuple):
     label: str
     """A letter: A, B, C, …"""
     place: str
-    """Its name on the command line."""
+    """Its name on the command line, a path."""
     runs: tuple[Run, ...]
-    """By seed, of which none is there twice."""
+    """Its runs, sorted by seed, without repetition."""
 
     @property
     def config(self) -> Config:
-        """The config of all its runs, but for the seed."""
+        """The config that its runs share, apart from the seed."""
         return self.runs[0].config
 
     @property
@@ -47,7 +47,7 @@ class Experiment(NamedTuple):
 
     @property
     def stems(self) -> list[str]:
-        """Its runs' names without ``-s`` and their own seed, each once."""
+        """The distinct names of its runs without the suffix ``-s<seed>``."""
         return list(dict.fromkeys(stem(run.name, seed(run)) for run in self.runs))
 
 
@@ -59,20 +59,21 @@ def seed(run: Run) -> int:
 def gather(arguments: Sequence[Path]) -> list[Experiment]:
     """Return the experiments that arguments name, in their order.
 
-    An argument is a run's directory; the name of several without ``-s<seed>``; or a pattern with
-    ``* ? [``, which stands for the experiments that its runs belong to. Directories of runs that
-    differ only in their seed, as a shell makes of a pattern, are one experiment, unless all are:
-    then seeds are what is compared.
+    An argument is a run's directory, the common name of several runs without ``-s<seed>``, or a
+    pattern with ``* ? [``, which selects the experiments of the matching runs. Directories of
+    runs that differ only in the seed, as when a shell expands a pattern, form one experiment,
+    unless all runs do: then each run is an experiment, and seeds are compared.
 
     Raises:
-        UsageError: an argument names no run, a run is named twice, or there are too many.
+        UsageError: an argument matches no run, a run is named twice, or there are too many
+            experiments.
         CorruptError: a run is damaged.
     """
-    named = [_named(each) for each in arguments]
-    digests = {run.record.config_sha256 for runs in named for run in runs}
+    matches = [_matching_runs(argument) for argument in arguments]
+    digests = {run.record.config_sha256 for runs in matches for run in runs}
     parts: list[list[Run]] = []
     alone: dict[str, list[Run]] = {}
-    for runs in named:
+    for runs in matches:
         for part in _by_config(runs) if len(digests) > 1 else [runs]:
             digest = part[0].record.config_sha256
             if len(runs) > 1 or len(digests) == 1:
@@ -83,27 +84,27 @@ def gather(arguments: Sequence[Path]) -> list[Experiment]:
                 parts.append(alone.setdefault(digest, part))
     _check(parts)
     return [
-        Experiment(letter, _place(part), tuple(sorted(part, key=seed)))
+        Experiment(letter, _common_name(part), tuple(sorted(part, key=seed)))
         for letter, part in zip(LETTERS, parts, strict=False)
     ]
 
 
-def _named(argument: Path) -> list[Run]:
+def _matching_runs(argument: Path) -> list[Run]:
     if stat.S_ISDIR(disk.mode(argument)):
         return [at(argument)]
     if any(character in argument.name for character in "*?["):
-        found = [each for each in _runs_in(argument.parent) if fnmatchcase(each, argument.name)]
-        problem = "no run's name fits"
+        names = [name for name in _runs_in(argument.parent) if fnmatchcase(name, argument.name)]
+        problem = "no run matches"
     else:
-        found = [each for each in _runs_in(argument.parent) if _is_seed_of(argument.name, each)]
-        problem = "there is no such run, nor runs of this name with -s and a seed"
-    if not found:
+        names = [run for run in _runs_in(argument.parent) if _is_seed_of(argument.name, run)]
+        problem = "there is no run of this name, with or without -s and a seed"
+    if not names:
         if argument.parent == Path() and _is_known(argument.name, DEFAULT_FOLDER):
             problem += f"; did you mean {DEFAULT_FOLDER / argument}?"
         raise UsageError(f"{argument}: {problem}")
-    runs = [at(argument.parent / name) for name in found]
+    runs = [at(argument.parent / name) for name in names]
     if problem.startswith("there") and len(_by_config(runs)) > 1:
-        raise UsageError(f"{argument}: its runs are of different configs; name them one by one")
+        raise UsageError(f"{argument}: its runs have different configs; name them one by one")
     return runs
 
 
@@ -112,7 +113,7 @@ def _is_seed_of(name: str, run: str) -> bool:
 
 
 def _is_known(name: str, folder: Path) -> bool:
-    return any(name == each or _is_seed_of(name, each) for each in _runs_in(folder))
+    return any(name == run or _is_seed_of(name, run) for run in _runs_in(folder))
 
 
 def _runs_in(folder: Path) -> Iterator[str]:
@@ -130,10 +131,10 @@ def _check(parts: Sequence[Sequence[Run]]) -> None:
     seen: set[Path] = set()
     for run in (run for part in parts for run in part):
         with disk.errors(run.path):
-            place = run.path.resolve(strict=True)
-        if place in seen:
+            path = run.path.resolve(strict=True)
+        if path in seen:
             raise UsageError(f"{run.path}: is named twice")
-        seen.add(place)
+        seen.add(path)
     for part in parts:
         by_seed: dict[int, Run] = {}
         for run in part:
@@ -141,7 +142,7 @@ def _check(parts: Sequence[Sequence[Run]]) -> None:
             if twin is not run:
                 raise UsageError(
                     f"{twin.path} and {run.path} have the same config and seed: "
-                    "the same result twice is no second one"
+                    "a repeated result is not independent evidence"
                 )
     if len(parts) > len(LETTERS):
         raise UsageError(
@@ -149,8 +150,8 @@ def _check(parts: Sequence[Sequence[Run]]) -> None:
         )
 
 
-def _place(runs: Sequence[Run]) -> str:
-    """Return a name for all of some runs: the one they share, if they have one."""
+def _common_name(runs: Sequence[Run]) -> str:
+    """Return a common name for runs: the name without seed, if they share it."""
     if len(runs) == 1:
         return str(runs[0].path)
     stems = {str(run.path.with_name(without_seed(run.name))) for run in runs}
@@ -158,54 +159,54 @@ def _place(runs: Sequence[Run]) -> str:
 
 
 class ExperimentRow(NamedTuple):
-    """An experiment in a listing: entries of runs whose configs differ in the seed alone."""
+    """An experiment in a listing: entries of runs whose configs differ only in the seed."""
 
     names: tuple[str, ...]
-    """A run's own, or what several have in common before -s and the seed; the most runs' first."""
+    """A run's name, or names that several share before ``-s<seed>``; most frequent first."""
     runs: tuple[Entry, ...]
 
     @property
     def path(self) -> Path:
-        """What compare takes for it."""
+        """The argument with which ``nnexp compare`` names it."""
         return Path(self.runs[0].path).with_name(self.names[0])
 
     @property
     def config(self) -> dict[str, Any]:
-        """The config by dotted key, the first run's seed among them."""
+        """The config by dotted key, with the seed of the first run."""
         return self.runs[0].config
 
     @property
     def seeds(self) -> list[int]:
-        """The different seeds, in order."""
+        """The distinct seeds, sorted."""
         return sorted({run.seed for run in self.runs if run.seed is not None})
 
     @property
     def statuses(self) -> dict[str, int]:
-        """How many runs stand how."""
+        """Number of runs by status."""
         counts = Counter[str](run.status for run in self.runs)
         return {status: counts[status] for status in query.STATUSES if counts[status]}
 
     @property
     def epochs(self) -> tuple[int, int]:
-        """The fewest and the most epochs of a run."""
+        """The smallest and largest number of epochs of its runs."""
         trained = [run.epochs for run in self.runs]
         return min(trained), max(trained)
 
     def spread(self, column: str) -> Spread | None:
-        """Return a column's mean and standard deviation over the seeds, if there are any values.
+        """Return a column's mean and standard deviation over the seeds, or None without values.
 
-        Once a run is finished, only finished ones count; a seed that was run twice counts once.
+        If any run is finished, only finished ones count. A repeated seed counts once.
         """
         finished = [run for run in self.runs if run.status == "finished"] or self.runs
         by_seed: dict[int | None, float] = {}
         for run in finished:
-            found = query.value(run, column)
-            if found is not UNSET and found is not None:
-                by_seed.setdefault(run.seed, found)
+            value = query.value(run, column)
+            if value is not UNSET and value is not None:
+                by_seed.setdefault(run.seed, value)
         return spread(list(by_seed.values()))
 
     def value(self, key: str) -> Any:  # noqa: ANN401 - any value of a config
-        """Return what the experiment is sorted by under a key: None or UNSET where it has none."""
+        """Return the value by which a key sorts the experiment; None or UNSET if it has none."""
         if key == "name":
             return self.names[0]
         if key == "epochs":
@@ -234,47 +235,47 @@ def _names(group: list[Entry]) -> tuple[str, ...]:
 def ordered(
     experiments: Sequence[ExperimentRow], key: str, *, reverse: bool
 ) -> list[ExperimentRow]:
-    """Return experiments from low to high, names as words; those without a value come last."""
-    values = [(each.value(key), each) for each in experiments]
-    known = [(_rank(v), each) for v, each in values if v is not None and v is not UNSET]
-    unknown = [each for v, each in values if v is None or v is UNSET]
+    """Return experiments sorted by a key; those without a value come last."""
+    values = [(row.value(key), row) for row in experiments]
+    known = [(_rank(v), row) for v, row in values if v is not None and v is not UNSET]
+    unknown = [row for v, row in values if v is None or v is UNSET]
     known.sort(key=lambda pair: (pair[0], pair[1].names), reverse=reverse)
-    return [each for _, each in known] + unknown
+    return [row for _, row in known] + unknown
 
 
 def _rank(value: Any) -> tuple[bool, Any]:  # noqa: ANN401 - any value of a config
-    """Return what puts numbers before words, and lists among these."""
+    """Return a sort key that puts numbers before text; lists sort as text."""
     is_number = isinstance(value, int | float)
     return (False, value) if is_number else (True, value if isinstance(value, str) else repr(value))
 
 
 def best(experiments: Sequence[ExperimentRow], count: int) -> list[ExperimentRow]:
-    """Return the best by validation accuracy, the best first; none without one, nor a damaged."""
-    scored = [each for each in experiments if each.value("validation") is not None]
-    return sorted(scored, key=lambda each: (-each.value("validation"), each.names))[:count]
+    """Return the experiments with the best validation accuracy, best first."""
+    scored = [row for row in experiments if row.value("validation") is not None]
+    return sorted(scored, key=lambda row: (-row.value("validation"), row.names))[:count]
 
 
 def differing(experiments: Sequence[ExperimentRow], *, seed: bool) -> list[str]:
-    """Return the config's keys that differ, in the config's order; the seed only if asked for.
+    """Return the config keys that differ, in the config's order; the seed only if ``seed``.
 
-    A setting that only some have is told by its component's name, and a key that an older nnexp
-    did not know stands at its default: neither differs unless those that have it do.
+    Configs without a key do not count: their component has no such setting, which its name
+    shows, or an older nnexp did not have the key, and the run used its default.
     """
-    configs = [each.config for each in experiments if each.config]
-    every = dict.fromkeys(key for config in configs for key in config)
-    parents = {key.rpartition(".")[0] for key in every}
-    return [key for key in every if (seed or key != "seed") and _differs(key, configs, parents)]
+    configs = [row.config for row in experiments if row.config]
+    keys = dict.fromkeys(key for config in configs for key in config)
+    parents = {key.rpartition(".")[0] for key in keys}
+    return [key for key in keys if (seed or key != "seed") and _differs(key, configs, parents)]
 
 
 def _differs(key: str, configs: list[dict[str, Any]], parents: set[str]) -> bool:
     get = query.setting if key in parents else lambda config, key: config.get(key, UNSET)
-    found = (value for config in configs if (value := get(config, key)) is not UNSET)
-    first = next(found, None)
-    return any(value != first for value in found)
+    values = (value for config in configs if (value := get(config, key)) is not UNSET)
+    first = next(values, None)
+    return any(value != first for value in values)
 
 
 def telling(keys: Sequence[str], cells: Callable[[str], Sequence[str]]) -> list[str]:
-    """Return keys so that the first ones tell the most experiments apart."""
+    """Order keys so that the first ones distinguish the most experiments."""
     columns_of = {key: cells(key) for key in keys}
     chosen: list[str] = []
     classes: Sequence[object] = [()] * len(next(iter(columns_of.values()), ()))
@@ -283,6 +284,6 @@ def telling(keys: Sequence[str], cells: Callable[[str], Sequence[str]]) -> list[
         joined = {key: list(zip(classes, columns_of[key], strict=True)) for key in left}
         most = max(left, key=lambda key: len(set(joined[key])))
         numbers: dict[object, int] = {}
-        classes = [numbers.setdefault(each, len(numbers)) for each in joined[most]]
+        classes = [numbers.setdefault(pair, len(numbers)) for pair in joined[most]]
         chosen.append(most)
     return chosen

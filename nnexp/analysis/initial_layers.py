@@ -1,4 +1,4 @@
-"""A network's layers before training: how z spreads, what saturates, how large gradients are."""
+"""A network's layers before training: the spread of z, saturation, and gradient norms."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from nnexp.training.evaluation import ROWS
 from nnexp.training.feed import CHUNK, Feed
 
 EXAMPLES, NETWORKS, BATCHES = 1000, 10, 20
-"""What is measured at most: examples, networks, and mini-batches of each network."""
+"""Maximum number of examples, networks, and mini-batches of each network to measure."""
 
 WORK = 1_000_000_000
-"""Parameters times examples times networks, about a second; a large network is drawn less often."""
+"""Maximum of parameters * examples * networks, about a second; limits draws of large networks."""
 
 BINS, REACH = 40, 4.0
-"""Of a histogram, which ends at so many predicted standard deviations."""
+"""Bins of a histogram, and its half-width in predicted standard deviations."""
 
 
 class Histogram(NamedTuple):
@@ -47,17 +47,17 @@ class Layer(NamedTuple):
     """One layer under one initializer."""
 
     predicted: float
-    """The standard deviation of z, from variances alone (``nn.moments``)."""
+    """The standard deviation of z, predicted from variances (``nn.moments``)."""
     measured: float
-    """The same over examples, neurons and networks; about 0, which is z's mean over networks."""
+    """The same, measured over examples, neurons and networks, about z's expected mean of 0."""
     saturated: float | None
-    """The share of saturated (neuron, example) pairs; None for output neurons."""
+    """The fraction of saturated (neuron, example) pairs; None for output neurons."""
     gradient_norm: float
-    """The mean norm, for the weights, of a mini-batch's gradient without penalty."""
+    """The mean norm of a mini-batch's gradient with respect to the weights, without penalty."""
     weight_norm: float
     """The mean norm of the weights."""
     histogram: Histogram | None
-    """None where z is always 0, or not finite."""
+    """None if z is always 0, or not finite."""
 
 
 class Scope(NamedTuple):
@@ -66,17 +66,17 @@ class Scope(NamedTuple):
     examples: int
     networks: int
     batches: int
-    """Of each network."""
+    """Mini-batches of each network."""
     rows: int
     """Examples in a mini-batch."""
 
 
 class Bench:
-    """A config's data and network, to be looked at under any initializer.
+    """Measures a config's network on its data, for any initializer.
 
     Args:
-        config: its initializer is not looked at.
-        dataset: what ``config.data`` loads.
+        config: the config; its initializer is ignored.
+        dataset: loaded from ``config.data``.
         network: the config's.
     """
 
@@ -88,24 +88,24 @@ class Bench:
         none = Penalty(network, config.regularizer, 0.0, config.dtype)
         self._objective = BatchObjective(network, none, config.dtype)
         self.scope = _scope(config, network.size, n)
-        # What training sees first, which is in no order: a file may be sorted by class.
+        # In training's shuffled order, since a file may be sorted by class.
         self._sample = config.rng.orders(config.seed, n)(1)[: self.scope.examples]
         known = [split for split in (dataset.train, dataset.validation) if split is not None]
         feeds = [Feed(split, dataset.scale, network, config.dtype) for split in known]
         self.known = sum(map(len, feeds))
-        """Training and validation examples: all that may be looked at beforehand."""
+        """Number of training and validation examples, which may be used before training."""
         self.square = sum(map(_square, feeds)) / self.known
-        """The mean over them of Σ x_i²."""
+        """The mean of Σ x_i² over these examples."""
 
     def layers(self, initializer: InitializerName) -> tuple[Layer, ...]:
-        """Return what is predicted and measured of each layer."""
+        """Return predictions and measurements of each layer."""
         config = msgspec.structs.replace(self._config, initializer=initializer)
         biases = VARIANCES[config.bias_initializer](1, 1)
         predicted = moments.deviations(self._network, self.square, VARIANCES[initializer], biases)
         tallies = [_Tally(deviation) for deviation in predicted]
         gradients, weights = [], []
         for theta in islice(draws(config, self._network), self.scope.networks):
-            for propagation in self._passes(theta):
+            for propagation in self._forward(theta):
                 saturated = [*evaluation.count_saturated(propagation), None]
                 for tally, z, count in zip(tallies, propagation.logits, saturated, strict=True):
                     tally.add(z, count)
@@ -117,7 +117,7 @@ class Bench:
             for tally, (gradient, weight) in zip(tallies, norms, strict=True)
         )
 
-    def _passes(self, theta: Array) -> Iterator[Propagation]:
+    def _forward(self, theta: Array) -> Iterator[Propagation]:
         """Yield the forward passes of the sample."""
         for inputs, _ in self._feed.batches(self._sample, ROWS):
             propagation = self._propagations[len(inputs)]
@@ -146,7 +146,7 @@ class _Tally:
         self._bins = np.zeros(BINS)
 
     def add(self, z: Array, saturated: int | None) -> None:
-        """Count in the z of some examples, and how many of them are saturated."""
+        """Add the z of some examples, and the number of saturated ones among them."""
         self._count += z.size
         self._squares += float(np.einsum("ij,ij->", z, z, dtype=np.float64))
         self._saturated = None if saturated is None else (self._saturated or 0) + int(saturated)
@@ -154,7 +154,7 @@ class _Tally:
             self._bins += np.histogram(z, self._edges)[0]
 
     def layer(self, gradient_norm: float, weight_norm: float) -> Layer:
-        """Return what the sums come to."""
+        """Return the layer's statistics."""
         histogram = None
         if self._edges is not None:
             width = float(self._edges[1] - self._edges[0])

@@ -18,31 +18,31 @@ from nnexp.runner import preconditions
 from nnexp.runner.assembly import Assembly, per_example
 
 RULES: tuple[InitializerName, ...] = ("standard-normal", "lecun-normal")
-"""The chapter's old rule for initial weights, and its new one."""
+"""The chapter's two initializers, to compare with the config's."""
 
 
-class Initialized(NamedTuple):
-    """The network under one initializer."""
+class InitializedNetwork(NamedTuple):
+    """The layers of the network under one initializer."""
 
     initializer: InitializerName
     layers: tuple[Layer, ...]
 
 
 class Inspection(NamedTuple):
-    """All that is said of a config."""
+    """The results of inspecting a config."""
 
     sizes: tuple[int, ...]
     """Neurons of each layer, the inputs first and the outputs last."""
     parameters: tuple[int, ...]
     """Weights and biases of each layer."""
     examples: int
-    """For training."""
+    """Number of training examples."""
     known: int
-    """Training and validation examples together."""
+    """Number of training and validation examples together."""
     mean_square: float
-    """E[x²] of an input, over those."""
+    """E[x²] of an input, over the known examples."""
     scope: Scope
-    initialized: tuple[Initialized, ...]
+    initialized: tuple[InitializedNetwork, ...]
     """The config's own initializer first."""
     decay: Decay | None
     notes: list[str]
@@ -50,7 +50,7 @@ class Inspection(NamedTuple):
 
 
 def inspect(config: CheckedConfig) -> Inspection:
-    """Return what a config can expect before any training. Creates nothing.
+    """Predict how a config's training will start, without training or writing anything.
 
     Raises:
         DataError: the data cannot be read.
@@ -60,7 +60,7 @@ def inspect(config: CheckedConfig) -> Inspection:
 
     dataset = load(config.data)
     preconditions.check(config, dataset)
-    # Inputs may be so large that z is infinite: that is told as it is.
+    # Inputs may be so large that z is infinite, which the result shows.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
         network = Assembly(config, dataset).network
         bench = Bench(config, dataset, network)
@@ -73,7 +73,7 @@ def inspect(config: CheckedConfig) -> Inspection:
             known=bench.known,
             mean_square=bench.square / network.sizes[0],
             scope=bench.scope,
-            initialized=tuple(Initialized(name, bench.layers(name)) for name in names),
+            initialized=tuple(InitializedNetwork(name, bench.layers(name)) for name in names),
             decay=weight_decay(config, n),
             notes=step_notes(config, n),
             warnings=preconditions.warnings(config, dataset),
@@ -81,35 +81,35 @@ def inspect(config: CheckedConfig) -> Inspection:
 
 
 class Decay(NamedTuple):
-    """What L2 alone multiplies every weight by, at the learning rate of the first epoch."""
+    """The factor by which L2 alone shrinks every weight, at the first epoch's learning rate."""
 
     algebra: str
     """1 - ηλ/n with its numbers."""
     strength: float
-    """λ/n: the size of the penalty's gradient beside the weights'."""
+    """λ/n: the ratio of the penalty's gradient to the weights."""
     step: float
     """1 - ηλ/n. Source: Nielsen (2015), eq. 93."""
     steps: int
-    """In an epoch."""
+    """Steps in an epoch."""
     lasting: float
-    """What many steps come to, each: the step itself or, with momentum, nearer 0 than that."""
+    """The factor per step over many steps: ``step``, or closer to 0 with momentum."""
     epoch: float
     """lasting^steps: about exp(-ηλ/m) for mini-batches of m without momentum."""
 
     @property
     def halving(self) -> float | None:
-        """Epochs in which weights would halve; None if they do not shrink."""
+        """Number of epochs in which weights halve; None if they do not shrink."""
         shrinking = 0 < abs(self.lasting) < 1
         return math.log(0.5) / math.log(abs(self.lasting)) / self.steps if shrinking else None
 
 
 def steps(config: Config, n: int) -> int:
-    """Return the steps of an epoch through n training examples."""
+    """Return the number of steps in an epoch of n training examples."""
     return 1 if config.batch_size == "all" else math.ceil(n / config.batch_size)
 
 
 def weight_decay(config: Config, n: int) -> Decay | None:
-    """Return how weights decay with n training examples; None where no fixed factor does it."""
+    """Return how weights decay with n training examples, or None without a fixed factor."""
     strength, eta = per_example(config, n), config.learning_rate
     if not strength or config.regularizer != "l2" or eta is None:
         return None
@@ -118,20 +118,20 @@ def weight_decay(config: Config, n: int) -> Decay | None:
         return None
     given = config.lambda_
     ratio = f"{given.per_example:g}" if isinstance(given, PerExample) else f"{given:g}/{n}"
-    many = steps(config, n)
-    with np.errstate(all="ignore"):  # what flips signs may grow without bound
-        epoch = float(np.power(lasting, many))
+    count = steps(config, n)
+    with np.errstate(all="ignore"):  # a factor below -1 grows without bound
+        epoch = float(np.power(lasting, count))
     algebra = f"1 - {eta:g}·{ratio}"
-    return Decay(algebra, strength, 1.0 - eta * strength, many, lasting, epoch)
+    return Decay(algebra, strength, 1.0 - eta * strength, count, lasting, epoch)
 
 
 def _is_plain_descent(optimizer: Optimizer) -> bool:
-    """Return whether a step is -η times the gradient, so that L1 takes off the same each time."""
+    """Return whether a step is -η times the gradient, so that L1 subtracts a constant."""
     return optimizer.momentum is None and optimizer.decay_factor(0.0) is not None
 
 
 def step_notes(config: Config, n: int) -> list[str]:
-    """Return what else should be known of a config's steps, a sentence each."""
+    """Return notes on a config's steps, one sentence each."""
     return [*_penalty(config, n), *_learning_rate(config), *_dropout(config)]
 
 
@@ -140,30 +140,30 @@ def _penalty(config: Config, n: int) -> Iterator[str]:
     if not strength:
         yield "lambda is 0: no weight decays"
     elif eta is None:
-        pass  # without a learning rate there is nothing to say in numbers
+        pass  # numbers need a learning rate
     elif config.optimizer.scales_gradients:
         yield (
-            f"{name} divides the penalty's gradient by the whole gradient's running size: "
-            "no fixed factor says how weights decay"
+            f"{name} scales the penalty's gradient by the running size of the whole gradient: "
+            "weights do not decay by a fixed factor"
         )
     elif config.regularizer == "l1" and _is_plain_descent(config.optimizer):
-        each, many = eta * strength, steps(config, n)
+        decrement, count = eta * strength, steps(config, n)
         yield (
-            f"l1 takes ηλ/n = {each:.4g} off each weight's size at a step, {each * many:.4g} in an "
-            f"epoch of {many} steps"
+            f"l1 reduces each weight's size by ηλ/n = {decrement:.4g} a step, "
+            f"{decrement * count:.4g} in an epoch of {count} steps"
         )
     if (mu := config.optimizer.momentum) is not None:
-        times = f"{1 / (1 - mu):g} times as far" if mu < 1 else "without bound"
-        yield f"{name} with mu = {mu:g}: steps in a lasting direction add up, {times}"
+        reach = f"up to {1 / (1 - mu):g} times as far" if mu < 1 else "without bound"
+        yield f"{name} with mu = {mu:g}: steps in a constant direction add up, {reach}"
 
 
 def _learning_rate(config: Config) -> Iterator[str]:
     if config.learning_rate is None:
-        yield f"{_name(config)} finds its step by a line search: there is no learning rate"
+        yield f"{_name(config)} uses a line search: there is no learning rate"
     elif not isinstance(config.schedule, Constant):
         schedule = config.schedule.__struct_config__.tag
         yield (
-            f"learning rate {config.learning_rate:g} is the first epoch's; "
+            f"learning rate {config.learning_rate:g} applies to the first epoch; "
             f"schedule {schedule} changes it"
         )
 
@@ -172,8 +172,8 @@ def _dropout(config: Config) -> Iterator[str]:
     if config.dropout and config.hidden:
         times = 1 / (1 - config.dropout)
         yield (
-            f"dropout {config.dropout:g}: while training, what hidden neurons put out has "
-            f"{times:.3g} times the second moment; z is given without it, gradients with it"
+            f"dropout {config.dropout:g}: in training, hidden activations have {times:.3g} times "
+            "the second moment; z is shown without dropout, gradients with it"
         )
 
 

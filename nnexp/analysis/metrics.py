@@ -19,7 +19,7 @@ SECONDS = Unit("s", 1.0, larger_is_better=False, decimals=1)
 
 
 class Facts:
-    """What a run has to say, read once."""
+    """A run's records, read once."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -36,38 +36,38 @@ class Facts:
 
     @property
     def numerics(self) -> list[Stretch]:
-        """The fingerprints of the arithmetic that it was trained under, in turn."""
+        """The numerics fingerprints that it was trained under, in order."""
         return stretches(self.run.record.numerics, self.history)
 
     @cached_property
     def seconds(self) -> float | None:
-        """What training took, without evaluation; None where an epoch's time was not noted."""
-        seconds = {each.epoch: each.train_seconds for each in self.run.timing()}
+        """Training time without evaluation; None if an epoch's time is missing."""
+        seconds = {timing.epoch: timing.train_seconds for timing in self.run.timing()}
         if not self.history or any(row.epoch not in seconds for row in self.history):
             return None
         return sum(seconds[row.epoch] for row in self.history)
 
 
 class Metric(NamedTuple):
-    """A number that a run may have, and what to make of it."""
+    """A number computed from a run, with its unit and meaning."""
 
     label: str
     unit: Unit
     of: Callable[[Facts], float | None]
     split: str | None = None
-    """The split whose examples an accuracy counts; None for what is no accuracy."""
+    """The split of an accuracy; None for other metrics."""
     is_judged: bool = True
-    """Whether one of two can be called better; otherwise it is only told."""
+    """Whether verdicts are given on it; otherwise it is only shown."""
 
 
 def _number(row: object, key: str) -> float | None:
-    """Return what a row or result has, if it can be reckoned with: a cost about to diverge not."""
+    """Return a field of a row or result, unless it is missing or too large to compute with."""
     value = getattr(row, key, None)
     return value if isinstance(value, float) and abs(value) <= LARGEST else None
 
 
 def _test(key: str, facts: Facts) -> float | None:
-    """Return a measure of the test data at the best epoch: the result's, or the row's."""
+    """Return a test measure at the best epoch, from the result or else from the row."""
     recorded = _number(facts.run.result, key)
     return _number(facts.best, key) if recorded is None else recorded
 
@@ -137,11 +137,11 @@ METRICS: Mapping[str, Metric] = {
     "epochs": Metric("epochs run", EPOCHS, _epochs, is_judged=False),
     "seconds": Metric("seconds of training", SECONDS, lambda facts: facts.seconds, is_judged=False),
 }
-"""By the name that ``--metric`` and ``--check`` know them by, in the order of the table."""
+"""By the name used in ``--metric`` and ``--check``, in the order of the table."""
 
 
 class Side(NamedTuple):
-    """An experiment with what its runs have to say."""
+    """One side of a comparison: an experiment with its runs' records."""
 
     experiment: Experiment
     facts: tuple[Facts, ...]
@@ -153,6 +153,6 @@ class Side(NamedTuple):
 
     @property
     def statuses(self) -> dict[str, int]:
-        """How many of its runs stand how."""
+        """Number of runs by status."""
         statuses = [run.status for run in self.experiment.runs]
         return {status: statuses.count(status) for status in dict.fromkeys(statuses)}

@@ -1,4 +1,4 @@
-"""A run's mistakes: which classes it confuses, and which wrong answers it is most sure of."""
+"""A run's mistakes: which classes it confuses, and its most confident wrong answers."""
 
 from __future__ import annotations
 
@@ -8,58 +8,58 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.analysis.evaluation import On, degrees, restored
+from nnexp.analysis.evaluation import On, beliefs, restore
 from nnexp.datasets.dataset import Features
 from nnexp.store.predictions import Predictions
 from nnexp.store.run import Run
 
 
 class Mistakes(NamedTuple):
-    """Wrong answers, the surest first; all arrays are parallel."""
+    """Wrong answers, most confident first; all arrays are parallel."""
 
     on: On
     epoch: int
-    """The best epoch, whose network is wrong."""
+    """The best epoch, whose network was evaluated."""
     examples: int
     wrong: int
-    """How many examples it is wrong about; the arrays may hold fewer."""
+    """Number of misclassified examples; the arrays may hold fewer."""
     place: npt.NDArray[np.int64]
-    """Which example of the split, from 0."""
+    """Index of each example in the split, from 0."""
     features: Features
     image: tuple[int, int] | None
-    """The rows and columns of an example's image, or None if examples are no images."""
+    """Rows and columns of an example's image, or None if examples are not images."""
     true: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.int64]
     belief: npt.NDArray[np.float64]
-    """Its degree of belief in the predicted class: 1 is where the class's target is."""
+    """Degree of belief in the predicted class, scaled so that its target is 1."""
 
 
 def surest(run: Run, on: On, most: int) -> Mistakes:
-    """Return the mistakes of a run's best epoch that it is surest of.
+    """Return the most confident mistakes of a run's best epoch.
 
-    Of equally sure ones those come first whose true class it believes in least.
+    Among equally confident ones, those with the least belief in the true class come first.
 
     Raises:
-        UsageError: no epoch was evaluated, or the data lacks the split.
-        MismatchError: the data is not what the run was trained on.
+        UsageError: no epoch is evaluated yet, or the data lacks the split.
+        MismatchError: the data changed since the run was trained.
         CorruptError: the run is damaged.
     """
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
 
-    # What is not finite is a diverged run's; NumPy's warnings add nothing.
+    # Diverged runs have numbers that are not finite; NumPy's warnings add nothing.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-        (whole,) = restored([run])
-        theta, epoch = whole.best()
-        whole.check(on)
-        outputs = whole.assembly.outputs(theta, on)
-        believed = degrees(outputs, whole.assembly.network)
-    labels, predicted = whole.assembly.labels(on), np.argmax(outputs, axis=1)
+        (restored,) = restore([run])
+        theta, epoch = restored.best()
+        restored.check(on)
+        outputs = restored.assembly.outputs(theta, on)
+        belief = beliefs(outputs, restored.assembly.network)
+    labels, predicted = restored.assembly.labels(on), np.argmax(outputs, axis=1)
     rows = np.arange(len(labels))
-    belief, in_true = believed[rows, predicted], believed[rows, labels]
+    in_predicted, in_true = belief[rows, predicted], belief[rows, labels]
     wrong = np.flatnonzero(predicted != labels)
-    chosen = wrong[np.lexsort((in_true[wrong], -belief[wrong]))[:most]]
-    split = whole.dataset.validation if on == "validation" else whole.dataset.test
-    assert split is not None  # noqa: S101 - check has seen that it is there
+    chosen = wrong[np.lexsort((in_true[wrong], -in_predicted[wrong]))[:most]]
+    split = restored.dataset.validation if on == "validation" else restored.dataset.test
+    assert split is not None  # noqa: S101 - checked above
     return Mistakes(
         on=on,
         epoch=epoch,
@@ -67,21 +67,21 @@ def surest(run: Run, on: On, most: int) -> Mistakes:
         wrong=len(wrong),
         place=chosen,
         features=split.features[chosen],
-        image=whole.dataset.image_shape,
+        image=restored.dataset.image_shape,
         true=labels[chosen],
         predicted=predicted[chosen],
-        belief=belief[chosen],
+        belief=in_predicted[chosen],
     )
 
 
 Counts = npt.NDArray[np.int64]
 
 MOST_CLASSES = 256
-"""Of which every pair is counted: a matrix of more is nothing to be read."""
+"""Maximum number of classes for a confusion matrix; larger ones are unreadable."""
 
 
 class Mixed(NamedTuple):
-    """How many examples of one class were taken for another."""
+    """How many examples of one class were predicted to be of another."""
 
     true: int
     predicted: int
@@ -89,35 +89,34 @@ class Mixed(NamedTuple):
 
 
 class Confusion(NamedTuple):
-    """How often which class is taken for which."""
+    """How often each true class is predicted as each class."""
 
     matrix: Counts
     """(classes, classes): rows are the true classes, columns the predicted ones."""
 
     @property
     def examples(self) -> list[int]:
-        """How many examples each class has."""
+        """Number of examples of each class."""
         return [int(count) for count in self.matrix.sum(axis=1)]
 
     @property
     def accuracy(self) -> list[float | None]:
-        """The part of each class's examples that is taken for it; None where it has none."""
-        right = np.diagonal(self.matrix).tolist()
-        return [
-            own / count if count else None for own, count in zip(right, self.examples, strict=True)
-        ]
+        """Fraction of each class's examples that is predicted correctly; None if it has none."""
+        correct = np.diagonal(self.matrix).tolist()
+        pairs = zip(correct, self.examples, strict=True)
+        return [right / count if count else None for right, count in pairs]
 
     def most_mixed(self, most: int) -> list[Mixed]:
-        """Return the pairs of true and predicted class that are mixed up most often."""
+        """Return the pairs of true and predicted class that are confused most often."""
         wrong = self.matrix.copy()
         np.fill_diagonal(wrong, 0)
         order = np.argsort(-wrong, axis=None, kind="stable")[:most]
-        pairs: Sequence[tuple[int, int]] = [divmod(int(place), len(wrong)) for place in order]
+        pairs: Sequence[tuple[int, int]] = [divmod(int(index), len(wrong)) for index in order]
         return [Mixed(i, j, int(wrong[i, j])) for i, j in pairs if wrong[i, j]]
 
 
 def confusion(predictions: Predictions, classes: int) -> Confusion:
-    """Return how often which class was taken for which."""
-    places = predictions.true.astype(np.int64) * classes + predictions.predicted
-    counts = np.bincount(places, minlength=classes * classes)
+    """Count how often each true class was predicted as each class."""
+    cells = predictions.true.astype(np.int64) * classes + predictions.predicted
+    counts = np.bincount(cells, minlength=classes * classes)
     return Confusion(counts.reshape(classes, classes))

@@ -1,4 +1,4 @@
-"""How many seeds it takes to tell two methods apart."""
+"""Statistical power: how many seeds are needed to detect a difference between two methods."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from typing import Literal, TypeAlias
 Design: TypeAlias = Literal["paired t", "Welch"]
 
 POWER = 0.8
-"""The chance at which seeds "would tell" a difference."""
+"""The probability of detection at which a number of seeds is enough."""
 
 ALPHA = 0.05
-"""Two-sided: p below it tells."""
+"""Two-sided significance level."""
 
 MOST = 10_000
-"""Seeds, beyond which nobody counts."""
+"""Maximum number of seeds to compute."""
 
 REASONABLE = 100
-"""Seeds, beyond which training them is not advised."""
+"""Maximum number of seeds that are recommended to be trained."""
 
 FEWEST_SEEDS: dict[Design, int] = {"paired t": 3, "Welch": 2}
-"""What either test takes at least."""
+"""Minimum number of seeds for each test."""
 
 SURE = 20.0
-"""A noncentrality at which even two degrees of freedom leave no doubt; farther on, series fail."""
+"""Cap of the noncentrality: power is 1 from here on, and larger values break the series."""
 
 
 def power(effect: float, seeds: int, design: Design, alpha: float = ALPHA) -> float:
-    """Return the chance that a t-test tells a true difference.
+    """Return the probability that a t-test detects a true difference.
 
-    It is that of a noncentral t beyond the quantile, on the difference's own side; the other
-    side's chance, under 1e-5 wherever the power is worth having, is left out. Pairs have n - 1
-    degrees of freedom and noncentrality d sqrt(n); two samples 2(n - 1) and d sqrt(n/2).
+    This is the probability of a noncentral t beyond the quantile on the difference's side; the
+    other side, below 1e-5 for any useful power, is neglected. Pairs have n - 1 degrees of freedom
+    and noncentrality d sqrt(n); two samples have 2(n - 1) and d sqrt(n/2).
 
     Args:
-        effect: d, the difference in standard deviations: of pairs' differences, or of values.
-        seeds: n, pairs or values a side.
-        design: paired or not.
-        alpha: below which a two-sided p tells.
+        effect: d, the difference in standard deviations of the pairs' differences, or of values.
+        seeds: n, the number of pairs, or of values on each side.
+        design: the test.
+        alpha: two-sided significance level.
 
     Source: Cohen (1988), Statistical Power Analysis for the Behavioral Sciences, chapter 2.
     """
@@ -49,15 +49,15 @@ def power(effect: float, seeds: int, design: Design, alpha: float = ALPHA) -> fl
 
 
 def seeds_needed(difference: float, sd: float, design: Design, alpha: float = ALPHA) -> int | None:
-    """Return how many seeds, each side, would tell a difference of that size with 80 % power.
+    """Return how many seeds on each side detect a difference with 80 % power.
 
     Args:
-        difference: the size.
-        sd: of pairs' differences, or of the values of a side.
-        design: paired or not.
-        alpha: below which a two-sided p tells; a share of it where several are compared.
+        difference: to detect.
+        sd: standard deviation of the pairs' differences, or of the values of a side.
+        design: the test.
+        alpha: two-sided significance level, divided by the number of comparisons.
 
-    Returns: the fewest, or None for more than 10,000.
+    Returns: the smallest number, or None if it exceeds 10,000.
     """
     low = FEWEST_SEEDS[design]
     if not difference:
@@ -67,7 +67,7 @@ def seeds_needed(difference: float, sd: float, design: Design, alpha: float = AL
     effect = difference / sd
     if power(effect, low, design, alpha) >= POWER:
         return low
-    high = 2 * low  # low is too few from here on
+    high = 2 * low  # invariant: low is too few
     while high < MOST and power(effect, high, design, alpha) < POWER:
         low, high = high, 2 * high
     high = min(high, MOST)

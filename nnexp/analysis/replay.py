@@ -1,4 +1,4 @@
-"""Stopping rules, tried on what a run recorded: where each would have ended it, at what price."""
+"""Replay stopping rules on recorded runs: where each would have stopped, and at what cost."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from nnexp.training.history import Row
 from nnexp.training.stopping import Accuracy, Average, Cost, Stopping, first_stop
 
 METRICS = {"validation_accuracy": "validation", "test_accuracy": "test"}
-"""The accuracies that can be watched, and the split each is of."""
+"""The accuracies that can be monitored, with their split."""
 
 RULES: dict[str, Stopping] = {"accuracy": Accuracy(), "cost": Cost(), "average": Average()}
 
 
 class Replayed(NamedTuple):
-    """What one rule with one patience would have made of a run."""
+    """The effect of one rule with one patience on a run."""
 
     rule: str
     patience: int
     stopped: int | None
-    """The epoch after which it would have ended the run; None if it would not."""
+    """The epoch after which it would have stopped; None if it would not."""
     best: float
-    """The best accuracy then in hand."""
+    """The best accuracy up to then."""
     best_epoch: int
     lost: float
-    """How much more accurate the best of the whole curve is."""
+    """How much higher the best accuracy of the whole curve is."""
     saved: int
-    """The epochs that would not have been trained."""
+    """The number of epochs saved."""
 
 
 Peak: TypeAlias = tuple[float, int]
@@ -42,13 +42,13 @@ def replay(
     patiences: Sequence[int],
     metric: str = "validation_accuracy",
 ) -> list[Replayed]:
-    """Return what each rule with each patience would have made of a recorded run.
+    """Replay each rule with each patience on a recorded run.
 
     Args:
-        history: the run's rows, one at least.
-        rules: what is watched, each on the metric's split.
-        patiences: epochs that a best may stand.
-        metric: the accuracy that counts, one of ``METRICS``.
+        history: the run's rows, at least one.
+        rules: stopping rules, applied to the metric's split.
+        patiences: epochs without improvement before stopping.
+        metric: the accuracy to maximize, one of ``METRICS``.
     """
     epochs = [row.epoch for row in history]
     accuracies = Accuracy().scores(history, METRICS[metric])
@@ -58,8 +58,8 @@ def replay(
         scores = rule.scores(history, METRICS[metric])
         for patience in patiences:
             stop = first_stop(epochs, scores, patience)
-            place = len(history) - 1 if stop is None else stop
-            best, best_epoch = peaks[place]
+            last = len(history) - 1 if stop is None else stop
+            best, best_epoch = peaks[last]
             replayed.append(
                 Replayed(
                     rule=str(rule.__struct_config__.tag),
@@ -68,27 +68,27 @@ def replay(
                     best=best,
                     best_epoch=best_epoch,
                     lost=peaks[-1][0] - best,
-                    saved=epochs[-1] - epochs[place],
+                    saved=epochs[-1] - epochs[last],
                 )
             )
     return replayed
 
 
 def peak(history: Sequence[Row], metric: str) -> Peak:
-    """Return the best of a whole curve and its epoch."""
+    """Return the best accuracy of a whole curve, and its epoch."""
     accuracies = Accuracy().scores(history, METRICS[metric])
     return _peaks([row.epoch for row in history], accuracies)[-1]
 
 
 def recorded(history: Sequence[Row], metric: str, rule: Stopping | None = None) -> bool:
-    """Return whether every row has the metric, and what a rule watches on its split."""
+    """Return whether every row has the metric, and the cost if the rule monitors it."""
     cost = metric.replace("accuracy", "cost")
     keys = [metric, cost] if isinstance(rule, Cost) else [metric]
     return all(getattr(row, key) is not UNSET for row in history for key in keys)
 
 
 def _peaks(epochs: Sequence[int], accuracies: Sequence[float]) -> list[Peak]:
-    """Return, for each place, the best accuracy up to it."""
+    """Return the best accuracy so far, for each epoch."""
     peaks: list[Peak] = []
     for epoch, accuracy in zip(epochs, accuracies, strict=True):
         better = not peaks or accuracy > peaks[-1][0]

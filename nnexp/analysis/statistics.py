@@ -1,7 +1,7 @@
 """Tests of the difference between two methods' results, with confidence intervals.
 
-Pure mathematics: arrays in, a ``Difference`` out, always the second less the first. What is to
-be made of it, in words, stands in ``verdicts``; how many seeds it would take, in ``power``.
+Pure mathematics: arrays in, a ``Difference`` out, always the second minus the first. ``verdicts``
+puts it into words; ``power`` computes how many seeds are needed.
 """
 
 from __future__ import annotations
@@ -17,53 +17,55 @@ import numpy.typing as npt
 TestName: TypeAlias = Literal["paired t", "Welch", "McNemar", "none"]
 
 LEVEL = 0.95
-"""Of every interval."""
+"""Confidence level of every interval."""
 
 PERMUTED = 8
-"""Pairs from which on a sign-flip test stands beside t's; with fewer than six none reaches 5 %."""
+"""Minimum pairs for a sign-flip test beside the t-test; with fewer than six p exceeds 5 %."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What the second of two methods has over the first."""
+    """The difference of two methods' results, the second minus the first."""
 
     kind: TestName
-    """The test; none where there are too few values for any."""
+    """The test; "none" if there are too few values for any."""
     difference: float
     sizes: tuple[int, int]
-    """Values, or examples, of the first and of the second; pairs are counted on both sides."""
+    """Number of values, or examples, of the first and the second; pairs count on both sides."""
     half_width: float | None = None
-    """Of its 95 % interval, which leaves zero out where p is under 5 %."""
+    """Half-width of the 95 % interval, which excludes zero if p is below 5 %."""
     p: float | None = None
-    """Two-sided."""
+    """Two-sided p-value."""
     degrees_of_freedom: float | None = None
     sd: float | None = None
-    """Of the pairs' differences or, unpaired, the root mean square of both sides' deviations;
-    if they are all equal, that of rounding."""
+    """Standard deviation of the pairs' differences or, unpaired, the root mean square of both
+    sides' standard deviations; that of rounding if all are equal."""
     sign_flip_p: float | None = None
-    """The exact permutation test's, from eight pairs on."""
+    """p-value of the exact permutation test, with eight or more pairs."""
     identical: bool = False
-    """Nothing differs at all: no pair, no value, no example."""
+    """Whether all pairs, values or examples are equal."""
 
 
 def paired_t(first: Values, second: Values, resolution: float = 0.0) -> Difference:
-    """Return the mean difference of pairs, by Student's t on n - 1 degrees of freedom.
+    """Test the mean difference of pairs by Student's t with n - 1 degrees of freedom.
 
     Args:
         first: the first method's values.
-        second: the second's, in the same order.
-        resolution: what the values are whole multiples of, such as one epoch, if anything. Then
-            differences that are all equal do not pass for infinitely sure: their variance is
-            taken to be that of the rounding, resolution²/12 a value. Without a resolution equal
-            differences other than zero have the p of the formula's limit, zero.
+        second: the second method's, in the same order.
+        resolution: the step of which values are whole multiples, such as one epoch, if any. Equal
+            differences are then given the variance of rounding, resolution²/12 for each value,
+            instead of zero. Without a resolution, equal nonzero differences have the p of the
+            formula's limit, zero.
 
     Raises:
-        TooFewError: there is one pair or none.
+        TooFewError: there are fewer than two pairs.
         ValueError: the sizes differ, or a value is not finite.
     """
     a, b = finite(first), finite(second)
     if len(a) != len(b):
-        raise ValueError(f"pairs need as many values on both sides, got {len(a)} and {len(b)}")
+        raise ValueError(
+            f"both sides of a paired test need the same size, got {len(a)} and {len(b)}"
+        )
     differences = b - a
     n = len(differences)
     variance = _variance(differences) or resolution**2 / 6
@@ -83,18 +85,18 @@ def paired_t(first: Values, second: Values, resolution: float = 0.0) -> Differen
 
 
 def welch(first: Values, second: Values, resolution: float = 0.0) -> Difference:
-    """Return the difference of the means of independent values, by Welch's t.
+    """Test the difference of the means of independent values by Welch's t.
 
     The variance of the difference is s1²/n1 + s2²/n2; its degrees of freedom are Satterthwaite's,
-    1 / (c²/(n1 - 1) + (1 - c)²/(n2 - 1)), where c is the first's share of it.
+    1 / (c²/(n1 - 1) + (1 - c)²/(n2 - 1)), where c is the first term's share of it.
 
     Args:
         first: the first method's values.
-        second: the second's; there may be more or fewer.
+        second: the second method's; their number may differ.
         resolution: as in ``paired_t``.
 
     Raises:
-        TooFewError: a side has one value or none.
+        TooFewError: a side has fewer than two values.
         ValueError: a value is not finite.
     Source: Welch (1947), The generalization of 'Student's' problem.
     """
@@ -120,19 +122,19 @@ def welch(first: Values, second: Values, resolution: float = 0.0) -> Difference:
 
 
 def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.bool_]) -> Difference:
-    """Return the difference in accuracy of two nets on the same examples.
+    """Test the difference in accuracy of two nets on the same examples.
 
-    p is exact: of the examples that one net alone has right, either's share is binomial with one
-    half. The interval is Bonett's and Price's, Wald's after one more example of either kind; it
-    agrees with the test but for a few outcomes whose p is between 0.05 and 0.07. It reaches from
-    the difference as far as its farther end.
+    p is exact: among the examples that only one net classifies correctly, each net's share is
+    binomial with probability 1/2. The interval is Bonett and Price's: Wald's after adding one
+    example of each kind. It agrees with the test except for a few outcomes with p between 0.05
+    and 0.07. The half-width is the distance from the difference to the farther end.
 
     Args:
-        first_right: whether the first net has each example right.
-        second_right: whether the second has.
+        first_right: whether the first net classifies each example correctly.
+        second_right: whether the second net does.
 
     Raises:
-        TooFewError: there is no example.
+        TooFewError: there are no examples.
         ValueError: the sizes differ.
     Source: McNemar (1947); Bonett and Price (2012), Adjusted Wald confidence interval for a
         difference of binomial proportions based on paired data; recommended in Fagerland,
@@ -142,9 +144,9 @@ def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.boo
 
     a, b = np.asarray(first_right, bool), np.asarray(second_right, bool)
     if a.shape != b.shape:
-        raise ValueError(f"nets are compared on the same examples, got {a.size} and {b.size}")
+        raise ValueError(f"both nets need the same examples, got {a.size} and {b.size}")
     if not a.size:
-        raise TooFewError("nets are compared on one example or more, got none")
+        raise TooFewError("nets are compared on at least one example, got none")
     n, lost, won = a.size, int((a & ~b).sum()), int((b & ~a).sum())
     difference, centre = (won - lost) / n, (won - lost) / (n + 2)
     variance = ((won + lost + 2) / (n + 2) - centre**2) / (n + 2)
@@ -155,14 +157,15 @@ def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.boo
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for being several, in the order given.
+    """Adjust p-values for multiple comparisons; they stay in the given order.
 
-    In rising order each is multiplied by how many are left, and is no less than the one before.
+    In increasing order, each is multiplied by the number of those left, itself included, and is
+    at least as large as the one before.
     Source: Holm (1979), A simple sequentially rejective multiple test procedure.
     """
     adjusted, largest = list(p), 0.0
-    for place, index in enumerate(sorted(range(len(p)), key=lambda index: p[index])):
-        largest = max(largest, min(1.0, (len(p) - place) * p[index]))
+    for rank, index in enumerate(sorted(range(len(p)), key=lambda index: p[index])):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
         adjusted[index] = largest
     return adjusted
 
@@ -172,7 +175,7 @@ def _variance(values: Floats) -> float:
 
 
 def _student(mean: float, error: float, freedom: float) -> tuple[float, float]:
-    """Return the half-width of the interval and p; without an error, those of the limit."""
+    """Return the interval's half-width and p; for a standard error of 0, their limits."""
     from scipy.special import stdtr, stdtrit  # noqa: PLC0415 - a tenth of a second to import
 
     if not error:
@@ -185,48 +188,49 @@ Values: TypeAlias = Sequence[float] | npt.NDArray[np.float64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 FEWEST = 2
-"""Values that have a spread."""
+"""Minimum number of values for a standard deviation."""
 
 LARGEST = 1e150
-"""A number whose square is still one: sums, spreads and scales of larger ones overflow."""
+"""Larger numbers are not compared, since their squares overflow."""
 
 
 class TooFewError(ValueError):
-    """There are too few values for the test that was asked for."""
+    """There are too few values for the requested test."""
 
 
 def finite(values: Values, fewest: int = FEWEST) -> Floats:
-    """Return values as an array.
+    """Return values as an array, checked to be finite.
 
     Raises:
-        TooFewError: there are fewer than ``fewest``.
-        ValueError: one is not finite.
+        TooFewError: there are fewer than ``fewest`` values.
+        ValueError: a value is not finite.
     """
     array = np.asarray(values, np.float64)
     if not np.isfinite(array).all():
         raise ValueError("a value to compare is not a finite number")
     if len(array) < fewest:
-        raise TooFewError(f"a test needs {fewest} values or more on a side, got {len(array)}")
+        raise TooFewError(f"a test needs at least {fewest} values on each side, got {len(array)}")
     return array
 
 
 ENUMERATED = 32
-"""Pairs of which all 2^n sign flips are counted; each half of them has 65,536 sums."""
+"""Maximum number of pairs whose 2^n sign flips are enumerated; each half has 65,536 sums."""
 
 LATTICE = 1_000_000
-"""Steps of a lattice on which the sign flips of any number of pairs are counted."""
+"""Maximum size of a lattice on which the sign flips of any number of pairs are counted."""
 
 TIE = 1e-9
-"""How near two sums of differences are the same, as a share of the sum of their sizes."""
+"""Tolerance for ties between sums of differences, relative to the sum of their sizes."""
 
 
 def sign_flip(differences: Values, resolution: float = 0.0) -> float | None:
-    """Return the exact two-sided p of the test that flips the signs of paired differences.
+    """Return the exact two-sided p of the sign-flip test of paired differences.
 
-    It is the share of the 2^n ways to give them signs whose sum is as far from zero as the one
-    observed. On a lattice of the resolution the sums are counted by adding one difference after
-    another; elsewhere halves of up to 32 differences are enumerated and put together. None for
-    more than that: drawing flips at random would not be exact.
+    It is the fraction of the 2^n sign assignments whose sum is at least as far from zero as the
+    observed one. If differences are multiples of the resolution, sums are counted on that lattice
+    by dynamic programming; otherwise up to 32 differences are enumerated in two halves.
+
+    Returns: None for more than 32, since random flips would not be exact.
 
     Source: Fisher (1935), The Design of Experiments, section 21; Horowitz and Sahni (1974) for
         the halves.
@@ -240,7 +244,7 @@ def sign_flip(differences: Values, resolution: float = 0.0) -> float | None:
 
 
 def _lattice(sizes: Floats, resolution: float) -> npt.NDArray[np.int64] | None:
-    """Return sizes as whole steps, or None where they are none or too many."""
+    """Return sizes in steps of the resolution, or None if they are not multiples or too many."""
     if not resolution or sizes.sum() > LATTICE * resolution:
         return None
     steps = np.rint(sizes / resolution)
@@ -248,7 +252,7 @@ def _lattice(sizes: Floats, resolution: float) -> npt.NDArray[np.int64] | None:
 
 
 def _share_on_lattice(steps: npt.NDArray[np.int64], observed: float) -> float:
-    flipped = np.zeros(int(steps.sum()) + 1)  # the share of ways to flip a sum of so many steps
+    flipped = np.zeros(int(steps.sum()) + 1)  # fraction of the flips with each sum of steps
     flipped[0] = 1.0
     for step in steps[steps > 0]:
         flipped[step:] += flipped[:-step]

@@ -1,4 +1,4 @@
-"""Summarize a run: its config, its course, its result, and a diagnosis."""
+"""Summarize a run: its config, history, result, and diagnosis."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from nnexp.training.history import Row, best_row
 T = TypeVar("T")
 
 
-class Portrait(NamedTuple):
-    """What there is to see of a run; None and empty where it has nothing to show yet."""
+class Summary(NamedTuple):
+    """The summary of a run; fields are None or empty if there is nothing to show yet."""
 
     run: Run
     status: Status
     ending: str
-    """Why the run is over, or how far it has come, in words."""
+    """Why the run ended, or how far it is, in words."""
     config: Config
     changed: list[tuple[str, Any, Any]]
     """The config's keys that differ from their defaults: key, value, default."""
@@ -38,32 +38,32 @@ class Portrait(NamedTuple):
     diagnosis: Diagnosis | None
     overfitting: Overfitting | None
     confusion: dict[str, Confusion]
-    """By split, of the best epoch: once the run is finished, if classes are not too many."""
+    """By split, at the best epoch of a finished run, unless there are too many classes."""
     problems: list[CorruptError | DiskError]
-    """What of the run is damaged, and so left out."""
+    """Damaged files, whose contents are left out."""
 
     @property
     def classes(self) -> Sequence[int]:
-        """What the classes are called in the data, in the network's order."""
+        """The classes' labels in the data, in the network's order."""
         return self.config.data.classes or range(self.run.record.data.classes)
 
 
-def portray(run: Run) -> Portrait:
-    """Return what there is to see of a run: all of it that is not damaged.
+def summarize(run: Run) -> Summary:
+    """Summarize a run, leaving out what is damaged.
 
     Raises:
-        CorruptError: what the run is, or its result, is damaged.
+        CorruptError: the run's record or result is damaged.
     """
     problems: list[CorruptError | DiskError] = []
     status, result, config = run.status, run.result, run.config
     history = _intact(run.history, problems) or []
-    predicted = _intact(lambda: predictions.read(run), problems) or {}
+    by_split = _intact(lambda: predictions.read(run), problems) or {}
     best, last = (result.best, result.final) if result else (None, None)
     if history and result is None:
         best, last = best_row(history), history[-1]
     classes = run.record.data.classes
-    counted = predicted if classes <= MOST_CLASSES else {}
-    return Portrait(
+    counted = by_split if classes <= MOST_CLASSES else {}
+    return Summary(
         run=run,
         status=status,
         ending=_ending(run, config, result, last),
@@ -75,7 +75,7 @@ def portray(run: Run) -> Portrait:
         result=result,
         diagnosis=_diagnosis(history, result.fault if result else None),
         overfitting=_overfitting(history),
-        confusion={split: confusion(each, classes) for split, each in counted.items()},
+        confusion={split: confusion(own, classes) for split, own in counted.items()},
         problems=problems,
     )
 
@@ -91,16 +91,16 @@ def _intact(read: Callable[[], T], problems: list[CorruptError | DiskError]) -> 
 def _ending(run: Run, config: Config, result: Result | None, last: Row | None) -> str:
     if result is None:
         done = f"epoch {last.epoch} of {config.epochs}" if last else "no epoch"
-        going = "; nnexp train goes on with it" if run.status == "interrupted" else ""
-        return f"{done} is committed so far{going}"
+        advice = "; nnexp train resumes it" if run.status == "interrupted" else ""
+        return f"{done} is committed so far{advice}"
     if result.fault is not None:
         batch = f", batch {result.fault.batch}" if result.fault.batch else ""
         return f"diverged in epoch {result.fault.epoch}{batch}: {result.fault.found}"
-    watched = str(config.stopping.__struct_config__.tag)
-    watched = {"average": "average validation accuracy"}.get(watched, f"validation {watched}")
+    metric = str(config.stopping.__struct_config__.tag)
+    metric = {"average": "average validation accuracy"}.get(metric, f"validation {metric}")
     reasons = {
-        "epochs": "all that the config asks for",
-        "patience": f"the {watched} had not improved for {config.patience} epochs",
+        "epochs": "all epochs of the config",
+        "patience": f"the {metric} had not improved for {config.patience} epochs",
         "schedule": "the schedule had no lower learning rate left",
         "converged": "it converged: the gradient vanishes",
         "stalled": "the optimizer found no step that lowers the cost",
@@ -113,7 +113,7 @@ def _recorded(history: Sequence[Row], *keys: str) -> bool:
 
 
 def _diagnosis(history: Sequence[Row], fault: Fault | None) -> Diagnosis | None:
-    """Return what the training cost did; an epoch that diverged had an infinite one."""
+    """Diagnose the training cost; an epoch that diverged counts as infinite."""
     if not _recorded(history, "train_cost"):
         return None
     costs = [float(row.train_cost) for row in history if row.train_cost is not UNSET]

@@ -1,4 +1,4 @@
-"""What is to be said of a difference: better, worse, inside the noise, or too few seeds to say."""
+"""Verdicts on differences: better, worse, inside the noise, or too few seeds."""
 
 from __future__ import annotations
 
@@ -15,57 +15,57 @@ from nnexp.analysis.statistics import Difference, TooFewError, finite, holm, pai
 VerdictName: TypeAlias = Literal["better", "worse", "noise", "identical", "too few"]
 
 USUAL = 5
-"""Seeds to begin with where nothing is known of their spread."""
+"""Recommended number of seeds if their spread is unknown."""
 
 DIGITS = 2
-"""Of an interval's half-width, where a unit has no decimals of its own."""
+"""Significant digits of an interval's half-width, if a unit does not fix its decimals."""
 
 
 class Unit(NamedTuple):
-    """What a metric is measured in, and which way is better."""
+    """The unit of a metric, and whether larger is better."""
 
     name: str
-    """As written after a number; empty for none."""
+    """Written after a number; empty for none."""
     factor: float
-    """From what metrics.jsonl has to what is written."""
+    """Factor from values in metrics.jsonl to displayed ones."""
     larger_is_better: bool
     resolution: float = 0.0
-    """What values are whole multiples of, before the factor; zero if of nothing."""
+    """Step of which values, before the factor, are whole multiples; zero for none."""
     decimals: int | None = None
-    """None: as many as show two digits of the interval's half-width."""
+    """None for as many as show two digits of the interval's half-width."""
 
 
 class Verdict(NamedTuple):
-    """What is to be said of one comparison."""
+    """The verdict on one comparison."""
 
     outcome: VerdictName
     words: str
     amount: str
-    """The difference with its interval, without a unit: what a table's cell has room for."""
+    """The difference with its interval, without unit, for table cells."""
     difference: Difference
     p: float | None
-    """Adjusted where several are compared; the outcome is better or worse if it is under 0.05."""
+    """Adjusted if several are compared; the outcome is better or worse if it is below 0.05."""
     needed: int | None
-    """Seeds, each side, that would do where these do not; None where they do, or for more than
+    """Seeds needed on each side if these are too few; None if they suffice, or for more than
     10,000."""
 
     @property
     def is_out_of_reach(self) -> bool:
-        """Whether there are too few seeds, and a reasonable number of them would not do either."""
+        """Whether even a reasonable number of seeds would be too few."""
         return self.outcome == "too few" and (self.needed is None or self.needed > REASONABLE)
 
 
 def between(first: Mapping[int, float], second: Mapping[int, float], unit: Unit) -> Difference:
-    """Return the difference of two methods, by the test that their seeds allow.
+    """Compare two methods by the test that their seeds allow.
 
-    Three or more common seeds: paired t on those. None in common, two or more on either side:
-    Welch's. Otherwise none: one or two pairs say nothing, and seeds of which some are common are
-    neither pairs nor independent.
+    With three or more common seeds: paired t on those. With no common seeds and at least two on
+    each side: Welch's t. Otherwise no test: one or two pairs are too few, and partly common seeds
+    are neither pairs nor independent.
 
     Args:
         first: the first method's value by seed.
-        second: the second's.
-        unit: what they are measured in.
+        second: the second method's.
+        unit: of the values.
 
     Raises:
         TooFewError: a side has no value.
@@ -91,25 +91,26 @@ def judge(
 ) -> dict[str, Verdict]:
     """Return the verdict on each method, compared with one baseline.
 
-    p is Holm's where several were tested. A difference inside the noise comes with how many
-    seeds would tell one of that size: with 80 % power, at 5 % by the number that were tested.
+    If several are tested, p is adjusted by Holm's method. A difference inside the noise comes with
+    the number of seeds that would detect it with 80 % power, at a level of 5 % divided by the
+    number of tests.
 
     Args:
-        differences: by the method's name; each is the method less the baseline.
-        unit: what they are measured in.
+        differences: by the method's name; each is the method minus the baseline.
+        unit: of the values.
         baseline: its name.
     """
     tested = {name: d.p for name, d in differences.items() if d.p is not None}
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
     return {
-        name: _verdict(name, baseline, each, unit, adjusted.get(name), len(tested))
-        for name, each in differences.items()
+        name: _verdict(name, baseline, difference, unit, adjusted.get(name), len(tested))
+        for name, difference in differences.items()
     }
 
 
 def _untested(a: list[float], b: list[float]) -> Difference:
     if not a or not b:
-        raise TooFewError("a comparison needs a value on both sides, got none")
+        raise TooFewError("a comparison needs at least one value on each side, got none")
     difference = float(np.mean(finite(b, 1)) - np.mean(finite(a, 1)))
     return Difference("none", difference, (len(a), len(b)))
 
@@ -125,10 +126,10 @@ def _verdict(
     measured = f"{amount} {unit.name}".rstrip()
     evidence = _evidence(difference, p, tested)
     if outcome == "too few":
-        would_do = f"{_do(difference, needed)} would do"
-        words = f"too few seeds: {measured} with {_seeds(difference, '')}; {would_do}"
+        enough = f"{_rounded(difference, needed)} would do"
+        words = f"too few seeds: {measured} with {_seeds(difference, '')}; {enough}"
     elif outcome == "identical":
-        words = f"identical: {name} has just what {baseline} has ({_count(difference)})"
+        words = f"identical: {name} equals {baseline} ({_count(difference)})"
     elif outcome != "noise":
         words = f"{name} is {outcome}: {measured} ({_count(difference)}, {evidence})"
     else:
@@ -137,9 +138,9 @@ def _verdict(
         words += f" ({_count(difference)}, {evidence})" if shown else ""
         if difference.kind != "McNemar":
             each = " each" if difference.kind == "Welch" else ""
-            words += f"; {_do(difference, needed)} seeds{each} would tell a difference of that size"
+            words += f"; {_rounded(difference, needed)} seeds{each} would detect it"
     if difference.kind == "McNemar":
-        words += "; that speaks of these two nets, not of the methods"
+        words += "; this compares these two nets, not the methods"
     return Verdict(outcome, words, amount, difference, p, needed)
 
 
@@ -154,7 +155,7 @@ def _outcome(difference: Difference, unit: Unit, p: float | None) -> VerdictName
 
 
 def _needed(difference: Difference, alpha: float) -> int | None:
-    """Return how many seeds would do; never fewer than usual by a deviation of two values."""
+    """Return how many seeds are needed; at least USUAL if sd comes from two values."""
     if difference.sd is None or (difference.kind == "none" and not difference.difference):
         return USUAL
     design: Literal["paired t", "Welch"] = "Welch" if difference.kind == "Welch" else "paired t"
@@ -162,8 +163,8 @@ def _needed(difference: Difference, alpha: float) -> int | None:
     return max(USUAL, needed) if needed and difference.kind == "none" else needed
 
 
-def _do(difference: Difference, needed: int | None) -> str:
-    """Return a number of seeds as what it is, a guess from few: rounded up to two digits."""
+def _rounded(difference: Difference, needed: int | None) -> str:
+    """Format an estimated number of seeds, rounded up to two digits."""
     if needed is None:
         return f"more than {MOST:,}"
     if difference.kind == "none" and needed == USUAL:
@@ -201,14 +202,14 @@ def _evidence(difference: Difference, p: float | None, tested: int) -> str:
     if p is not None:
         parts.append(f"{_p('p', p)}{' after Holm' if tested > 1 else ''}")
     if difference.sign_flip_p is not None:
-        beside = _p("sign-flip p", difference.sign_flip_p)
-        parts.append(f"{beside}{' before' if tested > 1 else ''}")
+        text = _p("sign-flip p", difference.sign_flip_p)
+        parts.append(f"{text}{' before' if tested > 1 else ''}")
     return ", ".join(parts)
 
 
 def _p(name: str, p: float) -> str:
-    """Return p with three decimals, or as many as show which side of 0.05 it is on."""
-    if p < 0.0005:  # noqa: PLR2004 - what three decimals would call nothing
+    """Format p with three decimals, or as many as show on which side of 0.05 it is."""
+    if p < 0.0005:  # noqa: PLR2004 - would round to 0.000
         return f"{name} < 0.001"
     decimals = 3
     while p != ALPHA and round(p, decimals) == ALPHA:
@@ -217,7 +218,7 @@ def _p(name: str, p: float) -> str:
 
 
 ACCURACY = Unit("points", 100.0, larger_is_better=True, resolution=1e-4, decimals=2)
-"""Fractions of 10,000 examples, written in percentage points."""
+"""Displayed in percentage points; 10,000 examples unless a split's size is known."""
 
 COST = Unit("", 1.0, larger_is_better=False)
 

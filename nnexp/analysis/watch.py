@@ -18,25 +18,25 @@ from nnexp.store.metrics import Timing
 from nnexp.store.run import TIMING, Run
 
 RECENT = 10
-"""Evaluations that the time left is judged by."""
+"""Number of latest evaluations from which the time left is estimated."""
 
 
 class RunProgress(NamedTuple):
-    """How a run that is being watched stands; None where nothing is known yet."""
+    """The progress of a watched run; fields are None if not known yet."""
 
     entry: Entry
     epochs: int | None
-    """How many the config asks for; it may stop sooner."""
+    """The config's number of epochs; the run may stop earlier."""
     validation_accuracy: float | None
     seconds_left: float | None
 
 
 class Watch:
-    """Looks at the runs of a folder again and again; those that have ended are read once.
+    """Polls the runs of a folder; those that have ended are read only once.
 
     Args:
-        folder: where the runs are.
-        fits: which ones are watched.
+        folder: the folder of the runs.
+        fits: returns whether to watch a run.
     """
 
     def __init__(self, folder: Path, fits: Callable[[Entry], bool]) -> None:
@@ -45,9 +45,9 @@ class Watch:
         self._ended: set[str] = set()
         self.seen: dict[str, RunProgress] = {}
 
-    def look(self) -> bool:
-        """Bring ``seen``, which has what was ever found running, up to date; False: none runs."""
-        running = False
+    def poll(self) -> bool:
+        """Update ``seen``, all runs ever seen running; return whether any is running now."""
+        any_running = False
         for name in listing.names(self._folder):
             run = Run(self._folder / name)
             entry = None if name in self._ended else listing.entry(run)
@@ -58,27 +58,29 @@ class Watch:
             is_running = entry.status == "running" and self._fits(entry)
             if is_running or run.name in self.seen:
                 self.seen[run.name] = progress(run, entry)
-            running = running or is_running
-        return running
+            any_running = any_running or is_running
+        return any_running
 
 
 def progress(run: Run, entry: Entry) -> RunProgress:
-    """Return how a run stands now."""
+    """Return a run's current progress."""
     epochs = entry.config.get("epochs")
-    asked = epochs if type(epochs) is int else None
+    planned = epochs if type(epochs) is int else None
     try:
         history = run.history() if entry.problem is None else []
-        seconds = seconds_left(run, entry.epochs, asked or 0) if entry.status == "running" else None
-    except (CorruptError, DiskError):  # the next look says what it is
-        return RunProgress(entry, asked, None, None)
+        seconds = (
+            seconds_left(run, entry.epochs, planned or 0) if entry.status == "running" else None
+        )
+    except (CorruptError, DiskError):  # the next poll reports it
+        return RunProgress(entry, planned, None, None)
     last = history[-1].validation_accuracy if history else UNSET
-    return RunProgress(entry, asked, None if last is UNSET else last, seconds)
+    return RunProgress(entry, planned, None if last is UNSET else last, seconds)
 
 
 def seconds_left(run: Run, epoch: int, epochs: int) -> float | None:
-    """Return how long the epochs after one will take, if they take what the latest ones took.
+    """Estimate how long the epochs after ``epoch`` take, from the durations of the latest ones.
 
-    What has passed since the last evaluation is taken off.
+    The time since the last evaluation is subtracted.
     """
     rows = [row for row in run.timing() if row.epoch <= epoch]
     if not rows:
@@ -89,10 +91,10 @@ def seconds_left(run: Run, epoch: int, epochs: int) -> float | None:
 
 
 def left(rows: Sequence[Timing], epochs: int, age: float) -> float:
-    """Return the seconds for a number of epochs, age seconds after the last of the rows."""
-    ends = list(pairwise([0, *(row.epoch for row in rows)]))  # of each row's epochs
+    """Estimate the seconds for more epochs, ``age`` seconds after the last row was written."""
+    ends = list(pairwise([0, *(row.epoch for row in rows)]))  # (previous, last) epoch of each row
     latest = list(zip(ends, rows, strict=True))[-RECENT:]
-    an_epoch = median(row.seconds / (last - before) for (before, last), row in latest)
+    per_epoch = median(row.seconds / (last - before) for (before, last), row in latest)
     before, last = ends[-1]
-    step = an_epoch * (last - before)
-    return max(0.0, an_epoch * epochs - min(max(age, 0.0), step))
+    step = per_epoch * (last - before)
+    return max(0.0, per_epoch * epochs - min(max(age, 0.0), step))

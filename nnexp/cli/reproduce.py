@@ -126,11 +126,11 @@ def _listed(figures: dict[str, BookFigure], *, as_json: bool) -> str:
 
 def _train(parts: list[NetPlan], runs: Path, jobs: int | None, *, quiet: bool) -> None:
     """Train all nets of a figure. Raises: InterruptedRunError, JobError."""
-    from nnexp.study.execution import Listed
+    from nnexp.study.execution import JobList
 
     planned = [job for part in parts for job in part.trainings]
     progress = StudyProgress(SEED, len(planned), quiet=quiet)
     where = engines.EngineOptions(jobs)
     engines.train(
-        Listed(planned), where, runs, progress, is_fatal=lambda outcome: bool(outcome.code)
+        JobList(planned), where, runs, progress, is_fatal=lambda outcome: bool(outcome.code)
     )

@@ -225,7 +225,7 @@ def _trial_line(search: Search, event: Ended) -> str | None:
     trial = result.trial
     words = [_named(search, trial)]
     if not trial.is_baseline:
-        words.append(search.definition.space.described(trial.values))
+        words.append(search.definition.space.describe(trial.values))
     told = unscored(result) if result.score is None else f"validation {percent(result.score)}"
     if result.epoch < trial.config.epochs and result.failure is None:
         told += f" by epoch {result.epoch}"

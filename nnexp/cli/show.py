@@ -15,7 +15,7 @@ from nnexp.report.text import as_json as json_line
 if TYPE_CHECKING:
     from nnexp.analysis.diagnosis import Diagnosis
     from nnexp.analysis.evaluation import On
-    from nnexp.analysis.summary import Portrait
+    from nnexp.analysis.summary import Summary
     from nnexp.report.outputs import ShowOutput
 
 
@@ -45,74 +45,74 @@ def show(run: Path, on: On | None, images: Path | None, as_json: bool) -> None:
     Of a config, the keys that differ from their defaults are shown, with --json all. What is
     damaged is left out, and exits 5.
     """
-    from nnexp.analysis.summary import portray
+    from nnexp.analysis.summary import summarize
     from nnexp.report.summary import text
     from nnexp.store.run import at
 
-    portrait = portray(at(run))
-    on = _split(portrait, on)
+    summary = summarize(at(run))
+    on = _split(summary, on)
     if images is not None:  # first, so that a wrong name of the picture is all that is said
-        _draw(portrait, on, images)
-    put(json_line(_output(portrait)) if as_json else text(portrait, on))
-    for problem in portrait.problems:
+        _draw(summary, on, images)
+    put(json_line(_output(summary)) if as_json else text(summary, on))
+    for problem in summary.problems:
         say(str(problem))
-    if portrait.problems:
-        click.get_current_context().exit(max(each.exit_code for each in portrait.problems))
+    if summary.problems:
+        click.get_current_context().exit(max(each.exit_code for each in summary.problems))
 
 
-def _split(portrait: Portrait, on: On | None) -> On:
+def _split(summary: Summary, on: On | None) -> On:
     """Return the split that is shown, if the run has it."""
     from nnexp.errors import UsageError
 
-    data = portrait.run.record.data
+    data = summary.run.record.data
     if on is not None and not getattr(data, on):
-        raise UsageError(f"{portrait.run.path}: its data has no {on} examples")
+        raise UsageError(f"{summary.run.path}: its data has no {on} examples")
     return on or ("test" if data.test and not data.validation else "validation")
 
 
-def _draw(portrait: Portrait, on: On, path: Path) -> None:
+def _draw(summary: Summary, on: On, path: Path) -> None:
     from nnexp.analysis.mistakes import surest
     from nnexp.errors import UsageError
     from nnexp.report import mistakes
     from nnexp.report.figure import check_format
 
-    run = portrait.run
+    run = summary.run
     check_format(path)  # before anything is loaded
     found = surest(run, on, mistakes.MOST)
     if not found.wrong:
         raise UsageError(f"{run.path}: is wrong about no {on} example: there is nothing to draw")
-    figure = mistakes.figure(run.name, found, portrait.classes)
+    figure = mistakes.figure(run.name, found, summary.classes)
     from nnexp.report import renderer  # matplotlib is slow to import
 
     renderer.save(figure, path)
 
 
-def _output(portrait: Portrait) -> ShowOutput:
+def _output(summary: Summary) -> ShowOutput:
     from nnexp.config import canonical
     from nnexp.report.outputs import ConfusionOutput, ShowOutput
 
-    record, diagnosis = portrait.run.record, portrait.diagnosis
-    overfitting = portrait.overfitting
+    record, diagnosis = summary.run.record, summary.diagnosis
+    overfitting = summary.overfitting
     return ShowOutput(
-        run=str(portrait.run.path),
-        status=portrait.status,
-        ending=portrait.ending,
-        result=portrait.result,
-        config=canonical.to_builtins(portrait.config),
-        changed=[key for key, *_ in portrait.changed],
+        run=str(summary.run.path),
+        status=summary.status,
+        ending=summary.ending,
+        result=summary.result,
+        config=canonical.to_builtins(summary.config),
+        changed=[key for key, *_ in summary.changed],
         data=record.data,
         versions=record.versions,
         numerics=record.numerics,
-        best=portrait.best,
-        last=portrait.last,
+        best=summary.best,
+        last=summary.last,
         diagnosis=diagnosis and _judged(diagnosis),
         overfitting=overfitting and {**overfitting._asdict(), "sentence": overfitting.sentence},
-        classes=list(portrait.classes),
+        classes=list(summary.classes),
         confusion={
             split: ConfusionOutput(matrix=each.matrix.tolist(), accuracy=each.accuracy)
-            for split, each in portrait.confusion.items()
+            for split, each in summary.confusion.items()
         },
-        problems=[str(problem) for problem in portrait.problems],
+        problems=[str(problem) for problem in summary.problems],
     )
 
 

@@ -142,8 +142,8 @@ def _train(
         InterruptedRunError: a signal came; all that ran has stopped.
         ClusterError: the cluster that was to train is gone.
     """
-    from nnexp.study.execution import Listed
-    from nnexp.study.job import JobError, is_open
+    from nnexp.study.execution import JobList
+    from nnexp.study.job import JobError, may_need_training
 
     jobs = plan.jobs(runs)
     places = {job.run.path: place for place, job in enumerate(jobs)}
@@ -160,12 +160,12 @@ def _train(
     progress = StudyProgress(columns, len(jobs), quiet=quiet)
     with contextlib.suppress(JobError):  # each failure is listed at the end
         engines.train(
-            Listed(jobs),
+            JobList(jobs),
             where,
             runs,
             progress,
             isolated=True,
-            configs=[job.config for job in jobs if is_open(job)],
+            configs=[job.config for job in jobs if may_need_training(job)],
             is_fatal=lambda outcome: fail_fast and bool(outcome.code),
             note=note,
             reached=progress_made,
@@ -182,9 +182,9 @@ def _report(
     quiet: bool,
 ) -> Ranking:
     from nnexp.report import sweep_ranking
-    from nnexp.study.ranking import ranked
+    from nnexp.study.ranking import rank
 
-    ranking = ranked(plan, outcomes)
+    ranking = rank(plan, outcomes)
     verdicts = sweep_ranking.verdicts(plan, runs, ranking, outcomes)
     if as_json:
         put(json_line(sweep_ranking.output(plan, runs, ranking, outcomes, verdicts)))

@@ -151,7 +151,7 @@ def _train_seeds(
     Returns: the exit code of the first seed that failed, or 0.
     """
     from nnexp.store.run import Run
-    from nnexp.study.execution import Ended, Listed
+    from nnexp.study.execution import Ended, JobList
 
     outcomes: dict[Path, Outcome] = {}
     waiting = deque(planned)
@@ -171,7 +171,7 @@ def _train_seeds(
 
     progress = StudyProgress(SEED, len(planned), lambda _: None, quiet=quiet)
     engines.train(
-        Listed(planned),
+        JobList(planned),
         where,
         runs,
         progress,
@@ -207,12 +207,12 @@ ADVICE = "--restart sets the run aside and trains it again from its first epoch"
 
 def _advised(outcome: Outcome, job: Job) -> str:
     """Return why a run failed, with what would help if it is damaged or trained elsewhere."""
-    from nnexp.study.job import advised, explained
+    from nnexp.study.job import failure_message, failure_reason
 
     if outcome.is_locked:
-        return advised(job.run.path, outcome)
+        return failure_message(job.run.path, outcome)
     would_help = outcome.is_damaged and not job.restart and job.run.is_there()
-    reason = explained(job.run.path, outcome)
+    reason = failure_reason(job.run.path, outcome)
     return f"{reason}; {ADVICE}" if would_help else reason
 
 

@@ -18,7 +18,7 @@ from nnexp.report.text import columns, table, wrapped
 if TYPE_CHECKING:
     from nnexp.config.model import Config
     from nnexp.report.study_outputs import TuneOutput
-    from nnexp.tune.protocol import StagePlan, Tuned
+    from nnexp.tune.protocol import StagePlan, TuningResult
     from nnexp.tune.state import TuneState
     from nnexp.tune.trials import Budget, Trials
 
@@ -118,11 +118,11 @@ def tune(
         described,
         trials,
         only,
-        outputs.read_sitting(folder, say),
-        lambda sitting: outputs.keep_sitting(folder, sitting),
+        outputs.read_session(folder, say),
+        lambda session: outputs.write_session(folder, session),
         full=full,
     )
-    if (warning := quick_problem.few(dataset)) is not None:
+    if (warning := quick_problem.sample_size_warning(dataset)) is not None:
         tell(f"warning: {warning}")
     if explain:
         put(_plan(state, problems, as_json=as_json))
@@ -161,7 +161,7 @@ def _doubts(config: Config, trials: Trials) -> Iterator[str]:
 
     dataset = trials.dataset(config)
     yield from rules.warnings(config, len(dataset.train.labels))
-    yield from preconditions.remembered(trials.checked(config)[1], trials.runs, dataset, None)
+    yield from preconditions.history_warnings(trials.checked(config)[1], trials.runs, dataset, None)
 
 
 def _plan(state: TuneState, problems: dict[str, Config], *, as_json: bool) -> str:
@@ -213,7 +213,7 @@ def _sums(ranges: list[tuple[int, int]]) -> str:
     return _range(*(sum(each) for each in zip(*ranges, strict=True)))
 
 
-def _output(found: Tuned, files: dict[str, Path], epochs: int) -> TuneOutput:
+def _output(found: TuningResult, files: dict[str, Path], epochs: int) -> TuneOutput:
     from nnexp.report.study_outputs import DecisionOutput, TuneOutput
 
     decisions = [
@@ -232,8 +232,8 @@ def _output(found: Tuned, files: dict[str, Path], epochs: int) -> TuneOutput:
     return TuneOutput(**written, epochs=epochs, unfinished=found.unfinished, decisions=decisions)
 
 
-def _text(found: Tuned, files: dict[str, Path]) -> str:
+def _text(found: TuningResult, files: dict[str, Path]) -> str:
     lines = [f"{each.stage}  {each.heading}: {each.answer}" for each in found.decisions]
-    lines += found.remarks
+    lines += found.notes
     told = wrapped("\n".join(lines), columns())
     return "\n".join([told, *map(str, files.values())])

@@ -28,7 +28,7 @@ def follow(watch: Watch) -> bool:
     shown: Any = _Screen() if on_terminal else _Lines()
     last = time.monotonic()
     while True:
-        if watch.look():
+        if watch.poll():
             last = time.monotonic()
         if watch.seen and not shown.show(list(watch.seen.values())):
             return True

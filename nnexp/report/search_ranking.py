@@ -75,17 +75,17 @@ def _summary(found: SearchResult) -> str:
     lines = [told]
     if best is not None:
         where = best.trial.paths[0] / "config.yaml"
-        lines.append(f"best: {definition.space.described(best.trial.values)}, as in {where}")
+        lines.append(f"best: {definition.space.describe(best.trial.values)}, as in {where}")
         if found.baseline is not None and best.trial.paths == found.baseline.trial.paths:
             lines.append("that is the config as given")
-        if not best.is_whole:
+        if not best.is_complete:
             failed = " or failed" if found.failures else ""
             lines.append(
                 f"no trial was trained to its end: this one was left behind after epoch "
                 f"{best.epoch}, and all that went further diverged{failed}"
             )
         given = found.baseline and found.baseline.score
-        if best.is_whole and given is not None and best.score is not None and given > best.score:
+        if best.is_complete and given is not None and best.score is not None and given > best.score:
             lines.append("the config as given did better than every trial")
     if found.baseline is not None and found.baseline.score is None:
         why = unscored(found.baseline)

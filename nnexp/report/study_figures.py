@@ -247,8 +247,8 @@ def _search_panel(
 
     best = result.best
     scored = [trial for trial in result.results if trial.score is not None and trial is not best]
-    whole = [trial for trial in scored if trial.is_whole]
-    stopped = [trial for trial in scored if not trial.is_whole]
+    whole = [trial for trial in scored if trial.is_complete]
+    stopped = [trial for trial in scored if not trial.is_complete]
     unscored = [trial for trial in result.results if trial.score is None]
     diverged = [trial for trial in unscored if trial.failure is None]
     failed = [trial for trial in unscored if trial.failure is not None]

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from nnexp.analysis.evaluation import On
 from nnexp.analysis.mistakes import MOST_CLASSES, Confusion
-from nnexp.analysis.summary import Portrait
+from nnexp.analysis.summary import Summary
 from nnexp.config.messages import shortened
 from nnexp.errors import printable
 from nnexp.report import braille, curves
@@ -25,20 +25,20 @@ MIXED = 10
 """Pairs of classes that are listed where the whole matrix is too wide."""
 
 
-def text(portrait: Portrait, on: On) -> str:
+def text(summary: Summary, on: On) -> str:
     """Return what there is to see of a run, the classes of one split."""
-    head = f"{printable(str(portrait.run.path))}  {portrait.status}\n{_wrapped(portrait.ending)}"
-    blocks = [head, _config(portrait), _metrics(portrait)]
-    blocks += braille.draw(curves.terminal({"": [portrait.history]}))
-    blocks.append(_findings(portrait))
-    if on in portrait.confusion and portrait.best is not None:
-        told = f"{on} examples, epoch {portrait.best.epoch}"
-        blocks.append(_confusion(portrait.confusion[on], portrait.classes, told))
-    elif portrait.result is None:
+    head = f"{printable(str(summary.run.path))}  {summary.status}\n{_wrapped(summary.ending)}"
+    blocks = [head, _config(summary), _metrics(summary)]
+    blocks += braille.draw(curves.terminal({"": [summary.history]}))
+    blocks.append(_findings(summary))
+    if on in summary.confusion and summary.best is not None:
+        told = f"{on} examples, epoch {summary.best.epoch}"
+        blocks.append(_confusion(summary.confusion[on], summary.classes, told))
+    elif summary.result is None:
         blocks.append("Which classes it mixes up is told when it is finished.")
-    elif len(portrait.classes) > MOST_CLASSES:
+    elif len(summary.classes) > MOST_CLASSES:
         blocks.append(f"Which classes it mixes up is told of up to {MOST_CLASSES} classes.")
-    return "\n\n".join(block for block in [*blocks, _made(portrait)] if block)
+    return "\n\n".join(block for block in [*blocks, _made(summary)] if block)
 
 
 def _wrapped(text: str) -> str:
@@ -46,10 +46,10 @@ def _wrapped(text: str) -> str:
     return "\n".join(wrap(whole, WIDTH, subsequent_indent="  ")).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def _config(portrait: Portrait) -> str:
-    if not portrait.changed:
+def _config(summary: Summary) -> str:
+    if not summary.changed:
         return "Every key of the config has its default."
-    rows = [[key, _value(own), _value(default)] for key, own, default in portrait.changed]
+    rows = [[key, _value(own), _value(default)] for key, own, default in summary.changed]
     return table(("config", "here", "default"), rows)
 
 
@@ -59,8 +59,8 @@ def _value(value: Any) -> str:  # noqa: ANN401 - a config's value
     return shortened(printable(value if isinstance(value, str) else json_line(value)), CELL)
 
 
-def _metrics(portrait: Portrait) -> str:
-    best, last, result = portrait.best, portrait.last, portrait.result
+def _metrics(summary: Summary) -> str:
+    best, last, result = summary.best, summary.last, summary.result
     if best is None or last is None:
         return ""
     columns = {f"best, epoch {best.epoch}": best}
@@ -90,12 +90,12 @@ def _measured(value: float | None, what: str) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _findings(portrait: Portrait) -> str:
+def _findings(summary: Summary) -> str:
     found = []
-    if portrait.diagnosis is not None:
-        found.append(f"Training cost: {portrait.diagnosis.sentence}.")
-    if portrait.overfitting is not None:
-        found.append(f"O{portrait.overfitting.sentence[1:]}.")
+    if summary.diagnosis is not None:
+        found.append(f"Training cost: {summary.diagnosis.sentence}.")
+    if summary.overfitting is not None:
+        found.append(f"O{summary.overfitting.sentence[1:]}.")
     return "\n".join(_wrapped(each) for each in found)
 
 
@@ -125,12 +125,12 @@ def _matrix(confusion: Confusion, classes: Sequence[int]) -> str:
     return table(("class", *names, "right"), rows)
 
 
-def _made(portrait: Portrait) -> str:
-    record = portrait.run.record
+def _made(summary: Summary) -> str:
+    record = summary.run.record
     data, versions = record.data, record.versions
     sizes = {split: getattr(data, split) for split in ("train", "validation", "test")}
     counts = ", ".join(f"{count} {split}" for split, count in sizes.items() if count)
-    name = portrait.config.data.__struct_config__.tag
+    name = summary.config.data.__struct_config__.tag
     source = f"Data: {name}, {counts} examples, {data.features} features, {data.classes} classes."
     made = (
         f"Made by nnexp {versions.nnexp}, Python {versions.python}, NumPy {versions.numpy}, "

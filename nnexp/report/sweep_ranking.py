@@ -16,7 +16,7 @@ from nnexp.report.text import percent, table
 from nnexp.store import listing
 from nnexp.store.run import Run
 from nnexp.study import ranking as ranks
-from nnexp.study.job import DAMAGED, explained
+from nnexp.study.job import DAMAGED, failure_reason
 
 if TYPE_CHECKING:
     from nnexp.analysis.verdicts import Verdict
@@ -154,7 +154,7 @@ def failures(plan: Plan, runs: Path, outcomes: Sequence[Outcome | None]) -> Iter
 def failure(run: Path, outcome: Outcome) -> str:
     """Return why a trial failed, and where more is said."""
     advice = f"; {DAMAGED}" if outcome.is_damaged else ""
-    return f"failed (exit {outcome.code}): {explained(run, outcome)}{advice}"
+    return f"failed (exit {outcome.code}): {failure_reason(run, outcome)}{advice}"
 
 
 def output(

@@ -1,1 +1,1 @@
-"""One config trained into one run: assembled, recorded, checked, verified."""
+"""Train one config into one run: assemble, check, record, verify."""

@@ -1,4 +1,4 @@
-"""From a config and its data to the parts that train: the one place where they are put together."""
+"""Assemble the network, data feeds and trainer that a config and its data describe."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def per_example(config: Config, examples: int) -> float:
-    """Return λ/n for a training set of so many examples."""
+    """Return λ/n for a training set of n examples."""
     if isinstance(config.lambda_, PerExample):
         return config.lambda_.per_example
     return config.lambda_ / examples
 
 
 def draws(config: Config, network: Network) -> Iterator[Array]:
-    """Yield initial parameters without end; training starts from the first."""
+    """Yield draws of the initial parameters indefinitely; training starts from the first."""
     redrawn = 0 if config.initializer == "lecun-normal" else network.size
     rng = config.rng.parameters(config.seed, redrawn)
     weights, biases = INITIALIZERS[config.initializer], BIAS_INITIALIZERS[config.bias_initializer]
@@ -47,7 +47,7 @@ def draws(config: Config, network: Network) -> Iterator[Array]:
 
 
 def named(network: Network, theta: Array) -> dict[str, npt.NDArray[Any]]:
-    """Return theta as the named arrays of a checkpoint, which are views."""
+    """Return views of theta as the named arrays of a checkpoint."""
     arrays: dict[str, npt.NDArray[Any]] = {}
     layers = zip(network.weights(theta), network.biases(theta), strict=True)
     for number, (weights, biases) in enumerate(layers, 1):
@@ -56,7 +56,7 @@ def named(network: Network, theta: Array) -> dict[str, npt.NDArray[Any]]:
 
 
 def headers(config: Config, network: Network) -> dict[str, Header]:
-    """Return the types and shapes of a checkpoint's arrays, for whoever has no data."""
+    """Return the types and shapes of a checkpoint's arrays; needs no data."""
     theta: Array = np.zeros(network.size, config.dtype)
     slots = {SLOT + name: slot for name, slot in config.optimizer.start(theta).items()}
     arrays = named(network, theta) | slots
@@ -64,11 +64,11 @@ def headers(config: Config, network: Network) -> dict[str, Header]:
 
 
 class Assembly:
-    """Everything that trains and measures one config on its data.
+    """The parts that train and evaluate one config on its data.
 
     Args:
-        config: the experiment.
-        dataset: what ``config.data`` loads.
+        config: the config.
+        dataset: loaded from ``config.data``.
 
     Raises:
         UsageError: the network is too large to be trained.
@@ -93,9 +93,9 @@ class Assembly:
             for name, split in zip(Sizes._fields, splits, strict=True)
             if split is not None
         }
-        whole = config.batch_size == "all"
-        batch_size = self.examples if whole else min(config.batch_size, self.examples)
-        running = "running_cost" in config.monitor
+        full_batch = config.batch_size == "all"
+        batch_size = self.examples if full_batch else min(config.batch_size, self.examples)
+        has_running_cost = "running_cost" in config.monitor
         self.trainer = Trainer(
             config.optimizer,
             BatchObjective(self.network, self._penalty, config.dtype),
@@ -103,11 +103,11 @@ class Assembly:
             config.rng.orders(config.seed, self.examples),
             batch_size,
             Dropout(config.dropout, config.hidden, config.seed, config.dtype),
-            RunningCosts(self.examples, batch_size) if running else None,
+            RunningCosts(self.examples, batch_size) if has_running_cost else None,
         )
 
-    def beat(self, heartbeat: Callable[[], None]) -> None:
-        """Call a heartbeat within everything that goes through many examples; it may raise."""
+    def set_heartbeat(self, heartbeat: Callable[[], None]) -> None:
+        """Set the callback for every loop over many examples; it may raise."""
         for feed in self._feeds.values():
             feed.heartbeat = heartbeat
 
@@ -116,7 +116,7 @@ class Assembly:
         return self.trainer.start(next(draws(self._config, self.network)))
 
     def has(self, split: str) -> bool:
-        """Return whether the data has this split."""
+        """Return whether the data has a split."""
         return split in self._feeds
 
     def labels(self, split: str) -> npt.NDArray[np.int64]:
@@ -124,32 +124,32 @@ class Assembly:
         return self._feeds[split].labels
 
     def evaluate(self, theta: Array, split: str) -> Evaluation:
-        """Return the measure of parameters on a split."""
+        """Evaluate parameters on a split."""
         return evaluate(theta, self._feeds[split], self._propagations, self._penalty)
 
     def outputs(self, theta: Array, split: str) -> Array:
         """Return the outputs of parameters for each example of a split, (examples, classes)."""
         return outputs(theta, self._feeds[split], self._propagations)
 
-    def monitored(self, theta: Array, what: str) -> dict[str, Any]:
-        """Return what a row says of parameters under one entry of the config's monitor."""
-        if what == "saturation":
+    def monitored(self, theta: Array, entry: str) -> dict[str, Any]:
+        """Return the fields of a row for one entry of the config's monitor."""
+        if entry == "saturation":
             feed = self._feeds["train"]
             shares = evaluation.saturation(theta, feed, self.network, self._propagations)
             return {"saturation": shares}
-        if what == "norms":
+        if entry == "norms":
             gradient = self.trainer.full_gradient(theta)
             return {
                 "weight_norms": evaluation.norms(theta, self.network),
                 "gradient_norms": evaluation.norms(gradient, self.network),
             }
-        if what == "running_cost":
+        if entry == "running_cost":
             return {"running_costs": self.trainer.running_costs}
-        measured = self.evaluate(theta, what)
-        return {f"{what}_cost": measured.cost, f"{what}_accuracy": measured.accuracy}
+        measures = self.evaluate(theta, entry)
+        return {f"{entry}_cost": measures.cost, f"{entry}_accuracy": measures.accuracy}
 
     def arrays(self, state: TrainingState) -> dict[str, npt.NDArray[Any]]:
-        """Return a state as the named arrays of a checkpoint; those of theta are views."""
+        """Return a state as the named arrays of a checkpoint, as views where possible."""
         slots = {SLOT + name: slot for name, slot in state.slots.items()}
         return named(self.network, state.theta) | slots
 
@@ -159,12 +159,12 @@ class Assembly:
         return {name: Header(array.dtype, array.shape) for name, array in arrays.items()}
 
     def restore(self, state: TrainingState, arrays: Arrays) -> None:
-        """Set a state to what a checkpoint's arrays hold."""
+        """Load a checkpoint's arrays into a state."""
         for name, array in self.arrays(state).items():
             array[...] = arrays[name]
 
     def theta(self, arrays: Arrays) -> Array:
-        """Return the parameters that a checkpoint's arrays hold."""
+        """Return the parameters in a checkpoint's arrays."""
         theta: Array = np.empty(self.network.size, self._config.dtype)
         for name, array in named(self.network, theta).items():
             array[...] = arrays[name]
@@ -172,7 +172,7 @@ class Assembly:
 
 
 class Sizes(NamedTuple):
-    """How many examples each split has, 0 where there is none."""
+    """Number of examples in each split; 0 for a missing one."""
 
     train: int
     validation: int
@@ -180,7 +180,7 @@ class Sizes(NamedTuple):
 
 
 def sizes(dataset: Dataset) -> Sizes:
-    """Return how many examples each split of a dataset has."""
+    """Return the number of examples in each split of a dataset."""
 
     def count(split: Split | None) -> int:
         return 0 if split is None else len(split.labels)

@@ -1,4 +1,4 @@
-"""Whether a config suits its data, and what was learned before: refusals and warnings."""
+"""Check a config against its data and earlier results: errors and warnings before training."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from nnexp.streams import Network2
 
 
 def check(config: Config, dataset: Dataset) -> None:
-    """Refuse a config that needs what the data does not have."""
+    """Check that the data has what a config needs.
+
+    Raises: UsageError.
+    """
     examples = len(dataset.train.labels)
     if isinstance(config.rng, Network2) and any(
         event.examples != examples for event in config.rng.shared()
     ):
         raise UsageError(
-            f"rng.before: a list that is shared has this net's own {examples} examples; "
-            "another net's that differ are trained on a copy (shared: false)"
+            f"rng.before: a shared list has the {examples} examples of this net; "
+            "a net with another number of examples needs a copy (shared: false)"
         )
     for split, examples in sizes(dataset)._asdict().items():
         if split in config.monitor and not examples:
@@ -36,7 +39,7 @@ def check(config: Config, dataset: Dataset) -> None:
 
 
 def check_data(run: Run, sha256: Mapping[str, str]) -> None:
-    """Refuse a run that was trained on other data than what is there now.
+    """Check that the data is the same that a run was trained on.
 
     Raises: MismatchError, CorruptError.
     """
@@ -44,28 +47,28 @@ def check_data(run: Run, sha256: Mapping[str, str]) -> None:
     if before != sha256:
         names = sorted(name for name, value in sha256.items() if before.get(name) != value)
         raise MismatchError(
-            f"{run.path}: the data is not what this run was trained on ({', '.join(names)} changed)"
+            f"{run.path}: the data changed since this run was trained ({', '.join(names)})"
         )
 
 
 def warnings(config: Config, dataset: Dataset) -> list[str]:
-    """Return what is legal but will not do what was hoped, on this data."""
+    """Return warnings about settings that are valid but will not work well on this data."""
     scale = scale_warning(dataset)
     return [*rules.warnings(config, len(dataset.train.labels)), *([] if scale is None else [scale])]
 
 
-def remembered(
+def history_warnings(
     config: CheckedConfig, runs: Path, dataset: Dataset, against: Run | None
 ) -> Iterator[str]:
-    """Yield warnings that follow from what was done before: another run, a threshold found."""
+    """Yield warnings from earlier results: another run's λ, and a learning-rate threshold."""
     if against is not None:
         n, other = len(dataset.train.labels), against.record.data.train
         yield from rules.lambda_warning(config, n, against.config, other, str(against.path))
     try:
-        found = thresholds.read(runs, config)
+        threshold = thresholds.read(runs, config)
     except CorruptError as error:
-        yield f"{error}; it is left out of account"
+        yield f"{error}; it is ignored"
         return
-    if found is not None:
-        source = f"found by {found.found_by}, in {thresholds.file_path(runs, config)}"
-        yield from rules.learning_rate_warning(config, found.learning_rate, source)
+    if threshold is not None:
+        source = f"found by {threshold.found_by}, in {thresholds.file_path(runs, config)}"
+        yield from rules.learning_rate_warning(config, threshold.learning_rate, source)

@@ -1,4 +1,4 @@
-"""Train one run from its last commit to the end that its history decides, measured and recorded."""
+"""Train a run from its last commit to its end: evaluate, commit and record every epoch."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from nnexp.training.trainer import TrainingState
 
 
 class Opened(NamedTuple):
-    """The run is locked for writing and about to train."""
+    """The run is locked for writing and training is about to start."""
 
     run: Run
     history: list[Row]
-    """What it had recorded before: empty for a new run."""
+    """The rows recorded before; empty for a new run."""
     examples: int
     """Training examples in an epoch."""
 
 
 class ExamplesTrained(NamedTuple):
-    """So many examples of an epoch are done."""
+    """Progress within an epoch: the number of examples trained on."""
 
     epoch: int
     examples: int
 
 
 class EpochEvaluated(NamedTuple):
-    """An epoch was measured and committed."""
+    """An epoch was evaluated and committed."""
 
     row: Row
 
 
 class Warned(NamedTuple):
-    """Something that the user should know and that stops nothing."""
+    """A warning for the user; training continues."""
 
     message: str
 
@@ -55,7 +55,7 @@ class Warned(NamedTuple):
 TrainingEvent: TypeAlias = Opened | ExamplesTrained | EpochEvaluated | Warned
 
 
-class _Found(Exception):  # noqa: N818 - not an error: it leaves the loops when numbers go wrong
+class _Divergence(Exception):  # noqa: N818 - internal: leaves the training loops
     def __init__(self, fault: Fault) -> None:
         super().__init__()
         self.fault = fault
@@ -65,15 +65,15 @@ class Recording:
     """Training of one config into one run.
 
     Args:
-        config: the experiment.
-        assembly: its parts.
-        state: as it is before the first epoch; training changes it.
+        config: the config.
+        assembly: its network, feeds and trainer.
+        state: the state before the first epoch; training modifies it.
         writer: the run, open for writing.
         numerics: the fingerprint of this machine's arithmetic.
     """
 
     other_numerics = False
-    """Whether to go on also where the last epoch was trained under other arithmetic."""
+    """Whether to resume even if the last epoch was trained under other numerics."""
 
     def __init__(
         self,
@@ -90,13 +90,13 @@ class Recording:
         self._foreign = UNSET if numerics == writer.run.record.numerics else numerics
 
     def events(self, until: int | None, heartbeat: Callable[[], None]) -> Iterator[TrainingEvent]:
-        """Go on from the last commit to the end, or until an epoch is committed.
+        """Train from the last commit to the end, or until epoch ``until`` is committed.
 
         Raises:
-            DivergedError: a cost or parameter is not finite; that is recorded.
-            MismatchError: the arithmetic is not that of the last commit.
+            DivergedError: a cost or parameter is not finite; the run records it.
+            MismatchError: the numerics differ from those of the last commit.
         """
-        self._assembly.beat(heartbeat)
+        self._assembly.set_heartbeat(heartbeat)
         yield from map(Warned, self._restore())
         yield from map(Warned, self._change_of_numerics())
         self._log(f"training from epoch {self._epoch + 1}")
@@ -105,14 +105,14 @@ class Recording:
         try:
             while (reason := ending(config, history)) is None and not self._reaches(until):
                 yield from self._to_next_commit()
-        except _Found as found:
-            self._finish("diverged", found.fault)
-            raise DivergedError(describe(self._writer.run, found.fault)) from None
+        except _Divergence as divergence:
+            self._finish("diverged", divergence.fault)
+            raise DivergedError(describe(self._writer.run, divergence.fault)) from None
         if reason is not None:
             self._finish(reason, None)
 
     def _restore(self) -> list[str]:
-        """Take up the last commit, if there is one; return what the user should know of it."""
+        """Restore the last commit, if there is one, and return warnings about it."""
         warnings: list[str] = []
         committed = self._writer.restore(self._headers, warnings.append)
         if committed is not None:
@@ -121,16 +121,19 @@ class Recording:
         return warnings
 
     def _change_of_numerics(self) -> Iterator[str]:
-        """Yield a warning if the arithmetic changes with the next epoch; it must be allowed to."""
+        """Yield a warning if the numerics change with the next epoch.
+
+        Raises: MismatchError if that is not allowed.
+        """
         run = self._writer.run
         if self._numerics == stretches(run.record.numerics, self._history)[-1].numerics:
             return
-        change = f"{run.path}: this machine's arithmetic gives other last digits than the run's"
+        change = f"{run.path}: this machine's numerics differ from the run's in the last digits"
         if not self.other_numerics:
             raise MismatchError(
-                f"{change}; train anew under another --name, or go on with --other-numerics"
+                f"{change}; train again under another --name, or resume with --other-numerics"
             )
-        yield f"{change} up to epoch {self._epoch}; what follows is recorded as such"
+        yield f"{change} up to epoch {self._epoch}; the run records the change"
 
     @property
     def _epoch(self) -> int:
@@ -141,13 +144,13 @@ class Recording:
         return until is not None and self._epoch >= until
 
     def _to_next_commit(self) -> Iterator[TrainingEvent]:
-        """Train up to the next epoch that is evaluated, measure it and commit it."""
+        """Train up to the next epoch to evaluate, evaluate it and commit it."""
         config, start = self._config, time.perf_counter()
         last = min(self._epoch + config.evaluate_every, config.epochs)
         for epoch in range(self._epoch + 1, last + 1):
             yield from self._train(epoch)
         trained = time.perf_counter()
-        row = self._measure(last)
+        row = self._evaluate(last)
         self._history.append(row)
         self._writer.time(last, trained - start, time.perf_counter() - trained)
         self._writer.commit(self._history, self._assembly.arrays(self._state))
@@ -158,12 +161,12 @@ class Recording:
         learning_rate = self._learning_rate(epoch)
         before = None if trainer.full_batch else state.copy()
         for examples in trainer.epoch(state, epoch, learning_rate):
-            found = state.fault()
-            if found is not None:
+            fault = state.fault()
+            if fault is not None:
                 batch = 1
                 if before is not None:
-                    batch, found = trainer.first_fault(before, epoch, learning_rate)
-                raise _Found(Fault(epoch=epoch, batch=batch, found=found))
+                    batch, fault = trainer.first_fault(before, epoch, learning_rate)
+                raise _Divergence(Fault(epoch=epoch, batch=batch, found=fault))
             yield ExamplesTrained(epoch, examples)
 
     def _learning_rate(self, epoch: int) -> float | None:
@@ -171,32 +174,32 @@ class Recording:
             return None
         return self._config.learning_rate * (multiplier(self._config, self._history, epoch) or 0.0)
 
-    def _measure(self, epoch: int) -> Row:
-        """Return the epoch's row.
+    def _evaluate(self, epoch: int) -> Row:
+        """Return the row of an epoch.
 
         Raises:
-            _Found: a cost is not finite.
+            _Divergence: a cost is not finite.
         """
         values: dict[str, Any] = dict(self._state.measures)
-        for what in self._config.monitor:
-            values |= self._assembly.monitored(self._state.theta, what)
+        for entry in self._config.monitor:
+            values |= self._assembly.monitored(self._state.theta, entry)
         for name, value in values.items():
             if not np.isfinite(value).all():
-                found = f"{name.replace('_', ' ')} is {value}"
-                raise _Found(Fault(epoch=epoch, batch=None, found=found))
+                fault = f"{name.replace('_', ' ')} is {value}"
+                raise _Divergence(Fault(epoch=epoch, batch=None, found=fault))
         values |= {"learning_rate": self._learning_rate(epoch), "numerics": self._foreign}
         return Row(epoch=epoch, **values)
 
     def _finish(self, reason: Reason, fault: Fault | None) -> None:
-        """Measure the best epoch's parameters and write the result."""
+        """Evaluate the best epoch's parameters and write the result."""
         best = best_row(self._history) if self._history else None
-        measured = {} if best is None else self._measure_splits(best.epoch)
+        evaluations = {} if best is None else self._evaluate_splits(best.epoch)
         smallest = np.min_scalar_type(self._assembly.network.sizes[-1] - 1)
         predictions = {}
-        for split, evaluation in measured.items():
+        for split, evaluation in evaluations.items():
             predictions[f"{split}_predicted"] = evaluation.predicted.astype(smallest)
             predictions[f"{split}_true"] = self._assembly.labels(split).astype(smallest)
-        test = measured.get("test")
+        test = evaluations.get("test")
         result = Result(
             status="finished" if fault is None else "diverged",
             reason=reason,
@@ -212,8 +215,8 @@ class Recording:
         self._writer.finish(result, predictions)
         self._log(f"{result.status} after epoch {result.epochs}: {reason}")
 
-    def _measure_splits(self, epoch: int) -> dict[str, Evaluation]:
-        """Evaluate a committed epoch's parameters on validation and test data, where there are."""
+    def _evaluate_splits(self, epoch: int) -> dict[str, Evaluation]:
+        """Evaluate a committed epoch's parameters on the validation and test data, if present."""
         theta = self._assembly.theta(checkpoint.load(self._writer.run, epoch, self._headers))
         splits = [split for split in ("validation", "test") if self._assembly.has(split)]
         return {split: self._assembly.evaluate(theta, split) for split in splits}
@@ -223,13 +226,13 @@ class Recording:
 
 
 def describe(run: Run, fault: Fault) -> str:
-    """Return in words where a run diverged."""
+    """Return the message about a run's divergence."""
     where = f"epoch {fault.epoch}" + (f", batch {fault.batch}" if fault.batch else "")
     return f"{run.path}: diverged in {where}: {fault.found}; try a smaller learning_rate"
 
 
 def ending(config: Config, history: Sequence[Row]) -> Reason | None:
-    """Return why training is over, or None while it is not: it follows from the history alone."""
+    """Return why training has ended, or None if it has not; depends only on the history."""
     if not history:
         return None
     if _has_converged(config, history[-1]):
@@ -244,7 +247,7 @@ def ending(config: Config, history: Sequence[Row]) -> Reason | None:
 
 
 def multiplier(config: Config, history: Sequence[Row], epoch: int) -> float | None:
-    """Return the schedule's factor on the learning rate in an epoch; None ends the run."""
+    """Return the schedule's factor for an epoch's learning rate, or None to end the run."""
     scored = [
         Scored(row.epoch, row.validation_accuracy)
         for row in history
@@ -254,7 +257,7 @@ def multiplier(config: Config, history: Sequence[Row], epoch: int) -> float | No
 
 
 def _has_converged(config: Config, row: Row) -> bool:
-    """Return whether a full-batch optimizer has come to where the gradient vanishes."""
+    """Return whether a full-batch optimizer's gradient norm is below its tolerance."""
     tolerance: float | None = getattr(config.optimizer, "tolerance", None)
     norm = row.gradient_norm
     return tolerance is not None and norm is not UNSET and norm < tolerance

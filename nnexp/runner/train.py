@@ -1,8 +1,8 @@
-"""Experiments: a config trained into a run, from its first epoch to its result.
+"""Train a config into a run, from its first epoch to its result.
 
-The one module that knows all sides. ``train`` is the whole; ``events`` is the same as a
-generator, for a caller that shows progress or may stop in between: whatever it has
-yielded as Evaluated is committed, and closing it at any point loses nothing.
+``train`` does it in one call; ``events`` does the same as a generator, for callers that show
+progress or may stop early: an epoch is committed before its EpochEvaluated is yielded, and the
+generator can be closed at any point without losing committed epochs.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def run_name(config: CheckedConfig, stem: str = "run", digest: str | None = None
 
 
 def prepare() -> None:
-    """Do what every run needs once a process, so that processes forked from this one share it."""
+    """Compute what every run needs once a process, so that forked processes share it."""
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     with ThreadpoolController().limit(limits=1, user_api="blas"):
@@ -70,25 +70,25 @@ def train(
     other_numerics: bool = False,
     restart: bool = False,
 ) -> Run:
-    """Train a config, or go on with its run, or return it if it is finished.
+    """Train a config, resuming its run if there is one, and return the run.
 
     Args:
-        config: the experiment, which is checked once, here.
-        runs: the folder that holds the run's directory.
-        name: the run's name; by default it follows from the config.
-        until: stop after this epoch is committed; the run stays interrupted.
-        against: a run to check the config against; it changes warnings alone (see ``events``).
-        other_numerics: go on also where the arithmetic is not what the run recorded;
-            the epochs that are trained so say so.
-        restart: where the run is damaged beyond going on, set it aside and train it again.
+        config: the config, which is checked here.
+        runs: the folder that contains the run's directory.
+        name: the run's name; by default derived from the config.
+        until: stop once this epoch is committed, leaving the run interrupted.
+        against: a run to compare λ with; affects only warnings (see ``events``).
+        other_numerics: resume even if this machine's numerics differ from those the run
+            recorded; new epochs record theirs.
+        restart: if the run is too damaged to resume, set it aside and train it again.
 
     Raises:
         ConfigError: the config cannot be trained.
         DivergedError: a cost or parameter became infinite or not a number.
-        LockedError: another process trains this run.
+        LockedError: another process is training this run.
         NameTakenError: the name belongs to a run of another config.
         CorruptError: the run is damaged.
-        MismatchError: data or numerics are not what the run recorded.
+        MismatchError: data or numerics differ from those the run recorded.
         DataError: the data cannot be read.
         DiskError: writing failed.
     """
@@ -103,7 +103,7 @@ def train(
         restart=restart,
     ):
         pass
-    return Run(run.path)  # what was known of a run that has been set aside is forgotten
+    return Run(run.path)  # fresh, as the old one may cache a run that was set aside
 
 
 def events(
@@ -117,12 +117,18 @@ def events(
     other_numerics: bool = False,
     source: Callable[[Source], Dataset] = load,
 ) -> Iterator[TrainingEvent]:
-    """Do what train does for a checked config, and yield what happens. Raises what train raises.
+    """Train a checked config and yield events; raises the errors of ``train``.
 
-    A heartbeat is called about every 2,000 examples that are trained on or measured; it may
-    raise to end the training. Where the run given as ``against`` had other training examples in
-    number and the same λ, that is warned of. The source loads the data, or hands out what is
-    loaded.
+    Args:
+        config: the checked config.
+        run: its run.
+        until: as in ``train``.
+        restart: as in ``train``.
+        heartbeat: called about every 2,000 examples of training or evaluation; it may raise to
+            end training.
+        against: a run; warns if it has the same λ but another number of training examples.
+        other_numerics: as in ``train``.
+        source: loads the data, or returns it from a cache.
     """
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
@@ -138,8 +144,8 @@ def events(
     )
     with closing(_restarting(attempt, run) if restart else attempt(run)) as steps:
         while True:
-            # One thread, for the same bytes anywhere. What is not finite is found and named by
-            # the training itself; NumPy's warnings add nothing. The caller is left alone.
+            # One thread, so that results are the same on any number of cores. Training detects
+            # non-finite numbers itself. The caller's settings are restored at each yield.
             with threads.limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
                 event = next(steps, None)
             if event is None:
@@ -162,7 +168,7 @@ def _restarting(
         if not run.is_there():
             raise
         aside = writers.set_aside(run)
-        yield Warned(f"{error}; it is now {aside.path}, and trained again from its first epoch")
+        yield Warned(f"{error}; moved to {aside.path}, training again from the first epoch")
         yield from attempt(Run(run.path))
 
 
@@ -181,13 +187,15 @@ def _events(
     dataset = source(config.data)
     preconditions.check(config, dataset)
     assembly = Assembly(config, dataset)
-    state = assembly.initial()  # what is too large is refused before anything is created
+    state = assembly.initial()  # raises if it is too large, before anything is created
     yield from map(Warned, preconditions.warnings(config, dataset))
-    yield from map(Warned, preconditions.remembered(config, run.path.parent, dataset, against))
+    yield from map(
+        Warned, preconditions.history_warnings(config, run.path.parent, dataset, against)
+    )
     record = _record(config, run, dataset)
     writer, is_new = _writer(config, run, record)
     with writer:
-        # Another process may have made or finished the run since it was looked at.
+        # Another process may have created or finished the run in the meantime.
         if is_new or not is_done(config, writer.run):
             recording = Recording(config, assembly, state, writer, record.numerics)
             recording.other_numerics = other_numerics
@@ -195,38 +203,38 @@ def _events(
 
 
 def is_done(config: CheckedConfig, run: Run) -> bool:
-    """Return whether the run is finished; False also where there is none yet.
+    """Return whether the run is finished; False if it does not exist yet.
 
     Raises:
-        NameTakenError: the run is another config's.
-        DivergedError: it is done, and had diverged.
+        NameTakenError: the run belongs to another config.
+        DivergedError: the run has diverged.
     """
     if not run.exists:
         return False
     if run.config != config:
         different = ", ".join(key for key, _, _ in canonical.differences(run.config, config))
         raise NameTakenError(
-            f"{run.path}: is a run of another config (it differs in {different}); "
+            f"{run.path}: belongs to another config (it differs in {different}); "
             "choose another name with --name"
         )
-    _ = run.result and (run.history(), predictions.read(run))  # done and damaged is not done
+    _ = run.result and (run.history(), predictions.read(run))  # raises if they are damaged
     if run.result is not None and run.result.fault is not None:
         raise DivergedError(describe(run, run.result.fault))
     return run.result is not None
 
 
 def _writer(config: CheckedConfig, run: Run, record: RunRecord) -> tuple[Writer, bool]:
-    """Create the run, or open it if it is there on the same data; return whether it is new."""
+    """Create the run, or open it if it exists with the same data; return whether it is new."""
     if not run.exists:
         try:
             return writers.create(run, record, dump.to_yaml(config)), True
-        except NameTakenError:  # it is there now: the same as if it had been there before
+        except NameTakenError:  # another process has just created it
             is_done(config, run)
     preconditions.check_data(run, record.data.sha256)
     return writers.open_(run), False
 
 
-@functools.cache  # to look for one package takes as long as many an epoch
+@functools.cache  # looking up a package's version can take longer than an epoch
 def _versions() -> Versions:
     return Versions(
         nnexp=nnexp.__version__,

@@ -1,4 +1,4 @@
-"""Whether a run comes out the same when it is trained again, here and now."""
+"""Verify that a run can be reproduced: compare it with one trained again."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ from nnexp.store.run import CHECKPOINTS, CONFIG, PREDICTIONS, RESULT, RUN, Run
 
 
 class Mismatch(NamedTuple):
-    """The first place where two runs of one config part."""
+    """The first difference between two runs of one config."""
 
     epoch: int | None
-    """None where the rows agree and only a file does not."""
+    """None if the rows agree and only a file differs."""
     quantity: str
     recorded: Any
     obtained: Any
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return the difference in words."""
         if self.epoch is None:
-            return f"its numbers are the same, but {self.quantity} has other bytes"
+            return f"its numbers are the same, but the bytes of {self.quantity} differ"
         return (
             f"in epoch {self.epoch}, {self.quantity} was {self.recorded} and is now {self.obtained}"
         )
 
 
 class Task(NamedTuple):
-    """What it takes to train a run again."""
+    """The arguments for training a run again."""
 
     config: CheckedConfig
     until: int | None
-    """The epoch that an unfinished run had come to; None for a finished one."""
+    """The last epoch of an unfinished run; None for a finished one."""
 
 
 def task(recorded: Run) -> Task:
-    """Return what to train again.
+    """Return the arguments for training a run again.
 
     Raises:
-        UsageError: the run has recorded nothing yet.
-        CorruptError: it is damaged.
-        MismatchError: it was trained on other data.
+        UsageError: the run has no epoch yet.
+        CorruptError: the run is damaged.
+        MismatchError: the data has changed.
     """
     _check_copy(recorded)
     history, result = recorded.history(), recorded.result
     if not history and result is None:
-        raise UsageError(f"{recorded.path}: has no epoch yet that could be verified")
+        raise UsageError(f"{recorded.path}: has no epoch to verify yet")
     if load(recorded.config.data).sha256 != recorded.record.data.sha256:
-        raise MismatchError(f"{recorded.path}: the data is not what this run was trained on")
+        raise MismatchError(f"{recorded.path}: the data changed since this run was trained")
     return Task(recorded.config, None if result is not None else history[-1].epoch)
 
 
 def _check_copy(recorded: Run) -> None:
-    """Refuse a run whose config.yaml would train something else."""
+    """Check that a run's config.yaml is the config it recorded. Raises: CorruptError."""
     path = recorded.path / CONFIG
     content = disk.read(path, reader.MAX_BYTES)
     if content is None:
@@ -70,32 +70,34 @@ def _check_copy(recorded: Run) -> None:
     except ConfigError as error:
         raise CorruptError(f"{path}: is damaged: {error.problems[0]}") from error
     if not same:
-        raise CorruptError(f"{path}: is damaged: it is not the config that {RUN} has")
+        raise CorruptError(f"{path}: is damaged: it differs from the config in {RUN}")
 
 
 def first_difference(recorded: Run, obtained: Run) -> Mismatch | None:
-    """Return where a run trained again parts from what was recorded, or None if nowhere.
+    """Return the first difference of a run trained again, or None if there is none.
 
-    Rows are compared number by number, then the files that follow from training byte by byte.
-    Those of a run that changed its arithmetic on the way record that, and cannot be the same.
+    Rows are compared number by number, then the files produced by training byte by byte. The
+    files are skipped for a run whose numerics changed, since they record the change.
     """
     rows, again = recorded.history(), obtained.history()
     for old, new in zip(rows, again, strict=False):
         before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
-        for quantity in [each for each in before | after if each != "numerics"]:
+        for quantity in [key for key in before | after if key != "numerics"]:
             if before.get(quantity) != after.get(quantity):
                 return Mismatch(old.epoch, quantity, before.get(quantity), after.get(quantity))
     if len(rows) != len(again):  # one diverged, or stopped sooner
         first = max(rows, again, key=len)[min(len(rows), len(again))]
         return Mismatch(first.epoch, "the number of evaluated epochs", len(rows), len(again))
     for name in _files(recorded) if len(recorded.numerics()) == 1 else []:
-        kept, made = (disk.read(run.path / name, sys.maxsize) for run in (recorded, obtained))
-        if kept != made:
+        old_bytes, new_bytes = (
+            disk.read(run.path / name, sys.maxsize) for run in (recorded, obtained)
+        )
+        if old_bytes != new_bytes:
             return Mismatch(None, name, "recorded bytes", "other bytes")
     return None
 
 
 def _files(run: Run) -> list[str]:
-    """Return the names of the files that follow from training, as far as the run has come."""
+    """Return the names of the files that training has produced so far."""
     names = [f"{CHECKPOINTS}/{path.name}" for path in run.checkpoints().values()]
     return names if run.result is None else [*names, PREDICTIONS, RESULT]

@@ -1,1 +1,1 @@
-"""Many runs: what to try, where to train it, and what came of it."""
+"""Train many runs: sweeps, searches, and the engines that execute their jobs."""

@@ -1,7 +1,7 @@
-"""The one loop that trains many runs: a sampler asks for jobs, an engine trains them.
+"""Train many runs: take jobs from a sampler, run them on an engine, and yield events.
 
-Finished runs cost no process. Runs that another process is training come last, if they are waited
-for: they are looked at again every second, and taken over if that process ends before they do.
+Finished runs start no process. A run that another process is training is either a failure or, if
+runs are taken over, polled every second and resumed once that process has exited.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
-from nnexp.study.job import Engine, EpochCommitted, Job, JobError, Notice, Outcome, known
+from nnexp.study.job import Engine, EpochCommitted, Job, JobError, Notice, Outcome, existing_outcome
 
 TICK = 0.1
-"""Seconds that the loop waits for the engine at a time; in between it acts on signals."""
+"""Timeout of one wait for the engine, in seconds; signals are handled in between."""
 
-AGAIN = 1.0
-"""Seconds between two looks at runs that other processes are training."""
+POLL_INTERVAL = 1.0
+"""Seconds between two polls of runs that other processes are training."""
 
 MOST_WARNINGS = 5
-"""Different warnings that are shown: a sweep may have one for each of its points."""
+"""Maximum number of distinct warnings shown: a sweep may have one for each of its points."""
 
 
 class Sampler(Protocol):
-    """What decides which jobs to train. Its jobs follow from what it was told, in any order."""
+    """Decides which jobs to train, depending only on the outcomes so far, not on their order."""
 
     def ask(self) -> Job | None:
-        """Return the next job; None: there is none until more is told, or there are no more."""
+        """Return the next job, or None if there is none before further outcomes, or at all."""
 
     def tell(self, job: Job, outcome: Outcome) -> None:
-        """Take note of how a job ended."""
+        """Record how a job ended."""
 
 
-class Listed:
-    """A sampler of jobs that are known from the start.
+class JobList:
+    """A sampler of a fixed list of jobs.
 
     Args:
-        jobs: in the order in which they are started.
+        jobs: in the order in which to start them.
     """
 
     def __init__(self, jobs: Iterable[Job]) -> None:
@@ -54,7 +54,7 @@ class Listed:
 
 
 class Started(NamedTuple):
-    """A job runs."""
+    """A job was started."""
 
     job: Job
 
@@ -73,13 +73,13 @@ class Elsewhere(NamedTuple):
 
 
 class Postponed(NamedTuple):
-    """A job could not start, for want of files, processes or memory; it is retried."""
+    """No file descriptor, process or memory was free to start a job; it is retried."""
 
     job: Job
 
 
 class Ended(NamedTuple):
-    """A job is over, or was before."""
+    """A job ended, or needed no training (``was_done``)."""
 
     job: Job
     outcome: Outcome
@@ -87,13 +87,13 @@ class Ended(NamedTuple):
 
 
 class Stopped(NamedTuple):
-    """A job was stopped with all others; it is no failure of its own."""
+    """A job was stopped together with all others, not because it failed."""
 
     job: Job
 
 
 class Noticed(NamedTuple):
-    """A job has a warning, the first of its kind, or its engine has something to say."""
+    """A warning about a job, shown once for each text, or a notice of its engine."""
 
     job: Job
     message: str
@@ -101,7 +101,7 @@ class Noticed(NamedTuple):
 
 
 class Ticked(NamedTuple):
-    """Time has passed."""
+    """A wait for the engine ended; displays may update their clocks."""
 
 
 StudyEvent: TypeAlias = (
@@ -110,17 +110,17 @@ StudyEvent: TypeAlias = (
 
 
 class Execution:
-    """A sampler's jobs on their way through an engine.
+    """Runs a sampler's jobs on an engine.
 
     Args:
-        sampler: what to train.
-        engine: where to train it.
-        is_fatal: whether an outcome stops all other jobs.
-        takes_over: whether to wait for runs that other processes are training, and take them over
-            if those end before they do; otherwise such a run is a failure.
-        stopped: whether the user wants to stop; running jobs are then stopped and waited for.
-        prepare: is called once before the first job that needs training; it may raise.
-        most_warnings: how many different warnings are shown.
+        sampler: supplies the jobs.
+        engine: trains them.
+        is_fatal: returns whether an outcome stops all other jobs.
+        takes_over: whether to wait for runs that other processes are training, and resume those
+            that are unfinished when their process exits; otherwise such a run is a failure.
+        stopped: returns whether the user wants to stop; running jobs are then stopped and awaited.
+        prepare: called once before the first job that needs training; it may raise.
+        most_warnings: maximum number of distinct warnings.
     """
 
     def __init__(
@@ -142,20 +142,20 @@ class Execution:
         self._is_stopped = stopped
         self._prepare: Callable[[], None] | None = prepare
         self._waiting: deque[Job] = deque()
-        """Asked for, and not yet started."""
+        """Jobs of the sampler that have not started yet."""
         self._running: dict[Future[Outcome], Job] = {}
         self._elsewhere: list[Job] = []
         self._ended: set[Path] = set()
-        self._room: float = float("inf")
-        """How many jobs the machine can run at a time, as far as is known."""
-        self._looked = time.monotonic()
+        self._capacity: float = float("inf")
+        """Jobs that can run at a time, reduced when the machine ran out of resources."""
+        self._polled = time.monotonic()
         self._is_over = False
         self._warnings: set[str] = set()
         self.failure: JobError | None = None
-        """Why everything was stopped, if an outcome did that."""
+        """The fatal outcome that stopped everything, if there was one."""
 
     def events(self) -> Iterator[StudyEvent]:
-        """Train what there is to train and yield what happens."""
+        """Train all jobs and yield the events."""
         while True:
             self._act_on_signals()
             yield from self._start_jobs()
@@ -177,27 +177,30 @@ class Execution:
             yield Ticked()
 
     def _give_up_waiting(self) -> None:
-        """Take for ended what jobs wait for and no job of this sampler's trains."""
-        coming = {job.run.path for job in self._waiting}
-        gone = {path for job in self._waiting for path in job.after} - coming - self._ended
-        if not gone:
-            raise ValueError("jobs wait for each other in a circle")
-        self._ended |= gone
+        """Drop dependencies on runs that no waiting job trains.
+
+        Raises: ValueError if jobs depend on each other in a cycle.
+        """
+        pending = {job.run.path for job in self._waiting}
+        missing = {path for job in self._waiting for path in job.after} - pending - self._ended
+        if not missing:
+            raise ValueError("jobs depend on each other in a cycle")
+        self._ended |= missing
 
     def _warn(self, job: Job, message: str) -> Iterator[StudyEvent]:
-        """Yield a warning, unless it was shown before or there were enough."""
+        """Yield a warning, unless it was shown before or the limit is reached."""
         if message not in self._warnings and len(self._warnings) <= self._most_warnings:
             self._warnings.add(message)
-            enough = len(self._warnings) > self._most_warnings
-            yield Noticed(job, "there are further ones, which are not shown" if enough else message)
+            is_last = len(self._warnings) > self._most_warnings
+            yield Noticed(job, "further warnings are not shown" if is_last else message)
 
     def _act_on_signals(self) -> None:
         if self._is_stopped() and not self._is_over:
             self._end()
-        if time.monotonic() - self._looked > AGAIN and not self._is_over:
+        if time.monotonic() - self._polled > POLL_INTERVAL and not self._is_over:
             self._waiting.extend(self._elsewhere)
             self._elsewhere.clear()
-            self._looked = time.monotonic()
+            self._polled = time.monotonic()
 
     def _end(self) -> None:
         self._is_over = True
@@ -206,13 +209,13 @@ class Execution:
         self._engine.stop()
 
     def _start_jobs(self) -> Iterator[StudyEvent]:
-        """Start what there is room for; finished runs need none."""
+        """Start as many jobs as the engine has slots for; finished runs need no slot."""
         while not self._is_over and not self._is_stopped():
-            if len(self._running) >= min(self._engine.slots, self._room):
+            if len(self._running) >= min(self._engine.slots, self._capacity):
                 return
             if (job := self._next()) is None:
                 return
-            outcome = known(job)
+            outcome = existing_outcome(job)
             if outcome is not None:
                 yield self._end_of(job, outcome, was_done=True)
                 continue
@@ -227,28 +230,28 @@ class Execution:
 
     def _next(self) -> Job | None:
         """Return the next job that may start now."""
-        for place, job in enumerate(self._waiting):
+        for index, job in enumerate(self._waiting):
             if self._may_start(job):
-                del self._waiting[place]
+                del self._waiting[index]
                 return job
-        while (asked := self._sampler.ask()) is not None:
-            if self._may_start(asked):
-                return asked
-            self._waiting.append(asked)
+        while (candidate := self._sampler.ask()) is not None:
+            if self._may_start(candidate):
+                return candidate
+            self._waiting.append(candidate)
         return None
 
     def _may_start(self, job: Job) -> bool:
-        """Return whether nothing that a job must not run beside, or before, is under way."""
+        """Return whether a job's dependencies have ended and it may run beside the running jobs."""
         running = self._running.values()
-        if running and (job.alone or any(each.alone for each in running)):
+        if running and (job.alone or any(other.alone for other in running)):
             return False
         if not self._ended.issuperset(job.after):
             return False
-        return all(job.run.path != each.run.path for each in running)
+        return all(job.run.path != other.run.path for other in running)
 
     def _collect(self) -> Iterator[StudyEvent]:
-        has_others = len(self._running) > 1  # also if those, too, have just ended
-        for future in [each for each in self._running if each.done()]:
+        has_others = len(self._running) > 1  # even if all of them have just ended
+        for future in [future for future in self._running if future.done()]:
             job = self._running.pop(future)
             yield self._end_of(job, future.result(), was_done=False, has_others=has_others)
 
@@ -260,9 +263,9 @@ class Execution:
             return Elsewhere(job)
         if outcome.is_scarce and has_others and not self._is_over:
             self._waiting.appendleft(job)
-            self._room = max(1, len(self._running))
+            self._capacity = max(1, len(self._running))
             return Postponed(job)
-        self._room = float("inf")
+        self._capacity = float("inf")
         is_over = self._is_over or self._is_stopped()
         if is_over and (outcome.is_locked or outcome.is_stopped):
             return Stopped(job)
@@ -281,13 +284,13 @@ def train(
     prepare: Callable[[], None] = lambda: None,
     is_fatal: Callable[[Outcome], bool] = lambda outcome: outcome.is_failure,
 ) -> None:
-    """Train all that a sampler asks for; a divergence is a result like any other.
+    """Train all jobs of a sampler; by default, divergence is not fatal.
 
     Args:
-        sampler: what to train.
-        engine: where to train it.
-        prepare: is called once before the first job that needs training.
-        is_fatal: whether an outcome stops all other jobs.
+        sampler: supplies the jobs.
+        engine: trains them.
+        prepare: called once before the first job that needs training.
+        is_fatal: returns whether an outcome stops all other jobs.
 
     Raises:
         JobError: an outcome was fatal.

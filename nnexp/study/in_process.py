@@ -1,4 +1,4 @@
-"""The engine that trains in this process: one job at a time, without a fork."""
+"""The engine that trains in this process, one job at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnexp.study.job import Job, Message, Outcome, failure, messages, result
 
 
 class _CurrentJob(NamedTuple):
-    """The job under way."""
+    """The job that is being trained."""
 
     job: Job
     steps: Generator[Message | None]
@@ -22,11 +22,11 @@ class _CurrentJob(NamedTuple):
 
 
 class InProcess:
-    """An engine of this process. A bug in a training keeps its traceback.
+    """Trains jobs in this process, so that a bug in training keeps its traceback.
 
     Args:
-        heartbeat: is called within long steps; it may raise InterruptedRunError to stop.
-        data: hands out the data.
+        heartbeat: called within long steps; it may raise InterruptedRunError to stop.
+        data: the cache of loaded datasets.
     """
 
     slots = 1
@@ -39,7 +39,7 @@ class InProcess:
         self._running: _CurrentJob | None = None
 
     def prepare(self, configs: Iterable[Config]) -> None:
-        """Read the data of configs.
+        """Load the data of configs.
 
         Raises:
             DataError: a file is missing or malformed.
@@ -47,14 +47,14 @@ class InProcess:
         self._data.check(dict.fromkeys(config.data for config in configs))
 
     def submit(self, job: Job) -> Future[Outcome]:
-        """Start a job; it is trained while the engine is waited for."""
+        """Start a job; ``wait`` trains it."""
         future: Future[Outcome] = Future()
         future.set_running_or_notify_cancel()
         self._running = _CurrentJob(job, messages(job, self._heartbeat, self._data), future)
         return future
 
     def wait(self, seconds: float) -> Sequence[tuple[Future[Outcome], Message]]:
-        """Train for about so long, or up to the next message, and return it."""
+        """Train for about ``seconds`` or until the next message, and return the messages."""
         if self._running is None:
             time.sleep(seconds)
             return ()
@@ -73,13 +73,13 @@ class InProcess:
         return ()
 
     def stop(self) -> None:
-        """Stop the job at its last step; what it has committed is safe."""
+        """Stop the job after its last step; committed epochs are kept."""
         if self._running is not None:
             self._running.steps.close()
             self._end(failure(InterruptedRunError(0, f"{self._running.job.run.path}: stopped")))
 
     def close(self) -> None:
-        """End the job, if one runs."""
+        """Stop the job, if one is running."""
         self.stop()
 
     def _end(self, outcome: Outcome) -> None:

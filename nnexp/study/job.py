@@ -1,9 +1,8 @@
-"""A job: one config to be trained into one run, and what comes of it.
+"""Jobs, the unit of work of sweeps and searches: one config to be trained into one run.
 
-Everything that trains many runs is made of jobs. An engine trains them, in this process, in
-processes of this machine or on a cluster; it passes small messages, and the run directory stays
-the truth: what a run came to by some epoch follows from its records alone, whether it was trained
-just now, before, or further.
+An engine trains jobs in this process, in subprocesses or on a cluster, and passes small messages.
+Results are read from the run directory, never from messages: a run's performance up to an epoch
+follows from its records alone, whether it was trained just now, earlier, or further than that.
 """
 
 from __future__ import annotations
@@ -38,30 +37,30 @@ from nnexp.store.run import Run
 from nnexp.training.history import Row, best_row
 
 SPLITS = ("validation", "test", "train")
-"""Whose accuracy recommends a config: the first that there is."""
+"""Splits in the order of preference for ranking configs by accuracy."""
 
 
 class Job(NamedTuple):
-    """A config, the run that it is trained into, and how."""
+    """A config, the run it is trained into, and options."""
 
     config: CheckedConfig
     run: Run
     until: int | None = None
-    """The last epoch to train; None: to the config's end."""
+    """The last epoch to train; None for all of the config's."""
     after: tuple[Path, ...] = ()
     """Runs whose jobs must end before this one starts."""
     alone: bool = False
-    """Train it on this machine while no other job runs, so that its times can be compared."""
+    """Train on this machine while no other job runs, so that timings are comparable."""
     against: Run | None = None
-    """A run to check λ against; it changes warnings alone."""
+    """A run to compare λ with; affects only warnings."""
     other_numerics: bool = False
-    """Go on also where the arithmetic is not what the run recorded."""
+    """Resume even if this machine's numerics differ from those the run recorded."""
     restart: bool = False
-    """Where the run is damaged beyond going on, set it aside and train it again."""
+    """If the run is too damaged to resume, set it aside and train it again."""
 
     @property
     def epochs(self) -> int:
-        """The last epoch that it trains, at most."""
+        """The last epoch to train, unless the run stops early."""
         return min(self.config.epochs, self.until or self.config.epochs)
 
 
@@ -70,21 +69,21 @@ class EpochCommitted(Struct, frozen=True, tag="epoch"):
 
     epoch: int
     accuracy: float | None
-    """Of validation, if it is monitored."""
+    """Validation accuracy, if it is monitored."""
     cost: float | None = None
-    """Of training, if it is monitored."""
+    """Training cost, if it is monitored."""
 
 
 class Notice(Struct, frozen=True, tag="notice"):
-    """Something that the user should know and that stops nothing."""
+    """A message for the user that does not stop the job."""
 
     message: str
     is_warning: bool = True
-    """It is about the job, and shown once; otherwise about the engine, and shown each time."""
+    """Whether it concerns the job and is shown once, or the engine and is always shown."""
 
 
 class Ready(Struct, frozen=True, tag="ready"):
-    """A fresh process has imported what it needs, and can train."""
+    """A new subprocess has finished its imports and can train."""
 
 
 Message: TypeAlias = EpochCommitted | Notice | Ready
@@ -94,95 +93,95 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome"):
     """How a job ended."""
 
     code: int = 0
-    """The exit code that ``nnexp train`` would have had."""
+    """The exit code that ``nnexp train`` would have."""
     reason: str = ""
-    """Why the job has no result, in a line; empty where it has."""
+    """Why the job has no result, in one line; empty if it has one."""
     is_locked: bool = False
     """Another process is training the run."""
     is_scarce: bool = False
     """No file descriptor, process or memory was free; the job can be retried."""
     is_stopped: bool = False
-    """A signal stopped it; the same command goes on with it."""
+    """A signal stopped it; the same command resumes it."""
     is_damaged: bool = False
-    """The run is damaged beyond going on."""
+    """The run is too damaged to resume."""
     is_over_limit: bool = False
-    """It took more time or memory than it may."""
+    """It exceeded its time or memory limit."""
     epochs: int = 0
     accuracies: dict[str, float] = {}
-    """By split, at the best epoch."""
+    """Accuracies at the best epoch, by split."""
     log: str | None = None
-    """The file with the output of a process that did not end well."""
+    """The log file with the output of a failed subprocess."""
 
     @property
     def is_failure(self) -> bool:
-        """Whether it ended without a result; to diverge is a result."""
+        """Whether it ended without a result; divergence counts as a result."""
         return self.code not in {0, DivergedError.exit_code}
 
 
 class JobError(NnexpError):
-    """A job failed, and what needs its result cannot go on."""
+    """A job failed whose result is needed."""
 
     def __init__(self, job: Job, outcome: Outcome) -> None:
-        super().__init__(advised(job.run.path, outcome))
-        self.exit_code = outcome.code  # type: ignore[misc]  # of one error, not of its class
+        super().__init__(failure_message(job.run.path, outcome))
+        self.exit_code = outcome.code  # type: ignore[misc]  # set on the instance, not the class
 
 
-DAMAGED = "nnexp train --restart begins a damaged run anew"
-LOCKED = "once that process has ended, the same command goes on from what it committed"
+DAMAGED = "nnexp train --restart trains a damaged run again from scratch"
+LOCKED = "once that process has exited, the same command resumes from its last commit"
 OVER_LIMIT = (
-    "what comes next depends on this run; the same command with a higher --timeout or "
-    "--max-memory goes on with it"
+    "later steps depend on this run; repeat the command with a higher --timeout or "
+    "--max-memory to resume it"
 )
 
 SCARCE = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
-"""Errors of the system that pass once other processes end: no file, process or memory left."""
+"""errno values for exhausted resources, which are free again when other processes end."""
 
 
 class Engine(Protocol):
-    """Where jobs are trained. One thread uses it."""
+    """Trains jobs. Not thread-safe: use it from one thread."""
 
     @property
     def slots(self) -> int:
-        """How many jobs it takes at a time."""
+        """How many jobs it trains at a time."""
 
     def prepare(self, configs: Iterable[Config]) -> None:
-        """Load once what jobs with these configs need.
+        """Load what jobs with these configs need, once for all of them.
 
         Raises:
             DataError: a file is missing or malformed.
-            UsageError: so many jobs at a time cannot run here.
+            UsageError: this machine cannot run that many jobs at a time.
         """
 
     def submit(self, job: Job) -> Future[Outcome]:
-        """Start a job; its future never raises."""
+        """Start a job and return the future of its outcome, which never raises."""
 
     def wait(self, seconds: float) -> Sequence[tuple[Future[Outcome], Message]]:
-        """Let jobs go on for at most so long, and return their messages."""
+        """Wait at most ``seconds`` for messages of jobs, and return them."""
 
     def stop(self) -> None:
-        """Ask all jobs to stop once what they have is safe; their futures say when."""
+        """Ask all jobs to stop cleanly; their futures complete when they have."""
 
     def close(self) -> None:
-        """End all that still run, at once."""
+        """Kill all jobs that are still running."""
 
 
 class Performance(NamedTuple):
-    """What a run came to by some epoch."""
+    """A run's results up to some epoch."""
 
     rows: list[Row]
     """Up to that epoch."""
     epochs: int
-    """Trained, the one that diverged among them."""
+    """Epochs trained, including one that diverged."""
     examples: int
-    """Training examples seen in them."""
+    """Training examples seen in these epochs."""
     fault: Fault | None
     """Why it diverged, if it did."""
     accuracies: dict[str, float]
-    """At the best epoch, by split, of test data only once the run is over; empty if it diverged."""
+    """At the best epoch, by split; test only once the run has ended; empty if it diverged."""
 
 
 def partial_performance(job: Job) -> Performance:
-    """Return what a run that failed has committed; it has no accuracies, as it has no result."""
+    """Return the committed performance of a failed run, without accuracies."""
     run = Run(job.run.path)
     try:
         rows, n = run.history(), run.record.data.train
@@ -193,14 +192,14 @@ def partial_performance(job: Job) -> Performance:
 
 
 def performance(job: Job, epoch: int | None = None) -> Performance | None:
-    """Return what a run came to by an epoch, or None where it is not trained so far.
+    """Return a run's performance up to an epoch, or None if it is not trained that far.
 
     Args:
         job: the config and its run.
-        epoch: the last that counts; None: the last that the job trains.
+        epoch: the last epoch to include; None for the last that the job trains.
 
     Raises:
-        NameTakenError: the run is another config's.
+        NameTakenError: the run belongs to another config.
         CorruptError: the run is damaged.
     """
     config, run = job.config, job.run
@@ -226,15 +225,15 @@ def performance(job: Job, epoch: int | None = None) -> Performance | None:
 
 
 def _is_unfinished(config: Config, rows: list[Row], reach: int) -> bool:
-    """Return whether a run without a result has an epoch, or its result, still to come.
+    """Return whether a run without a result still has to train an epoch or write its result.
 
-    The result is missing if a kill came between the last epoch and the result.
+    A kill between the last epoch's commit and the result leaves a run without one.
     """
     return not rows or rows[-1].epoch < reach or ending(config, rows) is not None
 
 
 def _accuracies(row: Row, test: float | None) -> dict[str, float]:
-    """Return a row's accuracies by split, but for that of the test data, which is given."""
+    """Return a row's accuracies by split, with the given test accuracy."""
     by_split = {split: getattr(row, f"{split}_accuracy") for split in SPLITS}
     by_split["test"] = test
     return {split: value for split, value in by_split.items() if isinstance(value, float)}
@@ -245,16 +244,16 @@ def messages(
     heartbeat: Callable[[], None] = lambda: None,
     source: Callable[[Source], Dataset] = load,
 ) -> Generator[Message | None]:
-    """Train a job in this process and yield its messages; a divergence ends it like a result.
+    """Train a job in this process and yield its messages; divergence ends it without an error.
 
-    None is yielded within an epoch, so that whoever trains can do something else in between.
+    Within an epoch, None is yielded, so that the caller can do other work in between.
 
     Args:
-        job: what is trained.
-        heartbeat: is called within long steps; it may raise to end the training.
-        source: hands out the data.
+        job: the job to train.
+        heartbeat: called within long steps; it may raise to end training.
+        source: loads the data.
 
-    Raises: what ``runner.train`` raises, but for DivergedError.
+    Raises: the errors of ``runner.train`` except DivergedError.
     """
     end = None if job.until is None or job.until >= job.config.epochs else job.until
     events = runner.events(
@@ -294,29 +293,29 @@ def train(
     """Train a job in this process and return its outcome.
 
     Args:
-        job: what is trained.
-        send: is called with each message.
-        check: is called often; it may raise InterruptedRunError to stop the training.
-        source: hands out the data.
+        job: the job to train.
+        send: called with each message.
+        check: called often; it may raise InterruptedRunError to stop training.
+        source: loads the data.
     """
     try:
         for message in messages(job, check, source):
             if message is not None:
                 send(message)
             check()
-    except Exception as error:  # noqa: BLE001 - a bug, too, is an outcome
+    except Exception as error:  # noqa: BLE001 - bugs are outcomes, too
         return failure(error)
     return result(job)
 
 
 def result(job: Job) -> Outcome:
-    """Return the outcome of a job that has just been trained, from its run."""
+    """Read the outcome of a job that was just trained from its run."""
     try:
-        outcome = done(Job(job.config, Run(job.run.path), job.until))
+        outcome = recorded_outcome(Job(job.config, Run(job.run.path), job.until))
     except NnexpError as error:
         return failure(error)
     if outcome is None:
-        return Outcome(code=4, reason=f"{job.run.path}: the run went away while it was trained")
+        return Outcome(code=4, reason=f"{job.run.path}: the run was removed during training")
     return outcome
 
 
@@ -339,26 +338,26 @@ def failure(error: Exception) -> Outcome:
     return Outcome(code=1, reason=traceback.format_exception_only(error)[-1].strip())
 
 
-def done(job: Job) -> Outcome | None:
-    """Return the outcome of a job from its run, or None where that is not trained so far.
+def recorded_outcome(job: Job) -> Outcome | None:
+    """Read the outcome of a job from its run, or return None if it is not trained that far.
 
     Raises: NnexpError if the run cannot be trained.
     """
-    reached = performance(job)
-    if reached is not None and reached.fault is not None:
-        return failure(DivergedError(describe(job.run, reached.fault)))
-    return reached and Outcome(epochs=reached.epochs, accuracies=reached.accuracies)
+    result = performance(job)
+    if result is not None and result.fault is not None:
+        return failure(DivergedError(describe(job.run, result.fault)))
+    return result and Outcome(epochs=result.epochs, accuracies=result.accuracies)
 
 
-def explained(run: Path, outcome: Outcome) -> str:
-    """Return why a job failed, with its run, and the log that has its process's output."""
+def failure_reason(run: Path, outcome: Outcome) -> str:
+    """Return why a job failed, naming its run and the log of its subprocess."""
     reason = outcome.reason if run.name in outcome.reason else f"{run}: {outcome.reason}"
     return f"{reason}; see {outcome.log}" if outcome.log else reason
 
 
-def advised(run: Path, outcome: Outcome) -> str:
-    """Return why a job failed, and what to do about it where something helps."""
-    reason, advice = explained(run, outcome), ""
+def failure_message(run: Path, outcome: Outcome) -> str:
+    """Return why a job failed, and what to do about it if something helps."""
+    reason, advice = failure_reason(run, outcome), ""
     if outcome.is_damaged:
         advice = DAMAGED
     elif outcome.is_locked:
@@ -368,22 +367,22 @@ def advised(run: Path, outcome: Outcome) -> str:
     return f"{reason}; {advice}" if advice else reason
 
 
-def is_open(job: Job) -> bool:
-    """Return whether a job may need training, from a glance that a sweep of many can afford."""
+def may_need_training(job: Job) -> bool:
+    """Return whether a job may need training, by a check cheap enough for many jobs."""
     try:
         return job.run.result is None
     except NnexpError:
         return False
 
 
-def known(job: Job) -> Outcome | None:
-    """Return the outcome of a job that needs no training, or None where it does.
+def existing_outcome(job: Job) -> Outcome | None:
+    """Return the outcome of a job that needs no training, or None if it needs training.
 
-    That is one that is finished, cannot be trained, or is being trained by another process. One
-    that was killed right after its last epoch needs no training, but has files to be removed.
+    A job needs none if its run is finished, cannot be trained, or is being trained by another
+    process. A run that was killed right after its last epoch still has files to remove: None.
     """
     try:
-        outcome = done(job)
+        outcome = recorded_outcome(job)
         if outcome is not None and (job.run.result is not None or writer.is_pruned(job.run)):
             return outcome
         if job.run.path.exists() and Run(job.run.path).status == "running":

@@ -1,4 +1,4 @@
-"""A sweep as text for other programs: a command a trial, or an array script for SLURM."""
+"""Render a sweep for other schedulers: one command a run, or a SLURM array script."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from nnexp.errors import UsageError
 from nnexp.study.plan import Plan, PlannedRun
 
 MOST_TASKS = 1000
-"""SLURM's MaxArraySize is 1001 unless its administrator has changed it: indices 0 to 1000."""
+"""Default limit of SLURM: MaxArraySize is 1001, so indices go from 0 to 1000."""
 
 
 LARGEST_SCRIPT = 4 << 20
-"""Bytes: SLURM's max_script_size, unless its administrator has changed it."""
+"""Default of SLURM's max_script_size, in bytes."""
 
 
 def commands(plan: Plan, runs: Path) -> Iterator[str]:
-    """Generate the command that trains each trial, quoted for a shell."""
+    """Yield the command that trains each run, quoted for a shell."""
     for trial in plan.trials:
         yield command(plan, trial, runs)
 
 
 def command(plan: Plan, trial: PlannedRun, runs: Path) -> str:
-    """Return the command that trains a trial, quoted for a shell.
+    """Return the command that trains a run, quoted for a shell.
 
-    Raises: UsageError if it would take more than a line.
+    Raises: UsageError if it would span several lines.
     """
     words = ["nnexp", "train", plan.definition.config, "--quiet"]
     if runs != Path("runs"):
@@ -35,16 +35,18 @@ def command(plan: Plan, trial: PlannedRun, runs: Path) -> str:
         words += ["--set", setting]
     line = shlex.join(words)
     if "\n" in line:
-        raise UsageError("--emit: a path with a line break in it makes no command of one line")
+        raise UsageError(
+            "--emit: a path contains a line break, so the command does not fit on one line"
+        )
     return line
 
 
 def slurm(plan: Plan, runs: Path) -> str:
-    """Return an sbatch script that trains every trial in an array.
+    """Return an sbatch script that trains all runs as a job array.
 
-    There are at most ``MOST_TASKS`` tasks; where there are more trials, a task takes several.
-    A minute before its time is up SLURM sends TERM to the script, which passes it on: the trial
-    stops at what is committed, and the task is put back into the queue.
+    The array has at most ``MOST_TASKS`` tasks; if there are more runs, a task trains several.
+    A minute before the time limit SLURM sends TERM to the script, which forwards it: the run
+    stops after its last commit, and the task is requeued.
     """
     tasks = min(len(plan.trials), MOST_TASKS)
     cases = "\n".join(f"    {n}) exec {c} ;;" for n, c in enumerate(commands(plan, runs)))
@@ -59,13 +61,13 @@ def slurm(plan: Plan, runs: Path) -> str:
 
 
 def too_long(script: str) -> str | None:
-    """Return a warning if SLURM may take a script for too long."""
+    """Return a warning if a script exceeds SLURM's default size limit, else None."""
     size = len(script.encode())
     if size <= LARGEST_SCRIPT:
         return None
     return (
-        f"the script has {size / 1e6:.1f} MB, and SLURM takes 4 MB unless max_script_size says "
-        "otherwise: split the sweep, or use --emit commands"
+        f"the script has {size / 1e6:.1f} MB, but SLURM's default max_script_size is 4 MB; "
+        "split the sweep, or use --emit commands"
     )
 
 

@@ -1,4 +1,4 @@
-"""The plan of a sweep: every point as a config of its own, checked and named before any starts."""
+"""Plan a sweep: expand its points into configs, checked and named before any run starts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from nnexp.names import is_run_name
 from nnexp.runner import train
 from nnexp.store.run import named
 from nnexp.study.job import Job
-from nnexp.study.space import MOST, Choice, PointRow, by_key, copied
+from nnexp.study.space import MOST, Choice, PointRow, by_key, deep_copy
 from nnexp.study.sweep_file import Sweep
 
 SHOWN = 3
-"""Points named of those that share a problem."""
+"""How many of the points that share a problem a message lists."""
 
 
 class PlannedRun(NamedTuple):
@@ -33,13 +33,13 @@ class PlannedRun(NamedTuple):
     config: CheckedConfig
     name: str
     values: tuple[Any, ...]
-    """Of the plan's keys."""
+    """Values of the plan's keys."""
     experiment: int
-    """Trials that differ in the seed alone have the same."""
+    """Number of its experiment; runs that differ only in the seed share it."""
 
 
 class Plan(NamedTuple):
-    """All that a sweep is to do."""
+    """All runs of a sweep."""
 
     definition: Sweep
     keys: list[str]
@@ -47,10 +47,10 @@ class Plan(NamedTuple):
     trials: list[PlannedRun]
     excluded: int
     repeated: int
-    """Points that were the same config as an earlier one."""
+    """Runs left out because an earlier one has the same config."""
 
     def settings(self, trial: PlannedRun) -> list[str]:
-        """Return what ``nnexp train`` must be told to train a trial, as KEY=VALUE."""
+        """Return the ``--set KEY=VALUE`` arguments with which ``nnexp train`` trains a trial."""
         fixed = [f"{key}={dump.inline(value)}" for key, value, _ in self.definition.fixed]
         pairs = zip(self.keys, trial.values, strict=True)
         varied = [f"{key}={dump.inline(value)}" for key, value in pairs]
@@ -58,20 +58,20 @@ class Plan(NamedTuple):
         return [*fixed, *varied, *([f"seed={trial.config.seed}"] if seeds else [])]
 
     def jobs(self, runs: Path) -> list[Job]:
-        """Return the job of each trial, in a folder of runs."""
+        """Return the job of each trial, with its run in the folder ``runs``."""
         return [Job(trial.config, named(runs, trial.name)) for trial in self.trials]
 
-    def cells(self, place: int) -> list[str]:
-        """Return what tells a trial from others: its values of the keys, and its seed."""
-        trial = self.trials[place]
+    def cells(self, index: int) -> list[str]:
+        """Return a trial's table cells: its values of the keys, and its seed."""
+        trial = self.trials[index]
         return [*map(dump.inline, trial.values), str(trial.config.seed)]
 
 
 def plan(definition: Sweep) -> Plan:
-    """Return the trials of a sweep: the seeds vary fastest, the first dimension slowest.
+    """Expand a sweep into its runs; seeds vary fastest, the first dimension slowest.
 
-    Raises: ConfigError with the problems of all points, those that share one together;
-    UsageError if nothing is left to train, or too much.
+    Raises: ConfigError with the problems of all points, grouped by message;
+    UsageError if there are no runs, or too many.
     """
     count = len(definition.seeds or [0])
     for dimension in definition.space.dimensions:
@@ -82,45 +82,45 @@ def plan(definition: Sweep) -> Plan:
 
 
 class _Planner:
-    """Makes the points of one definition; what is wrong with them gathers by message."""
+    """Expands one sweep and collects the problems of its points by message."""
 
     def __init__(self, definition: Sweep) -> None:
         self._definition = definition
         self._keys = definition.space.keys
         self._defaults = canonical.to_builtins(Config())
         self._faults: dict[str, None] = {}
-        """What is wrong with values, each told once."""
-        self._clashes: dict[str, list[str]] = {}
-        """What is wrong with points, and which."""
+        """Problems of single values, without repetition."""
+        self._conflicts: dict[str, list[str]] = {}
+        """Problems of combinations of values, with the points that have them."""
         self._converted: dict[tuple[int, ...], Any] = {}
         base, varied = definition.base, {key.partition(".")[0] for key in self._keys}
-        overrides.apply(base, [each.override for each in definition.fixed], self._defaults)
+        overrides.apply(base, [choice.override for choice in definition.fixed], self._defaults)
         self._given = {*base.root, *varied}
         self._groups: dict[str, list[int]] = {}
-        """The config's keys that are varied, and which of a point's choices concern each."""
-        for place, key in enumerate(self._keys):
-            self._groups.setdefault(key.partition(".")[0], []).append(place)
+        """For each varied top-level key, the indices of the choices that set it or its settings."""
+        for index, key in enumerate(self._keys):
+            self._groups.setdefault(key.partition(".")[0], []).append(index)
         rest = {key: value for key, value in base.root.items() if key not in varied}
-        fixed, found = convert.convert(base._replace(root=rest), Config)
-        if fixed is None or found or base.problems:
-            raise problem.error([*base.problems, *found])
+        fixed, problems = convert.convert(base._replace(root=rest), Config)
+        if fixed is None or problems or base.problems:
+            raise problem.error([*base.problems, *problems])
         self._fixed = fixed
-        if definition.seeds is not None:  # each point is checked with the largest
+        if definition.seeds is not None:  # check each point with the largest
             self._fixed = msgspec.structs.replace(fixed, seed=_largest(definition.seeds))
         self._parts = {key: _part(base, key) for key in self._groups}
-        self._trees: dict[str, dict[str, Any]] = {}  # parts to put another point's values into
+        self._trees: dict[str, dict[str, Any]] = {}  # sections reused for the next point's values
         self._repeated = self._excluded = 0
-        self._fitted = Counter[int]()
-        """How many points each exclusion fits, by its number."""
+        self._excluded_by = Counter[int]()
+        """Number of points that each exclusion matches, by its index."""
 
     def plan(self) -> Plan:
-        """Return the plan, or raise ConfigError with all that is wrong."""
+        """Return the plan, or raise ConfigError with all problems."""
         exclusions = self._definition.space.exclusions
         trials = list(self._trials())
-        if self._faults or self._clashes:
-            told = [f"{message} ({_such(points)})" for message, points in self._clashes.items()]
-            raise ConfigError([*self._faults, *told])
-        if idle := [each.idle for n, each in enumerate(exclusions) if n not in self._fitted]:
+        if self._faults or self._conflicts:
+            conflicts = [f"{text} ({_at(points)})" for text, points in self._conflicts.items()]
+            raise ConfigError([*self._faults, *conflicts])
+        if idle := [e.idle for n, e in enumerate(exclusions) if n not in self._excluded_by]:
             raise problem.error(idle)
         if not trials:
             raise UsageError("the sweep's exclusions leave nothing to train")
@@ -133,7 +133,7 @@ class _Planner:
         definition, stem = self._definition, self._definition.stem
         numbers: dict[str, int] = {}
         seen: set[tuple[str, int]] = set()
-        for rows in product(*(each.rows for each in definition.space.dimensions)):
+        for rows in product(*(dimension.rows for dimension in definition.space.dimensions)):
             choices: PointRow = tuple(choice for row in rows for choice in row)
             seeds = self._seeds(choices)
             config = self._config(choices) if seeds else None
@@ -147,12 +147,12 @@ class _Planner:
                     self._repeated += 1
                     continue
                 seen.add((digest, seed))
-                each = load.changed(config, seed=seed)
-                name = train.run_name(each, stem, digest)
-                yield PlannedRun(each, name, values, number)
+                seeded = load.changed(config, seed=seed)
+                name = train.run_name(seeded, stem, digest)
+                yield PlannedRun(seeded, name, values, number)
 
     def _seeds(self, choices: PointRow) -> Sequence[int]:
-        """Return the seeds of a point that are not excluded; the config's own is one."""
+        """Return the seeds with which a point is not excluded."""
         seeds = self._definition.seeds or [self._fixed.seed]
         if not self._definition.space.exclusions:
             return seeds
@@ -160,33 +160,33 @@ class _Planner:
         return [seed for seed in seeds if not self._excludes({"seed": seed, **values})]
 
     def _excludes(self, point: dict[str, Any]) -> bool:
-        """Return whether a point is left out, and count it for each exclusion that it fits."""
-        every = enumerate(self._definition.space.exclusions)
-        fitting = [number for number, each in every if each.fits(point)]
-        self._fitted.update(fitting)
-        self._excluded += bool(fitting)
-        return bool(fitting)
+        """Return whether a point is excluded, and count it for each exclusion that matches."""
+        exclusions = self._definition.space.exclusions
+        matches = [index for index, e in enumerate(exclusions) if e.fits(point)]
+        self._excluded_by.update(matches)
+        self._excluded += bool(matches)
+        return bool(matches)
 
     def _config(self, choices: PointRow) -> CheckedConfig | None:
-        """Return a point's config, or None and note what is wrong with it.
+        """Return a point's config, or note its problems and return None.
 
-        This is ``load``'s check, but a value that several points share is converted once.
+        This is the check of ``load``, except that values shared by points are converted once.
         """
         fields = {
-            _name(key): self._value(key, tuple(choices[place] for place in places))
-            for key, places in self._groups.items()
+            _name(key): self._value(key, tuple(choices[index] for index in indices))
+            for key, indices in self._groups.items()
         }
         if INVALID in fields.values():
             return None
         config = msgspec.structs.replace(self._fixed, **fields)
         config = rules.with_dependent_defaults(config, self._given)
-        clashes = rules.problems(config)
-        for clash in clashes:
-            path = clash.paths[0]
+        conflicts = rules.problems(config)
+        for conflict in conflicts:
+            path = conflict.paths[0]
             place = self._place(choices, path)
-            text = str(Problem(place, path, clash.message))
-            self._clashes.setdefault(text, []).append(described(choices))
-        return None if clashes else cast("CheckedConfig", config)
+            text = str(Problem(place, path, conflict.message))
+            self._conflicts.setdefault(text, []).append(describe_point(choices))
+        return None if conflicts else cast("CheckedConfig", config)
 
     def _place(self, choices: PointRow, path: problem.Path) -> Place:
         for choice in choices:
@@ -195,29 +195,29 @@ class _Planner:
         return self._definition.base.place(path)
 
     def _value(self, key: str, group: PointRow) -> Any:  # noqa: ANN401 - a field's value
-        """Return what a field of the config holds at a point, or INVALID and note why."""
-        known = tuple(map(id, group))  # choices live as long as their dimensions
-        if known not in self._converted:
+        """Return a config field's value at a point, or note the problem and return INVALID."""
+        ids = tuple(map(id, group))  # choices live as long as their dimensions
+        if ids not in self._converted:
             try:
-                self._converted[known] = self._made(key, group)
+                self._converted[ids] = self._convert(key, group)
             except ConfigError as error:
                 self._faults |= dict.fromkeys(error.problems)
-                self._converted[known] = INVALID
-        return self._converted[known]
+                self._converted[ids] = INVALID
+        return self._converted[ids]
 
-    def _made(self, key: str, group: PointRow) -> Any:  # noqa: ANN401 - a field's value
+    def _convert(self, key: str, group: PointRow) -> Any:  # noqa: ANN401 - a field's value
         if len(group) == 1 and "." not in group[0].key:
             document = YamlDocument({key: group[0].value}, {}, {}, [], group[0].place)
             return convert.convert_key(document, Config, key)
         is_flat = all(c.key.count(".") == 1 and not isinstance(c.value, dict | list) for c in group)
-        if is_flat and key in self._trees:  # places are for what is wrong: most points are sound
+        if is_flat and key in self._trees:  # fast path without places, which only messages need
             tree = {**self._trees[key], **{choice.path[1]: choice.value for choice in group}}
-            sound = YamlDocument({key: tree}, {}, {}, [], group[0].place)
+            document = YamlDocument({key: tree}, {}, {}, [], group[0].place)
             with contextlib.suppress(ConfigError):
-                return convert.convert_key(sound, Config, key)
-        root, base = copied(self._parts[key].root), self._parts[key]
+                return convert.convert_key(document, Config, key)
+        root, base = deep_copy(self._parts[key].root), self._parts[key]
         document = base._replace(root=root, values={**base.values}, keys={**base.keys})
-        overrides.apply(document, [each.override for each in group], self._defaults)
+        overrides.apply(document, [choice.override for choice in group], self._defaults)
         if is_flat:
             self._trees[key] = root[key]
         return convert.convert_key(document, Config, key)
@@ -229,8 +229,8 @@ def _largest(seeds: Sequence[int]) -> int:
     return cast("int", convert.convert_key(document, Config, "seed"))
 
 
-def described(choices: Iterable[Choice]) -> str:
-    """Return a point as people write it: its swept keys and values."""
+def describe_point(choices: Iterable[Choice]) -> str:
+    """Return a point as KEY=VALUE pairs, separated by spaces."""
     return " ".join(f"{choice.key}={dump.inline(choice.value)}" for choice in choices)
 
 
@@ -239,7 +239,7 @@ def _name(key: str) -> str:
 
 
 def _part(base: YamlDocument, key: str) -> YamlDocument:
-    """Return what a document says of one key."""
+    """Return the part of a document with one top-level key."""
     return base._replace(
         root={key: base.root[key]} if key in base.root else {},
         values={path: place for path, place in base.values.items() if path[:1] == (key,)},
@@ -247,8 +247,8 @@ def _part(base: YamlDocument, key: str) -> YamlDocument:
     )
 
 
-def _such(points: Sequence[str]) -> str:
-    """Return which points have a problem, a few of many."""
+def _at(points: Sequence[str]) -> str:
+    """Return which points have a problem, listing at most ``SHOWN``."""
     if points == [""]:
         return "every point"
     more = f" and {len(points) - SHOWN:,} more" if len(points) > SHOWN else ""

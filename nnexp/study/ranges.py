@@ -1,6 +1,6 @@
-"""Ranges of numbers: their ends, checked, and the values between them.
+"""Ranges of numbers: check their ends, and map u in [0, 1) to a value.
 
-A range maps a number u of [0, 1) to a value; ``space`` draws u, and ``samplers`` go through it.
+``space`` draws u at random; ``samplers`` step through it for grids.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ CALL = re.compile(r"\s*([A-Za-z_-]+)\s*\((.*)\)\s*", re.DOTALL)
 _START = re.compile(r"\s*([A-Za-z_-]+)\s*\(")
 
 LARGEST = 10**12
-"""Of a range's whole numbers: random numbers have the bits to reach each of so many."""
+"""Bound of whole-number ranges: up to it, random numbers have enough bits to reach every value."""
 
 
 def ends(kind: str, bounds: object) -> tuple[Any, ...]:
-    """Return the two ends of a range, checked; none of a choice.
+    """Check and return the two ends of a range, or () for a choice.
 
-    Raises: ValueError.
+    Raises: ValueError if they are not valid for this kind of range.
     """
     if kind == "choice" and isinstance(bounds, list) and bounds:
         return ()
@@ -46,9 +46,9 @@ def ends(kind: str, bounds: object) -> tuple[Any, ...]:
 
 
 def hint(text: object, *, in_braces: bool) -> str:
-    """Return what is wrong with a call that is incomplete; nothing for anything else.
+    """Return a hint on how to fix an incomplete range call, or "" for other text.
 
-    In the braces of YAML, a comma ends the text of a call that has no quotes.
+    Within YAML braces, a comma ends the text of an unquoted call.
     """
     if not isinstance(text, str) or "(" not in text:
         return ""
@@ -60,15 +60,15 @@ def hint(text: object, *, in_braces: bool) -> str:
 
 
 def is_call(text: str) -> bool:
-    """Return whether text is meant as a range, even if its end or its spelling is wrong."""
+    """Return whether text is meant as a range, even if misspelt or unclosed."""
     start = _START.match(text)
     return start is not None and bool(CALL.fullmatch(text) or closest(start[1], KINDS))
 
 
 def is_value(key: str, tree: object) -> bool:
-    """Return whether what stands alone is a value of a key, neither a list of them nor a range."""
+    """Return whether a tree is a single value of a key, not a list of values or a range."""
     if isinstance(tree, list):
-        return keys.takes_lists(key) and not any(isinstance(each, list) for each in tree)
+        return keys.takes_lists(key) and not any(isinstance(item, list) for item in tree)
     if isinstance(tree, dict) and len(tree) == 1:
         ((kind, values),) = tree.items()
         is_setting = f"{key}.{kind}" in keys.known() or not isinstance(values, list)
@@ -77,47 +77,47 @@ def is_value(key: str, tree: object) -> bool:
 
 
 def uniform(low: float, high: float, u: float) -> float:
-    """Return a number of a range, all distances equally likely."""
+    """Map u in [0, 1) to [low, high], uniformly."""
     return _rounded(low * (1 - u) + high * u, low, high)
 
 
 def log_uniform(low: float, high: float, u: float) -> float:
-    """Return a number of a range, all ratios equally likely."""
+    """Map u in [0, 1) to [low, high], uniformly in the logarithm."""
     return _rounded(math.exp(math.log(low) * (1 - u) + math.log(high) * u), low, high)
 
 
 def _rounded(value: float, low: float, high: float) -> float:
-    """Return a value with six digits: what a table shows is what was trained."""
+    """Round to six significant digits, so that tables show the exact value that was trained."""
     return float(min(max(float(f"{value:.6g}"), low), high))
 
 
 def integers(low: int, high: int, u: float) -> int:
-    """Return a whole number of a range, both ends included, all equally likely."""
+    """Map u in [0, 1) to the integers low to high inclusive, uniformly."""
     return low + int(u * (high - low + 1))
 
 
 def log_integers(low: int, high: int, u: float) -> int:
-    """Return a whole number of a range, both ends included, uniform in the logarithm.
+    """Map u in [0, 1) to the integers low to high inclusive, uniformly in the logarithm.
 
     A number that is log-uniform on [low - 1/2, high + 1/2) is rounded to the nearest integer:
 
         k = floor(exp((1 - u) ln(low - 1/2) + u ln(high + 1/2)) + 1/2)
 
-    so that P(k) = ln((k + 1/2) / (k - 1/2)) / ln((high + 1/2) / (low - 1/2)): nearly in
-    proportion to 1/k, and positive for every k. Optuna draws its logarithmic integers so, too.
+    so that P(k) = ln((k + 1/2) / (k - 1/2)) / ln((high + 1/2) / (low - 1/2)): nearly
+    proportional to 1/k, and positive for every k. Optuna samples log-integers the same way.
     """
     k = math.floor(math.exp(math.log(low - 0.5) * (1 - u) + math.log(high + 0.5) * u) + 0.5)
     return min(max(k, low), high)
 
 
 class Range(NamedTuple):
-    """Numbers between two ends."""
+    """A distribution of numbers between two ends."""
 
     value: Callable[[Any, Any, float], Any]
-    """From the ends and a number of [0, 1) to a number between them."""
+    """Maps low, high and u in [0, 1) to a number between the ends."""
     is_whole: bool = False
     is_log: bool = False
-    """Whether ratios of its values count, not differences."""
+    """Whether its values are spaced by ratio instead of by difference."""
 
 
 RANGES = {

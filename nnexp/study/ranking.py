@@ -1,6 +1,6 @@
-"""Which experiment of a sweep did best, by the mean over its seeds, and by how much for sure.
+"""Rank the experiments of a sweep by their mean accuracy, and test each against the best.
 
-What is a difference and what is noise is judged by ``analysis``, as ``nnexp compare`` does it.
+The statistical tests are those of ``nnexp compare``, in ``analysis.verdicts``.
 """
 
 from __future__ import annotations
@@ -16,107 +16,106 @@ from nnexp.study.plan import Plan
 
 
 class Standing(NamedTuple):
-    """An experiment's place."""
+    """An experiment in a ranking."""
 
     values: tuple[Any, ...]
-    """Of the plan's keys."""
+    """Values of the plan's keys."""
     trials: list[int]
-    """Those that are finished, as places in the plan."""
+    """Indices in the plan of the finished runs."""
     missing: int
-    """Trials that are not."""
+    """Number of unfinished runs."""
     accuracy: Spread | None
-    """What counts; None where no trial is finished."""
+    """The accuracy that ranks it; None if no run is finished."""
     test: Spread | None
     diverged: int
-    """Trials that did: where one has, the mean over the others is too good by their luck."""
+    """Number of diverged runs; with any, the mean over the others is biased upwards."""
 
 
 class Ranking(NamedTuple):
-    """All experiments of a sweep: the best first, then what lacks a trial, then what diverged.
+    """All experiments of a sweep, best first.
 
-    Those without a result come last.
+    Complete ones come first, then those with missing runs, with diverged runs, without a result.
     """
 
     split: str | None
-    """Whose accuracy at the best epoch counts: the first of ``SPLITS`` that all runs have."""
+    """The split whose accuracy ranks them: the first of ``SPLITS`` that all runs have."""
     standings: list[Standing]
 
 
-def ranked(plan: Plan, outcomes: Sequence[Outcome | None]) -> Ranking:
-    """Return how the experiments stand.
+def rank(plan: Plan, outcomes: Sequence[Outcome | None]) -> Ranking:
+    """Return the ranking of a sweep's experiments.
 
     Args:
-        plan: what was to be trained.
-        outcomes: what came of each of its trials; None where nothing did.
+        plan: the sweep.
+        outcomes: of each planned run; None for one that was not trained.
     """
     done = [o if o is not None and not o.code else None for o in outcomes]
     finished = [o for o in done if o is not None]
     shared = [split for split in SPLITS if all(split in o.accuracies for o in finished)]
     split = shared[0] if finished and shared else None
     groups: dict[int, list[int]] = {}
-    for place, trial in enumerate(plan.trials):
-        groups.setdefault(trial.experiment, []).append(place)
+    for index, trial in enumerate(plan.trials):
+        groups.setdefault(trial.experiment, []).append(index)
     standings = []
-    for places in groups.values():
-        kept = [place for place in places if done[place] is not None]
-        results = [o.accuracies for place in kept if (o := done[place]) is not None]
-        accuracy = spread([each[split] for each in results]) if split is not None else None
-        test = spread([each["test"] for each in results if "test" in each])
-        values = plan.trials[places[0]].values
-        ended = [o for place in places if (o := outcomes[place]) is not None]
+    for indices in groups.values():
+        kept = [index for index in indices if done[index] is not None]
+        results = [o.accuracies for index in kept if (o := done[index]) is not None]
+        accuracy = spread([result[split] for result in results]) if split is not None else None
+        test = spread([result["test"] for result in results if "test" in result])
+        values = plan.trials[indices[0]].values
+        ended = [o for index in indices if (o := outcomes[index]) is not None]
         diverged = sum(o.code == DivergedError.exit_code for o in ended)
-        missing = len(places) - len(kept)
+        missing = len(indices) - len(kept)
         standings.append(Standing(values, kept, missing, accuracy, test, diverged))
     standings.sort(key=_order)
     return Ranking(split, standings)
 
 
 def _order(standing: Standing) -> tuple[bool, bool, bool, float]:
-    """Return what experiments are sorted by."""
-    found = standing.accuracy
-    return found is None, *_flaws(standing), -found.mean if found else 0.0
+    """Return the sort key of an experiment."""
+    accuracy = standing.accuracy
+    return accuracy is None, *_flaws(standing), -accuracy.mean if accuracy else 0.0
 
 
 def _flaws(standing: Standing) -> tuple[bool, bool]:
-    """Return what makes a mean no fair one: the seeds that are left may be the lucky ones."""
+    """Return whether the mean is biased by diverged runs, and by missing ones."""
     return standing.diverged > 0, standing.missing > 0
 
 
 def verdicts(
     plan: Plan, outcomes: Sequence[Outcome | None], ranking: Ranking, examples: int
 ) -> dict[int, Verdict]:
-    """Return the verdict on each experiment but the best, compared with that, by its place.
+    """Return the verdict on each experiment compared with the best, by its index in the ranking.
 
-    Those without a result have none, nor those whose seeds are not the best one's: over the
-    seeds that both have it might contradict the ranking. All are compared with the one that came
-    out best, so p is adjusted for their number; that this one was not chosen beforehand no test
-    makes up for.
+    An experiment has none without a result, or if its seeds are not those of the best: on the
+    common seeds, a verdict could contradict the ranking. p is adjusted for the number of
+    comparisons, but not for the fact that the best was chosen after the fact.
 
     Args:
-        plan: what was to be trained.
-        outcomes: what came of each of its trials.
-        ranking: how the experiments stand.
-        examples: how many the ranking's split has: an accuracy is a multiple of one of them.
+        plan: the sweep.
+        outcomes: of each planned run.
+        ranking: of the experiments.
+        examples: size of the ranking's split; accuracies are multiples of 1/examples.
     """
-    found = ranking.standings
-    by_seed = [_by_seed(plan, outcomes, each, ranking.split) for each in found]
+    standings = ranking.standings
+    by_seed = [_by_seed(plan, outcomes, standing, ranking.split) for standing in standings]
     unit = ACCURACY._replace(resolution=1 / max(1, examples))
     differences = {
-        str(place): between(by_seed[0], values, unit)
-        for place, values in enumerate(by_seed)
-        if place
+        str(index): between(by_seed[0], values, unit)
+        for index, values in enumerate(by_seed)
+        if index
         and values
         and values.keys() == by_seed[0].keys()
-        and _flaws(found[place]) == _flaws(found[0])
+        and _flaws(standings[index]) == _flaws(standings[0])
     }
-    return {int(name): each for name, each in judge(differences, unit, "the best").items()}
+    return {int(name): verdict for name, verdict in judge(differences, unit, "the best").items()}
 
 
 def _by_seed(
     plan: Plan, outcomes: Sequence[Outcome | None], standing: Standing, split: str | None
 ) -> dict[int, float]:
-    """Return the accuracies of an experiment by the seeds that they were reached with."""
+    """Return the accuracies of an experiment's finished runs by seed."""
     if split is None:
         return {}
-    finished = ((plan.trials[place].config.seed, outcomes[place]) for place in standing.trials)
-    return {seed: found.accuracies[split] for seed, found in finished if found is not None}
+    finished = ((plan.trials[index].config.seed, outcomes[index]) for index in standing.trials)
+    return {seed: o.accuracies[split] for seed, o in finished if o is not None}

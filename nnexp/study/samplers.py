@@ -1,8 +1,7 @@
-"""How a search chooses what to try: at random, on a grid, or by what came of it so far.
+"""Methods that choose a search's points: random, grid, and tree-structured Parzen estimator.
 
-Every point follows from the search's seed, the point's number and the scores of the points
-before it, and from nothing else: no state is stored, and a search that was stopped asks for the
-same points again.
+Each point depends only on the search's seed, the point's number and the scores of earlier points.
+No state is stored: a search that is restarted proposes the same points again.
 """
 
 from __future__ import annotations
@@ -31,41 +30,43 @@ WORST = -1.0
 """The score of a point that diverged: below every accuracy."""
 
 PATIENCE = 100
-"""Random points that are drawn for each trial, at most, where some are excluded."""
+"""Maximum number of random points drawn for each trial if some are excluded."""
 
 TRIES = 10
-"""Times that TPE is asked for a point that is not excluded, before one is drawn at random."""
+"""Proposals of TPE that may be excluded before falling back to random points."""
 
-_ASKED = int.from_bytes(hashlib.sha256(b"tpe").digest()[:4], "big")
-"""Tells this use of the search's seed from that of the random draws."""
+_TPE_KEY = int.from_bytes(hashlib.sha256(b"tpe").digest()[:4], "big")
+"""Separates TPE's random streams from those of the random method, which use the same seed."""
 
 
 class Method(Protocol):
-    """What a search asks for its next point."""
+    """Proposes the points of a search, one after another."""
 
     lag: float
-    """How many points may be asked for while the scores of so many before them are not known."""
+    """Maximum number of proposed points without a score."""
 
     def ask(self) -> Values | None:
-        """Return the next point, or None where there are no more."""
+        """Return the next point, or None after the last."""
 
     def tell(self, score: float | None) -> None:
-        """Learn the score of the next point, in the order they were asked for; None: diverged."""
+        """Record the score of the next point, in the order of proposal; None if it diverged."""
 
 
 def method(name: MethodName, space: Space, trials: int, seed: int) -> Method:
-    """Return a method that gives so many points at most.
+    """Return a method that proposes at most ``trials`` points.
 
     Raises:
-        UsageError: a grid cannot have so few points, or Optuna is not installed.
+        UsageError: the smallest grid has more points, or Optuna is not installed.
     """
     if name == "tpe":
         return Tpe(space, trials, seed)
-    return ListedPoints(drawn(space, trials, seed) if name == "random" else grid(space, trials))
+    return ListedPoints(
+        random_points(space, trials, seed) if name == "random" else grid(space, trials)
+    )
 
 
 class ListedPoints:
-    """Points that are known beforehand."""
+    """A method with a fixed list of points."""
 
     lag = math.inf
 
@@ -73,20 +74,20 @@ class ListedPoints:
         self._points = iter(points)
 
     def ask(self) -> Values | None:
-        """Return the next point, or None where there are no more."""
+        """Return the next point, or None after the last."""
         return next(self._points, None)
 
     def tell(self, score: float | None) -> None:
-        """Make nothing of it."""
+        """Ignore the score: the list is fixed."""
 
 
-def drawn(space: Space, trials: int, seed: int) -> list[Values]:
-    """Return points drawn as a sweep's random section draws them; more begin with the same ones.
+def random_points(space: Space, trials: int, seed: int) -> list[Values]:
+    """Draw random points that are not excluded, as a sweep's random section does.
 
-    Excluded points are left out of them.
+    With more trials, the first points stay the same.
 
     Raises:
-        UsageError: of ``PATIENCE`` points a trial the exclusions leave too few.
+        UsageError: the exclusions leave too few of ``PATIENCE`` points a trial.
     """
     count, most = trials, min(PATIENCE * trials, MOST)
     while (
@@ -94,8 +95,8 @@ def drawn(space: Space, trials: int, seed: int) -> list[Values]:
     ):
         if count == most:
             raise UsageError(
-                f"{space.exclusions[0].place}: exclude: leaves {len(points):,} of {most:,} points "
-                f"that were drawn, too few for --trials {trials}: exclude less"
+                f"{space.exclusions[0].place}: exclude: leaves {len(points):,} of {most:,} random "
+                f"points, too few for --trials {trials}; exclude fewer points"
             )
         count = min(2 * count, most)
     return points[:trials]
@@ -103,21 +104,21 @@ def drawn(space: Space, trials: int, seed: int) -> list[Values]:
 
 def _allowed(space: Space, points: Iterable[Values]) -> list[Values]:
     """Return the points that are not excluded."""
-    return [each for each in points if not (space.exclusions and space.excludes(each))]
+    return [point for point in points if not (space.exclusions and space.excludes(point))]
 
 
 def grid(space: Space, most: int) -> list[Values]:
-    """Return the points of the finest grid that has not too many, the first key slowest.
+    """Return the points of the finest grid with at most ``most`` points, the first key slowest.
 
-    Lists have all their values; ranges have levels at equal distances, equal ratios where they
-    are logarithmic, the ends among them. One key after another gets a level more while the grid
-    has room. Excluded points are left out.
+    Lists contribute all their values. Ranges contribute evenly spaced levels including both ends,
+    in the logarithm if the range is logarithmic. Keys take turns to gain a level as long as the
+    grid stays small enough. Excluded points are left out.
 
     Raises:
-        UsageError: with two levels a key they are too many, or all are excluded.
+        UsageError: two levels a key give too many points, or all points are excluded.
     """
-    choices = [_different(e.levels) if e.is_choice else [] for e in space.dimensions]
-    levels = [len(each) or 2 for each in choices]
+    choices = [_deduplicate(e.levels) if e.is_choice else [] for e in space.dimensions]
+    levels = [len(values) or 2 for values in choices]
     if math.prod(levels) > most:
         raise UsageError(
             f"the smallest grid has {math.prod(levels):,} points; give --trials at least as many"
@@ -126,21 +127,21 @@ def grid(space: Space, most: int) -> list[Values]:
     grown = True
     while grown:
         grown = False
-        for place, level in enumerate(levels):
-            if level < limits[place] and math.prod(levels) // level * (level + 1) <= most:
-                levels[place], grown = level + 1, True
+        for index, level in enumerate(levels):
+            if level < limits[index] and math.prod(levels) // level * (level + 1) <= most:
+                levels[index], grown = level + 1, True
     planned = zip(choices, space.dimensions, levels, strict=True)
     columns = (c or [(value,) for value in _levels(e, n)] for c, e, n in planned)
     points = _allowed(space, map(flat, product(*columns)))
     if not points:
-        where = space.exclusions[0].place
-        raise UsageError(f"{where}: exclude: leaves nothing of the grid: exclude less")
+        place = space.exclusions[0].place
+        raise UsageError(f"{place}: exclude: leaves no point of the grid; exclude fewer points")
     return points
 
 
-def _different(values: list[Any]) -> list[Any]:
-    """Return values without those that are written as an earlier one is."""
-    return list({dump.inline(each): each for each in values}.values())
+def _deduplicate(values: list[Any]) -> list[Any]:
+    """Return values without repetitions, compared as they are written."""
+    return list({dump.inline(value): value for value in values}.values())
 
 
 def _most_levels(dimension: Dimension) -> float:
@@ -149,9 +150,9 @@ def _most_levels(dimension: Dimension) -> float:
 
 
 def _levels(dimension: Dimension, count: int) -> list[Any]:
-    """Return levels of a range; of whole numbers none twice, and all once there are so many."""
+    """Return ``count`` levels of a range, or fewer if integers coincide after rounding."""
     low, high = dimension.ends
-    shares = [place / (count - 1) for place in range(count)]
+    shares = [index / (count - 1) for index in range(count)]
     if not RANGES[dimension.kind].is_whole:
         return [value for share in shares for value in values_of(dimension.at(share))]
     if dimension.kind == "integers" or count == high - low + 1:
@@ -160,12 +161,12 @@ def _levels(dimension: Dimension, count: int) -> list[Any]:
 
 
 class Tpe:
-    """Optuna's tree-structured Parzen estimator, asked for one point after another.
+    """Optuna's tree-structured Parzen estimator.
 
-    The study lives in memory and is told every score anew, in the points' order, from the runs.
-    Each point has a sampler of its own, seeded by the point's number, so that it depends on
-    the scores before it and not on how many were drawn in this process. Point i is asked for
-    once points 1 to i - 4 have scores, whether four trials are trained at a time or one.
+    The Optuna study is kept in memory and rebuilt from the runs' scores, in the points' order.
+    Each point has its own sampler, seeded by the point's number, so that it depends only on
+    earlier scores, not on how many points this process has proposed. Point i is proposed once
+    points 1 to i - 4 have scores, regardless of how many trials are trained at a time.
     Source: Bergstra, Bardenet, Bengio and Kégl (2011), Algorithms for hyper-parameter optimization.
     """
 
@@ -176,7 +177,7 @@ class Tpe:
             import optuna  # noqa: PLC0415 - an extra, and slow to import
         except ImportError:
             raise UsageError(
-                "--method tpe needs Optuna: pip install 'nnexp[optuna]'; random and grid do without"
+                "--method tpe needs Optuna: pip install 'nnexp[optuna]'; random and grid do not"
             ) from None
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._space = space
@@ -185,42 +186,41 @@ class Tpe:
         self._samplers = optuna.samplers.TPESampler, optuna.samplers.RandomSampler
         self._excluded = optuna.trial.TrialState.FAIL
         self._study = optuna.create_study(direction="maximize")
-        self._distributions = {each.key: _distribution(each) for each in space.dimensions}
-        self._asked: deque[Trial] = deque()
+        self._distributions = {d.key: _distribution(d) for d in space.dimensions}
+        self._pending: deque[Trial] = deque()
         if space.exclusions:
-            drawn(space, trials, seed)  # raises UsageError where they leave too little
+            random_points(space, trials, seed)  # raises UsageError if too few are left
 
     def ask(self) -> Values | None:
-        """Return the next point that is not excluded, or None where there are no more."""
+        """Return the next point that is not excluded, or None after the last."""
         if not self._left:
             return None
         self._left -= 1
-        asked, values = self._next(is_random=False)
+        trial, values = self._next(is_random=False)
         tries = 1
         while self._space.excludes(values):
-            self._study.tell(asked, state=self._excluded)
-            asked, values = self._next(is_random=tries >= TRIES)
+            self._study.tell(trial, state=self._excluded)
+            trial, values = self._next(is_random=tries >= TRIES)
             tries += 1
-        self._asked.append(asked)
+        self._pending.append(trial)
         return values
 
     def _next(self, *, is_random: bool) -> tuple[Trial, Values]:
-        """Return the next point of TPE; or a random one, as TPE may insist on an excluded one."""
+        """Return TPE's next point, or a random one in case TPE keeps proposing excluded points."""
         number = len(self._study.trials)
-        words = np.random.SeedSequence(self._seed, spawn_key=(_ASKED, number)).generate_state(1)
+        words = np.random.SeedSequence(self._seed, spawn_key=(_TPE_KEY, number)).generate_state(1)
         self._study.sampler = self._samplers[is_random](seed=int(words[0]))
-        asked = self._study.ask(self._distributions)
-        params = asked.params
-        values = flat(_values(each, params[each.key]) for each in self._space.dimensions)
-        return asked, values
+        trial = self._study.ask(self._distributions)
+        values = flat(_values(d, trial.params[d.key]) for d in self._space.dimensions)
+        return trial, values
 
     def tell(self, score: float | None) -> None:
-        """Learn the score of the next point, in the order they were asked for; None: diverged."""
-        self._study.tell(self._asked.popleft(), WORST if score is None else score)
+        """Record the score of the next point, in the order of proposal; None if it diverged."""
+        self._study.tell(self._pending.popleft(), WORST if score is None else score)
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
-    """Return what Optuna draws: places in a range, as the range itself knows its logarithms."""
+    """Return Optuna's distribution: of a list's indices, of integers, or of u in [0, 1)."""
     from optuna import distributions  # noqa: PLC0415 - as above
 
     if dimension.is_choice:
@@ -230,7 +230,7 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
     return distributions.FloatDistribution(0.0, 1.0)
 
 
-def _values(dimension: Dimension, param: Any) -> Values:  # noqa: ANN401 - a number or a place
+def _values(dimension: Dimension, param: Any) -> Values:  # noqa: ANN401 - a number or an index
     if dimension.is_choice:
         level: Values = dimension.levels[param]
         return level
@@ -238,7 +238,7 @@ def _values(dimension: Dimension, param: Any) -> Values:  # noqa: ANN401 - a num
 
 
 class HalvingRung(NamedTuple):
-    """So many trials are trained up to an epoch."""
+    """A rung of successive halving: how many trials are trained, up to which epoch."""
 
     trials: int
     epoch: int
@@ -247,8 +247,9 @@ class HalvingRung(NamedTuple):
 def rungs(trials: int, epochs: int, factor: int) -> list[HalvingRung]:
     """Return the rungs of successive halving.
 
-    Each has a factor fewer trials than the one before, and more epochs; the last one has all of
-    them. There are as many as leave the last a trial, and the first an epoch.
+    Each rung has ``factor`` times fewer trials and more epochs than the one before; the last
+    has all epochs. There are as many rungs as leave one trial for the last and one epoch for
+    the first.
 
     Source: Jamieson and Talwalkar (2016), Non-stochastic best arm identification.
     """

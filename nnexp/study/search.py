@@ -1,8 +1,8 @@
-"""A search: a sampler that asks a method for points, and what it found in the end.
+"""Search for a good config: train the points that a method proposes, and rank them.
 
-The run directories are all that it leaves and all that it goes by. Started again, it asks for the
-same trials, takes those that are trained from their runs, and goes on with the others. Which
-trials there are does not depend on how many are trained at a time.
+The run directories are the only state. A search that is restarted proposes the same trials, reads
+those that are trained, and resumes the others. The trials do not depend on how many are trained
+at a time.
 """
 
 from __future__ import annotations
@@ -26,49 +26,50 @@ from nnexp.study.trials import Trial, TrialResult, TrialTraining, examples_seen
 
 
 class SearchResult(NamedTuple):
-    """What a search came to."""
+    """The results of a search."""
 
     definition: Definition
     baseline: TrialResult | None
-    """The config as given, if it was to be trained."""
+    """The unchanged config, if it is trained as well."""
     results: list[TrialResult]
-    """The best first, those that diverged or failed last."""
+    """Best first; those that diverged or failed come last."""
 
     @property
     def best(self) -> TrialResult | None:
-        """The best trial; None where all diverged or failed."""
-        return next((each for each in self.results if each.score is not None), None)
+        """The best trial, or None if all diverged or failed."""
+        return next((result for result in self.results if result.score is not None), None)
 
     @property
     def ranked(self) -> list[TrialResult]:
-        """The trials and the config as given, the best first, those without a score last.
+        """Baseline and trials, best first, those without a score last.
 
-        Of trials with the same config, only the first is there.
+        Of trials with the same config, only the first is included.
         """
-        given = [] if self.baseline is None else [self.baseline]
-        by_number = sorted(self.results, key=lambda each: each.trial.number)
-        different = {each.trial.paths: each for each in [*given, *by_number][::-1]}
-        return sorted(different.values(), key=self.order)
+        distinct = {result.trial.paths: result for result in self._by_number[::-1]}
+        return sorted(distinct.values(), key=self.order)
 
     @property
     def failures(self) -> list[tuple[Path, Outcome]]:
-        """The runs that failed, and why: the config's as given, then the trials' by number."""
-        given = [] if self.baseline is None else [self.baseline]
-        by_number = sorted(self.results, key=lambda each: each.trial.number)
+        """The runs that failed, and why: the baseline's, then the trials' by number."""
         return [
-            (each.trial.paths[len(each.performances) - 1], each.failure)
-            for each in [*given, *by_number]
-            if each.failure is not None
+            (result.trial.paths[len(result.performances) - 1], result.failure)
+            for result in self._by_number
+            if result.failure is not None
         ]
 
+    @property
+    def _by_number(self) -> list[TrialResult]:
+        baseline = [] if self.baseline is None else [self.baseline]
+        return [*baseline, *sorted(self.results, key=lambda result: result.trial.number)]
+
     def order(self, result: TrialResult) -> tuple[bool, int, float, int]:
-        """Return what results are sorted by: halved ones by how far they came, then by score."""
+        """Return the sort key of a result: under halving, the epoch it reached, then the score."""
         score = result.score
         rung = 0 if self.definition.factor is None else -result.epoch
         return (score is None, rung, -(score or 0.0), result.trial.number)
 
     def values(self, result: TrialResult) -> tuple[Any, ...]:
-        """Return a trial's values of the space's keys; the config's own where it is as given."""
+        """Return a trial's values of the space's keys; for the baseline, those of the config."""
         if not result.trial.is_baseline:
             return result.trial.values
         settings = canonical.flat(result.trial.config)
@@ -76,29 +77,27 @@ class SearchResult(NamedTuple):
 
     @property
     def examples(self) -> int:
-        """Training examples that the trials' runs have seen; a run that two share counts once."""
+        """Training examples seen by the trials' runs; a run shared by two trials counts once."""
         return examples_seen(self.results)
 
     @property
     def compared(self) -> list[TrialResult]:
-        """What is compared: the config as given, the best trial, and the next best config.
-
-        Only what was trained to its end is.
-        """
-        whole = [each for each in self.ranked if each.score is not None and each.is_whole]
-        given = [each for each in whole if each is self.baseline]
-        return [*given, *(each for each in whole if each not in given)][: 2 + len(given)]
+        """The fully trained results to compare: the baseline and the two best trials."""
+        complete = [r for r in self.ranked if r.score is not None and r.is_complete]
+        baseline = [result for result in complete if result is self.baseline]
+        others = [result for result in complete if result not in baseline]
+        return [*baseline, *others[:2]]
 
     def compare(self) -> Comparison | None:
-        """Return the comparison that ``nnexp compare`` makes; None if there is but one config.
+        """Compare the results as ``nnexp compare`` does; None if there is only one config.
 
         Raises:
             CorruptError: a run is damaged.
         """
         compared = self.compared
-        if len(compared) < 2:  # noqa: PLR2004 - one and another
+        if len(compared) < 2:  # noqa: PLR2004 - a pair
             return None
-        paths = [path for each in compared for path in each.trial.paths]
+        paths = [path for result in compared for path in result.trial.paths]
         return comparison.compare(experiments.gather(paths))
 
 
@@ -112,63 +111,65 @@ def is_fatal(outcome: Outcome) -> bool:
 
 
 class Search:
-    """The sampler of a search: trials are asked of its method, and their seeds are its jobs.
+    """The sampler of a search: its method proposes trials, and each seed of a trial is a job.
 
     Args:
-        definition: what is searched.
+        definition: the search.
         runs: the folder of the runs.
-        data: hands out the data.
+        data: the cache of loaded datasets.
     """
 
     def __init__(self, definition: Definition, runs: Path, data: Data | None = None) -> None:
         self.definition = definition
         self._data = data or Data()
         self._runs = runs
-        self._method = definition.asked()
-        self._asked: list[Trial] = []
-        self._told = 0
-        """Trials whose scores the method knows: always the first ones."""
+        self._method = definition.new_method()
+        self._proposed: list[Trial] = []
+        self._scored = 0
+        """How many of the first trials' scores the method has."""
         self._open: list[TrialTraining] = []
         self._trial_of: dict[Path, Trial] = {}
-        """By run; of trials with the same config the last."""
+        """By run; if trials share a run, the last of them."""
         self._baseline: TrialResult | None = None
         self._results: dict[int, TrialResult] = {}
-        self._plan = self._halve(definition.factor) if definition.factor else self._go_on()
-        """Yields what to train next, or None where that is not known yet."""
+        self._plan = self._halve(definition.factor) if definition.factor else self._propose()
+        """Yields what to train next, or None while that depends on results still to come."""
         self.trials = definition.trials
-        """Points that are asked for, at most."""
+        """Maximum number of trials."""
         if definition.method == "grid":
-            self.trials = sum(1 for _ in iter(definition.asked().ask, None))
+            self.trials = sum(1 for _ in iter(definition.new_method().ask, None))
         if definition.has_baseline:
             baseline = definition.trial(0, None, runs)
             self._open.append(TrialTraining(baseline, baseline.config.epochs))
 
     @property
     def steps(self) -> int:
-        """How many jobs there are, at most."""
+        """Maximum number of jobs."""
         count = self.trials
         if self.definition.factor is not None:
             epochs = self.definition.configs(None)[0].epochs
-            count = sum(e.trials for e in samplers.rungs(count, epochs, self.definition.factor))
+            count = sum(
+                rung.trials for rung in samplers.rungs(count, epochs, self.definition.factor)
+            )
         return (count + self.definition.has_baseline) * len(self.definition.seeds or [0])
 
     @property
     def result(self) -> SearchResult:
-        """What it has come to so far."""
-        found = SearchResult(self.definition, self._baseline, list(self._results.values()))
-        return found._replace(results=sorted(found.results, key=found.order))
+        """The results so far."""
+        result = SearchResult(self.definition, self._baseline, list(self._results.values()))
+        return result._replace(results=sorted(result.results, key=result.order))
 
     @property
     def under_way(self) -> Trial | None:
-        """The first trial that is under way."""
-        return next((each.trial for each in self._open), None)
+        """The first trial that is in training, or None."""
+        return next((training.trial for training in self._open), None)
 
     def trial_of(self, job: Job) -> Trial:
         """Return the trial that a job belongs to."""
         return self._trial_of[job.run.path]
 
     def result_of(self, job: Job) -> TrialResult | None:
-        """Return the result of the trial whose last job this was; None of any other job."""
+        """Return the trial's result if this was its last job, else None."""
         trial = self.trial_of(job)
         result = self._baseline if trial.is_baseline else self._results.get(trial.number)
         if result is None or result.epoch != job.until:
@@ -177,24 +178,24 @@ class Search:
         return result if last == job.run.path else None
 
     def ask(self) -> Job | None:
-        """Return the next seed of a trial under way, or the first seed of a further trial."""
+        """Return the next seed of a trial in training, or the first seed of a new trial."""
         for training in self._open:
             if (job := training.ask()) is not None:
                 self._trial_of[job.run.path] = training.trial
                 return job
-        further = next(self._plan, None)
-        if further is None:
+        new = next(self._plan, None)
+        if new is None:
             return None
-        self._open.append(further)
+        self._open.append(new)
         return self.ask()
 
     def tell(self, job: Job, outcome: Outcome) -> None:
-        """Take note that a job ended; unless it failed, what it came to stands in its run.
+        """Record that a job ended; unless it failed, its performance is read from its run.
 
         Raises:
-            UsageError: the run has no validation accuracy, or went away.
+            UsageError: the run has no validation accuracy, or was removed.
         """
-        training = next(each for each in self._open if each.waits_for(job))
+        training = next(t for t in self._open if t.waits_for(job))
         training.tell(outcome)
         if (result := training.result) is not None:
             self._open.remove(training)
@@ -204,55 +205,55 @@ class Search:
                 self._results[result.trial.number] = result
 
     def check_data(self) -> None:
-        """Refuse trials that the data does not suit, before the first of them is trained.
+        """Check before any training that the data suits all trials.
 
         Raises: DataError, UsageError.
         """
-        for config in self.definition.suited():
+        for config in self.definition.data_configs():
             preconditions.check(config, self._data(config.data))
 
-    def _go_on(self) -> Iterator[TrialTraining | None]:
-        """Ask the method for trials, each trained to its end, as soon as it may be asked."""
+    def _propose(self) -> Iterator[TrialTraining | None]:
+        """Yield full trainings of the method's points, as soon as it may propose them."""
         while True:
-            if not self._may_ask():
+            if not self._may_propose():
                 yield None
                 continue
             values = self._method.ask()
             if values is None:
                 return
-            trial = self.definition.trial(len(self._asked) + 1, values, self._runs)
-            self._asked.append(trial)
+            trial = self.definition.trial(len(self._proposed) + 1, values, self._runs)
+            self._proposed.append(trial)
             yield TrialTraining(trial, trial.config.epochs)
 
-    def _may_ask(self) -> bool:
-        """Return whether the next trial follows from what is known, and is sure to be wanted."""
-        while self._told < len(self._asked) + 1 - self._method.lag:
-            result = self._results.get(self._told + 1)
+    def _may_propose(self) -> bool:
+        """Return whether the method has enough scores, and the budget allows another trial."""
+        while self._scored < len(self._proposed) + 1 - self._method.lag:
+            result = self._results.get(self._scored + 1)
             if result is None:
                 return False
             self._method.tell(result.score)
-            self._told += 1
+            self._scored += 1
         most = self.definition.examples
         return most is None or self._examples_at_most() < most
 
     def _examples_at_most(self) -> float:
-        """Return how many training examples the trials so far will have seen, at most."""
-        under_way = [each for each in self._asked if each.number not in self._results]
-        rest = {job.run.path: self._examples(job) for trial in under_way for job in trial.jobs}
+        """Return an upper bound of the training examples that the trials so far will see."""
+        unfinished = [trial for trial in self._proposed if trial.number not in self._results]
+        rest = {job.run.path: self._examples(job) for trial in unfinished for job in trial.jobs}
         return examples_seen(self._results.values()) + sum(rest.values())
 
     def _examples(self, job: Job) -> float:
-        """Return how many training examples a job sees, at most; infinity if nobody knows yet."""
+        """Return an upper bound of a job's training examples; infinity if it is not known yet."""
         try:
-            reached = performance(job)
-            if reached is not None:
-                return reached.examples
+            result = performance(job)
+            if result is not None:
+                return result.examples
             return job.epochs * len(self._data(job.config.data).train.labels)
-        except NnexpError:  # the data is not here, or the run is damaged, which training will say
+        except NnexpError:  # missing data or a damaged run, which training will report
             return float("inf")
 
     def _halve(self, factor: int) -> Iterator[TrialTraining | None]:
-        """Train all trials to the first rung, the best of those to the next, and so on."""
+        """Yield trainings of all trials to the first rung, of the best to the next, and so on."""
         points = list(iter(self._method.ask, None))
         trials = (
             self.definition.trial(number, values, self._runs)
@@ -262,14 +263,14 @@ class Search:
         for rung in samplers.rungs(len(left), left[0].config.epochs, factor):
             left = left[: rung.trials]
             yield from (TrialTraining(trial, rung.epoch) for trial in left)
-            while any(not each.trial.is_baseline for each in self._open):
+            while any(not training.trial.is_baseline for training in self._open):
                 yield None
             left = self._survivors(rung.epoch)
 
     def _survivors(self, epoch: int) -> list[Trial]:
-        """Return the trials that reached a rung and did not diverge, the best first."""
-        reached = [each for each in self.result.results if each.epoch == epoch]
-        return [each.trial for each in reached if each.score is not None]
+        """Return the trials that reached a rung and did not diverge, best first."""
+        reached = [result for result in self.result.results if result.epoch == epoch]
+        return [result.trial for result in reached if result.score is not None]
 
 
 def search(
@@ -278,17 +279,17 @@ def search(
     engine: Engine | None = None,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> SearchResult:
-    """Train all that a search asks for, or what is left of it, and return what it came to.
+    """Run a search, or resume it, and return its results.
 
     Args:
-        definition: what is searched.
+        definition: the search.
         runs: the folder of the runs.
-        engine: where to train; by default in this process.
-        heartbeat: is called within long steps of it; it may raise to end the search.
+        engine: trains the jobs; by default, this process does.
+        heartbeat: called within long steps of it; it may raise to end the search.
 
     Raises:
-        JobError: a run could not be trained; a trial that diverges, or takes more than the
-            engine's limits, is just the worst.
+        JobError: a run could not be trained. Trials that diverge or exceed the engine's limits
+            do not raise; they rank last.
         DataError, UsageError: the data does not suit the trials.
     """
     data = Data()

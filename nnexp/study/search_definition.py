@@ -1,4 +1,4 @@
-"""What a search is: a config, a space around it, and how it is gone through."""
+"""Define a search: a config, the space to search, the method and its budget."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ FACTOR = 3
 
 
 class Definition(NamedTuple):
-    """A search, before anything is trained."""
+    """A search that has been checked and can be run."""
 
     config: str
-    """The config's file, as it was written."""
+    """The config's file, as the user named it."""
     base: YamlDocument
     fixed: tuple[Override, ...]
-    """What every trial has in place of the file's values."""
+    """Overrides of the file's values in every trial."""
     space: Space
     method: MethodName
     trials: int
-    """At most."""
+    """Maximum number of trials."""
     seeds: tuple[int, ...] | None
-    """Of each trial; None: the config's own."""
+    """Seeds of each trial; None for the config's own."""
     seed: int
-    """Of the search: where it draws its points from."""
+    """Seed of the search, from which it draws its points."""
     factor: int | None
-    """Of successive halving; None: every trial is trained to its end."""
+    """Reduction factor of successive halving; None to train every trial fully."""
     examples: int | None
-    """Ask for no more trials once these have seen so many training examples."""
+    """Propose no more trials once they have seen this many training examples."""
     has_baseline: bool
-    """Whether the config as given is trained beside them."""
+    """Whether the unchanged config is trained as well."""
 
     def configs(self, values: Values | None) -> tuple[CheckedConfig, ...]:
-        """Return a point's config for each seed; None stands for the config as given.
+        """Return a point's config for each seed; ``None`` is the unchanged config.
 
         Raises: ConfigError with every problem.
         """
-        given = [*self.fixed, *(() if values is None else self.space.overrides(values))]
-        config = load.with_overrides(self.base, given)
+        choices = () if values is None else self.space.overrides(values)
+        config = load.with_overrides(self.base, [*self.fixed, *choices])
         if self.seeds is None:
             return (config,)
         source = "--seeds" if self.space.seeds is None else str(self.space.seeds.place)
@@ -63,30 +63,30 @@ class Definition(NamedTuple):
         return tuple(load.changed(largest, seed=seed) for seed in self.seeds)
 
     def trial(self, number: int, values: Values | None, runs: Path) -> Trial:
-        """Return a trial, whose runs have the names that ``nnexp train`` would give them.
+        """Return a trial; its runs are named as by ``nnexp train``.
 
         Raises: ConfigError, UsageError.
         """
         configs = self.configs(values)
         stem = Path(self.config).stem
-        named = (store.named(runs, train.run_name(each, stem)) for each in configs)
-        return Trial(number, values or (), tuple(map(Job, configs, named)))
+        trained = (store.named(runs, train.run_name(config, stem)) for config in configs)
+        return Trial(number, values or (), tuple(map(Job, configs, trained)))
 
-    def suited(self) -> list[CheckedConfig]:
-        """Return of the trials' configs those that ask different things of the data.
+    def data_configs(self) -> list[CheckedConfig]:
+        """Return one config for each different requirement that trials have of the data.
 
-        Of tpe, whose points are not known beforehand, those at the ends of each range count.
+        For tpe, whose points are not known beforehand, the ends of each range are used.
         """
         points: Iterable[Values | None] = [None]
         if {key.partition(".")[0] for key in self.space.keys} & {"data", "monitor", "rng"}:
             is_known = self.method != "tpe"
-            varied = iter(self.asked().ask, None) if is_known else self.space.ends()
+            varied = iter(self.new_method().ask, None) if is_known else self.space.ends()
             points = chain([None] if self.has_baseline else [], varied)
         configs = (self.configs(values)[0] for values in points)
-        return list({(each.data, each.monitor, each.rng): each for each in configs}.values())
+        return list({(c.data, c.monitor, c.rng): c for c in configs}.values())
 
-    def asked(self) -> Method:
-        """Return the method, from its first point on. Raises: UsageError."""
+    def new_method(self) -> Method:
+        """Return the method in its initial state. Raises: UsageError."""
         return samplers.method(self.method, self.space, self.trials, self.seed)
 
 
@@ -103,23 +103,23 @@ def define(
     examples: int | None = None,
     has_baseline: bool = True,
 ) -> Definition:
-    """Return a search, all that can be known of it beforehand checked.
+    """Define a search and check it as far as is possible without training.
 
     Args:
         config: the config's file.
         sources: the space: files, and settings ``KEY=RANGE``.
-        settings: ``KEY=VALUE`` put over the config's values.
-        method: how points are chosen.
-        trials: how many, at most.
-        seeds: that each trial is trained with; None: the space's, or the config's own.
-        seed: where the search draws its points from.
-        factor: of successive halving; None: every trial is trained to its end.
-        examples: no more trials are asked for once they have seen so many training examples.
-        has_baseline: train the config as given as well.
+        settings: ``KEY=VALUE`` overrides of the config.
+        method: chooses the points.
+        trials: maximum number of trials.
+        seeds: seeds of each trial; None for the space's, or the config's own.
+        seed: of the search, from which it draws its points.
+        factor: of successive halving; None to train every trial fully.
+        examples: budget of training examples, after which no more trials are proposed.
+        has_baseline: also train the unchanged config.
 
     Raises:
         ConfigError: with the problems of the config, the settings and the space.
-        UsageError: what is asked for cannot be done.
+        UsageError: the options contradict each other.
         DiskError: a file cannot be read.
     """
     fixed = tuple(map(overrides.parse, settings))
@@ -127,17 +127,17 @@ def define(
     if "config" in base.root:
         place = base.keys["config",]
         raise refusal(place, f"this is a sweep file: nnexp sweep {config}", ("config",))
-    sound, problems = sweep_file.read_space(sources)
-    if sound.seeds is not None:
+    space, problems = sweep_file.read_space(sources)
+    if space.seeds is not None:
         if seeds is not None:
-            message = "seeds are also given by --seeds: leave one of the two out"
-            problems += refusal(sound.seeds.place, message).problems
-        seeds = sound.seeds.numbers
-    found = Definition(
+            message = "seeds are also given by --seeds; remove one of the two"
+            problems += refusal(space.seeds.place, message).problems
+        seeds = space.seeds.numbers
+    definition = Definition(
         config=config,
         base=base,
         fixed=fixed,
-        space=sound,
+        space=space,
         method=method,
         trials=trials,
         seeds=None if seeds is None else tuple(seeds),
@@ -146,101 +146,98 @@ def define(
         examples=examples,
         has_baseline=has_baseline,
     )
-    _check(found, problems)
-    return found
+    _check(definition, problems)
+    return definition
 
 
-def _check(found: Definition, problems: Sequence[str]) -> None:
-    """Refuse what cannot be done, before anything is trained.
-
-    Args:
-        found: what is asked for.
-        problems: of the space.
+def _check(definition: Definition, problems: Sequence[str]) -> None:
+    """Check a search together with the problems already definition in its space.
 
     Raises: ConfigError, UsageError.
     """
-    if not is_run_name(stem := Path(found.config).stem):
+    if not is_run_name(stem := Path(definition.config).stem):
         raise UsageError(f"{stem!r} cannot begin a run's name; rename the config's file")
-    _check_options(found)
-    problems = [*problems, *_faults(found, [None, *found.space.ends()])]
-    problems += (fault for each in found.fixed for fault in _replaced(found.space, each))
+    _check_options(definition)
+    problems = [*problems, *_faults(definition, [None, *definition.space.ends()])]
+    problems += (
+        fault for setting in definition.fixed for fault in _replaced(definition.space, setting)
+    )
     if problems:
         raise ConfigError(problems)
-    method = found.asked()
-    planned = [] if found.method == "tpe" else list(iter(method.ask, None))
-    if problems := _faults(found, planned):
+    method = definition.new_method()
+    planned = [] if definition.method == "tpe" else list(iter(method.ask, None))
+    if problems := _faults(definition, planned):
         raise ConfigError(problems)
-    if found.factor is not None:
-        _check_rungs(found, found.factor, planned)
+    if definition.factor is not None:
+        _check_rungs(definition, definition.factor, planned)
 
 
-def _check_options(found: Definition) -> None:
-    """Refuse what does not go with halving. Raises: UsageError."""
-    if found.factor is None:
+def _check_options(definition: Definition) -> None:
+    """Check that the options are compatible with halving. Raises: UsageError."""
+    if definition.factor is None:
         return
-    if found.method == "tpe":
+    if definition.method == "tpe":
         raise UsageError(
-            "--halving goes with random and grid: tpe chooses a trial by what the ones before "
-            "came to, and under halving they came to different epochs"
+            "--halving needs --method random or grid: tpe learns from earlier scores, which under "
+            "halving come from different epochs"
         )
-    if found.examples is not None:
-        raise UsageError("--halving and --examples: give one of them, both say when to stop")
-    if "epochs" in found.space.keys:
-        raise UsageError("--halving: every trial has the same epochs, so they cannot be searched")
-    if "evaluate_every" in found.space.keys:
+    if definition.examples is not None:
+        raise UsageError("--halving and --examples both limit the search: give one of them")
+    if "epochs" in definition.space.keys:
+        raise UsageError("--halving: all trials need the same epochs, so epochs cannot be searched")
+    if "evaluate_every" in definition.space.keys:
         raise UsageError(
-            "--halving: trials are ranked by what they came to at the same epochs, so "
-            "evaluate_every cannot be searched"
+            "--halving: trials are ranked at the same epochs, so evaluate_every cannot be searched"
         )
 
 
-def _check_rungs(found: Definition, factor: int, planned: Sequence[Values]) -> None:
-    """Refuse a halving that halves nothing; points that are one config count once.
+def _check_rungs(definition: Definition, factor: int, planned: Sequence[Values]) -> None:
+    """Check that there is something to halve; points with the same config count once.
 
     Raises: UsageError.
     """
-    count = len({canonical.digest(found.configs(values)[0]) for values in planned})
-    epochs = found.configs(None)[0].epochs
+    count = len({canonical.digest(definition.configs(values)[0]) for values in planned})
+    epochs = definition.configs(None)[0].epochs
     if factor > min(count, epochs):
         raise UsageError(
-            f"--halving: {count:,} trials of {epochs:,} epochs leave nothing to "
-            f"halve; it takes {factor} (--factor) of both"
+            f"--halving: {count:,} trials of {epochs:,} epochs are too few to halve; "
+            f"--factor {factor} needs at least {factor} of both"
         )
 
 
 def _replaced(space: Space, setting: Override) -> list[str]:
-    """Return what is wrong with a setting of every trial that is within a searched key."""
+    """Return the problem of a fixed setting that is part of a searched key, if it is."""
     for key in space.keys:
         outer = tuple(key.split("."))
         if len(outer) < len(setting.path) and setting.path[: len(outer)] == outer:
-            message = f"{key} is searched, and none of its values has this; say it in the values"
+            message = f"{key} is searched and replaces this; put the setting into its values"
             return refusal(setting.value.source, message, setting.path).problems
     return []
 
 
-def _faults(found: Definition, points: Iterable[Values | None]) -> list[str]:
-    """Return why some points are no configs that can be ranked; of values alike, the first."""
+def _faults(definition: Definition, points: Iterable[Values | None]) -> list[str]:
+    """Return the problems of points, without those that differ only in the value."""
     problems: dict[str, str] = {}
     for values in points:
         try:
-            config = found.configs(values)[0]
-            if "validation" not in config.monitor and (values or found.has_baseline):
-                message = "a search goes by the validation accuracy; add validation to it"
-                raise refusal(_place(found, values, "monitor"), message, ("monitor",))
+            config = definition.configs(values)[0]
+            if "validation" not in config.monitor and (values or definition.has_baseline):
+                message = "a search ranks by validation accuracy; add validation"
+                raise refusal(_place(definition, values, "monitor"), message, ("monitor",))
         except ConfigError as error:
-            for each in error.problems:
-                problems.setdefault(each.rpartition(", got ")[0] or each, each)
+            for text in error.problems:
+                problems.setdefault(text.rpartition(", got ")[0] or text, text)
     return list(problems.values())
 
 
-def _place(found: Definition, values: Values | None, key: str) -> Place:
-    """Return where a point has a key from: the space, a setting, or the config's file."""
+def _place(definition: Definition, values: Values | None, key: str) -> Place:
+    """Return the place that sets a point's key: the space, a setting, or the config's file."""
     if values is not None:
-        for each in found.space.columns:
-            if each.key == key:
-                return each.place
-    for path, value in reversed(found.fixed):
+        for column in definition.space.columns:
+            if column.key == key:
+                return column.place
+    for path, value in reversed(definition.fixed):
         if path == (key,):
             source: Place = value.source
             return source
-    return found.base.place((key,))
+    return definition.base.place((key,))

@@ -1,7 +1,7 @@
-"""A space: what is varied of a config, by lists, by lists that go together, and by ranges.
+"""Spaces of configs: keys with lists of values, zipped lists, and ranges.
 
-A sweep trains all points of a space; a search draws points from one, or goes through a grid of it.
-``sweep_file`` reads spaces from files and options.
+A sweep trains all points of a space; a search samples points from one. ``sweep_file`` parses
+spaces from files and options.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, permutations, product
 from typing import Any, NamedTuple, TypeAlias
 
+from nnexp import names
 from nnexp.config import dump
 from nnexp.config.document import YamlDocument
-from nnexp.config.messages import listed
+from nnexp.config.messages import listed, shown
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Path, Place, Problem
 from nnexp.study.ranges import RANGES
 
 MOST = 1_000_000
-"""Random points, and trials of a sweep."""
+"""Maximum number of random points, and of runs of a sweep."""
 
 Values: TypeAlias = tuple[Any, ...]
 """A point of a space: a value for each of its keys."""
 
 
 class Choice(NamedTuple):
-    """One value of one key, with its place for messages."""
+    """One value of one key, with the place in a file or option that error messages name."""
 
     key: str
     value: Any
@@ -39,8 +40,8 @@ class Choice(NamedTuple):
 
     @property
     def override(self) -> Override:
-        """The choice as an override of a config, whose value may be changed."""
-        value = YamlDocument(copied(self.value), {(): self.place}, {}, [], self.place)
+        """The choice as an override of a config, with a value of its own that may be modified."""
+        value = YamlDocument(deep_copy(self.value), {(): self.place}, {}, [], self.place)
         return Override(self.path, value)
 
 
@@ -48,16 +49,16 @@ PointRow: TypeAlias = tuple[Choice, ...]
 
 
 class Dimension(NamedTuple):
-    """One key with its list or range; or several keys, whose lists go together."""
+    """One key with its list or range, or several keys with zipped lists."""
 
     keys: tuple[str, ...]
     kind: str
-    """One of ``RANGES``, "choice" for a list, or "zip" for lists that go together."""
+    """One of ``RANGES``, "choice" for a list, or "zip" for zipped lists."""
     place: Place
     rows: Sequence[PointRow] = ()
-    """Of lists: what the keys are, in turn."""
+    """For lists: the values of the keys, row by row."""
     ends: tuple[Any, ...] = ()
-    """Of a range: its smallest and its largest value."""
+    """For a range: its smallest and its largest value."""
 
     @property
     def key(self) -> str:
@@ -71,7 +72,7 @@ class Dimension(NamedTuple):
 
     @property
     def levels(self) -> list[Values]:
-        """All values of lists, or the ends of a range: a value for each key."""
+        """All rows of the lists, or the two ends of a range, with a value for each key."""
         return [values_of(row) for row in self.rows] or [(end,) for end in self.ends]
 
     @property
@@ -81,75 +82,83 @@ class Dimension(NamedTuple):
 
     @property
     def first(self) -> PointRow:
-        """The place of each key: of a list's first value, or of a range."""
+        """A choice for each key, with its place: the first row; for a range, one without value."""
         return self.rows[0] if self.rows else (Choice(self.key, None, self.place),)
 
     @property
     def columns(self) -> list[Dimension]:
-        """A dimension for each key by itself."""
+        """A separate dimension for each key."""
         if len(self.keys) == 1:
             return [self]
         lists = [[(choice,) for choice in column] for column in zip(*self.rows, strict=True)]
-        return [Dimension((e[0][0].key,), self.kind, e[0][0].place, e) for e in lists]
+        return [Dimension((rows[0][0].key,), self.kind, rows[0][0].place, rows) for rows in lists]
 
     @property
     def call(self) -> str:
-        """A range as an option has it, such as uniform(0, 1)."""
+        """A range as written in an option, such as uniform(0, 1)."""
         return f"{self.kind}({', '.join(map(dump.inline, self.ends))})"
 
     def at(self, u: float) -> PointRow:
-        """Return what the keys are at a number of [0, 1)."""
+        """Map u in [0, 1) to values of the keys."""
         if self.rows:
             return self.rows[int(u * len(self.rows))]
         low, high = self.ends
         return (Choice(self.key, RANGES[self.kind].value(low, high, u), self.place),)
 
     def allows(self, exclusion: Exclusion) -> bool:
-        """Return whether the keys may be what is excluded."""
+        """Return whether values of the keys can match an exclusion."""
         if self.rows:
             return any(exclusion.fits(by_key(row)) for row in self.rows)
         low, high = self.ends
-        wanted = exclusion.values.get(self.key, [low])
-        return any(type(each) in {int, float} and low <= each <= high for each in wanted)
+        excluded = exclusion.values.get(self.key, [low])
+        return any(type(value) in {int, float} and low <= value <= high for value in excluded)
 
 
 class Exclusion(NamedTuple):
-    """Points that are left out: those that have, for every key, one of its values."""
+    """Points to leave out: those that have one of the given values for every given key."""
 
     values: dict[str, list[Any]]
     place: Place
     path: Path
     places: dict[str, Place]
-    """Of the keys."""
+    """Places of the keys."""
 
     @property
     def idle(self) -> Problem:
-        """The problem of an exclusion that fits no point."""
-        return Problem(self.place, self.path, "leaves out nothing: no point is so")
+        """The problem of an exclusion that matches no point."""
+        return Problem(self.place, self.path, "excludes nothing: no point matches")
 
     def fits(self, point: Mapping[str, Any]) -> bool:
-        """Return whether a point, or a part of one, has what is excluded."""
+        """Return whether a point, or the keys it has so far, matches."""
         return all(
-            any(_same(point[key], each) for each in wanted)
-            for key, wanted in self.values.items()
+            any(_same(point[key], value) for value in values)
+            for key, values in self.values.items()
             if key in point
         )
 
 
 class Seeds(NamedTuple):
-    """The seeds that every point is trained with."""
+    """The seeds with which every point is trained."""
 
     numbers: tuple[int, ...]
     place: Place
 
 
+def parse_seeds(value: object) -> list[int]:
+    """Parse a file's seeds: 7 means seeds 0 to 6, and [7] means seed 7. Raises: ValueError."""
+    numbers: list[Any] = value if isinstance(value, list) else [value]
+    if not numbers or any(type(number) not in {int, str} for number in numbers):
+        raise ValueError(f"must be seeds, such as 5, 0-4 or [1, 3], got {shown(value)}")
+    return names.seeds(numbers if isinstance(value, list) else str(value))
+
+
 class Space(NamedTuple):
-    """All that is varied."""
+    """The dimensions of a sweep or search, its exclusions and its seeds."""
 
     dimensions: tuple[Dimension, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     seeds: Seeds | None = None
-    """None: those of ``--seeds``, or the config's own."""
+    """None for those of ``--seeds``, or the config's own."""
 
     @property
     def keys(self) -> list[str]:
@@ -158,48 +167,48 @@ class Space(NamedTuple):
 
     @property
     def columns(self) -> list[Dimension]:
-        """A dimension for each key; it is no longer known which lists go together."""
-        return [column for each in self.dimensions for column in each.columns]
+        """A separate dimension for each key, with zipped lists taken apart."""
+        return [column for dimension in self.dimensions for column in dimension.columns]
 
     def excludes(self, values: Values) -> bool:
-        """Return whether a point is left out."""
+        """Return whether a point is excluded."""
         point = dict(zip(self.keys, values, strict=True))
-        return any(each.fits(point) for each in self.exclusions)
+        return any(exclusion.fits(point) for exclusion in self.exclusions)
 
     def overrides(self, values: Values) -> list[Override]:
-        """Return a point as overrides of a config: a component before its settings."""
+        """Return a point as overrides of a config, a component before its settings."""
         pairs = zip(self.columns, values, strict=True)
-        choices = [Choice(each.key, value, each.place) for each, value in pairs]
-        return [each.override for each in sorted(choices, key=lambda each: len(each.path))]
+        choices = [Choice(column.key, value, column.place) for column, value in pairs]
+        return [choice.override for choice in sorted(choices, key=lambda c: len(c.path))]
 
     def ends(self) -> Iterator[Values]:
-        """Yield points that have all levels of each dimension, and the first ones of the others.
+        """Yield, for each level of each dimension, a point with the others at their first level.
 
-        Where that is excluded, the next ones are tried, a thousand at most.
+        If that point is excluded, up to a thousand further levels of the others are tried.
         """
-        levels = [each.levels for each in self.dimensions]
-        for place, every in enumerate(levels):
-            for level in every:
-                points = map(flat, product(*levels[:place], [level], *levels[place + 1 :]))
-                sound = (each for each in islice(points, 1000) if not self.excludes(each))
-                yield from islice(sound, 1)
+        levels = [dimension.levels for dimension in self.dimensions]
+        for index, own in enumerate(levels):
+            for level in own:
+                points = map(flat, product(*levels[:index], [level], *levels[index + 1 :]))
+                allowed = (point for point in islice(points, 1000) if not self.excludes(point))
+                yield from islice(allowed, 1)
 
-    def described(self, values: Values) -> str:
-        """Return a point as KEY=VALUE, separated by spaces."""
+    def describe(self, values: Values) -> str:
+        """Return a point as KEY=VALUE pairs, separated by spaces."""
         pairs = zip(self.keys, values, strict=True)
         return " ".join(f"{key}={dump.inline(value)}" for key, value in pairs)
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is wrong with a search: values that are lost, exclusions that are idle."""
-        yield from lost(self.dimensions, "searched")
-        for each in self.exclusions:
-            if not all(dimension.allows(each) for dimension in self.dimensions):
-                yield each.idle
+        """Yield the problems of a search: overlapping keys, and exclusions that match nothing."""
+        yield from overlaps(self.dimensions, "searched")
+        for exclusion in self.exclusions:
+            if not all(dimension.allows(exclusion) for dimension in self.dimensions):
+                yield exclusion.idle
 
 
 def keys_of(dimensions: Iterable[Dimension]) -> tuple[str, ...]:
     """Return the keys of all dimensions."""
-    return tuple(key for each in dimensions for key in each.keys)
+    return tuple(key for dimension in dimensions for key in dimension.keys)
 
 
 def by_key(row: PointRow) -> dict[str, Any]:
@@ -208,106 +217,110 @@ def by_key(row: PointRow) -> dict[str, Any]:
 
 
 def flat(levels: Iterable[Values]) -> Values:
-    """Return a point from the levels of all dimensions."""
+    """Concatenate one level of each dimension into a point."""
     return tuple(chain.from_iterable(levels))
 
 
 def draw(dimensions: Sequence[Dimension], count: int, seed: int) -> list[PointRow]:
-    """Return random rows, each dimension from a stream of its own.
+    """Draw random points, each dimension from its own random stream.
 
-    More rows begin with the same ones, and a further dimension changes none of the others.
+    The first points stay the same if more are drawn, and so do the values of a dimension if
+    others are added.
     """
     import numpy as np  # noqa: PLC0415 - only where there is something to draw
 
     columns = []
-    for each in dimensions:
-        digest = int.from_bytes(hashlib.sha256(each.key.encode()).digest()[:8], "big")
+    for dimension in dimensions:
+        digest = int.from_bytes(hashlib.sha256(dimension.key.encode()).digest()[:8], "big")
         stream = np.random.SeedSequence(seed, spawn_key=(digest,))
         uniform = np.random.Generator(np.random.PCG64(stream)).random(count).tolist()
-        columns.append(map(each.at, uniform))
+        columns.append(map(dimension.at, uniform))
     return [tuple(chain.from_iterable(rows)) for rows in zip(*columns, strict=True)]
 
 
-def overruled(fixed: Iterable[Choice], varied: Iterable[Dimension]) -> Iterator[Problem]:
-    """Yield the problem of each key that has a value for every point and is swept, too."""
-    swept = {choice.key: choice.place for each in varied for choice in each.first}
-    message = "is swept at {}, so that this value would have no say: leave one of them out"
-    for each in fixed:
-        if each.key in swept:
-            yield Problem(each.place, each.path, message.format(swept[each.key]))
+def fixed_and_swept(fixed: Iterable[Choice], varied: Iterable[Dimension]) -> Iterator[Problem]:
+    """Yield the problem of each key that has a fixed value and is also swept."""
+    swept = {choice.key: choice.place for dimension in varied for choice in dimension.first}
+    for choice in fixed:
+        if choice.key in swept:
+            message = f"is also swept ({swept[choice.key]}); remove one of the two"
+            yield Problem(choice.place, choice.path, message)
 
 
-def twice(varied: Iterable[Dimension], verb: str) -> Iterator[Problem]:
-    """Yield the problem of each key that is varied again."""
+def duplicates(varied: Iterable[Dimension], verb: str) -> Iterator[Problem]:
+    """Yield the problem of each key that is varied more than once."""
     places: dict[str, Place] = {}
-    for choice in (choice for each in varied for choice in each.first):
+    for choice in (choice for dimension in varied for choice in dimension.first):
         if choice.key in places:
-            message = f"is {verb} twice, here and at {places[choice.key]}: leave one of them out"
+            message = f"is {verb} twice, here and at {places[choice.key]}; remove one of the two"
             yield Problem(choice.place, choice.path, message)
         places.setdefault(choice.key, choice.place)
 
 
-def lost(varied: Iterable[Dimension], verb: str) -> Iterator[Problem]:
-    """Yield the problem of each key that is part of another one, whose values it would replace.
+def overlaps(varied: Iterable[Dimension], verb: str) -> Iterator[Problem]:
+    """Yield the problem of each varied key that is part of another varied key's values.
 
-    A component's name loses nothing by a setting of the component, so both may be varied.
+    A component's name and a setting of the component do not overlap, so both may be varied.
     """
-    for outer, inner in permutations([column for each in varied for column in each.columns], 2):
-        path, whole = inner.first[0].path, outer.first[0].path
-        rest = path[len(whole) :]
-        if not rest or not _is_within(path, whole):
+    for outer, inner in permutations([column for d in varied for column in d.columns], 2):
+        path, prefix = inner.first[0].path, outer.first[0].path
+        rest = path[len(prefix) :]
+        if not rest or not _is_within(path, prefix):
             continue
         if not (outer.is_choice and all(_takes(value, rest) for value in outer.bounds)):
             message = (
-                f"would replace values of {outer.key}, which is {verb} as well "
-                f"({outer.place}): leave one of them out"
+                f"would replace values of {outer.key}, which is also {verb} "
+                f"({outer.place}); remove one of the two"
             )
             yield Problem(inner.place, (inner.key,), message)
 
 
-def clashes(
+def conflicts(
     fixed: Sequence[Choice], varied: Sequence[Dimension], seeds: Seeds | None
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a sweep: keys that are swept twice, or lost; seeds that are no axis.
+    """Yield the problems of a sweep: duplicate or overlapping keys, and seeds swept as a key.
 
-    Its ranking is the mean over the seeds.
+    Seeds are not a key of a sweep, since it is ranked by means over the seeds.
     """
-    yield from twice(varied, "swept")
-    swept = [choice for each in varied for choice in each.first]
-    for each in [choice for choice in fixed if choice.key == "seed" and seeds is not None]:
-        message = f"seed and seeds, which are at {seeds and seeds.place}: leave one of them out"
-        yield Problem(each.place, (), message)
-    for each in [choice for choice in swept if choice.key == "seed"]:
-        message = "is no key to rank by: give --seeds, or a sweep file's seeds"
-        yield Problem(each.place, each.path, message)
-    yield from (losses := list(lost(varied, "swept")))
-    told = {problem.path[0] for problem in losses}
+    yield from duplicates(varied, "swept")
+    swept = [choice for dimension in varied for choice in dimension.first]
+    for choice in [choice for choice in fixed if choice.key == "seed" and seeds is not None]:
+        message = f"seeds are also given ({seeds and seeds.place}); remove one of the two"
+        yield Problem(choice.place, (), message)
+    for choice in [choice for choice in swept if choice.key == "seed"]:
+        message = "cannot be swept; give --seeds, or seeds in the sweep file"
+        yield Problem(choice.place, choice.path, message)
+    yield from (overlapping := list(overlaps(varied, "swept")))
+    reported = {problem.path[0] for problem in overlapping}
     given = [*fixed, *swept]
-    for place, part in enumerate(given):
-        for whole in given[max(place + 1, len(fixed)) :]:
-            if part.key != whole.key and _is_within(part.path, whole.path) and part.key not in told:
+    for index, inner in enumerate(given):
+        for outer in given[max(index + 1, len(fixed)) :]:
+            is_within = inner.key != outer.key and _is_within(inner.path, outer.path)
+            if is_within and inner.key not in reported:
                 message = (
-                    f"has no say, since {whole.key} comes after it and replaces it "
-                    f"({whole.place}): sweep {whole.key} first, or say it in its values, "
-                    f"as in {{name: ..., {'.'.join(part.path[len(whole.path) :])}: ...}}"
+                    f"has no effect: {outer.key} ({outer.place}) is set after it and replaces "
+                    f"it; sweep {outer.key} first, or put the setting into its values, "
+                    f"as in {{name: ..., {'.'.join(inner.path[len(outer.path) :])}: ...}}"
                 )
-                yield Problem(part.place, part.path, message)
+                yield Problem(inner.place, inner.path, message)
 
 
-def unvaried(exclusions: Iterable[Exclusion], known: Sequence[str], verb: str) -> Iterator[Problem]:
-    """Yield the problem of each key that is excluded and not varied."""
-    for each in exclusions:
-        for key, place in each.places.items():
+def unknown_exclusions(
+    exclusions: Iterable[Exclusion], known: Sequence[str], verb: str
+) -> Iterator[Problem]:
+    """Yield the problem of each key in an exclusion that is not varied."""
+    for exclusion in exclusions:
+        for key, place in exclusion.places.items():
             if key not in known:
                 message = f"{key} is not {verb} ({verb}: {listed(known)})"
-                yield Problem(place, (*each.path, key), message)
+                yield Problem(place, (*exclusion.path, key), message)
 
 
-def copied(value: Any) -> Any:  # noqa: ANN401 - any value of a document
-    """Return a value that can be changed without changing the document's."""
+def deep_copy(value: Any) -> Any:  # noqa: ANN401 - any value of a document
+    """Return a copy of a value that can be modified without affecting its document."""
     if isinstance(value, dict):
-        return {key: copied(inner) for key, inner in value.items()}
-    return [copied(item) for item in value] if isinstance(value, list) else value
+        return {key: deep_copy(inner) for key, inner in value.items()}
+    return [deep_copy(item) for item in value] if isinstance(value, list) else value
 
 
 def values_of(row: PointRow) -> Values:
@@ -315,16 +328,16 @@ def values_of(row: PointRow) -> Values:
     return tuple(choice.value for choice in row)
 
 
-def _is_within(path: tuple[str, ...], whole: tuple[str, ...]) -> bool:
-    return path[: len(whole)] == whole
+def _is_within(path: tuple[str, ...], prefix: tuple[str, ...]) -> bool:
+    return path[: len(prefix)] == prefix
 
 
-def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any values
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+def _same(a: Any, b: Any) -> bool:  # noqa: ANN401 - any values
+    return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
 
 
 def _takes(value: object, path: tuple[str, ...]) -> bool:
-    """Return whether a value can be given a setting at a path, and loses nothing by it."""
+    """Return whether a value can take a setting at a path without losing one it has."""
     if isinstance(value, str):
         return path != ("name",)
     if not isinstance(value, dict) or not path:

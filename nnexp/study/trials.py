@@ -1,4 +1,4 @@
-"""Trials of a search: points of its space, each a run for every seed, and their results."""
+"""Trials of a search: points of its space, with a run for every seed, and their results."""
 
 from __future__ import annotations
 
@@ -16,69 +16,69 @@ class Trial(NamedTuple):
     """One point of a search."""
 
     number: int
-    """From 1, in the order they are asked for; 0 is the config as given."""
+    """From 1, in the order of proposal; 0 is the unchanged config."""
     values: tuple[Any, ...]
-    """Of the space's keys."""
+    """Values of the space's keys."""
     jobs: tuple[Job, ...]
     """One for each seed."""
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is the config as given, which no method asked for."""
+        """Whether it is the unchanged config, which no method proposed."""
         return self.number == 0
 
     @property
     def config(self) -> Config:
-        """The first seed's."""
+        """The config with the first seed."""
         return self.jobs[0].config
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Its runs' folders, by seed; two trials of equal configs have the same."""
+        """The runs' folders, by seed; trials with the same config share them."""
         return tuple(job.run.path for job in self.jobs)
 
 
 class TrialResult(NamedTuple):
-    """What a trial came to by some epoch."""
+    """A trial's results up to some epoch."""
 
     trial: Trial
     epoch: int
-    """Up to which it was to be trained."""
+    """The epoch up to which it was trained."""
     performances: tuple[Performance, ...]
-    """By run; after one that diverged or failed there are no more."""
+    """By run, up to the first that diverged or failed."""
     failure: Outcome | None = None
-    """Why the last of these runs failed; to diverge is no failure."""
+    """Why the last of these runs failed, if it did; divergence is not a failure."""
 
     @property
-    def is_whole(self) -> bool:
-        """Whether it was trained to its end."""
+    def is_complete(self) -> bool:
+        """Whether it was trained for all of its epochs."""
         return self.epoch >= self.trial.config.epochs
 
     @property
     def validation(self) -> Sample:
-        """The best validation accuracy of each run; None where it diverged or failed."""
+        """The best validation accuracy of each run; None for one that diverged or failed."""
         return self._sample("validation")
 
     @property
     def test(self) -> Sample:
-        """The test accuracy at the best epoch; None where it is not known."""
+        """The test accuracy of each run at the best epoch; None if it is not known."""
         return self._sample("test")
 
     @property
     def score(self) -> float | None:
-        """The mean of the validation accuracies; None where a run diverged or failed."""
+        """The mean of the validation accuracies; None if a run diverged or failed."""
         return self.validation.mean
 
     def _sample(self, split: str) -> Sample:
-        return Sample(tuple(each.accuracies.get(split) for each in self.performances))
+        return Sample(tuple(p.accuracies.get(split) for p in self.performances))
 
 
 class TrialTraining:
-    """A trial on its way to an epoch: one seed after another, until one diverges or fails.
+    """Training of a trial up to an epoch, seed by seed, until one diverges or fails.
 
     Args:
-        trial: what is trained.
-        epoch: the last one.
+        trial: the trial.
+        epoch: the last epoch to train.
     """
 
     def __init__(self, trial: Trial, epoch: int) -> None:
@@ -89,7 +89,7 @@ class TrialTraining:
         self._job: Job | None = None
 
     def ask(self) -> Job | None:
-        """Return the job of the next seed; None while one is under way, or after the last."""
+        """Return the job of the next seed; None while one is running, or after the last."""
         if self._job is not None or self.result is not None:
             return None
         job = self.trial.jobs[len(self._performances)]
@@ -97,36 +97,37 @@ class TrialTraining:
         return self._job
 
     def waits_for(self, job: Job) -> bool:
-        """Return whether a job is the one under way."""
+        """Return whether a job is the one that is running."""
         return self._job is job
 
     def tell(self, outcome: Outcome) -> None:
-        """Take note that the job under way has ended, by its run.
+        """Record that the running job has ended; its performance is read from its run.
 
         Args:
-            outcome: says whether it failed.
+            outcome: of the job.
 
         Raises:
-            UsageError: its run has no validation accuracy, or went away.
-            NnexpError: what ``performance`` raises.
+            UsageError: its run has no validation accuracy, or was removed.
+            NnexpError: the errors of ``performance``.
         """
-        assert self._job is not None  # noqa: S101 - what ended was asked for
+        assert self._job is not None  # noqa: S101 - only a job from ask can end
         job, self._job = self._job, None
         if outcome.is_failure:
             self._failure = outcome
             self._performances.append(partial_performance(job))
             return
-        reached, path = performance(job, self._epoch), job.run.path
-        if reached is None:
-            raise UsageError(f"trial {self.trial.number}: its runs went away while it was trained")
-        if reached.fault is None and "validation" not in reached.accuracies:
-            raise UsageError(f"{path}: has no validation accuracy, which a search goes by")
-        self._performances.append(reached)
+        result, path = performance(job, self._epoch), job.run.path
+        if result is None:
+            number = self.trial.number
+            raise UsageError(f"trial {number}: its runs were removed during training")
+        if result.fault is None and "validation" not in result.accuracies:
+            raise UsageError(f"{path}: has no validation accuracy, by which a search ranks")
+        self._performances.append(result)
 
     @property
     def result(self) -> TrialResult | None:
-        """What the trial came to; None while it is not known."""
-        has_diverged = any(each.fault is not None for each in self._performances)
+        """The trial's result, or None while it is not complete."""
+        has_diverged = any(p.fault is not None for p in self._performances)
         is_over = has_diverged or self._failure is not None
         if not is_over and len(self._performances) < len(self.trial.jobs):
             return None
@@ -134,9 +135,9 @@ class TrialTraining:
 
 
 def examples_seen(results: Iterable[TrialResult]) -> int:
-    """Return how many training examples results' runs have seen, each run counted once."""
+    """Count the training examples seen by the results' runs, each run once."""
     by_run: dict[Path, int] = {}
-    for each in results:
-        for path, reached in zip(each.trial.paths, each.performances, strict=False):
+    for result in results:
+        for path, reached in zip(result.trial.paths, result.performances, strict=False):
             by_run[path] = max(reached.examples, by_run.get(path, 0))
     return sum(by_run.values())

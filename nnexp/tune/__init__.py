@@ -1,4 +1,4 @@
-"""Choosing hyper-parameters by the chapter's protocol, every decision with its reasons.
+"""Choose hyper-parameters by the chapter's protocol, and document every decision.
 
-Each stage is a rule, pure, and the trials that it asks for. Trials are ordinary runs.
+Each stage consists of a pure rule and the trials that it needs, which are ordinary runs.
 """

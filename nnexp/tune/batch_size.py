@@ -1,4 +1,4 @@
-"""The stage of the mini-batch: accuracy against elapsed time, one run at a time."""
+"""Choose the mini-batch size by accuracy against elapsed time, training one run at a time."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from nnexp.tune.decision import (
     number,
     picture,
 )
-from nnexp.tune.state import Sitting, TuneState
-from nnexp.tune.trials import JobGroup, JobResult, Steps, Update, trained
+from nnexp.tune.state import TimingSession, TuneState
+from nnexp.tune.trials import JobGroup, JobResult, Steps, Update, train_one
 
 HEADING = "Mini-batch size"
 SIZES = (1, 5, 10, 20, 50, 100)
 SEEDS = 3
 EPOCHS = 20
 BEHIND = 0.01
-"""A size whose best accuracy is so far below the highest does not set the level."""
-HARDLY = 1.25
-"""Times the shortest time: no later, as clocks go."""
+"""Sizes whose best accuracy is further than this below the highest do not affect the level."""
+TIME_TOLERANCE = 1.25
+"""Ratios of times below this are within the accuracy of clocks."""
 
 RULE = (
-    "η scaled with the size, λ as chosen, {seeds} seeds, one run at a time in one sitting; the "
-    "clock counts training alone, and of the seeds' times for an epoch the median. The level is "
-    "the highest mean validation accuracy that all sizes reach, those left out that end more than "
-    "{behind:g} point below the best. The fastest to the level is taken; "
-    "the config's own size stays if it is no more than a quarter later, which clocks hardly tell."
+    "η is scaled with the size, λ is as chosen, with {seeds} seeds, one run at a time in one "
+    "session. Only training is timed; the time of an epoch is the median over the seeds. The level "
+    "is the highest mean validation accuracy that all sizes reach, except those whose best is more "
+    "than {behind:g} point below the highest. The size that is fastest to the level is chosen; the "
+    "config's own size stays if it takes at most a quarter longer, which is hard to measure."
 )
 
 
 class AllDivergedError(NothingFoundError):
-    """No mini-batch size can be trained with."""
+    """Training diverged with every mini-batch size."""
 
 
-class Timed(NamedTuple):
-    """A mini-batch size: mean accuracy over seeds by epoch, and the seconds since the start."""
+class TimedSize(NamedTuple):
+    """A mini-batch size, with its mean accuracy over seeds and the elapsed seconds by epoch."""
 
     size: int
     learning_rate: float
@@ -58,34 +58,34 @@ class Timed(NamedTuple):
 
     @property
     def best(self) -> float:
-        """The highest mean accuracy; 0 where it diverged."""
+        """The highest mean accuracy; 0 if training diverged."""
         return max(self.accuracies, default=0.0)
 
     def reaches(self, level: float) -> float | None:
-        """Return after how many seconds a level is reached, or None."""
-        passed = zip(self.seconds, self.accuracies, strict=True)
-        return next((seconds for seconds, accuracy in passed if accuracy >= level), None)
+        """Return the seconds until a level is reached, or None if it is not."""
+        epochs = zip(self.seconds, self.accuracies, strict=True)
+        return next((seconds for seconds, accuracy in epochs if accuracy >= level), None)
 
 
-def level(timed: Sequence[Timed]) -> float:
-    """Return the accuracy that all sizes reach which come near the best."""
-    top = max(each.best for each in timed)
-    return min(each.best for each in timed if each.best >= top - BEHIND)
+def level(timed: Sequence[TimedSize]) -> float:
+    """Return the highest accuracy that all sizes close to the best reach."""
+    top = max(size.best for size in timed)
+    return min(size.best for size in timed if size.best >= top - BEHIND)
 
 
-def fastest(timed: Sequence[Timed], own: int) -> Timed:
-    """Return the size that is first at the level; the config's own, if it is hardly later."""
+def fastest(timed: Sequence[TimedSize], own: int) -> TimedSize:
+    """Return the size that reaches the level first, or the config's own if it is about as fast."""
     goal = level(timed)
-    reached = {each: seconds for each in timed if (seconds := each.reaches(goal)) is not None}
-    first = min(reached, key=lambda each: reached[each])
-    for each, seconds in reached.items():
-        if each.size == own and seconds <= HARDLY * reached[first]:
-            return each
+    times = {size: seconds for size in timed if (seconds := size.reaches(goal)) is not None}
+    first = min(times, key=lambda size: times[size])
+    for candidate, seconds in times.items():
+        if candidate.size == own and seconds <= TIME_TOLERANCE * times[first]:
+            return candidate
     return first
 
 
 def sizes(own: int, examples: int) -> list[int]:
-    """Return the sizes to try for so many examples, the config's own among them."""
+    """Return the sizes to try for a number of examples, including the config's own."""
     return sorted({size for size in (*SIZES, own) if size <= max(1, examples // 2)} | {own})
 
 
@@ -93,8 +93,8 @@ def decide(state: TuneState) -> Steps[None]:
     """Choose the mini-batch size on the quick problem, and η with it.
 
     Raises:
-        AllDivergedError: each size diverged with one of the seeds.
-        NnexpError: what training raises.
+        AllDivergedError: every size diverged with at least one seed.
+        NnexpError: training failed.
     """
     own, eta = state.quick.batch_size, state.quick.learning_rate
     if own == "all" or eta is None:
@@ -112,35 +112,37 @@ def decide(state: TuneState) -> Steps[None]:
         size: [replace(config, seed=config.seed + seed) for seed in range(SEEDS)]
         for size, config in candidates.items()
     }
-    shown = _argument_configs(state, eta / own, EPOCHS)
-    load = yield from _measure(state, [*chain.from_iterable(trials.values()), *shown])
+    argument = _argument_configs(state, eta / own, EPOCHS)
+    load = yield from _measure(state, [*chain.from_iterable(trials.values()), *argument])
     timed = []
     for size, configs in trials.items():
         timed.append(_timed(state, size, (yield JobGroup(configs))))
-    if not any(each.accuracies for each in timed):
-        said = (
+    if not any(size.accuracies for size in timed):
+        message = (
             f"with η = {eta:g} for mini-batches of {own}, and in proportion for others, training "
-            "diverges with every mini-batch size: decide eta as well, or set a smaller one"
+            "diverges with every mini-batch size: tune eta as well, or set a smaller one"
         )
-        tried = yield JobGroup([configs[0] for configs in trials.values()])
-        firsts = dict(zip(trials, tried, strict=True))
-        raise AllDivergedError(said, _failure(timed, firsts, f"No size: {said}."))
-    found = fastest(timed, own)
-    state.threshold = state.threshold * found.size / own
-    notes = [(yield from _argument(state, shown)), *load]
+        results = yield JobGroup([configs[0] for configs in trials.values()])
+        firsts = dict(zip(trials, results, strict=True))
+        raise AllDivergedError(message, _failure(timed, firsts, f"No size: {message}."))
+    chosen = fastest(timed, own)
+    state.threshold = state.threshold * chosen.size / own
+    notes = [(yield from _argument(state, argument)), *load]
     state.settle(
-        _decision(timed, found, notes), batch_size=found.size, learning_rate=found.learning_rate
+        _decision(timed, chosen, notes),
+        batch_size=chosen.size,
+        learning_rate=chosen.learning_rate,
     )
 
 
 def _measure(state: TuneState, configs: Sequence[Config]) -> Steps[list[str]]:
-    """Have the times of all configs from one sitting; return what is to be known of it."""
+    """Measure the times of all configs in one session; return notes on it."""
     trials = state.trials
-    if not (yield from _fits(state, configs)):
-        trials.tell(Update("times are compared: these trials run alone, one after another"))
+    if not (yield from _has_times(state, configs)):
+        trials.tell(Update("to compare times, these trials run one at a time"))
         busy, seconds, best = 0.0, {}, 0.0
         for config in configs:
-            trial = yield from trained(config, timed=True)
+            trial = yield from train_one(config, timed=True)
             name = trial.run.name
             seconds[name] = trial.seconds or []
             busy, best = max(busy, os.getloadavg()[0]), max(best, trial.accuracy)
@@ -149,24 +151,24 @@ def _measure(state: TuneState, configs: Sequence[Config]) -> Steps[list[str]]:
                 f"{config.seed}: {100 * trial.accuracy:.2f} % in {duration(sum(seconds[name]))}"
             )
             trials.tell(Update(text, f"best {100 * best:.2f} %"))
-        state.sitting = Sitting(load=busy, cores=os.cpu_count() or 1, seconds=seconds)
-        state.keep(state.sitting)
-    load, cores = state.sitting.load, state.sitting.cores
+        state.session = TimingSession(load=busy, cores=os.cpu_count() or 1, seconds=seconds)
+        state.keep(state.session)
+    load, cores = state.session.load, state.session.cores
     if load <= cores:
         return []
-    return [f"The machine was busy (load {load:.1f} on {cores} cores): the times are rough."]
+    return [f"The machine was busy (load {load:.1f} on {cores} cores): times are inaccurate."]
 
 
-def _fits(state: TuneState, configs: Sequence[Config]) -> Steps[bool]:
-    """Return whether an earlier sitting has a time for each epoch of all these trials.
+def _has_times(state: TuneState, configs: Sequence[Config]) -> Steps[bool]:
+    """Return whether an earlier session has the time of every epoch of all these trials.
 
-    One that was trained only now is another run than the sitting's; one that is not there is
-    left to be trained with the others' times.
+    Runs that this command has trained are not those of the session. Missing runs are not trained
+    here, so that they are timed together with the others.
     """
-    times = state.sitting.seconds
+    times = state.session.seconds
     if not set(map(state.trials.name, configs)) <= times.keys():
         return False
-    if not all(map(state.trials.has_begun, configs)):
+    if not all(map(state.trials.has_run, configs)):
         return False
     trials = yield JobGroup(configs)
     if any(trial.run.name in state.trials.new for trial in trials):
@@ -174,17 +176,17 @@ def _fits(state: TuneState, configs: Sequence[Config]) -> Steps[bool]:
     return all(len(times[trial.run.name]) == len(trial.rows) for trial in trials)
 
 
-def _timed(state: TuneState, size: int, trials: Sequence[JobResult]) -> Timed:
+def _timed(state: TuneState, size: int, trials: Sequence[JobResult]) -> TimedSize:
     rate = trials[0].config.learning_rate or 0.0
     if any(trial.diverged for trial in trials):
-        return Timed(size, rate, (), ())
-    times = [state.sitting.seconds[trial.run.name] for trial in trials]
-    epochs = [median(several) for several in zip(*times, strict=True)]
+        return TimedSize(size, rate, (), ())
+    times = [state.session.seconds[trial.run.name] for trial in trials]
+    epochs = [median(seconds) for seconds in zip(*times, strict=True)]
     curves = zip(*(trial.accuracies for trial in trials), strict=True)
-    return Timed(size, rate, tuple(accumulate(epochs)), tuple(map(mean, curves)))
+    return TimedSize(size, rate, tuple(accumulate(epochs)), tuple(map(mean, curves)))
 
 
-def _section(timed: Sequence[Timed], goal: float, answer: str, picture: Figure) -> Decision:
+def _section(timed: Sequence[TimedSize], goal: float, answer: str, picture: Figure) -> Decision:
     return Decision(
         stage=5,
         name="batch-size",
@@ -192,13 +194,13 @@ def _section(timed: Sequence[Timed], goal: float, answer: str, picture: Figure) 
         answer=answer,
         rule=RULE.format(seeds=SEEDS, behind=100 * BEHIND),
         header=("batch_size", "learning_rate", "to the level", "an epoch", "best validation"),
-        rows=[_row(each, goal) for each in timed],
+        rows=[_row(size, goal) for size in timed],
         picture=picture,
     )
 
 
-def _failure(timed: Sequence[Timed], firsts: Mapping[int, JobResult], answer: str) -> Decision:
-    """Return the section of sizes that all diverged; no clock is of interest there."""
+def _failure(timed: Sequence[TimedSize], firsts: Mapping[int, JobResult], answer: str) -> Decision:
+    """Return the section for sizes that all diverged, without times."""
     curves = [
         curve(
             f"{size}, η = {trial.config.learning_rate:g}",
@@ -211,91 +213,90 @@ def _failure(timed: Sequence[Timed], firsts: Mapping[int, JobResult], answer: st
     return _section(timed, 0.0, answer, picture(title, BY_EPOCH, ACCURACY, curves))
 
 
-def _decision(timed: Sequence[Timed], found: Timed, notes: Sequence[str]) -> Decision:
+def _decision(timed: Sequence[TimedSize], chosen: TimedSize, notes: Sequence[str]) -> Decision:
     goal = level(timed)
-    seconds = found.reaches(goal)
+    seconds = chosen.reaches(goal)
     return _section(
         timed,
         goal,
-        f"Mini-batches of {found.size}, with η = {found.learning_rate:g}: at "
+        f"Mini-batches of {chosen.size}, with η = {chosen.learning_rate:g}: they reach "
         f"{100 * goal:.2f} % validation accuracy after {duration(seconds or 0.0)} of training.",
         picture(
             "Validation accuracy against elapsed time",
             Axis("seconds of training", scale="log"),
             ACCURACY,
-            [*_curves(timed, found), _level_line(timed, goal)],
+            [*_curves(timed, chosen), _level_line(timed, goal)],
         ),
     )._replace(
         notes=notes,
-        chose=(("batch_size", found.size), ("learning_rate", found.learning_rate)),
+        chose=(("batch_size", chosen.size), ("learning_rate", chosen.learning_rate)),
     )
 
 
-def _curves(timed: Sequence[Timed], found: Timed) -> list[Line]:
+def _curves(timed: Sequence[TimedSize], chosen: TimedSize) -> list[Line]:
     return [
         curve(
-            f"{each.size}, η = {each.learning_rate:g}",
-            each.seconds,
-            each.accuracies,
-            "chosen" if each is found else "",
+            f"{size.size}, η = {size.learning_rate:g}",
+            size.seconds,
+            size.accuracies,
+            "chosen" if size is chosen else "",
         )
-        for each in timed
-        if each.accuracies
+        for size in timed
+        if size.accuracies
     ]
 
 
-def _level_line(timed: Sequence[Timed], goal: float) -> Line:
-    seconds = [seconds for each in timed for seconds in each.seconds]
+def _level_line(timed: Sequence[TimedSize], goal: float) -> Line:
+    seconds = [seconds for size in timed for seconds in size.seconds]
     ends = [min(seconds), max(seconds)]
     return curve(f"the level, {100 * goal:.2f} %", ends, [goal] * 2)
 
 
-def _row(each: Timed, goal: float) -> list[str]:
-    rate = f"{each.learning_rate:g}"
-    if not each.accuracies:
-        return [str(each.size), rate, "diverged", "-", "-"]
-    seconds = each.reaches(goal)
+def _row(timed: TimedSize, goal: float) -> list[str]:
+    rate = f"{timed.learning_rate:g}"
+    if not timed.accuracies:
+        return [str(timed.size), rate, "diverged", "-", "-"]
+    seconds = timed.reaches(goal)
     return [
-        str(each.size),
+        str(timed.size),
         rate,
         "not reached" if seconds is None else duration(seconds),
-        duration(each.seconds[-1] / len(each.seconds)),
-        f"{100 * each.best:.2f} %",
+        duration(timed.seconds[-1] / len(timed.seconds)),
+        f"{100 * timed.best:.2f} %",
     ]
 
 
 UPDATES = 100
-"""Of one example, against one update of as many."""
+"""Number of updates with one example, compared with one update with as many examples."""
 
 
 def _argument_configs(state: TuneState, rate: float, epochs: int) -> list[Config]:
-    """Return trials whose epoch is 100 updates of one example, and one of 100.
+    """Return configs whose epoch is 100 updates with one example, and one update with 100.
 
     Args:
         state: the tuning.
         rate: η for mini-batches of one.
-        epochs: of a trial.
+        epochs: of each config.
     """
     plain = replace(state.quick.data, expand=None)
-    whole = state.trials.dataset(replace(state.quick, data=plain))
-    n = min(UPDATES, len(whole.train.labels))
+    dataset = state.trials.dataset(replace(state.quick, data=plain))
+    n = min(UPDATES, len(dataset.train.labels))
     base = replace(state.quick, data=replace(plain, train=n), epochs=epochs)
     return [replace(base, batch_size=size, learning_rate=rounded(rate * size)) for size in (1, n)]
 
 
 def _argument(state: TuneState, configs: Sequence[Config]) -> Steps[str]:
-    """Return the chapter's argument in numbers."""
-    single, whole = yield JobGroup(configs)
-    n = whole.config.batch_size
-    one, other = (_epoch_seconds(state.sitting.seconds, trial) for trial in (single, whole))
-    faster = f"{one / other:.0f} times the time" if other else "more time"
+    """Return the chapter's argument for mini-batches, with measured numbers."""
+    single, full = yield JobGroup(configs)
+    n = full.config.batch_size
+    slow, fast = (_epoch_seconds(state.session.seconds, trial) for trial in (single, full))
+    ratio = f"{slow / fast:.0f} times as long" if fast else "longer"
     return (
-        f"The chapter's argument, on {n} images, seen {single.config.epochs} times: {n} updates "
-        f"of one example (η = {single.config.learning_rate:g}) take {1000 * one:.2f} ms, one "
-        f"update of {n} (η = {whole.config.learning_rate:g}) {1000 * other:.2f} ms, so "
-        f"{faster}; what they get for it is a training cost of {_cost(single, 0)} against "
-        f"{_cost(whole, 0)} after the first time through, and {_cost(single, -1)} against "
-        f"{_cost(whole, -1)} after the last."
+        f"The chapter's argument, on {n} images in {single.config.epochs} epochs: {n} updates "
+        f"with one example (η = {single.config.learning_rate:g}) take {1000 * slow:.2f} ms, one "
+        f"update with {n} (η = {full.config.learning_rate:g}) {1000 * fast:.2f} ms, so they take "
+        f"{ratio}, for a training cost of {_cost(single, 0)} instead of {_cost(full, 0)} after "
+        f"the first epoch, and {_cost(single, -1)} instead of {_cost(full, -1)} after the last."
     )
 
 
@@ -303,5 +304,5 @@ def _epoch_seconds(times: Mapping[str, list[float]], trial: JobResult) -> float:
     return median(times.get(trial.run.name) or [0.0])
 
 
-def _cost(trial: JobResult, place: int) -> str:
-    return number(trial.costs[place]) if trial.costs else "-"
+def _cost(trial: JobResult, index: int) -> str:
+    return number(trial.costs[index]) if trial.costs else "-"

@@ -1,4 +1,4 @@
-"""The first stage: whether anything is learned at all, on a problem that is soon trained."""
+"""The first stage: check on a quick problem that training learns anything at all."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from nnexp.tune.decision import (
     curve,
     picture,
 )
-from nnexp.tune.quick_problem import LEVEL, Guessing
+from nnexp.tune.quick_problem import LEVEL, ChanceLevel
 from nnexp.tune.state import TuneState
-from nnexp.tune.trials import JobResult, Steps, Update, trained
+from nnexp.tune.trials import JobResult, Steps, Update, train_one
 
 EPOCHS = 10
 RATES = (0.1, 1.0, 0.01)
-"""Learning rates to try, after the config's own, before giving up."""
+"""Learning rates to try after the config's own."""
 
 RULE = (
-    "Ten epochs on a quick problem, first two classes without a hidden layer, then all classes. "
-    "Chance is the largest class's share of the validation images; better than that is, after the "
-    f"last epoch, what guessing comes to with a probability of {LEVEL:g} at most (binomial). If "
-    "the config's own η and λ do not get there, λ = 0 with η = 0.1, 1 and 0.01 are tried, as far "
-    "as they are to be decided."
+    "Ten epochs on a quick problem, first with two classes and no hidden layer, then with all "
+    "classes. Chance is the largest class's share of the validation images. An accuracy is better "
+    "than chance if guessing reaches it after the last epoch with a probability of at most "
+    f"{LEVEL:g} (binomial). If the config's own η and λ are not better than chance, λ = 0 with "
+    "η = 0.1, 1 and 0.01 are tried, as far as these are to be tuned."
 )
 
 
@@ -39,11 +39,11 @@ class NothingLearnedError(NothingFoundError):
 
 
 class Attempt(NamedTuple):
-    """A trial beside what guessing would come to."""
+    """A trial, with the accuracy of guessing for comparison."""
 
     problem: str
     trial: JobResult
-    chance: Guessing
+    chance: ChanceLevel
 
     @property
     def is_better(self) -> bool:
@@ -52,17 +52,17 @@ class Attempt(NamedTuple):
 
     @property
     def accuracy(self) -> float:
-        """The last epoch's: the best of several would be better than chance by chance."""
+        """The last epoch's accuracy; the best of several would be biased upwards."""
         return self.trial.accuracies[-1] if self.trial.rows and not self.trial.diverged else 0.0
 
     @property
     def outcome(self) -> str:
-        """The accuracy as people read it, or that there is none."""
+        """The accuracy as text, or "diverged"."""
         return "diverged" if self.trial.diverged else f"{100 * self.accuracy:.2f} %"
 
     @property
     def row(self) -> list[str]:
-        """What a table says of it."""
+        """The cells of its table row."""
         config = self.trial.config
         return [
             self.problem,
@@ -75,18 +75,18 @@ class Attempt(NamedTuple):
 
 
 def decide(state: TuneState, problems: dict[str, Config]) -> Steps[None]:
-    """Take the last of the problems on which something is learned as the quick one.
+    """Choose the last problem on which training is better than chance as the quick one.
 
-    That is an easier one than the last only if η is to be decided: none of the later stages
-    could mend another reason.
+    An easier problem than the last is accepted only if η is to be tuned, as later stages cannot
+    fix any other cause.
 
     Args:
         state: the tuning.
-        problems: by what they are called, the simplest first.
+        problems: by name, the simplest first.
 
     Raises:
-        NothingLearnedError: on none of them anything is.
-        NnexpError: what training raises.
+        NothingLearnedError: no trial is better than chance.
+        NnexpError: training failed.
     """
     attempts: list[Attempt] = []
     beaten: dict[str, Attempt] = {}
@@ -96,38 +96,38 @@ def decide(state: TuneState, problems: dict[str, Config]) -> Steps[None]:
             if attempts[-1].is_better:
                 beaten[name] = attempts[-1]
                 break
-    wanted = list(problems)[-1]
-    if not beaten or (wanted not in beaten and "eta" not in state.chosen):
-        said = _failure(attempts, state.chosen)
-        raise NothingLearnedError(said, _section(attempts, None, f"{_capital(said)}."))
-    last, found = list(beaten.items())[-1]
+    hardest = list(problems)[-1]
+    if not beaten or (hardest not in beaten and "eta" not in state.chosen):
+        message = _failure(attempts, state.chosen)
+        raise NothingLearnedError(message, _section(attempts, None, f"{_capital(message)}."))
+    last, attempt = list(beaten.items())[-1]
     state.quick = problems[last]
-    state.settle(_decision(attempts, found, wanted))
+    state.settle(_decision(attempts, attempt, hardest))
 
 
 def candidates(problem: Config, chosen: Collection[str]) -> list[Config]:
-    """Return a problem with the config's own η and λ, then with those that are usual.
+    """Return a problem with the config's own η and λ, then with common ones.
 
-    What is not to be decided stays, or later stages would work with a rate that learns nothing.
+    Values that are not tuned stay, as later stages use them.
     """
     own = replace(problem, epochs=EPOCHS)
-    free = replace(own, lambda_=0.0) if "lambda" in chosen else own
+    unregularized = replace(own, lambda_=0.0) if "lambda" in chosen else own
     if "eta" in chosen and problem.learning_rate is not None:
-        return [own, *(replace(free, learning_rate=rate) for rate in RATES)]
-    return [own] if free == own else [own, free]
+        return [own, *(replace(unregularized, learning_rate=rate) for rate in RATES)]
+    return [own] if unregularized == own else [own, unregularized]
 
 
 def _attempt(state: TuneState, name: str, config: Config) -> Steps[Attempt]:
-    trial = yield from trained(config)
-    attempt = Attempt(name, trial, state.guessing(config))
+    trial = yield from train_one(config)
+    attempt = Attempt(name, trial, state.chance_level(config))
     better = "better than chance" if attempt.is_better else "no better than chance"
-    told = f"{better} ({100 * attempt.chance.share:.2f} %)"
-    state.trials.tell(Update(f"{name}, {_strengths(config)}: {attempt.outcome}, {told}"))
+    comparison = f"{better} ({100 * attempt.chance.share:.2f} %)"
+    state.trials.tell(Update(f"{name}, {_strengths(config)}: {attempt.outcome}, {comparison}"))
     return attempt
 
 
 def _rate(config: Config) -> str:
-    """Return η in words; nothing where there is a line search instead."""
+    """Return η as text; empty for a line search."""
     return "" if config.learning_rate is None else f", η = {config.learning_rate:g}"
 
 
@@ -135,66 +135,65 @@ def _strengths(config: Config) -> str:
     return f"{_rate(config)}, λ = {config.lambda_:g}".removeprefix(", ")
 
 
-def _capital(said: str) -> str:
-    return said[:1].upper() + said[1:]
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _failure(attempts: list[Attempt], chosen: Collection[str]) -> str:
     by_problem: dict[str, list[Attempt]] = {}
-    for each in attempts:
-        by_problem.setdefault(each.problem, []).append(each)
+    for attempt in attempts:
+        by_problem.setdefault(attempt.problem, []).append(attempt)
     tried = "; ".join(
-        f"{problem}, where guessing gives {100 * several[0].chance.share:.1f} %: "
-        + ", ".join(f"{each.outcome} with {_strengths(each.trial.config)}" for each in several)
-        for problem, several in by_problem.items()
+        f"{problem}, where guessing gives {100 * group[0].chance.share:.1f} %: "
+        + ", ".join(f"{a.outcome} with {_strengths(a.trial.config)}" for a in group)
+        for problem, group in by_problem.items()
     )
-    if all(each.chance.limit is None for each in attempts):
+    if all(attempt.chance.limit is None for attempt in attempts):
         return (
-            "there are too few validation examples, or nearly all are of one class, to tell "
-            "learning from guessing, even if all were right: give more of them"
+            "there are too few validation examples, or nearly all are of one class, to "
+            "distinguish learning from guessing; use more validation examples"
         )
     stays = "".join(
-        f"{sign} stays as it is unless {name} is decided as well. "
+        f"{sign} is not changed unless {name} is tuned as well. "
         for sign, name in (("η", "eta"), ("λ", "lambda"))
         if name not in chosen
     )
     return (
-        f"nothing better than chance was found, so nothing is tuned. Tried: {tried}. "
-        f"{stays}Are there several training examples of each "
-        "class, do labels belong to the examples, and is data.scale right? nnexp inspect shows "
-        "what comes in"
+        f"no trial was better than chance, so nothing is tuned. Tried: {tried}. "
+        f"{stays}Check that there are several training examples of each class, that labels match "
+        "the examples, and that data.scale is right; nnexp inspect shows the inputs"
     )
 
 
-def _decision(attempts: list[Attempt], found: Attempt, wanted: str) -> Decision:
+def _decision(attempts: list[Attempt], chosen: Attempt, hardest: str) -> Decision:
     answer = (
-        f"{100 * found.accuracy:.2f} % on {found.problem}, where guessing gives "
-        f"{100 * found.chance.share:.2f} %. The next stages work on this problem."
+        f"{100 * chosen.accuracy:.2f} % on {chosen.problem}, where guessing gives "
+        f"{100 * chosen.chance.share:.2f} %. The next stages use this problem."
     )
     notes = []
-    examples = found.trial.config.data.train or 0
-    if found.problem != quick_problem.FULL and examples > quick_problem.EXAMPLES:
+    examples = chosen.trial.config.data.train or 0
+    if chosen.problem != quick_problem.FULL and examples > quick_problem.EXAMPLES:
         notes.append(
-            f"The first {quick_problem.EXAMPLES:,} training examples do not have a fair share of "
-            f"each class (are they in an order?), so more are taken: {examples:,}."
+            f"The first {quick_problem.EXAMPLES:,} training examples do not represent all classes "
+            f"(are they sorted?), so {examples:,} are used."
         )
-    if found.problem != wanted:
-        notes.append(f"On {wanted} nothing better than chance was found: it is left for later.")
-    own = attempts[0] if attempts[0].problem == found.problem else None
-    if found.trial.config.lambda_ == 0 and own is not None and not own.is_better:
-        notes.append("The config's own η and λ do not get there; the next stages choose others.")
-    return _section(attempts, found, answer)._replace(notes=notes)
+    if chosen.problem != hardest:
+        notes.append(f"On {hardest}, no trial was better than chance: it is left for later.")
+    own = attempts[0] if attempts[0].problem == chosen.problem else None
+    if chosen.trial.config.lambda_ == 0 and own is not None and not own.is_better:
+        notes.append("The config's own η and λ are no better; the next stages choose others.")
+    return _section(attempts, chosen, answer)._replace(notes=notes)
 
 
-def _section(attempts: list[Attempt], found: Attempt | None, answer: str) -> Decision:
+def _section(attempts: list[Attempt], chosen: Attempt | None, answer: str) -> Decision:
     curves = [
         curve(
-            f"{each.problem}{_rate(each.trial.config)}",
-            range(1, len(each.trial.rows) + 1),
-            each.trial.accuracies,
-            "chosen" if each is found else "",
+            f"{attempt.problem}{_rate(attempt.trial.config)}",
+            range(1, len(attempt.trial.rows) + 1),
+            attempt.trial.accuracies,
+            "chosen" if attempt is chosen else "",
         )
-        for each in attempts
+        for attempt in attempts
     ]
     return Decision(
         stage=1,
@@ -203,6 +202,6 @@ def _section(attempts: list[Attempt], found: Attempt | None, answer: str) -> Dec
         answer=answer,
         rule=RULE,
         header=("problem", "learning_rate", "lambda", "validation", "chance", "better"),
-        rows=[each.row for each in attempts],
+        rows=[attempt.row for attempt in attempts],
         picture=picture("Validation accuracy", BY_EPOCH, ACCURACY, curves),
     )

@@ -1,8 +1,8 @@
-"""The choice between candidates by validation accuracy: what lies inside the noise is a tie.
+"""Choose between candidates by validation accuracy; differences inside the noise are ties.
 
-Accuracies of two trials with one seed are told apart by the validation data alone: a difference
-below two standard errors is too close to call. Only there seeds are added, up to five, and from
-three on a paired t-test decides. Ties go to the candidate that is preferred: for λ the smaller.
+With one seed, differences below two standard errors of the validation accuracy are too close to
+call. Only then are seeds added, up to five; from three on, a paired t-test decides. Ties go to
+the preferred candidate: for λ, the smaller.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from nnexp.analysis.verdicts import ACCURACY
 
 MOST_SEEDS = 5
 ERRORS = 2.0
-"""Standard errors of a difference below which it is too close to call."""
+"""Differences below this many standard errors are too close to call."""
 
 Scores: TypeAlias = Mapping[float, Mapping[int, float]]
 """Validation accuracy by candidate and seed."""
 RateVerdict: TypeAlias = Literal["best", "tie", "worse", "unsure"]
 
 
-class Stands(NamedTuple):
-    """How a candidate stands beside the best one."""
+class CandidateStanding(NamedTuple):
+    """A candidate compared with the best one."""
 
     standing: RateVerdict
     accuracy: float
@@ -36,42 +36,47 @@ class Stands(NamedTuple):
 
 
 def best(scores: Scores) -> float:
-    """Return the candidate of the highest mean accuracy, the smaller of two equals."""
-    return min(scores, key=lambda each: (-mean(scores[each].values()), each))
+    """Return the candidate with the highest mean accuracy; the smaller if several are equal."""
+    return min(scores, key=lambda candidate: (-mean(scores[candidate].values()), candidate))
 
 
 def error(accuracy: float, examples: int) -> float:
-    """Return the standard error of an accuracy on so many examples; never nothing."""
+    """Return the standard error of an accuracy on a number of examples; always positive."""
     p = min(max(accuracy, 1 / (examples + 1)), 1 - 1 / (examples + 1))
     return math.sqrt(p * (1 - p) / examples)
 
 
 def noise(accuracy: float, examples: int) -> float:
-    """Return how far two accuracies on so many examples may lie apart by chance.
+    """Return by how much two accuracies on a number of examples may differ by chance.
 
-    Two standard errors of the difference of two proportions; since both nets see the same
-    examples, that is rather too much than too little.
+    Two standard errors of the difference of two proportions; a conservative estimate, since both
+    nets are evaluated on the same examples.
     """
     return ERRORS * math.sqrt(2) * error(accuracy, examples)
 
 
-def standings(scores: Scores, examples: int, most_seeds: int = MOST_SEEDS) -> dict[float, Stands]:
-    """Return how each candidate stands beside the best one.
+def standings(
+    scores: Scores, examples: int, most_seeds: int = MOST_SEEDS
+) -> dict[float, CandidateStanding]:
+    """Compare each candidate with the best one.
 
     Args:
         scores: accuracies by candidate and seed.
-        examples: in the validation data.
-        most_seeds: of a candidate; with so many, what is still inside the noise is a tie.
+        examples: size of the validation data.
+        most_seeds: maximum for a candidate; with that many, a difference inside the noise is a
+            tie.
     """
     leader = best(scores)
-    return {each: _stands(scores, leader, each, examples, most_seeds) for each in sorted(scores)}
+    return {c: _standing(scores, leader, c, examples, most_seeds) for c in sorted(scores)}
 
 
-def _stands(scores: Scores, leader: float, each: float, examples: int, most: int) -> Stands:
-    values, top = scores[each], scores[leader]
+def _standing(
+    scores: Scores, leader: float, candidate: float, examples: int, most: int
+) -> CandidateStanding:
+    values, top = scores[candidate], scores[leader]
     accuracy, seeds = mean(values.values()), len(values)
-    if each == leader:
-        return Stands("best", accuracy, seeds, "highest")
+    if candidate == leader:
+        return CandidateStanding("best", accuracy, seeds, "highest")
     gap = mean(top.values()) - accuracy
     limit = noise(mean(top.values()), examples)
     common = {seed: values[seed] for seed in values if seed in top}
@@ -79,86 +84,86 @@ def _stands(scores: Scores, leader: float, each: float, examples: int, most: int
     if len(common) < FEWEST_SEEDS["paired t"]:
         if gap > limit:
             words = f"worse: {100 * gap:.2f} points, beyond the noise of {100 * limit:.2f}"
-            return Stands("worse", accuracy, seeds, words)
+            return CandidateStanding("worse", accuracy, seeds, words)
         return _close(accuracy, seeds, f"{100 * gap:.2f} points less", settled=settled)
     verdict = verdicts.judge({"it": verdicts.between(top, values, ACCURACY)}, ACCURACY)["it"]
     if verdict.outcome == "worse":
         p = "" if verdict.p is None else f", p = {verdict.p:.3f}"
-        return Stands("worse", accuracy, seeds, f"worse: {verdict.amount} points{p}")
+        return CandidateStanding("worse", accuracy, seeds, f"worse: {verdict.amount} points{p}")
     if verdict.outcome == "identical":
-        return Stands("tie", accuracy, seeds, "identical")
+        return CandidateStanding("tie", accuracy, seeds, "identical")
     return _close(accuracy, seeds, f"{verdict.amount} points", settled=settled)
 
 
-def _close(accuracy: float, seeds: int, words: str, *, settled: bool) -> Stands:
+def _close(accuracy: float, seeds: int, words: str, *, settled: bool) -> CandidateStanding:
     if not settled:
-        return Stands("unsure", accuracy, seeds, f"too close to call: {words}")
-    return Stands("tie", accuracy, seeds, f"inside the noise: {words}")
+        return CandidateStanding("unsure", accuracy, seeds, f"too close to call: {words}")
+    return CandidateStanding("tie", accuracy, seeds, f"inside the noise: {words}")
 
 
-def wanted(
+def needed_trials(
     scores: Scores,
     preferred: Sequence[float],
     examples: int,
     most_seeds: int = MOST_SEEDS,
 ) -> list[tuple[float, int]]:
-    """Return the trials that would settle the choice, as candidate and seed; none: it is settled.
+    """Return the trials needed to settle the choice, as (candidate, seed); [] if it is settled.
 
     A candidate that is too close to call matters only if it is preferred to the best one. Seeds
-    are added in their order, to whichever of the two has not had them: pairs are what tells.
+    are added in order, to those that lack them, so that candidates can be compared in pairs.
     """
     leader = best(scores)
-    found = standings(scores, examples, most_seeds)
-    rivals = [each for each in _before(preferred, leader) if each in found]
-    unsure = [each for each in rivals if found[each].standing == "unsure"]
+    ranks = standings(scores, examples, most_seeds)
+    rivals = [candidate for candidate in _before(preferred, leader) if candidate in ranks]
+    unsure = [candidate for candidate in rivals if ranks[candidate].standing == "unsure"]
     if not unsure:
         return []
-    lacking = {each: _first_lacking(scores[each]) for each in (leader, *unsure)}
-    seed = min(lacking.values())
-    return [(each, seed) for each, first in lacking.items() if first == seed]
+    missing = {candidate: _first_missing(scores[candidate]) for candidate in (leader, *unsure)}
+    seed = min(missing.values())
+    return [(candidate, seed) for candidate, first in missing.items() if first == seed]
 
 
-def _first_lacking(scores: Mapping[int, float]) -> int:
+def _first_missing(scores: Mapping[int, float]) -> int:
     return next(seed for seed in itertools.count() if seed not in scores)
 
 
-def chosen(
+def choose(
     scores: Scores,
     preferred: Sequence[float],
     examples: int,
     most_seeds: int = MOST_SEEDS,
 ) -> float:
-    """Return the first of the preferred that is no worse than the best, or the best."""
+    """Return the most preferred candidate that is not worse than the best."""
     leader = best(scores)
-    found = standings(scores, examples, most_seeds)
-    ties = (each for each in _before(preferred, leader) if each in found)
-    return next((each for each in ties if found[each].standing in {"tie", "unsure"}), leader)
+    ranks = standings(scores, examples, most_seeds)
+    rivals = (candidate for candidate in _before(preferred, leader) if candidate in ranks)
+    return next((c for c in rivals if ranks[c].standing in {"tie", "unsure"}), leader)
 
 
 def _before(preferred: Sequence[float], leader: float) -> Sequence[float]:
     return preferred[: preferred.index(leader)] if leader in preferred else preferred
 
 
-def walk(
+def next_strengths(
     scores: Scores,
     start: float,
     examples: int,
     ends: tuple[float, float],
     learned: Callable[[float], bool] = lambda _: True,
 ) -> list[float]:
-    """Return the λ to try next, by ×10 and ÷10 from a start; none: enough is known.
+    """Return the λ to try next, by ×10 and ÷10 from a start; [] once the search is complete.
 
-    Up until one is worse than the best below it, beyond the noise; down until one is no better
-    than the one before it, since still smaller ones change less and less. Where nothing is
-    learned, λ is too large: a larger one is not tried, and smaller ones are until that ends.
-    The way up and the way down do not depend on each other, so that both go on at the same time.
+    Upwards until one is worse, beyond the noise, than the best below it; downwards until one is
+    no better than the one before it, since smaller ones matter less and less. If nothing is
+    learned, λ is too large: only smaller ones are tried, until one is better than guessing. Both
+    directions are independent, so that they can be trained at the same time.
 
     Args:
-        scores: what was tried.
-        start: where to begin.
-        examples: in the validation data.
-        ends: the smallest and the largest λ to be tried.
-        learned: says whether an accuracy is better than guessing.
+        scores: accuracies of the λ tried so far.
+        start: the first λ.
+        examples: size of the validation data.
+        ends: the smallest and the largest λ to try.
+        learned: returns whether an accuracy is better than guessing.
     """
     if start not in scores:
         return [start, *_multiples(start, 0.1, ends)[:1]]
@@ -198,21 +203,21 @@ def _next_down(
 
 
 def _multiples(start: float, factor: float, ends: tuple[float, float]) -> list[float]:
-    if not start > 0:  # 0 times anything is 0 for ever
+    if not start > 0:  # multiples of 0 would never end
         return []
-    found, value = [], rounded(start * factor)
+    multiples, value = [], rounded(start * factor)
     while ends[0] <= value <= ends[1]:
-        found.append(value)
+        multiples.append(value)
         value = rounded(value * factor)
-    return found
+    return multiples
 
 
-def between(coarse: Sequence[float], centre: float) -> list[float]:
-    """Return the finer candidates around one: a half, a fifth, twice, five times."""
+def finer(coarse: Sequence[float], centre: float) -> list[float]:
+    """Return new candidates around one: a fifth, a half, twice and five times of it."""
     fine = [rounded(factor * centre) for factor in (0.2, 0.5, 2.0, 5.0)]
-    return [each for each in fine if each not in coarse]
+    return [candidate for candidate in fine if candidate not in coarse]
 
 
 def rounded(value: float) -> float:
-    """Return a value without the last digits that multiplying brings: 0.1 · 3 is 0.3."""
+    """Round to ten significant digits, to remove rounding errors: 0.1 · 3 is 0.3."""
     return float(f"{value:.10g}")

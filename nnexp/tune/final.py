@@ -1,4 +1,4 @@
-"""The last stage: back to the full problem, to the final training and its schedule."""
+"""The last stage: train on the full problem, and choose patience and schedule."""
 
 from __future__ import annotations
 
@@ -18,85 +18,85 @@ from nnexp.tune.trials import BudgetSpentError, JobGroup, JobResult, Steps, Upda
 RATE_HEADING, DECAY_HEADING = "η on the full problem", "λ on the full problem"
 PATIENCES = (10, 20, 30)
 EPOCHS = 100
-"""Of a final training, at most."""
+"""Maximum for a final training, unless the config has more."""
 SEEDS = 3
-"""Of a schedule, at most."""
+"""Maximum for each schedule."""
 CUTS = HalveOnPlateau(patience=5)
 CONSTANT, SCHEDULE = 0.0, 1.0
 
 PATIENCE_RULE = (
-    "One final training with a patience of 30; by its own record, where a patience of 10 or 20 "
-    "would have ended it. The smallest is taken that loses less than one standard error of an "
-    "accuracy on {n:,} images, {error:.2f} points."
+    "One final training with a patience of 30; its history shows where a patience of 10 or 20 "
+    "would have stopped it. The smallest patience is chosen that loses less than one standard "
+    "error of an accuracy on {n:,} images, {error:.2f} points."
 )
 SCHEDULE_RULE = (
-    "A larger rate first, a smaller one later: η, halved whenever five epochs bring no better "
-    "validation accuracy, until 1/128; against η held constant and ended by the patience of "
-    "{patience}. The schedule is taken only if it is better beyond the noise (two standard errors "
-    "of a difference on {n:,} images, {noise:.2f} points, else seeds are added, up to {seeds}, and "
-    "a paired t-test decides); a tie goes to the constant rate, which has nothing to be tuned."
+    "A falling rate, η halved whenever validation accuracy has not improved for five epochs, down "
+    "to 1/128, is compared with a constant η and a patience of {patience}. The schedule is chosen "
+    "only if it is better beyond the noise (two standard errors of a difference on {n:,} images, "
+    "{noise:.2f} points; otherwise seeds are added, up to {seeds}, and a paired t-test decides). A "
+    "tie goes to the constant rate, which has nothing to tune."
 )
 
 
 def rate(state: TuneState) -> Steps[None]:
-    """Look whether η is still right on the full problem, and set it."""
+    """Check η on the full problem, and adjust it."""
     base = quick_problem.plain(state.config)
     rungs = yield from learning_rate.again(base, state.trials, state.threshold, lambda_=False)
     before = state.config.learning_rate
     state.decisions.append(
         learning_rate.decision(rungs, stage=6, heading=RATE_HEADING, rule=RATE_RULE, before=before)
     )
-    found = ladder.threshold(rungs)
-    if found is not None:
-        state.config = replace(state.config, learning_rate=found / 2)
+    threshold = ladder.threshold(rungs)
+    if threshold is not None:
+        state.config = replace(state.config, learning_rate=threshold / 2)
 
 
 RATE_RULE = (
     "The ladder's rule with λ = 0, around the threshold found on the quick problem: from a fifth "
-    "of it, up by factors of 2 to 2.5 while the training cost falls steadily, else down. (λ is "
-    "left out since with many images a penalized cost is soon on its plateau, whose noise says "
-    "nothing of η.)"
+    "of it, up by factors of 2 to 2.5 while the training cost falls steadily, else down. (λ is 0 "
+    "because with many images a penalized cost soon reaches its plateau, whose noise is "
+    "unrelated to η.)"
 )
 
 
 def decay(state: TuneState) -> Steps[None]:
-    """Look whether λ is still right on the full problem, and set it."""
+    """Check λ on the full problem, and adjust it."""
     base = replace(quick_problem.plain(state.config), epochs=weight_decay.EPOCHS)
-    found = yield from weight_decay.check(state, base, MOST_SEEDS, DECAY_HEADING)
-    state.config = replace(state.config, lambda_=found)
+    strength = yield from weight_decay.check(state, base, MOST_SEEDS, DECAY_HEADING)
+    state.config = replace(state.config, lambda_=strength)
 
 
 def epochs(config: Config) -> int:
-    """Return how many epochs a final training may take: more than usual if a config asks for it."""
+    """Return the maximum epochs of a final training: ``EPOCHS``, or the config's if more."""
     return max(EPOCHS, config.epochs)
 
 
 def train(state: TuneState) -> Steps[None]:
-    """Train on the full problem, choose the patience and then the schedule.
+    """Train on the full problem, then choose the patience and the schedule.
 
-    Both arms of the schedule's choice are sure to be needed, so that they are trained together.
+    The schedules' first trainings are both needed in any case, so they are trained together.
     """
     base = replace(quick_problem.plain(state.config), epochs=epochs(state.config))
     constant = replace(base, patience=max(PATIENCES))
     arms = [constant] if learning_rate.why_not(base) is not None else [constant, _cut(constant)]
     try:
         trial = (yield JobGroup(arms))[0]
-    except BudgetSpentError:  # there may be room for one of them
+    except BudgetSpentError:  # the budget may suffice for one of them
         trial = (yield JobGroup([constant]))[0]
     state.trials.tell(Update(f"final training: {100 * trial.accuracy:.2f} %"))
     n = state.validated(base)
-    ends = {patience: stopped(trial, patience) for patience in PATIENCES}
-    patience = lenient(ends, n)
+    ends = {patience: stop_early(trial, patience) for patience in PATIENCES}
+    patience = shortest_patience(ends, n)
     state.decisions.append(_patience_decision(trial, ends, patience, n))
-    state.config = ended(state.config, patience, base.epochs)
+    state.config = with_ending(state.config, patience, base.epochs)
     if (why := learning_rate.why_not(base)) is not None:
         state.decisions.append(skipped(6, "final", "Schedule", why))
     else:
         yield from _schedule(state, constant, patience)
 
 
-def ended(config: Config, patience: int | None, epochs: int) -> Config:
-    """Return a config that ends as a final training did, whatever ended it before."""
+def with_ending(config: Config, patience: int | None, epochs: int) -> Config:
+    """Return a config with the patience, or else the schedule, chosen for the final training."""
     monitor = config.monitor if "validation" in config.monitor else (*config.monitor, "validation")
     return replace(
         config,
@@ -108,22 +108,22 @@ def ended(config: Config, patience: int | None, epochs: int) -> Config:
     )
 
 
-def stopped(trial: JobResult, patience: int) -> tuple[int, float]:
-    """Return the epoch in which a patience ends a training, and the best accuracy by then.
+def stop_early(trial: JobResult, patience: int) -> tuple[int, float]:
+    """Return the epoch in which a patience stops a training, and the best accuracy until then.
 
-    One that diverges before the patience ends it has no result.
+    The accuracy is 0 if the training diverges before.
     """
     epochs = [row.epoch for row in trial.rows]
-    place = first_stop(epochs, trial.accuracies, patience)
-    if place is None:
+    index = first_stop(epochs, trial.accuracies, patience)
+    if index is None:
         return (epochs[-1] if epochs else 0), trial.accuracy
-    return epochs[place], max(trial.accuracies[: place + 1])
+    return epochs[index], max(trial.accuracies[: index + 1])
 
 
-def lenient(ends: Mapping[int, tuple[int, float]], examples: int) -> int:
-    """Return the smallest patience that loses nothing to speak of beside the largest."""
+def shortest_patience(ends: Mapping[int, tuple[int, float]], examples: int) -> int:
+    """Return the smallest patience that loses less than a standard error to the largest."""
     top = ends[max(ends)][1]
-    return next(each for each in sorted(ends) if top - ends[each][1] < choice.error(top, examples))
+    return next(p for p in sorted(ends) if top - ends[p][1] < choice.error(top, examples))
 
 
 def _patience_decision(
@@ -136,15 +136,17 @@ def _patience_decision(
         trial.accuracies,
     )
     marks = [
-        curve(f"end by patience {each}", [epoch], [accuracy], "chosen" if each == patience else "")
-        for each, (epoch, accuracy) in ends.items()
+        curve(
+            f"end by patience {value}", [epoch], [accuracy], "chosen" if value == patience else ""
+        )
+        for value, (epoch, accuracy) in ends.items()
     ]
     return Decision(
         stage=6,
         name="final",
         heading="Early stopping",
         answer=f"A patience of {patience}: {_end(trial, ends[patience][0])} with "
-        f"{100 * ends[patience][1]:.2f} %, the longest gets {100 * top:.2f} %.",
+        f"{100 * ends[patience][1]:.2f} %; the longest reaches {100 * top:.2f} %.",
         rule=PATIENCE_RULE.format(n=n, error=100 * choice.error(top, n)),
         header=("patience", "ends in epoch", "best validation"),
         rows=[[str(p), str(epoch), f"{100 * best:.2f} %"] for p, (epoch, best) in ends.items()],
@@ -154,51 +156,51 @@ def _patience_decision(
 
 
 def _end(trial: JobResult, epoch: int) -> str:
-    """Return in words where a patience ends a training."""
+    """Return in words where a patience stops a training."""
     if trial.rows and epoch < trial.rows[-1].epoch:
         return f"it would end in epoch {epoch}"
     return f"the training ends in epoch {epoch}"
 
 
 def _cut(constant: Config) -> Config:
-    """Return the final training with a falling rate in place of a constant one."""
+    """Return the final training with a falling rate instead of a constant one."""
     return replace(constant, schedule=CUTS, patience=None)
 
 
 def _schedule(state: TuneState, constant: Config, patience: int) -> Steps[None]:
-    """Hold a falling rate against the constant one, as the chosen patience ends it."""
+    """Compare a falling rate with a constant one that is stopped by the chosen patience."""
     cut = _cut(constant)
     n, trials = state.validated(constant), dict[tuple[float, int], JobResult]()
-    wanted: Sequence[tuple[float, int]] = [(CONSTANT, 0), (SCHEDULE, 0)]
-    while wanted:
+    needed: Sequence[tuple[float, int]] = [(CONSTANT, 0), (SCHEDULE, 0)]
+    while needed:
         configs = []
-        for arm, seed in wanted:
+        for arm, seed in needed:
             own = constant if seed == 0 else replace(constant, patience=patience)
             configs.append(replace(cut if arm == SCHEDULE else own, seed=constant.seed + seed))
-        for (arm, seed), trial in zip(wanted, (yield JobGroup(configs)), strict=True):
+        for (arm, seed), trial in zip(needed, (yield JobGroup(configs)), strict=True):
             trials[arm, seed] = trial
             result = 100 * _result(arm, trial, patience)
             text = f"{_name(arm)}, seed {trial.config.seed}: {result:.2f} %"
             state.trials.tell(Update(text))
         scores = _scores(trials, patience)
-        wanted = choice.wanted(scores, (CONSTANT, SCHEDULE), n, SEEDS)
-    found = choice.chosen(scores, (CONSTANT, SCHEDULE), n, SEEDS)
-    state.decisions.append(_schedule_decision(trials, found, patience, n))
-    if found == SCHEDULE:
-        state.config = ended(state.config, None, constant.epochs)
+        needed = choice.needed_trials(scores, (CONSTANT, SCHEDULE), n, SEEDS)
+    chosen = choice.choose(scores, (CONSTANT, SCHEDULE), n, SEEDS)
+    state.decisions.append(_schedule_decision(trials, chosen, patience, n))
+    if chosen == SCHEDULE:
+        state.config = with_ending(state.config, None, constant.epochs)
 
 
 def _result(candidate: float, trial: JobResult, patience: int) -> float:
-    """Return the accuracy that a training ends with; the constant one's may have gone on longer."""
-    return trial.accuracy if candidate == SCHEDULE else stopped(trial, patience)[1]
+    """Return the final accuracy; a constant-rate training is cut off at the patience."""
+    return trial.accuracy if candidate == SCHEDULE else stop_early(trial, patience)[1]
 
 
 def _scores(
     trials: Mapping[tuple[float, int], JobResult], patience: int
 ) -> dict[float, dict[int, float]]:
     scores: dict[float, dict[int, float]] = {}
-    for (each, seed), trial in trials.items():
-        scores.setdefault(each, {})[seed] = _result(each, trial, patience)
+    for (candidate, seed), trial in trials.items():
+        scores.setdefault(candidate, {})[seed] = _result(candidate, trial, patience)
     return scores
 
 
@@ -207,12 +209,12 @@ def _name(candidate: float) -> str:
 
 
 def _schedule_decision(
-    trials: Mapping[tuple[float, int], JobResult], found: float, patience: int, n: int
+    trials: Mapping[tuple[float, int], JobResult], chosen: float, patience: int, n: int
 ) -> Decision:
     scores = _scores(trials, patience)
-    seen = choice.standings(scores, n, SEEDS)
-    constant, schedule = (f"{100 * seen[each].accuracy:.2f} %" for each in (CONSTANT, SCHEDULE))
-    if found == SCHEDULE:
+    ranks = choice.standings(scores, n, SEEDS)
+    constant, schedule = (f"{100 * ranks[c].accuracy:.2f} %" for c in (CONSTANT, SCHEDULE))
+    if chosen == SCHEDULE:
         answer = f"halve-on-plateau: {schedule} validation accuracy, beyond the noise of"
         answer += f" the constant rate's {constant} with a patience of {patience}."
     else:
@@ -221,12 +223,12 @@ def _schedule_decision(
         answer += f" halve-on-plateau's {schedule} is {beside}."
     curves = [
         curve(
-            _name(each),
+            _name(candidate),
             [row.epoch for row in trial.rows],
             trial.accuracies,
-            "chosen" if each == found else "",
+            "chosen" if candidate == chosen else "",
         )
-        for (each, seed), trial in sorted(trials.items())
+        for (candidate, seed), trial in sorted(trials.items())
         if seed == 0
     ]
     return Decision(
@@ -237,15 +239,15 @@ def _schedule_decision(
         rule=SCHEDULE_RULE.format(
             patience=patience,
             n=n,
-            noise=100 * choice.noise(seen[choice.best(scores)].accuracy, n),
+            noise=100 * choice.noise(ranks[choice.best(scores)].accuracy, n),
             seeds=SEEDS,
         ),
         header=("schedule", "beside the best", "validation", "seeds"),
         rows=[
-            [_name(each), stands.words, f"{100 * stands.accuracy:.2f} %", str(stands.seeds)]
-            for each, stands in seen.items()
+            [_name(candidate), rank.words, f"{100 * rank.accuracy:.2f} %", str(rank.seeds)]
+            for candidate, rank in ranks.items()
         ],
         left=2,
         picture=picture("The final training, first seed", BY_EPOCH, ACCURACY, curves),
-        chose=(("schedule", _name(found)),),
+        chose=(("schedule", _name(chosen)),),
     )

@@ -1,4 +1,4 @@
-"""What a tuning leaves behind: the tuned config, the decisions, and the times they rest on."""
+"""Write the results of tuning: the tuned config, the decisions, and the measured times."""
 
 from __future__ import annotations
 
@@ -17,119 +17,119 @@ from nnexp.report.document import Block, Document, Drawing, Section, Sentences, 
 from nnexp.report.page import page
 from nnexp.store import disk
 from nnexp.tune.decision import Decision
-from nnexp.tune.protocol import Tuned
-from nnexp.tune.state import Sitting
+from nnexp.tune.protocol import TuningResult
+from nnexp.tune.state import TimingSession
 
 TIMES = "times.json"
 TUNED = "tuned.yaml"
 LIMIT = 1 << 24
 
 
-def read_sitting(folder: Path, warn: Callable[[str], None] = lambda _: None) -> Sitting:
-    """Return the times kept by an earlier tuning; none if there are none to be read.
+def read_session(folder: Path, warn: Callable[[str], None] = lambda _: None) -> TimingSession:
+    """Read the times saved by an earlier tuning; an empty session if there are none.
 
     Args:
-        folder: where they are.
-        warn: is told of damage, which is no end: times can be measured again.
+        folder: that contains them.
+        warn: called with a warning if they are damaged, since they can be measured again.
 
     Raises:
-        CorruptError: something else than a file is there.
-        DiskError: it cannot be read.
+        CorruptError: the path is not a file.
+        DiskError: the file cannot be read.
     """
     path = folder / TIMES
     content = disk.read(path, LIMIT) if folder.is_dir() else None
     try:
-        return msgspec.json.decode(content or b"{}", type=Sitting)
+        return msgspec.json.decode(content or b"{}", type=TimingSession)
     except msgspec.MsgspecError as error:
-        warn(f"{path}: is damaged: {error}; the times are measured anew")
-        return Sitting()
+        warn(f"{path}: is damaged: {error}; times are measured again")
+        return TimingSession()
 
 
-def keep_sitting(folder: Path, sitting: Sitting) -> None:
-    """Keep the times of a sitting, so that a second tuning decides alike."""
+def write_session(folder: Path, session: TimingSession) -> None:
+    """Save the times of a session, so that another tuning makes the same decisions."""
     disk.make_directories(folder)
-    disk.write_atomically(folder / TIMES, msgspec.json.encode(sitting) + b"\n")
+    disk.write_atomically(folder / TIMES, msgspec.json.encode(session) + b"\n")
 
 
-def write(folder: Path, found: Tuned, original: Config, source: str) -> dict[str, Path]:
-    """Write the tuned config and the decisions; return the files by what they are.
+def write(folder: Path, result: TuningResult, original: Config, source: str) -> dict[str, Path]:
+    """Write the tuned config and the decisions; return the files by kind.
 
     Raises:
         DiskError: they cannot be written.
-        CorruptError: something else than a folder or file is in the way.
+        CorruptError: a path is taken by something that is not a folder or file.
     """
-    files = write_decisions(folder, found.decisions, source, found.remarks)
-    text = tuned_yaml(found.config, original, found.decisions, source, found.remarks)
+    files = write_decisions(folder, result.decisions, source, result.notes)
+    text = tuned_yaml(result.config, original, result.decisions, source, result.notes)
     disk.write_atomically(folder / TUNED, text.encode())
     return {"tuned": folder / TUNED, **files}
 
 
 def write_decisions(
-    folder: Path, decisions: Sequence[Decision], source: str, remarks: Sequence[str]
+    folder: Path, decisions: Sequence[Decision], source: str, notes: Sequence[str]
 ) -> dict[str, Path]:
-    """Write the decisions and their pictures; return the files by what they are.
+    """Write the decisions and their pictures; return the files by kind.
 
-    Raises: what ``write`` raises.
+    Raises: the errors of ``write``.
     """
     disk.make_directories(folder)
-    whole = document(decisions, f"How {source} was tuned", remarks)
+    report = document(decisions, f"How {source} was tuned", notes)
     texts = {
-        "markdown": ("decisions.md", f"{as_markdown(whole)}\n"),
-        "html": ("decisions.html", page(whole, "nnexp tune")),
+        "markdown": ("decisions.md", f"{as_markdown(report)}\n"),
+        "html": ("decisions.html", page(report, "nnexp tune")),
     }
-    drawn = {
+    images = {
         block.name: block.svg
-        for section in whole.sections
+        for section in report.sections
         for block in section.blocks
         if isinstance(block, Drawing)
     }
-    for name, content in drawn.items():
+    for name, content in images.items():
         disk.write_atomically(folder / name, content)
-    for name in disk.directory_names(folder):  # an earlier tuning may have drawn more
-        if name not in drawn and PICTURES.fullmatch(name):
+    for name in disk.directory_names(folder):  # left by an earlier tuning
+        if name not in images and PICTURES.fullmatch(name):
             disk.remove(folder / name)
     for name, text in texts.values():
         disk.write_atomically(folder / name, text.encode())
-    return {what: folder / name for what, (name, _) in texts.items()}
+    return {kind: folder / name for kind, (name, _) in texts.items()}
 
 
 def write_failure(
     folder: Path, decisions: Sequence[Decision], failing: Decision, source: str
 ) -> Path:
-    """Write what was decided until a stage found nothing, and what that stage tried.
+    """Write the decisions before a stage that failed, and the trials of that stage.
 
-    A tuned config of an earlier tuning stays, and the decisions say that it is one.
+    A tuned config of an earlier tuning is kept, and a note says so.
 
-    Returns: the file to be read.
+    Returns: the Markdown file.
 
-    Raises: what ``write`` raises.
+    Raises: the errors of ``write``.
     """
-    remarks = [f"Stage {failing.stage} found nothing: there is no tuned config."]
+    notes = [f"Stage {failing.stage} failed, so there is no tuned config."]
     if disk.mode(folder / TUNED):
-        remarks.append(f"{TUNED} beside this is an earlier tuning's.")
-    return write_decisions(folder, [*decisions, failing], source, remarks)["markdown"]
+        notes.append(f"The file {TUNED} in this folder is from an earlier tuning.")
+    return write_decisions(folder, [*decisions, failing], source, notes)["markdown"]
 
 
 PICTURES = re.compile(r"decision-\d{1,3}-[a-z-]{1,20}\.svg", re.ASCII)
-"""The names that picture_name makes."""
+"""Names returned by ``picture_name``."""
 
 
-def picture_name(decisions: Sequence[Decision], place: int) -> str:
-    """Return the file name of a decision's picture, beside the Markdown."""
-    return f"decision-{place + 1}-{decisions[place].name}.svg"
+def picture_name(decisions: Sequence[Decision], index: int) -> str:
+    """Return the file name of a decision's picture, in the folder of the Markdown."""
+    return f"decision-{index + 1}-{decisions[index].name}.svg"
 
 
-def document(decisions: Sequence[Decision], title: str, remarks: Sequence[str]) -> Document:
-    """Return the decisions, a section each, after remarks on all of them."""
+def document(decisions: Sequence[Decision], title: str, notes: Sequence[str]) -> Document:
+    """Return a document with notes on the tuning and a section for each decision."""
     sections = [
         Section(
-            f"decision-{place + 1}",
+            f"decision-{index + 1}",
             f"Stage {decision.stage}: {decision.heading}",
-            list(_blocks(decision, picture_name(decisions, place))),
+            list(_blocks(decision, picture_name(decisions, index))),
         )
-        for place, decision in enumerate(decisions)
+        for index, decision in enumerate(decisions)
     ]
-    return Document(title, sections, [Sentences(remarks, "remark")] if remarks else [])
+    return Document(title, sections, [Sentences(notes, "remark")] if notes else [])
 
 
 def _blocks(decision: Decision, name: str) -> list[Block]:
@@ -156,22 +156,22 @@ def tuned_yaml(
     original: Config,
     decisions: Sequence[Decision],
     source: str,
-    remarks: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> str:
-    """Return the tuned config as YAML: what is decided or no default, with comments.
+    """Return the tuned config as commented YAML, with tuned and non-default keys.
 
     Args:
-        config: as tuned.
-        original: what it was tuned from.
+        config: the tuned config.
+        original: the config before tuning.
         decisions: in the order they were made.
-        source: what the original is called.
-        remarks: what is to be known of it all.
+        source: file name of the original.
+        notes: notes on the tuning.
     """
     tree, own = canonical.to_builtins(config), canonical.changed(config)
-    reasons = {key: each for each in decisions for key, _ in each.chose}
+    reasons = {key: decision for decision in decisions for key, _ in decision.chose}
     before = canonical.to_builtins(original)
     head = f"Tuned by nnexp tune from {printable(source)}; decisions.md has the reasons."
-    lines = list(_comment(" ".join([head, *remarks])))
+    lines = list(_comment(" ".join([head, *notes])))
     for key, value in tree.items():
         if key in reasons or key in own or value != before[key]:
             text = _reason(key, value, reasons.get(key), changed=value != before[key])
@@ -181,12 +181,12 @@ def tuned_yaml(
 
 
 def _reason(key: str, value: Any, decision: Decision | None, *, changed: bool) -> str:  # noqa: ANN401 - a config's value
-    """Return where a value comes from; empty where it is the original's."""
+    """Return the comment on a value's origin; empty if it is the original's."""
     follows = REASONS.get(key, "")
     if decision is None:
         return (follows or "Follows from the decisions.") if changed else ""
-    said = f"Stage {decision.stage}: {decision.answer}"
-    return said if value == dict(decision.chose)[key] else f"{said} {follows}".rstrip()
+    reason = f"Stage {decision.stage}: {decision.answer}"
+    return reason if value == dict(decision.chose)[key] else f"{reason} {follows}".rstrip()
 
 
 def _comment(text: str) -> Iterator[str]:
@@ -195,8 +195,8 @@ def _comment(text: str) -> Iterator[str]:
 
 
 REASONS = {
-    "epochs": "As many as the final training may take; early stopping or the schedule ends it.",
+    "epochs": "The maximum of the final training; early stopping or the schedule ends it.",
     "patience": "The schedule ends the run itself.",
-    "lambda": "λ goes with n: carried over from the quick problem.",
+    "lambda": "λ scales with n: converted from the quick problem.",
 }
-"""Of keys that change with a decision about another one, or have another value than it says."""
+"""Comments on keys that change with a decision about another key, or differ from its value."""

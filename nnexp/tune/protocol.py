@@ -1,4 +1,4 @@
-"""The chapter's protocol, stage by stage, and what it costs.
+"""The stages of the chapter's tuning protocol, and their cost.
 
 Source: Nielsen (2015), chapter 3, how to choose a neural network's hyper-parameters.
 """
@@ -16,54 +16,54 @@ from nnexp.runner.assembly import per_example
 from nnexp.tune import batch_size, chance, final, ladder, learning_rate, quick_problem, weight_decay
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Decision, skipped
-from nnexp.tune.state import Sitting, TuneState
+from nnexp.tune.state import TimingSession, TuneState
 from nnexp.tune.trials import BudgetSpentError, Steps, Trials, Update
 
 FIRST = "1: better than chance"
 NAMES = ("eta", "lambda", "batch-size", "final")
-"""What can be decided; that chance is beaten is made sure of whatever is asked for."""
+"""What can be tuned; training is checked to be better than chance in any case."""
 
 
 class TooLittleError(NnexpError):
-    """The budget ended before anything was decided."""
+    """The budget was spent before anything was decided."""
 
 
 class NothingTrainedError(UsageError):
-    """The budget does not suffice for a single trial."""
+    """The budget is too small for a single trial."""
 
 
-class Tuned(NamedTuple):
-    """What came of it."""
+class TuningResult(NamedTuple):
+    """The result of tuning."""
 
     config: Config
     decisions: list[Decision]
     unfinished: list[str]
-    """Stages that the budget did not suffice for."""
+    """Stages for which the budget was too small."""
     unchecked: bool = False
-    """Whether one of them is to look on the full problem at what the quick one came to."""
+    """Whether one of them would have checked η or λ on the full problem."""
 
     @property
-    def remarks(self) -> list[str]:
-        """What is missing, in sentences."""
-        said = [f"The budget did not suffice for stage {each}." for each in self.unfinished]
+    def notes(self) -> list[str]:
+        """Sentences on what is missing."""
+        notes = [f"The budget was too small for stage {stage}." for stage in self.unfinished]
         if self.unchecked:
-            said.append("What was found on the quick problem is not checked on the full one.")
-        return said
+            notes.append("The values from the quick problem are not checked on the full one.")
+        return notes
 
 
 def begin(
     config: Config,
     trials: Trials,
     only: Collection[str] = NAMES,
-    sitting: Sitting | None = None,
-    keep: Callable[[Sitting], None] = lambda _: None,
+    session: TimingSession | None = None,
+    keep: Callable[[TimingSession], None] = lambda _: None,
     *,
     full: bool = False,
 ) -> tuple[TuneState, dict[str, Config]]:
-    """Return a tuning before its first stage, and the problems on which chance is to be beaten.
+    """Return the initial state of tuning, and the problems of the first stage by name.
 
     Raises:
-        UsageError: the learning rate alone is to be decided and the config has none, or its data
+        UsageError: only the learning rate is to be tuned and the config has none, or its data
             has no validation examples.
         DataError: the data cannot be read.
     """
@@ -81,56 +81,58 @@ def begin(
         small = replace(quick_problem.plain(config), lambda_=lambda_)
         problems = {quick_problem.FULL: small}
     threshold = 2 * (config.learning_rate or 0.0)
-    state = TuneState(config, small, trials, threshold, frozenset(only), sitting or Sitting(), keep)
+    state = TuneState(
+        config, small, trials, threshold, frozenset(only), session or TimingSession(), keep
+    )
     return state, problems
 
 
 def tune(
-    state: TuneState, problems: dict[str, Config], said: Callable[[Update], None]
-) -> Steps[Tuned]:
-    """Go through the protocol; stop where the budget ends.
+    state: TuneState, problems: dict[str, Config], notify: Callable[[Update], None]
+) -> Steps[TuningResult]:
+    """Run the stages of the protocol until the budget is spent.
 
     Raises:
-        TooLittleError: the budget ends before anything was decided.
-        NothingTrainedError: it does so before the first trial.
-        NothingFoundError: nothing can be learned, no rate is steady, no size can be trained with.
-        NnexpError: what training raises.
+        TooLittleError: the budget is spent before anything is decided.
+        NothingTrainedError: the budget is too small for the first trial.
+        NothingFoundError: nothing is learned, no rate is steady, or every size diverges.
+        NnexpError: training failed.
     """
     stages = [stage for stage in STAGES if stage.needs <= state.chosen]
-    titles = [FIRST, *(f"{each.number}: {each.title}" for each in stages)]
-    steps = [lambda state: chance.decide(state, problems), *(_step(each) for each in stages)]
-    numbers = [1, *(each.number for each in stages)]
-    for place, (number, title, step) in enumerate(zip(numbers, titles, steps, strict=True)):
-        made = len(state.decisions)
-        said(Update(f"stage {title}", stage=f"stage {number}"))
+    titles = [FIRST, *(f"{stage.number}: {stage.title}" for stage in stages)]
+    steps = [lambda state: chance.decide(state, problems), *(_step(stage) for stage in stages)]
+    numbers = [1, *(stage.number for stage in stages)]
+    for index, (number, title, step) in enumerate(zip(numbers, titles, steps, strict=True)):
+        count = len(state.decisions)
+        notify(Update(f"stage {title}", stage=f"stage {number}"))
         try:
             yield from step(state)
         except BudgetSpentError:
-            if not any(each.chose for each in state.decisions):
-                raise _too_little(state, plan(state, problems)[: place + 1]) from None
-            left = stages[max(0, place - 1) :]
-            unchecked = any(each.full and each.name in {"eta", "lambda"} for each in left)
-            return Tuned(state.config, state.decisions, titles[place:], unchecked)
-        for decision in state.decisions[made:]:
-            said(Update(f"  {decision.answer}"))
-    return Tuned(state.config, state.decisions, [])
+            if not any(decision.chose for decision in state.decisions):
+                raise _too_little(state, plan(state, problems)[: index + 1]) from None
+            left = stages[max(0, index - 1) :]
+            unchecked = any(stage.full and stage.name in {"eta", "lambda"} for stage in left)
+            return TuningResult(state.config, state.decisions, titles[index:], unchecked)
+        for decision in state.decisions[count:]:
+            notify(Update(f"  {decision.answer}"))
+    return TuningResult(state.config, state.decisions, [])
 
 
-def _too_little(state: TuneState, begun: list[StagePlan]) -> NnexpError:
-    """Return what is wrong with a budget that ends in the last of these stages."""
-    least, most = (sum(each) for each in zip(*(stage.all_epochs for stage in begun), strict=True))
-    stages = "stage 1 takes" if len(begun) == 1 else f"stages 1 to {begun[-1].stage[0]} take"
-    trained = "what was trained is kept, and the same command with more goes on from there"
-    said = (
-        f"the budget ends in stage {begun[-1].stage}, before anything is decided, so nothing is "
-        f"written: {stages} {least} to {most} epochs of trials (--explain has the others)"
+def _too_little(state: TuneState, started: list[StagePlan]) -> NnexpError:
+    """Return the error for a budget that is spent in the last of these stages."""
+    least, most = map(sum, zip(*(stage.all_epochs for stage in started), strict=True))
+    stages = "stage 1 takes" if len(started) == 1 else f"stages 1 to {started[-1].stage[0]} take"
+    advice = "trained runs are kept; the same command with a larger budget goes on from there"
+    message = (
+        f"the budget is spent in stage {started[-1].stage}, before anything is decided, so nothing "
+        f"is written: {stages} {least} to {most} epochs of trials (--explain shows all stages)"
     )
     taken = state.trials.taken
-    return TooLittleError(f"{said}; {trained}") if taken else NothingTrainedError(said)
+    return TooLittleError(f"{message}; {advice}") if taken else NothingTrainedError(message)
 
 
 def _step(stage: Stage) -> Callable[[TuneState], Steps[None]]:
-    """Return what a stage does: decide, or say why it is left out."""
+    """Return the function that runs a stage, or records why it is skipped."""
 
     def step(state: TuneState) -> Steps[None]:
         why = stage.why_not(stage.problem(state))
@@ -143,27 +145,27 @@ def _step(stage: Stage) -> Callable[[TuneState], Steps[None]]:
 
 
 class StagePlan(NamedTuple):
-    """What a stage takes."""
+    """The cost of a stage."""
 
     stage: str
     trials_least: int
     trials_most: int
     epochs: int
-    """Of a trial, at most; a budget must have room for them."""
+    """Maximum epochs of a trial, which the budget must allow."""
     examples: int
-    """Of an epoch."""
+    """Training examples in an epoch."""
 
     @property
     def all_epochs(self) -> tuple[int, int]:
-        """Epochs of all trials together, at least and at most."""
+        """Minimum and maximum epochs of all trials together."""
         return self.trials_least * self.epochs, self.trials_most * self.epochs
 
 
 def plan(state: TuneState, problems: dict[str, Config]) -> list[StagePlan]:
-    """Return what each stage takes; one that is left out takes no trials."""
-    tried = sum(len(chance.candidates(problem, state.chosen)) for problem in problems.values())
-    first = StagePlan(FIRST, len(problems), tried, chance.EPOCHS, state.examples)
-    return [first, *(_planned(each, state) for each in STAGES if each.needs <= state.chosen)]
+    """Return the cost of each stage; a skipped one has no trials."""
+    most = sum(len(chance.candidates(problem, state.chosen)) for problem in problems.values())
+    first = StagePlan(FIRST, len(problems), most, chance.EPOCHS, state.examples)
+    return [first, *(_planned(stage, state) for stage in STAGES if stage.needs <= state.chosen)]
 
 
 def _planned(stage: Stage, state: TuneState) -> StagePlan:
@@ -175,28 +177,28 @@ def _planned(stage: Stage, state: TuneState) -> StagePlan:
 
 
 class Stage(NamedTuple):
-    """A part of the protocol, and what it takes."""
+    """A stage of the protocol, and its cost."""
 
     number: int
     name: str
-    """What it decides."""
+    """What it tunes, as in ``--only``."""
     needs: frozenset[str]
-    """It is gone through if all of these are to be decided."""
+    """The stage runs if all of these are to be tuned."""
     heading: str
-    """Of its section."""
+    """Heading of its section in the decisions."""
     title: str
     decide: Callable[[TuneState], Steps[None]]
     trials: tuple[int, int]
-    """At least, at most."""
+    """Minimum and maximum number of trials."""
     epochs: Callable[[Config], int]
-    """Of a trial, at most."""
+    """Maximum epochs of a trial."""
     why_not: Callable[[Config], str | None] = lambda _: None
-    """Why it makes no sense for a config; None if it does."""
+    """Returns why the stage is skipped for a config, or None."""
     full: bool = False
-    """It works on the full problem."""
+    """Whether it uses the full problem."""
 
     def problem(self, state: TuneState) -> Config:
-        """Return what it works on."""
+        """Return the problem that the stage uses."""
         return state.config if self.full else state.quick
 
 
@@ -218,20 +220,20 @@ def _eta_again(state: TuneState) -> Steps[None]:
 
 
 def _settle_rate(state: TuneState, rungs: list[ladder.Rung], decision: Decision) -> None:
-    found = ladder.threshold(rungs)
-    if found is None:
+    threshold = ladder.threshold(rungs)
+    if threshold is None:
         state.settle(decision)
         return
-    state.threshold = found
-    state.settle(decision, learning_rate=found / 2)
+    state.threshold = threshold
+    state.settle(decision, learning_rate=threshold / 2)
 
 
 def _no_size(config: Config) -> str | None:
     if config.batch_size != "all":
         return None
     return (
-        "batch_size is all, so that each step takes all examples and there is no size to choose; "
-        "with a number as batch_size the sizes are tried"
+        "batch_size is all, so every step uses all examples; set batch_size to a number to "
+        "try sizes"
     )
 
 

@@ -1,4 +1,4 @@
-"""A quick problem in a config's likeness: fewer images, a small network, λ/n kept."""
+"""Derive a quick problem from a config: fewer images, a small network, the same λ/n."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from nnexp.streams import Pcg64
 from nnexp.tune.choice import rounded
 
 EXAMPLES = 1_000
-"""Of training and of validation, where so many have a fair share of each class."""
+"""Number of training and of validation examples, if that many represent all classes."""
 NEURONS = 30
-"""Of a small hidden layer, at most."""
+"""Maximum size of the hidden layer."""
 FULL = "the full problem"
 FEW = 10
-"""Training examples of a class; of fewer each one counts."""
+"""Training examples of a class below which results depend on the individual examples."""
 
 
 def plain(config: Config) -> Config:
-    """Return a config whose trials run as long as they are told: the search's own monitoring."""
+    """Return a config without early stopping or schedule, monitored as tuning needs it."""
     return replace(
         config,
         schedule=Constant(),
@@ -38,31 +38,33 @@ def plain(config: Config) -> Config:
 
 
 def derive(config: Config, dataset: Dataset, n: int) -> Config:
-    """Return the quick problem: 1,000 examples, one small hidden layer if there is one.
+    """Return the quick problem: 1,000 examples, and one small hidden layer if there are any.
 
-    They are the first ones, or as many as have half of each class's share, or more: data may be
-    sorted by class.
+    It uses the first examples, and more than 1,000 if these do not contain at least half of each
+    class's share, as when data is sorted by class.
 
     Args:
         config: the full problem.
-        dataset: its data, but for images made from others.
-        n: its training examples, with those.
+        dataset: its data, without expanded images.
+        n: its number of training examples, with expanded images.
 
     Raises:
-        UsageError: there are no validation examples to choose by, or there is but one class.
+        UsageError: there are no validation examples, or there is only one class.
     """
     if dataset.validation is None:
         raise UsageError(
-            "data: tune chooses by validation accuracy, and there are no validation examples; "
+            "data: tune needs validation examples, but there are none; "
             "find-rate chooses a learning rate by the training cost alone"
         )
-    if len(np.unique(dataset.train.labels)) < 2:  # noqa: PLR2004 - two are needed to tell apart
+    if len(np.unique(dataset.train.labels)) < 2:  # noqa: PLR2004 - two classes
         n = len(dataset.train.labels)
         raise UsageError(
-            f"data: of the {n:,} training example{'s' * (n > 1)} none is of another class than "
-            "the first, so there is nothing to tell apart; give more of them (data.train)"
+            f"data: all training examples ({n:,}) are of one class; use more of them (data.train)"
         )
-    train, validation = fair(dataset.train.labels), fair(dataset.validation.labels)
+    train, validation = (
+        representative_count(dataset.train.labels),
+        representative_count(dataset.validation.labels),
+    )
     data = replace(config.data, train=train, validation=validation, expand=None)
     return replace(
         plain(config),
@@ -72,86 +74,90 @@ def derive(config: Config, dataset: Dataset, n: int) -> Config:
     )
 
 
-def few(dataset: Dataset) -> str | None:
-    """Return a warning if there are so few training examples that it matters which they are."""
+def sample_size_warning(dataset: Dataset) -> str | None:
+    """Return a warning if a class has too few training examples for general conclusions."""
     labels = dataset.train.labels
     counts = np.bincount(labels)
     least = int(counts[counts > 0].min())
     if least >= FEW:
         return None
     return (
-        f"of {len(labels):,} training examples there are {least} of one class: what is decided "
-        "depends on which ones they are, and says little of others"
+        f"of {len(labels):,} training examples, one class has only {least}: the decisions "
+        "depend on these examples and may not hold for others"
     )
 
 
 def two_classes(problem: Config, dataset: Dataset) -> Config | None:
-    """Return the quickest problem: two classes, no hidden layer, λ/n kept; None if one is missing.
+    """Return the quickest problem: two classes, no hidden layer, the same λ/n.
 
     Args:
         problem: the quick problem.
-        dataset: the full problem's, but for images made from others.
+        dataset: of the full problem, without expanded images.
+
+    Returns: None if the validation data has neither class.
     """
     validation = dataset.validation
     first, second = np.unique(dataset.train.labels)[:2].tolist()
-    train = _of(dataset.train, first, second)
-    seen = None if validation is None else _of(validation, first, second)
-    if seen is None or not len(seen):
+    train = _select(dataset.train, first, second)
+    held_out = None if validation is None else _select(validation, first, second)
+    if held_out is None or not len(held_out):
         return None
     own = problem.data.classes
     classes = (first, second) if own is None else (own[first], own[second])
-    n, all_classes = fair(train), problem.data.train or len(dataset.train.labels)
-    data = replace(problem.data, classes=classes, train=n, validation=fair(seen))
+    n, all_classes = representative_count(train), problem.data.train or len(dataset.train.labels)
+    data = replace(
+        problem.data, classes=classes, train=n, validation=representative_count(held_out)
+    )
     lambda_ = rounded(per_example(problem, all_classes) * n)
     return replace(problem, data=data, hidden=(), lambda_=lambda_)
 
 
-def _of(split: Split, first: int, second: int) -> Labels:
+def _select(split: Split, first: int, second: int) -> Labels:
     return split.labels[np.isin(split.labels, (first, second))]
 
 
-def fair(labels: Labels) -> int:
-    """Return how many of the first labels hold half of each class's share, ``EXAMPLES`` if enough.
+def representative_count(labels: Labels) -> int:
+    """Return how many first labels contain half of each class's share: ``EXAMPLES`` or more.
 
     Args:
-        labels: (examples,), one at least.
+        labels: (examples,), at least one.
     """
     counts, n = np.bincount(labels), EXAMPLES
     while n < len(labels):
-        held = np.bincount(labels[:n], minlength=len(counts))
-        if (2 * held * len(labels) + len(labels) > counts * n).all():  # to half an example
+        present = np.bincount(labels[:n], minlength=len(counts))
+        if (2 * present * len(labels) + len(labels) > counts * n).all():  # up to half an example
             return n
         n *= 2
     return len(labels)
 
 
 LEVEL = 0.001
-"""How often guessing may come to what counts as better; several trials are looked at."""
+"""Significance level of being better than chance; low, as several trials are tested."""
 
 
-class Guessing(NamedTuple):
-    """What is to be had without learning anything: the largest class for every example."""
+class ChanceLevel(NamedTuple):
+    """The accuracy of guessing: predicting the largest class for every example."""
 
     share: float
-    """The accuracy of that."""
+    """The largest class's share, which is the accuracy of guessing."""
     limit: float | None
-    """The lowest accuracy that is better than chance; None: of so few examples none is."""
+    """The lowest accuracy that is better than chance; None if there are too few examples."""
 
     def is_beaten_by(self, accuracy: float) -> bool:
         """Return whether an accuracy is better than chance."""
         return self.limit is not None and accuracy >= self.limit
 
 
-def guessing(labels: Labels) -> Guessing:
-    """Return what guessing comes to on labels; exact, by the binomial distribution.
+def chance_level(labels: Labels) -> ChanceLevel:
+    """Return the accuracy of guessing on labels, by the exact binomial distribution.
 
     Args:
-        labels: (examples,), one at least.
+        labels: (examples,), at least one.
     """
     from scipy.special import bdtrc  # noqa: PLC0415 - a tenth of a second to import
 
     n = len(labels)
     share = float(np.bincount(labels).max() / n)
-    right = np.arange(1, n + 1)
-    enough = right[bdtrc(right - 1, n, share) <= LEVEL] if share < 1 else right[:0]
-    return Guessing(share, float(enough[0] / n) if len(enough) else None)
+    correct = np.arange(1, n + 1)
+    better = correct[bdtrc(correct - 1, n, share) <= LEVEL] if share < 1 else correct[:0]
+    return ChanceLevel(share, float(better[0] / n) if len(better) else None)

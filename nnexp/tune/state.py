@@ -1,4 +1,4 @@
-"""What a tuning knows at any moment: the problem as tuned so far, its quick likeness, decisions."""
+"""The state of tuning: the full and the quick problem as tuned so far, and the decisions."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from nnexp.config.model import Config
 from nnexp.runner.assembly import per_example, sizes
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Decision
-from nnexp.tune.quick_problem import Guessing, guessing
+from nnexp.tune.quick_problem import ChanceLevel, chance_level
 from nnexp.tune.trials import Trials
 
 
-class Sitting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Times that may be compared: of trials trained one after another, whole, on one machine."""
+class TimingSession(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Comparable times: of trials fully trained one after another on one machine."""
 
     load: float = 0.0
-    """The highest load of the machine meanwhile."""
+    """The machine's highest load during the session."""
     cores: int = 1
     seconds: dict[str, list[Annotated[float, Meta(ge=0)]]] = {}
-    """What each epoch took, by the run's name."""
+    """Seconds of each epoch, by the run's name."""
 
 
 @dataclass
 class TuneState:
-    """A tuning under way; its stages change it one after another."""
+    """The state of tuning, which the stages modify one after another."""
 
     config: Config
     """The full problem, as tuned so far."""
     quick: Config
-    """The problem that the stages before the last work on; the same one with ``--full``."""
+    """The problem of all stages but the last; the full problem with ``--full``."""
     trials: Trials
     threshold: float
-    """The largest learning rate that is steady on the quick problem, as far as is known."""
+    """The largest steady learning rate on the quick problem, as estimated so far."""
     chosen: frozenset[str]
-    """What is to be decided; the rest stays as the config has it."""
-    sitting: Sitting
-    """When trials were last compared by time."""
-    keep: Callable[[Sitting], None] = lambda _: None
-    """Is given a new sitting, so that it lasts."""
+    """What is to be tuned; the rest stays as in the config."""
+    session: TimingSession
+    """The times with which trials were last compared."""
+    keep: Callable[[TimingSession], None] = lambda _: None
+    """Called with a new session, to save it."""
     decisions: list[Decision] = field(default_factory=list)
 
     @property
@@ -57,18 +57,18 @@ class TuneState:
         return len(self.trials.dataset(self.config).train.labels)
 
     def validated(self, config: Config) -> int:
-        """Return how many validation examples a config has."""
+        """Return the number of validation examples of a config."""
         return sizes(self.trials.dataset(config)).validation
 
-    def guessing(self, config: Config) -> Guessing:
-        """Return what guessing comes to on a config's validation examples."""
+    def chance_level(self, config: Config) -> ChanceLevel:
+        """Return the accuracy of guessing on a config's validation examples."""
         validation = self.trials.dataset(config).validation
         if validation is None:
-            raise ValueError("a problem that is tuned has validation examples")
-        return guessing(validation.labels)
+            raise ValueError("tuning needs validation examples")
+        return chance_level(validation.labels)
 
     def settle(self, decision: Decision, **keys: Any) -> None:  # noqa: ANN401 - a config's values
-        """Take up a decision; the keys are the quick problem's, and λ goes with n."""
+        """Record a decision and apply its keys, of the quick problem; λ is scaled with n."""
         self.decisions.append(decision)
         if not keys:
             return

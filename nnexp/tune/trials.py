@@ -1,8 +1,8 @@
-"""Trials: ordinary runs, under the names that train gives: so none is trained twice.
+"""Trials of tuning: ordinary runs, named as by ``nnexp train``, so that none is trained twice.
 
-A stage of the protocol is a generator: it yields batches of configs to be trained, and is sent
-what came of them. The sampler here makes jobs of them; those of a batch do not depend on each
-other, so that they may be trained at the same time.
+A stage of the protocol is a generator that yields groups of configs and is sent their results.
+``StepSampler`` turns them into jobs; those of a group are independent, so that they can be
+trained at the same time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nnexp.runner import preconditions, train
 from nnexp.store.run import Run, named
 from nnexp.study import execution
 from nnexp.study.in_process import InProcess
-from nnexp.study.job import Engine, Job, Outcome, known, performance
+from nnexp.study.job import Engine, Job, Outcome, existing_outcome, performance
 from nnexp.training.history import Row
 from nnexp.tune.ladder import Rung
 
@@ -31,47 +31,44 @@ T = TypeVar("T")
 
 
 class BudgetSpentError(Exception):
-    """The trials so far took all that they may; what is known by then counts."""
+    """The budget does not allow the next trial; a stage may still use the results so far."""
 
 
 class Budget(NamedTuple):
-    """What trials may take together; None is no limit."""
+    """Limits of all trials together; None for no limit."""
 
     epochs: int | None = None
     seconds: float | None = None
 
 
 class Update(Struct, frozen=True):
-    """A line about how a study goes on."""
+    """A progress message of one line."""
 
     text: str
     known: str = ""
-    """What is known by now in the stage, in a few words."""
+    """The stage's result so far, in a few words."""
     stage: str = ""
-    """The stage that begins, if one does."""
+    """The stage that starts, if one does."""
 
     @property
     def line(self) -> str:
-        """The text, with what is known."""
+        """The text, with the result so far."""
         return f"{self.text}; {self.known}" if self.known else self.text
 
 
 class JobResult(NamedTuple):
-    """A config that was trained, and what came of it."""
+    """A trained config and its results."""
 
     config: Config
     run: Run
     rows: list[Row]
     diverged: bool
     seconds: list[float] | None
-    """What each epoch took to train, without evaluation, if all were trained just now and alone."""
+    """Seconds of training for each epoch, if the job has just been trained alone; else None."""
 
     @property
     def accuracy(self) -> float:
-        """The best validation accuracy, which early stopping would have kept; 0 if it diverged.
-
-        What a config came to before it diverged recommends it to nobody: it has no result.
-        """
+        """The best validation accuracy; 0 if it diverged, whatever it reached before."""
         return 0.0 if self.diverged else max(self.accuracies, default=0.0)
 
     @property
@@ -81,7 +78,7 @@ class JobResult(NamedTuple):
 
     @property
     def costs(self) -> list[float]:
-        """The training cost of each epoch, with infinity behind where it diverged."""
+        """The training cost of each epoch, followed by infinity if it diverged."""
         costs = [row.train_cost for row in self.rows if row.train_cost is not UNSET]
         return [*costs, float("inf")] if self.diverged else costs
 
@@ -92,36 +89,37 @@ class JobResult(NamedTuple):
 
 
 class JobGroup(NamedTuple):
-    """Configs to be trained, none of which depends on another's result."""
+    """Configs to be trained, independently of each other."""
 
     configs: Sequence[Config]
     timed: bool = False
-    """Train them one after another, alone; those that were there before once more, for their times.
+    """Train them alone, one after another; retrain those that exist already, for their times.
 
-    Earlier times may be of a busy hour, or of two halves. What is trained once more is thrown away.
+    Earlier times are not comparable: the machine may have been busy, or the run interrupted. The
+    retrained runs are deleted.
     """
 
 
 Steps: TypeAlias = Generator[JobGroup, list[JobResult], T]
-"""A stage: yields batches, is sent their trials, and returns what it came to."""
+"""A stage: yields groups of configs, is sent their results, and returns its own."""
 
 
-def trained(config: Config, *, timed: bool = False) -> Steps[JobResult]:
-    """Ask for a single config and return its trial."""
+def train_one(config: Config, *, timed: bool = False) -> Steps[JobResult]:
+    """Train a single config and return its result."""
     [trial] = yield JobGroup([config], timed)
     return trial
 
 
 class Trials:
-    """The trials of a command, and what they have taken.
+    """The trials of a command, and their cost so far.
 
     Args:
-        stem: what the runs' names begin with: the config file's.
+        stem: prefix of the runs' names, the config file's stem.
         runs: the folder of the runs.
-        budget: what they may take together.
-        tell: is called with an update about each trial.
-        command: what they are trained for, as messages call it.
-        data: hands out the data.
+        budget: limits of all trials together.
+        tell: called with an update about each trial.
+        command: that they are trained for, for messages.
+        data: the cache of loaded datasets.
     """
 
     def __init__(
@@ -135,173 +133,173 @@ class Trials:
     ) -> None:
         self.stem, self.runs, self.tell, self.command = stem, runs, tell, command
         self._budget = budget or Budget()
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self.data = data or Data()
         self._checked: dict[Config, tuple[str, CheckedConfig]] = {}
         self.taken: dict[str, JobResult] = {}
         """All trials so far, by the run's name."""
         self.again: dict[str, JobResult] = {}
-        """Those that were trained once more for their times."""
+        """Trials that were retrained for their times."""
         self.new: set[str] = set()
-        """The names of those whose runs began just now."""
+        """Names of the runs that this command has started."""
         self.trained = 0
-        """How many of them were not there before."""
+        """Number of jobs whose run was not finished before."""
 
     @property
     def epochs(self) -> int:
-        """Epochs of all trials, trained now or before: so a budget ends at the same place again.
+        """Epochs of all trials, including retrained ones.
 
-        Those that were trained once more for their times count once more.
+        Trials that were trained before count as well, so that a repeated command spends its
+        budget at the same point.
         """
         return sum(len(trial.rows) for trial in (*self.taken.values(), *self.again.values()))
 
     def dataset(self, config: Config) -> Dataset:
-        """Return a config's data, read once."""
+        """Return a config's data, from the cache if it is loaded."""
         return self.data(config.data)
 
     def checked(self, config: Config) -> tuple[str, CheckedConfig]:
-        """Return the name of a config's run, and the config checked; each is checked once.
+        """Return the name of a config's run, and the checked config; results are cached.
 
         Raises: ConfigError.
         """
-        found = self._checked.get(config)
-        if found is None:
+        if config not in self._checked:
             checked = configs.check(config)
-            found = self._checked[config] = train.run_name(checked, self.stem), checked
-        return found
+            self._checked[config] = train.run_name(checked, self.stem), checked
+        return self._checked[config]
 
     def name(self, config: Config) -> str:
         """Return the name of a config's run."""
         return self.checked(config)[0]
 
-    def has_begun(self, config: Config) -> bool:
-        """Return whether a config has a run, from before or from just now."""
+    def has_run(self, config: Config) -> bool:
+        """Return whether a config has a run, finished or not."""
         return named(self.runs, self.name(config)).path.exists()
 
     def is_affordable(self, epochs: int) -> bool:
-        """Return whether the budget has room for so many more epochs."""
-        most = self._budget
-        if most.epochs is not None and self.epochs + epochs > most.epochs:
+        """Return whether the budget allows a number of further epochs."""
+        budget = self._budget
+        if budget.epochs is not None and self.epochs + epochs > budget.epochs:
             return False
-        return most.seconds is None or time.monotonic() - self._began <= most.seconds
+        return budget.seconds is None or time.monotonic() - self._started <= budget.seconds
 
     def record(self, job: Job, *, is_new: bool) -> JobResult:
-        """Return what a job came to that has ended.
+        """Return the result of a job that has ended.
 
         Raises:
-            MismatchError: its run was trained before, on other data.
+            MismatchError: the data changed since its run was trained.
             CorruptError: its run is damaged.
         """
         run = Run(job.run.path)
         if is_new:
             self.new.add(run.name)
         preconditions.check_data(run, self.dataset(job.config).sha256)
-        reached = performance(Job(job.config, run))
-        assert reached is not None  # noqa: S101 - it was trained to its end
-        took = {timing.epoch: timing.train_seconds for timing in run.timing()}
-        whole = is_new and job.alone and all(row.epoch in took for row in reached.rows)
-        seconds = [took[row.epoch] for row in reached.rows] if whole else None
-        return JobResult(job.config, run, reached.rows, reached.fault is not None, seconds)
+        result = performance(Job(job.config, run))
+        assert result is not None  # noqa: S101 - it was trained to its end
+        times = {timing.epoch: timing.train_seconds for timing in run.timing()}
+        is_timed = is_new and job.alone and all(row.epoch in times for row in result.rows)
+        seconds = [times[row.epoch] for row in result.rows] if is_timed else None
+        return JobResult(job.config, run, result.rows, result.fault is not None, seconds)
 
 
-class _UnderWay(NamedTuple):
-    """A job that has been asked for."""
+class _PendingJob(NamedTuple):
+    """A job that has been handed out and has not ended."""
 
     job: Job
     is_new: bool
     is_again: bool
-    """It is trained once more, for its times."""
+    """Whether it is retrained for its times."""
 
 
 class StepSampler(Generic[T]):
-    """The sampler of a stage, or of several one after another.
+    """The sampler of a stage, or of several stages in sequence.
 
     Args:
         steps: the stage.
-        trials: where what it asks for is recorded.
+        trials: records its trials.
     """
 
     def __init__(self, steps: Steps[T], trials: Trials) -> None:
         self._steps = steps
         self._trials = trials
-        self._batch: JobGroup | None = None
+        self._group: JobGroup | None = None
         self._checked: list[tuple[str, CheckedConfig]] = []
-        """The batch's configs, with the names of their runs."""
-        self._under_way: dict[Path, _UnderWay] = {}
+        """The group's checked configs, with the names of their runs."""
+        self._pending: dict[Path, _PendingJob] = {}
         self._folder: TemporaryDirectory[str] | None = None
-        """Of what is trained once more."""
-        self._is_begun = False
+        """Temporary folder of a retrained run."""
+        self._is_started = False
         self._result: T | None = None
 
     @property
     def result(self) -> T:
-        """What the steps returned. All of them must have ended."""
-        assert self._result is not None  # noqa: S101 - asked for at the end
+        """What the steps returned, once they have ended."""
+        assert self._result is not None  # noqa: S101 - read at the end
         return self._result
 
     def ask(self) -> Job | None:
-        """Return the next job of the batch; once all have ended, of the next batch."""
-        if not self._is_begun:
-            self._is_begun = True
+        """Return the next job of the group or, once all have ended, of the next group."""
+        if not self._is_started:
+            self._is_started = True
             self._advance(lambda: next(self._steps))
-        while self._batch is not None:
-            trials = [self._known(name) for name, _ in self._checked]
-            if None not in trials:
-                self._advance(lambda sent=trials: self._steps.send(sent))  # type: ignore[misc]
+        while self._group is not None:
+            results = [self._result_of(name) for name, _ in self._checked]
+            if None not in results:
+                self._advance(lambda sent=results: self._steps.send(sent))  # type: ignore[misc]
                 continue
-            wanted = self._wanted(trials, alone=self._batch.timed)
-            if wanted is None:
+            new = self._next(results, alone=self._group.timed)
+            if new is None:
                 return None
-            reserved = sum(each.job.config.epochs for each in self._under_way.values())
-            if self._trials.is_affordable(reserved + wanted.job.config.epochs):
-                self._trials.trained += not wanted.is_again and known(wanted.job) is None
-                self._under_way[wanted.job.run.path] = wanted
-                return wanted.job
-            if self._under_way:  # they may take less than is reserved for them
+            reserved = sum(pending.job.config.epochs for pending in self._pending.values())
+            if self._trials.is_affordable(reserved + new.job.config.epochs):
+                self._trials.trained += not new.is_again and existing_outcome(new.job) is None
+                self._pending[new.job.run.path] = new
+                return new.job
+            if self._pending:  # they may take fewer epochs than are reserved for them
                 return None
             self._advance(lambda: self._steps.throw(BudgetSpentError()))
         return None
 
     def tell(self, job: Job, outcome: Outcome) -> None:
-        """Record what a job came to; it stands in its run.
+        """Record that a job ended; its result is read from its run.
 
         Raises: MismatchError, CorruptError.
         """
-        under_way = self._under_way.pop(job.run.path)
-        if outcome.is_failure:  # while all is being stopped
+        pending = self._pending.pop(job.run.path)
+        if outcome.is_failure:  # everything is being stopped
             return
-        trial = self._trials.record(job, is_new=under_way.is_new)
-        kept = self._trials.again if under_way.is_again else self._trials.taken
-        kept[job.run.name] = trial
-        if under_way.is_again and self._folder is not None:
+        trial = self._trials.record(job, is_new=pending.is_new)
+        results = self._trials.again if pending.is_again else self._trials.taken
+        results[job.run.name] = trial
+        if pending.is_again and self._folder is not None:
             self._folder.cleanup()
             self._folder = None
 
     def _advance(self, step: Callable[[], JobGroup]) -> None:
-        """Let the steps go on up to their next batch, or to their end."""
+        """Run the steps up to their next group, or to their end."""
         try:
-            batch = step()
+            group = step()
         except StopIteration as end:
-            self._batch, self._result = None, end.value
+            self._group, self._result = None, end.value
             return
-        self._batch = batch
-        self._checked = [self._trials.checked(each) for each in batch.configs]
+        self._group = group
+        self._checked = [self._trials.checked(config) for config in group.configs]
 
-    def _known(self, name: str) -> JobResult | None:
-        """Return a trial that the batch asks for, or None while it is not known."""
+    def _result_of(self, name: str) -> JobResult | None:
+        """Return the result of one of the group's jobs, or None if it is not complete."""
         trial = self._trials.taken.get(name)
-        if trial is None or self._batch is None or not self._batch.timed:
+        if trial is None or self._group is None or not self._group.timed:
             return trial
         if trial.seconds is not None:
             return trial
         again = self._trials.again.get(name)
         return None if again is None else trial._replace(seconds=again.seconds)
 
-    def _wanted(self, trials: Sequence[JobResult | None], *, alone: bool) -> _UnderWay | None:
-        """Return the batch's next job that is not under way; None: there is none."""
-        busy = {each.job.run.name for each in self._under_way.values()}
-        for (name, config), trial in zip(self._checked, trials, strict=True):
-            if trial is None and name not in busy:
+    def _next(self, results: Sequence[JobResult | None], *, alone: bool) -> _PendingJob | None:
+        """Return the group's next job that is not pending, or None."""
+        busy = {pending.job.run.name for pending in self._pending.values()}
+        for (name, config), result in zip(self._checked, results, strict=True):
+            if result is None and name not in busy:
                 return (
                     self._again(name, config)
                     if name in self._trials.taken
@@ -309,26 +307,26 @@ class StepSampler(Generic[T]):
                 )
         return None
 
-    def _first(self, name: str, config: CheckedConfig, *, alone: bool) -> _UnderWay:
+    def _first(self, name: str, config: CheckedConfig, *, alone: bool) -> _PendingJob:
         job = Job(config, named(self._trials.runs, name), alone=alone)
         is_new = not job.run.path.exists()
-        return _UnderWay(job, is_new=is_new, is_again=False)
+        return _PendingJob(job, is_new=is_new, is_again=False)
 
-    def _again(self, name: str, config: CheckedConfig) -> _UnderWay:
+    def _again(self, name: str, config: CheckedConfig) -> _PendingJob:
         self._folder = TemporaryDirectory(prefix="nnexp-tune-")
         job = Job(config, named(Path(self._folder.name), name), alone=True)
-        return _UnderWay(job, is_new=True, is_again=True)
+        return _PendingJob(job, is_new=True, is_again=True)
 
 
 def finish(steps: Steps[T], trials: Trials, engine: Engine | None = None) -> T:
-    """Train all that steps ask for and return what they come to.
+    """Run steps to their end and return their result.
 
     Args:
-        steps: a stage, or several one after another.
-        trials: where what they ask for is recorded.
-        engine: where to train; by default in this process.
+        steps: a stage, or several in sequence.
+        trials: records their trials.
+        engine: trains the jobs; by default, this process does.
 
-    Raises: JobError, and what the steps raise.
+    Raises: JobError, and the errors of the steps.
     """
     sampler = StepSampler(steps, trials)
     execution.train(sampler, engine or InProcess(data=trials.data))

@@ -143,7 +143,7 @@ def reported() -> str:
     return re.sub(r"<tr><th[^>]*>seconds of training</th>.*?</tr>", "", told)
 
 
-def shown(seen: summary.Portrait) -> str:
+def shown(seen: summary.Summary) -> str:
     """What ``nnexp show`` says; what it leaves out as damaged it names."""
     if seen.problems:
         raise seen.problems[0]
@@ -153,7 +153,7 @@ def shown(seen: summary.Portrait) -> str:
 READERS: dict[str, Callable[[], Any]] = {
     "runs": listed,
     "compare": compared,
-    "show": lambda: shown(summary.portray(Run(RUN))),
+    "show": lambda: shown(summary.summarize(Run(RUN))),
     "report": reported,
     "evaluate": lambda: evaluation.evaluate([Run(RUN)]),
     "verify": verified,
@@ -372,7 +372,7 @@ def test_a_run_beyond_going_on_is_set_aside_when_asked(bench: Bench, damage: str
     assert bench(*train, "--restart") == (
         0,
         "runs/n\n",
-        f"warning: {problem}; it is now runs/n.damaged-1, and trained again from its first epoch\n",
+        f"warning: {problem}; moved to runs/n.damaged-1, training again from the first epoch\n",
     )
     assert bench.files("runs/n") == bench.files("straight/n")
     assert bench.files("runs/n.damaged-1") == damaged
@@ -406,7 +406,7 @@ def test_restart_moves_neither_a_newer_run_nor_another_s_nor_what_is_none(bench:
     train = ("train", "tiny.yaml", "--name", "n", "-q", "--restart")
     bench(*train, "--until", "1")
     other = bench(*train, "--set", "epochs=4")
-    assert (other.code, "is a run of another config" in other.err) == (4, True)
+    assert (other.code, "belongs to another config" in other.err) == (4, True)
     path = bench.folder / RUN
     record = records.read(path / "run.json", RunRecord)
     assert record is not None

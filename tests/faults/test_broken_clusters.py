@@ -382,5 +382,5 @@ def test_a_worker_that_does_not_see_the_folder_is_named(bench: Bench, cluster: C
         code, _, err = ended(bench.start(*command))
         assert worker.poll() is None
     assert code == 2
-    assert f" does not see {bench.folder / 'runs'}; --collect does without" in err
+    assert f" does not see {bench.folder / 'runs'}; --collect needs no" in err
     assert not Path(bench.folder / "runs" / ".sweep").exists()

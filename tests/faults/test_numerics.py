@@ -140,16 +140,16 @@ def test_going_on_is_refused_unless_told_otherwise(
     bench("train", "tiny.yaml", "--name", "n", "--until", "1", "-q")
     before = bench.files("runs/n")
     told = (
-        "runs/n: this machine's arithmetic gives other last digits than the run's; "
-        "train anew under another --name, or go on with --other-numerics\n"
+        "runs/n: this machine's numerics differ from the run's in the last digits; "
+        "train again under another --name, or resume with --other-numerics\n"
     )
     assert goes_on(bench, monkeypatch, "-q") == (6, "", told)
     assert bench.files("runs/n") == before
     code, out, err = goes_on(bench, monkeypatch, "--other-numerics")
     assert (code, out) == (0, "runs/n\n")
     assert err.startswith(
-        "warning: runs/n: this machine's arithmetic gives other last digits than the run's "
-        "up to epoch 1; what follows is recorded as such\nruns/n: going on after epoch 1\n"
+        "warning: runs/n: this machine's numerics differ from the run's in the last digits "
+        "up to epoch 1; the run records the change\nruns/n: going on after epoch 1\n"
     )
 
 

@@ -148,7 +148,7 @@ def test_who_comes_when_the_run_has_just_been_made_meets_that_run(
         return create(*arguments)
 
     told = (
-        "runs/n: is a run of another config (it differs in seed); choose another name with --name\n"
+        "runs/n: belongs to another config (it differs in seed); choose another name with --name\n"
     )
     for before, expected in (
         (["--until", "1"], (0, "runs/n\n", "")),

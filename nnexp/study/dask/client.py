@@ -25,7 +25,7 @@ from nnexp.study.dask.worker import WorkerInfo
 from nnexp.study.local.process import LOGS
 
 SECONDS = 30.0
-"""Timeout for an answer of the scheduler, and for a first worker to appear."""
+"""Timeout in seconds for a reply of the scheduler, and for the first worker to appear."""
 
 TICK = 0.1
 """Seconds between two calls of on_wait."""
@@ -34,21 +34,21 @@ COUNT_INTERVAL = 2.0
 """Seconds between two counts of the workers' threads."""
 
 SILENT = 10.0
-"""Seconds without a heartbeat, sent every few seconds, after which a worker counts as silent."""
+"""Seconds without a heartbeat after which a worker counts as unresponsive."""
 
 CLOSING = 5.0
 """Timeout for disconnecting from a cluster, in seconds."""
 
 INSTALL = "pip install 'nnexp[dask]'"
 EXAMPLE = ", such as tcp://127.0.0.1:8786"
-CERTIFICATE = "DASK_DISTRIBUTED__COMM__TLS__CA_FILE and its like say which (docs/sweeps.md)"
+CERTIFICATE = "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and its companions (docs/sweeps.md)"
 ENCRYPTED = {"tls", "wss"}
 PORTS = 1 << 16
 PREFIX = "token-"
 """How the name of a token file begins."""
 
 OnWait: TypeAlias = Callable[[str], None]
-"""Callback during a wait, called every TICK with what is waited for; it may raise to give up."""
+"""Callback during waits, called every TICK with what is awaited; it may raise to give up."""
 
 T = TypeVar("T")
 
@@ -89,8 +89,8 @@ def call_with_timeout(
 
     Args:
         call: keeps running in its thread if the timeout expires.
-        on_wait: is called with the subject while the call runs.
-        subject: names what is waited for.
+        on_wait: called with the subject while the call runs.
+        subject: names what is awaited.
         seconds: the timeout.
 
     Raises: TimeoutError, and what the call and on_wait raise.
@@ -118,7 +118,7 @@ class Client:
     Args:
         dask: distributed's client.
         scheduler: the address it is connected to.
-        on_wait: is called during waits.
+        on_wait: called during waits.
     """
 
     def __init__(self, dask: Any, scheduler: str, on_wait: OnWait) -> None:  # noqa: ANN401 - distributed may not be installed
@@ -163,7 +163,7 @@ class Client:
 
         Args:
             call: of distributed's client.
-            subject: names what is waited for; by default all workers.
+            subject: names what is awaited; by default all workers.
 
         Raises: ClusterError that names the process that does not answer.
         """
@@ -175,10 +175,10 @@ class Client:
         except NnexpError:
             raise
         except Exception:  # noqa: BLE001 - whatever dask raises when a connection breaks
-            raise ClusterError(f"{self.scheduler}: the connection is lost") from None
+            raise ClusterError(f"{self.scheduler}: the connection was lost") from None
 
     def broadcast(self, call: Callable[..., object], *arguments: object) -> None:
-        """Call a function on all workers in the background, unless a broadcast is under way."""
+        """Call a function on all workers in the background, unless a broadcast is still running."""
         self._broadcast.start(partial(self.dask.run, call, *arguments, on_error="ignore"))
 
     def close(self) -> None:
@@ -196,14 +196,14 @@ class Client:
             raise
         except Exception:  # noqa: BLE001 - a timeout, or a broken connection
             return f"{self.scheduler}: the scheduler"
-        seen = {name: float(each["last_seen"]) for name, each in info["workers"].items()}
+        seen = {name: float(entry["last_seen"]) for name, entry in info["workers"].items()}
         latest = max(seen.values(), default=0.0)
         silent = [f"{name}: the worker" for name in sorted(seen) if latest - seen[name] > SILENT]
         return summarized(silent) if silent else f"{self.scheduler}: a worker"
 
 
 class TokenFile:
-    """A locked file in the runs folder, by which workers prove that they see folder and locks.
+    """A locked file with which workers check that they see the runs folder and its locks.
 
     Raises: DiskError.
     """
@@ -211,7 +211,7 @@ class TokenFile:
     def __init__(self, runs: Path, token: str) -> None:
         self._folder = runs / LOGS
         disk.make_directories(self._folder)
-        for name in disk.directory_names(self._folder):  # left behind by commands that were killed
+        for name in disk.directory_names(self._folder):  # left by commands that were killed
             if name.startswith(PREFIX) and not lock.is_held(self._folder / name):
                 disk.remove(self._folder / name)
         self._lock = Lock(self._folder / token)
@@ -234,7 +234,7 @@ def is_exposed(scheduler: str) -> bool:
 
 
 def check(scheduler: str) -> None:
-    """Check that an address is one that this process can connect to.
+    """Check that dask is installed and a scheduler's address is valid.
 
     Raises: UsageError, also if dask is not installed.
     """
@@ -250,7 +250,7 @@ def check(scheduler: str) -> None:
         problem = str(error)
     if problem:
         address = scheduler or repr(scheduler)
-        raise UsageError(f"{address}: is no scheduler's address{EXAMPLE}: {problem}")
+        raise UsageError(f"{address}: is not a scheduler address{EXAMPLE}: {problem}")
     encrypted = scheduler.partition("://")[0] in ENCRYPTED
     if encrypted and not distributed.Security().get_connection_args("client")["ssl_context"]:
         raise UsageError(f"{scheduler}: needs a certificate; {CERTIFICATE}")
@@ -280,11 +280,11 @@ def connect(scheduler: str, on_wait: OnWait) -> Client:
             on_wait(subject)
             await asyncio.wait({dialling}, timeout=TICK)
             if time.monotonic() > end:
-                raise TimeoutError(f"it says nothing in {SECONDS:g} s")
+                raise TimeoutError(f"no reply within {SECONDS:g} s")
         dialling.result().abort()
 
     try:
-        asyncio.run(ping())  # closing a client that never got an answer takes another timeout
+        asyncio.run(ping())  # first, as closing a client without a reply takes another timeout
         dask = call_with_timeout(
             partial(distributed.Client, scheduler, **options), on_wait, subject
         )
@@ -312,15 +312,15 @@ def await_workers(client: Client) -> None:
 
 
 def check_workers(client: Client, runs: str | None, token: str) -> str:
-    """Check that every worker can train, and return a line that sums up the cluster.
+    """Check that every worker can train, and return a one-line summary of the cluster.
 
     Args:
-        client: of the cluster.
-        runs: the folder with the token file that all workers must see; None: none needs to.
+        client: the connection to the cluster.
+        runs: the folder with the token file that all workers must see; None if none needs to.
         token: the file's name.
 
     Raises:
-        UsageError: a worker cannot; the message names the first one.
+        UsageError: a worker cannot train; the message names the first one.
         ClusterError: a worker does not answer.
     """
     call = partial(client.dask.run, on_error="return")
@@ -331,7 +331,7 @@ def check_workers(client: Client, runs: str | None, token: str) -> str:
         if spec is None or isinstance(spec, Exception)
     ]
     if lacking:
-        raise UsageError(f"{summarized(lacking)}; install version {nnexp.__version__} there, too")
+        raise UsageError(f"{summarized(lacking)}; install version {nnexp.__version__} there")
     problems, hosts = [], set()
     answers = client.ask(partial(call, worker.probe, runs, token))
     for name, answer in sorted(answers.items()):
@@ -345,17 +345,17 @@ def check_workers(client: Client, runs: str | None, token: str) -> str:
         elif info.problem is not None:
             problems.append(f"{name} on {info.host} {info.problem}")
     if problems:
-        hint = "" if runs is None else "; --collect does without a common folder"
+        hint = "" if runs is None else "; --collect needs no shared folder"
         raise UsageError(f"{summarized(problems)}{hint}")
     cluster = f"{_count(len(answers), 'worker')} on {_count(len(hosts), 'host')}"
     if runs is None:
-        return f"{cluster}; finished runs are brought home"
-    return f"{cluster}; all see {runs}, and its locks"
+        return f"{cluster}; finished runs are collected"
+    return f"{cluster}; all see {runs} and its locks"
 
 
 def summarized(problems: Sequence[str]) -> str:
     """Return the first of several problems, and the number of the others."""
-    more = f" (and so for {len(problems) - 1:,} more)" if len(problems) > 1 else ""
+    more = f" (and {len(problems) - 1:,} more)" if len(problems) > 1 else ""
     return f"{problems[0]}{more}"
 
 

@@ -1,7 +1,7 @@
 """The engine that trains jobs on the workers of a running dask cluster.
 
-A job is a dask task that returns a small report. Its future is dropped as soon as the report is
-here: as long as it exists, dask repeats a finished task when the worker with the result is lost.
+A job is a dask task that returns a small report. Its future is dropped as soon as the report has
+arrived: while it exists, dask repeats a finished task if the worker with its result is lost.
 """
 
 from __future__ import annotations
@@ -33,28 +33,37 @@ from nnexp.study.dask import client, worker
 from nnexp.study.dask.client import CLOSING, BackgroundCall, Client, OnWait, TokenFile
 from nnexp.study.dask.worker import JobReport, JobRequest
 from nnexp.study.in_process import InProcess
-from nnexp.study.job import Engine, EpochCommitted, Job, Message, Notice, Outcome, failure, known
+from nnexp.study.job import (
+    Engine,
+    EpochCommitted,
+    Job,
+    Message,
+    Notice,
+    Outcome,
+    existing_outcome,
+    failure,
+)
 from nnexp.study.local import process
 from nnexp.study.local.process import Limits
 
 STOP_TIMEOUT = process.GRACE + 5
-"""Seconds that jobs have to stop; their workers may have to kill them."""
+"""Seconds that jobs have to stop, including the time for workers to kill them."""
 
 STOP_INTERVAL = 2.0
 """Seconds between two requests to stop."""
 
 MAX_ABANDONED = 4
-"""Workers in a row that may abandon a job before one of them commits an epoch of it."""
+"""How many workers in a row may abandon a job without committing an epoch of it."""
 
 
 class Collector:
     """Collects runs from workers that do not share the runs folder.
 
-    A worker's copy of a run is removed once the run here has been trained as far: a finished one
-    at once, others on close, as they may be sent to that worker again until then.
+    A worker's copy of a run is removed once the local run is trained as far: finished ones
+    immediately, others on close, since until then they may be sent to that worker again.
 
     Args:
-        client: of the cluster.
+        client: the connection to the cluster.
         runs: the folder that runs are collected in.
     """
 
@@ -68,13 +77,13 @@ class Collector:
     def find_copies(self) -> None:
         """Find copies of finished runs that an earlier client left on the workers.
 
-        What such a client left here, half written, is removed at once.
+        Half-written files of such a client in the runs folder are removed.
 
         Raises: ClusterError.
         """
         with contextlib.suppress(NnexpError):
             transfer.remove_leftovers(self._runs)
-        self._note(self._client.ask(self._identities))
+        self._mark(self._client.ask(self._identities))
 
     def files(self, run: Run) -> dict[str, bytes] | None:
         """Return the files that a worker needs to continue a run; None if there is no run yet.
@@ -92,13 +101,15 @@ class Collector:
             return failure(error)
         if is_published:
             with contextlib.suppress(NnexpError):
-                self._note({report.worker: {run.name: transfer.identity(run) or ""}})
+                self._mark({report.worker: {run.name: transfer.identity(run) or ""}})
             return report.outcome
         reason = (
-            f"{job.run.path}: is there, and no beginning of what was trained on the cluster; "
-            "go on with it without --collect, or remove it"
+            f"{job.run.path}: exists, but the cluster's run does not continue it; "
+            "resume it without --collect, or remove it"
         )
-        return known(job._replace(run=run, restart=False)) or failure(NameTakenError(reason))
+        return existing_outcome(job._replace(run=run, restart=False)) or failure(
+            NameTakenError(reason)
+        )
 
     def clean_up(self) -> None:
         """Remove copies from the workers in the background."""
@@ -107,7 +118,7 @@ class Collector:
             self._removal.start(lambda: self._remove(copies))
 
     def close(self, seconds: float) -> None:
-        """Remove all copies from the workers, for at most twice so many seconds."""
+        """Remove all copies from the workers, within at most 2 * seconds."""
         self._removal.join(seconds)
         self._removal.start(self._remove_all)
         self._removal.join(seconds)
@@ -116,12 +127,12 @@ class Collector:
         """Return the identities of the workers' copies by name, by worker."""
         return self._client.dask.run(worker.identities, on_error="ignore")  # type: ignore[no-any-return]
 
-    def _note(self, copies: dict[str, dict[str, str]], *, unfinished: bool = False) -> None:
-        """Note copies of runs that have been trained as far here for removal.
+    def _mark(self, copies: dict[str, dict[str, str]], *, unfinished: bool = False) -> None:
+        """Mark copies for removal whose run is trained as far locally.
 
         Args:
             copies: identities by name, by worker.
-            unfinished: also those of runs that are not finished here.
+            unfinished: also mark copies of runs that are not finished locally.
         """
         for address, identities in copies.items():
             for name in filter(is_run_name, identities):
@@ -136,10 +147,10 @@ class Collector:
             self._client.dask.run(worker.discard, identities, workers=[address], on_error="ignore")
 
     def _remove_all(self) -> None:
-        """Remove the copies that were noted, then those that are left on the workers."""
+        """Remove the marked copies, then all others that are left on the workers."""
         self._remove(self._removable)
         self._removable.clear()
-        self._note(self._identities(), unfinished=True)
+        self._mark(self._identities(), unfinished=True)
         self._remove(self._removable)
 
 
@@ -150,22 +161,22 @@ class _Submitted:
     job: Job
     future: Future[Outcome]
     files: dict[str, bytes] | None
-    """The unfinished run here, if the workers do not see it."""
+    """The local unfinished run, if the workers do not see it."""
     abandoned: int = 0
     """Workers in a row that abandoned it since an epoch was last committed."""
 
 
 class Cluster:
-    """An engine that trains on the workers of a dask cluster.
+    """Trains jobs on the workers of a dask cluster.
 
     Args:
         scheduler: the address, such as tcp://127.0.0.1:8786.
         runs: the folder of the runs.
         limits: of each job.
-        max_slots: how many jobs to train at a time; by default one for each thread of a worker.
-        collect: collect the runs from workers that do not see the folder.
+        max_slots: how many jobs to train at a time; by default one for each worker thread.
+        collect: collect the runs, from workers that do not share the folder.
         local: the engine for jobs that run alone, on this machine; by default in this process.
-        on_wait: is called during waits.
+        on_wait: called during waits.
 
     Raises:
         UsageError: dask is not installed, the address is malformed, or a worker cannot train.
@@ -200,7 +211,7 @@ class Cluster:
         """When stop was called."""
         self._stop_sent = 0.0
         self._had_workers = True
-        """Whether there was a worker when that was last reported."""
+        """Whether there was a worker, as last reported."""
         self.startups: list[float] = []
         """Seconds from the start of each job's subprocess until it could train."""
         self._client = client.connect(scheduler, on_wait)
@@ -213,7 +224,7 @@ class Cluster:
                 self._token_file = TokenFile(runs, self._token)
             shared = None if collect else str(runs.absolute())
             self.summary = client.check_workers(self._client, shared, self._token)
-            """The cluster in a line."""
+            """One-line description of the cluster."""
             self._client.ask(self._client.count_threads)
             if self._collector is not None:
                 self._collector.find_copies()
@@ -228,7 +239,7 @@ class Cluster:
         return min(threads, self._max_slots or threads)
 
     def prepare(self, configs: Iterable[Config]) -> None:
-        """Read the data here, to report what is missing, unless the workers have their own.
+        """Load the data locally to detect errors early, unless the workers use their own.
 
         Raises: DataError.
         """
@@ -253,7 +264,7 @@ class Cluster:
         return future
 
     def wait(self, seconds: float) -> Sequence[tuple[Future[Outcome], Message]]:
-        """Let jobs continue for at most so long, and return their messages.
+        """Wait at most ``seconds`` for messages of jobs, and return them.
 
         Raises: ClusterError if the connection to the scheduler is lost.
         """
@@ -266,7 +277,9 @@ class Cluster:
         if self._collector is not None:
             self._collector.clean_up()
         if self._stopped is not None and self._submitted:
-            if time.monotonic() - self._stop_sent > STOP_INTERVAL:  # workers may have joined since
+            if (
+                time.monotonic() - self._stop_sent > STOP_INTERVAL
+            ):  # for workers that have joined since
                 self._stop_sent = time.monotonic()
                 self._client.broadcast(worker.stop, self._token)
             if time.monotonic() - self._stopped > STOP_TIMEOUT:
@@ -312,7 +325,7 @@ class Cluster:
         task.add_done_callback(lambda ended: self._inbox.put((number, ended)))
 
     def _receive(self, seconds: float) -> Iterator[tuple[Future[Outcome], Message]]:
-        """Wait for the first arrival, handle all that have arrived, and yield the messages."""
+        """Wait for the inbox, handle all its contents, and yield the messages."""
         block = True
         while True:
             try:
@@ -331,40 +344,40 @@ class Cluster:
                     self._submitted[number].abandoned = 0
 
     def _worker_notices(self) -> list[tuple[Future[Outcome], Message]]:
-        """Return a notice if the last worker has gone, or there is one again."""
+        """Return a notice if the last worker left, or a worker joined again."""
         has_workers, scheduler = self._client.has_workers, self._client.scheduler
         if has_workers is self._had_workers or not self._submitted:
             return []
         self._had_workers = has_workers
         message = (
-            f"the cluster at {scheduler} has a worker again; going on"
+            f"the cluster at {scheduler} has a worker again; resuming"
             if has_workers
-            else f"no worker is left on the cluster at {scheduler}; waiting for one"
+            else f"the cluster at {scheduler} has no workers left; waiting for one"
         )
         first = next(iter(self._submitted.values()))
         return [(first.future, Notice(message, is_warning=False))]
 
     def _on_event(self, event: tuple[float, dict[str, Any]]) -> None:
         """Put a job's message into the inbox; dask calls this in its own thread."""
-        with contextlib.suppress(Exception):  # events that no worker of this study logged
+        with contextlib.suppress(Exception):  # events of other origin
             message = dict(event[1])
             number = int(message.pop("job"))
             self._inbox.put((number, msgspec.convert(message, EpochCommitted | Notice)))
 
     def _check_connection(self, task: Future[Any] | None = None) -> None:
-        """Raise ClusterError if the scheduler is lost, and the task's report with it."""
+        """Raise ClusterError if the connection was lost before the task's report arrived."""
         if self._client.is_lost and (task is None or not worker.is_report(task)):
             raise self._client.lost()
 
     def _end(self, number: int, task: Future[Any]) -> None:
         """Set a job's outcome; a job that its worker abandoned is sent again instead."""
-        submitted, report = self._submitted[number], worker.received(task)
+        submitted, report = self._submitted[number], worker.report_of(task)
         if report.is_abandoned and self._stopped is None:
             submitted.abandoned += 1
             if submitted.abandoned < MAX_ABANDONED:
                 self._send(number)
                 return
-            reason = f"{MAX_ABANDONED} workers in a row left it before an epoch of it was committed"
+            reason = f"{MAX_ABANDONED} workers in a row left before committing an epoch of it"
             outcome = msgspec.structs.replace(report.outcome, reason=reason)
             report = msgspec.structs.replace(report, outcome=outcome)
         del self._submitted[number]

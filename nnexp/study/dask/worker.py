@@ -1,7 +1,7 @@
-"""The worker's side of a dask cluster: probing the machine, training a job, cleaning up.
+"""The worker's side of a dask cluster: probe the machine, train jobs, clean up.
 
-A job is a subprocess of the worker: a crash does not spread, and it can be stopped. One thread
-starts it, supervises it and waits for it, since the kernel kills it when that thread ends.
+Each job runs in a subprocess of the worker, so that it can be stopped and a crash stays isolated.
+One thread starts, supervises and awaits it, since the kernel kills it when that thread ends.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ from nnexp.study.local.lifeline import STOP_SIGNALS
 from nnexp.study.local.process import Limits, Process
 
 REPORT_INTERVAL = 1.0
-"""Seconds between two epochs that are reported: a thousand workers share one scheduler."""
+"""Minimum seconds between reported epochs: a thousand workers may share one scheduler."""
 
 COMMAND = ("-m", "nnexp.study.local.fresh")
 
 _stopped: set[str] = set()
-"""Tokens of the studies whose jobs are to stop."""
+"""Tokens of studies that are being stopped."""
 
 
 class JobRequest(Struct, frozen=True, kw_only=True):
     """A job as the client sends it to a worker: plain values only."""
 
     number: int
-    """The job's number in the study, for its messages."""
+    """The job's number in the study, which its messages carry."""
     config: dict[str, Any]
     name: str
-    """Of the run."""
+    """The run's name."""
     version: str
-    """Of the client's nnexp."""
+    """The client's version of nnexp."""
     runs: str | None
-    """The runs folder that all workers see; None: train in the worker's private folder."""
+    """The shared runs folder; None to train in the worker's private folder."""
     folder: str | None
-    """The working directory, which paths of data are relative to; None: the worker's own."""
+    """The working directory for relative paths of data; None for the worker's own."""
     token: str
     """Identifies the study."""
     until: int | None = None
-    """The last epoch to train; None: to the config's end."""
+    """The last epoch to train; None for all of the config's."""
     seconds: float | None
     """Time limit."""
     memory: int | None
@@ -81,7 +81,7 @@ class JobReport(Struct, frozen=True, kw_only=True):
     startup: float = 0.0
     """Seconds from the start of the subprocess until it could train."""
     is_abandoned: bool = False
-    """The worker left or dropped the job, though its study goes on: it has to be sent again."""
+    """The worker left or dropped the job while its study continues; it must be sent again."""
 
 
 class WorkerInfo(Struct, frozen=True, kw_only=True):
@@ -98,15 +98,15 @@ def is_report(future: Future[Any]) -> bool:
     return not future.cancelled() and future.exception() is None
 
 
-def received(future: Future[Any]) -> JobReport:
-    """Return the report of a dask task; if it failed without one, a report that says why."""
+def report_of(future: Future[Any]) -> JobReport:
+    """Return the report of a dask task, or one with the error if the task failed."""
     try:
         return msgspec.msgpack.decode(future.result(), type=JobReport)
-    except CancelledError:  # by another client that restarts all workers, say
+    except CancelledError:  # e.g. by another client that restarts all workers
         outcome = Outcome(code=143, reason="dropped by the cluster", is_stopped=True)
         return JobReport(outcome=outcome, is_abandoned=True)
     except Exception as error:  # noqa: BLE001 - whatever dask or a worker raises
-        reason = f"the cluster gave it up: {type(error).__name__}: {error}"
+        reason = f"its task failed on the cluster: {type(error).__name__}: {error}"
         return JobReport(outcome=Outcome(code=1, reason=reason))
 
 
@@ -118,19 +118,19 @@ def probe(runs: str | None, token: str) -> dict[str, Any]:
 
 
 def stop(token: str) -> None:
-    """Stop a study's jobs at their next batch, and refuse its further ones."""
+    """Stop a study's jobs at their next batch, and reject new ones."""
     _stopped.add(token)
 
 
 def identities() -> dict[str, str]:
     """Return the identities of the runs in this worker's private folder, by name."""
     folder = _private_folder()
-    found: dict[str, str] = {}
+    identities: dict[str, str] = {}
     for name in filter(is_run_name, disk.directory_names(folder)):
-        with contextlib.suppress(NnexpError):  # it is damaged, or was removed just now
+        with contextlib.suppress(NnexpError):  # damaged, or just removed
             if (identity := transfer.identity(named(folder, name))) is not None:
-                found[name] = identity
-    return found
+                identities[name] = identity
+    return identities
 
 
 def discard(collected: Mapping[str, str]) -> None:
@@ -149,11 +149,11 @@ def discard(collected: Mapping[str, str]) -> None:
 
 
 def run_job(request: bytes) -> bytes:
-    """Train a packed JobRequest and return a packed JobReport; dask would search through objects.
+    """Train a packed JobRequest and return a packed JobReport. This is the dask task.
 
-    This is the dask task.
+    They are packed because dask traverses objects in search of futures.
     """
-    from distributed import get_worker  # noqa: PLC0415 - only a worker has it for sure
+    from distributed import get_worker  # noqa: PLC0415 - installed on workers, optional elsewhere
 
     worker = get_worker()
     key = worker.get_current_task()
@@ -183,8 +183,8 @@ def train(
 
     Args:
         request: the job.
-        send: is called with its notices, and now and then with an epoch.
-        is_cancelled: returns whether the job is to stop.
+        send: called with its notices and, at most every REPORT_INTERVAL, an epoch.
+        is_cancelled: returns whether to stop the job.
     """
     try:
         problem = _problem(request.runs, request.token)
@@ -208,11 +208,11 @@ def train(
 
 
 def start(request: JobRequest, runs: Path) -> Process:
-    """Start a job's subprocess; signals to it wait until it can handle them.
+    """Start a job's subprocess, with signals blocked until it can handle them.
 
     Raises: DiskError.
     """
-    order = {
+    arguments = {
         "parent": os.getpid(),
         "folder": request.folder,
         "runs": str(runs),
@@ -223,7 +223,7 @@ def start(request: JobRequest, runs: Path) -> Process:
     temporary = disk.errors(Path(tempfile.gettempdir()))
     with contextlib.ExitStack() as opened, temporary, tempfile.TemporaryFile() as stdin:
         output = opened.enter_context(tempfile.TemporaryFile())
-        stdin.write(json.dumps(order).encode())
+        stdin.write(json.dumps(arguments).encode())
         stdin.seek(0)
         with disk.errors(Path(sys.executable)):
             ours, theirs = os.pipe()
@@ -290,8 +290,8 @@ def _supervise(
 
 
 def _stopped_report(request: JobRequest, report: JobReport) -> JobReport:
-    """Return the report of a job that was told to stop, in whichever way it then ended."""
-    reason = report.outcome.reason or "stopped before it began"
+    """Return the report of a stopped job, however it ended."""
+    reason = report.outcome.reason or "stopped before it started"
     outcome = msgspec.structs.replace(report.outcome, is_stopped=True, reason=reason)
     is_abandoned = request.token not in _stopped
     return msgspec.structs.replace(report, outcome=outcome, is_abandoned=is_abandoned)
@@ -307,16 +307,16 @@ def _problem(runs: str | None, token: str) -> str | None:
         if not disk.exists(path):
             return f"does not see {runs}"
         if not lock.is_held(path):
-            return f"sees {runs}, but not the locks that are held there"
+            return f"sees {runs}, but not its locks"
         if not os.access(runs, os.W_OK):
-            return f"may not write to {runs}"
+            return f"has no permission to write to {runs}"
     except NnexpError as error:
         return f"cannot use its disk: {error}"
     return None
 
 
 def _private_folder() -> Path:
-    """Return this user's folder of runs on this machine, which nobody else may write to.
+    """Return this user's runs folder on this machine, which nobody else can write to.
 
     Raises: DiskError, CorruptError.
     """

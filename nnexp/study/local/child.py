@@ -28,11 +28,11 @@ from nnexp.study.local.lifeline import (
 def fork(job: Job, dataset: Dataset, pipe: int, output: int, others: Iterable[int]) -> int:
     """Start a job in a forked process and return the process's id.
 
-    The calling thread must outlive the job: the kernel takes its end for the parent's death.
+    The calling thread must outlive the job: the kernel treats its exit as the parent's death.
     Signals to the child wait until it can handle them.
 
     Args:
-        job: what is trained.
+        job: the job to train.
         dataset: its data, shared with the parent.
         pipe: the descriptor that the child writes its messages to, and last its outcome.
         output: the descriptor that gets its standard output and error.
@@ -69,8 +69,8 @@ def run(job: Job, source: Callable[[Source], Dataset], pipe: int, parent: int) -
     """Train a job, write its messages and outcome, and exit without the parent's exit handlers.
 
     Args:
-        job: what is trained.
-        source: hands out its data.
+        job: the job to train.
+        source: loads its data.
         pipe: the descriptor that messages go to, and last the outcome.
         parent: the parent's process id; the process exits when the parent is dead.
     """
@@ -99,8 +99,8 @@ def sender(pipe: int) -> Callable[[Message | Outcome], None]:
 def _checker(job: Job, parent: int) -> Callable[[], None]:
     """Return a function that ends the training after a signal or the parent's death.
 
-    A terminal sends its signals to the study and its jobs, and the study passes them on: a second
-    one means no more than the first. A signal that the user ignores, as ``nohup`` does, stays
+    A terminal signals the study as well as its jobs, and the study forwards the signal, so a
+    second one is not treated as more urgent. A signal that is ignored, as under ``nohup``, stays
     ignored.
     """
     received: list[int] = []

@@ -16,12 +16,12 @@ from nnexp.study.local import lifeline
 
 def main() -> None:
     """Train the job on standard input."""
-    order = json.load(sys.stdin)
-    lifeline.die_with_parent(order["parent"])
+    request = json.load(sys.stdin)
+    lifeline.die_with_parent(request["parent"])
     pipe = os.dup(1)
     os.dup2(2, 1)
-    if order["folder"] is not None:
-        os.chdir(order["folder"])  # paths of data are relative to it
+    if request["folder"] is not None:
+        os.chdir(request["folder"])  # paths of data are relative to it
 
     from nnexp.config import load as configs  # noqa: PLC0415 - slow: after die_with_parent
     from nnexp.datasets.loading import load  # noqa: PLC0415 - likewise
@@ -29,10 +29,10 @@ def main() -> None:
     from nnexp.study.job import Job, Ready  # noqa: PLC0415 - likewise
     from nnexp.study.local import child  # noqa: PLC0415 - likewise
 
-    config = configs.from_builtins(order["config"], "the order")
+    config = configs.from_builtins(request["config"], "the request")
     child.sender(pipe)(Ready())
-    job = Job(config, named(Path(order["runs"]), order["name"]), order["until"])
-    child.run(job, load, pipe, order["parent"])
+    job = Job(config, named(Path(request["runs"]), request["name"]), request["until"])
+    child.run(job, load, pipe, request["parent"])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The engine of this machine: a pool of processes, one for each job, forked from this one.
+"""The engine of this machine: a pool of forked processes, one for each job.
 
-Everything happens in the calling thread: a fork copies only that thread, and would copy locks
-that other threads hold.
+It uses no threads: a fork copies only the calling thread, but also the locks that other threads
+hold.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from nnexp.study.local import child, lifeline, process
 from nnexp.study.local.process import Limits, Process
 
 FILES_PER_JOB = 2
-"""Open files here for each job: its pipe and its output."""
+"""Open files of this process for each job: its pipe and its output."""
 
 SPARE_FILES = 16
-"""Further open files of this process, and of a job, which inherits those of the others."""
+"""Other open files of this process and of a job, which inherits all of them."""
 
 
 class _RunningJob(NamedTuple):
@@ -45,13 +45,13 @@ class _RunningJob(NamedTuple):
 
 
 class Pool:
-    """An engine of processes on this machine.
+    """Trains jobs in forked processes on this machine.
 
     Args:
         slots: how many jobs run at a time.
         runs: the folder of the runs.
         limits: of each job.
-        data: hands out the data.
+        data: the cache of loaded datasets.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Pool:
         self._limits = limits
         self._data = data or Data()
         self._running: dict[int, _RunningJob] = {}
-        """By the read end of the job's pipe."""
+        """By the read end of its pipe."""
         self._selector = selectors.DefaultSelector()
         self._checked = 0.0
         """When the limits were last checked."""
@@ -77,7 +77,7 @@ class Pool:
 
         Raises:
             DataError: a file is missing or malformed.
-            UsageError: so many jobs at a time need more open files than are allowed.
+            UsageError: that many jobs at a time need more open files than are allowed.
         """
         kept = list(configs)
         _check_files(min(self.slots, len(kept)))
@@ -106,7 +106,7 @@ class Pool:
         return future
 
     def wait(self, seconds: float) -> Sequence[tuple[Future[Outcome], Message]]:
-        """Let jobs go on for at most so long, and return their messages."""
+        """Wait at most ``seconds`` for messages of jobs, and return them."""
         messages: list[tuple[Future[Outcome], Message]] = []
         if not self._running:
             time.sleep(seconds)
@@ -128,7 +128,7 @@ class Pool:
             running.process.send_signal(lifeline.STOP_SIGNAL)
 
     def close(self) -> None:
-        """Kill all jobs that still run."""
+        """Kill all jobs that are still running."""
         for running in self._running.values():
             running.process.send_signal(signal.SIGKILL)
         for running in self._running.values():
@@ -175,14 +175,12 @@ def _starting(job: Job) -> Iterator[None]:
         yield
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        message = (
-            f"{job.run.path}: its process cannot be started: {reason}; see ulimit -a, or lower -j"
-        )
+        message = f"{job.run.path}: cannot start its process: {reason}; see ulimit -a, or lower -j"
         raise DiskError(message) from error
 
 
 def _check_files(jobs: int) -> None:
-    """Check that so many jobs at a time do not need more open files than are allowed.
+    """Check that a number of concurrent jobs do not need more open files than are allowed.
 
     Raises: UsageError.
     """
@@ -190,8 +188,8 @@ def _check_files(jobs: int) -> None:
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed != resource.RLIM_INFINITY and needed > allowed:
         raise UsageError(
-            f"{jobs} trials at a time take {needed} open files, but {allowed} are allowed here: "
-            "lower -j, or allow more (ulimit -n)"
+            f"{jobs} trials at a time need {needed} open files, but only {allowed} are allowed; "
+            "lower -j, or raise the limit (ulimit -n)"
         )
 
 

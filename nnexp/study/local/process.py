@@ -1,4 +1,4 @@
-"""A job's process as its parent sees it: messages, limits, outcome, output."""
+"""A job's subprocess, seen from its parent: messages, limits, outcome, output."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from nnexp.study.job import Message, Outcome
 from nnexp.study.local import lifeline
 
 LOGS = ".sweep"
-"""The folder beside the runs for the output of processes that failed; no run's name."""
+"""Folder in the runs folder for the output of failed subprocesses; not a valid run name."""
 
 MAX_OUTPUT = 1 << 20
-"""The last bytes of a process's output that are kept."""
+"""How many bytes at the end of a subprocess's output are kept."""
 
 LIMITS_INTERVAL = 0.1
 """Seconds between two checks of the limits."""
@@ -44,7 +44,7 @@ class Limits(NamedTuple):
 
     seconds: float | None = None
     memory: int | None = None
-    """Resident bytes, as ``ps`` and ``top`` show them; memory shared with others counts."""
+    """Resident bytes as shown by ``ps`` and ``top``, including memory shared with others."""
 
 
 class Process:
@@ -74,12 +74,12 @@ class Process:
             return None
         *lines, self._rest = (self._rest + content).split(b"\n")
         decoded = [_DECODER.decode(line) for line in lines]
-        outcomes = (each for each in decoded if isinstance(each, Outcome))
+        outcomes = (message for message in decoded if isinstance(message, Outcome))
         self._outcome = next(outcomes, self._outcome)
         return [message for message in decoded if not isinstance(message, Outcome)]
 
     def send_signal(self, number: int) -> None:
-        """Send a signal; until ``wait`` returns, the id cannot be another process's."""
+        """Send a signal; the id cannot be reused before ``wait`` returns."""
         os.kill(self.pid, number)
 
     def enforce(self, limits: Limits) -> None:
@@ -151,7 +151,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     number = int(float(match[1]) * UNITS[match[2].upper()]) if match else 0
     if not number:
-        raise ValueError(f"{text!r} is no size, such as 500M or 1.5G")
+        raise ValueError(f"{text!r} is not a size, such as 500M or 1.5G")
     return number
 
 
@@ -168,7 +168,7 @@ def format_size(number: int) -> str:
 def resident_memory(pid: int) -> int:
     """Return a process's resident bytes, or 0 if it has exited.
 
-    The address space would say little: libraries reserve memory that they never touch.
+    The size of the address space is no measure: libraries reserve memory they never touch.
     """
     if sys.platform == "linux":
         try:
