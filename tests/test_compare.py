@@ -655,18 +655,15 @@ def test_a_picture_that_cannot_be_is_all_that_is_said(
     [
         (
             ("runs/a", "runs/x"),
-            "runs/x: there is no run of this name, with or without -s and a seed",
+            "runs/x: there is no such run, with or without -s and a seed",
         ),
         (
             ("runs/a", "tiny.yaml"),
-            "tiny.yaml: there is no run of this name, with or without -s and a seed",
+            "tiny.yaml: there is no such run, with or without -s and a seed",
         ),
         (
             ("b", "runs/a"),
-            (
-                "b: there is no run of this name, with or without -s and a seed; "
-                "did you mean runs/b?"
-            ),
+            ("b: there is no such run, with or without -s and a seed; did you mean runs/b?"),
         ),
         (("runs/a", "runs/x*"), "runs/x*: no run matches"),
         (("runs/a", "runs/b", "./runs/a"), "runs/a: is named twice"),

@@ -97,7 +97,7 @@ def _matching_runs(argument: Path) -> list[Run]:
         problem = "no run matches"
     else:
         names = [run for run in _runs_in(argument.parent) if _is_seed_of(argument.name, run)]
-        problem = "there is no run of this name, with or without -s and a seed"
+        problem = "there is no such run, with or without -s and a seed"
     if not names:
         if argument.parent == Path() and _is_known(argument.name, DEFAULT_FOLDER):
             problem += f"; did you mean {DEFAULT_FOLDER / argument}?"
