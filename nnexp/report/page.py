@@ -36,14 +36,15 @@ def page(document: Document, command: str, footer: str = "", experiments: int = 
         document: what is rendered.
         command: the command that made it, such as ``nnexp report``.
         footer: a last line.
-        experiments: how many there are, each with a colour.
+        experiments: how many there are, each with a colour and with charts that a script
+            makes interactive.
     """
     told = document.told
     style = f"{_asset('page.css')}{_colours(experiments)}"
-    script = _asset("page.js")
+    script = _asset("page.js") if experiments else ""
     policy = (
         f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
-        f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+        f"{f'script-src {_hash(script)}; ' if script else ''}base-uri 'none'; form-action 'none'"
     )
     head = tag(
         "head",
@@ -63,7 +64,7 @@ def page(document: Document, command: str, footer: str = "", experiments: int = 
         tag("header", *top),
         tag("main", *map(_section, told)),
         *([tag("footer", tag("p", footer))] if footer else []),
-        tag("script", Markup(script)),
+        *([tag("script", Markup(script))] if script else []),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
