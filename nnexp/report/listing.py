@@ -12,7 +12,7 @@ from nnexp.analysis import experiments
 from nnexp.analysis.query import COLUMNS, PREFIX, setting
 from nnexp.config.messages import ranges, shortened
 from nnexp.errors import printable
-from nnexp.report.outputs import ExperimentRunsOutput, RunOutput, SpreadOutput
+from nnexp.report.outputs import ExperimentRunsOutput, RunOutput, spread_output
 from nnexp.report.text import as_json, percent, table
 
 if TYPE_CHECKING:
@@ -125,15 +125,11 @@ def experiment_output(experiment: ExperimentRow) -> ExperimentRunsOutput:
         other_names=list(experiment.names[1:]),
         seeds=experiment.seeds,
         statuses=experiment.statuses,
-        best_validation_accuracy=_spread_output(experiment.spread("validation")),
-        test_accuracy=_spread_output(experiment.spread("test")),
+        best_validation_accuracy=spread_output(experiment.spread("validation")),
+        test_accuracy=spread_output(experiment.spread("test")),
         config={key: value for key, value in experiment.config.items() if key != "seed"},
         runs=[RunOutput(**_fields(run)) for run in experiment.runs],
     )
-
-
-def _spread_output(spread: Spread | None) -> SpreadOutput | None:
-    return None if spread is None else SpreadOutput(**spread._asdict())
 
 
 def run_outputs(entries: Sequence[Entry]) -> list[RunOutput]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
+from nnexp.seeds import Spread
 from nnexp.store.records import DataRecord, Fault, Result, Versions
 from nnexp.training.history import Row
 
@@ -165,6 +166,11 @@ class SpreadOutput(Struct, frozen=True, kw_only=True):
     sd: float | None
     """None for one seed."""
     seeds: int
+
+
+def spread_output(spread: Spread | None) -> SpreadOutput | None:
+    """Return a result over seeds as a value for JSON."""
+    return None if spread is None else SpreadOutput(**spread._asdict())
 
 
 class RunOutput(Struct, frozen=True, kw_only=True):

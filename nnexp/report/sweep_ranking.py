@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nnexp.config import dump
 from nnexp.errors import NnexpError
 from nnexp.report import comparisons
-from nnexp.report.outputs import SpreadOutput
+from nnexp.report.outputs import spread_output
 from nnexp.report.study_outputs import FailureOutput, PlannedOutput, RankedOutput, SweepOutput
 from nnexp.report.text import as_json as json_line
 from nnexp.report.text import percent, table
@@ -169,8 +169,8 @@ def output(
     ranked = [
         RankedOutput(
             values=dict(zip(plan.keys, standing.values, strict=True)),
-            accuracy=_spread_output(standing.accuracy),
-            test=_spread_output(standing.test),
+            accuracy=spread_output(standing.accuracy),
+            test=spread_output(standing.test),
             runs=[str(runs / names[trial]) for trial in standing.trials],
             missing=standing.missing,
             diverged=standing.diverged,
@@ -192,10 +192,6 @@ def output(
         excluded=plan.excluded,
         repeated=plan.repeated,
     )
-
-
-def _spread_output(spread: Spread | None) -> SpreadOutput | None:
-    return None if spread is None else SpreadOutput(**spread._asdict())
 
 
 def failure_output(run: Path, outcome: Outcome) -> FailureOutput:
