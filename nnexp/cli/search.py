@@ -226,10 +226,10 @@ def _trial_line(search: Search, event: Ended) -> str | None:
     words = [_named(search, trial)]
     if not trial.is_baseline:
         words.append(search.definition.space.describe(trial.values))
-    told = unscored(result) if result.score is None else f"validation {percent(result.score)}"
+    outcome = unscored(result) if result.score is None else f"validation {percent(result.score)}"
     if result.epoch < trial.config.epochs and result.failure is None:
-        told += f" by epoch {result.epoch}"
-    words.append(told)
+        outcome += f" by epoch {result.epoch}"
+    words.append(outcome)
     if search.result.best is result:
         words.append("best so far")
     return "  ".join(words)

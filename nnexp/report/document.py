@@ -83,7 +83,7 @@ class Document(NamedTuple):
     """Before the first section."""
 
     @property
-    def told(self) -> list[Section]:
+    def nonempty_sections(self) -> list[Section]:
         """The sections that have blocks."""
         return [section for section in self.sections if section.blocks]
 
@@ -101,7 +101,7 @@ def as_text(document: Document, width: int = 0) -> str:
         width: of the terminal, between whose words sentences are broken; 0 leaves lines whole.
     """
     parts = [_block_text(block, width) for block in document.intro]
-    for section in document.told:
+    for section in document.nonempty_sections:
         parts += [section.heading, *(_block_text(block, width) for block in section.blocks)]
     return "\n\n".join(filter(None, parts))
 
@@ -122,7 +122,7 @@ def as_markdown(document: Document) -> str:
     """Render a document as GitHub's Markdown."""
     parts = [f"# {escaped(document.title)}"] if document.title else []
     parts += chain.from_iterable(map(_block_markdown, document.intro))
-    for section in document.told:
+    for section in document.nonempty_sections:
         parts += [f"## {escaped(section.heading)}"] if section.heading else []
         parts += chain.from_iterable(map(_block_markdown, section.blocks))
     return "\n\n".join(parts)

@@ -39,7 +39,7 @@ def page(document: Document, command: str, footer: str = "", experiments: int = 
         experiments: how many there are, each with a colour and with charts that a script
             makes interactive.
     """
-    told = document.told
+    sections = document.nonempty_sections
     style = f"{_asset('page.css')}{_colours(experiments)}"
     script = _asset("page.js") if experiments else ""
     policy = (
@@ -58,19 +58,19 @@ def page(document: Document, command: str, footer: str = "", experiments: int = 
     )
     intro = (part for block in document.intro for part in _block(block))
     kicker, heading = tag("p", command, class_="kicker"), tag("h1", document.title)
-    top = [kicker, heading, *intro, _contents(told)]
+    top = [kicker, heading, *intro, _contents(sections)]
     body = tag(
         "body",
         tag("header", *top),
-        tag("main", *map(_section, told)),
+        tag("main", *map(_section, sections)),
         *([tag("footer", tag("p", footer))] if footer else []),
         *([tag("script", Markup(script))] if script else []),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _contents(told: Sequence[Section]) -> Markup:
-    links = [tag("li", tag("a", each.heading, href=f"#{each.name}")) for each in told]
+def _contents(sections: Sequence[Section]) -> Markup:
+    links = [tag("li", tag("a", each.heading, href=f"#{each.name}")) for each in sections]
     return tag("nav", tag("ul", *links), aria_label="Contents")
 
 
