@@ -16,7 +16,7 @@ import pytest
 
 from tests.faults.clusters import LOOPBACK, SECONDS, Cluster, until
 from tests.faults.test_broken_sweeps import members, wait_for_jobs
-from tests.studies import Results, keep_timed_runs, results, search, sequential, wait
+from tests.study.studies import Results, keep_timed_runs, results, search, sequential, wait
 
 if TYPE_CHECKING:
     from pathlib import Path

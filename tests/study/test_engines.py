@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.faults.clusters import LOOPBACK, Cluster
-from tests.studies import (
+from tests.study.studies import (
     SEARCHES,
     keep_timed_runs,
     keep_times,

@@ -21,7 +21,7 @@ from nnexp.tune import protocol
 from nnexp.tune.chance import NothingLearnedError
 from nnexp.tune.state import TimingSession
 from nnexp.tune.trials import BudgetSpentError
-from tests.planted import CONFIG, Outcome, Planted, World, accuracy, is_full, size, tuned
+from tests.tune.planted import CONFIG, Outcome, Planted, World, accuracy, is_full, size, tuned
 
 
 def rates(configs: Sequence[Config]) -> list[float | None]:

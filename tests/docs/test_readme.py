@@ -15,7 +15,7 @@ from nnexp.cli import COMMANDS
 
 pytestmark = pytest.mark.docs
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "docs" / f"{name}.md" for name in ("runs", "comparing", "configs")]
 TEXT = "\n".join([README, *(page.read_text(encoding="utf-8") for page in PAGES)])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.docs
 
-EXAMPLE = Path(__file__).parents[1] / "benchmarks" / "xor.py"
+EXAMPLE = Path(__file__).parents[2] / "benchmarks" / "xor.py"
 
 
 @pytest.fixture(scope="module")

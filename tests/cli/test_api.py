@@ -22,7 +22,7 @@ from nnexp.training.history import Row
 if TYPE_CHECKING:
     from tests.conftest import Bench
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PUBLIC = ["Run", "__version__", "compare", "load_config", "runs", "sweep", "train"]
 

@@ -719,7 +719,7 @@ def test_a_number_that_is_rounded_stays_in_its_range(value: Any) -> None:  # noq
 
 # The documentation.
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def blocks(page: str, after: str) -> list[str]:

@@ -660,7 +660,7 @@ def test_all_examples_at_once_leave_no_size_to_choose(bench: Bench) -> None:
     assert load.read(bench.folder / "tiny-tuned" / "tuned.yaml").batch_size == "all"
 
 
-DOCS = (Path(__file__).parent.parent / "docs" / "tuning.md").read_text("utf-8")
+DOCS = (Path(__file__).parents[2] / "docs" / "tuning.md").read_text("utf-8")
 
 
 def shown(name: str) -> list[str]:
@@ -716,7 +716,7 @@ def test_on_mnist_with_30_hidden_neurons_the_rate_is_the_book_s(bench: Bench) ->
 
     The stages that no clock decides answer as in the docs, but for their numbers.
     """
-    config = str(Path(__file__).parent.parent / "configs" / "quickstart.yaml")
+    config = str(Path(__file__).parents[2] / "configs" / "quickstart.yaml")
     found = decisions(bench("tune", config, "-q", "--json"))
     assert found["unfinished"] == []
     tuned = load.read(bench.folder / "quickstart-tuned" / "tuned.yaml")

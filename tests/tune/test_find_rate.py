@@ -244,7 +244,7 @@ def answer(rungs: list[tuple[float, str]]) -> str:
 @pytest.mark.docs
 @pytest.mark.slow
 def test_on_mnist_the_rate_is_the_book_s_and_the_docs_show_it(bench: Bench) -> None:
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     config = str(root / "configs" / "quickstart.yaml")
     found = json.loads(bench("find-rate", config, "--json", "-q").out)
     assert STEADY <= found["threshold"] <= 1

@@ -31,7 +31,7 @@ from nnexp.tune.decision import BY_EPOCH, Decision, picture, skipped
 from nnexp.tune.ladder import Rung
 from nnexp.tune.state import TimingSession, TuneState
 from nnexp.tune.trials import JobResult
-from tests.planted import finish
+from tests.tune.planted import finish
 
 if TYPE_CHECKING:
     from nnexp.tune.choice import Scores

@@ -375,7 +375,7 @@ def test_all_keys_are_known() -> None:
         "data.file",
         "schedule.patience",
     } <= known
-    for path in sorted((Path(__file__).parent.parent / "configs").rglob("*.yaml")):
+    for path in sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml")):
         assert set(keys.flat(canonical.to_builtins(load.read(path)))) <= known
 
 

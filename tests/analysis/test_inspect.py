@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from nnexp.analysis.initial_layers import Layer
     from tests.conftest import Bench
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def first(found: Inspection, initializer: InitializerName) -> Layer:

@@ -22,7 +22,7 @@ from nnexp.training.stopping import Stopping
 if TYPE_CHECKING:
     from nnexp.datasets.selection import Part, Parts
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FILES = sorted(CONFIGS.rglob("*.yaml"))
 
 each_file = pytest.mark.parametrize(

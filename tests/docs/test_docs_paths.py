@@ -14,7 +14,7 @@ from tests.test_architecture import ORDER, PACKAGE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MAP = ROOT / "docs" / "architecture.md"
 DOCUMENTS = [MAP, ROOT / "CONTRIBUTING.md"]
 CODE = re.compile(r"`([\w./-]+?(?:\.(?:py|md|yaml|toml|json|css)|/))(?:: ([\w., ]+))?`")

@@ -35,7 +35,7 @@ NAMES = [
     *("weight_initialization_30", "weight_initialization_100", "multiple_eta", "overfitting"),
     *("overfitting_full", "regularized", "regularized_full", "more_data"),
 ]
-BOOK = Path(__file__).resolve().parent.parent / "configs" / "book"
+BOOK = Path(__file__).resolve().parents[2] / "configs" / "book"
 NETS = [(name, place) for name, figure in FIGURES.items() for place in range(len(figure.nets))]
 
 

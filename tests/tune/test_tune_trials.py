@@ -13,7 +13,7 @@ from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.streams import Network2, Pcg64
 from nnexp.training.stopping import Accuracy, Cost
 from nnexp.tune import learning_rate, protocol
-from tests.planted import CONFIG, Planted, World, accuracy, tuned
+from tests.tune.planted import CONFIG, Planted, World, accuracy, tuned
 
 OWN = replace(
     CONFIG,

@@ -100,7 +100,7 @@ def test_a_bad_nested_value_among_good_ones_is_told_with_its_place(bench: Bench)
 
 @pytest.mark.docs
 def test_the_sweep_file_of_the_documentation_is_one(bench: Bench) -> None:
-    docs = Path(__file__).parent.parent / "docs" / "sweeps.md"
+    docs = Path(__file__).parents[2] / "docs" / "sweeps.md"
     (text,) = re.findall(r"```yaml\n(.*?)```", docs.read_text(encoding="utf-8"), re.DOTALL)
     found = sheet(bench, text.replace("configs/quickstart.yaml", "tiny.yaml"))
     assert len(found.trials) + found.excluded == 2 * 2 * 2 * 20 * 5

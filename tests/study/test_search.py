@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 needs_optuna = pytest.mark.skipif(find_spec("optuna") is None, reason="Optuna is not installed")
 TPE = pytest.param("tpe", marks=needs_optuna)
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RATE = "learning_rate=log-uniform(0.01, 10)"
 LAMBDA = "lambda=uniform(0, 2)"
 KINDS = "uniform, log-uniform, integers, log-integers, choice"
