@@ -1,4 +1,4 @@
-"""Render the comparison of a figure with its published values, as tables or as JSON."""
+"""How the comparison of a figure with what was published is told: as tables, or as JSON."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def text(outcomes: list[NetOutcome]) -> str:
-    """Return the tables of a figure: points, numbers and the verdict of each net."""
+    """Return all that is to be said of a figure: points, numbers and the verdict of each net."""
     blocks = []
     for outcome in outcomes:
         comparison = outcome.comparison
-        blocks += [_points(series) for series in comparison.series]
+        blocks += [_points(each) for each in comparison.series]
         if comparison.series:
             blocks.append(_summary(comparison.series))
         if comparison.numbers:
@@ -51,12 +51,12 @@ def _points(series: Series) -> str:
 def _summary(series: tuple[Series, ...]) -> str:
     rows = [
         [
-            _words(curve.key),
-            f"{len(curve.points)} of {curve.published}",
-            str(sum(point.is_equal for point in curve.points)),
-            f"{max((abs(p.published - p.obtained) for p in curve.points), default=0):.3g}",
+            _words(each.key),
+            f"{len(each.points)} of {each.published}",
+            str(sum(point.is_equal for point in each.points)),
+            f"{max((abs(p.published - p.obtained) for p in each.points), default=0):.3g}",
         ]
-        for curve in series
+        for each in series
     ]
     return table(("series", "epochs compared", "equal", "greatest difference"), rows)
 
@@ -76,10 +76,11 @@ def _numbers(numbers: tuple[Number, ...]) -> str:
 
 
 def _spread(number: Number) -> str:
-    over_seeds = spread(number.seeds) if all(map(isfinite, number.seeds)) else None
-    if over_seeds is None or over_seeds.sd is None:
+
+    found = spread(number.seeds) if all(map(isfinite, number.seeds)) else None
+    if found is None or found.sd is None:
         return "-"
-    return f"{_decimal(over_seeds.mean, number)} ± {_decimal(over_seeds.sd, number)}"
+    return f"{_decimal(found.mean, number)} ± {_decimal(found.sd, number)}"
 
 
 def _decimal(value: float, number: Number) -> str:
@@ -97,7 +98,7 @@ def _shown(value: float) -> str:
 
 
 def output(figure: str, outcomes: list[NetOutcome], picture: Path) -> ReproduceOutput:
-    """Return the comparison as a value for JSON."""
+    """Return the same as a value for JSON."""
     nets = [
         NetOutput(
             net=part.net.name,
@@ -105,8 +106,8 @@ def output(figure: str, outcomes: list[NetOutcome], picture: Path) -> ReproduceO
             seeds=[str(job.run.path) for job in part.seeds],
             promised_exact=is_promised,
             verdict=comparison.verdict,
-            series=[_series_output(series) for series in comparison.series],
-            numbers=[_number_output(number) for number in comparison.numbers],
+            series=[_series_output(each) for each in comparison.series],
+            numbers=[_number_output(each) for each in comparison.numbers],
         )
         for part, comparison, is_promised in outcomes
     ]
