@@ -101,12 +101,12 @@ def _check_kept(book: Config, changed: Config) -> None:
     """
     missing = [name for name in book.monitor if name not in changed.monitor]
     if missing:
-        raise UsageError(f"--set monitor: the figure shows {', '.join(missing)}")
+        raise UsageError(f"--set monitor: must include {', '.join(missing)} for this figure")
     shared = changed.rng.shared() if isinstance(changed.rng, Network2) else []
     if shared and changed.data != book.data:
         raise UsageError(
             "--set data: this figure's nets train on one list of examples, one after another; "
-            "other data would be another figure"
+            "their data cannot be changed"
         )
 
 

@@ -86,12 +86,12 @@ def _content(path: Path) -> bytes:
     with disk.errors(path), path.open("rb") as file:
         content = file.read(LIMIT + 1)
     if len(content) > LIMIT:
-        raise DataError(f"{path}: is larger than {LIMIT} bytes, which no author's file is")
+        raise DataError(f"{path}: is larger than {LIMIT} bytes; the author's files are smaller")
     return content
 
 
 def _no_constant(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -131,9 +131,9 @@ def _series(four: Four, config: Config) -> Published:
         )
     for key, values in held.items():
         if key.endswith("accuracy") and not all(value.is_integer() for value in values):
-            raise ValueError(f"{key} has counts that are not whole")
+            raise ValueError(f"{key} has counts that are not whole numbers")
         if (split := key.partition("_")[0]) not in config.monitor:
-            raise ValueError(f"holds {key}, but monitor has no {split}")
+            raise ValueError(f"contains {key}, but monitor has no {split}")
     epochs = range(1, lengths.pop() + 1)
     return {key: Curve(epochs, values) for key, values in held.items()}
 

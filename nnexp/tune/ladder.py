@@ -204,12 +204,12 @@ def failure(rungs: Iterable[Rung]) -> str:
     if all(rung.judgement == "too small" for rung in tried):
         return (
             f"the training cost stays flat with every learning rate {rates}: no rate makes this "
-            "network learn; look at the data (do features differ between classes? is data.scale "
-            "right?), at initializer and at activation (nnexp inspect shows saturation)"
+            "network learn; check the data (do features differ between classes? is data.scale "
+            "right?), the initializer and the activation (nnexp inspect shows saturation)"
         )
     kinds = ", ".join(dict.fromkeys(rung.why for rung in tried))
     return (
-        f"the training cost falls steadily with no learning rate {rates} ({kinds}): are there "
-        "enough training examples for an epoch to be more than a few steps, and is data.scale "
-        "right? batch_size and initializer are the next suspects"
+        f"the training cost falls steadily with no learning rate {rates} ({kinds}); check "
+        "that an epoch has more than a few steps and that data.scale is right, then batch_size "
+        "and initializer"
     )

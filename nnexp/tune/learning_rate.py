@@ -25,11 +25,11 @@ RULE = (
     "falls and down while it does not, or while the smallest rate is as fast as the best; then "
     "within the decade. A rate is too large if the cost "
     "oscillates, rises or diverges, if its rises are a tenth of its falls or more, or if it ends "
-    "a tenth above what a smaller rate came to. Half of the largest rate that is not."
+    "a tenth above the cost of a smaller rate. Half of the largest rate below these is chosen."
 )
 HEADING = "Learning rate η"
 AGAIN = (
-    "The same rule on the training cost with λ in it, around the threshold found before: from a "
+    "The same rule on the training cost including λ, around the earlier threshold: from a "
     "fifth of it, up by factors of 2 to 2.5 while the cost falls steadily, else down."
 )
 
@@ -43,9 +43,7 @@ def why_not(config: Config) -> str | None:
     if config.learning_rate is not None:
         return None
     name = config.optimizer.__struct_config__.tag
-    return (
-        f"optimizer {name} chooses its step by a line search: it has no learning rate to be found"
-    )
+    return f"optimizer {name} chooses its step by a line search: it has no learning rate to choose"
 
 
 def trial_config(config: Config, epochs: int = EPOCHS) -> Config:
