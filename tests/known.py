@@ -1,4 +1,4 @@
-"""Names that a config can use, as messages list them: a new one changes no test."""
+"""Lists of names as in messages, so that a new component does not change tests."""
 
 from __future__ import annotations
 
