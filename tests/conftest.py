@@ -1,4 +1,4 @@
-"""Shared fixtures. Imported first, so that the thread settings apply when NumPy loads."""
+"""Fixtures for all tests, imported first: the thread limits must be set before NumPy loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of names as in messages, so that a new component does not change tests."""
+"""Names that a config accepts, as messages list them: a new one changes no test."""
 
 from __future__ import annotations
 

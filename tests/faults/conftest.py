@@ -1,4 +1,4 @@
-"""Fixtures for fault injection: requirements, and counts of injected faults."""
+"""Fixtures for faults of the machine: required tools, and a count of the faults injected."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Simulated power loss: derive the possible contents of a disk from the changes and syncs before.
+"""Simulated power loss: the possible states of a disk follow from the earlier syncs.
 
-A Recorder wraps the calls of ``os`` and records each change of one folder in order. ``losses``
-then yields every state of the folder that a power loss after any of them may leave. The file
-system is assumed to guarantee only what POSIX does:
+A Recorder stands between the process and ``os`` and notes each change of one folder in
+order. ``losses`` then generates every possible state of the folder after a power loss at
+any of them. The model assumes only what POSIX guarantees of a file system:
 
 - a file's content is safe once the file was synced; until then each write may be there, lost,
   cut short, or only a length whose content is zeros, independently of any other;

@@ -1,7 +1,6 @@
-"""Inject faults into a command's system calls with strace: a kill or an error at any single call.
+"""Fault injection by strace: a kill or an error at any system call of a command.
 
-strace acts at the entry of a call: a call at which it kills the process, or that it makes fail, is
-not executed.
+strace acts at a call's entry: a call that is killed or fails is not executed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read the results of a folder of runs: reproducible files, and numbers of trained epochs."""
+"""Contents of a runs folder: the bytes that must be equal, and how often epochs were trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planted results of configs, for tests of tuning with a known answer and without training."""
+"""Trials with planted results, for tunings whose answer is known without training."""
 
 from __future__ import annotations
 
