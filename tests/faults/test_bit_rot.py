@@ -277,6 +277,7 @@ def test_crude_damage_is_said_or_does_not_matter(shelf: Shelf, state: str, name:
     rot(shelf, state, name, crude(content))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cached")
 @pytest.mark.parametrize(("state", "name"), KINDS)
 def test_some_bit_rot_is_said_or_does_not_matter(shelf: Shelf, state: str, name: str) -> None:

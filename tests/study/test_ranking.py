@@ -184,6 +184,7 @@ def test_one_seed_gives_no_verdict_but_says_what_would(bench: Bench) -> None:
     assert (told["verdict"], told["test"], told["p"]) == ("too few", "none", None)
 
 
+@pytest.mark.slow
 def test_a_sweep_says_of_a_difference_what_compare_says(bench: Bench) -> None:
     arguments = ("sweep", "tiny.yaml", "--grid", "learning_rate=0.01,1", "--seeds", "4", "--json")
     code, out, _ = bench.process(*arguments)

@@ -25,6 +25,7 @@ def runs(bench: Bench, folder: str = "runs") -> dict[str, dict[str, bytes]]:
     return {name: bench.files(f"{folder}/{name}") for name in sorted(names)}
 
 
+@pytest.mark.slow
 def test_a_sweep_makes_the_very_runs_of_a_shell_loop(bench: Bench) -> None:
     code, out, err = bench.process("sweep", "tiny.yaml", *GRID, "--seeds", "2", "-j", "2")
     assert code == 0
@@ -165,6 +166,7 @@ def test_of_many_different_warnings_five_are_told(bench: Bench) -> None:
     assert err.splitlines()[-1] == "warning: further warnings are not shown"
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_table_lives_and_goes(bench: Bench) -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, 0x5414, b"\x28\x00\x78\x00\x00\x00\x00\x00")  # 40 lines of 120 columns
