@@ -1,7 +1,7 @@
 """An experiment bench for small neural networks, from YAML files and the shell.
 
-What a Python program uses is in ``__all__``, and imported when it is first used, so that
-``nnexp --help`` does without NumPy. Modules are private: they change without notice.
+The public names are in ``__all__``. They are imported when first used, so that ``nnexp --help``
+does not import NumPy. All modules are private and may change without notice.
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,8 @@
-"""The functions that Python programs call: ``nnexp.train``, ``nnexp.compare`` and the others.
+"""The public functions of ``nnexp``: ``nnexp.train``, ``nnexp.compare`` and so on.
 
-``nnexp`` offers them by these names and imports this module when one is first used. Each does
-the work of the command of its name, prints nothing, and raises a ``nnexp.errors.NnexpError``
-where the command would exit with an error.
+``nnexp`` imports this module when one of them is first used. Each does the work of the command of
+the same name, prints nothing, and raises a ``nnexp.errors.NnexpError`` where the command would
+exit with an error.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def load_config(path: StrPath, settings: Mapping[str, object] = NOTHING) -> CheckedConfig:
-    """Return the config of a YAML file, with the values of some keys replaced.
+    """Load a config from a YAML file, and override the values of some keys.
 
     Example: ``load_config("configs/quickstart.yaml", {"data.train": 1000, "epochs": 10})``
 
@@ -47,7 +47,7 @@ def load_config(path: StrPath, settings: Mapping[str, object] = NOTHING) -> Chec
         settings: values by key, dotted as under ``--set``.
 
     Raises:
-        ConfigError: with every problem of the file and the settings.
+        ConfigError: the file or the settings have problems; the message lists all of them.
         DiskError: the file cannot be read.
     """
     return load.read(path, _assignments(settings))
@@ -68,10 +68,10 @@ def train(
     Args:
         config: from ``load_config``.
         runs: the folder of the runs, which is created if needed.
-        name: the run's name; by default it follows from the config: the stem, 12 hexadecimal
-            digits and the seed.
-        stem: the beginning of such a name. ``nnexp train`` uses the name of the config's file
-            and finds the same run.
+        name: the run's name; by default the stem, a digest of the config (12 hexadecimal digits)
+            and the seed.
+        stem: the beginning of a default name. ``nnexp train`` uses the name of the config's
+            file; pass the same to share its runs.
         until: the epoch to stop after; the run then stays interrupted.
 
     Raises:
@@ -80,7 +80,7 @@ def train(
         DivergedError: a cost or parameter became infinite or not a number.
         LockedError: another process is training the run.
         NameTakenError: the name belongs to a run of another config.
-        MismatchError: data or arithmetic are not those that the run recorded.
+        MismatchError: data or arithmetic differ from those that the run recorded.
         CorruptError: the run is damaged.
         DiskError: the run cannot be written.
     """
@@ -90,18 +90,18 @@ def train(
 
 
 def runs(folder: StrPath = DEFAULT_FOLDER, where: str | None = None) -> list[Run]:
-    """Return the runs in a folder, ordered by name.
+    """Return the runs in a folder, sorted by name.
 
-    A damaged run is among them, unless a condition is given: reading it raises CorruptError.
+    Without a condition, damaged runs are included; reading one raises CorruptError.
 
     Example: ``runs(where="learning_rate < 1 and test >= 85%")``
 
     Args:
-        folder: the folder of the runs; there may be none yet.
-        where: a condition as under ``nnexp runs --where``; None: all runs.
+        folder: the folder of the runs; it need not exist.
+        where: a condition as in ``nnexp runs --where``; None for all runs.
 
     Raises:
-        UsageError: the condition cannot be parsed, or no run knows one of its keys.
+        UsageError: the condition cannot be parsed, or no run has one of its keys.
         DiskError: the folder cannot be read.
     """
     entries = list(listing.entries(Path(folder)))
@@ -119,16 +119,16 @@ def compare(*places: Run | StrPath, metric: str | None = None) -> Comparison:
     Example: ``compare("runs/init-large-*", "runs/init-scaled-*").verdicts["B"].outcome``
 
     Args:
-        places: two or more runs; or their directories, names without ``-s`` and the seed, or
-            patterns, as under ``nnexp compare``. Runs that differ only in the seed are taken
-            together, unless all do.
-        metric: what the verdict is on; None: the test accuracy at the best epoch, if all runs
-            have one. Accuracies are fractions from 0 to 1.
+        places: two or more runs, or paths of their directories, paths without ``-s`` and the seed,
+            or patterns, as in ``nnexp compare``. Runs that differ only in the seed are grouped,
+            unless all do.
+        metric: of the verdict; None for the test accuracy at the best epoch, if all runs have one.
+            Accuracies are fractions from 0 to 1.
 
     Returns: the comparison; its experiments have the letters A, B, … in the order given.
 
     Raises:
-        UsageError: a run does not exist, there is no such metric, or it is one experiment only.
+        UsageError: a run or metric does not exist, or there are fewer than two experiments.
         CorruptError: a run is damaged.
     """
     paths = [place.path if isinstance(place, Run) else Path(place) for place in places]
@@ -149,21 +149,21 @@ def sweep(
 ) -> list[Run]:
     """Train a config at all points of a grid and return the runs, the best experiment first.
 
-    Runs that are finished are not trained again. A run that diverged comes last; its
-    ``status`` is "diverged".
+    Finished runs are not trained again. Runs that diverged come last; their ``status`` is
+    "diverged".
 
     Example: ``sweep("configs/quickstart.yaml", {"learning_rate": [0.1, 1]}, seeds=range(3))``
 
     Args:
-        config: the file of a config, or of a sweep, as under ``nnexp sweep``.
+        config: a config file, or a sweep file as in ``nnexp sweep``.
         grid: the values to try, by key.
-        settings: values that all points share, by key.
-        seeds: the seeds of each point; None: the config's own.
+        settings: values that apply to all points, by key.
+        seeds: of each point; None for the config's own.
         runs: the folder of the runs.
-        jobs: how many runs are trained at a time, each in a process of its own; 1: in this one.
+        jobs: number of runs to train at a time, each in a separate process; 1 for this process.
 
     Raises:
-        ConfigError: with the problems of all points, before anything is trained.
+        ConfigError: a point is invalid. All points are checked before anything is trained.
         DataError: the data cannot be read.
         UsageError: there are no points, or too many.
         JobError: a run failed, and the others were stopped.
@@ -182,11 +182,11 @@ def sweep(
     with closing(InProcess() if jobs == 1 else Pool(jobs, folder)) as engine:
         execution.train(execution.JobList(work), engine)
     outcomes: list[Outcome | None] = [recorded_outcome(job) for job in work]
-    first = [place for standing in rank(planned, outcomes).standings for place in standing.trials]
-    rest = [place for place in range(len(work)) if place not in set(first)]
-    return [Run(work[place].run.path) for place in first + rest]
+    ranked = [index for standing in rank(planned, outcomes).standings for index in standing.trials]
+    rest = [index for index in range(len(work)) if index not in set(ranked)]
+    return [Run(work[index].run.path) for index in ranked + rest]
 
 
 def _assignments(values: Mapping[str, object]) -> list[str]:
-    """Return values as ``--set`` and ``--grid`` take them: KEY=VALUE."""
+    """Return values in the form of ``--set`` and ``--grid``: KEY=VALUE."""
     return [f"{key}={dump.inline(value)}" for key, value in values.items()]

@@ -27,7 +27,7 @@ BOOK = Path(__file__).resolve().parents[2] / "shared" / "book"
 
 @pytest.fixture(scope="session")
 def book() -> Path:
-    """The folder of the book's published curves, which are no part of the project."""
+    """The folder of the book's published curves, which are not part of the project."""
     if not BOOK.is_dir():
         pytest.skip(f"the book's curves are not at {BOOK}")
     return BOOK
@@ -35,9 +35,9 @@ def book() -> Path:
 
 @cache
 def _lifeline() -> tuple[str, ...]:
-    """Return the words before a command that kill it with the tests' own process, on Linux.
+    """Return a command prefix that kills the command when the tests' process dies, on Linux.
 
-    Pytest that is killed itself runs no fixture's end, and some commands train for an hour.
+    If pytest itself is killed, no fixture is torn down, and some commands train for an hour.
     """
     words = ("setpriv", "--pdeathsig", "KILL")
     if shutil.which(words[0]) is None:
@@ -54,7 +54,7 @@ def _read(descriptor: int) -> bytes:
 
 
 class Said(NamedTuple):
-    """What a command came to."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -62,7 +62,7 @@ class Said(NamedTuple):
 
 
 def commit(run: Path) -> None:
-    """Let a checkpoint, without arrays, say that all rows of a run's metrics are committed."""
+    """Write a checkpoint without arrays that commits all rows of a run's metrics."""
     from nnexp.store import checkpoint, meta  # noqa: PLC0415 - after the variables are set
 
     written = (run / "metrics.jsonl").read_bytes()
@@ -78,7 +78,7 @@ def commit(run: Path) -> None:
 
 
 class Bench:
-    """The command line in a folder of its own, which holds small data and a config of it."""
+    """The command line in a temporary folder with small data and a config for it."""
 
     def __init__(self, folder: Path, call: Callable[..., Said]) -> None:
         self.folder = folder
@@ -90,7 +90,7 @@ class Bench:
         return self.call(*arguments)
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:  # noqa: ANN401
-        """Start a command in a process of its own, which does not outlive the test."""
+        """Start a command in a subprocess that ends with the test."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         command = [*_lifeline(), sys.executable, "-m", "nnexp", *arguments]
         process = subprocess.Popen(command, cwd=self.folder, **(pipes | options))
@@ -98,20 +98,20 @@ class Bench:
         return process
 
     def close(self) -> None:
-        """Kill the processes that still run, as they do where a test fails."""
+        """Kill the processes that a failed test left running."""
         for process in self._started:
             if process.poll() is None:
                 process.kill()
                 process.communicate()
 
     def process(self, *arguments: str, **options: Any) -> Said:  # noqa: ANN401
-        """Run a command in a process of its own."""
+        """Run a command in a subprocess."""
         process = self.start(*arguments, **options)
         out, err = process.communicate(timeout=60)
         return Said(process.returncode, out or "", err or "")
 
     def on_a_terminal(self, *arguments: str, columns: int = 80, **extra: str) -> str:
-        """Return what a command that succeeds writes to a terminal."""
+        """Return the terminal output of a command that must succeed."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         inherited = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
@@ -123,14 +123,14 @@ class Bench:
         return written.decode()
 
     def config(self, name: str = "tiny.yaml", **keys: object) -> str:
-        """Write a config of the small data and return its name."""
+        """Write a config for the small data and return its name."""
         config = {"data": {"name": "npz", "file": "tiny.npz"}, "hidden": [5], "epochs": 3} | keys
         lines = [f"{key}: {json.dumps(value)}\n" for key, value in config.items()]
         (self.folder / name).write_text("".join(lines), encoding="utf-8")
         return name
 
     def files(self, run: str) -> dict[str, bytes]:
-        """Return what a run must hold to the last byte, by path."""
+        """Return the reproducible files of a run, by path."""
         left_out = {"log.txt", "timing.jsonl", "LOCK"}
         return {
             str(path.relative_to(self.folder / run)): path.read_bytes()
@@ -139,11 +139,11 @@ class Bench:
         }
 
     def commit(self, run: str) -> None:
-        """Let a checkpoint say that all rows of a run's metrics are committed."""
+        """Write a checkpoint that commits all rows of a run's metrics."""
         commit(self.folder / run)
 
     def data(self, seed: int = 0, name: str = "tiny.npz") -> str:
-        """Write three classes of ten pixels, that a few epochs tell apart, and return the name."""
+        """Write data of three classes that a few epochs can separate; return the file's name."""
         import numpy as np  # noqa: PLC0415 - after its variables are set
 
         rng = np.random.default_rng(seed)
@@ -161,7 +161,7 @@ class Bench:
 def bench(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Bench]:
-    """The command line in an empty folder but for tiny.npz and tiny.yaml."""
+    """The command line in a temporary folder that contains only tiny.npz and tiny.yaml."""
     from nnexp.cli import main  # noqa: PLC0415 - after the variables are set
 
     def call(*arguments: str) -> Said:

@@ -1,4 +1,4 @@
-"""Curves over seeds: the mean of several runs and how far they lie apart."""
+"""Average curves over seeds: the mean and standard deviation of several runs at each epoch."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class MeanCurve(NamedTuple):
 
 
 def average(histories: Sequence[Sequence[Row]], key: str | Callable[[Row], object]) -> MeanCurve:
-    """Return a measure's mean and spread at the epochs that every run has it for.
+    """Return a measure's mean and standard deviation at the epochs for which all runs have it.
 
-    Beyond the epoch where the first run stopped, the mean would be one of the others only. A
-    number too large to reckon with, as of a run about to diverge, is none.
+    Later epochs are left out, since a mean over the remaining runs would be biased. So are numbers
+    too large to compute with, such as those of a run about to diverge.
 
     Args:
         histories: the rows of each run.
-        key: the measure's name in a row, or what gives it.
+        key: the measure's name in a row, or a function that computes it.
     """
     of = attrgetter(key) if isinstance(key, str) else key
     curves = [_finite(history, of) for history in histories]
@@ -36,8 +36,8 @@ def average(histories: Sequence[Sequence[Row]], key: str | Callable[[Row], objec
     spreads = [spread([curve[epoch] for curve in curves]) for epoch in epochs]
     return MeanCurve(
         epochs,
-        [each.mean for each in spreads if each],
-        [each.sd or 0.0 for each in spreads if each],
+        [over_seeds.mean for over_seeds in spreads if over_seeds],
+        [over_seeds.sd or 0.0 for over_seeds in spreads if over_seeds],
     )
 
 

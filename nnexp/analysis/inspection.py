@@ -54,7 +54,7 @@ def inspect(config: CheckedConfig) -> Inspection:
 
     Raises:
         DataError: the data cannot be read.
-        UsageError: the network is too large, or the config needs what the data does not have.
+        UsageError: the network is too large, or the data lacks something that the config needs.
     """
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
 

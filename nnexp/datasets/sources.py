@@ -50,16 +50,16 @@ class Idx(Source, frozen=True, kw_only=True, tag="idx"):
         str | None,
         Meta(description="A folder with the four files under MNIST's names, gzipped or not."),
     ] = None
-    train_images: Annotated[str | None, Meta(description="A file, in place of directory's.")] = None
-    train_labels: Annotated[str | None, Meta(description="A file, in place of directory's.")] = None
+    train_images: Annotated[str | None, Meta(description="Replaces the directory's file.")] = None
+    train_labels: Annotated[str | None, Meta(description="Replaces the directory's file.")] = None
     validation_images: Annotated[
-        str | None, Meta(description="A file, in place of the training file's last sixth.")
+        str | None, Meta(description="Replaces the training file's last sixth.")
     ] = None
-    validation_labels: Annotated[str | None, Meta(description="Goes with validation_images.")] = (
-        None
-    )
-    test_images: Annotated[str | None, Meta(description="A file, in place of directory's.")] = None
-    test_labels: Annotated[str | None, Meta(description="A file, in place of directory's.")] = None
+    validation_labels: Annotated[
+        str | None, Meta(description="The labels of validation_images.")
+    ] = None
+    test_images: Annotated[str | None, Meta(description="Replaces the directory's file.")] = None
+    test_labels: Annotated[str | None, Meta(description="Replaces the directory's file.")] = None
 
 
 class Npz(Source, frozen=True, kw_only=True, tag="npz"):

@@ -1,1 +1,1 @@
-"""The book's figures: what was published, and how near a run comes to it."""
+"""Reproduce the book's figures: plan and train their nets, and compare with published values."""

@@ -1,7 +1,7 @@
-"""The book's figures that one program drew: their nets, as configs, and what was published.
+"""The book's figures: their nets as configs, and the published numbers.
 
-A figure's nets were trained one after another in one process, with generators seeded once; each
-net's ``rng.before`` says what that process had drawn and shuffled until then.
+The nets of a figure were trained one after another in one process, whose generators were seeded
+once; the ``rng.before`` of each net lists the draws and shuffles of that process before it.
 Source: Nielsen (2015), chapter 3, and the companion code's fig/*.py.
 """
 
@@ -18,13 +18,15 @@ EXAMPLES = 50_000
 LARGE = "standard-normal"
 
 Promise: TypeAlias = Literal["points", "numbers", "band"]
-"""What a net comes out to exactly: every point; the numbers that the book names, while rounding
-errors grow to a single example here and there; or nothing, since rounding errors decide the curve.
+"""The part of a net's results that must be exact.
+
+Either every point; or the numbers in the book's text, if rounding errors change a count by one here
+and there; or none, only a band, if rounding errors change the whole curve.
 """
 
 
 class Headline(NamedTuple):
-    """A number that the book gives of a curve."""
+    """A number in the book's text that describes a curve."""
 
     series: str
     """A key of metrics.jsonl."""
@@ -40,26 +42,26 @@ class Net(NamedTuple):
     """One training of a figure."""
 
     name: str
-    """What sets it apart within the figure, fit for a run's name; empty if it is alone."""
+    """Distinguishes it within the figure, as part of run names; empty if it is the only net."""
     config: Config
     headlines: tuple[Headline, ...]
     promise: Promise = "points"
-    """What comes out exactly."""
+    """The part of its results that must be exact."""
 
     def is_exact_promised(self, *, against: bool) -> bool:
-        """Return whether a comparison, against an author's file or without one, must be exact."""
+        """Return whether a comparison, with an author's file or without one, must be exact."""
         return self.promise == "points" or (self.promise == "numbers" and not against)
 
 
 class BookFigure(NamedTuple):
-    """A figure, named as its author named its file."""
+    """A figure of the book; its name in ``FIGURES`` is that of the author's file."""
 
     title: str
     nets: tuple[Net, ...]
 
 
 def parameters(hidden: int) -> int:
-    """Return how many weights and biases a net of the book with one hidden layer has."""
+    """Return the number of weights and biases of a net of the book with one hidden layer."""
     return (784 + 1) * hidden + (hidden + 1) * 10
 
 
@@ -82,7 +84,7 @@ def _epoch(series: str, measure: str, published: int) -> Headline:
 
 
 def _weight_initialization(hidden: int, published: tuple[tuple[float, float], ...]) -> BookFigure:
-    """One net: the new rule, trained, then the large rule drawn on it, trained."""
+    """One net: trained with the new initialization, then redrawn with the large one and trained."""
     keys = {"hidden": (hidden,), "learning_rate": 0.1, "lambda_": 5.0, "epochs": 30}
     keys["monitor"] = ("validation",)
     history = (Drawn(parameters(hidden)), Trained(EXAMPLES, 30))
@@ -106,8 +108,8 @@ def _multiple_eta() -> BookFigure:
     """A new net for each learning rate."""
     published = {0.025: (0.8781, 0.3392), 0.25: (0.4950, 0.3388), 2.5: (0.9249, 0.8607)}
     nets: list[Net] = []
-    for place, (eta, (first, last)) in enumerate(published.items()):
-        before = (Drawn(parameters(30)), Trained(EXAMPLES, 30)) * place
+    for number, (eta, (first, last)) in enumerate(published.items()):
+        before = (Drawn(parameters(30)), Trained(EXAMPLES, 30)) * number
         config = _config(before, learning_rate=eta, lambda_=5.0, epochs=30, monitor=("train",))
         headlines = (
             Headline("train_cost", "first", first, 4),
@@ -125,9 +127,9 @@ def _large(
     headlines: tuple[Headline, ...],
     promise: Promise = "points",
 ) -> BookFigure:
-    """One net, made and then drawn again by the large rule; evaluated on the test data.
+    """One net, created and then drawn again by the large rule; evaluated on the test data.
 
-    Its evaluation cost is converted with the norms of the weights, where there is a penalty.
+    With a penalty, the norms of the weights are monitored to convert its evaluation cost.
     """
     norms = ("norms",) if config.get("lambda_") else ()
     keys = {"initializer": LARGE, "learning_rate": 0.5, "monitor": ("train", "test", *norms)}

@@ -1,8 +1,8 @@
 """Measures of a run's curves, in the units of the author's files.
 
-Their accuracies are counts of examples. Their evaluation cost adds λ/(2m) Σw² for the m examples
-of the evaluation data, where the cost is defined with λ/(2n) and n training examples, as
-nnexp's own is: this difference is handled here and nowhere else.
+Accuracies in these files are counts of examples. Their evaluation cost adds λ/(2m) Σw² for the m
+examples of the evaluation data, although the cost is defined with λ/(2n) for n training examples,
+as in nnexp. Only this module converts between the two.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from nnexp.training.history import Row
 
 
 class Curve(NamedTuple):
-    """One series of a run: its value in each epoch that was evaluated."""
+    """A series of a run: its value in each evaluated epoch."""
 
     epochs: Sequence[int]
     values: Sequence[float]
 
 
 def curve(history: Sequence[Row], key: str) -> Curve:
-    """Return a series of a history; empty where it was not monitored."""
+    """Return a series of a history; empty if it was not monitored."""
     rows = [(row.epoch, getattr(row, key)) for row in history]
     kept = [(epoch, value) for epoch, value in rows if value is not UNSET]
     return Curve([epoch for epoch, _ in kept], [value for _, value in kept])
@@ -61,18 +61,18 @@ def lowest_epoch(curve: Curve) -> float:
 
 
 def full_epoch(curve: Curve) -> float:
-    """Return the first epoch in which all examples are right; infinite if there is none."""
+    """Return the first epoch with all examples classified correctly; infinity if there is none."""
     return next((e for e, v in zip(*curve, strict=True) if v == 1), float("inf"))
 
 
 def full_for_good_epoch(curve: Curve) -> float:
-    """Return the first epoch from which on all examples stay right; infinite if there is none."""
-    found = float("inf")
+    """Return the first epoch from which all examples stay correct; infinity if there is none."""
+    since = float("inf")
     for epoch, value in zip(reversed(curve.epochs), reversed(curve.values), strict=True):
         if value != 1:
             break
-        found = epoch
-    return found
+        since = epoch
+    return since
 
 
 MEASURES: dict[str, Callable[[Curve], float]] = {
@@ -87,17 +87,17 @@ MEASURES: dict[str, Callable[[Curve], float]] = {
 
 
 def measured(curve: Curve, key: str, measure: str) -> float:
-    """Return a measure of a series; of accuracies in per cent, unless it is an epoch."""
+    """Return a measure of a series; accuracies are in per cent."""
     value = MEASURES[measure](curve)
     is_share = key.endswith("accuracy") and not measure.endswith("epoch")
     return 100 * value if is_share else value
 
 
 def obtained(run: Run, key: str) -> Curve:
-    """Return a run's series as the author's file would hold it.
+    """Return a run's series in the units of the author's files.
 
     Args:
-        run: of one of a figure's nets.
+        run: of a net of a figure.
         key: the series' key in metrics.jsonl.
 
     Raises:
@@ -116,7 +116,7 @@ def obtained(run: Run, key: str) -> Curve:
 
 
 def _quirky(row: Row, key: str, config: Config, data: DataRecord) -> Row:
-    """Return a row whose evaluation cost has the penalty that network2 gives it."""
+    """Return a row with network2's penalty in the evaluation cost."""
     share = per_example(config, data.train)  # λ/n
     cost = getattr(row, key)
     if not share or cost is UNSET:

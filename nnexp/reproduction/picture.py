@@ -24,29 +24,30 @@ def figure(title: str, parts: Sequence[NetPlan], published: Sequence[Published] 
     """Return a panel for each series, a colour for each net.
 
     Args:
-        title: what the book's figure shows.
-        parts: the nets, trained.
-        published: the content of the author's file for each; None: the book's numbers are drawn.
+        title: of the figure.
+        parts: the trained nets.
+        published: the content of the author's file for each net; None to draw the numbers in the
+            book's text.
     """
     drawn = [
-        each
-        for place, part in enumerate(parts)
-        for each in (_numbers(part) if published is None else _series(part, published[place]))
+        net
+        for index, part in enumerate(parts)
+        for net in (_numbers(part) if published is None else _series(part, published[index]))
     ]
     x = Axis("epoch", whole=True)
-    if len(parts) > HUES:  # nets that differ in one number: a point each
+    if len(parts) > HUES:  # one point per net, since too many curves are unreadable
         drawn, x = list(_across(parts, drawn)), Axis("training images", scale="log")
     panels = [
         Panel(
             [
                 mark
-                for colour, each in enumerate(each for each in drawn if each.series == series)
-                for mark in _marks(each, colour)
+                for colour, net in enumerate(net for net in drawn if net.series == series)
+                for mark in _marks(net, colour)
             ],
             x,
             Axis(series.replace("_", " ") + _unit(series, published is None)),
         )
-        for series in dict.fromkeys(each.series for each in drawn)
+        for series in dict.fromkeys(net.series for net in drawn)
     ]
     return Figure(panels, title)
 
@@ -71,29 +72,29 @@ def _series(part: NetPlan, published: Published) -> Iterator[Reproduced]:
 
 
 def _numbers(part: NetPlan) -> Iterator[Reproduced]:
-    """Generate the series that headlines speak of, each with the headlines that have a place."""
+    """Yield the series of the headlines, with the headlines that belong to an epoch as points."""
     history = part.book.run.history()
     for key in dict.fromkeys(headline.series for headline in part.net.headlines):
-        found = curve(history, key)
+        series = curve(history, key)
         scale = 100 if key.endswith("accuracy") else 1
-        places = {
-            "first": found.epochs[0],
-            "last": found.epochs[-1],
-            "highest": int(highest_epoch(found)),
+        epochs = {
+            "first": series.epochs[0],
+            "last": series.epochs[-1],
+            "highest": int(highest_epoch(series)),
         }
         stated = [(h.measure, h.published) for h in part.headlines if h.series == key]
-        points = [(places[measure], value) for measure, value in stated if measure in places]
+        points = [(epochs[measure], value) for measure, value in stated if measure in epochs]
         published = Curve([epoch for epoch, _ in points], [value for _, value in points])
-        line = Curve(found.epochs, [scale * value for value in found.values])
+        line = Curve(series.epochs, [scale * value for value in series.values])
         yield Reproduced(key, part.net.name, published, line)
 
 
 def _across(parts: Sequence[NetPlan], drawn: Sequence[Reproduced]) -> Iterator[Reproduced]:
-    """Generate each series' last values against the nets' numbers of training examples."""
+    """Yield the last values of each series against the nets' numbers of training examples."""
     examples = [part.book.run.record.data.train for part in parts]
-    for series in dict.fromkeys(each.series for each in drawn):
-        own = [each for each in drawn if each.series == series]
-        last = [each.obtained.values[-1] for each in own]
+    for series in dict.fromkeys(net.series for net in drawn):
+        own = [net for net in drawn if net.series == series]
+        last = [net.obtained.values[-1] for net in own]
         known = [
             (n, d.published.values[-1])
             for n, d in zip(examples, own, strict=True)

@@ -1,4 +1,4 @@
-"""What a figure needs: its nets' configs and runs, and the comparison once they are trained."""
+"""Plan the runs of a figure's nets, and compare them with published values once trained."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ from nnexp.streams import Network2, Pcg64
 from nnexp.study.job import Job
 
 BAND_SEEDS = range(5)
-"""What a chaotic net is held against: the spread of nnexp's own runs over these seeds."""
+"""Seeds of nnexp's own runs whose spread a chaotic net is compared with."""
 
 
 class NetPlan(NamedTuple):
-    """One net of a figure, as it is going to be trained."""
+    """The planned runs of one net of a figure."""
 
     net: Net
     book: Job
-    """With the generators of the book's own process."""
+    """With the random draws of the book's own process."""
     seeds: tuple[Job, ...]
-    """With nnexp's own, for the spread."""
+    """With nnexp's own random draws, for the spread."""
 
     @property
     def trainings(self) -> tuple[Job, ...]:
-        """All of them, in their order."""
+        """All jobs, in the order of training."""
         return (self.book, *self.seeds)
 
     @property
     def headlines(self) -> tuple[Headline, ...]:
-        """The book's numbers that can be compared: of later epochs only if they are trained."""
+        """The numbers in the book's text that can be compared with the epochs trained."""
         if self.book.config.epochs == self.net.config.epochs:
             return self.net.headlines
-        return tuple(each for each in self.net.headlines if each.measure == "first")
+        return tuple(number for number in self.net.headlines if number.measure == "first")
 
 
 class NetOutcome(NamedTuple):
-    """What came of one net."""
+    """The comparison of one net with its published values."""
 
     part: NetPlan
     comparison: NetComparison
     is_promised: bool
-    """Whether it had to be exact."""
+    """Whether it must be exact."""
 
     @property
     def is_broken(self) -> bool:
-        """Whether it had to be exact and is not."""
+        """Whether it must be exact, but is not."""
         return self.is_promised and self.comparison.verdict != "exact"
 
 
@@ -65,20 +65,20 @@ def plan(
     settings: Sequence[str] = (),
     seeds: Sequence[int] | None = None,
 ) -> list[NetPlan]:
-    """Return what is to be trained for a figure.
+    """Return the plans of a figure's nets.
 
-    What the process did before a net stays the book's, whatever the settings.
+    Settings do not change the draws of the book's process before a net.
 
     Args:
-        name: the figure's.
+        name: of the figure.
         figure: the figure.
         runs: the folder of the runs.
-        settings: KEY=VALUE each, put over every net's config.
-        seeds: of further runs, with ``rng: pcg64``; None: five of the nets that only a band is
-            promised of, unless there are settings.
+        settings: ``KEY=VALUE`` overrides of every net's config.
+        seeds: of further runs, with ``rng: pcg64``; None for five seeds of the chaotic nets, or
+            none with settings.
 
     Raises:
-        ConfigError: a setting is wrong.
+        ConfigError: a setting is invalid.
     """
     parts = []
     for net in figure.nets:
@@ -94,58 +94,59 @@ def plan(
 
 
 def _check_kept(book: Config, changed: Config) -> None:
-    """Refuse settings under which a figure's net could not be what it is compared as.
+    """Check that a net with changed settings can still be compared with its figure.
 
     Raises:
         UsageError: the net trains on, or is measured on, other examples than the figure needs.
     """
-    missing = [each for each in book.monitor if each not in changed.monitor]
+    missing = [name for name in book.monitor if name not in changed.monitor]
     if missing:
-        raise UsageError(f"--set monitor: the figure shows {', '.join(missing)}")
+        raise UsageError(f"--set monitor: must include {', '.join(missing)} for this figure")
     shared = changed.rng.shared() if isinstance(changed.rng, Network2) else []
     if shared and changed.data != book.data:
         raise UsageError(
             "--set data: this figure's nets train on one list of examples, one after another; "
-            "other data would be another figure"
+            "their data cannot be changed"
         )
 
 
 def outcomes(
     parts: Sequence[NetPlan], published: Sequence[Published] | None, *, changed: bool
 ) -> list[NetOutcome]:
-    """Return what came of a figure's nets, all trained.
+    """Compare the trained nets of a figure with their published values.
 
     Args:
         parts: the nets.
-        published: what the author's file holds of each; None: the book's numbers are compared.
-        changed: whether settings changed the nets: then nothing but a file's points is promised.
+        published: the content of the author's file for each net; None to compare with the numbers
+            in the book's text.
+        changed: whether settings changed the nets; only the points of a file must then be exact.
     """
     return [
         NetOutcome(
             part,
-            compare(part, None if published is None else published[place]),
+            compare(part, None if published is None else published[index]),
             part.net.is_exact_promised(against=published is not None)
             and (published is not None or not changed),
         )
-        for place, part in enumerate(parts)
+        for index, part in enumerate(parts)
     ]
 
 
 def compare(part: NetPlan, published: Published | None) -> NetComparison:
-    """Return what was published of a net beside what its runs, all finished, obtained.
+    """Compare the finished runs of a net with its published values.
 
-    Without an author's file the numbers are the book's; with one, they are measured in it.
+    Numbers are those in the book's text or, with an author's file, measures of its curves.
     """
     if published is None:
         numbers = [_number(part, headline) for headline in part.headlines]
         return NetComparison((), tuple(numbers))
-    found = {key: obtained(part.book.run, key) for key in published}
-    series = compare_series(published, found)
+    curves = {key: obtained(part.book.run, key) for key in published}
+    series = compare_series(published, curves)
     numbers = [
         _number_of(part, key, measure, published[key])
         for key in published
         for measure in ("first", "last", *(["highest"] if key.endswith("accuracy") else []))
-        if _shared(published[key], found[key]).epochs
+        if _shared(published[key], curves[key]).epochs
     ]
     return NetComparison(series, tuple(numbers))
 
@@ -159,17 +160,17 @@ def _number(part: NetPlan, headline: Headline) -> Number:
 
 
 def _number_of(part: NetPlan, key: str, measure: str, published: Curve) -> Number:
-    """Measure a published curve and the obtained ones, in the epochs that all have."""
+    """Measure a published curve and the obtained ones in their common epochs."""
     measure_of = MEASURES[measure]
     curves = [_shared(obtained(job.run, key), published) for job in part.trainings]
     theirs = measure_of(_shared(published, curves[0]))
-    own, *others = [measure_of(each) if each.epochs else float("nan") for each in curves]
+    own, *others = [measure_of(curve) if curve.epochs else float("nan") for curve in curves]
     digits = 0 if key.endswith("accuracy") else TOLERANCE_DIGITS  # counts, or costs
     return Number(Headline(key, measure, theirs, digits), own, tuple(others))
 
 
-def _shared(curve: Curve, other: Curve) -> Curve:
-    """Return what a curve is in the epochs that another has too."""
-    wanted = set(other.epochs)
+def _shared(curve: Curve, reference: Curve) -> Curve:
+    """Return the part of a curve in the epochs of another curve."""
+    wanted = set(reference.epochs)
     kept = [(e, v) for e, v in zip(*curve, strict=True) if e in wanted]
     return Curve([epoch for epoch, _ in kept], [value for _, value in kept])

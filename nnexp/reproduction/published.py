@@ -1,8 +1,8 @@
 """Read the published curves strictly: fig/*.json of the book's companion code.
 
-A curve is four lists, [evaluation cost, evaluation accuracy, training cost, training accuracy],
-with one value an epoch, an empty one where nothing was monitored; accuracies are counts.
-more_data's file holds one percentage a net.
+The curves of a net are four lists, [evaluation cost, evaluation accuracy, training cost, training
+accuracy], with one value per epoch, or none if they were not monitored; accuracies are counts. The
+file of more_data has one percentage per net.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nnexp.reproduction.measures import Curve
 from nnexp.store import disk
 
 LIMIT = 1 << 20
-"""Bytes; the author's largest file has some 20,000."""
+"""Maximum bytes of a file; the author's largest has some 20,000."""
 
 MOST = 1e300
 Values: TypeAlias = Annotated[
@@ -44,16 +44,16 @@ class Initializations(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read(path: Path, name: str, figure: BookFigure, configs: Sequence[Config]) -> list[Published]:
-    """Return what an author's file holds of each net of a figure.
+    """Return the published curves of each net of a figure, from an author's file.
 
     Args:
         path: the file.
-        name: the figure's name, which says what shape the file must have.
+        name: of the figure, which determines the file's structure.
         figure: the figure.
-        configs: its nets' configs as they are going to be trained.
+        configs: the nets' configs, with any settings applied.
 
     Raises:
-        DataError: the file is missing, too large, no JSON, or not such a figure's.
+        DataError: the file is missing, too large, not JSON, or of another figure.
         DiskError: the file cannot be read.
     """
     tree = _tree(path)
@@ -86,12 +86,12 @@ def _content(path: Path) -> bytes:
     with disk.errors(path), path.open("rb") as file:
         content = file.read(LIMIT + 1)
     if len(content) > LIMIT:
-        raise DataError(f"{path}: is larger than {LIMIT} bytes, which no author's file is")
+        raise DataError(f"{path}: is larger than {LIMIT} bytes; the author's files are smaller")
     return content
 
 
 def _no_constant(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -107,8 +107,8 @@ def _convert(tree: Any, kind: Any, length: int) -> Any:  # noqa: ANN401 - msgspe
 def _fours(tree: Any, name: str, figure: BookFigure) -> list[Four]:  # noqa: ANN401 - any JSON
     """Return the four lists of each net, in the figure's order."""
     if name.startswith("weight_initialization"):
-        found = msgspec.convert(tree, Initializations)
-        return [found.default_weight_initialization, found.large_weight_initialization]
+        curves = msgspec.convert(tree, Initializations)
+        return [curves.default_weight_initialization, curves.large_weight_initialization]
     if len(figure.nets) == 1:
         return [msgspec.convert(tree, Four)]
     fours: list[Four] = _convert(tree, list[Four], len(figure.nets))
@@ -116,10 +116,10 @@ def _fours(tree: Any, name: str, figure: BookFigure) -> list[Four]:  # noqa: ANN
 
 
 def _series(four: Four, config: Config) -> Published:
-    """Return the series of one net that are not empty.
+    """Return the nonempty series of one net.
 
     Raises:
-        ValueError: they do not fit each other, or what the net monitors.
+        ValueError: they do not match each other or the net's monitor.
     """
     evaluation = "test" if "test" in config.monitor else "validation"
     keys = [f"{split}_{kind}" for split in (evaluation, "train") for kind in ("cost", "accuracy")]
@@ -131,9 +131,9 @@ def _series(four: Four, config: Config) -> Published:
         )
     for key, values in held.items():
         if key.endswith("accuracy") and not all(value.is_integer() for value in values):
-            raise ValueError(f"{key} has counts that are not whole")
+            raise ValueError(f"{key} has counts that are not whole numbers")
         if (split := key.partition("_")[0]) not in config.monitor:
-            raise ValueError(f"holds {key}, but monitor has no {split}")
+            raise ValueError(f"contains {key}, but monitor has no {split}")
     epochs = range(1, lengths.pop() + 1)
     return {key: Curve(epochs, values) for key, values in held.items()}
 

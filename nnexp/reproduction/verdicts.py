@@ -1,4 +1,4 @@
-"""Published beside obtained: point by point, by headline, and the verdict on a net."""
+"""Compare obtained with published values, point by point and by headline; judge each net."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from nnexp.reproduction.measures import Curve
 from nnexp.seeds import spread
 
 TOLERANCE = 1e-12
-"""How far an exact cost may be off."""
+"""Maximum error of a cost that counts as exact."""
 
 TOLERANCE_DIGITS = 12
-"""Decimals of a number that is held to the tolerance."""
+"""Decimals of a cost that must agree within the tolerance."""
 
 LEVEL = 0.95
-"""Of the prediction interval that is the seeds' spread."""
+"""Level of the prediction interval that defines the seeds' spread."""
 
 FEWEST = 2
-"""Seeds that have a spread."""
+"""Minimum seeds for a spread."""
 
 Verdict = Literal["exact", "within the seeds' spread", "differs", "not compared"]
 
@@ -39,11 +39,11 @@ class SeriesPoint(NamedTuple):
 
 
 class Series(NamedTuple):
-    """A published series and what was obtained, in the epochs that both have."""
+    """A published series and the obtained one, in their common epochs."""
 
     key: str
     published: int
-    """Published points; some have no counterpart where fewer epochs were trained."""
+    """Number of published points; with fewer epochs trained, some are not compared."""
     points: tuple[SeriesPoint, ...]
 
     @property
@@ -53,16 +53,16 @@ class Series(NamedTuple):
 
 
 class Number(NamedTuple):
-    """A headline, published and obtained."""
+    """A headline with the obtained numbers."""
 
     headline: Headline
     obtained: float
     seeds: tuple[float, ...]
-    """What runs with other seeds obtained."""
+    """The numbers of runs with other seeds."""
 
     @property
     def is_exact(self) -> bool:
-        """Whether it is equal to the digits that were published."""
+        """Whether it agrees in all published digits."""
         last_digit = 10.0**-self.headline.digits
         return abs(self.obtained - self.headline.published) <= last_digit / 2
 
@@ -73,12 +73,12 @@ class Number(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        """What is to be said of it."""
+        """The verdict on the number."""
         return _verdict(exact=self.is_exact, within=self.is_within)
 
 
 class NetComparison(NamedTuple):
-    """All that was published of one net beside what was obtained."""
+    """All published and obtained values of one net."""
 
     series: tuple[Series, ...]
     """Empty if no author's file was given."""
@@ -86,11 +86,11 @@ class NetComparison(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        """What is to be said of the net.
+        """The verdict on the net.
 
-        Where nothing was published of the epochs trained it is not compared. It is exact if
-        every series is, or, without a file, every number. It is within the seeds' spread if
-        there are seeds and every number is exact or within.
+        It is not compared if nothing was published for the epochs trained. It is exact if all
+        series are, or all numbers without a file. It is within the seeds' spread if there are
+        enough seeds and every number is exact or within.
         """
         parts: Sequence[Series | Number] = self.series or self.numbers
         if not parts:
@@ -102,26 +102,26 @@ class NetComparison(NamedTuple):
 
 
 def is_within(published: float, seeds: Sequence[float]) -> bool:
-    """Return whether a number may well be one more draw from where the seeds' numbers come from.
+    """Return whether a number may well come from the same distribution as those of the seeds.
 
-    It lies in their 95 % prediction interval: |x - mean| <= t s sqrt(1 + 1/k), where k seeds
-    have the standard deviation s and t is the 97.5 % quantile of Student's t with k - 1 degrees
-    of freedom. False for fewer than two seeds.
+    It may if it lies in their 95 % prediction interval: |x - mean| <= t s sqrt(1 + 1/k), where k
+    seeds have the standard deviation s, and t is the 97.5 % quantile of Student's t with k - 1
+    degrees of freedom. False for fewer than two seeds.
     """
-    found = spread(seeds) if all(map(math.isfinite, seeds)) else None
-    if found is None or found.sd is None:
+    over_seeds = spread(seeds) if all(map(math.isfinite, seeds)) else None
+    if over_seeds is None or over_seeds.sd is None:
         return False
     from scipy.special import stdtrit  # noqa: PLC0415 - slow to import
 
     quantile = float(stdtrit(len(seeds) - 1, (1 + LEVEL) / 2))
-    margin = quantile * found.sd * math.sqrt(1 + 1 / len(seeds))
-    return abs(published - found.mean) <= margin
+    margin = quantile * over_seeds.sd * math.sqrt(1 + 1 / len(seeds))
+    return abs(published - over_seeds.mean) <= margin
 
 
 def compare_series(
     published: Mapping[str, Curve], obtained: Mapping[str, Curve]
 ) -> tuple[Series, ...]:
-    """Return every published series beside the obtained one of its key."""
+    """Return every published series with the obtained one of the same key."""
     return tuple(
         Series(key, len(curve.values), tuple(_points(curve, obtained[key])))
         for key, curve in published.items()
@@ -129,10 +129,10 @@ def compare_series(
 
 
 def _points(published: Curve, obtained: Curve) -> Iterable[SeriesPoint]:
-    found = dict(zip(*obtained, strict=True))
+    values = dict(zip(*obtained, strict=True))
     for epoch, value in zip(*published, strict=True):
-        if epoch in found:
-            yield SeriesPoint(epoch, value, found[epoch])
+        if epoch in values:
+            yield SeriesPoint(epoch, value, values[epoch])
 
 
 def _verdict(*, exact: bool, within: bool) -> Verdict:

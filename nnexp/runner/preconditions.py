@@ -62,8 +62,8 @@ def history_warnings(
 ) -> Iterator[str]:
     """Yield warnings from earlier results: another run's λ, and a learning-rate threshold."""
     if against is not None:
-        n, other = len(dataset.train.labels), against.record.data.train
-        yield from rules.lambda_warning(config, n, against.config, other, str(against.path))
+        n, other_n = len(dataset.train.labels), against.record.data.train
+        yield from rules.lambda_warning(config, n, against.config, other_n, str(against.path))
     try:
         threshold = thresholds.read(runs, config)
     except CorruptError as error:

@@ -136,8 +136,8 @@ class Run:
     def metrics(self) -> dict[str, list[float]]:
         """Return the recorded metrics as columns, one value an epoch: ``DataFrame(run.metrics())``.
 
-        Accuracies are fractions from 0 to 1, costs include the penalty. What has a value for each
-        layer has a column for each, numbered from the first hidden layer: ``saturation_1``.
+        Accuracies are fractions from 0 to 1, costs include the penalty. Metrics with a value per
+        layer have a column per layer, numbered from the first hidden one: ``saturation_1``.
 
         Raises:
             CorruptError: they are damaged, or the checkpoint that they are checked against is.

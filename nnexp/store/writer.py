@@ -206,7 +206,7 @@ def _publish(build: Path, run: Run, record: RunRecord, config: str) -> None:
     disk.sync_directory(build)
     if not disk.move_directory(build, run.path):
         _discard(build)
-        raise NameTakenError(f"{run.path}: another process has just made this run")
+        raise NameTakenError(f"{run.path}: another process has just created this run")
 
 
 def _discard(build: Path) -> None:

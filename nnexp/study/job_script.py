@@ -95,21 +95,21 @@ trial() {{
 
 stopped=0
 child=
-told=
-tell() {{  # the trial, once: a second signal would end it at once
-  [ -n "$child" ] && [ -z "$told" ] && told=1 && kill -TERM "$child" 2>/dev/null
+forwarded=
+forward() {{  # only once: a second signal would kill the trial at once
+  [ -n "$child" ] && [ -z "$forwarded" ] && forwarded=1 && kill -TERM "$child" 2>/dev/null
 }}
-trap 'stopped=1; tell' TERM
+trap 'stopped=1; forward' TERM
 
 code=0
 for ((number = SLURM_ARRAY_TASK_ID; number < {trials}; number += {tasks})); do
   [ "$stopped" -eq 1 ] && break
   trial "$number" &
   child=$!
-  [ "$stopped" -eq 1 ] && tell  # the signal came before there was a child to pass it on to
+  [ "$stopped" -eq 1 ] && forward  # the signal came before the child existed
   wait "$child"
   status=$?
-  if [ "$stopped" -eq 1 ]; then  # the signal ended the wait: the trial itself is still to come
+  if [ "$stopped" -eq 1 ]; then  # the signal interrupted the wait, and the trial is still running
     wait "$child"
     status=$?
   fi

@@ -104,8 +104,8 @@ class SearchResult(NamedTuple):
 def is_fatal(outcome: Outcome) -> bool:
     """Return whether a job's outcome ends a search.
 
-    A run that took too much time or memory says something of its trial, which is as bad as one
-    that diverged; what else goes wrong says nothing of it.
+    Exceeding a limit of time or memory is a result of the trial, which then ranks like one that
+    diverged. Any other failure has a cause outside the trial, so the search ends.
     """
     return outcome.is_failure and not outcome.is_over_limit
 

@@ -151,7 +151,7 @@ def define(
 
 
 def _check(definition: Definition, problems: Sequence[str]) -> None:
-    """Check a search together with the problems already definition in its space.
+    """Check a search, and report the problems already found in its space as well.
 
     Raises: ConfigError, UsageError.
     """

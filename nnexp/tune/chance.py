@@ -178,7 +178,9 @@ def _decision(attempts: list[Attempt], chosen: Attempt, hardest: str) -> Decisio
             f"(are they sorted?), so {examples:,} are used."
         )
     if chosen.problem != hardest:
-        notes.append(f"On {hardest}, no trial was better than chance: it is left for later.")
+        notes.append(
+            f"On {hardest}, no trial was better than chance, so the next stages do not use it."
+        )
     own = attempts[0] if attempts[0].problem == chosen.problem else None
     if chosen.trial.config.lambda_ == 0 and own is not None and not own.is_better:
         notes.append("The config's own η and λ are no better; the next stages choose others.")

@@ -1,16 +1,16 @@
-"""The learning rate by its order of magnitude: which rate to try next, and what follows.
+"""Search for the largest steady learning rate: choose the next rate to try, judge the tried ones.
 
 A rung is a rate that was tried, with the training cost of the first epochs. It is
 
-- **steady** if the cost falls, its rises are less than a tenth of its falls, and it does not end
-  a tenth above what a smaller steady rate came to (a cost can fall, from high up to less high,
-  at a rate that is far too large);
+- **steady** if the cost falls, its rises are less than a tenth of its falls, and it ends at most a
+  tenth above the cost of any smaller steady rate (at a rate that is far too large, a cost can fall
+  from very high to less high);
 - **too small** if the cost is flat and no smaller rate is steady;
 - **too large** otherwise.
 
-A network may be dead after an epoch at a rate that is far too large, and its cost then falls by
-next to nothing, without a rise. So the ladder goes down until its smallest rate is clearly slower
-than the best.
+At a rate that is far too large, a network may die in its first epoch; its cost then falls by almost
+nothing, without a rise. So the ladder is extended downwards until its smallest rate is clearly
+slower than the best.
 
 Source: Nielsen (2015), chapter 3: from 0.01 by factors of ten, then within the decade, and half
 of the largest rate with which the cost falls.
@@ -27,13 +27,13 @@ from nnexp.analysis.diagnosis import NOTABLE, NOTHING, Diagnosis, diagnose
 
 START = 0.01
 DECADES = tuple(float(f"1e{power}") for power in range(-6, 5))
-"""The ladder and both its ends."""
+"""The rates of the ladder, from end to end."""
 AROUND = tuple(float(f"{d}e{p}") for p in range(-3, 3) for d in (1, 2, 5))
-"""What a threshold that was found before is multiplied by to see whether it still holds."""
+"""Factors of an earlier threshold, to check whether it still holds."""
 BELOW = AROUND.index(0.2)
-"""Where that begins: below, since a rate is judged beside smaller ones."""
+"""Index of the first factor: below 1, since a rate is compared with smaller ones."""
 OVERTAKEN = 0.1
-"""Part of a smaller rate's cost: to end so much above it is no progress."""
+"""A rate is too large if its cost ends higher than a smaller rate's by more than this fraction."""
 
 Judgement: TypeAlias = Literal["steady", "too small", "too large"]
 
@@ -43,23 +43,23 @@ class Rung(NamedTuple):
 
     learning_rate: float
     costs: Sequence[float]
-    """The training cost, an epoch each; the last is not finite where it diverged."""
+    """The training cost of each epoch; the last is not finite if training diverged."""
 
     @property
     def diagnosis(self) -> Diagnosis:
-        """What the cost does.
+        """The diagnosis of the cost curve.
 
         Raises:
-            ValueError: there are less than two costs, all finite.
+            ValueError: there are fewer than two costs, all of them finite.
         """
-        found = diagnose(self.costs)
-        if found is None:
+        diagnosis = diagnose(self.costs)
+        if diagnosis is None:
             raise ValueError("a rung needs two costs")
-        return found
+        return diagnosis
 
 
 class Judged(NamedTuple):
-    """A rung and what it says of its rate."""
+    """A rung with the judgement of its rate."""
 
     rung: Rung
     diagnosis: Diagnosis
@@ -68,16 +68,16 @@ class Judged(NamedTuple):
 
 
 def judged(rungs: Iterable[Rung]) -> list[Judged]:
-    """Return each rung, by rising rate, with what it says."""
-    found: list[Judged] = []
+    """Return the judged rungs, sorted by rate."""
+    result: list[Judged] = []
     lowest = math.inf
     for rung in sorted(rungs, key=lambda rung: rung.learning_rate):
         diagnosis = rung.diagnosis
         judgement, why = _judge(diagnosis, lowest)
         if judgement == "steady":
             lowest = min(lowest, _end(diagnosis))
-        found.append(Judged(rung, diagnosis, judgement, why))
-    return found
+        result.append(Judged(rung, diagnosis, judgement, why))
+    return result
 
 
 def _judge(diagnosis: Diagnosis, lowest: float) -> tuple[Judgement, str]:
@@ -93,56 +93,58 @@ def _judge(diagnosis: Diagnosis, lowest: float) -> tuple[Judgement, str]:
 
 
 def _end(diagnosis: Diagnosis) -> float:
-    """Return where a cost ends, a single epoch's noise left out."""
+    """Return the cost at a curve's end, smoothed over several epochs."""
     return diagnosis.first * (1 + diagnosis.change)
 
 
 def climb(grid: Sequence[float], start: int, rungs: Iterable[Rung]) -> float | None:
-    """Return the rate of a grid to try next: up while none is too large, else down; None: done.
+    """Return the next rate of a grid to try, or None if the search is complete.
+
+    The search goes up until a rate is too large, or down if the first rate is.
 
     Args:
-        grid: rates, rising.
-        start: the place in it to begin at.
-        rungs: what was tried already.
+        grid: the rates, in increasing order.
+        start: index of the first rate to try.
+        rungs: the rates tried so far.
     """
-    known = {each.rung.learning_rate: each.judgement for each in judged(rungs)}
-    place, direction = start, 1
-    while 0 <= place < len(grid):
-        if grid[place] not in known:
-            return grid[place]
-        large = known[grid[place]] == "too large"
-        if place == start and large:
+    judgements = {tried.rung.learning_rate: tried.judgement for tried in judged(rungs)}
+    index, direction = start, 1
+    while 0 <= index < len(grid):
+        if grid[index] not in judgements:
+            return grid[index]
+        is_large = judgements[grid[index]] == "too large"
+        if index == start and is_large:
             direction = -1
-        elif large == (direction > 0):
+        elif is_large == (direction > 0):
             return None
-        place += direction
+        index += direction
     return None
 
 
 def foot(grid: Sequence[float], rungs: Iterable[Rung]) -> float | None:
-    """Return the rate of a grid below all that were tried, if it is to be tried, too.
+    """Return the next lower rate of a grid, or None if the smallest tried rate is small enough.
 
-    It is unless the smallest of them is slower than a steady one.
+    It is small enough if it is clearly slower than a steady one.
     """
-    seen = judged(rungs)
-    ends = [_end(each.diagnosis) for each in seen if each.judgement == "steady"]
-    is_slower = seen[0].judgement == "too small" or (
-        seen[0].judgement == "steady" and ends[0] > (1 + OVERTAKEN) * min(ends)
+    tried = judged(rungs)
+    ends = [_end(steady.diagnosis) for steady in tried if steady.judgement == "steady"]
+    is_slower = tried[0].judgement == "too small" or (
+        tried[0].judgement == "steady" and ends[0] > (1 + OVERTAKEN) * min(ends)
     )
     if ends and is_slower:
         return None
-    lower = [rate for rate in grid if rate < seen[0].rung.learning_rate]
+    lower = [rate for rate in grid if rate < tried[0].rung.learning_rate]
     return max(lower, default=None)
 
 
 def next_rates(rungs: Sequence[Rung]) -> list[float]:
     """Return the rates to try next: decades from 0.01, one by one, then pairs within one decade.
 
-    Those of a pair are tried together: the threshold is the same whether or not the larger one is
-    beyond it. None are left once the threshold is known.
+    The rates of a pair are tried together, since the threshold is the same even if the larger one
+    exceeds it. The list is empty once the threshold is known.
     """
     coarse = climb(DECADES, DECADES.index(START), rungs)
-    if coarse is None and any(each.judgement == "steady" for each in judged(rungs)):
+    if coarse is None and any(tried.judgement == "steady" for tried in judged(rungs)):
         coarse = foot(DECADES, rungs)
     if coarse is not None:
         return [coarse]
@@ -153,7 +155,7 @@ def next_rates(rungs: Sequence[Rung]) -> list[float]:
 
 
 def _fine(rungs: Sequence[Rung]) -> list[float]:
-    """Return the rates to try next within the threshold's decade; none: done, or it is unknown."""
+    """Return the rates to try next in the threshold's decade; [] if done, or if it is unknown."""
     below = largest_below(rungs)
     if below is None:
         return []
@@ -164,8 +166,8 @@ def _fine(rungs: Sequence[Rung]) -> list[float]:
             rate = climb(finer, 0, rungs)
             if rate is None:
                 return []
-            place = finer.index(rate)
-            return [each for each in finer[place : place + 2] if each not in tried]
+            index = finer.index(rate)
+            return [rate for rate in finer[index : index + 2] if rate not in tried]
     return []
 
 
@@ -176,38 +178,38 @@ def within(decade: float) -> list[float]:
 
 def largest_below(rungs: Iterable[Rung]) -> float | None:
     """Return the largest rate below the first that is too large, or None."""
-    found = None
-    for each in judged(rungs):
-        if each.judgement == "too large":
+    largest = None
+    for tried in judged(rungs):
+        if tried.judgement == "too large":
             break
-        found = each.rung.learning_rate
-    return found
+        largest = tried.rung.learning_rate
+    return largest
 
 
 def threshold(rungs: Iterable[Rung]) -> float | None:
     """Return the largest steady rate below the first that is too large; None if there is none."""
-    found = None
-    for each in judged(rungs):
-        if each.judgement == "too large":
+    largest = None
+    for tried in judged(rungs):
+        if tried.judgement == "too large":
             break
-        if each.judgement == "steady":
-            found = each.rung.learning_rate
-    return found
+        if tried.judgement == "steady":
+            largest = tried.rung.learning_rate
+    return largest
 
 
 def failure(rungs: Iterable[Rung]) -> str:
-    """Return why there is no threshold, and what may help."""
-    seen = judged(rungs)
-    rates = f"from {seen[0].rung.learning_rate:g} to {seen[-1].rung.learning_rate:g}"
-    if all(each.judgement == "too small" for each in seen):
+    """Return why there is no threshold, with advice."""
+    tried = judged(rungs)
+    rates = f"from {tried[0].rung.learning_rate:g} to {tried[-1].rung.learning_rate:g}"
+    if all(rung.judgement == "too small" for rung in tried):
         return (
             f"the training cost stays flat with every learning rate {rates}: no rate makes this "
-            "network learn; look at the data (do features differ between classes? is data.scale "
-            "right?), at initializer and at activation (nnexp inspect shows saturation)"
+            "network learn; check the data (do features differ between classes? is data.scale "
+            "right?), the initializer and the activation (nnexp inspect shows saturation)"
         )
-    kinds = ", ".join(dict.fromkeys(each.why for each in seen))
+    kinds = ", ".join(dict.fromkeys(rung.why for rung in tried))
     return (
-        f"the training cost falls steadily with no learning rate {rates} ({kinds}): are there "
-        "enough training examples for an epoch to be more than a few steps, and is data.scale "
-        "right? batch_size and initializer are the next suspects"
+        f"the training cost falls steadily with no learning rate {rates} ({kinds}); check "
+        "that an epoch has more than a few steps and that data.scale is right, then batch_size "
+        "and initializer"
     )

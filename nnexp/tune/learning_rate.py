@@ -1,4 +1,4 @@
-"""The stages of the learning rate: the ladder is climbed, and what was found is looked at again."""
+"""The stages that choose the learning rate: climb the ladder, and check the threshold again."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from nnexp.tune.ladder import Judged, Rung
 from nnexp.tune.trials import JobGroup, Steps, Trials, Update
 
 EPOCHS = 10
-"""Epochs of a rung, at least: fewer are too few to tell noise from an oscillation."""
+"""Minimum epochs of a rung: fewer are too few to distinguish noise from oscillation."""
 
 RULE = (
     "λ = 0, training cost of the first epochs. From 0.01 by factors of ten, up while the cost "
     "falls and down while it does not, or while the smallest rate is as fast as the best; then "
     "within the decade. A rate is too large if the cost "
     "oscillates, rises or diverges, if its rises are a tenth of its falls or more, or if it ends "
-    "a tenth above what a smaller rate came to. Half of the largest rate that is not."
+    "a tenth above the cost of a smaller rate. Half of the largest rate below these is chosen."
 )
 HEADING = "Learning rate η"
 AGAIN = (
-    "The same rule on the training cost with λ in it, around the threshold found before: from a "
+    "The same rule on the training cost including λ, around the earlier threshold: from a "
     "fifth of it, up by factors of 2 to 2.5 while the cost falls steadily, else down."
 )
 
@@ -39,20 +39,18 @@ class NoRateError(NothingFoundError):
 
 
 def why_not(config: Config) -> str | None:
-    """Return why there is no learning rate to be found, or None if there is one."""
+    """Return why a config has no learning rate to choose, or None if it has one."""
     if config.learning_rate is not None:
         return None
     name = config.optimizer.__struct_config__.tag
-    return (
-        f"optimizer {name} chooses its step by a line search: it has no learning rate to be found"
-    )
+    return f"optimizer {name} chooses its step by a line search: it has no learning rate to choose"
 
 
 def trial_config(config: Config, epochs: int = EPOCHS) -> Config:
-    """Return a config's rung: a constant rate, no λ, no early end, the training cost alone.
+    """Return a rung's config: constant rate, λ = 0, no early stopping, only the training cost.
 
     Raises:
-        UsageError: the optimizer takes no learning rate.
+        UsageError: the optimizer has no learning rate.
     """
     if (why := why_not(config)) is not None:
         raise UsageError(why)
@@ -73,13 +71,13 @@ def trial_config(config: Config, epochs: int = EPOCHS) -> Config:
 def climb(
     config: Config, trials: Trials, following: Callable[[Sequence[Rung]], Sequence[float]]
 ) -> Steps[list[Rung]]:
-    """Return the rungs that a rule asks for, as long as it asks for any."""
+    """Train rungs until the rule ``following`` proposes no more rates, and return them."""
     rungs: list[Rung] = []
     while rates := following(rungs):
         for trial in (yield JobGroup([replace(config, learning_rate=rate) for rate in rates])):
             rung = trial.rung
             rungs.append(rung)
-            last = next(each for each in ladder.judged(rungs) if each.rung is rung)
+            last = next(tried for tried in ladder.judged(rungs) if tried.rung is rung)
             ends = f"{number(last.diagnosis.first)} to {number(last.diagnosis.last)}"
             text = f"η = {rung.learning_rate:g}: {last.why} ({ends})"
             trials.tell(Update(text, known(rungs)))
@@ -87,30 +85,30 @@ def climb(
 
 
 def known(rungs: Sequence[Rung]) -> str:
-    """Return in words where the threshold is, as far as is known."""
-    found = ladder.threshold(rungs)
+    """Describe the bounds of the threshold known so far."""
+    threshold = ladder.threshold(rungs)
     large = [e.rung.learning_rate for e in ladder.judged(rungs) if e.judgement == "too large"]
     below = f" and below {min(large):g}" if large else ""
-    return f"threshold at least {found:g}{below}" if found else f"threshold unknown{below}"
+    return f"threshold at least {threshold:g}{below}" if threshold else f"threshold unknown{below}"
 
 
 def find(config: Config, trials: Trials, epochs: int = EPOCHS) -> Steps[list[Rung]]:
-    """Climb the ladder for a config and note the threshold for its problem.
+    """Climb the ladder for a config and record the threshold of its problem.
 
     Raises:
         NoRateError: no rate is steady.
         BudgetSpentError: the trials' budget is spent.
-        NnexpError: what training raises.
+        NnexpError: training failed.
     """
     rungs = yield from climb(trial_config(config, epochs), trials, ladder.next_rates)
     if ladder.threshold(rungs) is None:
         failing = decision(rungs, stage=2, heading=HEADING, rule=RULE)
         raise NoRateError(ladder.failure(rungs), failing)
-    return _noted(config, trials, rungs)
+    return _recorded(config, trials, rungs)
 
 
 def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> Steps[list[Rung]]:
-    """Look around a threshold found before, with λ or without; there may be none now."""
+    """Try rates around an earlier threshold, with λ or without; all of them may fail now."""
     grid = [float(f"{factor * before:.6g}") for factor in ladder.AROUND]
     base = trial_config(config)
     if lambda_:
@@ -121,76 +119,76 @@ def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> St
         return [] if rate is None else [rate]
 
     rungs = yield from climb(base, trials, following)
-    return rungs if lambda_ else _noted(config, trials, rungs)
+    return rungs if lambda_ else _recorded(config, trials, rungs)
 
 
-def _noted(config: Config, trials: Trials, rungs: list[Rung]) -> list[Rung]:
-    if (found := ladder.threshold(rungs)) is not None:
-        thresholds.record(trials.runs, trials.checked(config)[1], found, trials.command)
+def _recorded(config: Config, trials: Trials, rungs: list[Rung]) -> list[Rung]:
+    if (threshold := ladder.threshold(rungs)) is not None:
+        thresholds.record(trials.runs, trials.checked(config)[1], threshold, trials.command)
     return rungs
 
 
 def decision(
     rungs: Sequence[Rung], *, stage: int, heading: str, rule: str, before: float | None = None
 ) -> Decision:
-    """Return what the rungs say, with the picture of their costs.
+    """Return the decision that follows from rungs, with a figure of their costs.
 
     Args:
         rungs: the rates that were tried.
         stage: of the protocol.
-        heading: the decision's.
-        rule: by which it is made.
-        before: the rate that stays if no rung is steady; None: then there is none.
+        heading: of the decision.
+        rule: of the decision.
+        before: the rate to keep if no rung is steady; None if there is none.
     """
-    seen, found = ladder.judged(rungs), ladder.threshold(rungs)
+    tried, threshold = ladder.judged(rungs), ladder.threshold(rungs)
     return Decision(
         stage=stage,
         name="eta",
         heading=heading,
-        answer=_answer(rungs, seen, found, before),
+        answer=_answer(rungs, tried, threshold, before),
         rule=rule,
         header=("learning_rate", "judgement", "cost", "rises/falls", "first", "last"),
-        rows=[_row(each) for each in seen],
+        rows=[_row(rung) for rung in tried],
         left=3,
         picture=cost_figure(rungs),
-        chose=() if found is None else (("learning_rate", found / 2),),
+        chose=() if threshold is None else (("learning_rate", threshold / 2),),
     )
 
 
 def _answer(
-    rungs: Sequence[Rung], seen: Sequence[Judged], found: float | None, before: float | None
+    rungs: Sequence[Rung], tried: Sequence[Judged], threshold: float | None, before: float | None
 ) -> str:
-    if found is None:
+    if threshold is None:
         stays = "No η" if before is None else f"η stays {before:g}"
         return f"{stays}: {ladder.failure(rungs)}."
-    above = [each for each in seen if each.rung.learning_rate > found]
+    above = [rung for rung in tried if rung.rung.learning_rate > threshold]
     if not above:
         return (
-            f"η = {found / 2:g}, half of {found:g}, with which the training cost falls steadily; "
-            "it is the largest rate that was tried, so that the threshold may be higher."
+            f"η = {threshold / 2:g}, half of {threshold:g}, with which the training cost falls "
+            "steadily; it is the largest rate that was tried, so that the threshold may be higher."
         )
     return (
-        f"η = {found / 2:g}, half of the threshold {found:g}: up to there the training "
+        f"η = {threshold / 2:g}, half of the threshold {threshold:g}: up to there the training "
         f"cost falls steadily; at {above[0].rung.learning_rate:g} it is {above[0].why}."
     )
 
 
-def _row(each: Judged) -> list[str]:
-    found = each.diagnosis
-    ratio = "-" if found.ratio is None else number(found.ratio)
-    rate = f"{each.rung.learning_rate:g}"
-    return [rate, each.judgement, each.why, ratio, number(found.first), number(found.last)]
+def _row(tried: Judged) -> list[str]:
+    costs = tried.diagnosis
+    ratio = "-" if costs.ratio is None else number(costs.ratio)
+    rate = f"{tried.rung.learning_rate:g}"
+    return [rate, tried.judgement, tried.why, ratio, number(costs.first), number(costs.last)]
 
 
 def cost_figure(rungs: Sequence[Rung]) -> Figure:
     """Return the ladder's cost curves."""
-    found = ladder.threshold(rungs)
+    threshold = ladder.threshold(rungs)
     curves = [
         curve(
             f"η = {rung.learning_rate:g}",
             range(1, len(rung.costs) + 1),
             rung.costs,
-            "threshold" if rung.learning_rate == found else "",
+            "threshold" if rung.learning_rate == threshold else "",
         )
         for rung in sorted(rungs, key=lambda rung: rung.learning_rate)
     ]

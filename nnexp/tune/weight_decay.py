@@ -150,7 +150,7 @@ def _words(strength: float, rank: CandidateStanding, best: float) -> str:
 
 
 def accuracy_figure(scores: Scores, chosen: float) -> Figure:
-    """Return accuracy against λ: the mean as a line, strength seed as a point."""
+    """Return accuracy against λ: the mean as a line, each seed as a point."""
     strengths = sorted(scores)
     means = [mean(scores[strength].values()) for strength in strengths]
     points = [(strength, value) for strength in strengths for value in scores[strength].values()]

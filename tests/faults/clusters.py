@@ -1,4 +1,4 @@
-"""A dask cluster of real processes: a scheduler and workers, each of which can be killed."""
+"""A dask cluster of real processes: a scheduler and workers that tests can kill."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SECONDS = 60.0
-"""That anything may take that is waited for."""
+"""Timeout of every wait, in seconds."""
 
 LOOPBACK = "127.0.0.1"
 
 
 class Process(NamedTuple):
-    """A line of what ps says."""
+    """A line of the output of ps."""
 
     pid: int
     parent: int
@@ -29,7 +29,7 @@ class Process(NamedTuple):
 
 
 def until(happens: Callable[[], Any], seconds: float = SECONDS) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < end, "it never happened"
@@ -37,12 +37,12 @@ def until(happens: Callable[[], Any], seconds: float = SECONDS) -> None:
 
 
 def quiet(host: str) -> tuple[str, ...]:
-    """Return the options that leave the dashboard out, whose server would listen everywhere."""
+    """Return the options that disable the dashboard, whose server would listen on all addresses."""
     return ("--no-dashboard", "--dashboard-address", f"{host}:0")
 
 
 class Cluster:
-    """A scheduler on loopback, and the groups of processes that are its workers."""
+    """A scheduler on loopback, and the process groups of its workers."""
 
     def __init__(self, folder: Path, host: str = LOOPBACK) -> None:
         self._folder = folder
@@ -54,11 +54,11 @@ class Cluster:
         self.address = f"tcp://{LOOPBACK if host != LOOPBACK else host}:{self._port}"
 
     def at(self, host: str) -> str:
-        """Return the scheduler's address as another host has it."""
+        """Return the scheduler's address as seen from another host."""
         return f"tcp://{host}:{self._port}"
 
     def begin(self, workers: int = 2) -> None:
-        """Start the scheduler, and workers that are started again where they die."""
+        """Start the scheduler, and workers that are restarted when they die."""
         self.scheduler = self.start(
             *("-m", "distributed.cli.dask_scheduler", "--host", f"tcp://{self._host}"),
             *("--port", str(self._port), *quiet(self._host)),
@@ -79,7 +79,7 @@ class Cluster:
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start a worker; what stands before its command may put it somewhere else."""
+        """Start a worker; a prefix of its command may place it on another host."""
         return self.start(
             *("-m", "distributed.cli.dask_worker", scheduler, "--host", host, "--nthreads", "1"),
             *(*quiet(host), "--local-directory", str(self._folder / "scratch"), *options),
@@ -95,7 +95,7 @@ class Cluster:
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start a process in a group of its own."""
+        """Start a process in a new process group."""
         with (self._folder / f"process-{len(self._started)}.log").open("wb") as log:
             process: subprocess.Popen[bytes] = subprocess.Popen(
                 [*before, sys.executable, *command],
@@ -109,7 +109,7 @@ class Cluster:
         return process
 
     def processes(self) -> list[Process]:
-        """Return all that live in the groups that were started."""
+        """Return all living processes of the started groups."""
         told = subprocess.run(
             ["ps", "-ww", "-e", "-o", "pid=,ppid=,pgid=,stat=,args="],
             capture_output=True,
@@ -125,11 +125,11 @@ class Cluster:
         ]
 
     def trials(self) -> list[Process]:
-        """Return the processes that train."""
+        """Return the processes that are training."""
         return [each for each in self.processes() if "nnexp.study.local.fresh" in each.command]
 
     def end(self) -> None:
-        """Kill all that was started, and see that it is gone."""
+        """Kill all started processes, and check that they are gone."""
         for process in self._started:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -11,13 +11,13 @@ import pytest
 from tests.faults.tracing import Tracing, obstacle
 
 MUST_RUN = "NNEXP_FAULTS_MUST_RUN"
-"""Set where faults can be made, so that no skip goes unnoticed."""
+"""Set where faults can be injected: a missing requirement then fails the test."""
 
 COUNTED = "faults: "
 
 
 def lacking(what: str) -> None:
-    """Skip a test for what the machine lacks, unless it must not lack it."""
+    """Skip a test whose requirements are missing, or fail it if they must be present."""
     if os.environ.get(MUST_RUN):
         pytest.fail(f"{MUST_RUN} is set, but {what}")
     pytest.skip(what)
@@ -35,12 +35,12 @@ def tracing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracing]:
 
 @pytest.fixture
 def count(record_property: Callable[[str, object], None]) -> Callable[[str, int], None]:
-    """Note how many faults a test made, for the summary."""
+    """Record the number of faults that a test injected, for the summary."""
     return lambda what, number: record_property(f"{COUNTED}{what}", number)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many faults were made in tests that passed."""
+    """Print the number of faults injected by passing tests."""
     made: Counter[str] = Counter()
     for report in terminalreporter.getreports("passed"):
         for what, number in report.user_properties:

@@ -10,15 +10,15 @@ from tests.faults.tracing import METRICS, Tracing
 
 
 class Crash(NamedTuple):
-    """What a first kill leaves: at the first call of a name on a path."""
+    """The state after a kill at the first call of a name on a path."""
 
     name: str
     path: str
     torn: int = 0
-    """Bytes that metrics.jsonl lacks, as if a kill had cut the last write to it short."""
+    """Bytes cut from the end of metrics.jsonl, as by a kill during its last write."""
 
     def made(self, tracing: Tracing) -> Path:
-        """Return what the crash leaves, kept for reset."""
+        """Return a training in the state that the crash leaves, kept for reset."""
         tracing.reset()
         calls = tracing.calls()
         place = next(c for c in calls if c.name.startswith(self.name) and c.path == self.path)

@@ -21,11 +21,11 @@ from nnexp.cli import main
 PR_SET_PTRACER = 0x59616D61
 ANYBODY = ctypes.c_ulong(-1)
 SECONDS = 60
-"""After which a child that hangs is ended, by SIGALRM."""
+"""Seconds after which SIGALRM ends a child that hangs."""
 
 
 def serve() -> None:
-    """Run a command here for its imports, then each one that is read in a child."""
+    """Run a command in this process for its imports, then every command read in a child."""
     warm = json.loads(sys.stdin.readline())
     with Path(os.devnull).open("w") as nowhere:
         sys.stdout = nowhere
@@ -59,7 +59,7 @@ def _child(arguments: list[str], out: str, err: str) -> NoReturn:
 
 
 def _run(arguments: list[str]) -> int:
-    """Return the exit code that a command ends in; a bug's traceback is shown, as Python does."""
+    """Return a command's exit code; print the traceback of a bug, as Python does."""
     sys.argv = ["nnexp", *arguments]
     code: object = 1
     try:

@@ -7,11 +7,11 @@ any of them. The model assumes only what POSIX guarantees of a file system:
 - a file's content is safe once the file was synced; until then each write may be there, lost,
   cut short, or only a length whose content is zeros, independently of any other;
 - a directory's entry is safe once the directory was synced; until then each may be there or not,
-  independently of any other and of what it stands for;
-- a rename is there or not: it never loses both names, and never leaves an old file in the
-  place of none.
+  independently of any other and of the file it names;
+- a rename is there or not: it keeps one of the two names, and does not bring back an old file
+  where there was none.
 
-log.txt and timing.jsonl, which are never synced and which no number comes from, vary as one.
+log.txt and timing.jsonl, which are not synced and contain no results, vary together.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import pytest
 BYSTANDERS = {"log.txt", "timing.jsonl"}
 ROOT = 0
 ALL = 300
-"""So many combinations of what is not synced are all tried; of more, all singles and pairs."""
+"""Maximum combinations of unsynced changes that are all tried; of more, all singles and pairs."""
 
 Tree: TypeAlias = dict[str, bytes | None]
 """A folder's content by path; None for a directory."""
@@ -45,14 +45,14 @@ class Write(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """A file cut to a length."""
+    """A file truncated to a length."""
 
     file: int
     length: int
 
 
 class Link(NamedTuple):
-    """A name given to a file or directory."""
+    """A new name of a file or directory."""
 
     folder: int
     name: str
@@ -61,14 +61,14 @@ class Link(NamedTuple):
 
 
 class Unlink(NamedTuple):
-    """A name taken away."""
+    """A removed name."""
 
     folder: int
     name: str
 
 
 class Rename(NamedTuple):
-    """A name exchanged for another in the same directory."""
+    """A rename within a directory."""
 
     folder: int
     old: str
@@ -77,15 +77,15 @@ class Rename(NamedTuple):
 
 
 class Sync(NamedTuple):
-    """A file's content, or a directory's entries, forced to the disk."""
+    """A sync of a file's content or of a directory's entries."""
 
     node: int
     site: str
-    """Where it was asked for: a function of the store, and the file's name."""
+    """Its origin: a function of the store, and the file's name."""
 
 
 class Announced(NamedTuple):
-    """An epoch of which the user was told; None: that the run is done."""
+    """An epoch announced to the user; None for the end of the run."""
 
     epoch: int | None
 
@@ -95,21 +95,21 @@ Operation: TypeAlias = Change | Sync | Announced
 
 
 class Disk:
-    """Files and directories by number: entries and contents apart, as a disk has them."""
+    """Files and directories by number, with entries separate from contents, as on a disk."""
 
     def __init__(self) -> None:
         self.files: dict[int, bytes] = {}
         self.folders: dict[int, dict[str, int]] = {ROOT: {}}
 
     def copy(self) -> Disk:
-        """Return a disk that can be changed by itself."""
+        """Return an independent copy of the disk."""
         other = Disk()
         other.files = dict(self.files)
         other.folders = {folder: dict(entries) for folder, entries in self.folders.items()}
         return other
 
     def apply(self, change: Change) -> None:
-        """Do what a change does when all of it reaches the disk."""
+        """Apply a change completely."""
         match change:
             case Write(file, offset, content):
                 before = self.files.get(file, b"").ljust(offset, b"\0")
@@ -133,7 +133,7 @@ class Disk:
         return self.folders.setdefault(folder, {})
 
     def tree(self) -> Tree:
-        """Return what can be reached from the root."""
+        """Return the content reachable from the root."""
         return dict(self._under(ROOT, ""))
 
     def _under(self, folder: int, path: str) -> Iterator[tuple[str, bytes | None]]:
@@ -146,7 +146,7 @@ class Disk:
 
 
 def outcomes(change: Change) -> list[Change | None]:
-    """Return what may be left of a change that is not synced: all of it first, nothing last."""
+    """Return the possible remains of an unsynced change: first all of it, last nothing."""
     if not isinstance(change, Write):
         return [change, None]
     content, length = change.content, len(change.content)
@@ -157,12 +157,12 @@ def outcomes(change: Change) -> list[Change | None]:
 
 
 def touched(change: Change) -> int:
-    """Return the file or directory whose sync makes a change safe."""
+    """Return the file or directory whose sync makes a change durable."""
     return change[0]
 
 
 class Pending:
-    """What a disk surely holds, and what it may or may not hold yet."""
+    """The durable content of a disk, and the changes that may or may not be on it yet."""
 
     def __init__(self, disk: Disk) -> None:
         self._safe = disk.copy()
@@ -170,7 +170,7 @@ class Pending:
         self._bystanders: set[int] = set()
 
     def note(self, operation: Operation) -> None:
-        """Take up one more operation."""
+        """Apply one more operation."""
         match operation:
             case Announced():
                 pass
@@ -185,7 +185,7 @@ class Pending:
                 self._changes.append(operation)
 
     def states(self) -> Iterator[Tree]:
-        """Generate what the disk may hold if the power goes now."""
+        """Yield the possible contents of the disk after a power loss now."""
         for chosen in choices([self._outcomes(part) for part in self._parts()]):
             kept = [change for part in chosen for change in part if change[1] is not None]
             disk = self._safe.copy()
@@ -195,7 +195,7 @@ class Pending:
             yield disk.tree()
 
     def _parts(self) -> list[list[tuple[int, Change]]]:
-        """Return the changes that vary by themselves, each with its place in the order."""
+        """Return the groups of changes that vary independently, each change with its index."""
         placed = list(enumerate(self._changes))
         aside = [each for each in placed if self._is_aside(each[1])]
         return [[each] for each in placed if each not in aside] + ([aside] if aside else [])
@@ -213,9 +213,9 @@ class Pending:
 
 
 def choices(several: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
-    """Generate one of each: every combination, or all singles and pairs where there are many.
+    """Yield combinations of one option each: all, or singles and pairs if there are too many.
 
-    Singles and pairs are tried both where all else is kept, which comes first, and lost.
+    Singles and pairs are tried with everything else kept, which comes first, and lost.
     """
     total = 1
     for each in several:
@@ -238,12 +238,12 @@ def choices(several: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
 
 
 class Loss(NamedTuple):
-    """A state that a power loss may leave, and what the user had been told before it."""
+    """A state that a power loss may leave, and the last announcement before it."""
 
     after: int
-    """The operations that were done."""
+    """The number of operations before it."""
     announced: int
-    """The last epoch."""
+    """The last announced epoch."""
     done: bool
     tree: Tree
 
@@ -251,12 +251,12 @@ class Loss(NamedTuple):
 def losses(
     disk: Disk, operations: Sequence[Operation], ignored: Callable[[int, Sync], bool] | None = None
 ) -> Iterator[Loss]:
-    """Generate the states that a power loss after each operation may leave.
+    """Yield the states that a power loss after each operation may leave.
 
     Args:
-        disk: what was there, and safe, before.
-        operations: what was done, in order.
-        ignored: says of a sync and its place whether to take it for not done: a mutant.
+        disk: the durable content before the first operation.
+        operations: in order.
+        ignored: returns whether to ignore a sync, given the sync and its index: a mutant.
     """
     pending, announced, done = Pending(disk), 0, False
     for after in range(len(operations) + 1):
@@ -276,11 +276,11 @@ def losses(
 
 
 class Recorder:
-    """Notes what a process does to a folder, through the calls of ``os`` that change a disk.
+    """Records a process's changes of a folder, by wrapping the calls of ``os`` that change a disk.
 
     Args:
         root: the folder.
-        disk: what is in it.
+        disk: its content.
     """
 
     FORBIDDEN = ("link", "symlink", "truncate", "fdatasync", "pwrite", "writev", "sendfile")
@@ -293,7 +293,7 @@ class Recorder:
         self._next = 1 + max((*self._now.files, *self._now.folders))
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
-        """Stand between the process and os, until the patch is undone."""
+        """Wrap the calls of os until the patch is undone."""
         patch.setattr(os, "fsync", lambda _: None)  # it is only noted: the power stays on
         for name in ("open", "close", "write", "ftruncate", "fsync", "mkdir", "unlink", "rmdir"):
             patch.setattr(os, name, self._around(getattr(os, name), getattr(self, f"_{name}")))
@@ -303,11 +303,11 @@ class Recorder:
             patch.setattr(os, name, self._around(getattr(os, name), self._unknown))
 
     def announce(self, epoch: int | None) -> None:
-        """Note that the user is told of an epoch, or that the run is done."""
+        """Record the announcement of an epoch, or of the run's end."""
         self.operations.append(Announced(epoch))
 
     def is_complete(self) -> bool:
-        """Return whether the folder holds what it must after what was noted."""
+        """Return whether the folder's content equals that of the recorded changes."""
         return self._now.tree() == tree_of(self._root)
 
     @staticmethod
@@ -324,7 +324,7 @@ class Recorder:
         self._now.apply(change)
 
     def _place(self, path: Any) -> tuple[int, str] | None:  # noqa: ANN401 - any kind of path
-        """Return the directory and the name that a path has in the folder, if it is in there."""
+        """Return a path's directory and name in the folder, or None if it is outside."""
         whole = Path(os.path.abspath(path))  # noqa: PTH100 - resolve would follow links
         if not whole.is_relative_to(self._root):
             return None
@@ -401,9 +401,10 @@ class Recorder:
 
 
 def site() -> str:
-    """Return what in the store asks for the sync that is under way.
+    """Return the origin in the store of the current sync.
 
-    That is the function outside of disk.py, what it hands over, and those of disk.py between.
+    It consists of the calling function outside disk.py, its argument, and the functions of disk.py
+    in between.
     """
     lowest = "store/disk.py"
     frame, through = sys._getframe(1), []  # noqa: SLF001 - there is no other way to a frame
@@ -418,7 +419,7 @@ def site() -> str:
 
 
 def after(operations: Sequence[Operation]) -> Disk:
-    """Return what a disk holds after operations, as long as the power stays."""
+    """Return the content of a disk after operations without a power loss."""
     disk = Disk()
     for operation in operations:
         if not isinstance(operation, Sync | Announced):
@@ -427,7 +428,7 @@ def after(operations: Sequence[Operation]) -> Disk:
 
 
 def disk_of(tree: Mapping[str, bytes | None]) -> Disk:
-    """Return a disk that safely holds a tree."""
+    """Return a disk with a tree as its durable content."""
     disk, numbers = Disk(), {"": ROOT}
     for number, (path, content) in enumerate(sorted(tree.items()), 1):
         above, _, name = path.rpartition("/")
@@ -441,7 +442,7 @@ def disk_of(tree: Mapping[str, bytes | None]) -> Disk:
 
 
 def tree_of(root: Path) -> Tree:
-    """Return what a folder holds."""
+    """Return the content of a folder."""
     return {
         path.relative_to(root).as_posix(): None if path.is_dir() else path.read_bytes()
         for path in sorted(root.rglob("*"))
@@ -449,7 +450,7 @@ def tree_of(root: Path) -> Tree:
 
 
 def lay_out(tree: Mapping[str, bytes | None], root: Path) -> None:
-    """Make a folder that holds a tree."""
+    """Create a folder with the content of a tree."""
     root.mkdir()
     for path, content in sorted(tree.items()):
         if content is None:

@@ -25,29 +25,29 @@ RUN = "n"
 CONFIG = "tiny.yaml"
 METRICS = "metrics.jsonl"
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(nnexp.__file__).parents[1])}
-"""What other processes import is what the tests import."""
+"""Other processes import the same nnexp as the tests."""
 
 
 class Call(NamedTuple):
-    """One system call of a command: the number-th of its name."""
+    """One system call of a command, identified by its name and number."""
 
     name: str
     number: int
     path: str
-    """What it touches, relative to the place; empty if that is somewhere else."""
+    """Its path relative to the traced folder; empty if it is elsewhere."""
     after_listing: bool
     """Whether it follows a getdents64, as the close of a directory's stream does."""
 
     def __str__(self) -> str:
-        """Say which it is, for a test's message."""
+        """Describe the call, for a test's message."""
         return f"{self.name} {self.number} ({self.path})"
 
 
 class Tracing:
-    """A training in a place of its own, whose calls can be listed and made to fail.
+    """A training in a separate folder, whose system calls can be listed and made to fail.
 
     Args:
-        folder: holds the config and its data, and will hold the place and the traces.
+        folder: contains the config and its data, and receives the traced folder and the traces.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -78,20 +78,20 @@ class Tracing:
         self.reset()
 
     def close(self) -> None:
-        """End the process that forks the commands."""
+        """Stop the process that forks the commands."""
         self._server.communicate(timeout=30)
 
     def differences(self) -> list[str]:
-        """Return what is not as an uninterrupted run leaves it: files, or names beside the run."""
+        """Return the differences from an uninterrupted run: files, and names beside the run."""
         found = self._bench.files(f"place/runs/{RUN}")
         names = found.keys() | self.straight.keys()
         beside = {path.name for path in self.run.parent.iterdir()} - {RUN}
         return [name for name in names if found.get(name) != self.straight.get(name)] + [*beside]
 
     def damage(self, before: list[Call], state: Path | None = None) -> list[str]:
-        """Return what is not as it must be after some calls: any file, or a committed row.
+        """Return the damaged files and committed rows after some calls.
 
-        What stands under its last name is whole at any time; metrics.jsonl grows by whole rows.
+        A file under its final name must be complete; metrics.jsonl must grow by complete rows.
         """
         found = self._bench.files(f"place/runs/{RUN}")
         wrong = {name for name in found.keys() & self.straight.keys() if name != METRICS}
@@ -109,7 +109,7 @@ class Tracing:
         return sorted(wrong)
 
     def reset(self, state: Path | None = None) -> None:
-        """Make the place empty, or what it was when it was kept."""
+        """Empty the traced folder, or restore its kept content."""
         shutil.rmtree(self.place, ignore_errors=True)
         if state is None:
             self.place.mkdir()
@@ -117,24 +117,24 @@ class Tracing:
             shutil.copytree(state, self.place, symlinks=True)
 
     def keep(self, name: str) -> Path:
-        """Keep what is in the place, for reset to come back to."""
+        """Keep the content of the traced folder for reset."""
         state = self.folder / name
         shutil.rmtree(state, ignore_errors=True)
         shutil.copytree(self.place, state, symlinks=True)
         return state
 
     def train(self) -> Said:
-        """Train as a user does, nothing in the way."""
+        """Train without a fault, as a user does."""
         return self._command([])
 
     def calls(self, arguments: list[str] | None = None) -> list[Call]:
-        """Run a command and return its calls that touch the place, and the first one after them."""
+        """Run a command; return its calls that touch the traced folder, and the next one."""
         ended = self._command(["-e", FILE_CALLS], arguments)
         assert ended.code == 0, ended
         return self._read_trace()
 
     def kill(self, call: Call) -> None:
-        """Train, and be killed at the entry of a call."""
+        """Train, and kill the process at the entry of a call."""
         ended = self._command(_at(call, "signal=SIGKILL"))
         assert ended == (-signal.SIGKILL, "", ""), (call, ended)
         self._check_struck(call)
@@ -142,13 +142,13 @@ class Tracing:
     def fail(
         self, call: Call, error: str, arguments: list[str] | None = None, *, on: bool = False
     ) -> Said:
-        """Run a command in which a call fails; with on, all later ones of its name do, too."""
+        """Run a command in which a call fails; with on, all later ones of its name fail as well."""
         ended = self._command(_at(call, f"error={error}", on=on), arguments)
         self._check_struck(call)
         return ended
 
     def fresh_calls(self) -> list[Call]:
-        """Do what calls does in a fresh interpreter."""
+        """Return the same as calls, from a fresh interpreter."""
         command = [sys.executable, "-m", "nnexp", *self.arguments]
         subprocess.run(
             ["strace", "-f", "-y", "-o", self._trace, "-e", FILE_CALLS, *command],
@@ -178,7 +178,7 @@ class Tracing:
         return [call for call in calls[:last] if call.path] + calls[last : last + 2]
 
     def _check_struck(self, call: Call) -> None:
-        """Refuse to go on if the call that was struck is not the one that was meant."""
+        """Fail if the fault hit another call than the intended one."""
         lines = self._trace.read_text(encoding="utf-8", errors="replace").splitlines()
         made = [line for line in lines if line.startswith(f"{call.name}(")]
         found = self._path.search(made[call.number - 1])
@@ -216,9 +216,9 @@ def latest(paths: Iterable[str]) -> int:
 
 
 def attached(pid: int, trace: Path, options: list[str]) -> subprocess.Popen[str]:
-    """Return a tracer that has hold of a stopped process.
+    """Attach a tracer to a stopped process and return it.
 
-    Raises: PermissionError if it must not have.
+    Raises: PermissionError if tracing is not permitted.
     """
     command = ["strace", "-y", "-o", str(trace), *options, "-p", str(pid)]
     tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -237,7 +237,7 @@ def _at(call: Call, fault: str, *, on: bool = False) -> list[str]:
 
 
 def obstacle() -> str | None:
-    """Return why nothing can be traced here, or None: a process is really traced to find out."""
+    """Trace a process as a test; return why tracing is impossible, or None."""
     if sys.platform != "linux":
         return "strace is Linux's"
     if shutil.which("strace") is None:

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 def runs(bench: Bench, folder: str) -> dict[str, dict[str, bytes]]:
-    """Return what the runs of a folder must hold to the last byte, by name."""
+    """Return the reproducible files of a folder's runs, by name."""
     names = [path.name for path in (bench.folder / folder).iterdir()]
     return {name: bench.files(f"{folder}/{name}") for name in sorted(names)}
 
 
 def epochs_trained(bench: Bench, folder: str) -> int:
-    """Return how many epochs were ever committed, by the rows of timing.jsonl."""
+    """Return the number of epochs committed, including repeated ones, from timing.jsonl."""
     files = (bench.folder / folder).glob("*/timing.jsonl")
     return sum(len(path.read_text().splitlines()) for path in files)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from tests.conftest import Bench, Said
 
 SECONDS = 1.0
-"""Of processor time: a machine that is busy with other things makes nothing of this hostile."""
+"""Limit of processor time, which does not depend on other load of the machine."""
 
 HANGS = 30
-"""Seconds after which a command is taken to wait for ever."""
+"""Seconds after which a command counts as hanging."""
 
 MEMORY = 200 << 20
 LINES = 3
@@ -46,7 +46,7 @@ finally:
 
 
 class Hostile:
-    """The command line in a folder with small data, and what must hold of any call of it."""
+    """The command line in a folder with small data, with checks of every call."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
@@ -59,7 +59,7 @@ class Hostile:
         return name
 
     def holds(self, *command: str, code: int, told: str, changes: bool = False) -> Said:
-        """Run a command in this process and hold it to everything that is promised."""
+        """Run a command in this process and check every guarantee."""
         before = snapshot(self.folder)
         with within(SECONDS), below(MEMORY):
             said = self.bench(*command)
@@ -69,7 +69,7 @@ class Hostile:
         return said
 
     def process_holds(self, *command: str, code: int, told: str) -> Said:
-        """Run a command in a process that may take a gigabyte of addresses, and measure it."""
+        """Run a command in a subprocess limited to a gigabyte, and measure its memory."""
         if not STATUS.exists():
             pytest.skip("a process's peak of memory is read from /proc")
         before = snapshot(self.folder)
@@ -96,7 +96,7 @@ class Hostile:
 
 
 def check(said: Said, code: int, told: str) -> None:
-    """Hold what was said to its code, its words, its length and its harmlessness."""
+    """Check the exit code, the message, its length, and the absence of control characters."""
     assert "Traceback" not in said.err
     assert said.code == code, said.err[-500:]
     assert told in said.err + said.out, said.err
@@ -108,7 +108,7 @@ def check(said: Said, code: int, told: str) -> None:
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Return what a folder holds: kind, size and time of each entry, none of them opened."""
+    """Return the kind, size and time of each entry of a folder, without opening any."""
     found = {}
     for path in [folder, *folder.rglob("*")]:
         status = path.lstat()
@@ -119,7 +119,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, int]]:
 
 
 def kilobytes(status: str, name: str) -> int:
-    """Return a figure of /proc/self/status."""
+    """Return a number from /proc/self/status."""
     match = re.search(rf"^{name}:\s*(\d+) kB", status, re.MULTILINE)
     assert match is not None
     return int(match[1])
@@ -127,7 +127,7 @@ def kilobytes(status: str, name: str) -> int:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Fail a block that takes too much of the processor, or that hangs."""
+    """Fail a block that uses too much processor time, or hangs."""
 
     def hang(*_: object) -> None:
         pytest.fail(f"it still runs after {HANGS} seconds")
@@ -145,7 +145,7 @@ def within(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def below(limit: int) -> Iterator[None]:
-    """Fail a block whose peak of memory is more than limit bytes above what was there before."""
+    """Fail a block whose peak memory exceeds the memory before it by more than limit bytes."""
     reset = Path("/proc/self/clear_refs")
     if not os.access(reset, os.W_OK):
         yield
@@ -158,7 +158,7 @@ def below(limit: int) -> Iterator[None]:
 
 @pytest.fixture
 def hostile(bench: Bench) -> Hostile:
-    """The command line, to be held to its promises."""
+    """The command line with all checks."""
     return Hostile(bench)
 
 

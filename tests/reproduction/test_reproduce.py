@@ -256,7 +256,7 @@ def test_a_curve_is_read_as_what_its_net_monitors(tmp_path: Path) -> None:
     ("content", "figure", "said"),
     [
         ("[[1], [2]", "overfitting", "is not JSON"),
-        ("[[NaN], [], [], []]", "overfitting", "NaN is no number"),
+        ("[[NaN], [], [], []]", "overfitting", "NaN is not a JSON number"),
         ("[[1e999], [], [], []]", "overfitting", "Expected `float` <="),
         ('{"a": 1, "a": 2}', "overfitting", "a key occurs twice"),
         ("[" * 100_000, "overfitting", "is not JSON"),
@@ -408,7 +408,10 @@ def test_data_that_a_figure_shares_between_nets_cannot_be_changed(bench: Bench) 
     assert said.err.startswith("--set data: this figure's nets train on one list of examples")
     assert not (bench.folder / "runs").exists()
     said = bench("reproduce", "overfitting", "--set", "monitor=[test]")
-    assert (said.code, said.err) == (2, "--set monitor: the figure shows train\n")
+    assert (said.code, said.err) == (
+        2,
+        "--set monitor: must include train for this figure\n",
+    )
 
 
 @pytest.mark.slow

@@ -280,7 +280,7 @@ def test_a_run_that_came_between_is_kept_and_nothing_left_beside_it(tmp_path: Pa
     run = Run(tmp_path / "n")
     writer.create(run, RECORD, "first").close()
     for _ in range(2):
-        with pytest.raises(NameTakenError, match=f"^{run.path}: another process has just made "):
+        with pytest.raises(NameTakenError, match=f"^{run.path}: another process has just created "):
             writer.create(run, RECORD, "second")
     assert (run.path / "config.yaml").read_text() == "first"
     assert list(tmp_path.iterdir()) == [run.path]

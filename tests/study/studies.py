@@ -1,4 +1,4 @@
-"""Commands that train many runs, and their results: output, runs and files."""
+"""Run commands that train many runs, and collect their output, runs and files."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ SEARCHES = {
 }
 
 TIMEOUT = 300.0
-"""Seconds."""
+"""Timeout of a command, in seconds."""
 
 
 class Results(NamedTuple):
-    """What a command leaves behind."""
+    """The results of a command."""
 
     out: str
-    """Its output, without the line of seconds, which differ each time."""
+    """Its output without the lines of measured seconds."""
     runs: dict[str, dict[str, bytes]]
-    """The files of its runs that must be equal to the last byte, by name."""
+    """The reproducible files of its runs, by name."""
     files: dict[str, bytes]
     """The files of tune's decisions, by name."""
 
@@ -59,7 +59,7 @@ def study(bench: Bench, *command: str) -> Results:
 
 
 def results(bench: Bench, out: str) -> Results:
-    """Collect the results of a command that printed so."""
+    """Collect the results of a command with this output."""
     names = sorted(path.name for path in (bench.folder / "runs").iterdir() if path.is_dir())
     decisions = bench.folder / "tiny-tuned"
     files = decisions.iterdir() if decisions.exists() else ()
@@ -71,7 +71,7 @@ def results(bench: Bench, out: str) -> Results:
 
 
 def move_results(bench: Bench, folder: str) -> None:
-    """Move results to another folder, so that the next command starts afresh."""
+    """Move results to another folder, so that the next command starts without them."""
     (bench.folder / folder).mkdir()
     for name in ("runs", "tiny-tuned"):
         if (bench.folder / name).exists():
@@ -86,7 +86,7 @@ def sequential(bench: Bench, *command: str) -> Results:
 
 
 def keep_times(bench: Bench) -> dict[str, list[float]]:
-    """Give the next tune the times of the sequential one; return them by run."""
+    """Copy the times of the sequential tune for the next one; return them by run."""
     times = Path("tiny-tuned") / "times.json"
     content = (bench.folder / "sequential" / times).read_bytes()
     (bench.folder / times).parent.mkdir(exist_ok=True)
@@ -96,7 +96,7 @@ def keep_times(bench: Bench) -> dict[str, list[float]]:
 
 
 def keep_timed_runs(bench: Bench) -> None:
-    """Give the next tune also the timed runs: it measures anew if it has to train them."""
+    """Copy the timed runs as well: the next tune would measure again if it had to train them."""
     source, target = bench.folder / "sequential" / "runs", bench.folder / "runs"
     for name in keep_times(bench):
         shutil.copytree(source / name, target / name)

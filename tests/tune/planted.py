@@ -27,11 +27,11 @@ from nnexp.tune.trials import BudgetSpentError, JobResult, Steps, Trials, Update
 T = TypeVar("T")
 EXAMPLES, VALIDATED = 5_000, 2_000
 LABELS = (0, 0, 0, 0, 0, 0, 1, 1, 2, 2)
-"""Six images in ten are of class 0, and six in eight where there are two classes."""
+"""Six of ten images are of class 0; with two classes, six of eight."""
 LATE = {1: 2, 5: 2, 10: 3, 20: 4, 50: 5}
-"""By mini-batch size, the epoch from which the accuracy is what it comes to."""
+"""The epoch in which the final accuracy is reached, by mini-batch size."""
 SECONDS = {1: 5.0, 5: 2.0, 10: 1.0, 20: 0.5, 50: 0.6, 100: 0.3}
-"""Of an epoch: 10, 4, 3, 2 and 3 seconds to the level; 100 never gets there."""
+"""Seconds per epoch: 10, 4, 3, 2 and 3 seconds to the level, which 100 never reaches."""
 
 
 def size(config: Config) -> int:
@@ -50,9 +50,9 @@ def limit(config: Config) -> float:
 
 
 def top(config: Config) -> float:
-    """Return what is come to: most at λ = 0.2 for the 1,000 images, and at 10 for all of them.
+    """Return the final accuracy: highest at λ = 0.2 for 1,000 images, and at 10 for all images.
 
-    The latter is a decade beside what the former is with all of them, 1.0.
+    The latter is ten times the former after scaling to all images, 1.0.
     """
     assert isinstance(config.lambda_, float)
     if config.data.classes is not None or not config.lambda_:
@@ -62,7 +62,7 @@ def top(config: Config) -> float:
 
 
 def accuracy(config: Config, epoch: int) -> float:
-    """Return what an epoch comes to: with all data it takes 20 of them, and none from 5 to 19."""
+    """Return an epoch's accuracy: with all data it rises at epochs 5 and 20 only."""
     if is_full(config):
         behind = 0.0 if epoch >= 20 else 0.03 if epoch >= 5 else 0.05
         return top(config) + 0.02 * isinstance(config.schedule, HalveOnPlateau) - behind
@@ -72,13 +72,13 @@ def accuracy(config: Config, epoch: int) -> float:
 
 
 def seconds(config: Config) -> float:
-    """Return what an epoch takes; once, another program was in the way."""
+    """Return the seconds of an epoch; one measurement is disturbed by another program."""
     return SECONDS[size(config)] * (10 if (size(config), config.seed) == (20, 2) else 1)
 
 
 @dataclass
 class World:
-    """What any config comes to."""
+    """The planted result of any config."""
 
     limit: Callable[[Config], float] = limit
     accuracy: Callable[[Config, int], float] = accuracy
@@ -87,15 +87,15 @@ class World:
 
 
 class Planted(Trials):
-    """Trials that are not trained: what comes of them is known."""
+    """Trials that return planted results without training."""
 
     def __init__(self, folder: Path, world: World, *, were_there: bool = False) -> None:
         super().__init__("planted", folder / "runs")
         self.world = world
         self.were_there = were_there
-        """Whether all trials were trained before, so that their times are not of now."""
+        """Whether all trials were trained earlier, so that their times are not comparable."""
         self.asked: list[Config] = []
-        """The configs, each once."""
+        """The configs without repetition."""
         self.measured: list[Config] = []
 
     def dataset(self, config: Config) -> Dataset:
@@ -150,7 +150,7 @@ class Planted(Trials):
 
 
 class Answers(Protocol):
-    """What knows the trial of any config."""
+    """Trials that return the planted result of any config."""
 
     def run(self, config: Config) -> JobResult: ...
 
@@ -158,7 +158,7 @@ class Answers(Protocol):
 
 
 def finish(steps: Steps[T], trials: Answers) -> T:
-    """Go through steps whose batches are answered at once."""
+    """Run the steps of a stage, with planted results for each group."""
     try:
         batch = next(steps)
         while True:
@@ -175,12 +175,12 @@ def finish(steps: Steps[T], trials: Answers) -> T:
 
 
 class Outcome(NamedTuple):
-    """A tuning that is over."""
+    """A finished tuning."""
 
     config: Config
     state: TuneState
     stages: list[list[Config]]
-    """What was trained, by stage."""
+    """The trained configs, by stage."""
     unfinished: list[str]
 
     def decision(self, stage: int, name: str, place: int = 0) -> Decision:

@@ -203,7 +203,7 @@ def test_a_line_search_has_no_rate(bench: Bench) -> None:
     code, out, err = bench("find-rate", name)
     assert (code, out) == (2, "")
     assert err == (
-        "optimizer l-bfgs chooses its step by a line search: it has no learning rate to be found\n"
+        "optimizer l-bfgs chooses its step by a line search: it has no learning rate to choose\n"
     )
     assert not (bench.folder / "runs").exists()
 

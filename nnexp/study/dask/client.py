@@ -48,7 +48,7 @@ PREFIX = "token-"
 """How the name of a token file begins."""
 
 OnWait: TypeAlias = Callable[[str], None]
-"""Callback during waits, called every TICK with what is awaited; it may raise to give up."""
+"""Callback during waits, called every TICK with the wait's subject; it may raise to give up."""
 
 T = TypeVar("T")
 
@@ -90,10 +90,10 @@ def call_with_timeout(
     Args:
         call: keeps running in its thread if the timeout expires.
         on_wait: called with the subject while the call runs.
-        subject: names what is awaited.
+        subject: of the wait, for on_wait.
         seconds: the timeout.
 
-    Raises: TimeoutError, and what the call and on_wait raise.
+    Raises: TimeoutError, and the exceptions of the call and of on_wait.
     """
     future: Future[T] = Future()
 
@@ -163,7 +163,7 @@ class Client:
 
         Args:
             call: of distributed's client.
-            subject: names what is awaited; by default all workers.
+            subject: of the wait, for on_wait; by default all workers.
 
         Raises: ClusterError that names the process that does not answer.
         """
