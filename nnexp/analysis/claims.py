@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from msgspec import Struct, structs
+
 from nnexp.analysis.metrics import METRICS
 from nnexp.analysis.query import FRACTION, SIGNS, Parser, Query, is_miscased_word
 from nnexp.analysis.verdicts import ACCURACY
@@ -32,7 +34,7 @@ Values = Callable[[str, str], float | None]
 """Returns the value of a letter's metric, or None if there is none."""
 
 
-class ClaimResult(NamedTuple):
+class ClaimResult(Struct, frozen=True, omit_defaults=True):
     """Whether a claim holds, and the values it compared."""
 
     claim: str
@@ -74,7 +76,7 @@ class Claim(NamedTuple):
         """Return whether the claim holds for a comparison's values."""
         results = {inequality: inequality.judge(value) for inequality in self.query.comparisons}
         if len(self.query.comparisons) == 1:
-            return next(iter(results.values()))._replace(claim=self.text)
+            return structs.replace(*results.values(), claim=self.text)
         holds = self.query.holds(lambda inequality: results[inequality].holds)
         return ClaimResult(self.text, holds, None, None, tuple(results.values()))
 
