@@ -1,4 +1,4 @@
-"""What all tests share. It is imported first, so that what it sets holds when NumPy loads."""
+"""Fixtures for all tests, imported first: the thread limits must be set before NumPy loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that a config can use, as messages list them: a new one changes no test."""
+"""Names that a config accepts, as messages list them: a new one changes no test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shape of the code: what may import what, and what each part must do without."""
+"""The structure of the code: the order of imports, lengths, names and docstrings."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(nnexp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 ORDER = [
     *("errors", "names", "streams", "numerics", "seeds"),
     *("nn", "optim", "datasets"),
@@ -33,6 +34,7 @@ ORDER = [
 """A part imports parts that stand before it, and itself (design.md, section 5)."""
 
 LONGEST = 400
+LONGEST_TEST = 600
 PURE = {"nn", "optim", "training"}
 WORLDLY = {"io", "logging", "os", "pathlib", "random", "shutil", "sys", "tempfile", "time"}
 ONLY_IN = {
@@ -225,6 +227,11 @@ def test_modules_are_short_and_named_for_what_they_hold() -> None:
     long = [path for path in FILES if len(path.read_text("utf-8").splitlines()) > LONGEST]
     assert not long
     assert not offenders(lambda path: VAGUE & set(path.relative_to(PACKAGE).with_suffix("").parts))
+
+
+def test_test_files_are_short() -> None:
+    long = [path for path in TESTS if len(path.read_text("utf-8").splitlines()) > LONGEST_TEST]
+    assert not long
 
 
 def test_no_class_name_stands_twice() -> None:

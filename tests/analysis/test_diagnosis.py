@@ -1,4 +1,4 @@
-"""What a cost curve does: a corpus with known answers, real and made, and what must always hold."""
+"""Diagnosis of cost curves: a corpus of real and synthetic curves with known answers, and laws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nnexp evaluate: runs measured again, and their vote."""
+"""nnexp evaluate measures runs again, and lets several vote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""inspect: the chapter's numbers, predictions against draws, decay against real steps."""
+"""nnexp inspect: the chapter's numbers, and predictions against random draws and real steps."""
 
 from __future__ import annotations
 

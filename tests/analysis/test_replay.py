@@ -1,4 +1,4 @@
-"""nnexp replay: stopping rules tried on recorded histories."""
+"""nnexp replay applies stopping rules to recorded histories."""
 
 from __future__ import annotations
 

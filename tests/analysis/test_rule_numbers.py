@@ -1,4 +1,4 @@
-"""The numbers in the rules of diagnosis, inspection, noted thresholds and search, by hand."""
+"""Numbers in the rules of diagnosis, inspection, thresholds and search, worked out by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nnexp show: everything there is to see of a run, in text, as JSON and as a picture."""
+"""nnexp show prints all that is known about a run as text, JSON and a picture."""
 
 from __future__ import annotations
 

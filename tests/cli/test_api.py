@@ -1,4 +1,4 @@
-"""What Python programs may use: the names, their types, and each of them at work."""
+"""The public Python API: its names, their types, and an example of each."""
 
 from __future__ import annotations
 

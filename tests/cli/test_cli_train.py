@@ -1,4 +1,4 @@
-"""nnexp train as a user has it: exit codes and whole output, of good and of bad input."""
+"""nnexp train on the command line: exit codes and complete output for good and bad input."""
 
 from __future__ import annotations
 

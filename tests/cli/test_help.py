@@ -1,4 +1,4 @@
-"""Help leads with an example, tells every option, and is quick: nothing heavy is imported."""
+"""Help starts with an example, documents every option, and imports no heavy module."""
 
 from __future__ import annotations
 

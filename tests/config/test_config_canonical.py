@@ -1,4 +1,4 @@
-"""Sameness: a config's bytes, digest and YAML, and what differs between two."""
+"""Equality of configs: canonical bytes, digest and YAML, and the keys in which two differ."""
 
 from __future__ import annotations
 

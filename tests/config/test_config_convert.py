@@ -1,4 +1,4 @@
-"""From plain values to types: every problem at once, worded for people."""
+"""Conversion of plain values to types reports every problem at once, in readable words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Combinations: those that cannot work are errors, those that will not do are warnings."""
+"""Combinations of settings: impossible ones are errors, doubtful ones are warnings."""
 
 from __future__ import annotations
 

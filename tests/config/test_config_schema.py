@@ -1,4 +1,4 @@
-"""What editors and beginners get: the JSON Schema and the starter config."""
+"""The JSON Schema for editors, and the starter config."""
 
 from __future__ import annotations
 

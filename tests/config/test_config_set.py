@@ -1,4 +1,4 @@
-"""--set: values of the command line over those of the file."""
+"""Values given by --set override those of the config file."""
 
 from __future__ import annotations
 

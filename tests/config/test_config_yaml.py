@@ -1,4 +1,4 @@
-"""Strict YAML: what the reader takes, what it refuses, and where it says the fault is."""
+"""The strict YAML reader accepts a subset, and reports the position of each error."""
 
 from __future__ import annotations
 

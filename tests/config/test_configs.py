@@ -1,4 +1,4 @@
-"""The example configs: each says what it shows, loads, and trains."""
+"""Each example config explains itself, loads and trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nnexp init and nnexp schema."""
+"""nnexp init writes a starter config, and nnexp schema prints the JSON Schema."""
 
 from __future__ import annotations
 

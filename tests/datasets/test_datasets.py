@@ -1,4 +1,4 @@
-"""MNIST as it ships, and what a source selects: classes, counts, and parts that fit together."""
+"""MNIST as packaged, and the selection of classes, counts and matching splits from a source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSV files: a header, numbers, the label last; whatever else is refused with its line."""
+"""CSV files need a header, numbers and the label last; errors name the line."""
 
 from __future__ import annotations
 

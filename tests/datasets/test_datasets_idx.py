@@ -1,4 +1,4 @@
-"""IDX files: read exactly, and refused at once when they are not what they declare."""
+"""IDX files are read exactly, and refused if their content contradicts their header."""
 
 from __future__ import annotations
 

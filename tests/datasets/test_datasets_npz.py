@@ -1,4 +1,4 @@
-"""NumPy archives: features and labels, and a reader that believes nothing before it has checked."""
+"""NumPy archives of features and labels are checked before they are used."""
 
 from __future__ import annotations
 

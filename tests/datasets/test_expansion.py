@@ -1,4 +1,4 @@
-"""Expanded data: shifted and rotated training images, and how a config asks for them."""
+"""Data expansion shifts and rotates training images, as the config asks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files, functions and classes that the documents for developers name exist."""
+"""Files, functions and classes named in the developer documents exist."""
 
 from __future__ import annotations
 

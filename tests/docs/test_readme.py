@@ -1,4 +1,4 @@
-"""README and the first pages say what is so: loops and Python run, tables name what there is."""
+"""Commands, Python examples and tables in README and the first pages of the docs are correct."""
 
 from __future__ import annotations
 

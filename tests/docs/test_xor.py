@@ -1,4 +1,4 @@
-"""The example of Newton's method: what it says of itself is so."""
+"""Claims of the example of Newton's method hold, and its tables and picture are produced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of the machine: what is needed to make them, and how many were made."""
+"""Fixtures for faults of the machine: required tools, and a count of the faults injected."""
 
 from __future__ import annotations
 

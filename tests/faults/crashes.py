@@ -1,4 +1,4 @@
-"""Crashes that leave something structurally different to go on from."""
+"""Crashes that leave structurally different states to resume from."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A process that has imported all a training needs, and forks a child for each command it reads.
+"""A preloaded process that forks a child for each command it reads.
 
 A command in a fresh interpreter takes ten times as long, nearly all of it for imports, and
 thousands are needed. The child runs the same main as a user's command does; a test holds
-its calls against a fresh process's.
+its calls against those of a fresh process.
 """
 
 from __future__ import annotations

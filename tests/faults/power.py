@@ -1,8 +1,8 @@
-"""Power loss, simulated: what a disk may hold afterwards follows from what was synced before.
+"""Simulated power loss: the possible states of a disk follow from the earlier syncs.
 
 A Recorder stands between the process and ``os`` and notes each change of one folder in
-order. ``losses`` then gives every state that the folder may be found in if the power goes
-after any of them. What is assumed of a file system is what POSIX promises and no more:
+order. ``losses`` then generates every possible state of the folder after a power loss at
+any of them. The model assumes only what POSIX guarantees of a file system:
 
 - a file's content is safe once the file was synced; until then each write may be there, lost,
   cut short, or only a length whose content is zeros, independently of any other;

@@ -1,8 +1,8 @@
-"""Bit rot: whatever happens to a file of a run, nobody is told other numbers in silence.
+"""Bit rot: damage to any file of a run is reported, or changes no number.
 
     python -m pytest tests/faults/test_bit_rot.py -o log_cli=true --log-cli-level=INFO
 
-tells how many damages were done, and what came of them.
+prints how many damages were done, and their results.
 """
 
 from __future__ import annotations

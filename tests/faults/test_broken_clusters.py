@@ -1,4 +1,4 @@
-"""A sweep on a dask cluster whose parts are killed: the runs come out as if nothing had been."""
+"""A sweep on a dask cluster produces the same runs when workers, scheduler or client die."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches and tunings whose processes are killed: repeated, they end with the same results."""
+"""Searches and tunings whose processes are killed end with the same results when repeated."""
 
 from __future__ import annotations
 

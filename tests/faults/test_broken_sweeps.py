@@ -1,4 +1,4 @@
-"""Sweeps broken off at any moment, and many at once: the runs come out as if nothing had been."""
+"""Sweeps that are killed at random or run concurrently produce the same runs."""
 
 from __future__ import annotations
 

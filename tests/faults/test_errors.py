@@ -1,4 +1,4 @@
-"""An error of the disk at any system call ends a training in 74 and one line, and loses nothing."""
+"""A disk error at any system call of a training exits with 74 and one line, and loses no data."""
 
 from __future__ import annotations
 

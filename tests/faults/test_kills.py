@@ -1,4 +1,4 @@
-"""A kill at any system call of a training, and of what goes on after it, changes no byte."""
+"""A kill at any system call of a training, or of its resumption, changes no byte of the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arithmetic's fingerprint: what it tells apart, and a run that goes on under another one."""
+"""The fingerprint of floating-point arithmetic, and runs resumed under a different one."""
 
 from __future__ import annotations
 

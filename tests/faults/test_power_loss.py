@@ -1,9 +1,8 @@
-"""Power loss at any moment: whatever the disk kept of what was not synced, no announced epoch is
-lost, the run ends in the same bytes, and each sync is there for a reason.
+"""Power loss at any moment loses no announced epoch, and each sync is necessary.
 
     python -m pytest tests/faults/test_power_loss.py -o log_cli=true --log-cli-level=INFO
 
-tells how many states were tried.
+prints how many states were tried.
 """
 
 from __future__ import annotations

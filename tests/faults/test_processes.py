@@ -1,4 +1,4 @@
-"""Several processes at once: on one run, on many names, and readers beside writers."""
+"""Concurrent processes: on one run, on many names, and readers beside writers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same config is the same bytes: whatever surrounds a training, wherever it was interrupted."""
+"""A config gives the same bytes in any environment, wherever its training was interrupted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kills, signals and terminals that go away: nothing is lost, and it ends as it would have."""
+"""Kills, signals and closed terminals lose no data, and the resumed run ends in the same bytes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Faults injected into a command's system calls by strace: a kill, or an error, at any one call.
+"""Fault injection by strace: a kill or an error at any system call of a command.
 
-strace acts at a call's entry: what it kills a process at has not happened, and a call that
-is to fail is not made.
+strace acts at a call's entry: a call that is killed or fails is not executed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a folder of runs came to: the bytes that count, and how often an epoch was trained."""
+"""Contents of a runs folder: the bytes that must be equal, and how often epochs were trained."""
 
 from __future__ import annotations
 

@@ -1,21 +1,24 @@
-"""What is asked of nnexp whatever it is given: one table's line in, all of the promise held."""
+"""Fixtures for hostile input: limits on time, memory, output and changes for any command."""
 
 from __future__ import annotations
 
 import os
 import re
 import resource
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.hostile.damage import OTHER, RUN, Case
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
@@ -157,3 +160,27 @@ def below(limit: int) -> Iterator[None]:
 def hostile(bench: Bench) -> Hostile:
     """The command line, to be held to its promises."""
     return Hostile(bench)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an unfinished and a finished run, made once."""
+    return tmp_path_factory.mktemp("trained")
+
+
+@pytest.fixture
+def runs(hostile: Hostile, trained: Path) -> Callable[[Case], Path]:
+    """Return how a case's run is put into the folder, beside a sound one."""
+
+    def put(case: Case) -> Path:
+        for name, arguments in (("begun", ("--until", "2")), ("done", ())):
+            if not (trained / name).exists():
+                called = hostile.bench("train", "tiny.yaml", "--name", "hostile", "-q", *arguments)
+                assert called.code == 0
+                (hostile.folder / RUN).rename(trained / name)
+        shutil.copytree(trained / "done", hostile.folder / OTHER)
+        shutil.copytree(trained / ("done" if case.finished else "begun"), hostile.folder / RUN)
+        case.damage(hostile.folder / RUN)
+        return hostile.folder / RUN
+
+    return put

@@ -1,7 +1,7 @@
-"""Noise, and files a little wrong: readers say what is wrong, and nothing else comes of it.
+"""Fuzzing: readers reject random bytes and slightly wrong files with a proper error.
 
-What is tried follows from the tests alone, so that every machine tries the same; what is
-longer or random is benchmarks/fuzz.py's.
+The inputs are fixed, so that every machine tries the same ones; benchmarks/fuzz.py tries longer
+and random ones.
 """
 
 from __future__ import annotations

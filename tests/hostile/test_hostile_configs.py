@@ -1,4 +1,4 @@
-"""Configs from a stranger: each ends in its exit code, in a few harmless lines, at once."""
+"""Hostile configs end at once with their exit code and a few harmless lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data files from a stranger: none makes nnexp crash, wait, or take the memory it asks for."""
+"""Hostile data files cause no crash, no hang, and no allocation of the size they claim."""
 
 from __future__ import annotations
 

@@ -1,42 +1,51 @@
-"""Run directories from a stranger: what is damaged or made up is told, and nothing is believed."""
+"""Commands refuse run directories that are damaged or made up, and leave them unchanged."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import os
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import pytest
 
-from nnexp.errors import CorruptError
-from nnexp.store import disk, records
-from nnexp.store.records import Versions
+from nnexp.store import records
+from tests.hostile.damage import (
+    COMMANDS,
+    OTHER,
+    RUN,
+    Case,
+    alternating,
+    appended,
+    arrays,
+    committed_rows,
+    config,
+    data,
+    device,
+    fifo,
+    file,
+    flipped,
+    folder,
+    halved,
+    link,
+    meta,
+    moved_checkpoints,
+    noted,
+    other_classes,
+    replaced,
+    resealed,
+    result_json,
+    rows,
+    run_json,
+    sparse,
+    without_weights,
+)
 
 if TYPE_CHECKING:
-    from tests.conftest import Bench
     from tests.hostile.conftest import Hostile
 
-RUN, OTHER = "runs/hostile", "runs/other"
-COMMANDS: dict[str, tuple[str, ...]] = {
-    "train": ("train", "tiny.yaml", "--name", "hostile", "-q"),
-    "runs": ("runs",),
-    "compare": ("compare", RUN, OTHER),
-    "compare as JSON": ("compare", OTHER, RUN, "--json"),
-    "show": ("show", RUN),
-    "show as JSON": ("show", RUN, "--json"),
-    "report": ("report", RUN, OTHER),
-    "replay": ("replay", RUN),
-    "evaluate": ("evaluate", RUN),
-    "verify": ("verify", RUN, "-q"),
-}
 SHOWN = {"show": 5, "show as JSON": 5, "report": 5}
 
 DAMAGED = {"train": 5, "runs": 1, "compare": 5, "replay": 5, "evaluate": 5, "verify": 5} | SHOWN
@@ -53,224 +62,6 @@ SOUND = dict.fromkeys(["runs", "compare", "replay", "evaluate", "verify"], 0)
 
 READ = dict.fromkeys(["runs", "compare", "compare as JSON", "show", "show as JSON", "report"], 0)
 """Those of what cannot be told from what a run may have, however odd it is."""
-
-
-class Case(NamedTuple):
-    """How a run is made hostile, what is said of it, and each command's exit code."""
-
-    damage: Callable[[Path], None]
-    told: str
-    codes: dict[str, int]
-    finished: bool = False
-
-
-# How files are damaged
-
-
-def replaced(name: str, content: bytes | Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    """Return a damage that gives a file, or both checkpoints, another content."""
-
-    def damage(run: Path) -> None:
-        for path in run.glob(name):
-            new = content(path.read_bytes()) if callable(content) else content
-            path.write_bytes(new)
-
-    return damage
-
-
-def flipped(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-
-
-def halved(content: bytes) -> bytes:
-    return content[: len(content) // 2]
-
-
-def resealed(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
-    """Return a change of a sealed file with a checksum that fits: who can write can also hash."""
-
-    def changed(content: bytes) -> bytes:
-        tree = json.loads(content)
-        del tree["checksum"]
-        change(tree)
-        whole = msgspec.json.encode(tree, order="sorted")
-        tree["checksum"] = hashlib.sha256(whole).hexdigest()
-        return json.dumps(tree, ensure_ascii=False).encode()
-
-    return changed
-
-
-def run_json(**keys: Any) -> Callable[[Path], None]:  # noqa: ANN401 - any JSON
-    return replaced("run.json", resealed(lambda tree: tree.update(keys)))
-
-
-def result_json(**keys: Any) -> Callable[[Path], None]:  # noqa: ANN401 - any JSON
-    return replaced("result.json", resealed(lambda tree: tree.update(keys)))
-
-
-def config(key: str, value: object) -> Callable[[Path], None]:
-    return replaced("run.json", resealed(lambda tree: tree["config"].update({key: value})))
-
-
-def link(name: str, target: str) -> Callable[[Path], None]:
-    """Return a damage that puts a symbolic link in a file's or folder's place."""
-
-    def damage(run: Path) -> None:
-        remove(run / name)
-        (run / name).symlink_to(target)
-
-    return damage
-
-
-def device(name: str) -> Callable[[Path], None]:
-    """Return a damage that lets a name lead to what never ends."""
-    return link(name, "/dev/zero")
-
-
-def fifo(name: str) -> Callable[[Path], None]:
-    def damage(run: Path) -> None:
-        remove(run / name)
-        os.mkfifo(run / name)
-
-    return damage
-
-
-def file(name: str) -> Callable[[Path], None]:
-    def damage(run: Path) -> None:
-        remove(run / name)
-        (run / name).touch()
-
-    return damage
-
-
-def folder(name: str) -> Callable[[Path], None]:
-    def damage(run: Path) -> None:
-        remove(run / name)
-        (run / name).mkdir()
-
-    return damage
-
-
-def remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def sparse(name: str, size: int) -> Callable[[Path], None]:
-    """Return a damage that makes files enormous without filling the disk."""
-
-    def damage(run: Path) -> None:
-        for path in run.glob(name):
-            os.truncate(path, size)
-
-    return damage
-
-
-def moved_checkpoints(run: Path) -> None:
-    """Put a link to a folder elsewhere in the place of the checkpoints' folder."""
-    (run / "checkpoints").rename(run.parent.parent / "elsewhere")
-    (run / "checkpoints").symlink_to("../../elsewhere")
-
-
-def arrays(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
-    """Return a damage that changes checkpoints' arrays and makes their hashes fit."""
-
-    def changed(content: bytes) -> bytes:
-        from nnexp.store import checkpoint  # noqa: PLC0415 - NumPy, after its variables are set
-
-        with np.load(io.BytesIO(content)) as file:
-            held = dict(file)
-        said = json.loads(held.pop("meta").tobytes())
-        change(held)
-        plain = {name: array for name, array in held.items() if array.dtype != object}
-        said["arrays_sha256"] = checkpoint.digest(plain)
-        coded = np.frombuffer(json.dumps(said, separators=(",", ":")).encode(), np.uint8)
-        written = io.BytesIO()
-        np.savez(written, meta=coded, **held)
-        return written.getvalue()
-
-    return replaced("checkpoints/*.npz", changed)
-
-
-def without_weights(content: bytes) -> bytes:
-    """Return a checkpoint with zeros for some weights, and all else as it was."""
-    with np.load(io.BytesIO(content)) as file:
-        weights: bytes = file["weights_2"].tobytes("A")
-    assert weights in content
-    return content.replace(weights, bytes(len(weights)))
-
-
-def meta(**keys: Any) -> Callable[[Path], None]:  # noqa: ANN401 - any JSON
-    """Return a damage that changes what checkpoints say of themselves."""
-
-    def changed(content: bytes) -> bytes:
-        with np.load(io.BytesIO(content)) as file:
-            held = dict(file)
-        said = json.loads(held["meta"].tobytes()) | keys
-        held["meta"] = np.frombuffer(json.dumps(said, separators=(",", ":")).encode(), np.uint8)
-        written = io.BytesIO()
-        np.savez(written, **held)
-        return written.getvalue()
-
-    return replaced("checkpoints/*.npz", changed)
-
-
-def committed_rows(rows: bytes) -> Callable[[Path], None]:
-    """Return a damage that has the checkpoints commit other rows, with hashes that fit."""
-
-    def damage(run: Path) -> None:
-        (run / "metrics.jsonl").write_bytes(rows)
-        digest = hashlib.sha256(rows).hexdigest()
-        meta(metrics_length=len(rows), metrics_sha256=digest)(run)
-
-    return damage
-
-
-def rows(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
-    """Return a damage that changes all rows, with hashes that fit."""
-
-    def damage(run: Path) -> None:
-        found = [json.loads(line) for line in (run / "metrics.jsonl").read_bytes().splitlines()]
-        for row in found:
-            change(row)
-        committed_rows(b"".join(msgspec.json.encode(row) + b"\n" for row in found))(run)
-
-    return damage
-
-
-def alternating(row: dict[str, Any]) -> None:
-    row["train_cost"] = row["validation_cost"] = (-1) ** row["epoch"] * 1.7e308
-
-
-def data(**keys: Any) -> Callable[[Path], None]:  # noqa: ANN401 - any JSON
-    return replaced("run.json", resealed(lambda tree: tree["data"].update(keys)))
-
-
-def other_classes(run: Path) -> None:
-    """Let the config choose two of the three classes that the data has, with a digest that fits."""
-    from nnexp.config import canonical, load  # noqa: PLC0415 - NumPy, after its variables are set
-
-    def change(tree: dict[str, Any]) -> None:
-        tree["config"]["data"]["classes"] = [0, 1]
-        tree["config_sha256"] = canonical.digest(load.from_builtins(tree["config"], "its config"))
-
-    replaced("run.json", resealed(change))(run)
-
-
-def noted(epoch: int, seconds: float) -> Callable[[Path], None]:
-    """Return a damage that has every epoch, or one, take some seconds."""
-    line = {"epoch": epoch, "train_seconds": seconds, "evaluate_seconds": seconds}
-    lines = [msgspec.json.encode(line | {"epoch": epoch + k}) + b"\n" for k in range(3)]
-    return replaced("timing.jsonl", b"".join(lines))
-
-
-def appended(row: str) -> Callable[[Path], None]:
-    return replaced("metrics.jsonl", lambda content: content + row.encode() + b"\n")
-
-
 FAR = '{"epoch":3,"learning_rate":0.5,"train_cost":1e999}'
 COLOURED = '{"epoch":3,"learning_rate":0.5,"\x1b[31m\u202e":1}'
 DEEP = b'{"a":' * 100_000
@@ -475,30 +266,6 @@ CASES: dict[str, Case] = {
 }
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an unfinished and a finished run, made once."""
-    return tmp_path_factory.mktemp("trained")
-
-
-@pytest.fixture
-def runs(hostile: Hostile, trained: Path) -> Callable[[Case], Path]:
-    """Return how a case's run is put into the folder, beside a sound one."""
-
-    def put(case: Case) -> Path:
-        for name, arguments in (("begun", ("--until", "2")), ("done", ())):
-            if not (trained / name).exists():
-                called = hostile.bench("train", "tiny.yaml", "--name", "hostile", "-q", *arguments)
-                assert called.code == 0
-                (hostile.folder / RUN).rename(trained / name)
-        shutil.copytree(trained / "done", hostile.folder / OTHER)
-        shutil.copytree(trained / ("done" if case.finished else "begun"), hostile.folder / RUN)
-        case.damage(hostile.folder / RUN)
-        return hostile.folder / RUN
-
-    return put
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_a_hostile_run_is_told_and_left_alone(
     hostile: Hostile, runs: Callable[[Case], Path], name: str
@@ -540,70 +307,6 @@ def test_a_hostile_run_hides_no_other(
         ("hostile", "damaged"),
         ("other", "finished"),
     ]
-
-
-@pytest.mark.parametrize("name", ["log.txt", "timing.jsonl", "metrics.jsonl", "LOCK"])
-def test_nothing_is_written_through_a_link(
-    hostile: Hostile, runs: Callable[[Case], Path], name: str
-) -> None:
-    target = hostile.folder / "precious"
-    target.write_text("as it was")
-    runs(Case(link(name, "../../precious"), "", {}))
-    assert hostile.bench(*COMMANDS["train"]).code == 5
-    assert target.read_text() == "as it was"
-
-
-@pytest.mark.parametrize(
-    "write", [disk.write, partial(disk.append, sync=True), disk.write_atomically]
-)
-@pytest.mark.parametrize("kind", ["link", "fifo"])
-def test_every_write_looks_where_it_goes(
-    tmp_path: Path, kind: str, write: Callable[[Path, bytes], None]
-) -> None:
-    """A run is looked through before it is written to; this holds even when that came too early."""
-    precious = tmp_path / "precious"
-    precious.write_text("as it was")
-    for name in ("file", ".file.tmp"):
-        (link(name, "precious") if kind == "link" else fifo(name))(tmp_path)
-    with pytest.raises(CorruptError, match=r"file.*: is (a symbolic|not a reg)"):
-        write(tmp_path / "file", b"other")
-    assert precious.read_text() == "as it was"
-
-
-@pytest.mark.parametrize("name", ["run.json", "config.yaml", "checkpoints"])
-def test_nothing_is_built_through_a_link(hostile: Hostile, name: str) -> None:
-    """A run is built beside its place; what is prepared there must not lead elsewhere."""
-    precious = hostile.folder / "precious"
-    precious.mkdir()
-    (precious / name).write_text("as it was")
-    (hostile.folder / "runs").mkdir()
-    (hostile.folder / "runs/.hostile.new").symlink_to("../precious")
-    said = hostile.holds(*COMMANDS["train"], code=5, told="is a symbolic link", changes=True)
-    assert "runs/.hostile.new" in said.err
-    assert (precious / name).read_text() == "as it was"
-    assert [path.name for path in precious.iterdir()] == [name]
-
-
-@pytest.mark.parametrize("target", ["nowhere", "hostile", "/dev/null", "../tiny.npz"])
-def test_a_run_s_name_that_leads_elsewhere_is_no_run(hostile: Hostile, target: str) -> None:
-    (hostile.folder / "runs").mkdir()
-    (hostile.folder / RUN).symlink_to(target)
-    hostile.holds(*COMMANDS["train"], code=5, told="is not a run")
-
-
-@pytest.mark.parametrize("kind", ["file", "fifo", "folder"])
-def test_a_run_s_name_that_is_something_else_is_no_run(hostile: Hostile, kind: str) -> None:
-    (hostile.folder / "runs").mkdir()
-    {"file": file, "fifo": fifo, "folder": folder}[kind](RUN)(hostile.folder)
-    hostile.holds(*COMMANDS["train"], code=5, told="is not a run")
-
-
-def strings(tree: Any) -> list[str]:  # noqa: ANN401 - any JSON
-    """Return all strings in a JSON value."""
-    if isinstance(tree, dict | list):
-        inner = tree.values() if isinstance(tree, dict) else tree
-        return [text for each in inner for text in strings(each)]
-    return [tree] if isinstance(tree, str) else []
 
 
 STRANGE = ["\x1b[31m", "a\u202eb", "a\nb", "a$\\frac{$b", "<script>", "_nolegend_", "\udcff", "a b"]
@@ -655,49 +358,3 @@ def test_what_the_cases_are_made_of_is_sound(
 
 def test_there_are_as_many_hostile_files_as_promised() -> None:
     assert len(CASES) >= 40
-
-
-# What a run tells of who made it
-
-
-def test_a_run_holds_nothing_of_its_maker(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is recorded is an allow-list: no user, no host, no place, no environment, no words."""
-    secrets = {
-        "USER": "somebody-7f3a",
-        "LOGNAME": "somebody-7f3a",
-        "HOME": str(bench.folder / "home-7f3a"),
-        "SECRET_TOKEN": "token-7f3a",
-        "HOSTNAME": "host-7f3a",
-    }
-    for name, value in secrets.items():
-        monkeypatch.setenv(name, value)
-    done = bench.process("train", "tiny.yaml", "--name", "n", "--set", "epochs=2", "--until", "1")
-    assert done.code == 0
-    assert bench.process("train", "tiny.yaml", "--name", "n", "--set", "epochs=2").code == 0
-    words = [
-        *secrets.values(),
-        *(os.uname().nodename, str(bench.folder), str(Path.cwd()), str(Path.home())),
-        *("--set", "--name", "tiny.yaml", "nnexp train"),
-    ]
-    for path in (bench.folder / "runs/n").rglob("*"):
-        content = path.read_bytes() if path.is_file() else b""
-        found = [word for word in words if word.encode() in content]
-        assert not found, f"{path.name} tells {found}"
-
-
-def test_a_run_holds_the_files_and_keys_that_are_documented(bench: Bench) -> None:
-    bench("train", "tiny.yaml", "--name", "n", "-q")
-    run = bench.folder / "runs/n"
-    assert sorted(path.name for path in run.iterdir()) == [
-        *("LOCK", "checkpoints", "config.yaml", "log.txt", "metrics.jsonl", "predictions.npz"),
-        *("result.json", "run.json", "timing.jsonl"),
-    ]
-    record = json.loads((run / "run.json").read_text())
-    assert list(record) == [
-        *("schema", "name", "config", "config_sha256", "data", "versions", "numerics", "checksum"),
-    ]
-    assert list(record["versions"]) == list(Versions.__struct_fields__)
-    assert list(record["data"]) == [
-        *("sha256", "train", "validation", "test", "features", "classes"),
-    ]
-    assert record["config"]["data"]["file"] == "tiny.npz"

@@ -1,4 +1,4 @@
-"""Hessian products against differences of the gradient, over all that the tables allow."""
+"""Hessian products against differences of gradients, for all activations, outputs and costs."""
 
 from __future__ import annotations
 

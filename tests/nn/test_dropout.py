@@ -1,4 +1,4 @@
-"""Dropout: the masks' statistics, and where they do and do not act."""
+"""Dropout: statistics of the masks, and the layers and passes in which they apply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradients against central differences, over every combination that the tables allow."""
+"""Gradients against central differences, for all combinations that the tables allow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Initial weights: their distribution against the papers' formulas, and what they depend on."""
+"""Initial weights: their distributions against the papers' formulas, and the seeds behind them."""
 
 from __future__ import annotations
 

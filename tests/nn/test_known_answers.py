@@ -1,4 +1,4 @@
-"""Answers known beforehand: worked by hand in the comments, or published in the chapter."""
+"""Known answers: worked out by hand in the comments, or published in the chapter."""
 
 from __future__ import annotations
 

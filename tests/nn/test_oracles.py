@@ -1,4 +1,4 @@
-"""One epoch beside scikit-learn's and PyTorch's, on the same examples in the same order."""
+"""One epoch against scikit-learn's and PyTorch's, on the same examples in the same order."""
 
 from __future__ import annotations
 

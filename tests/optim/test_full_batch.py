@@ -1,4 +1,4 @@
-"""Full-batch methods: scipy's and PyTorch's optima, Newton's claims, and runs that go on."""
+"""Full-batch methods against SciPy's and PyTorch's optima, and resumed runs."""
 
 from __future__ import annotations
 

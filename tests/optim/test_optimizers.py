@@ -1,4 +1,4 @@
-"""Every optimizer of the config keeps the same promises; and each does what its formula says."""
+"""Every optimizer descends, resumes and repeats exactly, and follows its formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--json: every command prints what ``nnexp schema --of`` says, in the names of the house."""
+"""JSON output of every command matches the schema that nnexp schema --of prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nnexp report: one file that says what compare says, shows it, and trusts no name."""
+"""nnexp report writes one file with the text and charts of a comparison, and escapes all names."""
 
 from __future__ import annotations
 

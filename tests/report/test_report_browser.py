@@ -1,4 +1,4 @@
-"""A report as a reader sees it: in Chromium, without a network, wide and narrow, light and dark."""
+"""A report in Chromium: offline, wide and narrow, light and dark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The book's figures: the table of them, the author's files, the verdicts, the command."""
+"""nnexp reproduce: the table of the book's figures, the author's files, and the verdicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resuming is an equation: k epochs, a stop, the rest == all at once, to the last byte."""
+"""Resuming: k epochs, a stop and the rest give the same bytes as one uninterrupted training."""
 
 from __future__ import annotations
 

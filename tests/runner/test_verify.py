@@ -1,4 +1,4 @@
-"""verify trains a run again: what is the same is said to be, what is not is named."""
+"""nnexp verify trains a run again, and names the first epoch and quantity that differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warnings that follow from what was done before: another run's λ, a threshold found."""
+"""Warnings that depend on earlier runs: another run's λ, a known threshold."""
 
 from __future__ import annotations
 

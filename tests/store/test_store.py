@@ -1,4 +1,4 @@
-"""The run store: what is damaged is noticed, what runs is locked, what is there is listed."""
+"""The run store detects damage, locks active runs and lists all runs."""
 
 from __future__ import annotations
 

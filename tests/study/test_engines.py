@@ -1,4 +1,4 @@
-"""Results depend neither on the engine nor on how many jobs it trains at a time."""
+"""Results depend neither on the engine nor on the number of parallel jobs."""
 
 from __future__ import annotations
 

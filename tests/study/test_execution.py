@@ -1,4 +1,4 @@
-"""The loop that trains many runs: what may start when, and that nothing else starts."""
+"""The loop that trains many runs: which jobs may start, and when."""
 
 from __future__ import annotations
 

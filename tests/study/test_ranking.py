@@ -1,4 +1,4 @@
-"""How the experiments of a sweep stand to the best of them, by hand and as compare says it."""
+"""Ranking the experiments of a sweep against the best, by hand and with compare's verdicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of a sweep, each for what only it can do: what is shared, watched, drawn and told."""
+"""Parts of a sweep tested alone: pictures, verdicts, datasets, subprocesses and their limits."""
 
 from __future__ import annotations
 

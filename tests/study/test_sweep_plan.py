@@ -1,4 +1,4 @@
-"""The plan of a sweep: which points, under which names, and what is said of bad ones."""
+"""The plan of a sweep: its points, their run names, and errors in grids and sweep files."""
 
 from __future__ import annotations
 

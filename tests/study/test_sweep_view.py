@@ -1,4 +1,4 @@
-"""What a sweep says while it goes on: its table at any width, the best so far, the time left."""
+"""Progress of a sweep: the table at any width, the best result so far, and the time left."""
 
 from __future__ import annotations
 

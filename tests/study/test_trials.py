@@ -1,4 +1,4 @@
-"""Trials: what a run came to by an epoch, however far it was trained, and by whom."""
+"""The performance of a trial by a given epoch, even if its run was trained further."""
 
 from __future__ import annotations
 

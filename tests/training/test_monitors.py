@@ -1,4 +1,4 @@
-"""Monitors: saturation counted by hand, norms of each layer, and what an epoch meets on its way."""
+"""Monitors: saturation counted by hand, norms of each layer, and events within an epoch."""
 
 from __future__ import annotations
 

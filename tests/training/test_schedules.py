@@ -1,4 +1,4 @@
-"""Schedules: the multipliers they come to, worked out by hand."""
+"""Learning-rate schedules: multipliers worked out by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random streams: each follows from seed, purpose and epoch, and from nothing else."""
+"""Random streams depend on seed, purpose and epoch alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One epoch and what is concluded from epochs: steps, progress, measures, faults, stopping."""
+"""Training epochs: steps, progress, measurements, divergence and early stopping."""
 
 from __future__ import annotations
 

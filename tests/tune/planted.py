@@ -1,4 +1,4 @@
-"""Trials that nobody trains, for tunings whose answer is known: a config has planted results."""
+"""Trials with planted results, for tunings whose answer is known without training."""
 
 from __future__ import annotations
 

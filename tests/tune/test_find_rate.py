@@ -1,4 +1,4 @@
-"""The ladder of learning rates: its rule on made-up costs, and the command as a user has it."""
+"""The ladder of learning rates: its rule on synthetic costs, and the command nnexp find-rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The protocol from its first stage to its last, on made-up trials whose best values are known."""
+"""The tuning protocol from first to last stage, on planted trials whose best values are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quick problem's examples, what guessing comes to on them, and how λ is walked from there."""
+"""The quick problem: its examples, its chance accuracy, and the search for λ that starts there."""
 
 from __future__ import annotations
 

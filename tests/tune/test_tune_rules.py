@@ -1,4 +1,4 @@
-"""The rules by which tune decides, on made-up results whose answer is known."""
+"""Decision rules of tune, on synthetic results whose answer is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules behind the protocol, on numbers worked out by hand."""
+"""Rules behind the tuning protocol, on numbers worked out by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tune and find-rate are told while they go on, and how sentences fit a terminal."""
+"""Progress lines of tune and find-rate, and how sentences wrap in a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which trials a tuning asks for, whatever ends and measures the config's own training."""
+"""A tuning trains the same trials whatever the config says about patience and measurements."""
 
 from __future__ import annotations
 

@@ -1,0 +1,220 @@
+"""nnexp compare prints text, JSON, CSV and Markdown, and draws curves."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from nnexp.analysis import comparison
+from nnexp.analysis.metrics import METRICS, Metric
+from nnexp.analysis.verdicts import ACCURACY
+from nnexp.report import document
+from nnexp.store.lock import Lock
+from tests.analysis.histories import verdict
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+
+def test_the_whole_text(two: Bench) -> None:
+    assert two("compare", "runs/a", "runs/b") == (
+        0,
+        """\
+   run     seeds  status
+A  runs/a  0      interrupted
+B  runs/b  0      interrupted
+
+config           A    B
+data.train       -  100
+learning_rate  0.5  1.0
+lambda         0.0  5.0
+patience        10    -
+
+result (accuracies in %)          A       B   B - A
+best validation accuracy      97.60   95.00   -2.60
+  at epoch                        4       2       -
+first validation accuracy     90.00   50.00  -40.00
+last train accuracy          100.00  100.00   +0.00
+last train cost              0.2500  0.4000   +0.15
+last validation accuracy      97.60   95.00   -2.60
+last validation cost         0.1250  0.2000  +0.075
+epochs to 90 % validation         1       2      +1
+epochs to 93 % validation         2       2      +0
+epochs to 95 % validation         4       2      -2
+epochs to 96 % validation         4       -       -
+epochs to 97 % validation         4       -       -
+epochs to 97.5 % validation       4       -       -
+epochs run                        4       3       -
+
+note: A: 1 of 1 is interrupted
+note: B: 1 of 1 is interrupted
+note: the verdict is on best validation accuracy: not every run has a test accuracy
+
+best validation accuracy: too few seeds: -2.60 points with 1; 5 would do
+
+to know, train more seeds:
+  nnexp train runs/a/config.yaml --name a --seeds 5
+  nnexp train runs/b/config.yaml --name b --seeds 5
+""",
+        "",
+    )
+
+
+def test_json_says_the_same(two: Bench) -> None:
+    code, out, err = two("compare", "runs/a", "runs/b", "--json")
+    assert (code, out.count("\n"), err) == (0, 1, "")
+    told = json.loads(out)
+    assert told["config"] == {
+        "data.train": {"A": None, "B": 100},
+        "learning_rate": {"A": 0.5, "B": 1.0},
+        "lambda": {"A": 0.0, "B": 5.0},
+        "patience": {"A": 10, "B": None},
+    }
+    assert told["judged"] == "validation_accuracy"
+    reached = {key: each["A"]["mean"] for key, each in told["metrics"].items() if "_to_" in key}
+    assert list(reached.values()) == [1, 2, 4, 4, 4, 4, None]
+    (numerics,) = told["experiments"]["A"].pop("numerics")
+    assert [turn["since"] for turn in numerics] == [1]
+    assert told["experiments"]["A"] == {
+        "place": "runs/a",
+        "runs": ["runs/a"],
+        "seeds": [0],
+        "statuses": {"interrupted": 1},
+    }
+    assert told["metrics"]["best_epoch"]["B"]["mean"] == 2
+    assert told["metrics"]["test_accuracy"]["B"]["values"] == [None]
+    assert told["verdicts"] == {"B": "too few seeds: -2.60 points with 1; 5 would do"}
+
+
+def test_equal_configs_are_called_the_same(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "a", "-q")
+    bench("train", "tiny.yaml", "--name", "b", "-q", "--set", "learning_rate=0.50")
+    code, out, _ = bench("compare", "runs/a/", "./runs/b")
+    result = json.loads((bench.folder / "runs/a/result.json").read_text())
+    assert code == 0
+    assert "\n\nThe configs are the same.\n\n" in out
+    test = f"{100 * result['test_accuracy']:.2f}"
+    line = next(line for line in out.splitlines() if line.startswith("test accuracy, best"))
+    assert line.split()[4:7] == [test, test, "+0.00"]
+    assert "identical: B equals A (1 seed, 40 examples)" in out
+
+
+# Other forms
+
+
+def test_csv_has_a_row_for_each_experiment_and_metric(many: Bench) -> None:
+    rows = list(csv.DictReader(many("compare", "runs/a", "runs/b", "--csv").out.splitlines()))
+    assert len(rows) == 2 * len(METRICS)
+    row = next(r for r in rows if (r["experiment"], r["metric"]) == ("B", "validation_accuracy"))
+    assert (row["runs"], row["values"], row["of"]) == ("runs/b", "5", "5")
+    assert float(row["mean"]) == pytest.approx(0.928)
+    assert float(row["difference"]) == pytest.approx(0.02)
+    assert float(row["low"]) == pytest.approx(0.02 - 0.00878, abs=1e-5)
+    assert (row["test"], row["verdict"]) == ("paired t", "better")
+
+
+def test_markdown_has_the_tables(many: Bench) -> None:
+    out = many("compare", "runs/a", "runs/b", "--markdown").out
+    assert out.startswith("|  | run | seeds | status |\n| --- | --- | --- | --- |\n| A | runs/a |")
+    assert "| config | A | B |\n| --- | ---: | ---: |\n| learning\\_rate | 0.5 | 1.0 |\n" in out
+    assert (
+        "| best validation accuracy | 90.80 ± 0.84 | 92.80 ± 1.10 | +2.00 ± 0.88 | better |" in out
+    )
+    assert document.escaped("~&lt;b>`\x1b") == "\\~\\&lt;b\\>\\`\\\\x1b"
+
+
+def test_one_form_at_a_time(many: Bench) -> None:
+    for forms in (("--csv", "--json"), ("--curves", "--markdown")):
+        code, out, err = many("compare", "runs/a", "runs/b", *forms)
+        told = "--csv, --markdown, --json and --curves: choose one of them\n"
+        assert (code, out, err) == (2, "", told)
+
+
+def test_curves_in_the_terminal_fit_into_80_columns(two: Bench) -> None:
+    plain = two("compare", "runs/a", "runs/b").out
+    drawn = two("compare", "runs/a", "runs/b", "--curves").out
+    lines = [line for line in drawn.splitlines() if line not in plain.splitlines()]
+    assert {"training cost", "validation accuracy"} <= {line.strip() for line in lines}
+    assert sum("⠤" in line or "⣀" in line for line in lines) > 3
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_running_run_can_be_compared(two: Bench) -> None:
+    held = Lock(two.folder / "runs/a/LOCK")
+    held.acquire()
+    code, out, _ = two("compare", "runs/a", "runs/b")
+    held.release()
+    assert (code, out.splitlines()[1]) == (0, "A  runs/a  0      running")
+
+
+def test_the_verdict_is_on_what_all_runs_have(bench: Bench) -> None:
+    for name, monitor in (("a", "[train, test]"), ("b", "[train]"), ("c", "[]")):
+        given = ("--set", f"monitor={monitor}", "--set", "patience=", "--name", name)
+        bench("train", "tiny.yaml", *given, "--until", "1", "-q")
+    assert verdict(bench, "runs/a", "runs/b").startswith("  nnexp train")
+    assert "the verdict is on last train accuracy" in bench("compare", "runs/a", "runs/b").out
+    assert verdict(bench, "runs/b", "runs/c") == (
+        "no verdict: not every run has a value of test accuracy, best epoch"
+    )
+
+
+def test_a_run_without_epochs_can_be_compared(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "a", "-q")
+    bench("train", "tiny.yaml", "--name", "b", "--set", "learning_rate=1e30", "-q")
+    code, out, _ = bench("compare", "runs/a", "runs/b", "--plot", "c.png")
+    assert (code, out.splitlines()[2]) == (0, "B  runs/b  0      diverged")
+    assert (bench.folder / "c.png").exists()
+
+
+# Pictures
+
+
+def colours(path: Path) -> set[tuple[int, ...]]:
+    """Return the colours that are in a picture."""
+    from matplotlib import image  # noqa: PLC0415 - slow to import
+
+    pixels = (255 * image.imread(path)[..., :3]).round().astype(int)
+    return set(map(tuple, np.unique(pixels.reshape(-1, 3), axis=0).tolist()))
+
+
+def test_the_picture_shows_a_curve_of_each_run(two: Bench) -> None:
+    code, out, err = two("compare", "runs/a", "runs/b", "--plot", "curves.png")
+    assert (code, err) == (0, "")
+    assert out == two("compare", "runs/a", "runs/b").out
+    blue, vermilion = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
+    assert {blue, vermilion} <= colours(two.folder / "curves.png")
+
+
+@pytest.mark.parametrize(("ending", "head"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_other_formats_of_the_picture(two: Bench, ending: str, head: bytes) -> None:
+    assert two("compare", "runs/a", "runs/b", "--plot", f"c.{ending}").code == 0
+    assert (two.folder / f"c.{ending}").read_bytes().startswith(head)
+
+
+@pytest.mark.parametrize(
+    ("picture", "code", "told"),
+    [
+        ("c.gif", 2, "c.gif: a picture's name ends in .png, .svg, .pdf\n"),
+        ("c", 2, "c: a picture's name ends in .png, .svg, .pdf\n"),
+        ("nix/c.png", 74, "nix/c.png: no such file or directory\n"),
+    ],
+)
+def test_a_picture_that_cannot_be_is_all_that_is_said(
+    two: Bench, picture: str, code: int, told: str
+) -> None:
+    assert two("compare", "runs/a", "runs/b", "--plot", picture) == (code, "", told)
+
+
+def test_every_accuracy_says_which_split_it_counts_and_a_key_need_not(
+    many: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert all((m.split is not None) == (m.unit == ACCURACY) for m in METRICS.values())
+    added = Metric("gain", ACCURACY, lambda _: 0.5, "validation")
+    monkeypatch.setattr(comparison, "METRICS", {**METRICS, "gain": added})
+    code, out, _ = many("compare", "runs/a", "runs/b", "--metric", "gain")
+    assert (code, "gain" in out) == (0, True)

@@ -1,0 +1,103 @@
+"""A search that was killed or stopped resumes and ends with the same runs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.study.searches import names, search, tree
+from tests.study.spaces import RATE, needs_optuna
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        ["--method", "random", "--trials", "3"],
+        ["--method", "grid", "--trials", "3"],
+        pytest.param(["--method", "tpe", "--trials", "12"], marks=needs_optuna),
+        ["--trials", "3", "--halving"],
+    ],
+    ids=["random", "grid", "tpe", "halving"],
+)
+def test_killed_anywhere_it_goes_on_to_the_same_runs(bench: Bench, how: list[str]) -> None:
+    arguments = (*how, "--epochs", "20", "--set", "patience=null")
+    whole = search(bench, *arguments, runs="whole")
+    command = ("search", "tiny.yaml", "--space", RATE, "--runs", "again", *arguments)
+    for wanted in (1, 2, 3):
+        process = bench.start(*command)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            found = list((bench.folder / "again").glob("*/metrics.jsonl"))
+            if len(found) >= wanted:
+                break
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    end = search(bench, *arguments, runs="again")
+    assert end.code == 0
+    assert untimed(end.out.replace("again", "whole")) == untimed(whole.out)
+    assert tree(bench, "again") == tree(bench, "whole")
+
+
+def untimed(out: str) -> list[str]:
+    """Return a comparison's lines but for the time that training took, as it is never the same."""
+    return [line for line in out.splitlines() if not line.startswith("seconds")]
+
+
+def test_a_kill_between_the_last_epoch_and_the_result_is_made_good(bench: Bench) -> None:
+    search(bench, "--trials", "2", "-q")
+    before = tree(bench, "runs")
+    for name in names(bench):
+        (bench.folder / "runs" / name / "result.json").unlink()
+    said = search(bench, "--trials", "2")
+    assert "already done" not in said.err
+    assert tree(bench, "runs") == before
+
+
+def test_a_signal_says_where_it_stopped(bench: Bench) -> None:
+    command = ("search", "tiny.yaml", "--space", RATE, "--epochs", "100000")
+    process = bench.start(*command, "--set", "patience=null", "--trials", "7")
+    deadline = time.monotonic() + 60
+    while not list(bench.folder.glob("runs/*/metrics.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (143, "")
+    assert err.endswith(
+        "stopped in config as given; what is committed is safe; "
+        "the same command goes on from there\n"
+    )
+
+
+def test_a_trial_that_another_process_trains_is_waited_for_and_taken_over(bench: Bench) -> None:
+    search(bench, "--trials", "2", "--halving", "--factor", "2", "--epochs", "9", "-q")
+    run = next(each for each in bench.folder.glob("runs/*") if not (each / "result.json").exists())
+    arguments = ("search", "tiny.yaml", "--space", RATE, "--trials", "2", "--epochs", "9")
+    with (run / "LOCK").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = bench.start(*arguments)
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"{run.name}: another process trains it\n"
+        assert process.poll() is None
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert (run / "result.json").exists()
+
+
+def test_a_damaged_trial_is_not_trained_over(bench: Bench) -> None:
+    found = json.loads(search(bench, "--trials", "2", "--json", "-q").out)
+    metrics = bench.folder / found["trials"][0]["runs"][0] / "metrics.jsonl"
+    metrics.write_bytes(metrics.read_bytes().replace(b"1", b"2"))
+    said = search(bench, "--trials", "2", "-q")
+    assert (said.code, said.out) == (5, "")
+    assert f"{metrics.parent.name}/metrics.jsonl: is damaged" in said.err
+    assert said.err.endswith("; nnexp train --restart trains a damaged run again from scratch\n")
