@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nnexp.seeds import spread
+from nnexp.seeds import Spread, spread
 from nnexp.store import writer
 from tests.study.sweeps import GRID, patched, runs_of
 
@@ -93,7 +93,7 @@ def test_the_ranking_is_the_mean_and_standard_deviation_over_seeds(bench: Bench)
 
 def test_spread_by_hand() -> None:
     assert spread([]) is None
-    assert spread([0.5]) == (0.5, None, 1)
+    assert spread([0.5]) == Spread(0.5, None, 1)
     found = spread([2.0, 4.0, 4.0, 6.0])
     assert found is not None
     assert found == pytest.approx((4.0, (8 / 3) ** 0.5, 4))
