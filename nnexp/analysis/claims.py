@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from msgspec import Struct, structs
 
-from nnexp.analysis.metrics import METRICS
+from nnexp.analysis.metrics import ALIASES, METRICS
 from nnexp.analysis.query import FRACTION, SIGNS, Parser, Query, is_miscased_word
 from nnexp.analysis.verdicts import ACCURACY
 from nnexp.config import messages
@@ -138,8 +138,10 @@ def _terms(parser: Parser[_Inequality], text: str, letters: str) -> Iterator[_Te
             parser.refuse(f"cannot parse {rest!r}; write a sum such as A.test_accuracy - 0.2%")
         if letter and letter not in letters:
             parser.refuse(f"there is no {letter}, only {', '.join(letters)}")
-        if metric and metric not in METRICS:
-            parser.refuse(unknown(metric))
+        if metric:
+            metric = ALIASES.get(metric, metric)
+            if metric not in METRICS:
+                parser.refuse(unknown(metric))
         factor = float(number or 1) * (-1 if sign == "-" else 1) / (100 if mark == "%" else 1)
         yield _Term(factor, letter, metric)
         position = match.end()

@@ -59,7 +59,7 @@ def compare(
     without -s and the seed, or a pattern with *. The first is the baseline. Runs given one
     by one that differ only in their seed are taken together.
 
-    KEY is test_accuracy or test_cost (at the best epoch), validation_accuracy (the best),
+    KEY is test_accuracy or test_cost (at the best epoch), best_validation_accuracy,
     first_validation_accuracy, last_train_cost (so too last_validation_ and last_test_, and
     accuracy), epochs_to_90 (93, 95, 96, 97, 97.5, 98); in a CLAIM also best_epoch, epochs
     and seconds. A CLAIM compares sums of numbers and of LETTER.KEY with = != < <= > or >=,

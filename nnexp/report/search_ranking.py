@@ -119,7 +119,7 @@ class TrialOutput(Struct, frozen=True, kw_only=True):
     runs: list[str]
     epochs: list[int]
     examples: list[int]
-    validation_accuracy: SampleOutput
+    best_validation_accuracy: SampleOutput
     test_accuracy: SampleOutput
     """At the best epoch."""
 
@@ -169,7 +169,7 @@ def _trial_output(result: SearchResult, trial: TrialResult) -> TrialOutput:
         runs=[str(path) for path in trial.trial.paths[: len(trial.performances)]],
         epochs=[performance.epochs for performance in trial.performances],
         examples=[performance.examples for performance in trial.performances],
-        validation_accuracy=_sample_output(trial.validation),
+        best_validation_accuracy=_sample_output(trial.validation),
         test_accuracy=_sample_output(trial.test),
     )
 

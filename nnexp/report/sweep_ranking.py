@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from nnexp.config import dump
 from nnexp.errors import NnexpError
@@ -208,13 +208,24 @@ def failure_output(run: Path, outcome: Outcome) -> FailureOutput:
     return FailureOutput(run=str(run), exit=outcome.code, reason=outcome.reason, log=outcome.log)
 
 
+METRICS = {
+    "validation": "best_validation_accuracy",
+    "test": "test_accuracy",
+    "train": "train_accuracy",
+}
+"""The accuracy that ranks, by split; those of test and train are at the best epoch."""
+
+
 class RankedOutput(Struct, frozen=True, kw_only=True):
     """A point of a sweep in its ranking."""
 
     values: dict[str, Any]
-    accuracy: Spread | None
-    """On the split of the ranking."""
-    test: Spread | None
+    best_validation_accuracy: Spread | UnsetType | None = UNSET
+    """If it ranks."""
+    train_accuracy: Spread | UnsetType | None = UNSET
+    """If it ranks; at the best epoch."""
+    test_accuracy: Spread | None
+    """At the best epoch."""
     runs: list[str]
     missing: int
     diverged: int
@@ -226,7 +237,8 @@ class SweepOutput(Struct, frozen=True, kw_only=True):
 
     config: str
     keys: list[str]
-    split: str | None
+    judged: str | None
+    """The accuracy that ranks: a key of the ranking's points."""
     ranking: list[RankedOutput]
     failures: list[FailureOutput]
     not_run: list[str]
@@ -243,6 +255,7 @@ def output(
 ) -> SweepOutput:
     """Return a sweep's ranking and failures as a value for JSON."""
     names = [trial.name for trial in plan.trials]
+    judged = None if ranking.split is None else METRICS[ranking.split]
     ranked = [
         RankedOutput(
             values=dict(zip(plan.keys, standing.values, strict=True)),
@@ -250,15 +263,14 @@ def output(
             missing=standing.missing,
             diverged=standing.diverged,
             against_best=comparisons.verdict_fields(verdicts.get(index)) or None,
-            accuracy=standing.accuracy,
-            test=standing.test,
+            **_accuracies(standing, judged),
         )
         for index, standing in enumerate(ranking.standings)
     ]
     return SweepOutput(
         config=plan.definition.config,
         keys=plan.keys,
-        split=ranking.split,
+        judged=judged,
         ranking=ranked,
         failures=[
             failure_output(runs / name, outcome)
@@ -269,3 +281,8 @@ def output(
         excluded=plan.excluded,
         repeated=plan.repeated,
     )
+
+
+def _accuracies(standing: Standing, judged: str | None) -> dict[str, Spread | None]:
+    ranking = {} if judged is None else {judged: standing.accuracy}
+    return {**ranking, "test_accuracy": standing.test}

@@ -201,7 +201,7 @@ def test_a_sweep_says_of_a_difference_what_compare_says(bench: Bench) -> None:
     compared = json.loads(
         bench.process("compare", *places, "--metric", "validation_accuracy", "--json").out
     )
-    measured = compared["metrics"]["validation_accuracy"]["B"]
+    measured = compared["metrics"]["best_validation_accuracy"]["B"]
     told = other["against_best"]
     assert told == {key: measured[key] for key in told}
     assert told["verdict"] == "worse"
