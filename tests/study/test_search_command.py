@@ -118,7 +118,7 @@ def test_what_diverges_is_the_worst_and_its_other_seeds_are_spared(bench: Bench)
     assert [each["trial"] for each in found["trials"]] == [2, 1]
     assert [len(each["runs"]) for each in found["trials"]] == [2, 1]
     assert len(names(bench)) == 2 + 2 + 1  # the config as given has two of its own
-    assert found["trials"][1]["validation_accuracy"] == {"mean": None, "values": [None]}
+    assert found["trials"][1]["best_validation_accuracy"] == {"mean": None, "values": [None]}
     assert found["trials"][1]["examples"] == [200]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nnexp.report import search_ranking
+from nnexp.report.document import as_text
 from nnexp.store.records import Fault
 from nnexp.study import search as searches
 from nnexp.study import search_definition, trials
@@ -43,9 +44,8 @@ def test_where_the_last_rung_diverged_it_is_said_that_no_trial_is_whole(bench: B
     given = trials.TrialResult(
         defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.7}),)
     )
-    told = search_ranking.text(
-        searches.SearchResult(defined, given, [left, further]), None, curves=False
-    )
+    result = searches.SearchResult(defined, given, [left, further])
+    told = as_text(search_ranking.document(result, None))
     lines = told.split("\n\n")[1].splitlines()[1:]
     assert lines[0].startswith("best: learning_rate=0.1, as in runs/")
     assert len(lines) == 2
