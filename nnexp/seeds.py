@@ -9,8 +9,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
 
-class Spread(NamedTuple):
+
+class Spread(Struct, frozen=True):
     """The mean and standard deviation of a result over seeds."""
 
     mean: float
@@ -49,12 +51,14 @@ class Sample(NamedTuple):
     @property
     def mean(self) -> float | None:
         """The mean, if every run has a value."""
-        return self.spread and self.spread.mean
+        spread = self.spread
+        return None if spread is None else spread.mean
 
     @property
     def sd(self) -> float | None:
         """The standard deviation over runs, if there are two or more and all have a value."""
-        return self.spread and self.spread.sd
+        spread = self.spread
+        return None if spread is None else spread.sd
 
     @property
     def is_whole(self) -> bool:

@@ -31,7 +31,7 @@ ORDER = [
     *("runner", "analysis", "study", "report", "reproduction", "tune"),
     *("api", "cli"),
 ]
-"""A part imports parts that stand before it, and itself (design.md, section 5)."""
+"""A part imports parts that stand before it, and itself (docs/architecture.md)."""
 
 LONGEST = 400
 LONGEST_TEST = 600

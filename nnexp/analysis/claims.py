@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from nnexp.analysis.metrics import METRICS
+from msgspec import Struct, structs
+
+from nnexp.analysis.metrics import ALIASES, METRICS
 from nnexp.analysis.query import FRACTION, SIGNS, Parser, Query, is_miscased_word
 from nnexp.analysis.verdicts import ACCURACY
 from nnexp.config import messages
@@ -32,7 +34,7 @@ Values = Callable[[str, str], float | None]
 """Returns the value of a letter's metric, or None if there is none."""
 
 
-class ClaimResult(NamedTuple):
+class ClaimResult(Struct, frozen=True, omit_defaults=True):
     """Whether a claim holds, and the values it compared."""
 
     claim: str
@@ -74,7 +76,7 @@ class Claim(NamedTuple):
         """Return whether the claim holds for a comparison's values."""
         results = {inequality: inequality.judge(value) for inequality in self.query.comparisons}
         if len(self.query.comparisons) == 1:
-            return next(iter(results.values()))._replace(claim=self.text)
+            return structs.replace(*results.values(), claim=self.text)
         holds = self.query.holds(lambda inequality: results[inequality].holds)
         return ClaimResult(self.text, holds, None, None, tuple(results.values()))
 
@@ -136,8 +138,10 @@ def _terms(parser: Parser[_Inequality], text: str, letters: str) -> Iterator[_Te
             parser.refuse(f"cannot parse {rest!r}; write a sum such as A.test_accuracy - 0.2%")
         if letter and letter not in letters:
             parser.refuse(f"there is no {letter}, only {', '.join(letters)}")
-        if metric and metric not in METRICS:
-            parser.refuse(unknown(metric))
+        if metric:
+            metric = ALIASES.get(metric, metric)
+            if metric not in METRICS:
+                parser.refuse(unknown(metric))
         factor = float(number or 1) * (-1 if sign == "-" else 1) / (100 if mark == "%" else 1)
         yield _Term(factor, letter, metric)
         position = match.end()

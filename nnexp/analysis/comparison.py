@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from nnexp.analysis.claims import unknown
 from nnexp.analysis.experiments import Experiment
-from nnexp.analysis.metrics import METRICS, Facts, Metric, Side
+from nnexp.analysis.metrics import ALIASES, METRICS, Facts, Metric, Side
 from nnexp.analysis.statistics import Difference, mcnemar
 from nnexp.analysis.verdicts import Unit, Verdict, between, judge
 from nnexp.config import canonical
@@ -20,7 +20,7 @@ from nnexp.seeds import Sample
 from nnexp.store import predictions
 from nnexp.store.run import Run
 
-PREFERRED = ("test_accuracy", "validation_accuracy", "last_train_accuracy")
+PREFERRED = ("test_accuracy", "best_validation_accuracy", "last_train_accuracy")
 """Default metrics of the verdict: the first of these that every run has."""
 
 
@@ -68,6 +68,8 @@ def compare(experiments: Sequence[Experiment], metric: str | None = None) -> Com
         UsageError: the metric is unknown, or has no verdict.
         CorruptError: a run is damaged.
     """
+    if metric is not None:
+        metric = ALIASES.get(metric, metric)
     if metric is not None and (metric not in METRICS or not METRICS[metric].is_judged):
         raise UsageError(unknown(metric) if metric not in METRICS else f"{metric!r} has no verdict")
     sides = tuple(Side(e, tuple(map(Facts, e.runs))) for e in experiments)

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load
@@ -22,8 +23,10 @@ from nnexp.store import checkpoint, disk
 from nnexp.store.run import Run
 from nnexp.training import memory
 
+On = Literal["validation", "test"]
 
-class RunMeasures(NamedTuple):
+
+class RunMeasures(Struct, frozen=True):
     """Cost and accuracy of a run's best epoch on a split."""
 
     run: str
@@ -32,14 +35,20 @@ class RunMeasures(NamedTuple):
     accuracy: float
 
 
-class Vote(NamedTuple):
-    """The joint prediction of several runs."""
+class Vote(Struct, frozen=True):
+    """The result of the vote of several runs."""
+
+    accuracy: float
+
+
+class JointPrediction(NamedTuple):
+    """The classes that several runs predict together, and how often they are right."""
 
     accuracy: float
     predicted: npt.NDArray[np.int64]
 
 
-class RunsEvaluation(NamedTuple):
+class RunsEvaluation(Struct, frozen=True):
     """The evaluation of runs on one split; the vote is None for a single run."""
 
     on: On
@@ -71,17 +80,18 @@ def evaluate(runs: Sequence[Run], on: On = "validation") -> RunsEvaluation:
             measured.append(RunMeasures(str(run.path), epoch, evaluation.cost, evaluation.accuracy))
             total = total + beliefs(assembly.outputs(theta, on), assembly.network)
     labels = assembly.labels(on)
-    vote = combine(total / len(runs), labels) if len(runs) > 1 else None
+    several = len(runs) > 1
+    vote = Vote(combine(total / len(runs), labels).accuracy) if several else None
     return RunsEvaluation(on, len(labels), measured, vote)
 
 
-def combine(mean: Array, labels: npt.NDArray[np.int64]) -> Vote:
+def combine(mean: Array, labels: npt.NDArray[np.int64]) -> JointPrediction:
     """Return the classes with the largest mean output; ties go to the first class.
 
     Source: Nielsen (2015), chapter 3, on the voting of several networks.
     """
     predicted = np.argmax(mean, axis=1)
-    return Vote(int(np.count_nonzero(predicted == labels)) / len(labels), predicted)
+    return JointPrediction(int(np.count_nonzero(predicted == labels)) / len(labels), predicted)
 
 
 def _check_distinct(runs: Sequence[Run]) -> None:
@@ -116,9 +126,6 @@ def _check_compatible(runs: Sequence[Run], on: On) -> None:
             f"{run.path}: does not have the same {difference} as {first.path}: they cannot vote "
             "together; evaluate them one by one"
         )
-
-
-On = Literal["validation", "test"]
 
 
 class Restored(NamedTuple):

@@ -60,7 +60,7 @@ class Layer(NamedTuple):
     """None if z is always 0, or not finite."""
 
 
-class Scope(NamedTuple):
+class Scope(msgspec.Struct, frozen=True):
     """How much was measured."""
 
     examples: int

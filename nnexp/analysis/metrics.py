@@ -124,7 +124,7 @@ METRICS: Mapping[str, Metric] = {
     "test_accuracy": Metric(
         "test accuracy, best epoch", ACCURACY, partial(_test, "test_accuracy"), "test"
     ),
-    "validation_accuracy": Metric(
+    "best_validation_accuracy": Metric(
         "best validation accuracy", ACCURACY, partial(_at_best, "validation_accuracy"), "validation"
     ),
     "best_epoch": Metric("  at epoch", EPOCHS, _best_epoch, is_judged=False),
@@ -138,6 +138,12 @@ METRICS: Mapping[str, Metric] = {
     "seconds": Metric("seconds of training", SECONDS, lambda facts: facts.seconds, is_judged=False),
 }
 """By the name used in ``--metric`` and ``--check``, in the order of the table."""
+ALIASES = {
+    "validation_accuracy": "best_validation_accuracy",
+    "validation": "best_validation_accuracy",
+    "test": "test_accuracy",
+}
+"""Other accepted names of metrics: those of older versions and of the columns of ``runs``."""
 
 
 class Side(NamedTuple):

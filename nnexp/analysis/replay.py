@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from nnexp.training.history import Row
 from nnexp.training.stopping import Accuracy, Average, Cost, Stopping, first_stop
@@ -16,7 +16,7 @@ METRICS = {"validation_accuracy": "validation", "test_accuracy": "test"}
 RULES: dict[str, Stopping] = {"accuracy": Accuracy(), "cost": Cost(), "average": Average()}
 
 
-class Replayed(NamedTuple):
+class Replayed(Struct, frozen=True):
     """The effect of one rule with one patience on a run."""
 
     rule: str

@@ -59,7 +59,7 @@ def compare(
     without -s and the seed, or a pattern with *. The first is the baseline. Runs given one
     by one that differ only in their seed are taken together.
 
-    KEY is test_accuracy or test_cost (at the best epoch), validation_accuracy (the best),
+    KEY is test_accuracy or test_cost (at the best epoch), best_validation_accuracy,
     first_validation_accuracy, last_train_cost (so too last_validation_ and last_test_, and
     accuracy), epochs_to_90 (93, 95, 96, 97, 97.5, 98); in a CLAIM also best_epoch, epochs
     and seconds. A CLAIM compares sums of numbers and of LETTER.KEY with = != < <= > or >=,
@@ -74,15 +74,15 @@ def compare(
     gathered = experiments.gather(places)
     if len(gathered) == 1:
         raise UsageError(f"{gathered[0].place}: is one experiment; name another to compare it with")
-    wanted = [claims.parse(each, "".join(side.label for side in gathered)) for each in checks]
+    letters = "".join(side.label for side in gathered)
+    parsed = [claims.parse(check, letters) for check in checks]
     compared = comparison.compare(gathered, metric)
-    if plot is not None:  # first, so that a wrong name of the picture is all that is said
+    if plot is not None:  # first, so that nothing is printed if the picture's name is wrong
         _plot(plot, compared)
-    outcomes = [each.judge(compared.value) for each in wanted]
+    outcomes = [claim.judge(compared.value) for claim in parsed]
     put(_rendered(compared, outcomes, curves, csv=as_csv, markdown=as_markdown, json=as_json))
-    failed = [each for each in outcomes if not each.holds]
-    if failed:
-        raise CheckFailedError("; ".join(_failure(each) for each in failed))
+    if failed := [outcome for outcome in outcomes if not outcome.holds]:
+        raise CheckFailedError("; ".join(map(_failure, failed)))
 
 
 def _plot(path: Path, compared: Comparison) -> None:
@@ -110,13 +110,13 @@ def _rendered(
         return document.as_csv(comparisons.LONG_HEADER, comparisons.long_rows(compared))
     if markdown:
         return document.as_markdown(comparisons.document(compared))
-    return document.as_text(comparisons.document(compared, curves=curves), columns())
+    return document.as_text(comparisons.document(compared, with_curves=curves), columns())
 
 
 def _failure(outcome: ClaimResult) -> str:
-    failed = [each for each in outcome.comparisons if not each.holds]
-    told = [f"{each.claim}: {_sides(each)}" for each in failed] or [_sides(outcome)]
-    return f"does not hold: {outcome.claim} ({'; '.join(told)})"
+    failed = [part for part in outcome.comparisons if not part.holds]
+    reasons = [f"{part.claim}: {_sides(part)}" for part in failed] or [_sides(outcome)]
+    return f"does not hold: {outcome.claim} ({'; '.join(reasons)})"
 
 
 def _sides(outcome: ClaimResult) -> str:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from nnexp.cli import engines, options, study_progress
 from nnexp.cli.output import put, say, tell
+from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
-from nnexp.report.text import columns, table, wrapped
-
-if TYPE_CHECKING:
-    from nnexp.report.study_outputs import FindRateOutput
-    from nnexp.tune.decision import Decision
-    from nnexp.tune.ladder import Rung
+from nnexp.report.text import columns
 
 
 @click.command("find-rate")
@@ -76,37 +71,16 @@ def find_rate(
     where = engines.EngineOptions(jobs)
     engines.train(sampler, where, runs, progress, data=trials.data)
     rungs = sampler.result
-    found = learning_rate.decision(rungs, stage=2, heading="Learning rate", rule=learning_rate.RULE)
-    if found.picture is not None and plot is not None:
+    decision = learning_rate.decision(
+        rungs, stage=2, heading="Learning rate", rule=learning_rate.RULE
+    )
+    if decision.picture is not None and plot is not None:
         from nnexp.report import renderer  # matplotlib is slow to import
 
-        renderer.save(found.picture, plot)
-    put(json_line(_output(rungs)) if as_json else _text(found))
+        renderer.save(decision.picture, plot)
+    if as_json:
+        put(json_line(learning_rate.output(rungs)))
+    else:
+        put(as_text(learning_rate.document(decision), columns()))
     if plot is not None and not quiet:
         say(f"{plot}: the cost of each rate")
-
-
-def _text(found: Decision) -> str:
-    rates = table(found.header, found.rows, left=found.left, most=columns())
-    return f"{rates}\n\n{wrapped(found.answer, columns())}"
-
-
-def _output(rungs: list[Rung]) -> FindRateOutput:
-    from nnexp.report.study_outputs import FindRateOutput, RungOutput
-    from nnexp.tune import ladder
-
-    threshold = ladder.threshold(rungs)
-    return FindRateOutput(
-        threshold=threshold,
-        learning_rate=threshold and threshold / 2,
-        rungs=[
-            RungOutput(
-                learning_rate=each.rung.learning_rate,
-                judgement=each.judgement,
-                why=each.why,
-                kind=each.diagnosis.kind,
-                costs=[cost if abs(cost) < float("inf") else None for cost in each.rung.costs],
-            )
-            for each in ladder.judged(rungs)
-        ],
-    )

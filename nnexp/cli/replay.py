@@ -9,12 +9,11 @@ import click
 
 from nnexp.cli import options
 from nnexp.cli.output import put
-from nnexp.errors import UsageError, printable
+from nnexp.errors import UsageError
+from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
-from nnexp.report.text import percent, table
 
 if TYPE_CHECKING:
-    from nnexp.analysis.replay import Replayed
     from nnexp.store.run import Run
     from nnexp.training.history import Row
     from nnexp.training.stopping import Stopping
@@ -70,42 +69,31 @@ def replay(
 
     Trains nothing: it reads the metrics of a finished, an interrupted or a running run.
     """
-    from nnexp.analysis import replay as replaying
-    from nnexp.report.outputs import ReplayedOutput, ReplayOutput
+    from nnexp.analysis.replay import peak
+    from nnexp.analysis.replay import replay as replay_rules
+    from nnexp.report import replays
     from nnexp.store.run import at
 
     if further and not patiences:
         raise UsageError(f"unexpected extra argument ({further[0]}); --patience takes numbers")
-    tried = dict.fromkeys((*patiences, *further) or (5, 10, 20, 50))
-    found = at(run)
-    history = found.history()
-    rules = _rules(found, history, metric, names)
-    replayed = replaying.replay(history, rules, list(tried), metric)
-    best, epoch = replaying.peak(history, metric)
-    if as_json:
-        outputs = [ReplayedOutput(**each._asdict()) for each in replayed]
-        epochs = history[-1].epoch
-        put(
-            json_line(
-                ReplayOutput(
-                    run=str(run),
-                    metric=metric,
-                    best=best,
-                    best_epoch=epoch,
-                    epochs=epochs,
-                    replayed=outputs,
-                )
-            )
-        )
-        return
-    what = metric.replace("_", " ")
-    name, last = printable(str(run)), history[-1].epoch
-    put(f"{name}: best {what} {percent(best)} at epoch {epoch} of {last}\n")
-    put(_table(replayed))
+    tried = list(dict.fromkeys((*patiences, *further) or (5, 10, 20, 50)))
+    recorded_run = at(run)
+    history = recorded_run.history()
+    rules = _rules(recorded_run, history, metric, names)
+    best, best_epoch = peak(history, metric)
+    result = replays.ReplayOutput(
+        run=str(run),
+        metric=metric,
+        best=best,
+        best_epoch=best_epoch,
+        epochs=history[-1].epoch,
+        replayed=replay_rules(history, rules, tried, metric),
+    )
+    put(json_line(result) if as_json else as_text(replays.document(result)))
 
 
 def _rules(run: Run, history: list[Row], metric: str, names: tuple[str, ...]) -> list[Stopping]:
-    """Return the rules that were asked for, the run's own with its own settings.
+    """Return the rules of the given names, the run's own with its own settings.
 
     Raises:
         UsageError: the run has not recorded what they need.
@@ -115,8 +103,8 @@ def _rules(run: Run, history: list[Row], metric: str, names: tuple[str, ...]) ->
     if not history:
         raise UsageError(f"{run.path}: has no evaluated epoch yet")
     if not recorded(history, metric):
-        others = [other for other in METRICS if recorded(history, other)]
-        hint = f"; try --metric {others[0]}" if others else ""
+        usable = [name for name in METRICS if recorded(history, name)]
+        hint = f"; try --metric {usable[0]}" if usable else ""
         raise UsageError(f"{run.path}: did not record {metric}{hint}")
     own = run.config.stopping
     known = RULES | {str(own.__struct_config__.tag): own}
@@ -124,20 +112,3 @@ def _rules(run: Run, history: list[Row], metric: str, names: tuple[str, ...]) ->
     if missing := [name for name in names if name not in allowed]:
         raise UsageError(f"{run.path}: did not record what rule {missing[0]} watches")
     return [known[name] for name in dict.fromkeys(names or allowed)]
-
-
-def _table(replayed: list[Replayed]) -> str:
-    rows = [
-        [
-            each.rule,
-            str(each.patience),
-            "-" if each.stopped is None else str(each.stopped),
-            percent(each.best),
-            str(each.best_epoch),
-            f"{100 * each.lost:.2f}",
-            str(each.saved),
-        ]
-        for each in replayed
-    ]
-    header = ("rule", "patience", "stops at", "best by then", "at", "points lost", "epochs saved")
-    return table(header, rows)

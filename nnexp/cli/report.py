@@ -1,4 +1,4 @@
-"""nnexp report: a comparison, or one experiment, as a page to look at and pass on."""
+"""nnexp report: a comparison, or one experiment, as an HTML file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
     from nnexp.analysis import comparison, experiments
     from nnexp.errors import UsageError
     from nnexp.report import comparison_page
-    from nnexp.report.outputs import ReportOutput
     from nnexp.store import disk
 
     if output.suffix not in {".html", ".htm"}:
@@ -52,7 +51,6 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
     content = comparison_page.report(compared).encode("utf-8")
     disk.write_atomically(output, content)
     if as_json:
-        verdicts = {letter: each.words for letter, each in compared.verdicts.items()}
-        put(json_line(ReportOutput(report=str(output), bytes=len(content), verdicts=verdicts)))
+        put(json_line(comparison_page.output(compared, output, len(content))))
     else:
         put(str(output))

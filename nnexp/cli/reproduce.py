@@ -1,4 +1,4 @@
-"""nnexp reproduce: the book's figures, trained again and held against what was published."""
+"""nnexp reproduce: train the book's figures again and compare them with the published ones."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import SEED, StudyProgress
 from nnexp.cli.train import SeedsParam
 from nnexp.errors import CheckFailedError, UsageError
+from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
-from nnexp.report.text import table
 
 if TYPE_CHECKING:
     from nnexp.reproduction.figures import BookFigure
@@ -80,7 +80,8 @@ def reproduce(
     if figure is None:
         if against or settings or seeds or plot:
             raise UsageError(f"which figure? name one of {', '.join(FIGURES)}")
-        put(_listed(FIGURES, as_json=as_json))
+        figures = document.figure_list(FIGURES)
+        put(json_line(figures) if as_json else as_text(document.list_document(figures)))
         return
     chosen = _figure(FIGURES, figure)
     target = plot or runs / f"{figure}.png"
@@ -89,15 +90,17 @@ def reproduce(
     configs = [part.book.config for part in parts]
     published = None if against is None else files.read(against, figure, chosen, configs)
     _train(parts, runs, jobs, quiet=quiet)
-    found = outcomes(parts, published, changed=bool(settings))
-    output = document.output(figure, found, target)
-    put(json_line(output) if as_json else document.text(found))
+    results = outcomes(parts, published, changed=bool(settings))
+    if as_json:
+        put(json_line(document.output(figure, results, target)))
+    else:
+        put(as_text(document.document(results)))
     from nnexp.report import renderer  # matplotlib is slow to import
 
     renderer.save(picture.figure(f"{figure}\n{chosen.title}", parts, published), target)
     if not quiet:
         say(f"{target}: published and obtained")
-    if broken := [each.part.net.name or figure for each in found if each.is_broken]:
+    if broken := [net.part.net.name or figure for net in results if net.is_broken]:
         raise CheckFailedError(f"{figure}: not exact, as was promised: {', '.join(broken)}")
 
 
@@ -109,19 +112,6 @@ def _figure(figures: dict[str, BookFigure], name: str) -> BookFigure:
     close = get_close_matches(name, figures, 1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise UsageError(f"unknown figure {name!r}{hint} (known: {', '.join(figures)})")
-
-
-def _listed(figures: dict[str, BookFigure], *, as_json: bool) -> str:
-    if as_json:
-        from nnexp.report.outputs import FigureOutput
-
-        listed = [
-            FigureOutput(figure=name, title=figure.title, nets=[net.name for net in figure.nets])
-            for name, figure in figures.items()
-        ]
-        return json_line(listed)
-    rows = [(name, figure.title) for name, figure in figures.items()]
-    return table(("figure", "what it shows"), rows, left=2)
 
 
 def _train(parts: list[NetPlan], runs: Path, jobs: int | None, *, quiet: bool) -> None:

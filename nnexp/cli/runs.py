@@ -1,4 +1,4 @@
-"""nnexp runs: what there is and how it stands."""
+"""nnexp runs: list experiments or runs with their settings and results."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nnexp.cli import options
 from nnexp.cli.output import put, say
 from nnexp.errors import UsageError
 from nnexp.names import without_seed
+from nnexp.report.document import as_text, plain
 from nnexp.report.text import as_json as json_line
 from nnexp.report.text import columns
 
@@ -90,9 +91,9 @@ def runs(
         _watch(runs, patterns, condition)
         return
     entries = _entries(runs, patterns, status)
-    for asked, keys in (("--where", condition.keys), ("--sort", (sort,) if sort else ())):
+    for option, keys in (("--where", condition.keys), ("--sort", (sort,) if sort else ())):
         for key in keys:
-            query.check(key, entries, asked)
+            query.check(key, entries, option)
     fitting = [entry for entry in entries if condition.fits(partial(query.value, entry))]
     chosen = _arranged(fitting, sort, each=each, reverse=reverse, best=best)
     if quiet:
@@ -102,10 +103,10 @@ def runs(
     elif chosen:
         _put_table(chosen, each=each)
     else:
-        asked_for = patterns or status or where or best
-        say(f"no runs in {runs}" + (" fit" if asked_for else ""))
+        is_filtered = patterns or status or where or best
+        say(f"no runs in {runs}" + (" fit" if is_filtered else ""))
     problems = [entry.problem for entry in entries if entry.problem is not None]
-    for problem in problems:  # of those too that only their damage keeps from fitting
+    for problem in problems:  # also of runs that do not fit, since damage may be the reason
         say(problem)
     if problems:
         click.get_current_context().exit(1)
@@ -117,10 +118,10 @@ def _condition(where: str | None) -> Condition:
     return query.parse(where)
 
 
-def _named(entry: Entry, patterns: tuple[str, ...]) -> bool:
+def _matches(entry: Entry, patterns: tuple[str, ...]) -> bool:
     names = (entry.name, without_seed(entry.name))
-    asked = (Path(each).name for each in patterns)
-    return not patterns or any(fnmatchcase(name, each) for each in asked for name in names)
+    wanted = (Path(pattern).name for pattern in patterns)
+    return not patterns or any(fnmatchcase(name, part) for part in wanted for name in names)
 
 
 def _entries(runs: Path, patterns: tuple[str, ...], status: tuple[str, ...]) -> list[Entry]:
@@ -129,53 +130,53 @@ def _entries(runs: Path, patterns: tuple[str, ...], status: tuple[str, ...]) -> 
     return [
         entry
         for entry in listing.entries(runs)
-        if (not status or entry.status in status) and _named(entry, patterns)
+        if (not status or entry.status in status) and _matches(entry, patterns)
     ]
 
 
 def _arranged(
     entries: list[Entry], sort: str | None, *, each: bool, reverse: bool, best: int | None
 ) -> list[ExperimentRow]:
-    """Return the lines in their order."""
+    """Return the rows of the listing in their order."""
     from nnexp.analysis import experiments
 
-    found = experiments.listed(entries, each=each)
+    rows = experiments.listed(entries, each=each)
     if best is not None:
-        found = experiments.best(found, best)
+        rows = experiments.best(rows, best)
         if sort is None:
-            return found[::-1] if reverse else found
-    return experiments.ordered(found, sort or "name", reverse=reverse)
+            return rows[::-1] if reverse else rows
+    return experiments.ordered(rows, sort or "name", reverse=reverse)
 
 
-def _put_table(chosen: Sequence[ExperimentRow], *, each: bool) -> None:
+def _put_table(rows: Sequence[ExperimentRow], *, each: bool) -> None:
     from nnexp.analysis import experiments
     from nnexp.report import listing
 
-    table, left_out = listing.shown(chosen, experiments.differing(chosen, seed=each), columns())
-    put(table)
+    table, left_out = listing.fitted(rows, experiments.differing(rows, seed=each), columns())
+    put(as_text(plain(table)))
     if left_out:
         say(f"no room for {left_out}; a wider terminal, a pipe or --json has them")
 
 
-def _put_json(chosen: Sequence[ExperimentRow], *, each: bool) -> None:
+def _put_json(rows: Sequence[ExperimentRow], *, each: bool) -> None:
     from nnexp.report import listing
 
     if each:
-        put(json_line(listing.run_outputs([run for one in chosen for run in one.runs])))
+        put(json_line(listing.run_outputs([run for row in rows for run in row.runs])))
     else:
-        put(json_line([listing.experiment_output(one) for one in chosen]))
+        put(json_line([listing.experiment_output(row) for row in rows]))
 
 
-def _put_paths(chosen: Sequence[ExperimentRow]) -> None:
-    """Print what compare takes; what is damaged is nothing to compare."""
-    sound = [experiment for experiment in chosen if "damaged" not in experiment.statuses]
+def _put_paths(rows: Sequence[ExperimentRow]) -> None:
+    """Print the experiments as compare takes them, except those with damaged runs."""
+    sound = [experiment for experiment in rows if "damaged" not in experiment.statuses]
     if sound:
         put("\n".join(str(experiment.path) for experiment in sound))
     for experiment in sound:
         if len(experiment.names) > 1:
-            others = ", ".join(experiment.names[1:])
+            aliases = ", ".join(experiment.names[1:])
             say(
-                f"{experiment.path}: {others} has the same config but for the seed; "
+                f"{experiment.path}: {aliases} has the same config but for the seed; "
                 "this name leaves it out"
             )
 
@@ -188,6 +189,6 @@ def _watch(runs: Path, patterns: tuple[str, ...], condition: Condition) -> None:
         query.check(key, (), "--where")
 
     def fits(entry: Entry) -> bool:
-        return _named(entry, patterns) and condition.fits(partial(query.value, entry))
+        return _matches(entry, patterns) and condition.fits(partial(query.value, entry))
 
     watch.tell(Watch(runs, fits), str(runs))

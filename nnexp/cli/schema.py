@@ -10,7 +10,12 @@ from nnexp.cli.output import put
 
 
 @click.command()
-@click.option("--of", "command", metavar="COMMAND", help="Of this command's --json instead.")
+@click.option(
+    "--of",
+    "command",
+    metavar="COMMAND",
+    help="Of this command's --json instead, such as compare or 'runs --each'.",
+)
 def schema(command: str | None) -> None:
     """Print the JSON Schema of configs, which lets an editor complete and explain them.
 
@@ -30,28 +35,47 @@ def _output_schema(command: str) -> dict[str, object]:
 
     from nnexp.config.messages import unknown
     from nnexp.errors import UsageError
-    from nnexp.report import outputs, study_outputs
 
-    if command not in OUTPUTS:
-        raise UsageError(f"--of: {unknown('command with --json', command, OUTPUTS)}")
-    name = OUTPUTS[command]
-    return msgspec.json.schema(getattr(outputs, name, None) or getattr(study_outputs, name))
+    types = output_types()
+    if command not in types:
+        raise UsageError(f"--of: {unknown('command with --json', command, types)}")
+    return msgspec.json.schema(types[command])
 
 
-OUTPUTS = {
-    "compare": "CompareOutput",
-    "evaluate": "EvaluateOutput",
-    "find-rate": "FindRateOutput",
-    "inspect": "InspectOutput",
-    "replay": "ReplayOutput",
-    "report": "ReportOutput",
-    "reproduce": "ReproduceOutput",
-    "runs": "ExperimentRunsOutput",
-    "search": "SearchOutput",
-    "show": "ShowOutput",
-    "sweep": "SweepOutput",
-    "train": "TrainOutput",
-    "tune": "TuneOutput",
-    "verify": "VerifyOutput",
-}
-"""By command, the class in ``outputs`` or ``study_outputs``; runs prints a list of its."""
+def output_types() -> dict[str, type]:
+    """Return the type of what each command prints with --json; of a list, of its elements."""
+    from nnexp.analysis.evaluation import RunsEvaluation
+    from nnexp.report.comparison_page import ReportOutput
+    from nnexp.report.comparisons import CompareOutput
+    from nnexp.report.inspection import InspectOutput
+    from nnexp.report.listing import ExperimentRunsOutput, RunOutput
+    from nnexp.report.replays import ReplayOutput
+    from nnexp.report.search_ranking import SearchOutput
+    from nnexp.report.summary import ShowOutput
+    from nnexp.report.sweep_ranking import PlannedOutput, SweepOutput
+    from nnexp.report.training import TrainOutput
+    from nnexp.report.verification import VerifyOutput
+    from nnexp.reproduction.document import FigureOutput, ReproduceOutput
+    from nnexp.tune.learning_rate import FindRateOutput
+    from nnexp.tune.outputs import StageOutput, TuneOutput
+
+    return {
+        "compare": CompareOutput,
+        "evaluate": RunsEvaluation,
+        "find-rate": FindRateOutput,
+        "inspect": InspectOutput,
+        "replay": ReplayOutput,
+        "report": ReportOutput,
+        "reproduce": FigureOutput,
+        "reproduce FIGURE": ReproduceOutput,
+        "runs": ExperimentRunsOutput,
+        "runs --each": RunOutput,
+        "search": SearchOutput,
+        "show": ShowOutput,
+        "sweep": SweepOutput,
+        "sweep --dry-run": PlannedOutput,
+        "train": TrainOutput,
+        "tune": TuneOutput,
+        "tune --explain": StageOutput,
+        "verify": VerifyOutput,
+    }

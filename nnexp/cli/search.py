@@ -13,7 +13,9 @@ from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import Columns, StudyProgress
 from nnexp.cli.train import SeedsParam
 from nnexp.errors import DivergedError, UsageError
+from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
+from nnexp.report.text import columns, percent
 
 if TYPE_CHECKING:
     from nnexp.study.execution import Ended
@@ -127,26 +129,26 @@ def search(
     if factor is not None and not halving:
         raise UsageError("--factor says how --halving goes; give both")
     if chosen["seeds"] is not None and any(
-        each.partition("=")[0].strip() == "seed" for each in settings
+        setting.partition("=")[0].strip() == "seed" for setting in settings
     ):
         raise UsageError("--set seed and --seeds: give one of them")
     if epochs is not None:
-        if any(each.partition("=")[0].strip() == "epochs" for each in settings):
+        if any(setting.partition("=")[0].strip() == "epochs" for setting in settings):
             raise UsageError("--set epochs and --epochs: give one of them")
         settings = (*settings, f"epochs={epochs}")
     factor = (factor or search_definition.FACTOR) if halving else None
     defined = search_definition.define(str(config), sources, settings, factor=factor, **chosen)
     if epochs is not None and "epochs" in defined.space.keys:
         raise UsageError("--epochs and --space epochs: give one of them")
-    found = _train(defined, runs, where, quiet=quiet)
-    _report(found, plot, curves=curves, as_json=as_json, quiet=quiet)
-    if found.failures:
+    result = _train(defined, runs, where, quiet=quiet)
+    _report(result, plot, curves=curves, as_json=as_json, quiet=quiet)
+    if result.failures:
         from nnexp.report import sweep_ranking
 
-        for failed, outcome in found.failures:
-            say(sweep_ranking.failure(failed, outcome))
-        click.get_current_context().exit(found.failures[0][1].code)
-    if found.best is None:
+        for run, outcome in result.failures:
+            say(sweep_ranking.failure(run, outcome))
+        click.get_current_context().exit(result.failures[0][1].code)
+    if result.best is None:
         raise DivergedError("every trial diverged; search smaller learning rates")
 
 
@@ -162,9 +164,8 @@ def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool
 
     data = Data()
     search = Search(defined, runs, data)
-    columns = _job_columns(search)
     progress = StudyProgress(
-        columns, search.steps, lambda event: _trial_line(search, event), quiet=quiet
+        _job_columns(search), search.steps, lambda event: _trial_line(search, event), quiet=quiet
     )
     engines.train(
         search,
@@ -174,7 +175,7 @@ def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool
         data=data,
         is_fatal=is_fatal,
         prepare=(lambda: None) if where.collect else search.check_data,
-        reached=lambda: f" in {_place(search)}",
+        reached=lambda: f" in {_position(search)}",
     )
     if progress.is_idle and not quiet:
         say("already done")
@@ -182,25 +183,26 @@ def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool
 
 
 def _report(
-    found: SearchResult, plot: Path | None, *, curves: bool, as_json: bool, quiet: bool
+    result: SearchResult, plot: Path | None, *, curves: bool, as_json: bool, quiet: bool
 ) -> None:
     from nnexp.report import search_ranking
 
-    if plot is not None and found.best is not None:
+    if plot is not None and result.best is not None:
         from nnexp.report import renderer, study_figures
 
-        renderer.save(study_figures.search(found), plot)
+        renderer.save(study_figures.search(result), plot)
         if not quiet:
             say(f"{plot}: drawn")
-    compared = found.compare()
+    compared = result.compare()
     if as_json:
-        put(json_line(search_ranking.output(found, compared)))
+        put(json_line(search_ranking.output(result, compared)))
     else:
-        put(search_ranking.text(found, compared, curves=curves))
+        document = search_ranking.document(result, compared, with_curves=curves)
+        put(as_text(document, columns()))
 
 
 def _job_columns(search: Search) -> Columns:
-    """Return what tells a search's jobs apart: the trial, its values and the seed."""
+    """Return the columns of a search's jobs: the trial, its values and the seed."""
     from nnexp.config import dump
     from nnexp.report.search_ranking import GIVEN
 
@@ -215,9 +217,8 @@ def _job_columns(search: Search) -> Columns:
 
 
 def _trial_line(search: Search, event: Ended) -> str | None:
-    """Return what to say of a trial whose last run this was; None of any other."""
+    """Describe a trial whose last run has ended; return None if others are left."""
     from nnexp.report.search_ranking import unscored
-    from nnexp.report.text import percent
 
     result = search.result_of(event.job)
     if result is None or event.was_done:
@@ -236,7 +237,7 @@ def _trial_line(search: Search, event: Ended) -> str | None:
 
 
 def _named(search: Search, trial: Trial) -> str:
-    """Return a trial's number among all, in words."""
+    """Return a trial's name: its number among all."""
     from nnexp.report.search_ranking import GIVEN
 
     if trial.is_baseline:
@@ -244,7 +245,7 @@ def _named(search: Search, trial: Trial) -> str:
     return f"trial {trial.number:{len(str(search.trials))}}/{search.trials}"
 
 
-def _place(search: Search) -> str:
-    """Return how far a search is, in words: the first trial that is under way."""
+def _position(search: Search) -> str:
+    """Describe how far a search is by the first trial in training."""
     trial = search.under_way
     return "its beginning" if trial is None else _named(search, trial)

@@ -14,6 +14,7 @@ from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import Columns, StudyProgress
 from nnexp.cli.train import SeedsParam
 from nnexp.errors import NnexpError, UsageError
+from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def sweep(
         _emit(plan, runs, emit)
         return
     if dry_run:
-        put(sweep_ranking.states(plan, runs, as_json=as_json))
+        states = sweep_ranking.planned(plan, runs)
+        put(json_line(states) if as_json else as_text(sweep_ranking.planned_document(states)))
         return
     disk.check_directory(runs)
     outcomes = _train(plan, runs, where, fail_fast=not keep_going, quiet=quiet)
@@ -117,7 +119,7 @@ def sweep(
 
 
 def _check_idle(**given: object) -> None:
-    """Refuse options that have no say where nothing is trained."""
+    """Raise UsageError for options that have no effect with --emit."""
     idle = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
     if idle:
         raise UsageError(f"--emit only prints commands: {', '.join(idle)} would have no say there")
@@ -140,23 +142,23 @@ def _train(
 
     Raises:
         InterruptedRunError: a signal came; all that ran has stopped.
-        ClusterError: the cluster that was to train is gone.
+        ClusterError: the cluster is gone.
     """
     from nnexp.study.execution import JobList
     from nnexp.study.job import JobError, may_need_training
 
     jobs = plan.jobs(runs)
-    places = {job.run.path: place for place, job in enumerate(jobs)}
+    indices = {job.run.path: index for index, job in enumerate(jobs)}
     outcomes: list[Outcome | None] = [None] * len(jobs)
 
     def note(event: Ended) -> None:
-        outcomes[places[event.job.run.path]] = event.outcome
+        outcomes[indices[event.job.run.path]] = event.outcome
 
     def progress_made() -> str:
         done = sum(outcome is not None and not outcome.code for outcome in outcomes)
         return f" with {done:,} of {len(jobs):,} trials done"
 
-    columns = Columns((*plan.keys, "seed"), lambda job: plan.cells(places[job.run.path]))
+    columns = Columns((*plan.keys, "seed"), lambda job: plan.cells(indices[job.run.path]))
     progress = StudyProgress(columns, len(jobs), quiet=quiet)
     with contextlib.suppress(JobError):  # each failure is listed at the end
         engines.train(
@@ -189,7 +191,7 @@ def _report(
     if as_json:
         put(json_line(sweep_ranking.output(plan, runs, ranking, outcomes, verdicts)))
     else:
-        put(sweep_ranking.text(plan, ranking, verdicts))
+        put(as_text(sweep_ranking.document(plan, ranking, verdicts)))
     if not quiet and (advice := sweep_ranking.advice(verdicts)):
         say(advice)
     for line in sweep_ranking.failures(plan, runs, outcomes):
@@ -198,7 +200,7 @@ def _report(
 
 
 def _draw(plot: Path, plan: Plan, ranking: Ranking, *, failed: bool, quiet: bool) -> None:
-    """Draw a sweep; where trials failed, a picture that cannot be is no failure of its own."""
+    """Draw a sweep; if trials failed, an error of the picture is only reported."""
     from nnexp.report import renderer, study_figures
 
     try:

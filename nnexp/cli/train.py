@@ -24,7 +24,6 @@ from nnexp.report.text import as_json as json_line
 if TYPE_CHECKING:
     from nnexp.cli.engines import EngineOptions
     from nnexp.config.model import CheckedConfig
-    from nnexp.report.outputs import TrainOutput
     from nnexp.store.run import Run
     from nnexp.study.job import Job, Outcome
 
@@ -126,6 +125,7 @@ def train(
 
 def _train(job: Job, *, as_json: bool, quiet: bool) -> None:
     """Train a single run, showing its epochs. Raises: what ``runner.train`` raises."""
+    from nnexp.report.training import output
     from nnexp.store.run import Run
     from nnexp.study.job import failure
 
@@ -136,11 +136,11 @@ def _train(job: Job, *, as_json: bool, quiet: bool) -> None:
         if not quiet:
             say(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
     except DivergedError:
-        put(json_line(summary(run)) if as_json else str(run.path))
+        put(json_line(output(run)) if as_json else str(run.path))
         raise
     except (CorruptError, LockedError) as error:
         raise type(error)(_advised(failure(error), job)) from None
-    put(json_line(summary(run)) if as_json else str(run.path))
+    put(json_line(output(run)) if as_json else str(run.path))
 
 
 def _train_seeds(
@@ -150,6 +150,7 @@ def _train_seeds(
 
     Returns: the exit code of the first seed that failed, or 0.
     """
+    from nnexp.report.training import output
     from nnexp.store.run import Run
     from nnexp.study.execution import Ended, JobList
 
@@ -167,7 +168,7 @@ def _train_seeds(
         while waiting and waiting[0].run.path in outcomes:
             job = waiting.popleft()
             if not outcomes[job.run.path].is_failure:  # what stands there is this command's
-                put(json_line(summary(job.run)) if as_json else str(job.run.path))
+                put(json_line(output(job.run)) if as_json else str(job.run.path))
 
     progress = StudyProgress(SEED, len(planned), lambda _: None, quiet=quiet)
     engines.train(
@@ -232,18 +233,3 @@ def outcome(run: Run) -> str:
     if result.test_accuracy is not None:
         words += f", test {percent(result.test_accuracy)}"
     return words
-
-
-def summary(run: Run) -> TrainOutput:
-    """Return how a run stands."""
-    from nnexp.report.outputs import TrainOutput
-    from nnexp.store.run import Run
-
-    fresh = Run(run.path)
-    result = fresh.result
-    recorded = {} if result is None else {key: getattr(result, key) for key in RECORDED}
-    return TrainOutput(run=str(run.path), name=run.name, status=fresh.status, **recorded)
-
-
-RECORDED = ("reason", "epochs", "best", "final", "test_accuracy", "test_cost", "fault")
-"""The keys of result.json that --json prints."""

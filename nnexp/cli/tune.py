@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,14 +12,12 @@ from nnexp.cli import engines, options, study_progress
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import put, say, tell
 from nnexp.cli.quantities import Spending
+from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
-from nnexp.report.text import columns, table, wrapped
+from nnexp.report.text import columns
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
-    from nnexp.report.study_outputs import TuneOutput
-    from nnexp.tune.protocol import StagePlan, TuningResult
-    from nnexp.tune.state import TuneState
     from nnexp.tune.trials import Budget, Trials
 
 PARTS = ("eta", "lambda", "batch-size", "final")
@@ -125,24 +123,28 @@ def tune(
     if (warning := quick_problem.sample_size_warning(dataset)) is not None:
         tell(f"warning: {warning}")
     if explain:
-        put(_plan(state, problems, as_json=as_json))
+        stages = list(map(outputs.stage_output, protocol.plan(state, problems)))
+        document = outputs.plan_document(stages)
+        put(json_line(stages) if as_json else as_text(document, columns()))
         return
     sampler = StepSampler(protocol.tune(state, problems, progress.report), trials)
     try:
         engines.train(sampler, where, runs, progress, data=trials.data)
     except NothingFoundError as error:
-        decided, failing = state.decisions, error.decision
-        path = outputs.write_failure(folder, decided, failing, str(config))
-        raise NothingFoundError(f"{error}; {path} shows what was tried", failing) from None
-    found = sampler.result
-    files = outputs.write(folder, found, described, str(config))
-    for warning in _doubts(found.config, trials):
+        path = outputs.write_failure(folder, state.decisions, error.decision, str(config))
+        raise NothingFoundError(f"{error}; {path} shows what was tried", error.decision) from None
+    result = sampler.result
+    files = outputs.write(folder, result, described, str(config))
+    for warning in _warnings(result.config, trials):
         tell(f"warning: {files['tuned']}: {warning}")
-    put(json_line(_output(found, files, trials.epochs)) if as_json else _text(found, files))
+    if as_json:
+        put(json_line(outputs.output(result, files, trials.epochs)))
+    else:
+        put(as_text(outputs.summary(result, files), columns()))
 
 
 def _warn(settings: tuple[str, ...], described: Config) -> None:
-    """Say which of the settings on the command line change nothing."""
+    """Warn of settings on the command line that have no effect."""
     from nnexp.tune import final
 
     keys = {setting.partition("=")[0].strip().partition(".")[0] for setting in settings}
@@ -154,86 +156,11 @@ def _warn(settings: tuple[str, ...], described: Config) -> None:
         tell(f"--set {', '.join(idle)} {plays} no part: tune's trials have their own")
 
 
-def _doubts(config: Config, trials: Trials) -> Iterator[str]:
-    """Yield what train will warn of, but for the data, whose oddities were said."""
+def _warnings(config: Config, trials: Trials) -> Iterator[str]:
+    """Yield the warnings of train about the tuned config, except those about its data."""
     from nnexp.config import rules
     from nnexp.runner import preconditions
 
     dataset = trials.dataset(config)
     yield from rules.warnings(config, len(dataset.train.labels))
     yield from preconditions.history_warnings(trials.checked(config)[1], trials.runs, dataset, None)
-
-
-def _plan(state: TuneState, problems: dict[str, Config], *, as_json: bool) -> str:
-    from nnexp.tune import protocol
-
-    stages = protocol.plan(state, problems)
-    if as_json:
-        return json_line([_planned(stage) for stage in stages])
-    rows = [
-        [
-            each.stage.replace("(full problem)", "(full)"),
-            _range(each.trials_least, each.trials_most),
-            str(each.epochs),
-            _range(*each.all_epochs),
-            f"{each.examples:,}",
-        ]
-        for each in stages
-    ]
-    trials = [(each.trials_least, each.trials_most) for each in stages]
-    epochs = [each.all_epochs for each in stages]
-    rows.append(["together", _sums(trials), "", _sums(epochs), ""])
-    header = ("stage", "trials", "epochs of one", "epochs", "images")
-    return f"{table(header, rows)}\n\n{wrapped(UNIT, columns())}"
-
-
-UNIT = (
-    "At least to at most, where no run ends early and none is there yet; images are those of an "
-    "epoch. --budget counts epochs, of all trials together, however many images an epoch has; "
-    "or a time, as 90s, 2.5m or 1h."
-)
-
-
-def _planned(stage: StagePlan) -> dict[str, Any]:
-    least, most = stage.all_epochs
-    return {
-        **stage._asdict(),
-        "epochs_least": least,
-        "epochs_most": most,
-        "images_least": least * stage.examples,
-        "images_most": most * stage.examples,
-    }
-
-
-def _range(least: int, most: int) -> str:
-    return f"{least:,} to {most:,}" if least < most else f"{least:,}"
-
-
-def _sums(ranges: list[tuple[int, int]]) -> str:
-    return _range(*(sum(each) for each in zip(*ranges, strict=True)))
-
-
-def _output(found: TuningResult, files: dict[str, Path], epochs: int) -> TuneOutput:
-    from nnexp.report.study_outputs import DecisionOutput, TuneOutput
-
-    decisions = [
-        DecisionOutput(
-            stage=each.stage,
-            name=each.name,
-            heading=each.heading,
-            answer=each.answer,
-            chose=dict(each.chose),
-            alternatives=[dict(zip(each.header, row, strict=True)) for row in each.rows],
-            notes=list(each.notes),
-        )
-        for each in found.decisions
-    ]
-    written = {what: str(path) for what, path in files.items()}
-    return TuneOutput(**written, epochs=epochs, unfinished=found.unfinished, decisions=decisions)
-
-
-def _text(found: TuningResult, files: dict[str, Path]) -> str:
-    lines = [f"{each.stage}  {each.heading}: {each.answer}" for each in found.decisions]
-    lines += found.notes
-    told = wrapped("\n".join(lines), columns())
-    return "\n".join([told, *map(str, files.values())])

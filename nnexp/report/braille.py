@@ -1,4 +1,4 @@
-"""Draw a figure's lines in the terminal: eight dots of Braille in the place of a letter."""
+"""Draw a figure's lines in the terminal, with eight Braille dots per character."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import NamedTuple
 
+from nnexp.report.document import Drawing
 from nnexp.report.figure import Figure, Line, Panel
 from nnexp.report.text import coloured, percent
 
@@ -19,7 +20,7 @@ WIDTH, HEIGHT = 80, 10
 
 
 class _Frame(NamedTuple):
-    """Which numbers the edges of the drawing stand for."""
+    """The numbers at the edges of the drawing."""
 
     left: float
     right: float
@@ -38,13 +39,18 @@ def _place(value: float, low: float, high: float, dots: int) -> int:
 
 
 def draw(figure: Figure) -> list[str]:
-    """Return each panel's lines as text; what is not finite is left out.
+    """Return each panel's lines as text, without points that are not finite.
 
     Args:
         figure: of panels with at least one line, each with at least one finite point. A line's
             end is written where it ends.
     """
     return [_panel(panel) for panel in figure.panels]
+
+
+def drawings(figure: Figure) -> list[Drawing]:
+    """Return each panel as a block of a document."""
+    return [Drawing("", "", lines=lines) for lines in draw(figure)]
 
 
 def _panel(panel: Panel) -> str:
@@ -65,22 +71,22 @@ def _panel(panel: Panel) -> str:
 
 
 def _rows(lines: Sequence[Line], frame: _Frame, columns: int) -> list[str]:
-    """Return the drawing row by row; where lines cross, the later one gives the colour."""
+    """Return the rows of the drawing; where lines cross, the later one gives the colour."""
     bits = [[BLANK] * columns for _ in range(HEIGHT)]
     owner = [[0] * columns for _ in range(HEIGHT)]
     ends = [" "] * HEIGHT
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         dots = _dots(line, frame, columns * ACROSS, HEIGHT * DOWN)
         for down, across in dots:
             row, column = down // DOWN, across // ACROSS
             bits[row][column] |= DOTS[down % DOWN][across % ACROSS]
-            owner[row][column] = place
+            owner[row][column] = index
         if dots:
-            ends[dots[-1][0] // DOWN] += coloured(line.end, place)
+            ends[dots[-1][0] // DOWN] += coloured(line.end, index)
     drawn = [
         "".join(
-            coloured(chr(bit), place) if bit != BLANK else " "
-            for bit, place in zip(*row, strict=True)
+            coloured(chr(bit), index) if bit != BLANK else " "
+            for bit, index in zip(*row, strict=True)
         )
         for row in zip(bits, owner, strict=True)
     ]
@@ -114,11 +120,11 @@ def _axis(frame: _Frame, left: int, columns: int, middle: str) -> str:
 
 def _dots(line: Line, frame: _Frame, columns: int, rows: int) -> list[tuple[int, int]]:
     """Return the dots of a line as (row, column), from its first point to its last."""
-    places = [
+    cells = [
         (frame.column(x, columns), frame.row(y, rows)) for x, y in zip(line.x, line.y, strict=True)
     ]
-    dots = [(row, column) for column, row in places[:1]]
-    for (column, row), (next_column, next_row) in pairwise(places):
+    dots = [(row, column) for column, row in cells[:1]]
+    for (column, row), (next_column, next_row) in pairwise(cells):
         steps = max(abs(next_column - column), abs(next_row - row), 1)
         dots += [
             (

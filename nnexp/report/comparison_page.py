@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from msgspec import Struct
 
 from nnexp.analysis.comparison import Comparison
 from nnexp.analysis.experiments import Experiment, seed
@@ -244,3 +245,19 @@ SECTIONS = (
     reproduction,
 )
 """In the order of the page: the answer first."""
+
+
+class ReportOutput(Struct, frozen=True, kw_only=True):
+    """The result of report."""
+
+    report: str
+    """The file that was written."""
+    bytes: int
+    verdicts: dict[str, str]
+    """By letter."""
+
+
+def output(compared: Comparison, file: Path, size: int) -> ReportOutput:
+    """Return the file of a report, its size in bytes and its verdicts as a value for JSON."""
+    verdicts = {letter: verdict.words for letter, verdict in compared.verdicts.items()}
+    return ReportOutput(report=str(file), bytes=size, verdicts=verdicts)

@@ -1,4 +1,4 @@
-"""A comparison as a document, as CSV records and as a JSON value."""
+"""A comparison as a document, as CSV records and as a value for JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct, UnsetType
 
 from nnexp.analysis.claims import ClaimResult
 from nnexp.analysis.comparison import Comparison, Measure
@@ -16,41 +16,36 @@ from nnexp.analysis.verdicts import Unit, Verdict
 from nnexp.config.messages import ranges
 from nnexp.report import braille
 from nnexp.report.curves import terminal
-from nnexp.report.document import MISSING, Commands, Document, Drawing, Sentences, Table, untitled
-from nnexp.report.outputs import CheckOutput, CompareOutput, ExperimentOutput, MetricOutput
+from nnexp.report.document import MISSING, Commands, Document, Sentences, Table, plain
 from nnexp.seeds import Sample
 
 MARKS = {"better": "better", "worse": "worse", "noise": "~", "identical": "=", "too few": ""}
 SIGNS = MARKS | {"better": "+", "worse": "-"}
-"""What of it there is room for where several stand beside each other."""
+"""Shorter marks, for tables of three or more experiments."""
 TOO_SMALL = "the difference is too small for a reasonable number of seeds to tell"
 CAPTION = 60
-"""Characters of a legend's line; a longer list of settings goes back to the bare letter."""
+"""Characters of a legend's line; longer ones are cut."""
 
 
-def document(comparison: Comparison, *, curves: bool = False) -> Document:
+def document(comparison: Comparison, *, with_curves: bool = False) -> Document:
     """Return a comparison's tables, curves, notes and verdicts, the verdicts last.
 
     Args:
-        comparison: what is shown.
-        curves: show the curves in a terminal as well.
+        comparison: of two experiments or more.
+        with_curves: include curves for a terminal.
     """
-    return untitled(
+    histories = {side.experiment.label: side.histories for side in comparison.sides}
+    return plain(
         *(sides(comparison), config(comparison), results(comparison)),
-        *(_drawings(comparison) if curves else []),
+        *(braille.drawings(terminal(histories)) if with_curves else []),
         Sentences(comparison.notes, "note") if comparison.notes else None,
         Sentences(verdicts(comparison), "verdict"),
         advice(comparison),
     )
 
 
-def _drawings(comparison: Comparison) -> list[Drawing]:
-    histories = {side.experiment.label: side.histories for side in comparison.sides}
-    return [Drawing("", "", lines=lines) for lines in braille.draw(terminal(histories))]
-
-
 def value(setting: Any) -> str:  # noqa: ANN401 - a config's value
-    """Return a config's value as YAML and tables write it, a dash for none."""
+    """Format a config's value; a dash for none."""
     if setting is None or setting is UNSET:
         return MISSING
     return setting if isinstance(setting, str) else json.dumps(setting, ensure_ascii=False)
@@ -62,7 +57,7 @@ def letters(comparison: Comparison) -> list[str]:
 
 
 def sides(comparison: Comparison) -> Table:
-    """Return which experiments stand beside each other, and how they are doing."""
+    """Return the experiments' letters, names, seeds and statuses."""
     rows = [
         [
             side.experiment.label,
@@ -76,7 +71,7 @@ def sides(comparison: Comparison) -> Table:
 
 
 def config(comparison: Comparison) -> Table | Sentences:
-    """Return the keys that differ, a row each, or a sentence if none does."""
+    """Return a table of the keys that differ, or a sentence if none does."""
     if not comparison.config:
         return Sentences(["The configs are the same."])
     rows = [[key, *map(value, values)] for key, values in comparison.config]
@@ -84,52 +79,58 @@ def config(comparison: Comparison) -> Table | Sentences:
 
 
 def results(comparison: Comparison) -> Table:
-    """Return the metrics, a row each; accuracies in per cent.
+    """Return a table of the metrics, accuracies in per cent.
 
-    Of two experiments the difference stands beside them, of more each has its mark.
+    Two experiments have columns for the difference and its mark; otherwise marks follow values.
     """
     names = letters(comparison)
-    pair = len(names) == 2  # noqa: PLR2004 - the difference of two has a place
+    is_pair = len(names) == 2  # noqa: PLR2004 - only two have a column for the difference
     rows = []
     for measure in comparison.measures.values():
-        if not _is_told(measure):
+        if not _has_value(measure):
             continue
-        cells = [cell(each, measure.metric.unit) for each in measure.samples]
+        cells = [cell(sample, measure.metric.unit) for sample in measure.samples]
         verdicts = [measure.verdicts.get(name) for name in names]
-        if pair:
+        if is_pair:
             last = verdicts[1]
-            beside = [_beside(last), MARKS[last.outcome]] if last else [MISSING, ""]
+            cells += [_amount(last), MARKS[last.outcome]] if last else [MISSING, ""]
         else:
-            signs = [SIGNS[each.outcome] if each else "" for each in verdicts]
+            signs = [SIGNS[verdict.outcome] if verdict else "" for verdict in verdicts]
             cells = [f"{c} {sign}".rstrip() for c, sign in zip(cells, signs, strict=True)]
-            beside = []
-        rows.append([measure.metric.label, *cells, *beside])
-    return Table(["result (accuracies in %)", *names, *(["B - A", ""] if pair else [])], rows)
+        rows.append([measure.metric.label, *cells])
+    return Table(["result (accuracies in %)", *names, *(["B - A", ""] if is_pair else [])], rows)
 
 
-def _beside(verdict: Verdict) -> str:
-    """Return a difference for its column; that of two whole numbers of epochs is whole."""
+def _amount(verdict: Verdict) -> str:
+    """Format a difference; that of two whole numbers of epochs is whole."""
     return verdict.amount.removesuffix(".0") if verdict.outcome == "too few" else verdict.amount
 
 
-def _is_told(measure: Measure) -> bool:
-    """Return whether any run has it: a level that none has reached says nothing."""
+def _has_value(measure: Measure) -> bool:
+    """Return whether any run has a value; a level that none has reached is not shown."""
     return any(sample.known for sample in measure.samples)
 
 
 def cell(sample: Sample, unit: Unit) -> str:
-    """Return a metric of an experiment: its mean and standard deviation over seeds."""
-    known, of = len(sample.known), len(sample.values)
+    """Format a metric of an experiment: its mean ± standard deviation over seeds."""
+    known, count = len(sample.known), len(sample.values)
     if not known:
         return MISSING
     if not sample.is_whole:
-        return f"reached by {known} of {of}" if unit.name == "epochs" else f"{known} of {of}"
-    mean = number(sample.mean, unit, whole=of == 1)
+        reached = "reached by " if unit.name == "epochs" else ""
+        return f"{reached}{known} of {count}"
+    mean = number(sample.mean, unit, whole=count == 1)
     return mean if sample.sd is None else f"{mean} ± {number(sample.sd, unit, whole=False)}"
 
 
 def number(amount: float | None, unit: Unit, *, whole: bool) -> str:
-    """Return a number in its unit: costs with four decimals, counts of epochs whole if they are."""
+    """Format a number in its unit.
+
+    Args:
+        amount: the number.
+        unit: its unit; costs have four decimals.
+        whole: whether to show epochs without decimals.
+    """
     if amount is None:
         return MISSING
     decimals = 4 if unit.decimals is None else unit.decimals
@@ -139,19 +140,22 @@ def number(amount: float | None, unit: Unit, *, whole: bool) -> str:
 
 
 def verdicts(comparison: Comparison) -> list[str]:
-    """Return the verdict on each experiment but the first, and what would make it surer."""
+    """Return the verdict on each experiment but the first, in words."""
     label = comparison.measures[comparison.judged].metric.label.strip()
-    told = [
-        f"{letter}: {_words(each)}" if _needs_letter(comparison, letter, each) else _words(each)
-        for letter, each in comparison.verdicts.items()
-    ]
-    if not told:
+    if not comparison.verdicts:
         return [f"no verdict: not every run has a value of {label}"]
-    return [f"{label}: {each}" for each in told]
+    prefixes = {
+        letter: f"{letter}: " if _needs_letter(comparison, letter, verdict) else ""
+        for letter, verdict in comparison.verdicts.items()
+    }
+    return [
+        f"{label}: {prefixes[letter]}{_words(verdict)}"
+        for letter, verdict in comparison.verdicts.items()
+    ]
 
 
 def _words(verdict: Verdict) -> str:
-    """Return a verdict's words, and why no seeds are advised where they would be too many."""
+    """Return a verdict in words, and why no seeds are advised if too many would be needed."""
     return f"{verdict.words}; {TOO_SMALL}" if verdict.is_out_of_reach else verdict.words
 
 
@@ -160,16 +164,16 @@ def _needs_letter(comparison: Comparison, letter: str, verdict: Verdict) -> bool
 
 
 def advice(comparison: Comparison) -> Commands | None:
-    """Return the commands that would train the seeds that a verdict wants, if any."""
+    """Return commands that train the seeds needed for a verdict; None if there are enough."""
     if len({side.experiment.runs[0].record.config_sha256 for side in comparison.sides}) == 1:
-        return None  # seeds are compared: more of them are no answer
-    wanted = [
+        return None  # seeds are compared, so more of them do not help
+    needed = [
         verdict.needed or 0
         for verdict in comparison.verdicts.values()
         if (verdict.outcome == "too few" or verdict.difference.kind == "McNemar")
         and not verdict.is_out_of_reach
     ]
-    seeds = max(wanted, default=0)
+    seeds = max(needed, default=0)
     commands = [
         _command(side, seeds)
         for side in comparison.sides
@@ -188,17 +192,17 @@ def _command(side: Side, seeds: int) -> str:
 
 
 def captions(comparison: Comparison) -> list[str]:
-    """Return a legend's line for each experiment: what differs, and nothing else."""
-    told = []
-    for place, letter in enumerate(letters(comparison)):
+    """Return a legend's line for each experiment: its letter, and the settings that differ."""
+    lines = []
+    for index, letter in enumerate(letters(comparison)):
         settings = [
-            f"{key}={value(values[place])}"
+            f"{key}={value(values[index])}"
             for key, values in comparison.config
-            if values[place] is not UNSET
+            if values[index] is not UNSET
         ]
-        text = f"{letter}  {', '.join(settings)}".rstrip()
-        told.append(text if len(text) <= CAPTION else f"{text[: CAPTION - 1]}…")
-    return told
+        line = f"{letter}  {', '.join(settings)}".rstrip()
+        lines.append(line if len(line) <= CAPTION else f"{line[: CAPTION - 1]}…")
+    return lines
 
 
 def _statuses(side: Side) -> str:
@@ -238,8 +242,55 @@ def _tested(verdict: Verdict | None) -> list[Any]:
     return [d.difference, low, high, d.kind, d.p, verdict.p, verdict.outcome]
 
 
+class MetricOutput(Struct, frozen=True, kw_only=True):
+    """A metric of one experiment, and its verdict against the first experiment, if any."""
+
+    values: list[float | None]
+    """By seed."""
+    mean: float | None
+    sd: float | None
+    difference: float | UnsetType = UNSET
+    half_width: float | UnsetType | None = UNSET
+    test: str | UnsetType = UNSET
+    """The statistical test."""
+    p: float | UnsetType | None = UNSET
+    p_adjusted: float | UnsetType | None = UNSET
+    sign_flip_p: float | UnsetType | None = UNSET
+    verdict: str | UnsetType = UNSET
+    seeds_needed: int | UnsetType | None = UNSET
+
+
+class ExperimentOutput(Struct, frozen=True, kw_only=True):
+    """One side of a comparison."""
+
+    place: str
+    """Its name on the command line."""
+    runs: list[str]
+    seeds: list[int]
+    statuses: dict[str, int]
+    numerics: list[list[dict[str, Any]]]
+    """By run: the fingerprints of its arithmetic, and the epoch since which each holds."""
+
+
+class CompareOutput(Struct, frozen=True, kw_only=True):
+    """The result of compare."""
+
+    experiments: dict[str, ExperimentOutput]
+    """By letter."""
+    config: dict[str, dict[str, Any]]
+    """The values of the keys that differ, by key and letter."""
+    notes: list[str]
+    metrics: dict[str, dict[str, MetricOutput]]
+    """By metric and letter."""
+    judged: str
+    """The metric that the verdicts are on."""
+    verdicts: dict[str, str]
+    """By letter."""
+    checks: list[ClaimResult]
+
+
 def output(comparison: Comparison, outcomes: Sequence[ClaimResult] = ()) -> CompareOutput:
-    """Return a comparison, and what came of its checks, as a value for JSON."""
+    """Return a comparison and the outcomes of its checks as a value for JSON."""
     names = letters(comparison)
     return CompareOutput(
         experiments={side.experiment.label: _experiment(side) for side in comparison.sides},
@@ -257,7 +308,7 @@ def output(comparison: Comparison, outcomes: Sequence[ClaimResult] = ()) -> Comp
         },
         judged=comparison.judged,
         verdicts={name: verdict.words for name, verdict in comparison.verdicts.items()},
-        checks=list(map(_check, outcomes)),
+        checks=list(outcomes),
     )
 
 
@@ -277,7 +328,7 @@ def _metric(sample: Sample, verdict: Verdict | None) -> MetricOutput:
 
 
 def verdict_fields(verdict: Verdict | None) -> dict[str, Any]:
-    """Return a verdict's fields of a MetricOutput; none without a verdict."""
+    """Return the fields of MetricOutput that a verdict has; none without a verdict."""
     if verdict is None:
         return {}
     d = verdict.difference
@@ -291,13 +342,3 @@ def verdict_fields(verdict: Verdict | None) -> dict[str, Any]:
         "verdict": verdict.outcome,
         "seeds_needed": verdict.needed,
     }
-
-
-def _check(outcome: ClaimResult) -> CheckOutput:
-    return CheckOutput(
-        claim=outcome.claim,
-        holds=outcome.holds,
-        left=outcome.left,
-        right=outcome.right,
-        comparisons=list(map(_check, outcome.comparisons)) or UNSET,
-    )

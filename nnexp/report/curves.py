@@ -25,15 +25,15 @@ def panels(experiments: Mapping[str, Histories]) -> list[Panel]:
     """Return costs and accuracies: a colour for each experiment, a line style for each split.
 
     Args:
-        experiments: the runs of each, by its letter or name.
+        experiments: the histories of its runs, by letter or name.
     """
     return [Panel(list(_lines(experiments, kind)), EPOCHS, axis) for kind, axis in MEASURES.items()]
 
 
 def _lines(experiments: Mapping[str, Histories], kind: str) -> Iterator[Line]:
-    for place, (name, histories) in enumerate(experiments.items()):
+    for index, (name, histories) in enumerate(experiments.items()):
         for split, style in STYLES.items():
-            line = _line(name, histories, f"{split}_{kind}", place)
+            line = _line(name, histories, f"{split}_{kind}", index)
             if line.x:
                 yield line._replace(label=f"{name} {SPLITS[split]}", style=style)
 
@@ -46,21 +46,21 @@ def figure(experiments: Mapping[str, Histories]) -> Figure:
     return Figure(
         [costs._replace(legend=splits), accuracies],
         size=(5.0, 3.8),
-        legend=[Line(name, colour=place) for place, name in enumerate(experiments)],
+        legend=[Line(name, colour=index) for index, name in enumerate(experiments)],
     )
 
 
 def terminal(experiments: Mapping[str, Histories]) -> Figure:
-    """Return training cost and validation accuracy, where every experiment has two epochs."""
-    drawn = []
+    """Return training cost and validation accuracy, if every experiment has two epochs of them."""
+    panels = []
     for key, panel in TERMINAL.items():
-        lines = [_line(n, runs, key, place) for place, (n, runs) in enumerate(experiments.items())]
+        lines = [_line(n, runs, key, index) for index, (n, runs) in enumerate(experiments.items())]
         if all(len(line.x) > 1 for line in lines):
-            drawn.append(panel._replace(marks=lines))
-    return Figure(drawn)
+            panels.append(panel._replace(marks=lines))
+    return Figure(panels)
 
 
-def _line(name: str, histories: Histories, key: str, place: int) -> Line:
-    """Return the mean of a measure over an experiment's runs; its letter stands at the end."""
+def _line(name: str, histories: Histories, key: str, index: int) -> Line:
+    """Return the mean of a measure over an experiment's runs, with its letter at the end."""
     epochs, mean, sd = average(histories, key)
-    return Line(name, epochs, mean, colour=place, spread=sd, end=name)
+    return Line(name, epochs, mean, colour=index, spread=sd, end=name)

@@ -1,4 +1,4 @@
-"""How z is distributed before training, as a figure: a row a layer, a column an initializer."""
+"""The distribution of z before training as a figure: rows are layers, columns initializers."""
 
 from __future__ import annotations
 
@@ -14,64 +14,64 @@ from nnexp.report.figure import Axis, Bars, Figure, Line, Mark, Panel, Spans
 from nnexp.training.evaluation import SATURATED
 
 MOST = 6
-"""Layers in a figure; of a deeper network some are left out, spread evenly."""
+"""Maximum number of layers in a figure; of a deeper network, evenly spaced ones are shown."""
 
 REACH = 3.5
-"""Of an axis, in standard deviations of the widest distribution of a layer."""
+"""Half-width of an axis, in standard deviations of the layer's widest distribution."""
 
 NARROWEST = 0.03
-"""Of that one: a narrower distribution would not be seen, and has an axis of its own."""
+"""A distribution narrower than this fraction of the widest one has an axis of its own."""
 
 POINTS = 2001
-"""At which the slope of a nonlinearity is looked at."""
+"""Number of points at which the slope of a nonlinearity is computed."""
 
 BLACK = "#000000"
 
 
-def figure(found: Inspection, activation: ActivationName) -> Figure:
+def figure(inspection: Inspection, activation: ActivationName) -> Figure:
     """Return the measured and the predicted distribution of z in each layer."""
     panels = []
-    for number in layers(len(found.parameters)):
-        is_output = number == len(found.parameters) - 1
-        widest = max(_deviation(each.layers[number]) for each in found.initialized)
-        for each in found.initialized:
-            layer = each.layers[number]
+    for index in layers(len(inspection.parameters)):
+        is_output = index == len(inspection.parameters) - 1
+        widest = max(_deviation(network.layers[index]) for network in inspection.initialized)
+        for network in inspection.initialized:
+            layer = network.layers[index]
             own = _deviation(layer)
             reach = REACH * (own if own < NARROWEST * widest else widest) or 1.0
             saturated = [] if is_output else [_saturated(reach, activation)]
-            whose = ", this config's" if each is found.initialized[0] else ""
-            name = f"layer {number + 1}{', output' if is_output else ''}"
+            whose = ", this config's" if network is inspection.initialized[0] else ""
+            name = f"layer {index + 1}{', output' if is_output else ''}"
             panels.append(
                 Panel(
-                    [*saturated, *_distribution(layer, each.initializer)],
+                    [*saturated, *_distribution(layer, network.initializer)],
                     Axis("z", limits=(-reach, reach)),
                     Axis("density"),
-                    f"{name}: {each.initializer}{whose}",
+                    f"{name}: {network.initializer}{whose}",
                     _note(layer),
                 )
             )
-    columns = len(found.initialized)
+    columns = len(inspection.initialized)
     return Figure(panels, size=(5.0, 2.4), across=columns, legend_columns=columns)
 
 
 def _colour(initializer: InitializerName) -> int:
-    """Return an initializer's colour: the chapter's two rules have theirs in every figure."""
+    """Return an initializer's colour; the chapter's two rules have the same in every figure."""
     return RULES.index(initializer) if initializer in RULES else len(RULES)
 
 
 def layers(count: int) -> list[int]:
-    """Return which of so many layers are shown, counted from 0, the first and last among them."""
-    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, MOST))})
+    """Return the indices of the layers that are shown; the first and last are among them."""
+    return sorted({round(index) for index in np.linspace(0, count - 1, min(count, MOST))})
 
 
 def _deviation(layer: Layer) -> float:
-    """Return how far a layer's z reach; 0 where that cannot be drawn."""
+    """Return the larger standard deviation of a layer's z; 0 if it cannot be drawn."""
     widest = max(layer.predicted, layer.measured)
     return widest if math.isfinite(widest) else 0.0
 
 
 def _saturated(reach: float, activation: ActivationName) -> Spans:
-    """Return where the nonlinearity is saturated."""
+    """Return the intervals in which the nonlinearity is saturated."""
     z = np.linspace(-reach, reach, POINTS)
     a, slope = np.empty_like(z), np.empty_like(z)
     ACTIVATIONS[activation].apply(z, a)
@@ -90,7 +90,7 @@ def _note(layer: Layer) -> str:
 
 
 def _distribution(layer: Layer, name: InitializerName) -> list[Mark]:
-    """Return a layer's histogram, and the normal distribution that was predicted."""
+    """Return a layer's histogram and its predicted normal distribution."""
     if layer.histogram is None:
         return []
     edges, density = layer.histogram

@@ -6,18 +6,20 @@ documents as HTML.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from nnexp.errors import printable
 from nnexp.report import text as terminal
-from nnexp.report.markup import Markup
+
+if TYPE_CHECKING:
+    from nnexp.report.markup import Markup
 
 MISSING = "-"
 """A table's cell without a value."""
+READABLE = 80
+"""Width of sentences that are wrapped even if stdout is no terminal."""
 
 SentenceKind: TypeAlias = Literal["plain", "verdict", "note", "answer", "rule", "remark"]
 
@@ -25,18 +27,20 @@ SentenceKind: TypeAlias = Literal["plain", "verdict", "note", "answer", "rule", 
 class Table(NamedTuple):
     """A header and rows of the same length."""
 
-    header: list[str]
-    rows: list[list[str]]
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
     left: int = 1
-    """Columns of words, the first ones; the others are aligned to the right."""
+    """Number of columns of words, the first ones; the others are aligned to the right."""
     caption: str = ""
     """Shown in HTML only."""
     is_keyed: bool = False
     """Whether rows are experiments, which have colours in HTML."""
+    folds: bool = False
+    """Whether a row that is wider than the terminal is broken between cells."""
 
 
 class Sentences(NamedTuple):
-    """Lines of prose, each a paragraph where there is room for one."""
+    """Lines of prose; in Markdown and HTML, each is a paragraph."""
 
     lines: Sequence[str]
     kind: SentenceKind = "plain"
@@ -50,18 +54,18 @@ class Commands(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """A picture, in the forms that it has."""
+    """A picture, as SVG, as text or as both."""
 
     name: str
-    """Of a file beside Markdown; empty if there is none."""
+    """File name of the SVG beside Markdown; empty if there is none."""
     title: str
     svg: bytes = b""
     lines: str = ""
-    """As characters of a terminal."""
+    """For a terminal."""
 
 
-Block: TypeAlias = Table | Sentences | Commands | Drawing | Markup
-"""Markup is for HTML alone; other forms leave it out."""
+Block: TypeAlias = "Table | Sentences | Commands | Drawing | Markup"
+"""Markup is rendered in HTML only."""
 
 
 class Section(NamedTuple):
@@ -70,7 +74,7 @@ class Section(NamedTuple):
     name: str
     """Its anchor in HTML."""
     heading: str
-    """Empty: the blocks stand without one."""
+    """Empty for none."""
     blocks: Sequence[Block]
 
 
@@ -78,6 +82,7 @@ class Document(NamedTuple):
     """Sections in the order of reading."""
 
     title: str
+    """Empty for none."""
     sections: Sequence[Section]
     intro: Sequence[Block] = ()
     """Before the first section."""
@@ -88,27 +93,28 @@ class Document(NamedTuple):
         return [section for section in self.sections if section.blocks]
 
 
-def untitled(*blocks: Block | None) -> Document:
-    """Return blocks as a document without headings; None stands for a block that is left out."""
-    return Document("", [Section("", "", [block for block in blocks if block is not None])])
+def plain(*blocks: Block | None, title: str = "") -> Document:
+    """Return a document of blocks without headings; None is left out."""
+    return Document(title, [Section("", "", [block for block in blocks if block is not None])])
 
 
 def as_text(document: Document, width: int = 0) -> str:
-    """Render a document for a terminal.
+    """Render a document for a terminal; its title is the line above the first block.
 
     Args:
-        document: what is rendered.
-        width: of the terminal, between whose words sentences are broken; 0 leaves lines whole.
+        document: the document.
+        width: of the terminal, for wrapping sentences; 0 leaves lines whole.
     """
     parts = [_block_text(block, width) for block in document.intro]
     for section in document.nonempty_sections:
         parts += [section.heading, *(_block_text(block, width) for block in section.blocks)]
-    return "\n\n".join(filter(None, parts))
+    title = f"{printable(document.title)}\n" if document.title else ""
+    return title + "\n\n".join(filter(None, parts))
 
 
 def _block_text(block: Block, width: int) -> str:
     if isinstance(block, Table):
-        return terminal.table(block.header, block.rows, block.left)
+        return terminal.table(block.header, block.rows, block.left, width if block.folds else 0)
     if isinstance(block, Sentences):
         mark = "note: " if block.kind == "note" else ""
         return terminal.wrapped("\n".join(mark + printable(line) for line in block.lines), width)
@@ -146,7 +152,7 @@ MARKDOWN: dict[SentenceKind, str] = {
     "rule": "Rule: {}",
     "remark": "{}",
 }
-"""How a sentence of each kind is written."""
+"""Format of a sentence, by its kind."""
 
 
 def markdown_table(table: Table) -> str:
@@ -157,12 +163,15 @@ def markdown_table(table: Table) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return text that Markdown shows as it stands."""
+    """Escape text so that Markdown shows it as it is."""
     return "".join(f"\\{c}" if c in "\\`*_[]<>|#&~" else c for c in printable(text)).strip()
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Render records as CSV (RFC 4180), a missing value as nothing between two commas."""
+    """Render records as CSV (RFC 4180); None is an empty field."""
+    import csv  # noqa: PLC0415 - rarely needed
+    import io  # noqa: PLC0415 - likewise
+
     content = io.StringIO()
     writer = csv.writer(content, lineterminator="\n")
     writer.writerow(header)

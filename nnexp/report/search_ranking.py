@@ -1,15 +1,18 @@
-"""A search's trials in order, as text and as a JSON value."""
+"""The result of search: its trials as a document and as a value for JSON."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from nnexp.analysis.verdicts import ACCURACY
 from nnexp.config import dump
 from nnexp.report import comparisons, sweep_ranking
-from nnexp.report.document import MISSING, as_text
-from nnexp.report.study_outputs import SampleOutput, SearchOutput, TrialOutput
-from nnexp.report.text import columns, table, wrapped
+from nnexp.report.comparisons import CompareOutput
+from nnexp.report.document import MISSING, Document, Section, Sentences, Table
+from nnexp.report.sweep_ranking import FailureOutput
 from nnexp.study import trials
 
 if TYPE_CHECKING:
@@ -21,106 +24,155 @@ if TYPE_CHECKING:
 GIVEN = "as given"
 
 
-def text(found: SearchResult, compared: Comparison | None, *, curves: bool) -> str:
-    """Return all that is to be said: the trials, then the best ones beside the config as given."""
-    blocks = [table(*_trials(found), left=1 + len(found.definition.space.keys))]
-    blocks.append(_summary(found))
-    if compared is not None:
-        blocks.append(as_text(comparisons.document(compared, curves=curves), columns()))
-    return "\n\n".join(blocks)
+def document(
+    result: SearchResult, compared: Comparison | None, *, with_curves: bool = False
+) -> Document:
+    """Return the trials, the best one, and its comparison with the unchanged config.
+
+    Args:
+        result: of the search.
+        compared: the unchanged config and the best trials; None if there is only one config.
+        with_curves: include curves for a terminal.
+    """
+    own = Section("trials", "", [_trials(result), Sentences(list(_summary(result)))])
+    if compared is None:
+        return Document("", [own])
+    comparison = comparisons.document(compared, with_curves=with_curves)
+    return Document("", [own, *comparison.sections])
 
 
-def _trials(found: SearchResult) -> tuple[list[str], list[list[str]]]:
-    """Return the trials as a table, the best first; the config as given stands where it ranks."""
-    keys = found.definition.space.keys
+def _trials(result: SearchResult) -> Table:
+    """Return a table of the trials and the unchanged config, the best first."""
+    keys = result.definition.space.keys
+    rows = [_row(result, trial) for trial in result.ranked]
     header = ["trial", *keys, "epochs", "validation", "test"]
-    return header, [_row(found, each) for each in found.ranked]
+    return Table(header, rows, left=1 + len(keys))
 
 
-def _row(found: SearchResult, result: TrialResult) -> list[str]:
-
-    trial = result.trial
-    values = found.values(result)
-    epochs = sorted({each.epochs for each in result.performances})
+def _row(result: SearchResult, trial: TrialResult) -> list[str]:
+    values = result.values(trial)
+    epochs = sorted({performance.epochs for performance in trial.performances})
     return [
-        GIVEN if trial.is_baseline else str(trial.number),
+        GIVEN if trial.trial.is_baseline else str(trial.trial.number),
         *(MISSING if value is None else dump.inline(value) for value in values),
         "-".join(map(str, epochs[:: max(1, len(epochs) - 1)])),
-        unscored(result) if result.score is None else _cell(result.validation),
-        _cell(result.test),
+        unscored(trial) if trial.score is None else _cell(trial.validation),
+        _cell(trial.test),
     ]
 
 
-def unscored(result: TrialResult) -> str:
-    """Return why a result has no score."""
-    return "diverged" if result.failure is None else "failed"
+def unscored(trial: TrialResult) -> str:
+    """Return why a trial has no score."""
+    return "diverged" if trial.failure is None else "failed"
 
 
 def _cell(sample: Sample) -> str:
-
     return f"{comparisons.cell(sample, ACCURACY)} %" if sample.is_whole else MISSING
 
 
-def _summary(found: SearchResult) -> str:
-
-    definition, best = found.definition, found.best
-    count = len(found.results)
-    told = f"{count} trial{'s' * (count != 1)} ({definition.method}"
-    told += "" if definition.method == "grid" else f", seed {definition.seed}"
-    different = len({each.trial.paths for each in found.results})
-    told += "" if different == count else f", {different:,} of them different"
-    told += f"), {found.examples:,} training examples seen"
-    if found.baseline is not None:
-        told += f"; the config as given: {trials.examples_seen([found.baseline]):,}"
-    lines = [told]
+def _summary(result: SearchResult) -> Iterator[str]:
+    yield _cost(result)
+    baseline, best = result.baseline, result.best
     if best is not None:
-        where = best.trial.paths[0] / "config.yaml"
-        lines.append(f"best: {definition.space.describe(best.trial.values)}, as in {where}")
-        if found.baseline is not None and best.trial.paths == found.baseline.trial.paths:
-            lines.append("that is the config as given")
+        config = best.trial.paths[0] / "config.yaml"
+        yield f"best: {result.definition.space.describe(best.trial.values)}, as in {config}"
+        if baseline is not None and best.trial.paths == baseline.trial.paths:
+            yield "that is the config as given"
         if not best.is_complete:
-            failed = " or failed" if found.failures else ""
-            lines.append(
+            failed = " or failed" if result.failures else ""
+            yield (
                 f"no trial was trained to its end: this one was left behind after epoch "
                 f"{best.epoch}, and all that went further diverged{failed}"
             )
-        given = found.baseline and found.baseline.score
+        given = baseline and baseline.score
         if best.is_complete and given is not None and best.score is not None and given > best.score:
-            lines.append("the config as given did better than every trial")
-    if found.baseline is not None and found.baseline.score is None:
-        why = unscored(found.baseline)
-        lines.append(f"the config as given {why}, so that nothing is compared with it")
-    return wrapped("\n".join(lines), columns())
+            yield "the config as given did better than every trial"
+    if baseline is not None and baseline.score is None:
+        yield f"the config as given {unscored(baseline)}, so that nothing is compared with it"
 
 
-def output(found: SearchResult, compared: Comparison | None) -> SearchOutput:
-    """Return the same as a value for JSON."""
-    definition, best = found.definition, found.best
+def _cost(result: SearchResult) -> str:
+    """Return the number of trials, their method and the examples seen, in words."""
+    definition, count = result.definition, len(result.results)
+    text = f"{count} trial{'s' * (count != 1)} ({definition.method}"
+    text += "" if definition.method == "grid" else f", seed {definition.seed}"
+    distinct = len({trial.trial.paths for trial in result.results})
+    text += "" if distinct == count else f", {distinct:,} of them different"
+    text += f"), {result.examples:,} training examples seen"
+    if result.baseline is not None:
+        text += f"; the config as given: {trials.examples_seen([result.baseline]):,}"
+    return text
+
+
+class SampleOutput(Struct, frozen=True, kw_only=True):
+    """A metric over the runs of a trial."""
+
+    mean: float | None
+    values: list[float | None]
+
+
+class TrialOutput(Struct, frozen=True, kw_only=True):
+    """A trial of a search."""
+
+    trial: int
+    values: dict[str, Any]
+    runs: list[str]
+    epochs: list[int]
+    examples: list[int]
+    best_validation_accuracy: SampleOutput
+    test_accuracy: SampleOutput
+    """At the best epoch."""
+
+
+class SearchOutput(Struct, frozen=True, kw_only=True):
+    """The result of search."""
+
+    config: str
+    method: str
+    seed: int
+    space: dict[str, dict[str, Any]]
+    exclude: list[dict[str, Any]]
+    halving: int | None
+    best: int | None
+    """The number of the best trial."""
+    examples: int
+    baseline: TrialOutput | None
+    trials: list[TrialOutput]
+    failures: list[FailureOutput]
+    comparison: CompareOutput | None
+
+
+def output(result: SearchResult, compared: Comparison | None) -> SearchOutput:
+    """Return the trials and their comparison as a value for JSON."""
+    definition, best = result.definition, result.best
     return SearchOutput(
         config=definition.config,
         method=definition.method,
         seed=definition.seed,
-        space={each.key: {each.kind: each.bounds} for each in definition.space.columns},
-        exclude=[each.values for each in definition.space.exclusions],
+        space={column.key: {column.kind: column.bounds} for column in definition.space.columns},
+        exclude=[exclusion.values for exclusion in definition.space.exclusions],
         halving=definition.factor,
         best=None if best is None else best.trial.number,
-        examples=found.examples,
-        baseline=None if found.baseline is None else _trial_output(found, found.baseline),
-        trials=[_trial_output(found, each) for each in found.results],
-        failures=[sweep_ranking.failure_output(*each) for each in found.failures],
+        examples=result.examples,
+        baseline=None if result.baseline is None else _trial_output(result, result.baseline),
+        trials=[_trial_output(result, trial) for trial in result.results],
+        failures=[sweep_ranking.failure_output(*failure) for failure in result.failures],
         comparison=None if compared is None else comparisons.output(compared),
     )
 
 
-def _trial_output(found: SearchResult, result: TrialResult) -> TrialOutput:
-    validation, test = result.validation, result.test
-    pairs = zip(found.definition.space.keys, found.values(result), strict=True)
+def _trial_output(result: SearchResult, trial: TrialResult) -> TrialOutput:
+    pairs = zip(result.definition.space.keys, result.values(trial), strict=True)
     return TrialOutput(
-        trial=result.trial.number,
+        trial=trial.trial.number,
         values=dict(pairs),
-        runs=[str(path) for path in result.trial.paths[: len(result.performances)]],
-        epochs=[each.epochs for each in result.performances],
-        examples=[each.examples for each in result.performances],
-        validation_accuracy=SampleOutput(mean=result.score, values=list(validation.values)),
-        test_accuracy=SampleOutput(mean=test.mean, values=list(test.values)),
+        runs=[str(path) for path in trial.trial.paths[: len(trial.performances)]],
+        epochs=[performance.epochs for performance in trial.performances],
+        examples=[performance.examples for performance in trial.performances],
+        best_validation_accuracy=_sample_output(trial.validation),
+        test_accuracy=_sample_output(trial.test),
     )
+
+
+def _sample_output(sample: Sample) -> SampleOutput:
+    return SampleOutput(mean=sample.mean, values=list(sample.values))

@@ -1,139 +1,218 @@
-"""A run's summary as text, no wider than a terminal."""
+"""The result of show: a run's summary as a document and as a value for JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from textwrap import wrap
+from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
+from nnexp.analysis.diagnosis import Diagnosis
 from nnexp.analysis.evaluation import On
 from nnexp.analysis.mistakes import MOST_CLASSES, Confusion
 from nnexp.analysis.summary import Summary
+from nnexp.config import canonical
 from nnexp.config.messages import shortened
 from nnexp.errors import printable
-from nnexp.report import braille, curves
-from nnexp.report.text import as_json as json_line
-from nnexp.report.text import percent, table
+from nnexp.report import braille
+from nnexp.report.curves import terminal
+from nnexp.report.document import MISSING, READABLE, Block, Document, Sentences, Table, plain
+from nnexp.report.text import as_json, percent
+from nnexp.report.text import table as format_table
+from nnexp.store.records import DataRecord, Result, Versions
 from nnexp.training.history import Row
 
-WIDTH = 80
 CELL = 24
-"""Characters of a config's value."""
+"""Maximum number of characters of a config's value."""
 MIXED = 10
-"""Pairs of classes that are listed where the whole matrix is too wide."""
+"""Maximum number of pairs of classes that are listed if the matrix is too wide."""
 
 
-def text(summary: Summary, on: On) -> str:
-    """Return what there is to see of a run, the classes of one split."""
-    head = f"{printable(str(summary.run.path))}  {summary.status}\n{_wrapped(summary.ending)}"
-    blocks = [head, _config(summary), _metrics(summary)]
-    blocks += braille.draw(curves.terminal({"": [summary.history]}))
-    blocks.append(_findings(summary))
-    if on in summary.confusion and summary.best is not None:
-        told = f"{on} examples, epoch {summary.best.epoch}"
-        blocks.append(_confusion(summary.confusion[on], summary.classes, told))
-    elif summary.result is None:
-        blocks.append("Which classes it mixes up is told when it is finished.")
-    elif len(summary.classes) > MOST_CLASSES:
-        blocks.append(f"Which classes it mixes up is told of up to {MOST_CLASSES} classes.")
-    return "\n\n".join(block for block in [*blocks, _made(summary)] if block)
+def document(summary: Summary, on: On) -> Document:
+    """Return a run's config, metrics, curves, diagnosis and confusion matrix.
+
+    Args:
+        summary: of the run.
+        on: the split of the confusion matrix.
+    """
+    return plain(
+        Sentences([summary.ending]),
+        _config(summary),
+        _metrics(summary),
+        *braille.drawings(terminal({"": [summary.history]})),
+        _diagnoses(summary),
+        *_mixed_up(summary, on),
+        Sentences(list(_origin(summary))),
+        title=f"{summary.run.path}  {summary.status}",
+    )
 
 
-def _wrapped(text: str) -> str:
-    whole = printable(text).replace(" %", "\N{NO-BREAK SPACE}%")
-    return "\n".join(wrap(whole, WIDTH, subsequent_indent="  ")).replace("\N{NO-BREAK SPACE}", " ")
-
-
-def _config(summary: Summary) -> str:
+def _config(summary: Summary) -> Table | Sentences:
     if not summary.changed:
-        return "Every key of the config has its default."
+        return Sentences(["Every key of the config has its default."])
     rows = [[key, _value(own), _value(default)] for key, own, default in summary.changed]
-    return table(("config", "here", "default"), rows)
+    return Table(["config", "here", "default"], rows)
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - a config's value
     if value is None or value is UNSET:
-        return "-"
-    return shortened(printable(value if isinstance(value, str) else json_line(value)), CELL)
+        return MISSING
+    return shortened(printable(value if isinstance(value, str) else as_json(value)), CELL)
 
 
-def _metrics(summary: Summary) -> str:
+def _metrics(summary: Summary) -> Table | None:
     best, last, result = summary.best, summary.last, summary.result
     if best is None or last is None:
-        return ""
+        return None
     columns = {f"best, epoch {best.epoch}": best}
     if last.epoch != best.epoch:
         columns[f"last, epoch {last.epoch}"] = last
     rows = [["learning rate", *(_number(row, "learning_rate") for row in columns.values())]]
     for split in ("train", "validation", "test"):
-        for what in ("cost", "accuracy"):
-            cells = [_number(row, f"{split}_{what}") for row in columns.values()]
+        for quantity in ("cost", "accuracy"):
+            cells = [_number(row, f"{split}_{quantity}") for row in columns.values()]
             if split == "test" and result and result.test_accuracy is not None:
-                cells[0] = _measured(getattr(result, f"test_{what}"), what)
-            if set(cells) != {"-"}:
-                rows.append([f"{split} {what}", *cells])
-    return table(("result", *columns), rows)
+                cells[0] = _formatted(getattr(result, f"test_{quantity}"), quantity)
+            if set(cells) != {MISSING}:
+                rows.append([f"{split} {quantity}", *cells])
+    return Table(["result", *columns], rows)
 
 
 def _number(row: Row, key: str) -> str:
     value = getattr(row, key)
     if key == "learning_rate" and isinstance(value, float):
         return f"{value:.4g}"
-    return _measured(None if value is UNSET else value, key)
+    return _formatted(None if value is UNSET else value, key)
 
 
-def _measured(value: float | None, what: str) -> str:
-    if what.endswith("accuracy"):
+def _formatted(value: float | None, key: str) -> str:
+    if key.endswith("accuracy"):
         return percent(value)
-    return "-" if value is None else f"{value:.4f}"
+    return MISSING if value is None else f"{value:.4f}"
 
 
-def _findings(summary: Summary) -> str:
-    found = []
+def _diagnoses(summary: Summary) -> Sentences | None:
+    sentences = []
     if summary.diagnosis is not None:
-        found.append(f"Training cost: {summary.diagnosis.sentence}.")
+        sentences.append(f"Training cost: {summary.diagnosis.sentence}.")
     if summary.overfitting is not None:
-        found.append(f"O{summary.overfitting.sentence[1:]}.")
-    return "\n".join(_wrapped(each) for each in found)
+        sentences.append(f"O{summary.overfitting.sentence[1:]}.")
+    return Sentences(sentences) if sentences else None
 
 
-def _confusion(confusion: Confusion, classes: Sequence[int], told: str) -> str:
-    """Return the matrix with each class's accuracy, or where it is too wide the worst of it."""
+def _mixed_up(summary: Summary, on: On) -> list[Block]:
+    """Return the confusion matrix with its caption, or a sentence on why there is none."""
+    if on in summary.confusion and summary.best is not None:
+        measured_on = f"{on} examples, epoch {summary.best.epoch}"
+        return _confusion(summary.confusion[on], summary.classes, measured_on)
+    if summary.result is None:
+        return [Sentences(["Which classes it mixes up is told when it is finished."])]
+    if len(summary.classes) > MOST_CLASSES:
+        sentence = f"Which classes it mixes up is told of up to {MOST_CLASSES} classes."
+        return [Sentences([sentence])]
+    return []
+
+
+def _confusion(confusion: Confusion, classes: Sequence[int], measured_on: str) -> list[Block]:
+    """Return the matrix with each class's accuracy or, if too wide, the pairs mixed up most."""
     matrix = _matrix(confusion, classes)
-    if max(map(len, matrix.splitlines())) <= WIDTH:
-        caption = f"True classes in rows, what they were taken for in columns ({told}):"
-        return f"{_wrapped(caption)}\n\n{matrix}"
+    lines = format_table(matrix.header, matrix.rows).splitlines()
+    if max(map(len, lines)) <= READABLE:
+        caption = "True classes in rows, what they were taken for in columns"
+        return [Sentences([f"{caption} ({measured_on}):"]), matrix]
     rows = [
-        [f"{classes[mixed.true]} → {classes[mixed.predicted]}", str(mixed.examples)]
-        for mixed in confusion.most_mixed(MIXED)
+        [f"{classes[pair.true]} → {classes[pair.predicted]}", str(pair.examples)]
+        for pair in confusion.most_mixed(MIXED)
     ]
-    caption = f"The classes mixed up most often ({told}):"
-    return f"{caption}\n\n{table(('true → taken for', 'examples'), rows)}"
+    caption = f"The classes mixed up most often ({measured_on}):"
+    return [Sentences([caption]), Table(["true → taken for", "examples"], rows)]
 
 
-def _matrix(confusion: Confusion, classes: Sequence[int]) -> str:
-    """Return a row for each true class, a column for each that it is taken for."""
-    names = [str(each) for each in classes]
+def _matrix(confusion: Confusion, classes: Sequence[int]) -> Table:
+    """Return a table with true classes in rows and predicted ones in columns."""
+    names = [str(label) for label in classes]
     rows = [
-        [name, *(str(count) if count else "." for count in row), percent(accuracy)]
-        for name, row, accuracy in zip(
+        [name, *(str(count) if count else "." for count in counts), percent(accuracy)]
+        for name, counts, accuracy in zip(
             names, confusion.matrix.tolist(), confusion.accuracy, strict=True
         )
     ]
-    return table(("class", *names, "right"), rows)
+    return Table(["class", *names, "right"], rows)
 
 
-def _made(summary: Summary) -> str:
+def _origin(summary: Summary) -> Iterator[str]:
     record = summary.run.record
     data, versions = record.data, record.versions
     sizes = {split: getattr(data, split) for split in ("train", "validation", "test")}
     counts = ", ".join(f"{count} {split}" for split, count in sizes.items() if count)
     name = summary.config.data.__struct_config__.tag
-    source = f"Data: {name}, {counts} examples, {data.features} features, {data.classes} classes."
-    made = (
+    yield f"Data: {name}, {counts} examples, {data.features} features, {data.classes} classes."
+    yield (
         f"Made by nnexp {versions.nnexp}, Python {versions.python}, NumPy {versions.numpy}, "
         f"SciPy {versions.scipy}; arithmetic {record.numerics[:12]}."
     )
-    return f"{_wrapped(source)}\n{_wrapped(made)}"
+
+
+class ConfusionOutput(Struct, frozen=True, kw_only=True):
+    """A confusion matrix: true classes in rows, predicted ones in columns."""
+
+    matrix: list[list[int]]
+    accuracy: list[float | None]
+    """By class."""
+
+
+class ShowOutput(Struct, frozen=True, kw_only=True):
+    """The result of show."""
+
+    run: str
+    status: str
+    ending: str
+    result: Result | None
+    config: dict[str, Any]
+    changed: list[str]
+    """The keys that differ from their defaults."""
+    data: DataRecord
+    versions: Versions
+    numerics: str
+    best: Row | None
+    last: Row | None
+    diagnosis: dict[str, Any] | None
+    overfitting: dict[str, Any] | None
+    classes: list[int]
+    confusion: dict[str, ConfusionOutput]
+    problems: list[str]
+
+
+def output(summary: Summary) -> ShowOutput:
+    """Return a summary as a value for JSON."""
+    record, overfitting = summary.run.record, summary.overfitting
+    return ShowOutput(
+        run=str(summary.run.path),
+        status=summary.status,
+        ending=summary.ending,
+        result=summary.result,
+        config=canonical.to_builtins(summary.config),
+        changed=[key for key, *_ in summary.changed],
+        data=record.data,
+        versions=record.versions,
+        numerics=record.numerics,
+        best=summary.best,
+        last=summary.last,
+        diagnosis=summary.diagnosis and _diagnosis(summary.diagnosis),
+        overfitting=overfitting and {**overfitting._asdict(), "sentence": overfitting.sentence},
+        classes=list(summary.classes),
+        confusion={
+            split: ConfusionOutput(matrix=confusion.matrix.tolist(), accuracy=confusion.accuracy)
+            for split, confusion in summary.confusion.items()
+        },
+        problems=[str(problem) for problem in summary.problems],
+    )
+
+
+def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
+    fields = {**diagnosis._asdict(), "ratio": diagnosis.ratio, "sentence": diagnosis.sentence}
+    infinite = [
+        key for key, value in fields.items() if isinstance(value, float) and not isfinite(value)
+    ]
+    return fields | dict.fromkeys(infinite)  # JSON has no number for them

@@ -1,4 +1,4 @@
-"""A sweep as text and as JSON values: its runs before, its ranking and failures after."""
+"""The results of sweep: its runs and their states before, its ranking and failures after."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET, Struct, UnsetType
+
 from nnexp.config import dump
 from nnexp.errors import NnexpError
 from nnexp.report import comparisons
-from nnexp.report.outputs import spread_output
-from nnexp.report.study_outputs import FailureOutput, PlannedOutput, RankedOutput, SweepOutput
-from nnexp.report.text import as_json as json_line
-from nnexp.report.text import percent, table
+from nnexp.report.document import MISSING, Document, Sentences, Table, plain
+from nnexp.report.text import percent
+from nnexp.seeds import Spread
 from nnexp.store import listing
 from nnexp.store.run import Run
 from nnexp.study import ranking as ranks
@@ -21,35 +22,65 @@ from nnexp.study.job import DAMAGED, failure_reason
 if TYPE_CHECKING:
     from nnexp.analysis.verdicts import Verdict
     from nnexp.config.model import Config
-    from nnexp.seeds import Spread
     from nnexp.study.job import Outcome
-    from nnexp.study.plan import Plan, PlannedRun
+    from nnexp.study.plan import Plan
     from nnexp.study.ranking import Ranking, Standing
 
 
-def states(plan: Plan, runs: Path, *, as_json: bool) -> str:
-    """Return the runs of a plan and how they stand, and what it leaves out."""
-    found = [state(runs / trial.name, trial.config) for trial in plan.trials]
-    if as_json:
-        listed = [
-            {"name": trial.name, "path": str(runs / trial.name), "state": each, **_values(plan, t)}
-            for trial, each, t in zip(plan.trials, found, plan.trials, strict=True)
-        ]
-        return json_line(PlannedOutput(runs=listed, excluded=plan.excluded, repeated=plan.repeated))
-    rows = [
-        (trial.name, each, *_cells(trial.values))
-        for trial, each in zip(plan.trials, found, strict=True)
-    ]
-    counts = [f"{found.count(each):,} {each}" for each in dict.fromkeys(found)]
-    left_out = {"excluded": plan.excluded, "repeated": plan.repeated}
-    counts += [f"{count:,} {what} left out" for what, count in left_out.items() if count]
-    listed_table = table(("run", "state", *plan.keys), rows, left=2)
-    noun = "run" if len(found) == 1 else "runs"
-    return f"{listed_table}\n\n{len(found):,} {noun}: {', '.join(counts)}"
+class PlannedRunOutput(Struct, frozen=True, kw_only=True):
+    """A run of a sweep that was not started."""
+
+    name: str
+    path: str
+    state: str
+    """``new``, ``taken`` by a run of another config, or the status of the run that exists."""
+    values: dict[str, Any]
+    """By swept key."""
+    seed: int
+
+
+class PlannedOutput(Struct, frozen=True, kw_only=True):
+    """The result of sweep --dry-run."""
+
+    runs: list[PlannedRunOutput]
+    excluded: int
+    repeated: int
+
+
+def planned(plan: Plan, runs: Path) -> PlannedOutput:
+    """Return the runs of a plan with their states, and the numbers of points left out."""
+    return PlannedOutput(
+        runs=[
+            PlannedRunOutput(
+                name=trial.name,
+                path=str(runs / trial.name),
+                state=state(runs / trial.name, trial.config),
+                values=dict(zip(plan.keys, trial.values, strict=True)),
+                seed=trial.config.seed,
+            )
+            for trial in plan.trials
+        ],
+        excluded=plan.excluded,
+        repeated=plan.repeated,
+    )
+
+
+def planned_document(result: PlannedOutput) -> Document:
+    """Return a table of the runs, and how many are in which state."""
+    rows = [[run.name, run.state, *map(dump.inline, run.values.values())] for run in result.runs]
+    states = [run.state for run in result.runs]
+    counts = [f"{states.count(state):,} {state}" for state in dict.fromkeys(states)]
+    left_out = {"excluded": result.excluded, "repeated": result.repeated}
+    counts += [f"{count:,} {why} left out" for why, count in left_out.items() if count]
+    noun = "run" if len(states) == 1 else "runs"
+    return plain(
+        Table(["run", "state", *result.runs[0].values], rows, left=2),
+        Sentences([f"{len(states):,} {noun}: {', '.join(counts)}"]),
+    )
 
 
 def state(path: Path, config: Config) -> str:
-    """Return how a run stands: ``new`` where there is none yet, ``taken`` if it is another's."""
+    """Return a run's status, ``new`` if there is none yet, ``taken`` if its config is another."""
     entry = listing.entry(Run(path))
     if entry is None:
         return "new"
@@ -62,9 +93,9 @@ def state(path: Path, config: Config) -> str:
 def verdicts(
     plan: Plan, runs: Path, ranking: Ranking, outcomes: Sequence[Outcome | None]
 ) -> dict[int, Verdict]:
-    """Return the verdict on each experiment but the best, by its place in the ranking.
+    """Return the verdict on each experiment but the best, by its index in the ranking.
 
-    Raises: CorruptError if the best one's run, which says how many examples there are, is damaged.
+    Raises: CorruptError if the best one's run, which records the number of examples, is damaged.
     """
     if ranking.split is None:
         return {}
@@ -74,10 +105,12 @@ def verdicts(
 
 
 def advice(verdicts: Mapping[int, Verdict]) -> str | None:
-    """Return what to do where seeds are too few for any verdict; None where they are not."""
-    if not verdicts or any(each.outcome != "too few" for each in verdicts.values()):
+    """Return what to do if there are too few seeds for every verdict; otherwise None."""
+    if not verdicts or any(verdict.outcome != "too few" for verdict in verdicts.values()):
         return None
-    reachable = [each.needed or 0 for each in verdicts.values() if not each.is_out_of_reach]
+    reachable = [
+        verdict.needed or 0 for verdict in verdicts.values() if not verdict.is_out_of_reach
+    ]
     if not reachable:
         return "no verdict: the differences are too small for a reasonable number of seeds to tell"
     return (
@@ -86,35 +119,39 @@ def advice(verdicts: Mapping[int, Verdict]) -> str | None:
     )
 
 
-def text(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> str:
+def document(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> Document:
     """Return the ranking as a table.
 
-    Verdicts stand in it where there is one to speak of, or something diverged with some seeds.
+    It has a column for verdicts if there are any, or if an experiment diverged with some seeds.
     """
     if ranking.split is None:
-        if any(each.trials for each in ranking.standings):
-            return "no ranking: no accuracy was monitored that all runs share"
-        return "no trial has a result"
-    spoken = any(each.outcome != "too few" for each in verdicts.values())
-    shown = spoken or any(each.diverged and each.accuracy for each in ranking.standings)
+        has_result = any(standing.trials for standing in ranking.standings)
+        why = "no ranking: no accuracy was monitored that all runs share"
+        return plain(Sentences([why if has_result else "no trial has a result"]))
+    has_verdicts = any(verdict.outcome != "too few" for verdict in verdicts.values())
+    is_mixed = any(standing.diverged and standing.accuracy for standing in ranking.standings)
+    is_compared = has_verdicts or is_mixed
     rows = [
         [
-            str(place + 1) if each.accuracy else "-",
-            *_cells(each.values),
-            _reached(each),
-            *([_against(each, verdicts.get(place) if spoken else None)] if shown else []),
-            measured(each.test),
-            _runs(each),
+            str(index + 1) if standing.accuracy else MISSING,
+            *map(dump.inline, standing.values),
+            _accuracy(standing),
+            *(
+                [_against(standing, verdicts.get(index) if has_verdicts else None)]
+                if is_compared
+                else []
+            ),
+            mean(standing.test),
+            _runs(standing),
         ]
-        for place, each in enumerate(ranking.standings)
+        for index, standing in enumerate(ranking.standings)
     ]
-    against = ["to the best"] if shown else []
-    header = ("rank", *plan.keys, ranking.split, *against, "test", "runs")
-    return table(header, rows, left=1)
+    against = ["to the best"] if is_compared else []
+    return plain(Table(["rank", *plan.keys, ranking.split, *against, "test", "runs"], rows))
 
 
-def _reached(standing: Standing) -> str:
-    return measured(standing.accuracy) if standing.trials or not standing.diverged else "diverged"
+def _accuracy(standing: Standing) -> str:
+    return mean(standing.accuracy) if standing.trials or not standing.diverged else "diverged"
 
 
 def _against(standing: Standing, verdict: Verdict | None) -> str:
@@ -122,7 +159,7 @@ def _against(standing: Standing, verdict: Verdict | None) -> str:
         seeds = len(standing.trials) + standing.missing
         return f"diverged with {standing.diverged} of {seeds} seeds" if seeds > 1 else "diverged"
     if verdict is None:
-        return "-"
+        return MISSING
     sign = "~" if verdict.outcome == "noise" else verdict.outcome
     return sign if verdict.outcome == "identical" else f"{sign} {verdict.amount}"
 
@@ -132,17 +169,17 @@ def _runs(standing: Standing) -> str:
     return f"{done} of {done + standing.missing}" if standing.missing else str(done)
 
 
-def measured(spread: Spread | None) -> str:
-    """Return a mean with its standard deviation, in per cent."""
+def mean(spread: Spread | None) -> str:
+    """Format a mean accuracy with its standard deviation, in per cent."""
     if spread is None or spread.sd is None:
         return percent(spread.mean if spread else None)
     return f"{100 * spread.mean:.2f} ± {100 * spread.sd:.2f} %"
 
 
 def failures(plan: Plan, runs: Path, outcomes: Sequence[Outcome | None]) -> Iterator[str]:
-    """Generate a line for each trial that failed: why, and where more is said.
+    """Yield a line for each failed trial, with the reason and its log.
 
-    Last comes how many were not run at all, which they are not once one has failed fast.
+    The last line counts trials that were not run because another one failed.
     """
     for trial, outcome in zip(plan.trials, outcomes, strict=True):
         if outcome is not None and outcome.code:
@@ -152,9 +189,61 @@ def failures(plan: Plan, runs: Path, outcomes: Sequence[Outcome | None]) -> Iter
 
 
 def failure(run: Path, outcome: Outcome) -> str:
-    """Return why a trial failed, and where more is said."""
+    """Return why a trial failed, with its log and advice."""
     advice = f"; {DAMAGED}" if outcome.is_damaged else ""
     return f"failed (exit {outcome.code}): {failure_reason(run, outcome)}{advice}"
+
+
+class FailureOutput(Struct, frozen=True, kw_only=True):
+    """A run that failed."""
+
+    run: str
+    exit: int
+    reason: str
+    log: str | None
+
+
+def failure_output(run: Path, outcome: Outcome) -> FailureOutput:
+    """Return why a trial failed as a value for JSON."""
+    return FailureOutput(run=str(run), exit=outcome.code, reason=outcome.reason, log=outcome.log)
+
+
+METRICS = {
+    "validation": "best_validation_accuracy",
+    "test": "test_accuracy",
+    "train": "train_accuracy",
+}
+"""The accuracy that ranks, by split; those of test and train are at the best epoch."""
+
+
+class RankedOutput(Struct, frozen=True, kw_only=True):
+    """A point of a sweep in its ranking."""
+
+    values: dict[str, Any]
+    best_validation_accuracy: Spread | UnsetType | None = UNSET
+    """If it ranks."""
+    train_accuracy: Spread | UnsetType | None = UNSET
+    """If it ranks; at the best epoch."""
+    test_accuracy: Spread | None
+    """At the best epoch."""
+    runs: list[str]
+    missing: int
+    diverged: int
+    against_best: dict[str, Any] | None
+
+
+class SweepOutput(Struct, frozen=True, kw_only=True):
+    """The result of sweep."""
+
+    config: str
+    keys: list[str]
+    judged: str | None
+    """The accuracy that ranks: a key of the ranking's points."""
+    ranking: list[RankedOutput]
+    failures: list[FailureOutput]
+    not_run: list[str]
+    excluded: int
+    repeated: int
 
 
 def output(
@@ -166,22 +255,22 @@ def output(
 ) -> SweepOutput:
     """Return a sweep's ranking and failures as a value for JSON."""
     names = [trial.name for trial in plan.trials]
+    judged = None if ranking.split is None else METRICS[ranking.split]
     ranked = [
         RankedOutput(
             values=dict(zip(plan.keys, standing.values, strict=True)),
-            accuracy=spread_output(standing.accuracy),
-            test=spread_output(standing.test),
             runs=[str(runs / names[trial]) for trial in standing.trials],
             missing=standing.missing,
             diverged=standing.diverged,
-            against_best=comparisons.verdict_fields(verdicts.get(place)) or None,
+            against_best=comparisons.verdict_fields(verdicts.get(index)) or None,
+            **_accuracies(standing, judged),
         )
-        for place, standing in enumerate(ranking.standings)
+        for index, standing in enumerate(ranking.standings)
     ]
     return SweepOutput(
         config=plan.definition.config,
         keys=plan.keys,
-        split=ranking.split,
+        judged=judged,
         ranking=ranked,
         failures=[
             failure_output(runs / name, outcome)
@@ -194,16 +283,6 @@ def output(
     )
 
 
-def failure_output(run: Path, outcome: Outcome) -> FailureOutput:
-    """Return why a trial failed as a value for JSON."""
-    return FailureOutput(run=str(run), exit=outcome.code, reason=outcome.reason, log=outcome.log)
-
-
-def _values(plan: Plan, trial: PlannedRun) -> dict[str, Any]:
-    values = dict(zip(plan.keys, trial.values, strict=True))
-    return {"values": values, "seed": trial.config.seed}
-
-
-def _cells(values: Sequence[Any]) -> list[str]:
-
-    return [dump.inline(value) for value in values]
+def _accuracies(standing: Standing, judged: str | None) -> dict[str, Spread | None]:
+    ranking = {} if judged is None else {judged: standing.accuracy}
+    return {**ranking, "test_accuracy": standing.test}

@@ -1,4 +1,4 @@
-"""Render text for a terminal: tables, percentages, wrapped lines, colours and JSON."""
+"""Format text for a terminal: tables, percentages, wrapped lines, colours and JSON."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from nnexp.errors import printable
 BOLD = 1
 PALETTE = (34, 33, 32, 35, 36, 31)
 """Terminal codes of blue, yellow, green, magenta, cyan and red."""
+GLUE = "\N{NO-BREAK SPACE}"
 
 
 def wrapped(text: str, width: int) -> str:
-    """Return text whose lines are broken between words where they are wider than a terminal.
+    """Break lines that are wider than a terminal between words.
 
-    A line goes on two columns further in than it began. A word that is wider stays whole: a path
-    is there to be copied.
+    Continuation lines are indented by two more columns. A longer word, such as a path, stays
+    whole, and a number stays with its % sign.
 
     Args:
-        text: lines.
-        width: of the terminal; 0: there is none, and lines stay as they are.
+        text: one or several lines.
+        width: of the terminal; 0 for none, which leaves lines whole.
     """
     return "\n".join(_folded(line, width) for line in text.split("\n")) if width else text
 
@@ -35,12 +36,16 @@ def _folded(line: str, width: int) -> str:
         return line
     indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
     return textwrap.fill(
-        line, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
-    )
+        line.replace(" %", f"{GLUE}%"),
+        width,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    ).replace(GLUE, " ")
 
 
 def columns() -> int:
-    """Return the width of the terminal that stdout is; 0 where it is none."""
+    """Return the width of the terminal that is stdout; 0 if stdout is no terminal."""
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns
     except (AttributeError, OSError, ValueError):  # closed, redirected or replaced
@@ -48,54 +53,54 @@ def columns() -> int:
 
 
 def percent(fraction: float | None) -> str:
-    """Return a fraction as a percentage with two decimals, or a dash."""
+    """Format a fraction as a percentage with two decimals; a dash for None."""
     return "-" if fraction is None else f"{100 * fraction:.2f} %"
 
 
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, most: int = 0
 ) -> str:
-    """Return aligned columns: the first ``left`` to the left, the others to the right.
+    """Format aligned columns.
 
     Args:
         header: the columns' names.
         rows: their cells.
-        left: how many columns are aligned to the left.
-        most: the width of the terminal; what is wider goes on in further lines, between two
-            cells and two columns further in. 0: each row is one line.
+        left: number of columns that are aligned to the left, from the first; others to the right.
+        most: the width of the terminal; wider rows are broken between cells, and continuation
+            lines are indented by two columns. 0: each row is one line.
     """
-    whole = [[printable(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+    lines = [[printable(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     folds = _folds(widths, most)
-    lines = []
-    for row in whole:
+    texts = []
+    for line in lines:
         cells = [
-            cell.ljust(width) if place < left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if index < left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         parts = ["  ".join(cells[begin:end]).rstrip() for begin, end in pairwise(folds)]
-        lines.append("\n  ".join(parts))
+        texts.append("\n  ".join(parts))
     if not os.environ.get("NO_COLOR"):
-        lines[0] = _styled(lines[0], BOLD)
-    return "\n".join(lines)
+        texts[0] = _styled(texts[0], BOLD)
+    return "\n".join(texts)
 
 
 def _folds(widths: Sequence[int], most: int) -> list[int]:
-    """Return the columns that begin the lines of a row, and the number of columns."""
+    """Return the indices of the columns that begin a line, and the number of columns."""
     folds, used = [0], 0
-    for place, width in enumerate(widths):
-        if most and place > folds[-1] and used + width > most:
-            folds.append(place)
+    for index, width in enumerate(widths):
+        if most and index > folds[-1] and used + width > most:
+            folds.append(index)
             used = 2
         used += width + 2
     return [*folds, len(widths)]
 
 
-def coloured(text: str, place: int) -> str:
-    """Return text in the colour of one of several things, by its place among them."""
+def coloured(text: str, index: int) -> str:
+    """Return text in the colour of a series, chosen by its index."""
     if not text or os.environ.get("NO_COLOR"):
         return text
-    return _styled(text, PALETTE[place % len(PALETTE)])
+    return _styled(text, PALETTE[index % len(PALETTE)])
 
 
 def _styled(text: str, code: int) -> str:
@@ -103,7 +108,7 @@ def _styled(text: str, code: int) -> str:
 
 
 def as_json(value: Any) -> str:  # noqa: ANN401 - a Struct, or builtins
-    """Return a value as one line of JSON, in ASCII where a terminal would not print it as it is."""
+    """Return a value as one line of JSON, in ASCII if a terminal would not print it as it is."""
     import msgspec  # noqa: PLC0415 - for JSON only
 
     tree = msgspec.to_builtins(value)

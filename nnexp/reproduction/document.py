@@ -1,33 +1,37 @@
-"""How the comparison of a figure with what was published is told: as tables, or as JSON."""
+"""The results of reproduce as documents and as values for JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnexp.report.outputs import NetOutput, NumberOutput, ReproduceOutput, SeriesOutput
-from nnexp.report.text import table
+from msgspec import Struct
+
+from nnexp.report.document import MISSING, Block, Document, Sentences, Table, plain
+from nnexp.reproduction.verdicts import SeriesPoint
 from nnexp.seeds import spread
 
 if TYPE_CHECKING:
+    from nnexp.reproduction.figures import BookFigure
     from nnexp.reproduction.plan import NetOutcome
     from nnexp.reproduction.verdicts import Number, Series
 
 
-def text(outcomes: list[NetOutcome]) -> str:
-    """Return all that is to be said of a figure: points, numbers and the verdict of each net."""
-    blocks = []
-    for outcome in outcomes:
-        comparison = outcome.comparison
-        blocks += [_points(each) for each in comparison.series]
-        if comparison.series:
-            blocks.append(_summary(comparison.series))
-        if comparison.numbers:
-            blocks.append(_numbers(comparison.numbers))
-        run = outcome.part.book.run.path
-        blocks.append(f"{run}: {comparison.verdict} ({_promise(outcome)})")
-    return "\n\n".join(blocks)
+def document(outcomes: Iterable[NetOutcome]) -> Document:
+    """Return tables of points and numbers and the verdict, for each net of a figure."""
+    return plain(*(block for outcome in outcomes for block in _blocks(outcome)))
+
+
+def _blocks(outcome: NetOutcome) -> Iterator[Block]:
+    comparison, run = outcome.comparison, outcome.part.book.run.path
+    yield from map(_points, comparison.series)
+    if comparison.series:
+        yield _summary(comparison.series)
+    if comparison.numbers:
+        yield _numbers(comparison.numbers)
+    yield Sentences([f"{run}: {comparison.verdict} ({_promise(outcome)})"])
 
 
 def _promise(outcome: NetOutcome) -> str:
@@ -40,28 +44,28 @@ def _promise(outcome: NetOutcome) -> str:
     }[outcome.part.net.promise]
 
 
-def _points(series: Series) -> str:
+def _points(series: Series) -> Table:
     rows = [
-        [str(p.epoch), _shown(p.published), _shown(p.obtained), "" if p.is_equal else "differs"]
+        [str(p.epoch), _exact(p.published), _exact(p.obtained), "" if p.is_equal else "differs"]
         for p in series.points
     ]
-    return table(("epoch", f"published {_words(series.key)}", "obtained", ""), rows)
+    return Table(["epoch", f"published {_words(series.key)}", "obtained", ""], rows)
 
 
-def _summary(series: tuple[Series, ...]) -> str:
+def _summary(compared: Iterable[Series]) -> Table:
     rows = [
         [
-            _words(each.key),
-            f"{len(each.points)} of {each.published}",
-            str(sum(point.is_equal for point in each.points)),
-            f"{max((abs(p.published - p.obtained) for p in each.points), default=0):.3g}",
+            _words(series.key),
+            f"{len(series.points)} of {series.published}",
+            str(sum(point.is_equal for point in series.points)),
+            f"{max((abs(p.published - p.obtained) for p in series.points), default=0):.3g}",
         ]
-        for each in series
+        for series in compared
     ]
-    return table(("series", "epochs compared", "equal", "greatest difference"), rows)
+    return Table(["series", "epochs compared", "equal", "greatest difference"], rows)
 
 
-def _numbers(numbers: tuple[Number, ...]) -> str:
+def _numbers(numbers: Iterable[Number]) -> Table:
     rows = [
         [
             f"{number.headline.measure} {_words(number.headline.series)}",
@@ -72,20 +76,19 @@ def _numbers(numbers: tuple[Number, ...]) -> str:
         ]
         for number in numbers
     ]
-    return table(("number", "published", "obtained", "seeds: mean ± sd", "verdict"), rows)
+    return Table(["number", "published", "obtained", "seeds: mean ± sd", "verdict"], rows)
 
 
 def _spread(number: Number) -> str:
-
-    found = spread(number.seeds) if all(map(isfinite, number.seeds)) else None
-    if found is None or found.sd is None:
-        return "-"
-    return f"{_decimal(found.mean, number)} ± {_decimal(found.sd, number)}"
+    seeds = spread(number.seeds) if all(map(isfinite, number.seeds)) else None
+    if seeds is None or seeds.sd is None:
+        return MISSING
+    return f"{_decimal(seeds.mean, number)} ± {_decimal(seeds.sd, number)}"
 
 
 def _decimal(value: float, number: Number) -> str:
     if not isfinite(value):
-        return "-"
+        return MISSING
     return f"{value:.{min(number.headline.digits, 6)}f}"
 
 
@@ -93,12 +96,51 @@ def _words(key: str) -> str:
     return key.replace("_", " ")
 
 
-def _shown(value: float) -> str:
+def _exact(value: float) -> str:
     return str(value) if value != int(value) else str(int(value))
 
 
-def output(figure: str, outcomes: list[NetOutcome], picture: Path) -> ReproduceOutput:
-    """Return the same as a value for JSON."""
+class SeriesOutput(Struct, frozen=True, kw_only=True):
+    """A published series beside the obtained one."""
+
+    series: str
+    exact: bool
+    points: list[SeriesPoint]
+
+
+class NumberOutput(Struct, frozen=True, kw_only=True):
+    """A published number beside the obtained one."""
+
+    number: str
+    published: float
+    obtained: float | None
+    seeds: list[float | None]
+    verdict: str
+
+
+class NetOutput(Struct, frozen=True, kw_only=True):
+    """A net of a figure."""
+
+    net: str
+    run: str
+    seeds: list[str]
+    """The runs with other seeds."""
+    promised_exact: bool
+    verdict: str
+    series: list[SeriesOutput]
+    numbers: list[NumberOutput]
+
+
+class ReproduceOutput(Struct, frozen=True, kw_only=True):
+    """The result of reproduce."""
+
+    figure: str
+    picture: str
+    nets: list[NetOutput]
+
+
+def output(figure: str, outcomes: Iterable[NetOutcome], picture: Path) -> ReproduceOutput:
+    """Return the comparison of a figure as a value for JSON."""
     nets = [
         NetOutput(
             net=part.net.name,
@@ -106,17 +148,15 @@ def output(figure: str, outcomes: list[NetOutcome], picture: Path) -> ReproduceO
             seeds=[str(job.run.path) for job in part.seeds],
             promised_exact=is_promised,
             verdict=comparison.verdict,
-            series=[_series_output(each) for each in comparison.series],
-            numbers=[_number_output(each) for each in comparison.numbers],
+            series=[
+                SeriesOutput(series=series.key, exact=series.is_exact, points=list(series.points))
+                for series in comparison.series
+            ],
+            numbers=list(map(_number_output, comparison.numbers)),
         )
         for part, comparison, is_promised in outcomes
     ]
     return ReproduceOutput(figure=figure, picture=str(picture), nets=nets)
-
-
-def _series_output(series: Series) -> SeriesOutput:
-    points = [point._asdict() for point in series.points]
-    return SeriesOutput(series=series.key, exact=series.is_exact, points=points)
 
 
 def _number_output(number: Number) -> NumberOutput:
@@ -132,3 +172,25 @@ def _number_output(number: Number) -> NumberOutput:
 
 def _finite(value: float) -> float | None:
     return value if isfinite(value) else None
+
+
+class FigureOutput(Struct, frozen=True, kw_only=True):
+    """A figure that reproduce can train."""
+
+    figure: str
+    title: str
+    nets: list[str]
+
+
+def figure_list(figures: Mapping[str, BookFigure]) -> list[FigureOutput]:
+    """Return the figures as values for JSON."""
+    return [
+        FigureOutput(figure=name, title=figure.title, nets=[net.name for net in figure.nets])
+        for name, figure in figures.items()
+    ]
+
+
+def list_document(figures: Iterable[FigureOutput]) -> Document:
+    """Return a table of the figures."""
+    rows = [[figure.figure, figure.title] for figure in figures]
+    return plain(Table(["figure", "what it shows"], rows, left=2))

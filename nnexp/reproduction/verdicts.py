@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from msgspec import Struct
+
 from nnexp.reproduction.figures import Headline
 from nnexp.reproduction.measures import Curve
 from nnexp.seeds import spread
@@ -25,7 +27,7 @@ FEWEST = 2
 Verdict = Literal["exact", "within the seeds' spread", "differs", "not compared"]
 
 
-class SeriesPoint(NamedTuple):
+class SeriesPoint(Struct, frozen=True):
     """One epoch of a series."""
 
     epoch: int

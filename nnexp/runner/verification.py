@@ -16,7 +16,7 @@ from nnexp.store import disk
 from nnexp.store.run import CHECKPOINTS, CONFIG, PREDICTIONS, RESULT, RUN, Run
 
 
-class Mismatch(NamedTuple):
+class Mismatch(msgspec.Struct, frozen=True):
     """The first difference between two runs of one config."""
 
     epoch: int | None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import Constant
+from nnexp.report.document import Document, Sentences, Table, plain
 from nnexp.report.figure import Axis, Figure
 from nnexp.store import thresholds
 from nnexp.streams import Pcg64
@@ -194,3 +197,48 @@ def cost_figure(rungs: Sequence[Rung]) -> Figure:
     ]
     title = "Training cost of the first epochs"
     return picture(title, Axis("epoch", whole=True), Axis("training cost", scale="log"), curves)
+
+
+def document(decision: Decision) -> Document:
+    """Return the table of the rates, and the decision, for a terminal."""
+    rates = Table(decision.header, decision.rows, decision.left, folds=True)
+    return plain(rates, Sentences([decision.answer]))
+
+
+class RungOutput(Struct, frozen=True, kw_only=True):
+    """A learning rate that find-rate tried."""
+
+    learning_rate: float
+    judgement: str
+    why: str
+    kind: str
+    """Of the cost's curve."""
+    costs: list[float | None]
+    """By epoch; null if it is not finite."""
+
+
+class FindRateOutput(Struct, frozen=True, kw_only=True):
+    """The result of find-rate."""
+
+    threshold: float | None
+    learning_rate: float | None
+    rungs: list[RungOutput]
+
+
+def output(rungs: Sequence[Rung]) -> FindRateOutput:
+    """Return the rates and the threshold as a value for JSON."""
+    threshold = ladder.threshold(rungs)
+    return FindRateOutput(
+        threshold=threshold,
+        learning_rate=threshold and threshold / 2,
+        rungs=[
+            RungOutput(
+                learning_rate=judged.rung.learning_rate,
+                judgement=judged.judgement,
+                why=judged.why,
+                kind=judged.diagnosis.kind,
+                costs=[cost if math.isfinite(cost) else None for cost in judged.rung.costs],
+            )
+            for judged in ladder.judged(rungs)
+        ],
+    )

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, Struct, UnsetType
 
 from nnexp.config import canonical, dump
 from nnexp.config.model import Config
 from nnexp.errors import printable
-from nnexp.report.document import Block, Document, Drawing, Section, Sentences, Table, as_markdown
+from nnexp.report.document import (
+    Block,
+    Document,
+    Drawing,
+    Section,
+    Sentences,
+    Table,
+    as_markdown,
+    plain,
+)
 from nnexp.report.page import page
 from nnexp.store import disk
 from nnexp.tune.decision import Decision
-from nnexp.tune.protocol import TuningResult
+from nnexp.tune.protocol import StagePlan, TuningResult
 from nnexp.tune.state import TimingSession
 
 TIMES = "times.json"
@@ -146,6 +156,121 @@ def _blocks(decision: Decision, name: str) -> list[Block]:
     if decision.notes:
         blocks.append(Sentences(decision.notes, "remark"))
     return blocks
+
+
+def summary(result: TuningResult, files: Mapping[str, Path]) -> Document:
+    """Return the decisions, notes and files of a tuning for a terminal."""
+    decisions = [f"{d.stage}  {d.heading}: {d.answer}" for d in result.decisions]
+    return plain(Sentences([*decisions, *result.notes, *map(str, files.values())]))
+
+
+class DecisionOutput(Struct, frozen=True, kw_only=True):
+    """A decision of tune."""
+
+    stage: int
+    name: str
+    heading: str
+    answer: str
+    chose: dict[str, Any]
+    """Values of the config's keys."""
+    alternatives: list[dict[str, str]]
+    notes: list[str]
+
+
+class TuneOutput(Struct, frozen=True, kw_only=True):
+    """The result of tune."""
+
+    tuned: str | UnsetType = UNSET
+    """This and the next two are the files that were written."""
+    markdown: str
+    html: str
+    epochs: int
+    """The number trained, of all trials together."""
+    unfinished: list[str]
+    decisions: list[DecisionOutput]
+
+
+def output(result: TuningResult, files: Mapping[str, Path], epochs: int) -> TuneOutput:
+    """Return the result of tuning as a value for JSON.
+
+    Args:
+        result: of the tuning.
+        files: that were written, by kind.
+        epochs: the number trained.
+    """
+    decisions = [
+        DecisionOutput(
+            stage=decision.stage,
+            name=decision.name,
+            heading=decision.heading,
+            answer=decision.answer,
+            chose=dict(decision.chose),
+            alternatives=[dict(zip(decision.header, row, strict=True)) for row in decision.rows],
+            notes=list(decision.notes),
+        )
+        for decision in result.decisions
+    ]
+    paths = {kind: str(path) for kind, path in files.items()}
+    return TuneOutput(**paths, epochs=epochs, unfinished=result.unfinished, decisions=decisions)
+
+
+class StageOutput(Struct, frozen=True, kw_only=True):
+    """The cost of a stage: the result of tune --explain is a list of these."""
+
+    stage: str
+    trials_least: int
+    trials_most: int
+    epochs: int
+    """Maximum epochs of a trial."""
+    examples: int
+    """Training examples in an epoch."""
+    epochs_least: int
+    """Of all trials together, like the next three."""
+    epochs_most: int
+    images_least: int
+    images_most: int
+
+
+def stage_output(stage: StagePlan) -> StageOutput:
+    """Return the cost of a stage as a value for JSON."""
+    least, most = stage.all_epochs
+    return StageOutput(
+        **stage._asdict(),
+        epochs_least=least,
+        epochs_most=most,
+        images_least=least * stage.examples,
+        images_most=most * stage.examples,
+    )
+
+
+def plan_document(stages: Sequence[StageOutput]) -> Document:
+    """Return a table of the stages' costs."""
+    rows = [
+        [
+            stage.stage.replace("(full problem)", "(full)"),
+            _range(stage.trials_least, stage.trials_most),
+            str(stage.epochs),
+            _range(stage.epochs_least, stage.epochs_most),
+            f"{stage.examples:,}",
+        ]
+        for stage in stages
+    ]
+    trials = _range(sum(s.trials_least for s in stages), sum(s.trials_most for s in stages))
+    epochs = _range(sum(s.epochs_least for s in stages), sum(s.epochs_most for s in stages))
+    rows.append(["together", trials, "", epochs, ""])
+    header = ("stage", "trials", "epochs of one", "epochs", "images")
+    return plain(Table(header, rows), Sentences([UNIT]))
+
+
+UNIT = (
+    "At least to at most, where no run ends early and none is there yet; images are those of an "
+    "epoch. --budget counts epochs, of all trials together, however many images an epoch has; "
+    "or a time, as 90s, 2.5m or 1h."
+)
+
+
+def _range(least: int, most: int) -> str:
+    return f"{least:,} to {most:,}" if least < most else f"{least:,}"
 
 
 WIDTH = 98

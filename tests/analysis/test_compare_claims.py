@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     ("claim", "code"),
     [
         ("B.validation_accuracy >= A.validation_accuracy", 0),
+        ("B.validation_accuracy = B.best_validation_accuracy", 0),
         ("B.validation_accuracy - A.validation_accuracy > 0.0199", 0),
         ("B.validation_accuracy>A.validation_accuracy+0.0201", 7),
         ("B.validation_accuracy - A.validation_accuracy > 1.99%", 0),
@@ -127,7 +128,7 @@ SUM = "a sum, such as A.test_accuracy - 0.2%"
         ("2 A.epochs > 0", "cannot parse"),
         ("2% A.epochs > 0", "cannot parse"),
         ("A.epochs% > 0", "cannot parse '%'"),
-        ("B.best_validation_accuracy > 0", "did you mean 'validation_accuracy'?"),
+        ("B.epochs_run > 0", "did you mean 'epochs'?"),
         ("", f"expected {SUM}, at character 1, got the end"),
         ("1 < 2 and", "expected a comparison after 'and' at character 10, got the end"),
         ("1 < 2 and 3", "expected one of = == != < <= > >= at character 12, got the end"),

@@ -75,7 +75,7 @@ def test_json_says_the_same(two: Bench) -> None:
         "lambda": {"A": 0.0, "B": 5.0},
         "patience": {"A": 10, "B": None},
     }
-    assert told["judged"] == "validation_accuracy"
+    assert told["judged"] == "best_validation_accuracy"
     reached = {key: each["A"]["mean"] for key, each in told["metrics"].items() if "_to_" in key}
     assert list(reached.values()) == [1, 2, 4, 4, 4, 4, None]
     (numerics,) = told["experiments"]["A"].pop("numerics")
@@ -110,7 +110,9 @@ def test_equal_configs_are_called_the_same(bench: Bench) -> None:
 def test_csv_has_a_row_for_each_experiment_and_metric(many: Bench) -> None:
     rows = list(csv.DictReader(many("compare", "runs/a", "runs/b", "--csv").out.splitlines()))
     assert len(rows) == 2 * len(METRICS)
-    row = next(r for r in rows if (r["experiment"], r["metric"]) == ("B", "validation_accuracy"))
+    row = next(
+        r for r in rows if (r["experiment"], r["metric"]) == ("B", "best_validation_accuracy")
+    )
     assert (row["runs"], row["values"], row["of"]) == ("runs/b", "5", "5")
     assert float(row["mean"]) == pytest.approx(0.928)
     assert float(row["difference"]) == pytest.approx(0.02)

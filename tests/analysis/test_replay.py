@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nnexp.analysis.replay import METRICS, RULES, Replayed, peak, recorded, replay
 from nnexp.cli import replay as command
@@ -40,7 +41,7 @@ def rows(accuracies: list[float], costs: list[float], every: int = 1) -> list[Ro
 def test_each_rule_and_patience_says_where_it_stops_what_is_lost_and_what_is_saved() -> None:
     """The best is 0.9 in epoch 9 of 10; costs are lowest in 3, then in 7."""
     replayed = replay(rows(CURVE, COSTS), [Accuracy(), Cost()], [2, 3, 4])
-    assert [each._replace(lost=round(each.lost, 12)) for each in replayed] == [
+    assert [replace(each, lost=round(each.lost, 12)) for each in replayed] == [
         Replayed("accuracy", 2, 4, 0.7, 2, 0.2, 6),
         Replayed("accuracy", 3, 8, 0.8, 5, 0.1, 2),
         Replayed("accuracy", 4, None, 0.9, 9, 0.0, 0),
@@ -286,7 +287,7 @@ def test_the_rule_of_ten_on_the_book_s_regularized_curve(tmp_path: Path) -> None
     )
     history = train.train(config, tmp_path).history()
     (ten,) = replay(history, [Accuracy()], [10], "test_accuracy")
-    assert ten._replace(lost=round(ten.lost, 12)) == Replayed(
+    assert replace(ten, lost=round(ten.lost, 12)) == Replayed(
         "accuracy", 10, 182, 0.8572, 172, 0.0138, 218
     )
     assert peak(history, "test_accuracy") == (0.871, 384)

@@ -129,6 +129,7 @@ def started(bench: Bench, *settings: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+@pytest.mark.slow
 def test_a_training_is_watched_on_a_terminal_to_its_end(bench: Bench) -> None:
     with started(bench) as training:
         text = bench.on_a_terminal("runs", "--watch", NO_COLOR="1", TERM="xterm")

@@ -58,6 +58,7 @@ def promised(name: str) -> list[str]:
     return [line[4:].rstrip() for line in shown[1].strip("\n").splitlines()]
 
 
+@pytest.mark.slow
 def test_the_sweeps_train_what_they_say_and_can_be_run_again(workbench: Path) -> None:
     loop, parallel = (block for block in blocks("sh") if "epochs=10" in block)
     trained = shell(loop, workbench).stdout.splitlines()
@@ -107,11 +108,13 @@ def without_watch(script: str) -> str:
     )
 
 
+@pytest.mark.slow
 def test_xargs_trains_in_parallel_from_nothing(workbench: Path) -> None:
     parallel = next(block for block in blocks("sh") if "xargs" in block)
     assert len(set(shell(parallel, workbench).stdout.splitlines())) == 9
 
 
+@pytest.mark.slow
 def test_the_sweep_command_ranks_what_it_trains(workbench: Path) -> None:
     sweep = next(block for block in blocks("sh") if "nnexp sweep" in block)
     header, *ranks = shell(sweep, workbench).stdout.splitlines()
@@ -186,6 +189,7 @@ def test_the_comparison_shows_the_differing_key_and_the_curves(workbench: Path) 
     assert (workbench / "curves.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_the_search_ends_with_a_verdict(workbench: Path) -> None:
     (line,) = (block for block in blocks("sh") if "nnexp search" in block)
     out = shell(line, workbench).stdout

@@ -29,7 +29,8 @@ from nnexp.config import load
 from nnexp.datasets import loading
 from nnexp.errors import CheckFailedError, CorruptError, MismatchError, NnexpError, UsageError
 from nnexp.report import comparison_page, comparisons
-from nnexp.report import summary as as_text
+from nnexp.report.document import as_text
+from nnexp.report.summary import document
 from nnexp.runner import train, verification
 from nnexp.runner.recording import Warned
 from nnexp.store import listing, records
@@ -147,7 +148,7 @@ def shown(seen: summary.Summary) -> str:
     """What ``nnexp show`` says; what it leaves out as damaged it names."""
     if seen.problems:
         raise seen.problems[0]
-    return as_text.text(seen, "validation")
+    return as_text(document(seen, "validation"))
 
 
 READERS: dict[str, Callable[[], Any]] = {
@@ -277,6 +278,7 @@ def test_crude_damage_is_said_or_does_not_matter(shelf: Shelf, state: str, name:
     rot(shelf, state, name, crude(content))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cached")
 @pytest.mark.parametrize(("state", "name"), KINDS)
 def test_some_bit_rot_is_said_or_does_not_matter(shelf: Shelf, state: str, name: str) -> None:

@@ -288,6 +288,7 @@ def test_a_directory_s_entry_is_its_parent_s() -> None:
 # What comes of it
 
 
+@pytest.mark.slow
 def test_a_power_loss_at_any_moment_loses_nothing(plain: Scene) -> None:
     count, lost = plain.bad(power.losses(Disk(), plain.operations))
     tell("power loss", count, plain, lost)
@@ -383,6 +384,7 @@ def test_every_sync_of_the_code_is_known(plain: Scene, tail: Others, ruins: Othe
     assert {each.site for part in recorded for each in part if isinstance(each, Sync)} == {*SITES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("site", SITES)
 def test_a_sync_that_is_dropped_is_missed(
     site: str, plain: Scene, tail: Others, ruins: Others
@@ -399,6 +401,7 @@ def test_a_sync_that_is_dropped_is_missed(
     pytest.fail("nothing bad comes of it: it is superfluous")
 
 
+@pytest.mark.slow
 def test_any_one_sync_of_a_run_that_is_dropped_is_missed(plain: Scene) -> None:
     syncs = [n for n, each in enumerate(plain.operations) if isinstance(each, Sync)]
     assert len(syncs) == 6 + 3 * EPOCHS + 5

@@ -101,6 +101,7 @@ class Trainings:
             process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 6])
 @pytest.mark.parametrize("until", [None, "1"])
 def test_one_trains_and_the_others_exit_4_naming_the_run(
@@ -122,6 +123,7 @@ def test_one_trains_and_the_others_exit_4_naming_the_run(
     assert [path.name for path in (bench.folder / "runs").iterdir()] == ["n"]
 
 
+@pytest.mark.slow
 def test_who_trains_it_to_its_end_lets_the_others_find_it_done(bench: Bench) -> None:
     for attempt in range(3):
         name = f"n{attempt}"
@@ -211,6 +213,7 @@ print(*claimed)
 """Claims names, all processes in the same order, so that they meet at every one of them."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("processes", "names"), [(16, 1000)])
 def test_of_names_that_many_claim_each_is_given_once(
     bench: Bench, processes: int, names: int
@@ -276,6 +279,7 @@ READS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [12, pytest.param(150, marks=pytest.mark.slow)])
 def test_readers_beside_live_runs_never_fail(bench: Bench, number: int) -> None:
     bench.config(epochs=6)
@@ -320,6 +324,7 @@ class Between:
         return look
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "reads"),
     [(None, 1, READS[:2]), (1, 2, READS), (3, 6, READS), (3, None, READS), (6, None, READS)],

@@ -148,6 +148,7 @@ def at_home() -> dict[str, dict[str, bytes]]:
     return {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("surroundings", SURROUNDINGS)
 def test_whatever_surrounds_it_the_bytes_are_the_same(
     bench: Bench, at_home: dict[str, dict[str, bytes]], surroundings: str
@@ -241,6 +242,7 @@ def quick(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return bench
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [19, pytest.param(1, marks=pytest.mark.slow)])
 def test_resumed_at_every_epoch_it_ends_byte_equal(quick: Bench, step: int) -> None:
     """Of all combinations, or of every so manieth, and each optimizer's first."""

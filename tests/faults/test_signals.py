@@ -103,6 +103,7 @@ for run in range(int(sys.argv[3])):
 """Trains runs in children that it kills at random moments, until each is done."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "runs"),
     [(1, 5), pytest.param(2, 100, marks=pytest.mark.slow)],
@@ -185,6 +186,7 @@ def large(bench: Bench) -> None:
     np.savez(bench.folder / "tiny.npz", **arrays)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keys",
     [

@@ -266,6 +266,7 @@ CASES: dict[str, Case] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_hostile_run_is_told_and_left_alone(
     hostile: Hostile, runs: Callable[[Case], Path], name: str

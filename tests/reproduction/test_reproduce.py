@@ -414,6 +414,7 @@ def test_data_that_a_figure_shares_between_nets_cannot_be_changed(bench: Bench) 
     )
 
 
+@pytest.mark.slow
 def test_more_data_is_one_training_after_another(bench: Bench) -> None:
     """Numbers of images and epochs are cut; nine runs, one point each, one picture."""
     said = bench("reproduce", "more_data", *QUICK, "--set", "data.validation=50", "--json")

@@ -94,6 +94,7 @@ def test_the_same_config_gives_the_same_bytes_in_another_process(bench: Bench) -
     assert bench.files("a/n") == bench.files("b/n")
 
 
+@pytest.mark.slow
 def test_killed_at_any_change_of_the_disk_it_ends_byte_equal(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

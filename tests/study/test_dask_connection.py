@@ -100,6 +100,7 @@ def waiting(bench: Bench, address: str, *arguments: str) -> subprocess.Popen[str
     return bench.start("sweep", "tiny.yaml", *engine, *arguments)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_waits_for_its_scheduler_says_so_and_can_be_stopped(bench: Bench) -> None:
     pytest.importorskip("distributed", reason="distributed is not installed")
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes calls, and says nothing
@@ -118,6 +119,7 @@ def test_a_sweep_that_waits_for_its_scheduler_says_so_and_can_be_stopped(bench: 
             assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_takes_a_call_and_says_nothing_is_given_up(bench: Bench) -> None:
     pytest.importorskip("distributed", reason="distributed is not installed")
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -128,6 +130,7 @@ def test_a_scheduler_that_takes_a_call_and_says_nothing_is_given_up(bench: Bench
     assert (done.returncode, done.stdout, done.stderr) == (74, "", told)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_waits_for_workers_says_so_and_gives_up(bench: Bench) -> None:
     pytest.importorskip("distributed", reason="distributed is not installed")
     with socket.socket() as free:

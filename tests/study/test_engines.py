@@ -37,6 +37,7 @@ def _optuna(request: pytest.FixtureRequest) -> None:
         pytest.importorskip("optuna", reason="Optuna is not installed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_search_of_four_jobs_at_a_time_is_that_of_one(bench: Bench, name: str) -> None:
     bench.config(epochs=9)
@@ -51,6 +52,7 @@ def test_two_jobs_at_a_time_are_those_of_one(bench: Bench, command: tuple[str, .
     assert (".thresholds" in expected.runs) is (command is FIND_RATE)
 
 
+@pytest.mark.slow
 def test_two_jobs_at_a_time_tune_as_one_whose_times_they_have(bench: Bench) -> None:
     """The runs are always the same; the decisions are, given the same times."""
     command = (*TUNE, "--only", "batch-size", *SMALL)
@@ -103,6 +105,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
 COLLECT = pytest.mark.parametrize("options", [(), ("--collect",)], ids=["shared", "collected"])
 
 
+@pytest.mark.slow
 def test_halving_on_a_cluster_is_that_of_one_job_at_a_time(
     bench: Bench, machines: Machines
 ) -> None:

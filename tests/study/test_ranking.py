@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nnexp.report import sweep_ranking
+from nnexp.report.document import as_text
 from nnexp.study import sweep_file
 from nnexp.study.job import Outcome
 from nnexp.study.plan import Plan, plan
-from nnexp.study.ranking import rank, verdicts
+from nnexp.study.ranking import Ranking, rank, verdicts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nnexp.analysis.verdicts import Verdict
     from tests.conftest import Bench
 
 EXAMPLES = 1000
+
+
+def text(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> str:
+    return as_text(sweep_ranking.document(plan, ranking, verdicts))
 
 
 def planned(rates: str, seeds: int) -> Plan:
@@ -53,7 +61,7 @@ def test_verdicts_against_the_best_by_hand(bench: Bench) -> None:
     assert second[1].difference.difference == pytest.approx(-0.02)
     # Student's t at 97.5 % with 2 degrees of freedom is 4.303; sd / sqrt 3 is 0.577 points.
     assert second[1].difference.half_width == pytest.approx(0.0248, abs=1e-4)
-    table = sweep_ranking.text(trials, ranking, dict([second, third])).splitlines()
+    table = text(trials, ranking, dict([second, third])).splitlines()
     assert "to the best" in table[0]
     assert "  -  " in table[1]
     assert "  ~ -2.00 ± 2.48  " in table[2]
@@ -89,7 +97,7 @@ def test_what_lacks_a_seed_ranks_behind_what_does_not_and_has_no_verdict(bench: 
     assert judged[1].difference.difference == pytest.approx(-0.0625)
     assert judged[1].difference.sizes == (4, 4)
     judged = dict.fromkeys(judged, judged[1]._replace(outcome="noise"))
-    rows = [line.split() for line in sweep_ranking.text(trials, ranking, judged).splitlines()[1:]]
+    rows = [line.split() for line in text(trials, ranking, judged).splitlines()[1:]]
     assert [row[6] for row in rows] == ["-", "~", "-"]
     assert rows[2][-3:] == ["3", "of", "4"]
 
@@ -123,7 +131,7 @@ def test_what_diverged_with_a_seed_ranks_behind_what_did_not(bench: Bench) -> No
     found[1], found[5], found[6] = diverged, killed, diverged
     ranking = rank(trials, found)
     assert [each.values for each in ranking.standings] == [(2,), (3,), (1,), (4,)]
-    header, *rows = sweep_ranking.text(trials, ranking, {}).splitlines()
+    header, *rows = text(trials, ranking, {}).splitlines()
     assert [row.split()[0] for row in rows] == ["1", "2", "3", "-"]
     assert "to the best" in header
     assert [re.split("  +", row)[3] for row in rows] == [
@@ -147,7 +155,7 @@ def test_what_diverged_with_a_seed_is_not_better_than_the_best(bench: Bench) -> 
     both = found[:4] + found[8:]
     (verdict,) = verdicts(without, both, rank(without, both), EXAMPLES).values()
     assert verdicts(trials, found, ranking, EXAMPLES) == {1: verdict}
-    table = sweep_ranking.text(trials, ranking, {1: verdict}).splitlines()
+    table = text(trials, ranking, {1: verdict}).splitlines()
     assert f"  worse {verdict.amount}  " in table[2]
     assert "  diverged with 1 of 4 seeds  " in table[3]
 
@@ -165,8 +173,8 @@ def test_done_without_an_accuracy_that_all_share_is_no_failure(bench: Bench) -> 
     said = "no ranking: no accuracy was monitored that all runs share"
     for accuracies in ({}, {"train": 0.5}):
         found: list[Outcome | None] = [*outcomes(0.5), Outcome(epochs=1, accuracies=accuracies)]
-        assert sweep_ranking.text(trials, rank(trials, found), {}) == said
-    assert sweep_ranking.text(trials, rank(trials, [None, None]), {}) == "no trial has a result"
+        assert text(trials, rank(trials, found), {}) == said
+    assert text(trials, rank(trials, [None, None]), {}) == "no trial has a result"
 
 
 def test_one_seed_gives_no_verdict_but_says_what_would(bench: Bench) -> None:
@@ -184,6 +192,7 @@ def test_one_seed_gives_no_verdict_but_says_what_would(bench: Bench) -> None:
     assert (told["verdict"], told["test"], told["p"]) == ("too few", "none", None)
 
 
+@pytest.mark.slow
 def test_a_sweep_says_of_a_difference_what_compare_says(bench: Bench) -> None:
     arguments = ("sweep", "tiny.yaml", "--grid", "learning_rate=0.01,1", "--seeds", "4", "--json")
     code, out, _ = bench.process(*arguments)
@@ -193,7 +202,7 @@ def test_a_sweep_says_of_a_difference_what_compare_says(bench: Bench) -> None:
     compared = json.loads(
         bench.process("compare", *places, "--metric", "validation_accuracy", "--json").out
     )
-    measured = compared["metrics"]["validation_accuracy"]["B"]
+    measured = compared["metrics"]["best_validation_accuracy"]["B"]
     told = other["against_best"]
     assert told == {key: measured[key] for key in told}
     assert told["verdict"] == "worse"

@@ -37,6 +37,7 @@ def test_trials_are_ordinary_runs(bench: Bench) -> None:
     assert bench("runs", "--each", "-q").out.count("\n") == 4  # three, and the config as given
 
 
+@pytest.mark.slow
 def test_the_table_ranks_by_validation_and_ends_as_compare_does(bench: Bench) -> None:
     said = search(bench, "--trials", "4", "--seeds", "3")
     header, *rows = (line.split("  ") for line in said.out.split("\n\n")[0].splitlines())
@@ -76,6 +77,7 @@ def test_with_nothing_to_compare_the_table_stands_alone(bench: Bench) -> None:
     assert "1 trial (random, seed 0), 600 training examples seen" in said.out
 
 
+@pytest.mark.slow
 def test_progress_is_a_line_a_trial_with_the_best_so_far(bench: Bench) -> None:
     said = search(bench, "--trials", "2", "-j", "1")
     given, first, second = said.err.splitlines()
@@ -116,13 +118,14 @@ def test_what_diverges_is_the_worst_and_its_other_seeds_are_spared(bench: Bench)
     assert [each["trial"] for each in found["trials"]] == [2, 1]
     assert [len(each["runs"]) for each in found["trials"]] == [2, 1]
     assert len(names(bench)) == 2 + 2 + 1  # the config as given has two of its own
-    assert found["trials"][1]["validation_accuracy"] == {"mean": None, "values": [None]}
+    assert found["trials"][1]["best_validation_accuracy"] == {"mean": None, "values": [None]}
     assert found["trials"][1]["examples"] == [200]
 
 
 LONG = ("--space", "epochs=[1000000, 2]", "--set", "patience=null", "--method", "grid")
 
 
+@pytest.mark.slow
 def test_a_trial_that_takes_too_long_fails_alone(bench: Bench) -> None:
     """It is the worst, its other seeds are spared, and the others go on; as in a sweep."""
     limited = (*LONG, "--seeds", "2", "--timeout", "4", "-j", "1")
@@ -247,6 +250,7 @@ def ranked(out: str) -> set[tuple[str, ...]]:
     return {tuple(row[:3]) for row in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.docs
 def test_the_documented_search_prints_what_is_shown(bench: Bench) -> None:
     command, shown = section().split("<!-- output: search -->\n")

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from nnexp.report import search_ranking
+from nnexp.report.document import as_text
 from nnexp.store.records import Fault
 from nnexp.study import search as searches
 from nnexp.study import search_definition, trials
@@ -41,9 +44,8 @@ def test_where_the_last_rung_diverged_it_is_said_that_no_trial_is_whole(bench: B
     given = trials.TrialResult(
         defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.7}),)
     )
-    told = search_ranking.text(
-        searches.SearchResult(defined, given, [left, further]), None, curves=False
-    )
+    result = searches.SearchResult(defined, given, [left, further])
+    told = as_text(search_ranking.document(result, None))
     lines = told.split("\n\n")[1].splitlines()[1:]
     assert lines[0].startswith("best: learning_rate=0.1, as in runs/")
     assert len(lines) == 2
@@ -51,6 +53,7 @@ def test_where_the_last_rung_diverged_it_is_said_that_no_trial_is_whole(bench: B
     assert lines[1].endswith("epoch 1, and all that went further diverged")
 
 
+@pytest.mark.slow
 def test_halving_trains_no_epoch_twice(bench: Bench) -> None:
     found = json.loads(
         search(bench, "--trials", "9", "--epochs", "9", "--halving", "--json", "-q").out
@@ -69,6 +72,7 @@ def test_halving_trains_no_epoch_twice(bench: Bench) -> None:
         assert (run / "result.json").exists() == (each["epochs"] == [9])
 
 
+@pytest.mark.slow
 def test_a_survivor_is_the_run_that_train_makes(bench: Bench) -> None:
     search(bench, "--trials", "9", "--epochs", "9", "--halving", "--factor", "2", "-q")
     whole = [
@@ -92,6 +96,7 @@ def test_runs_trained_further_before_change_no_choice(bench: Bench) -> None:
     assert again["trials"] == fresh["trials"]
 
 
+@pytest.mark.slow
 def test_what_stops_before_a_rung_needs_no_further_training(bench: Bench) -> None:
     bench.config(patience=1, learning_rate=1e-9, epochs=9)
     found = json.loads(

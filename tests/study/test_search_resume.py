@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.conftest import Bench
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
     [
@@ -78,6 +79,7 @@ def test_a_signal_says_where_it_stopped(bench: Bench) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_trial_that_another_process_trains_is_waited_for_and_taken_over(bench: Bench) -> None:
     search(bench, "--trials", "2", "--halving", "--factor", "2", "--epochs", "9", "-q")
     run = next(each for each in bench.folder.glob("runs/*") if not (each / "result.json").exists())

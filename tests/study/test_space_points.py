@@ -165,6 +165,7 @@ def test_a_space_may_be_written_with_the_sections_of_a_sweep_file() -> None:
     assert found.seeds.numbers == (1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("bench")
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_excluded_is_skipped_and_the_other_points_are_those_of_the_seed(

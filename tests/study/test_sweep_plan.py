@@ -436,6 +436,7 @@ def test_options_problems_are_told_all_at_once(bench: Bench) -> None:
     assert list(bench.folder.glob("runs*")) == []
 
 
+@pytest.mark.slow
 def test_a_sweep_of_too_many_points_is_refused_before_they_are_made(bench: Bench) -> None:
     big = "config: tiny.yaml\nrandom: {draws: 1000000, from: {lambda: {uniform: [0, 1]}}}\nseeds: 2"
     with pytest.raises(UsageError, match="at most 1,000,000 trials, this one 2,000,000"):

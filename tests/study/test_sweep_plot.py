@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.conftest import Bench
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("grids", "name"),
     [

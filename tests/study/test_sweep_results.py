@@ -10,8 +10,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import astuple
 
-from nnexp.seeds import spread
+from nnexp.seeds import Spread, spread
 from nnexp.store import writer
 from tests.study.sweeps import GRID, patched, runs_of
 
@@ -25,6 +26,7 @@ def runs(bench: Bench, folder: str = "runs") -> dict[str, dict[str, bytes]]:
     return {name: bench.files(f"{folder}/{name}") for name in sorted(names)}
 
 
+@pytest.mark.slow
 def test_a_sweep_makes_the_very_runs_of_a_shell_loop(bench: Bench) -> None:
     code, out, err = bench.process("sweep", "tiny.yaml", *GRID, "--seeds", "2", "-j", "2")
     assert code == 0
@@ -76,27 +78,31 @@ def test_the_ranking_is_the_mean_and_standard_deviation_over_seeds(bench: Bench)
     code, out, err = bench.process(*arguments, "-q")
     assert (code, err) == (0, "")
     told = json.loads(out)
-    assert (told["split"], told["failures"], told["not_run"]) == ("validation", [], [])
+    assert (told["judged"], told["failures"], told["not_run"]) == (
+        "best_validation_accuracy",
+        [],
+        [],
+    )
     best, worst = told["ranking"]
     assert best["values"] == {"learning_rate": 1}
-    assert best["accuracy"]["mean"] > worst["accuracy"]["mean"]
+    assert best["best_validation_accuracy"]["mean"] > worst["best_validation_accuracy"]["mean"]
     reached = []
     for run in best["runs"]:
         result = json.loads((bench.folder / run / "result.json").read_text())
         reached.append(result["best"]["validation_accuracy"])
     mean = sum(reached) / 3
     deviation = (sum((each - mean) ** 2 for each in reached) / 2) ** 0.5
-    assert best["accuracy"]["mean"] == pytest.approx(mean)
-    assert best["accuracy"]["sd"] == pytest.approx(deviation)
-    assert best["accuracy"]["seeds"] == 3
+    assert best["best_validation_accuracy"]["mean"] == pytest.approx(mean)
+    assert best["best_validation_accuracy"]["sd"] == pytest.approx(deviation)
+    assert best["best_validation_accuracy"]["seeds"] == 3
 
 
 def test_spread_by_hand() -> None:
     assert spread([]) is None
-    assert spread([0.5]) == (0.5, None, 1)
+    assert spread([0.5]) == Spread(0.5, None, 1)
     found = spread([2.0, 4.0, 4.0, 6.0])
     assert found is not None
-    assert found == pytest.approx((4.0, (8 / 3) ** 0.5, 4))
+    assert astuple(found) == pytest.approx((4.0, (8 / 3) ** 0.5, 4))
 
 
 def test_a_run_that_is_trained_elsewhere_is_waited_for(bench: Bench) -> None:
@@ -165,6 +171,7 @@ def test_of_many_different_warnings_five_are_told(bench: Bench) -> None:
     assert err.splitlines()[-1] == "warning: further warnings are not shown"
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_table_lives_and_goes(bench: Bench) -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, 0x5414, b"\x28\x00\x78\x00\x00\x00\x00\x00")  # 40 lines of 120 columns

@@ -76,6 +76,7 @@ def test_the_slurm_script_trains_the_trial_of_its_task(bench: Bench) -> None:
     assert [path.name for path in (bench.folder / "runs").iterdir()] == [names[2]]
 
 
+@pytest.mark.slow
 def test_the_slurm_script_s_tasks_take_several_trials_where_there_are_too_many(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_stage_has_its_own_counts(bench: Bench) -> None:
     assert view.status() == ["stage 3: 0 done"]
 
 
+@pytest.mark.slow
 def test_on_a_narrow_terminal_numbers_are_whole(bench: Bench) -> None:
     grid = ("--grid", "learning_rate=0.015625,0.03125", "--grid", "lambda=0,1")
     arguments = ("sweep", "tiny.yaml", *grid, "--set", "epochs=1500", "--set", "patience=null")

@@ -57,6 +57,7 @@ def test_a_budget_keeps_room_for_the_runs_under_way(bench: Bench) -> None:
     assert sampler.result == "done"
 
 
+@pytest.mark.slow
 def test_a_budget_ends_it_with_what_is_known(bench: Bench) -> None:
     found = decisions(bench("tune", "tiny.yaml", "--budget", "100", "-q", "--json"))
     assert found["epochs"] <= 100

@@ -83,6 +83,7 @@ def test_settings_that_trials_have_their_own_of_are_warned_of(bench: Bench) -> N
     assert bench("tune", "tiny.yaml", "--explain", "--set", "epochs=200").err == ""
 
 
+@pytest.mark.slow
 def test_the_config_s_own_end_changes_no_decision(bench: Bench) -> None:
     arguments = ("--only", "eta,lambda", "-q", "--json")
     plain = decisions(bench("tune", "tiny.yaml", *arguments))
@@ -131,6 +132,7 @@ def test_a_name_that_is_markup_is_text(bench: Bench) -> None:
     assert r"sub \<i\>/c.yaml" in (bench.folder / "o" / "decisions.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_looked_at_again_in_vain_stays_and_that_is_a_decision(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +254,7 @@ ANSWERS = (
 """The lines that tune prints, without their numbers: times and ties make them others each day."""
 
 
+@pytest.mark.slow
 @pytest.mark.docs
 def test_the_docs_show_what_tune_prints(bench: Bench) -> None:
     printed = bench("tune", "tiny.yaml", "-q").out.splitlines()

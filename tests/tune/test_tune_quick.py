@@ -107,6 +107,7 @@ def test_who_has_all_seeds_is_unsure_beside_who_has_not() -> None:
     assert choice.needed_trials(scores, sorted(scores), 1000) == [(1.0, 3)]
 
 
+@pytest.mark.slow
 def test_data_in_the_order_of_its_classes_is_tuned(bench: Bench) -> None:
     rng = np.random.default_rng(0)
     labels = np.sort(np.arange(2400) % 3)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.conftest import Bench
 
 
+@pytest.mark.slow
 def test_a_tune_that_is_stopped_goes_on_and_decides_the_same(bench: Bench) -> None:
     arguments = ("tune", "tiny.yaml", "--only", "eta,lambda", "--json")
     with bench.start(*arguments) as process:
@@ -43,6 +44,7 @@ def test_a_tune_that_is_stopped_goes_on_and_decides_the_same(bench: Bench) -> No
     }
 
 
+@pytest.mark.slow
 def test_times_are_of_one_sitting_and_trials_of_an_earlier_one_are_measured_again(
     bench: Bench,
 ) -> None:
@@ -64,6 +66,7 @@ def test_times_are_of_one_sitting_and_trials_of_an_earlier_one_are_measured_agai
     assert set(kept["seconds"]) < runs
 
 
+@pytest.mark.slow
 def test_a_run_that_is_gone_is_trained_once_with_the_others_times(bench: Bench) -> None:
     only = ("tune", "tiny.yaml", "--only", "batch-size", "--json", "-q")
     first = decisions(bench(*only))
@@ -97,6 +100,7 @@ def test_a_config_is_checked_once(bench: Bench, monkeypatch: pytest.MonkeyPatch)
     assert checked == [0, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ['{"seconds": 3}', "{", '{"seconds": {"a": [-1]}}', "\0"])
 def test_damaged_times_are_measured_again_and_that_is_said(bench: Bench, damage: str) -> None:
     (bench.folder / "tiny-tuned").mkdir()
@@ -108,6 +112,7 @@ def test_damaged_times_are_measured_again_and_that_is_said(bench: Bench, damage:
     assert json.loads((bench.folder / "tiny-tuned" / "times.json").read_text())["seconds"]
 
 
+@pytest.mark.slow
 def test_times_of_other_epochs_are_measured_again(bench: Bench) -> None:
     only = ("tune", "tiny.yaml", "--only", "batch-size", "-q")
     assert bench(*only).code == 0

@@ -58,6 +58,7 @@ def test_one_example_is_too_few(bench: Bench) -> None:
     assert err.startswith("data: all training examples (1) are of one class")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", ["learning_rate=1e-6", "learning_rate=1e6", "lambda=1e5"])
 def test_a_wrong_start_does_not_matter(bench: Bench, wrong: str) -> None:
     arguments = ("tune", "tiny.yaml", "--only", "eta,lambda", "-q", "--json")

@@ -21,6 +21,7 @@ def lines(written: str) -> list[str]:
     return [line.rstrip() for line in re.split(r"[\r\n]+", plain)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 40])
 def test_on_a_terminal_the_trial_under_way_is_shown_and_goes(bench: Bench, columns: int) -> None:
     written = bench.on_a_terminal("tune", "tiny.yaml", "--only", "eta", columns=columns)
@@ -33,6 +34,7 @@ def test_on_a_terminal_the_trial_under_way_is_shown_and_goes(bench: Bench, colum
     assert "epoch" not in written.rpartition("\x1b[2K")[2]  # the table's lines were erased
 
 
+@pytest.mark.slow
 def test_each_epoch_is_shown_with_what_it_measures(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,6 +48,7 @@ def test_each_epoch_is_shown_with_what_it_measures(
     assert any(re.fullmatch(r"best \S+ % with \S+", line) for line in shown)
 
 
+@pytest.mark.slow
 def test_without_a_terminal_or_with_q_no_status_is_shown_and_lines_are_whole(bench: Bench) -> None:
     chosen = ("tiny.yaml", "--only", "eta")
     said = bench("tune", *chosen)

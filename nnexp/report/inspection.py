@@ -1,0 +1,155 @@
+"""The result of inspect as a document and as a value for JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from nnexp.analysis.initial_layers import Layer, Scope
+from nnexp.analysis.inspection import Decay, Inspection
+from nnexp.report.document import Document, Sentences, Table, plain
+from nnexp.report.text import percent
+
+
+def document(inspection: Inspection, config: str) -> Document:
+    """Return the network, its layers under each initializer, and notes on the steps.
+
+    Args:
+        inspection: of the config.
+        config: its name, the title.
+    """
+    steps = list(_steps(inspection))
+    return plain(
+        Sentences([_data(inspection)]),
+        _network(inspection),
+        _layers(inspection),
+        Sentences(list(_legend(inspection.scope))),
+        Sentences(steps) if steps else None,
+        title=config,
+    )
+
+
+def _data(inspection: Inspection) -> str:
+    counts = f"{inspection.examples} training examples; "
+    if inspection.known > inspection.examples:
+        counts += f"{inspection.known} with validation's; "
+    return f"{counts}mean square of an input {inspection.mean_square:.4g}"
+
+
+def _network(inspection: Inspection) -> Table:
+    sizes = inspection.sizes
+    shapes = zip(sizes[:-1], sizes[1:], inspection.parameters, strict=True)
+    rows = [[str(number), *map(str, shape)] for number, shape in enumerate(shapes, 1)]
+    rows.append(["all", "", "", str(sum(inspection.parameters))])
+    return Table(["layer", "inputs", "neurons", "parameters"], rows)
+
+
+def _layers(inspection: Inspection) -> Table:
+    own = inspection.initialized[0]
+    rows = [
+        [
+            str(number) if network is own else "",
+            network.initializer,
+            *_cells(network.layers[number - 1]),
+        ]
+        for number in range(1, len(inspection.parameters) + 1)
+        for network in inspection.initialized
+    ]
+    header = ("layer", "initializer", "z predicted", "measured", "saturated", "gradient", "weights")
+    return Table(header, rows, left=2)
+
+
+def _cells(layer: Layer) -> list[str]:
+    norms = [f"{value:.3g}" for value in (layer.gradient_norm, layer.weight_norm)]
+    deviations = [_deviation(layer.predicted), _deviation(layer.measured)]
+    return [*deviations, percent(layer.saturated), *norms]
+
+
+def _deviation(value: float) -> str:
+    needs_no_exponent = value == 0 or 0.1 <= value < 1e6  # noqa: PLR2004 - two decimals suffice
+    return f"{value:.2f}" if needs_no_exponent else f"{value:.3g}"
+
+
+def _legend(scope: Scope) -> Iterator[str]:
+    """Explain the columns."""
+    yield (
+        "z: the standard deviation of what comes into a neuron. Predicted: "
+        "sqrt(inputs · E[x²] · var(w) + var(b)), with E[x²] of the data in layer 1, and of "
+        "what normal z before it give in a later layer. Measured: on "
+        f"{_count(scope.examples, 'training example')} and {_count(scope.networks, 'draw')} of the "
+        "initial parameters, the seed's own the first."
+    )
+    yield "saturated: the share of hidden neurons and examples whose slope is below 0.05."
+    yield (
+        "gradient, weights: norms of a layer's weights and of the cost's gradient there, the mean "
+        f"over {_count(scope.networks, 'draw')}, {_count(scope.batches, 'mini-batch', 'es')} of "
+        f"{scope.rows} each; their ratio says how fast weights can change."
+    )
+
+
+def _count(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number} {noun}{'' if number == 1 else plural}"
+
+
+def _steps(inspection: Inspection) -> Iterator[str]:
+    """Describe how weights decay, and yield the notes on the steps."""
+    if (decay := inspection.decay) is not None:
+        text = (
+            f"decay: a step multiplies weights by 1 - ηλ/n = {decay.algebra} = {decay.step:.8g}, "
+            f"{_count(decay.steps, 'step')} an epoch by {decay.epoch:.4g}"
+            f"{' (momentum counted in)' if decay.lasting != decay.step else ''}"
+        )
+        if decay.halving is not None:
+            epochs = f"{decay.halving:.3g} epoch"
+            text += f"; alone it would halve them in {epochs}{'s' * (epochs != '1 epoch')}"
+        yield f"{text}. The penalty's gradient is λ/n = {decay.strength:g} times the weights."
+    yield from inspection.notes
+
+
+class InspectOutput(Struct, frozen=True, kw_only=True):
+    """The result of inspect; null for a number that is not finite."""
+
+    sizes: list[int]
+    parameters: dict[str, list[int] | int]
+    """Of the layers, and of all together."""
+    examples: int
+    mean_square: float | None
+    measured_on: Scope
+    initializers: dict[str, list[dict[str, float | None]]]
+    """The layers, by initializer."""
+    decay: dict[str, Any] | None
+    notes: list[str]
+    warnings: list[str]
+
+
+def output(inspection: Inspection) -> InspectOutput:
+    """Return an inspection as a value for JSON."""
+    decay = inspection.decay
+    return InspectOutput(
+        sizes=list(inspection.sizes),
+        parameters={"layers": list(inspection.parameters), "all": sum(inspection.parameters)},
+        examples=inspection.examples,
+        mean_square=_finite(inspection.mean_square),
+        measured_on=inspection.scope,
+        initializers={
+            network.initializer: [_numbers(layer) for layer in network.layers]
+            for network in inspection.initialized
+        },
+        decay=None if decay is None else _numbers(decay) | {"halving": decay.halving},
+        notes=inspection.notes,
+        warnings=inspection.warnings,
+    )
+
+
+def _numbers(statistics: Layer | Decay) -> dict[str, Any]:
+    """Return the fields of a layer or of the decay, without the histogram."""
+    fields = statistics._asdict().items()
+    return {key: _finite(value) for key, value in fields if key != "histogram"}
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any value of JSON
+    """Return a value, or None for a number that JSON cannot represent."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
