@@ -179,9 +179,7 @@ def _train_seeds(
         is_fatal=lambda _: False,
         takes_over=False,
         note=note,
-        most_warnings=float(
-            "inf"
-        ),  # some report a change on disk, such as a run that was set aside
+        most_warnings=float("inf"),  # some report that a run was set aside
         reached=lambda: f" with {len(outcomes)} of {len(planned)} seeds done",
     )
     codes = (outcomes[job.run.path].code for job in planned)

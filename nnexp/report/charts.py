@@ -133,7 +133,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 def _ticks(across: Scale, down: Scale) -> Markup:
     marks = []
-    for epoch in (each for each in ticks(across.low, across.high) if each == int(each)):
+    for epoch in (tick for tick in ticks(across.low, across.high) if tick == int(tick)):
         x = _short(LEFT + across.at(epoch))
         marks.append(tag("line", x1=x, x2=x, y1=str(TOP), y2=str(TOP + DOWN)))
         marks.append(tag("text", f"{epoch:g}", class_="x", x=x, y=str(TOP + DOWN + 16)))

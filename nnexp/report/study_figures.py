@@ -293,7 +293,7 @@ def label(value: Any, width: int) -> str:  # noqa: ANN401 - any value of a confi
     """Return a choice's value in short lines: a component's name, then its settings."""
     text = printable(dump.inline(value))
     if isinstance(value, dict):
-        shown = {printable(key): printable(dump.inline(each)) for key, each in value.items()}
+        shown = {printable(key): printable(dump.inline(part)) for key, part in value.items()}
         name = [shown.pop("name")] if "name" in shown else []
         settings = [f"{key}{KEPT}{setting}" for key, setting in shown.items()]
         text = ", ".join([*name, *settings])
