@@ -107,9 +107,9 @@ def main() -> NoReturn:
     try:
         code = cli.main(prog_name="nnexp", standalone_mode=False)
     except click.ClickException as error:
-        told = io.StringIO()
-        error.show(told)
-        say(told.getvalue().rstrip("\n"))
+        message = io.StringIO()
+        error.show(message)
+        say(message.getvalue().rstrip("\n"))
         code = error.exit_code
     except click.Abort:
         code = 130

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 
 
 class NameParam(click.Path):
-    """A path as it was given; click looks what is there, and takes any error for nothing."""
+    """A path as it was given, unlike click's, which treats errors of the disk as a missing file."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401 - click's own
         """Return the path."""
@@ -22,7 +23,7 @@ CONFIG = RUN = NameParam()
 
 
 class Folder(click.Path):
-    """A directory, there or to be made."""
+    """A directory that exists or can be created."""
 
     def __init__(self) -> None:
         super().__init__(file_okay=False, path_type=Path)
@@ -31,7 +32,7 @@ class Folder(click.Path):
         """Return the path.
 
         Raises:
-            DiskError: what is there cannot be known.
+            DiskError: the path cannot be read.
         """
         from nnexp.store import disk
 
@@ -39,6 +40,11 @@ class Folder(click.Path):
         if (mode := disk.mode(path)) and not stat.S_ISDIR(mode):
             self.fail(f"Directory {value!r} is a file.", param, ctx)
         return path
+
+
+def sets(settings: Iterable[str], key: str) -> bool:
+    """Return whether ``--set`` sets a key."""
+    return any(setting.partition("=")[0].strip() == key for setting in settings)
 
 
 settings = click.option(

@@ -1,4 +1,4 @@
-"""Write to stdout and stderr: what nobody reads any more stops no training."""
+"""Write to stdout and stderr, so that training goes on if nobody reads them any more."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from nnexp.report.text import wrapped
 
 
 def put(text: str) -> bool:
-    """Write a line to stdout and return whether it is still read.
-
-    That its reader has gone, as ``head`` or a terminal, is no error.
+    """Write a line to stdout; return False if its reader, such as ``head``, has gone.
 
     Raises:
         DiskError: it cannot be written.
@@ -26,7 +24,7 @@ def put(text: str) -> bool:
     try:
         try:
             click.echo(text)
-        except UnicodeEncodeError:  # a path that is no text goes out as the bytes that it is
+        except UnicodeEncodeError:  # write a path that is not text as its bytes
             click.echo(os.fsencode(text))
     except BrokenPipeError:
         return False
@@ -38,14 +36,14 @@ def put(text: str) -> bool:
 
 
 def _is_device(stream: TextIO) -> bool:
-    """Return whether a stream leads to a terminal; one that is gone no longer says so itself."""
+    """Return whether a stream is a terminal, also if the terminal is gone."""
     return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
 
 
-class Told:
-    """Standard error for what stops no training when nobody reads it any more.
+class StandardError:
+    """Standard error, whose methods raise nothing if the terminal has gone.
 
-    A terminal can vanish between any two calls; so each of them may fail, and none raises.
+    A terminal can vanish between any two calls.
     """
 
     @property
@@ -54,23 +52,23 @@ class Told:
         return sys.stderr.encoding if sys.stderr else "ascii"
 
     def fileno(self) -> int:
-        """Return the descriptor, for questions about the terminal's size."""
+        """Return the file descriptor, for the terminal's size."""
         return sys.stderr.fileno()
 
     def write(self, text: str) -> None:
-        """Write text, if somebody is there."""
+        """Write text, if stderr is open."""
         with contextlib.suppress(OSError):
             if sys.stderr:  # it may have been closed before nnexp began
                 sys.stderr.write(text)
 
     def flush(self) -> None:
-        """Send what was written, if somebody is there."""
+        """Flush the buffer, if stderr is open."""
         with contextlib.suppress(OSError):
             if sys.stderr:
                 sys.stderr.flush()
 
     def columns(self) -> int:
-        """Return the terminal's width; 0 where there is no terminal, or one without columns."""
+        """Return the terminal's width; 0 if there is no terminal, or its width is unknown."""
         try:
             return os.get_terminal_size(self.fileno()).columns
         except (AttributeError, OSError):  # closed, redirected, or gone a moment ago
@@ -78,13 +76,13 @@ class Told:
 
 
 def say(line: str) -> None:
-    """Write lines to stderr, harmless ones; that nobody reads it stops no training."""
-    told = Told()
-    told.write("".join(f"{one_line(each)}\n" for each in line.split("\n")))
-    told.flush()
+    """Write lines to stderr, with control characters made visible."""
+    stream = StandardError()
+    stream.write("".join(f"{one_line(part)}\n" for part in line.split("\n")))
+    stream.flush()
 
 
 def tell(text: str) -> None:
-    """Write sentences to stderr, broken between words where a terminal ends."""
-    harmless = "\n".join(map(one_line, text.split("\n")))
-    say(wrapped(harmless, Told().columns()))
+    """Write sentences to stderr, wrapped at the width of the terminal."""
+    escaped = "\n".join(map(one_line, text.split("\n")))
+    say(wrapped(escaped, StandardError().columns()))

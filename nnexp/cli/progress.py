@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import UNSET
 
-from nnexp.cli.output import Told, say
+from nnexp.cli.output import StandardError, say
 from nnexp.errors import InterruptedRunError
 from nnexp.report.text import percent
 
@@ -63,7 +63,7 @@ class TrainingProgress:
         self._best = max((r.validation_accuracy or 0 for r in history), default=None)
         self._line(f"{path}: going on after epoch {done}" if done else f"{path}: training")
         self._examples = examples
-        if Told().columns() > 0:
+        if StandardError().columns() > 0:
             self._bar = _bar(self._epochs, done, examples)
 
     def _evaluated(self, row: Row) -> None:
@@ -110,7 +110,7 @@ def _bar(epochs: int, done: int, examples: int) -> Any:  # noqa: ANN401 - tqdm's
         unit=" examples",
         unit_scale=True,
         dynamic_ncols=True,
-        file=Told(),
+        file=StandardError(),
         bar_format="{desc} {percentage:3.0f}%|{bar:10}| {rate_fmt} {remaining}{postfix}",
     )
 

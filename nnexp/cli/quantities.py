@@ -1,4 +1,4 @@
-"""Quantities as options have them: sizes of memory, times, and budgets."""
+"""Option types for quantities: sizes of memory, times and budgets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Size(click.ParamType[int]):
 
 
 class Seconds(click.ParamType[float]):
-    """A time that passes: neither 0 nor infinite."""
+    """A positive, finite number of seconds."""
 
     name = "seconds"
 
@@ -73,6 +73,6 @@ class Spending(click.ParamType["Budget"]):
             return Budget(epochs=int(value))
         match = _TIME.fullmatch(value)
         if match is None or not float(match[1]):
-            told = "200 is 200 epochs; 90s, 2.5m and 1h are times"
-            self.fail(f"{value!r} is no budget; {told}", param, ctx)
+            examples = "200 is 200 epochs; 90s, 2.5m and 1h are times"
+            self.fail(f"{value!r} is no budget; {examples}", param, ctx)
         return Budget(seconds=_SECONDS[match[2]] * float(match[1]))

@@ -128,12 +128,10 @@ def search(
         check_target(plot)
     if factor is not None and not halving:
         raise UsageError("--factor says how --halving goes; give both")
-    if chosen["seeds"] is not None and any(
-        setting.partition("=")[0].strip() == "seed" for setting in settings
-    ):
+    if chosen["seeds"] is not None and options.sets(settings, "seed"):
         raise UsageError("--set seed and --seeds: give one of them")
     if epochs is not None:
-        if any(setting.partition("=")[0].strip() == "epochs" for setting in settings):
+        if options.sets(settings, "epochs"):
             raise UsageError("--set epochs and --epochs: give one of them")
         settings = (*settings, f"epochs={epochs}")
     factor = (factor or search_definition.FACTOR) if halving else None

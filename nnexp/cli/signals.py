@@ -1,4 +1,4 @@
-"""Signals that ask a training to stop: they are noted, and acted on between two batches."""
+"""Record signals that ask training to stop; training checks for them between batches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Noted:
-    """The first signal that came, if any."""
+    """The first signal that was received, if any."""
 
     number: int | None = None
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """Remember a signal; a second one of any kind ends the process at once."""
+        """Record a signal; a second one of any kind ends the process at once."""
         del frame
         self.number = number
         for stopping in STOPPING:
@@ -26,14 +26,14 @@ class Noted:
 
 @contextmanager
 def noted() -> Iterator[Noted]:
-    """Note stopping signals while the context lasts; one that was ignored stays ignored."""
-    found = Noted()
+    """Context manager that records stopping signals; ignored ones stay ignored."""
+    received = Noted()
     before = {number: signal.getsignal(number) for number in STOPPING}
     taken = [number for number, handler in before.items() if handler != signal.SIG_IGN]
     for number in taken:
-        signal.signal(number, found.note)
+        signal.signal(number, received.note)
     try:
-        yield found
+        yield received
     finally:
         for number in taken:
             signal.signal(number, before[number])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from nnexp.cli import fit_table
-from nnexp.cli.output import Told, say, tell
+from nnexp.cli.output import StandardError, say, tell
 from nnexp.errors import printable
 from nnexp.report.text import percent
 
@@ -87,7 +87,7 @@ class StudyProgress:
         self.time_left = TimeLeft(total or 0)
 
     def __enter__(self) -> Self:
-        if not self.quiet and Told().columns() > 0:
+        if not self.quiet and StandardError().columns() > 0:
             self._live = _live()
             self._live.start()
         return self
@@ -230,7 +230,7 @@ class StudyProgress:
         running = list(self._running.values())
         rows = [self._row(job, message) for job, message in running[:MOST_ROWS]]
         more = [Text(f"… and {len(running) - MOST_ROWS} more")] if len(running) > MOST_ROWS else []
-        return Group(*lines, fit_table.fitted(header, rows, Told().columns()), *more)
+        return Group(*lines, fit_table.fitted(header, rows, StandardError().columns()), *more)
 
     def _row(self, job: Job, message: EpochCommitted | None) -> list[str]:
         return [
@@ -315,7 +315,7 @@ def _live() -> Any:  # noqa: ANN401 - rich's own type
 
     # What stands in brackets is a config's list, not rich's markup.
     plain = {"highlight": False, "markup": False, "emoji": False}
-    console = Console(file=Told(), force_terminal=True, **plain)  # type: ignore[arg-type]
+    console = Console(file=StandardError(), force_terminal=True, **plain)  # type: ignore[arg-type]
     # No thread that refreshes: jobs are forked from this process, which must have but one.
     return Live(
         "",

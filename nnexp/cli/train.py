@@ -1,4 +1,4 @@
-"""nnexp train: a config into a run, or several runs over seeds."""
+"""nnexp train: train a config, with one seed or several."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def train(
 
     described = load.read(config, settings)
     named = None if against is None else at(against)
-    if seeds is not None and any(each.partition("=")[0].strip() == "seed" for each in settings):
+    if seeds is not None and options.sets(settings, "seed"):
         raise UsageError("--set seed and --seeds: give one of them")
     if seeds is None and jobs is not None:
         raise UsageError("-j says how many seeds are trained at a time: give --seeds as well")
@@ -167,7 +167,7 @@ def _train_seeds(
         progress.clear()
         while waiting and waiting[0].run.path in outcomes:
             job = waiting.popleft()
-            if not outcomes[job.run.path].is_failure:  # what stands there is this command's
+            if not outcomes[job.run.path].is_failure:  # the run is this command's
                 put(json_line(output(job.run)) if as_json else str(job.run.path))
 
     progress = StudyProgress(SEED, len(planned), lambda _: None, quiet=quiet)
@@ -179,7 +179,7 @@ def _train_seeds(
         is_fatal=lambda _: False,
         takes_over=False,
         note=note,
-        most_warnings=float("inf"),  # some say what was done: a run was set aside
+        most_warnings=float("inf"),  # some report that a run was set aside
         reached=lambda: f" with {len(outcomes)} of {len(planned)} seeds done",
     )
     codes = (outcomes[job.run.path].code for job in planned)
@@ -207,7 +207,7 @@ ADVICE = "--restart sets the run aside and trains it again from its first epoch"
 
 
 def _advised(outcome: Outcome, job: Job) -> str:
-    """Return why a run failed, with what would help if it is damaged or trained elsewhere."""
+    """Return why a run failed, with advice if it is damaged or another process trains it."""
     from nnexp.study.job import failure_message, failure_reason
 
     if outcome.is_locked:
@@ -218,7 +218,7 @@ def _advised(outcome: Outcome, job: Job) -> str:
 
 
 def outcome(run: Run) -> str:
-    """Return in words how a run ended."""
+    """Describe how a run ended."""
     from nnexp.report.text import percent
 
     result = run.result

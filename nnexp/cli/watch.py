@@ -1,4 +1,4 @@
-"""Running runs as they go on: a table that renews itself, or a line at each change."""
+"""Show running runs live: a table on a terminal, otherwise a line for every change."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from nnexp.analysis.watch import RunProgress, Watch
 
 INTERVAL = 1.0
-"""Seconds from one look to the next."""
+"""Seconds between polls."""
 PATIENCE = 3.0
-"""Seconds without a running run that end the watch: a sweep's next run may take two to begin."""
+"""Seconds without a running run after which the watch ends; a sweep may pause for two."""
 
 
 def follow(watch: Watch) -> bool:
-    """Show the runs until none runs any more; return whether any did."""
+    """Show the runs until none is running; return whether any was."""
     on_terminal = columns() > 0 and os.environ.get("TERM", "dumb") != "dumb"
     shown: Any = _Screen() if on_terminal else _Lines()
     last = time.monotonic()
@@ -38,17 +38,17 @@ def follow(watch: Watch) -> bool:
 
 
 class _Screen:
-    """The same lines of a terminal, written over and over."""
+    """Lines of a terminal that are overwritten with every update."""
 
     def __init__(self) -> None:
         self._lines = 0
 
     def show(self, seen: Sequence[RunProgress]) -> bool:
-        rows = [_cells(each) for each in seen]
+        rows = [_cells(run) for run in seen]
         lines = table(("run", "epoch", "validation", "best", "time left"), rows).splitlines()
         try:
             width, height = os.get_terminal_size(1)
-        except OSError:  # it has gone
+        except OSError:  # the terminal has gone
             return False
         room = max(height - 2, 2)
         if len(lines) > room:
@@ -60,47 +60,47 @@ class _Screen:
 
 
 class _Lines:
-    """A line for each change of a run."""
+    """A line for every change of a run."""
 
     def __init__(self) -> None:
         self._said: dict[str, tuple[str, int]] = {}
 
     def show(self, seen: Sequence[RunProgress]) -> bool:
-        for each in seen:
-            now = (each.entry.status, each.entry.epochs)
-            if self._said.get(each.entry.name) == now:
+        for run in seen:
+            now = (run.entry.status, run.entry.epochs)
+            if self._said.get(run.entry.name) == now:
                 continue
-            self._said[each.entry.name] = now
-            if not put(_line(each)):
+            self._said[run.entry.name] = now
+            if not put(_line(run)):
                 return False
         return True
 
 
-def _cells(each: RunProgress) -> list[str]:
-    entry = each.entry
+def _cells(run: RunProgress) -> list[str]:
+    entry = run.entry
     running = entry.status == "running"
     return [
         entry.name,
-        _epoch(each),
-        percent(each.validation_accuracy),
+        _epoch(run),
+        percent(run.validation_accuracy),
         percent(entry.best_validation_accuracy),
-        _duration(each.seconds_left) if running else entry.status,
+        _duration(run.seconds_left) if running else entry.status,
     ]
 
 
-def _line(each: RunProgress) -> str:
-    entry = each.entry
-    text = f"{printable(entry.path)}: {entry.status}, epoch {_epoch(each)}"
-    if each.validation_accuracy is not None:
+def _line(run: RunProgress) -> str:
+    entry = run.entry
+    text = f"{printable(entry.path)}: {entry.status}, epoch {_epoch(run)}"
+    if run.validation_accuracy is not None:
         best = percent(entry.best_validation_accuracy)
-        text += f", validation {percent(each.validation_accuracy)}, best {best}"
-    if each.seconds_left is not None:
-        text += f", {_duration(each.seconds_left)} left"
+        text += f", validation {percent(run.validation_accuracy)}, best {best}"
+    if run.seconds_left is not None:
+        text += f", {_duration(run.seconds_left)} left"
     return text
 
 
-def _epoch(each: RunProgress) -> str:
-    return f"{each.entry.epochs}/{'?' if each.epochs is None else each.epochs}"
+def _epoch(run: RunProgress) -> str:
+    return f"{run.entry.epochs}/{'?' if run.epochs is None else run.epochs}"
 
 
 def _duration(seconds: float | None) -> str:
@@ -112,10 +112,10 @@ def _duration(seconds: float | None) -> str:
 
 
 def tell(watch: Watch, folder: str) -> None:
-    """Show the runs of a watch to its end; say if there were none, and what was damaged."""
+    """Show the runs of a watch until its end; report damaged runs, and if there was none."""
     if not follow(watch):
         say(f"nothing is running in {folder}")
-    problems = [str(each.entry.problem) for each in watch.seen.values() if each.entry.problem]
+    problems = [str(run.entry.problem) for run in watch.seen.values() if run.entry.problem]
     for problem in problems:
         say(problem)
     if problems:

@@ -133,7 +133,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 def _ticks(across: Scale, down: Scale) -> Markup:
     marks = []
-    for epoch in (each for each in ticks(across.low, across.high) if each == int(each)):
+    for epoch in (tick for tick in ticks(across.low, across.high) if tick == int(tick)):
         x = _short(LEFT + across.at(epoch))
         marks.append(tag("line", x1=x, x2=x, y1=str(TOP), y2=str(TOP + DOWN)))
         marks.append(tag("text", f"{epoch:g}", class_="x", x=x, y=str(TOP + DOWN + 16)))
@@ -146,12 +146,12 @@ def _ticks(across: Scale, down: Scale) -> Markup:
 
 
 def _line(line: Line, unit: str, across: Scale, down: Scale, most: int) -> Markup:
-    places = list(thinned(line.y, most))
-    if len(places) == 1:
-        places *= 2  # a line of no length is drawn as a dot
+    indices = list(thinned(line.y, most))
+    if len(indices) == 1:
+        indices *= 2  # a line of no length is drawn as a dot
     points = " ".join(
-        f"{_short(across.at(line.x[place]))},{_short(DOWN - down.at(line.y[place]), EXACT)}"
-        for place in places
+        f"{_short(across.at(line.x[index]))},{_short(DOWN - down.at(line.y[index]), EXACT)}"
+        for index in indices
     )
     return tag(
         "polyline",
@@ -163,11 +163,11 @@ def _line(line: Line, unit: str, across: Scale, down: Scale, most: int) -> Marku
 
 
 def _band(line: Line, across: Scale, down: Scale, most: int) -> Markup:
-    places = list(thinned(line.y, most))
-    edges = [(place, line.y[place] + line.spread[place]) for place in places]
-    edges += [(place, line.y[place] - line.spread[place]) for place in reversed(places)]
+    indices = list(thinned(line.y, most))
+    edges = [(index, line.y[index] + line.spread[index]) for index in indices]
+    edges += [(index, line.y[index] - line.spread[index]) for index in reversed(indices)]
     points = " ".join(
-        f"{across.at(line.x[place]):.1f},{DOWN - down.at(value):.1f}" for place, value in edges
+        f"{across.at(line.x[index]):.1f},{DOWN - down.at(value):.1f}" for index, value in edges
     )
     return tag("polygon", class_=f"e{line.colour}", points=points)
 

@@ -1,4 +1,4 @@
-"""Build the report of a comparison: verdict, differences, results, pictures, how to reproduce."""
+"""The page of report: verdict, differences, results, pictures and how to reproduce them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nnexp.store import predictions
 from nnexp.store.records import RunRecord
 
 NAMED = 3
-"""Experiments that a heading has room for."""
+"""Maximum number of experiments named in a heading."""
 
 
 def report(compared: Comparison) -> str:
@@ -47,10 +47,10 @@ def _title(compared: Comparison) -> str:
 
 
 def verdict(compared: Comparison) -> Section:
-    """Return the answer, what stands beside what, and what must be known before it is believed."""
+    """Return the verdicts, the runs and the notes."""
     several = len(compared.sides) > 1
-    told = comparisons.verdicts(compared) if several else [_only(compared)]
-    blocks: list[Block] = [Sentences(told, "verdict"), _runs(compared)]
+    sentences = comparisons.verdicts(compared) if several else [_only(compared)]
+    blocks: list[Block] = [Sentences(sentences, "verdict"), _runs(compared)]
     if compared.notes:
         blocks.append(Sentences(compared.notes, "note"))
     if several and (advice := comparisons.advice(compared)):
@@ -88,7 +88,7 @@ def config(compared: Comparison) -> Section:
 
 
 def results(compared: Comparison) -> Section:
-    """Return the metrics, and how to read them."""
+    """Return the metrics, with an explanation in the caption."""
     table = comparisons.results(compared)
     caption = "Accuracies in %; means ± standard deviation over seeds"
     several = len(compared.sides)
@@ -101,7 +101,7 @@ def results(compared: Comparison) -> Section:
 
 
 def reproduction(compared: Comparison) -> Section:
-    """Return all that another needs to train the same again, to the last byte."""
+    """Return what is needed to train the same runs again, to the last byte."""
     blocks: list[Block] = [
         tag(
             "p",
@@ -109,9 +109,9 @@ def reproduction(compared: Comparison) -> Section:
             "nnexp below. The same data and arithmetic give the same bytes.",
         )
     ]
-    for place, side in enumerate(compared.sides):
+    for index, side in enumerate(compared.sides):
         experiment = side.experiment
-        blocks.append(tag("h3", swatch(place, experiment.label), " ", experiment.place))
+        blocks.append(tag("h3", swatch(index, experiment.label), " ", experiment.place))
         blocks.append(shell(commands(experiment)))
         text = lines(dump.to_yaml(experiment.config).rstrip("\n"))
         blocks.append(
@@ -126,7 +126,7 @@ def reproduction(compared: Comparison) -> Section:
 
 
 def commands(experiment: Experiment) -> list[str]:
-    """Return what trains an experiment's runs from its config, under the names that they have."""
+    """Return commands that train an experiment's runs from its config, under the same names."""
     file, runs, (stem, *others) = f"{experiment.label}.yaml", experiment.runs, experiment.stems
     if len(runs) > 1 and not others and all(run.name != stem for run in runs):
         return [_train(file, stem, "--seeds", ranges(experiment.seeds))]
@@ -138,13 +138,13 @@ def _train(file: str, name: str, *seeds: str) -> str:
 
 
 def _origins(sides: Sequence[Side]) -> Table:
-    """Return what the runs were computed by and from; a row for each thing that there was."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """Return a table of the software and data that the runs were made with."""
+    labels: dict[tuple[str, str], list[str]] = {}
     for side in sides:
         for run in side.experiment.runs:
             for origin in _origin(run.record).items():
-                found.setdefault(origin, []).append(side.experiment.label)
-    rows = [[what, ", ".join(dict.fromkeys(of)), which] for (what, which), of in found.items()]
+                labels.setdefault(origin, []).append(side.experiment.label)
+    rows = [[what, ", ".join(dict.fromkeys(of)), which] for (what, which), of in labels.items()]
     caption = "Versions, the fingerprint of the arithmetic, sha256 of the data"
     return Table(["what", "of", "which"], rows, left=3, caption=caption)
 
@@ -162,17 +162,17 @@ def _origin(record: RunRecord) -> dict[str, str]:
 
 
 SHADES = (0.001, 0.005, 0.01, 0.02, 0.05)
-"""Parts of a class's examples from which on a cell is a shade darker."""
+"""Fractions of a class's examples from which a cell is one shade darker."""
 CLASSES = 20
-"""Of the largest matrix that is a table to be read."""
+"""Maximum number of classes of a matrix that is shown as a table."""
 
 
 def confusion_section(compared: Comparison) -> Section:
-    """Return how often which class is taken for which, over all runs of each experiment."""
+    """Return a confusion matrix for each experiment, summed over its runs."""
     tables = [
         table
-        for place, side in enumerate(compared.sides)
-        if (table := _matrix(place, side)) is not None
+        for index, side in enumerate(compared.sides)
+        if (table := _matrix(index, side)) is not None
     ]
     intro = tag(
         "p",
@@ -183,20 +183,20 @@ def confusion_section(compared: Comparison) -> Section:
     return Section("confusion", "What is mixed up", gallery if tables else [])
 
 
-def _matrix(place: int, side: Side) -> Markup | None:
+def _matrix(index: int, side: Side) -> Markup | None:
     runs, record = side.experiment.runs, side.experiment.runs[0].record.data
     if record.classes > MOST_CLASSES:
         return None
     alike = [run for run in runs if run.record.data == record]
-    read = [found for run in alike if (found := predictions.read(run))]
+    read = [by_split for run in alike if (by_split := predictions.read(run))]
     split = "test" if record.test else "validation"
-    counted = [confusion(found[split], record.classes) for found in read if split in found]
+    counted = [confusion(part[split], record.classes) for part in read if split in part]
     if not counted:
         return None
     names = list(map(str, side.experiment.config.data.classes or range(record.classes)))
-    whole = Confusion(np.sum([each.matrix for each in counted], axis=0))
+    whole = Confusion(np.sum([part.matrix for part in counted], axis=0))
     caption = f": {split} examples{_seeds(len(counted))}; {_confusion_summary(whole, names)}"
-    label = tag("span", swatch(place, side.experiment.label), caption)
+    label = tag("span", swatch(index, side.experiment.label), caption)
     if len(names) > CLASSES:
         return tag("p", label)
     head = [tag("th", "true", scope="col")]
@@ -221,12 +221,12 @@ def _seeds(runs: int) -> str:
 
 def _confusion_summary(whole: Confusion, names: Sequence[str]) -> str:
     right, examples = int(np.trace(whole.matrix)), int(whole.matrix.sum())
-    said = f"{100 * right / max(1, examples):.2f} % are right"
+    text = f"{100 * right / max(1, examples):.2f} % are right"
     most = [
         f"{names[pair.true]} for {names[pair.predicted]} ({pair.examples})"
         for pair in whole.most_mixed(3)
     ]
-    return f"{said}; most often taken: {', '.join(most)}" if most else said
+    return f"{text}; most often taken: {', '.join(most)}" if most else text
 
 
 def _shaded(row: Sequence[int], true: int) -> list[Markup]:

@@ -36,7 +36,7 @@ GREY, PALE = "#4d4d4d", "#e0e0e0"
 """Of what belongs to no series, and of a background."""
 
 Colour: TypeAlias = int | str
-"""A series' place in the palette, or a fixed colour as #rrggbb."""
+"""A series' index in the palette, or a fixed colour as #rrggbb."""
 ScaleName: TypeAlias = Literal["linear", "log", "symlog"]
 Style: TypeAlias = Literal["-", "--", ":"]
 Sign: TypeAlias = Literal["o", "D", "x", "+"]
@@ -193,12 +193,12 @@ class Figure(NamedTuple):
 
     @property
     def series(self) -> int:
-        """The number of series that are told apart by colour."""
+        """The number of series with different colours."""
         marks: list[Mark] = list(self.legend)
         marks += [mark for panel in self.panels for mark in panel.marks]
         coloured = [mark for mark in marks if isinstance(mark, Line | Points | Bars)]
-        places = [mark.colour for mark in coloured if isinstance(mark.colour, int)]
-        return 1 + max(places, default=-1)
+        indices = [mark.colour for mark in coloured if isinstance(mark.colour, int)]
+        return 1 + max(indices, default=-1)
 
 
 def check_format(path: Path) -> None:

@@ -13,7 +13,7 @@ from nnexp.analysis.query import COLUMNS, PREFIX, setting
 from nnexp.config.messages import ranges, shortened
 from nnexp.errors import printable
 from nnexp.report.document import MISSING, Table
-from nnexp.report.text import as_json, percent
+from nnexp.report.text import as_json, percent_spread
 from nnexp.seeds import Spread
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ def _columns(rows: Sequence[ExperimentRow], keys: Sequence[str], *, ranked: bool
         header = f"{PREFIX}{key}" if key in COLUMNS and key != "seed" else key
         index = order.index(key)
         columns.append(Column(header, cells[key], REST + index if index else FIRST))
-    columns.append(Column("validation", [_spread(row.spread("validation")) for row in rows]))
+    columns.append(Column("validation", [percent_spread(row.spread("validation")) for row in rows]))
     if not several:
         at = [str(row.runs[0].best_epoch or MISSING) for row in rows]
         columns.append(Column("at", at, REST + len(keys)))
-    columns.append(Column("test", [_spread(row.spread("test")) for row in rows], TEST))
+    columns.append(Column("test", [percent_spread(row.spread("test")) for row in rows], TEST))
     return columns
 
 
@@ -104,14 +104,6 @@ def _status(row: ExperimentRow) -> str:
 def _range(bounds: tuple[int, int]) -> str:
     least, most = bounds
     return str(least) if least == most else f"{least}-{most}"
-
-
-def _spread(spread: Spread | None) -> str:
-    if spread is None:
-        return MISSING
-    if spread.sd is None:
-        return percent(spread.mean)
-    return f"{100 * spread.mean:.2f} ± {percent(spread.sd)}"
 
 
 def _cell(row: ExperimentRow, key: str) -> str:

@@ -1,4 +1,4 @@
-"""HTML and SVG, written so that text stays text: whatever is not markup already is escaped."""
+"""Build HTML and SVG; text that is not markup yet is escaped."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Iterable
 from nnexp.errors import printable
 
 VOID = {"img", "meta"}
-"""Elements without content, and so without an end."""
+"""Elements without content, which have no end tag."""
 
 
 class Markup(str):
-    """Text that is markup already."""
+    """Text that is markup, which is not escaped again."""
 
     __slots__ = ()
 
 
 def escape(text: str) -> Markup:
-    """Return text as it is to be read: what could be an element, a control character, is none."""
+    """Escape text, with control characters made visible; markup stays as it is."""
     return text if isinstance(text, Markup) else Markup(html.escape(printable(text)))
 
 
 def join(*content: str) -> Markup:
-    """Return several pieces one after another."""
+    """Concatenate pieces of markup or text."""
     return Markup("".join(map(escape, content)))
 
 
@@ -32,8 +32,8 @@ def tag(name: str, /, *content: str, **attributes: str | None) -> Markup:
 
     Args:
         name: of the element.
-        content: markup, or text that is escaped.
-        attributes: ``aria_label`` is aria-label, ``class_`` class; None leaves one out.
+        content: markup, or text to be escaped.
+        attributes: ``aria_label`` stands for aria-label, ``class_`` for class; None omits one.
     """
     given = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
@@ -45,20 +45,20 @@ def tag(name: str, /, *content: str, **attributes: str | None) -> Markup:
 
 
 def lines(text: str) -> Markup:
-    """Return text of several lines, for an element that keeps them."""
+    """Escape text line by line, for an element that keeps line breaks."""
     return Markup("\n".join(escape(line) for line in text.split("\n")))
 
 
-def swatch(place: int, label: str) -> Markup:
+def swatch(index: int, label: str) -> Markup:
     """Return an experiment's letter beside its colour."""
-    return join(tag("span", class_=f"swatch e{place}", aria_hidden="true"), tag("b", label))
+    return join(tag("span", class_=f"swatch e{index}", aria_hidden="true"), tag("b", label))
 
 
 def scrolled(content: Markup, name: str) -> Markup:
-    """Return content in a box that scrolls, by the keyboard too."""
+    """Return content in a box that scrolls, also by keyboard."""
     return tag("div", content, class_="wide", role="region", aria_label=name, tabindex="0")
 
 
 def shell(commands: Iterable[str]) -> Markup:
-    """Return commands for a terminal, a line each."""
+    """Return shell commands, one on each line."""
     return scrolled(tag("pre", Markup("\n".join(map(escape, commands)))), "commands")

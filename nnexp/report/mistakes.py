@@ -1,4 +1,4 @@
-"""A run's surest mistakes as a figure: each image with what it is and what it was taken for."""
+"""A run's most confident mistakes as a figure: images with their true and predicted classes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from nnexp.report.figure import Figure, Image, Panel
 
 ACROSS = 6
 MOST = 5 * ACROSS
-"""Images in a figure: what can be read at its own size."""
+"""Maximum number of images in a figure."""
 SIZE = 1.25, 1.5
-"""Inches of an image with its title."""
+"""Size of an image with its title, in inches."""
 
 LONGEST = 100
-"""Characters of a name that fit in the figure's width."""
+"""Maximum number of characters of the run's name."""
 
 
 def figure(name: str, mistakes: Mistakes, classes: Sequence[int]) -> Figure:
-    """Return the images, each with its class and the class it was taken for.
+    """Return the images with their true and predicted classes.
 
     Args:
-        name: the run's.
-        mistakes: one at least.
-        classes: what each class is called.
+        name: of the run.
+        mistakes: at least one.
+        classes: the labels, in the network's order.
 
     Raises:
         UsageError: the examples are no images.
@@ -34,9 +34,9 @@ def figure(name: str, mistakes: Mistakes, classes: Sequence[int]) -> Figure:
         count = mistakes.features.shape[1]
         raise UsageError(f"{name}: its examples, of {count} features, are no images to draw")
     panels = []
-    for place, features in enumerate(mistakes.features):
-        true, predicted = classes[mistakes.true[place]], classes[mistakes.predicted[place]]
-        title = f"{true} → {predicted}   {mistakes.belief[place]:.2f}"
+    for index, features in enumerate(mistakes.features):
+        true, predicted = classes[mistakes.true[index]], classes[mistakes.predicted[index]]
+        title = f"{true} → {predicted}   {mistakes.belief[index]:.2f}"
         image = Image(features.reshape(mistakes.image).tolist())
         panels.append(Panel([image], title=title))
     return Figure(panels, _title(name, mistakes), size=SIZE, across=ACROSS)

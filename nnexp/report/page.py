@@ -21,19 +21,19 @@ from nnexp.report.figure import DARK, LIGHT
 from nnexp.report.markup import Markup, escape, scrolled, shell, swatch, tag
 
 HEADINGS = {"": "verdict", "run": "runs"}
-"""What is written over columns that a terminal shows without a word."""
+"""Headings of columns that have none in a terminal."""
 WORD = 14
-"""Letters of a word that a narrow page has room for."""
+"""Maximum number of letters of a word on a narrow page."""
 NOTHING = "\N{EN DASH}"
 FEW = 3
-"""Verdicts that are told in large letters."""
+"""Maximum number of verdicts in large letters."""
 
 
 def page(document: Document, command: str, footer: str = "", experiments: int = 0) -> str:
     """Return a document as HTML: the same bytes for the same document.
 
     Args:
-        document: what is rendered.
+        document: the document.
         command: the command that made it, such as ``nnexp report``.
         footer: a last line.
         experiments: how many there are, each with a colour and with charts that a script
@@ -70,7 +70,7 @@ def page(document: Document, command: str, footer: str = "", experiments: int = 
 
 
 def _contents(sections: Sequence[Section]) -> Markup:
-    links = [tag("li", tag("a", each.heading, href=f"#{each.name}")) for each in sections]
+    links = [tag("li", tag("a", part.heading, href=f"#{part.name}")) for part in sections]
     return tag("nav", tag("ul", *links), aria_label="Contents")
 
 
@@ -133,18 +133,18 @@ def _drawing(drawing: Drawing) -> Markup:
 
 
 def _grid(table: Table) -> Markup:
-    """Return a table; one too wide for a page is scrolled by itself, a shadow where it goes on."""
+    """Return a table; one that is too wide for the page scrolls by itself."""
     head = [
-        tag("th", _broken(HEADINGS.get(cell, cell)), scope="col", class_=_align(place, table.left))
-        for place, cell in enumerate(table.header)
+        tag("th", _broken(HEADINGS.get(cell, cell)), scope="col", class_=_align(index, table.left))
+        for index, cell in enumerate(table.header)
     ]
     body = [
         tag(
             "tr",
-            _row_head(row[0], place if table.is_keyed else None),
+            _row_head(row[0], index if table.is_keyed else None),
             *_cells(row, table.left),
         )
-        for place, row in enumerate(table.rows)
+        for index, row in enumerate(table.rows)
     ]
     whole = tag(
         "table",
@@ -155,16 +155,16 @@ def _grid(table: Table) -> Markup:
     return scrolled(whole, table.caption)
 
 
-def _row_head(cell: str, place: int | None) -> Markup:
+def _row_head(cell: str, index: int | None) -> Markup:
     indented = "indented" if cell.startswith(" ") else None
-    content = cell.strip() if place is None else swatch(place, cell)
+    content = cell.strip() if index is None else swatch(index, cell)
     return tag("th", content, scope="row", class_=indented)
 
 
 def _cells(row: Sequence[str], left: int) -> Iterable[Markup]:
-    for place, cell in enumerate(row[1:], 1):
+    for index, cell in enumerate(row[1:], 1):
         yield tag(
-            "td", NOTHING if cell == MISSING else _typeset(cell), class_=_align(place, left, cell)
+            "td", NOTHING if cell == MISSING else _typeset(cell), class_=_align(index, left, cell)
         )
 
 
@@ -178,13 +178,13 @@ def _typeset(cell: str) -> Markup:
 
 
 def _broken(heading: str) -> Markup:
-    """Return a column's heading, which on a narrow page is broken between a key's words."""
+    """Return a column's heading, which may be broken between a key's words."""
     return Markup(_typeset(heading).replace("_", "_<wbr>"))
 
 
-def _align(place: int, left: int, cell: str = "") -> str | None:
-    """Return how a cell is set: numbers to the right, a long word broken, few letters not."""
-    if place >= left:
+def _align(index: int, left: int, cell: str = "") -> str | None:
+    """Return a cell's class: numbers are right-aligned, long words may be broken."""
+    if index >= left:
         return "number"
     if max(map(len, cell.split()), default=0) > WORD:
         return "long"
@@ -201,9 +201,9 @@ def _hash(text: str) -> str:
 
 
 def _colours(count: int) -> str:
-    """Return each experiment's colour as a rule of style, once for light and once for dark."""
+    """Return a style rule for each experiment's colour, for light and for dark mode."""
     light, dark = (
-        "".join(f".e{place}{{--e:{palette[place % len(palette)]}}}" for place in range(count))
+        "".join(f".e{index}{{--e:{palette[index % len(palette)]}}}" for index in range(count))
         for palette in (LIGHT, DARK)
     )
     return f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"

@@ -41,7 +41,7 @@ def curves(compared: Comparison) -> Section:
 def _legend(compared: Comparison, splits: Sequence[str]) -> Markup:
     captions = comparisons.captions(compared)
     experiments = [
-        tag("li", swatch(place, caption[0]), caption[1:]) for place, caption in enumerate(captions)
+        tag("li", swatch(index, caption[0]), caption[1:]) for index, caption in enumerate(captions)
     ]
     styles = [
         tag(
@@ -74,11 +74,11 @@ def _layers(compared: Comparison, key: Key) -> Iterator[list[Line]]:
     """Yield the lines of each layer, until no experiment has one more."""
     for layer in count():
         lines = []
-        for place, side in enumerate(compared.sides):
+        for index, side in enumerate(compared.sides):
             epochs, mean, sd = average(side.histories, partial(_entry, key, layer))
             if epochs:
                 label = side.experiment.label
-                lines.append(Line(label, epochs, mean, colour=place, spread=sd, end=label))
+                lines.append(Line(label, epochs, mean, colour=index, spread=sd, end=label))
         if not lines:
             return
         yield lines
@@ -99,8 +99,8 @@ def learned(compared: Comparison) -> Section:
     """Return what the first layer's neurons look for, where the inputs are square images."""
     figures = [
         figure
-        for place, side in enumerate(compared.sides)
-        if (figure := _learned(place, side, len(compared.sides))) is not None
+        for index, side in enumerate(compared.sides)
+        if (figure := _learned(index, side, len(compared.sides))) is not None
     ]
     intro = tag(
         "p",
@@ -115,7 +115,7 @@ ROWS, ALL_ROWS = 3, 20
 """Of neurons: of one experiment, and of all together, so that the page stays small."""
 
 
-def _learned(place: int, side: Side, experiments: int) -> Markup | None:
+def _learned(index: int, side: Side, experiments: int) -> Markup | None:
     label = side.experiment.label
     for run in side.experiment.runs:
         data, hidden = run.record.data, run.config.hidden
@@ -149,7 +149,7 @@ def _learned(place: int, side: Side, experiments: int) -> Markup | None:
             width=str(2 * width),
             height=str(2 * height),
         )
-        return tag("figure", picture, tag("figcaption", swatch(place, label), " ", caption))
+        return tag("figure", picture, tag("figcaption", swatch(index, label), " ", caption))
     return None
 
 

@@ -50,7 +50,7 @@ DOTS_PER_INCH = 150
 LETTERS = 10
 """Of a horizontal axis' labels in an inch; longer ones are slanted."""
 LEGEND_LETTERS = 24
-"""Of a label that has room to the right of the panels."""
+"""Maximum length of a label to the right of the panels."""
 BAND = 0.18
 """The opacity of a band: several on top of each other stay apart."""
 DARK_PART = 0.6
@@ -66,10 +66,10 @@ COLORMAPS = {"grey": colormaps["gray_r"], "weights": WEIGHTS}
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Draw a figure into a file, whose ending says the format.
+    """Draw a figure into a file, in the format of its suffix.
 
     Raises:
-        UsageError: the ending is not a format of pictures.
+        UsageError: the suffix is not a format of pictures.
         DiskError: the file cannot be written.
     """
     check_format(path)
@@ -90,8 +90,8 @@ def png(pixels: Image) -> bytes:
     content, rows = io.BytesIO(), np.asarray(pixels.rows)
     scale = Normalize(*(pixels.limits or (None, None)))
     shown = COLORMAPS[pixels.colours](scale(rows), bytes=True)
-    palette, places = np.unique(shown.reshape(-1, 4), axis=0, return_inverse=True)
-    picture = Picture.fromarray(places.reshape(rows.shape).astype(np.uint8))
+    palette, indices = np.unique(shown.reshape(-1, 4), axis=0, return_inverse=True)
+    picture = Picture.fromarray(indices.reshape(rows.shape).astype(np.uint8))
     picture.putpalette(palette.tobytes(), "RGBA")  # a third of the size of four channels
     picture.save(content, "PNG", optimize=True)
     return content.getvalue()
@@ -118,7 +118,7 @@ def drawing(figure: Figure) -> Drawing:
 
 
 def plain(text: str) -> str:
-    """Return text for a picture, as it stands: between two $ would stand a formula."""
+    """Escape text for matplotlib, which renders text between two $ as a formula."""
     return "\n".join(printable(line) for line in text.split("\n")).replace("$", r"\$")
 
 
@@ -126,7 +126,7 @@ Colours = Callable[[Colour], str]
 
 
 def _colours(series: int) -> Colours:
-    """Return the colour of each series: of more than seven by lightness."""
+    """Return a function from series to colours; more than seven differ in lightness."""
     viridis = colormaps["viridis"]
 
     def colour(of: Colour) -> str:
@@ -296,8 +296,8 @@ def _bars(axes: Axes, bars: Bars, panel: Panel, colours: Colours) -> None:
 
 def _spans(axes: Axes, spans: Spans, panel: Panel, colours: Colours) -> None:
     del panel, colours
-    for place, (low, high) in enumerate(spans.stretches):
-        label = "_again" if place else plain(spans.label)
+    for index, (low, high) in enumerate(spans.stretches):
+        label = "_again" if index else plain(spans.label)
         axes.axvspan(low, high, color=PALE, linewidth=0, zorder=0, label=label)
 
 
@@ -320,7 +320,7 @@ def _labels(figure: Figure) -> list[str]:
     marks = marks or [mark for panel in figure.panels for mark in panel.marks]
     labelled = [m.label for m in marks if isinstance(m, Line | Points | Bars | Spans)]
     maps = [mark for mark in marks if isinstance(mark, Cells)]
-    cells = [cell for each in maps for row in each.rows for cell in row]
+    cells = [cell for grid in maps for row in grid.rows for cell in row]
     cells.sort(key=lambda cell: cell.value is None)  # frames, then hatches
     kinds = [cell.kind for cell in cells]
     return [label for label in dict.fromkeys([*labelled, *kinds]) if label]

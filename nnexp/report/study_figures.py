@@ -95,17 +95,17 @@ def _drawn(plan: Plan, ranking: Ranking) -> tuple[list[str], list[SweepPoint]]:
     """
     points = [SweepPoint(s.values, s.accuracy, s.diverged) for s in ranking.standings]
     varied = [
-        place
-        for place in range(len(plan.keys))
-        if len({dump.inline(point.values[place]) for point in points}) > 1
+        index
+        for index in range(len(plan.keys))
+        if len({dump.inline(point.values[index]) for point in points}) > 1
     ][:2]
     if not varied:
         raise UsageError("--plot: draws accuracy against swept keys, and none has two values here")
     best: dict[tuple[str, ...], SweepPoint] = {}
     for point in points:  # the best first
-        values = tuple(point.values[place] for place in varied)
+        values = tuple(point.values[index] for index in varied)
         best.setdefault(tuple(map(dump.inline, values)), point._replace(values=values))
-    return [plan.keys[place] for place in varied], list(best.values())
+    return [plan.keys[index] for index in varied], list(best.values())
 
 
 def _sweep_line(key: str, points: Sequence[SweepPoint], accuracy: Axis) -> Panel:
@@ -133,7 +133,7 @@ def _sweep_line(key: str, points: Sequence[SweepPoint], accuracy: Axis) -> Panel
 
 
 def _sweep_plane(keys: Sequence[str], points: Sequence[SweepPoint], accuracy: Axis) -> Panel:
-    columns, rows = (ordered([point.values[place] for point in points]) for place in (0, 1))
+    columns, rows = (ordered([point.values[index] for point in points]) for index in (0, 1))
     if len(points) < FULL * len(columns) * len(rows):
         x, y = axis(keys[0], columns), axis(keys[1], rows)
         return Panel(_scattered(points, columns, rows, accuracy), x, y)
@@ -227,22 +227,22 @@ def search(result: SearchResult) -> Figure:
     dimensions = result.definition.space.columns
     across = min(ACROSS, len(dimensions))
     panels = [
-        _search_panel(result, place, dimension, is_left=place % across == 0)
-        for place, dimension in enumerate(dimensions)
+        _search_panel(result, index, dimension, is_left=index % across == 0)
+        for index, dimension in enumerate(dimensions)
     ]
     size = (max(6.0 / across, 3.6), 3.4)
     return Figure(panels, size=size, across=across, shares_y=True, legend_columns=6)
 
 
 def _search_panel(
-    result: SearchResult, place: int, dimension: Dimension, *, is_left: bool
+    result: SearchResult, index: int, dimension: Dimension, *, is_left: bool
 ) -> Panel:
     key, names = _search_axis(dimension), []
     if dimension.is_choice:
         names = list(dict.fromkeys(map(dump.inline, dimension.bounds)))
 
     def at(trials: Sequence[TrialResult]) -> list[float]:
-        values = [trial.trial.values[place] for trial in trials]
+        values = [trial.trial.values[index] for trial in trials]
         return [names.index(dump.inline(v)) if names else float(v) for v in values]
 
     best = result.best
@@ -293,7 +293,7 @@ def label(value: Any, width: int) -> str:  # noqa: ANN401 - any value of a confi
     """Return a choice's value in short lines: a component's name, then its settings."""
     text = printable(dump.inline(value))
     if isinstance(value, dict):
-        shown = {printable(key): printable(dump.inline(each)) for key, each in value.items()}
+        shown = {printable(key): printable(dump.inline(part)) for key, part in value.items()}
         name = [shown.pop("name")] if "name" in shown else []
         settings = [f"{key}{KEPT}{setting}" for key, setting in shown.items()]
         text = ", ".join([*name, *settings])

@@ -107,9 +107,9 @@ def _mixed_up(summary: Summary, on: On) -> list[Block]:
         measured_on = f"{on} examples, epoch {summary.best.epoch}"
         return _confusion(summary.confusion[on], summary.classes, measured_on)
     if summary.result is None:
-        return [Sentences(["Which classes it mixes up is told when it is finished."])]
+        return [Sentences(["The classes that it mixes up are shown once it is finished."])]
     if len(summary.classes) > MOST_CLASSES:
-        sentence = f"Which classes it mixes up is told of up to {MOST_CLASSES} classes."
+        sentence = f"The classes that it mixes up are shown for up to {MOST_CLASSES} classes."
         return [Sentences([sentence])]
     return []
 

@@ -12,7 +12,7 @@ from nnexp.config import dump
 from nnexp.errors import NnexpError
 from nnexp.report import comparisons
 from nnexp.report.document import MISSING, Document, Sentences, Table, plain
-from nnexp.report.text import percent
+from nnexp.report.text import percent_spread
 from nnexp.seeds import Spread
 from nnexp.store import listing
 from nnexp.store.run import Run
@@ -141,7 +141,7 @@ def document(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> D
                 if is_compared
                 else []
             ),
-            mean(standing.test),
+            percent_spread(standing.test),
             _runs(standing),
         ]
         for index, standing in enumerate(ranking.standings)
@@ -151,7 +151,9 @@ def document(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> D
 
 
 def _accuracy(standing: Standing) -> str:
-    return mean(standing.accuracy) if standing.trials or not standing.diverged else "diverged"
+    if standing.diverged and not standing.trials:
+        return "diverged"
+    return percent_spread(standing.accuracy)
 
 
 def _against(standing: Standing, verdict: Verdict | None) -> str:
@@ -167,13 +169,6 @@ def _against(standing: Standing, verdict: Verdict | None) -> str:
 def _runs(standing: Standing) -> str:
     done = len(standing.trials)
     return f"{done} of {done + standing.missing}" if standing.missing else str(done)
-
-
-def mean(spread: Spread | None) -> str:
-    """Format a mean accuracy with its standard deviation, in per cent."""
-    if spread is None or spread.sd is None:
-        return percent(spread.mean if spread else None)
-    return f"{100 * spread.mean:.2f} ± {100 * spread.sd:.2f} %"
 
 
 def failures(plan: Plan, runs: Path, outcomes: Sequence[Outcome | None]) -> Iterator[str]:

@@ -8,9 +8,12 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import printable
+
+if TYPE_CHECKING:
+    from nnexp.seeds import Spread
 
 BOLD = 1
 PALETTE = (34, 33, 32, 35, 36, 31)
@@ -55,6 +58,13 @@ def columns() -> int:
 def percent(fraction: float | None) -> str:
     """Format a fraction as a percentage with two decimals; a dash for None."""
     return "-" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def percent_spread(spread: Spread | None) -> str:
+    """Format a mean ± standard deviation over seeds as percentages; a dash for None."""
+    if spread is None or spread.sd is None:
+        return percent(spread.mean if spread else None)
+    return f"{100 * spread.mean:.2f} ± {percent(spread.sd)}"
 
 
 def table(

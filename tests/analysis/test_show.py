@@ -200,7 +200,7 @@ def test_an_unfinished_run_says_how_far_it_is(bench: Bench, *, running: bool) ->
     assert first == f"{name}  {'running' if running else 'interrupted'}"
     going = "" if running else "; nnexp train resumes it"
     assert second == f"epoch 2 of 9 is committed so far{going}"
-    assert "Which classes it mixes up is told when it is finished." in said.out
+    assert "The classes that it mixes up are shown once it is finished." in said.out
     assert "True classes" not in said.out
 
 

@@ -13,6 +13,7 @@ from nnexp.cli.schema import output_types
 if TYPE_CHECKING:
     from tests.conftest import Bench
 
+QUICK = ("--set", "data.train=100", "--set", "epochs=3", "-q")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "compare": ("runs/a", "runs/b", "--check", "A.epochs = 3 and B.epochs = 3"),
     "evaluate": ("runs/a-s0", "runs/a-s1"),
@@ -21,6 +22,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "replay": ("runs/a-s0",),
     "report": ("runs/a", "-o", "r.html"),
     "reproduce": (),
+    "reproduce FIGURE": ("overfitting", *QUICK),
     "runs": (),
     "runs --each": (),
     "search": ("tiny.yaml", "--space", "lambda=0,1", "--method", "grid", "-q"),
@@ -28,6 +30,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "sweep": ("tiny.yaml", "--grid", "lambda=0,1", "-q"),
     "sweep --dry-run": ("tiny.yaml", "--grid", "lambda=0,1", "-q"),
     "train": ("tiny.yaml", "-q"),
+    "tune": ("tiny.yaml", "--only", "eta", "--full", "-q"),
     "tune --explain": ("tiny.yaml",),
     "verify": ("runs/a-s0", "-q"),
 }
@@ -50,7 +53,8 @@ def schema(bench: Bench, command: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_a_command_prints_fits_its_schema(trained: Bench, command: str) -> None:
-    code, out, _ = trained(*command.split(), *COMMANDS[command], "--json")
+    words = command.removesuffix(" FIGURE").split()
+    code, out, _ = trained(*words, *COMMANDS[command], "--json")
     assert code == 0
     printed = json.loads(out)
     for each in printed if isinstance(printed, list) else [printed]:
@@ -67,6 +71,7 @@ def test_a_schema_refuses_other_values(trained: Bench) -> None:
 
 @pytest.mark.parametrize("command", output_types())
 def test_every_command_with_json_has_a_schema(bench: Bench, command: str) -> None:
+    assert command in COMMANDS
     assert "--json" in bench(command.split(maxsplit=1)[0], "--help").out
     assert schema(bench, command)["$ref"]
 

@@ -39,7 +39,7 @@ def test_each_epoch_is_shown_with_what_it_measures(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nnexp.cli.study_progress.REFRESH", -1.0)
-    monkeypatch.setattr("nnexp.cli.output.Told.columns", lambda _: 80)
+    monkeypatch.setattr("nnexp.cli.output.StandardError.columns", lambda _: 80)
     shown = lines(bench("find-rate", "tiny.yaml").err)
     assert any(re.fullmatch(r"tiny-\S+ +0\.1 +0 +10 +0 +3/10 +cost \S+", line) for line in shown)
     assert any(re.fullmatch(r"threshold at least 0\.01", line) for line in shown)
@@ -85,7 +85,7 @@ def test_an_error_is_broken_between_words_on_a_terminal_only(
 ) -> None:
     wrong = ("tune", "tiny.yaml", "--set", "optimizer=momentun")
     (line,) = bench(*wrong).err.splitlines()
-    monkeypatch.setattr("nnexp.cli.output.Told.columns", lambda _: 40)
+    monkeypatch.setattr("nnexp.cli.output.StandardError.columns", lambda _: 40)
     several = bench(*wrong).err.splitlines()
     assert " ".join(map(str.strip, several)) == line
     assert max(map(len, several)) <= 40 < len(line)
