@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from nnexp.study.local.process import Limits
 
 LOOPBACK = "tcp://127.0.0.1:8786"
-"""Where ``dask scheduler --host 127.0.0.1`` listens."""
+"""The address of ``dask scheduler --host 127.0.0.1``."""
 
 
 PATIENCE = 1.0
-"""Seconds of waiting after which a message says so."""
+"""Seconds of waiting after which a message is shown."""
 
 STOPPED = "stopped{}; what is committed is safe; the same command goes on from there"
-"""The message about a signal, with how far the command is."""
+"""The message after a signal, with the command's progress."""
 
 Command = Callable[..., Any]
 
 
 class Jobs(click.ParamType[int]):
-    """How many runs are trained at a time."""
+    """Option type for the number of runs that are trained at a time."""
 
     name = "jobs"
 
@@ -62,11 +62,11 @@ class Jobs(click.ParamType[int]):
 def jobs_option(
     default: int | None, room: str = "as many as there are cores"
 ) -> Callable[[Command], Command]:
-    """Return the option of how many runs are trained at a time.
+    """Return the option ``--jobs``.
 
     Args:
-        default: by default; None: as many as there is room for.
-        room: how many that are, in words.
+        default: its default; None for as many as there is room for.
+        room: describes that number.
     """
     usual = room if default is None else str(default)
     return click.option(
@@ -83,7 +83,7 @@ class EngineOptions(NamedTuple):
     """The engine options of a command."""
 
     jobs: int | None
-    """At a time; None: as many as there is room for."""
+    """Runs at a time; None for as many as there is room for."""
     engine: str = "local"
     scheduler: str | None = None
     collect: bool = False
@@ -98,16 +98,16 @@ class EngineOptions(NamedTuple):
         return Limits(self.timeout, self.max_memory)
 
     def check(self) -> None:
-        """Refuse options that say nothing together. Raises: UsageError."""
+        """Check that the options go together. Raises: UsageError."""
         if self.engine != "dask" and (self.scheduler is not None or self.collect):
             raise UsageError("--scheduler and --collect go with --engine dask")
 
 
 def options(default: int | None) -> Callable[[Command], Command]:
-    """Return the options of a command that can train anywhere; it is given EngineOptions as where.
+    """Return the options of an engine; the command gets them as EngineOptions, called ``where``.
 
     Args:
-        default: how many runs at a time by default; None: as many as there are cores.
+        default: of ``--jobs``; None for the number of cores.
     """
     declared = (
         jobs_option(default, "as many as there are cores, or threads of workers"),
@@ -140,7 +140,7 @@ def options(default: int | None) -> Callable[[Command], Command]:
 
 
 class _Patience:
-    """Says what is waited for, once, if that takes a while."""
+    """Reports, once, what the command is waiting for if that takes long."""
 
     def __init__(self, heed: Callable[[], None], *, quiet: bool) -> None:
         self._heed = heed
@@ -158,7 +158,7 @@ class _Patience:
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -174,9 +174,9 @@ def _started(
     isolated: bool,
     quiet: bool,
 ) -> Iterator[Engine]:
-    """Start the engine that the options ask for, and close it at the end.
+    """Context manager that starts the engine of the options and closes it.
 
-    One run at a time needs no process of its own, unless it is limited in time or memory.
+    One run at a time is trained in this process, unless its time or memory is limited.
     """
     from nnexp.study.in_process import InProcess
     from nnexp.study.local.pool import Pool
@@ -201,12 +201,12 @@ def _dask(
     *,
     quiet: bool,
 ) -> Iterator[Cluster]:
-    """Have an engine of a cluster; say what was found there, and how long runs take to start.
+    """Context manager for a cluster; reports its workers, and how long runs take to start.
 
     Raises:
-        UsageError: dask is not installed, the address is none, or a worker is not fit.
+        UsageError: dask is not installed, the address is invalid, or a worker is not suitable.
         ClusterError: the scheduler does not answer, or has no worker.
-        InterruptedRunError: heed, which is called while there is nothing to do but wait, says so.
+        InterruptedRunError: raised by heed, which is called while waiting.
     """
     from statistics import median
 
@@ -255,29 +255,29 @@ def train(
     reached: Callable[[], str] = lambda: "",
     most_warnings: float | None = None,
 ) -> None:
-    """Train a sampler's jobs where the options say, showing what happens.
+    """Train a sampler's jobs on the chosen engine, showing their progress.
 
     Args:
-        sampler: what to train.
-        where: the options.
+        sampler: the source of jobs.
+        where: the engine's options.
         runs: the folder of the runs.
-        progress: shows it.
-        data: hands out the data to jobs on this machine.
+        progress: shows the events.
+        data: the cache of loaded datasets, for jobs on this machine.
         isolated: train every run in a process of its own, so that a crash ends nothing else.
-        configs: what is sure to be trained, so that what it lacks is told beforehand.
-        prepare: is called once before the first job that needs training.
-        is_fatal: whether an outcome stops all other jobs; by default what is neither a result nor
-            a divergence.
+        configs: that will be trained for certain; they are checked before anything is trained.
+        prepare: called once before the first job that needs training.
+        is_fatal: whether an outcome stops all other jobs; by default any failure does, but not
+            divergence.
         takes_over: whether to wait for runs that other processes are training, and take them
-            over if those end before they do; otherwise such a run is a failure.
-        note: is called with each job that ended.
-        reached: returns how far it is, for the message about a signal.
-        most_warnings: how many different warnings are shown; None: a few.
+            over if those processes end first; otherwise such a run is a failure.
+        note: called with each job that ended.
+        reached: describes the progress for the message after a signal.
+        most_warnings: maximum number of different warnings to show; None for the default.
 
     Raises:
-        InterruptedRunError: a signal came; all that ran has stopped.
+        InterruptedRunError: a signal was received, and all runs have stopped.
         JobError: an outcome was fatal.
-        ClusterError: the cluster that was to train is gone.
+        ClusterError: the cluster is gone.
         DataError, UsageError: the configs cannot be trained here.
     """
     from nnexp.study.execution import MOST_WARNINGS, Ended, Execution

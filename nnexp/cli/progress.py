@@ -1,4 +1,4 @@
-"""How a training looks while it goes on: a bar on a terminal, a line an epoch otherwise."""
+"""Progress of one training: a bar on a terminal, otherwise a line for every epoch."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SPLITS = ("train", "validation", "test")
 
 
 class TrainingProgress:
-    """Says on stderr what a training yields; whoever reads it may go away without harm.
+    """Shows the events of a training on stderr; training goes on if nobody reads them.
 
     Args:
-        epochs: how many the config asks for.
-        quiet: say nothing but warnings.
+        epochs: of the config.
+        quiet: show warnings only.
     """
 
     def __init__(self, epochs: int, *, quiet: bool) -> None:
@@ -43,7 +43,7 @@ class TrainingProgress:
             self._bar.close()
 
     def show(self, event: TrainingEvent) -> None:
-        """Say what happened."""
+        """Show an event."""
         from nnexp.runner import recording
 
         match event:
@@ -76,8 +76,8 @@ class TrainingProgress:
             )
         else:
             self._bar.set_description_str(f"epoch {row.epoch}/{self._epochs}", refresh=False)
-            watched = "train" if row.validation_cost is UNSET else "validation"
-            self._bar.set_postfix_str(measures(row, [watched]))
+            split = "train" if row.validation_cost is UNSET else "validation"
+            self._bar.set_postfix_str(measures(row, [split]))
 
     def _mark(self, row: Row) -> str:
         accuracy = row.validation_accuracy
@@ -91,7 +91,7 @@ class TrainingProgress:
 
 
 def measures(row: Row, splits: Sequence[str] = SPLITS) -> str:
-    """Return a row's costs and accuracies as one line."""
+    """Format a row's costs and accuracies as one line."""
     parts = []
     for split in splits:
         cost, accuracy = getattr(row, f"{split}_cost"), getattr(row, f"{split}_accuracy")
@@ -116,11 +116,11 @@ def _bar(epochs: int, done: int, examples: int) -> Any:  # noqa: ANN401 - tqdm's
 
 
 def follow(job: Job, signal: Noted, *, quiet: bool = False) -> bool:
-    """Train a single job, showing its epochs; return whether there was anything left to do.
+    """Train a single job, showing its epochs; return False if it was finished already.
 
     Raises:
-        InterruptedRunError: a signal came; what is committed is safe.
-        NnexpError: what ``train.train`` raises.
+        InterruptedRunError: a signal was received; committed epochs are safe.
+        NnexpError: the errors of ``train.train``.
     """
     from nnexp.runner import recording, train
 

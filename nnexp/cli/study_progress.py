@@ -1,4 +1,4 @@
-"""How jobs look while they are trained: a live table on a terminal, a line a result otherwise."""
+"""Progress of many jobs: a live table on a terminal, otherwise a line for every result."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from nnexp.tune.trials import Update
 
 MOST_ROWS = 12
-"""Running jobs that are shown at a time."""
+"""Maximum number of running jobs in the table."""
 
 REFRESH = 0.2
-"""Seconds from one picture to the next."""
+"""Seconds between updates of the table."""
 
 
 class Columns(NamedTuple):
-    """What tells jobs apart: columns of the table, and their values for a job."""
+    """Columns that distinguish jobs, and their values for a job."""
 
     header: Sequence[str]
     values: Callable[[Job], Sequence[str]]
 
 
 SEED = Columns(("seed",), lambda job: [str(job.config.seed)])
-"""What tells jobs apart that differ in the seed alone."""
+"""The columns of jobs that differ only in the seed."""
 STRENGTHS = Columns(
     ("η", "λ", "batch", "seed"),
     lambda job: [
@@ -45,19 +45,19 @@ STRENGTHS = Columns(
         str(job.config.seed),
     ],
 )
-"""What tells the trials of a tuning apart."""
+"""The columns of a tuning's trials."""
 
 
 class StudyProgress:
-    """Shows on stderr how jobs go on; whoever reads it may go away without harm.
+    """Shows the progress of jobs on stderr; training goes on if nobody reads it.
 
     Args:
-        columns: what tells the jobs apart.
-        total: how many jobs there are, or are at most; None: nobody knows beforehand.
-        line: returns what to say of a job that ended, or None, where there is no terminal; by
-            default how the job ended.
+        columns: that distinguish the jobs.
+        total: number of jobs, or its maximum; None if it is unknown.
+        line: returns the line for a job that ended, or None, if there is no terminal; by default
+            how the job ended.
         warns: whether to show the jobs' warnings.
-        quiet: show nothing but warnings.
+        quiet: show warnings only.
     """
 
     def __init__(
@@ -78,10 +78,10 @@ class StudyProgress:
         self._running: dict[Path, tuple[Job, EpochCommitted | None]] = {}
         self._elsewhere: set[Path] = set()
         self._stage = self._known = ""
-        """The stage that is under way, and what is known in it."""
+        """The current stage, and what is known in it."""
         self.best: tuple[float, Job] | None = None
         self._ended = self._failed = 0
-        """How many jobs ended and failed, of the stage if there are any."""
+        """Numbers of jobs that ended and that failed, in the current stage if there are stages."""
         self.is_idle = True
         """Whether nothing has been trained yet."""
         self.time_left = TimeLeft(total or 0)
@@ -98,7 +98,7 @@ class StudyProgress:
             self._live.stop()
 
     def show(self, event: StudyEvent) -> None:
-        """Show what happened."""
+        """Show an event."""
         from nnexp.study import execution
 
         match event:
@@ -123,17 +123,17 @@ class StudyProgress:
             self._drawn = time.monotonic()
 
     def say(self, line: str) -> None:
-        """Say what must be seen, above the live table if there is one."""
+        """Write a line above the live table, if there is one."""
         self.clear()
         tell(line)
 
     def clear(self) -> None:
-        """Take the live table away, so that something can be written in its place."""
+        """Erase the live table, so that other lines can be written."""
         if self._live is not None:
             self._live.update("", refresh=True)
 
     def report(self, update: Update) -> None:
-        """Show an update; the stage, and what is known in it, stay in view."""
+        """Show an update; its stage and what is known stay above the table."""
         if update.stage:
             self._stage, self._known = update.stage, ""
             self._ended = self._failed = 0
@@ -160,7 +160,7 @@ class StudyProgress:
             self._say(line)
 
     def _notice(self, message: str, *, is_warning: bool) -> None:
-        """Show a job's warning, or what its engine says."""
+        """Show a warning of a job, or a message of its engine."""
         if is_warning and self._warns:
             self.say(f"warning: {message}")
         elif not is_warning and not self.quiet:
@@ -172,7 +172,7 @@ class StudyProgress:
             self.best = accuracy, job
 
     def _result(self, event: Ended) -> str:
-        """Return how a job ended."""
+        """Describe how a job ended."""
         outcome = event.outcome
         if outcome.code:
             result = f"failed, exit {outcome.code}"
@@ -183,13 +183,13 @@ class StudyProgress:
         return f"[{self._ended}/{self._total}] {self._named(event.job)}: {result}"
 
     def _named(self, job: Job) -> str:
-        """Return a job's name, and what tells it from the others but for its seed."""
+        """Return a job's name with its settings, except the seed."""
         pairs = zip(self._columns.header, self._columns.values(job), strict=True)
         settings = [f"{key}={value}" for key, value in pairs if key != "seed"]
         return printable(" ".join([job.run.name, *settings]))
 
     def _say(self, line: str) -> None:
-        """Say what happened, unless a terminal shows it or nobody asks."""
+        """Write a line, unless there is a live table or output is quiet."""
         if not self.quiet and self._live is None:
             say(line)
 
@@ -202,12 +202,12 @@ class StudyProgress:
         }
         if self._total is not None:
             counts["waiting"] = max(0, self._total - sum(counts.values()))
-        told = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n or what == "done")
+        text = ", ".join(f"{n:,} {state}" for state, n in counts.items() if n or state == "done")
         if self._total is None:
-            return told
+            return text
         seconds = self.time_left.seconds(time.monotonic() - self._begun)
         left = "" if seconds is None else f", about {_span(seconds)} left"
-        return f"{self._total:,} run{'s' * (self._total != 1)}: {told}{left}"
+        return f"{self._total:,} run{'s' * (self._total != 1)}: {text}{left}"
 
     def status(self) -> list[str]:
         """Return the lines above the table: the counts, and what is known."""
@@ -242,32 +242,31 @@ class StudyProgress:
 
 
 def _measured(message: EpochCommitted | None) -> str:
-    """Return what an epoch came to: its validation accuracy or, without one, its training cost."""
+    """Format an epoch's validation accuracy or, without one, its training cost."""
     if message is None or message.accuracy is not None or message.cost is None:
         return percent(message.accuracy if message else None)
     return f"cost {message.cost:.4g}"
 
 
 def of_tuning(*, quiet: bool) -> StudyProgress:
-    """Return the progress of a tuning, whose stages say what its trials came to.
+    """Return the progress of a tuning, whose stages report the results of its trials.
 
-    The trials' warnings are not shown: that a rate is far too large is what they are to find out.
+    Warnings are not shown: trials with a rate that is far too large are part of the search.
     """
     return StudyProgress(STRENGTHS, line=lambda _: None, warns=False, quiet=quiet)
 
 
 class TimeLeft:
-    """How long the rest takes, if it goes on as it did; work is counted in whole jobs.
+    """An estimate of the remaining time, from the jobs' speed so far; jobs are the unit of work.
 
-    Epochs that were trained before are no work, and a job that failed is only worth the epochs
-    that it came to.
+    Epochs that were trained before do not count as work; of a failed job only its epochs count.
 
     Args:
-        total: how many jobs there are.
+        total: number of jobs.
     """
 
     LEAST = 0.05
-    """Jobs' worth of work; less is too little to judge by."""
+    """Minimum number of jobs' worth of work for an estimate."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -277,7 +276,7 @@ class TimeLeft:
         self._epochs: dict[Path, int] = {}
         self._ended = 0
         self._worked = 0.0
-        """By what has ended."""
+        """Work of the jobs that have ended."""
 
     def progressed(self, job: Job, epoch: int) -> None:
         """Note that a job committed an epoch."""
@@ -286,7 +285,7 @@ class TimeLeft:
         self._reached[path], self._epochs[path] = epoch, job.epochs
 
     def ended(self, job: Job, *, failed: bool, was_done: bool) -> None:
-        """Note that a job is over; one that ended well may have stopped early, and is whole."""
+        """Note that a job has ended; it counts as whole unless it failed, however early."""
         path = job.run.path
         reached, before = self._reached.pop(path, 0), self._before.pop(path, 0)
         if failed:
@@ -296,10 +295,10 @@ class TimeLeft:
         self._ended += 1
 
     def seconds(self, elapsed: float) -> float | None:
-        """Return the seconds that the rest takes; None: unknown.
+        """Return the remaining seconds; None if there is no estimate yet.
 
         Args:
-            elapsed: seconds that it has taken so far.
+            elapsed: seconds so far.
         """
         parts = {path: reached / self._epochs[path] for path, reached in self._reached.items()}
         begun = (before / self._epochs[path] for path, before in self._before.items())
@@ -313,10 +312,10 @@ def _live() -> Any:  # noqa: ANN401 - rich's own type
     from rich.console import Console
     from rich.live import Live
 
-    # What stands in brackets is a config's list, not rich's markup.
+    # Brackets are lists of a config, not rich's markup.
     plain = {"highlight": False, "markup": False, "emoji": False}
     console = Console(file=StandardError(), force_terminal=True, **plain)  # type: ignore[arg-type]
-    # No thread that refreshes: jobs are forked from this process, which must have but one.
+    # Without a refresh thread, since jobs are forked from this process.
     return Live(
         "",
         console=console,
@@ -328,7 +327,7 @@ def _live() -> Any:  # noqa: ANN401 - rich's own type
 
 
 def _span(seconds: float) -> str:
-    """Return a time as people say it."""
+    """Format a duration in seconds, minutes or hours."""
     if seconds < 90:  # noqa: PLR2004 - from there on minutes say enough
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
