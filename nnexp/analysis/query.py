@@ -44,7 +44,7 @@ FRACTION = "{} is a fraction from 0 to 1, got {}; write 0.95 or 95%"
 FIELDS = {field: column for column, field in COLUMNS.items()} | {
     "validation_accuracy": "validation"
 }
-"""Columns by their names in JSON output and ``nnexp compare``, for suggestions."""
+"""Columns by their names in JSON output and ``nnexp compare``, which keys may use as well."""
 PREFIX = "config."
 """Prefix of config keys: ``epochs`` is the number trained, ``config.epochs`` the setting."""
 
@@ -241,9 +241,10 @@ def _comparison(parser: Parser[_Condition]) -> _Condition:
     is_complete = sign.kind == "sign" and value.kind in {"text", "word"}
     if not is_complete or not _KEY.fullmatch(key.text):
         parser.expect("KEY OP VALUE, such as learning_rate<1,")
-    wanted = _wanted(parser, key.text, sign.text, value.text)
+    name = column(key.text)
+    wanted = _wanted(parser, name, sign.text, value.text)
     parser.advance(3)
-    return _Condition(key.text, sign.text, wanted)
+    return _Condition(name, sign.text, wanted)
 
 
 def _wanted(parser: Parser[_Condition], key: str, sign: str, written: str) -> Any:  # noqa: ANN401 - any YAML value
@@ -272,6 +273,11 @@ def _parse_value(parser: Parser[_Condition], written: str) -> Any:  # noqa: ANN4
     if document.problems:
         raise ConfigError([str(problem) for problem in document.problems])
     return document.root
+
+
+def column(key: str) -> str:
+    """Return the column that a key names in JSON output, or the key itself."""
+    return FIELDS.get(key, key)
 
 
 def value(entry: Entry, key: str) -> Any:  # noqa: ANN401 - any value of a config
@@ -303,4 +309,4 @@ def check(key: str, entries: Iterable[Entry], option: str) -> None:
     known = keys.known()  # imports NumPy, so only if no run has the key
     if name not in known:
         candidates = known if key.startswith(PREFIX) else [*COLUMNS, *known]
-        raise UsageError(f"{option}: {messages.unknown('key', name, candidates, FIELDS.get(key))}")
+        raise UsageError(f"{option}: {messages.unknown('key', name, candidates)}")

@@ -91,6 +91,7 @@ def runs(
         _watch(runs, patterns, condition)
         return
     entries = _entries(runs, patterns, status)
+    sort = sort and query.column(sort)
     for option, keys in (("--where", condition.keys), ("--sort", (sort,) if sort else ())):
         for key in keys:
             query.check(key, entries, option)
