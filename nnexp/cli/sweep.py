@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     default=True,
     help="After a failure go on with the others (the default), or stop all.",
 )
-@click.option("--dry-run", is_flag=True, help="List the runs and their state; train nothing.")
+@click.option("--dry-run", is_flag=True, help="List the runs and their status; train nothing.")
 @click.option(
     "--emit",
     type=click.Choice(["commands", "slurm"]),
@@ -192,8 +192,9 @@ def _report(
         put(json_line(sweep_ranking.output(plan, runs, ranking, outcomes, verdicts)))
     else:
         put(as_text(sweep_ranking.document(plan, ranking, verdicts)))
-    if not quiet and (advice := sweep_ranking.advice(verdicts)):
-        say(advice)
+    if not quiet:
+        for line in filter(None, (sweep_ranking.note(ranking), sweep_ranking.advice(verdicts))):
+            say(line)
     for line in sweep_ranking.failures(plan, runs, outcomes):
         say(line)
     return ranking

@@ -16,8 +16,6 @@ from nnexp.report import text as terminal
 if TYPE_CHECKING:
     from nnexp.report.markup import Markup
 
-MISSING = "-"
-"""A table's cell without a value."""
 READABLE = 80
 """Width of sentences that are wrapped even if stdout is no terminal."""
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
 from nnexp.report.document import (
-    MISSING,
     Block,
     Commands,
     Document,
@@ -19,6 +18,7 @@ from nnexp.report.document import (
 )
 from nnexp.report.figure import DARK, LIGHT
 from nnexp.report.markup import Markup, escape, scrolled, shell, swatch, tag
+from nnexp.report.text import MISSING
 
 HEADINGS = {"": "verdict", "run": "runs"}
 """Headings of columns that have none in a terminal."""

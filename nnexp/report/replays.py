@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from nnexp.analysis.replay import Replayed
-from nnexp.report.document import MISSING, Document, Sentences, Table, plain
-from nnexp.report.text import percent
+from nnexp.report.document import Document, Sentences, Table, plain
+from nnexp.report.text import MISSING, percent
 
 
 class ReplayOutput(Struct, frozen=True, kw_only=True):

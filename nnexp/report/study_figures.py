@@ -77,7 +77,7 @@ def sweep(plan: Plan, ranking: Ranking) -> Figure:
     keys, points = _drawn(plan, ranking)
     accuracy = Axis(f"{ranking.split} accuracy", "%")
     title = f"{accuracy.label}, {plan.definition.stem}"
-    if (seeds := max(point.accuracy.seeds for point in points if point.accuracy)) > 1:
+    if (seeds := max(point.accuracy.count for point in points if point.accuracy)) > 1:
         title += f": mean ± standard deviation of {seeds} seeds"
     if len(keys) == 1:
         panel = _sweep_line(keys[0], points, accuracy)

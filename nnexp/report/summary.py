@@ -17,8 +17,8 @@ from nnexp.config.messages import shortened
 from nnexp.errors import printable
 from nnexp.report import braille
 from nnexp.report.curves import terminal
-from nnexp.report.document import MISSING, READABLE, Block, Document, Sentences, Table, plain
-from nnexp.report.text import as_json, percent
+from nnexp.report.document import READABLE, Block, Document, Sentences, Table, plain
+from nnexp.report.text import MISSING, as_json, percent
 from nnexp.report.text import table as format_table
 from nnexp.store.records import DataRecord, Result, Versions
 from nnexp.training.history import Row

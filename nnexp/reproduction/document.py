@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from nnexp.report.document import MISSING, Block, Document, Sentences, Table, plain
+from nnexp.report.document import Block, Document, Sentences, Table, plain
+from nnexp.report.text import MISSING
 from nnexp.reproduction.verdicts import SeriesPoint
 from nnexp.seeds import spread
 
