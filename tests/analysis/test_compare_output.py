@@ -37,7 +37,7 @@ patience        10    -
 
 result (accuracies in %)          A       B   B - A
 best validation accuracy      97.60   95.00   -2.60
-  at epoch                        4       2       -
+best epoch                        4       2       -
 first validation accuracy     90.00   50.00  -40.00
 last train accuracy          100.00  100.00   +0.00
 last train cost              0.2500  0.4000   +0.15
