@@ -175,7 +175,7 @@ class DiagnosisOutput(Struct, frozen=True, kw_only=True):
     falls: float
     share: float
     """The fraction of steps that are rises."""
-    relapse: float
+    relapse: float | None
     """The median relapse as a fraction of the overall change."""
     jump: int | None
     """The epoch of a falling curve's largest rise, if that is large."""

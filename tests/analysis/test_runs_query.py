@@ -70,7 +70,7 @@ def four(bench: Bench) -> Bench:
         ('name="a"', "a"),
         ("epochs=2", "abcd"),
         ("config.epochs=30 and config.learning_rate<1", "ad"),
-        ("best-epoch=2", "abc"),
+        ("best-epoch=2", "abcd"),
         ("seed=true", ""),
         ("dropout=false", ""),
         ("optimizer<1", ""),
