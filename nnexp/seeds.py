@@ -18,7 +18,13 @@ class Spread(Struct, frozen=True):
     mean: float
     sd: float | None
     """The sample standard deviation; None for one seed."""
-    seeds: int
+    values: tuple[float, ...]
+    """One for each seed."""
+
+    @property
+    def count(self) -> int:
+        """The number of seeds."""
+        return len(self.values)
 
 
 def spread(values: Sequence[float]) -> Spread | None:
@@ -26,10 +32,11 @@ def spread(values: Sequence[float]) -> Spread | None:
     count = len(values)
     if not count:
         return None
-    mean = math.fsum(values) / count
+    mean, known = math.fsum(values) / count, tuple(values)
     if count == 1:
-        return Spread(mean, None, 1)
-    return Spread(mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (count - 1)), count)
+        return Spread(mean, None, known)
+    sd = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
+    return Spread(mean, sd, known)
 
 
 class Sample(NamedTuple):

@@ -252,7 +252,6 @@ SINGLE = {
         ),
         "the union Optimizer",
     ),
-    **dict.fromkeys(("tune/batch_size", "tune/chance"), "STAGES"),
     "cli/fit_table": "study_progress would be over 400 lines with it; only it needs rich's tables",
     "cli/watch": "imports rich, which a plain listing does without",
     "nn/curvature": "second derivatives, which only two optimizers ask for",

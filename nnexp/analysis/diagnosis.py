@@ -76,7 +76,7 @@ class Diagnosis(NamedTuple):
     @property
     def sentence(self) -> str:
         """The diagnosis in words, and the numbers behind it."""
-        return f"{self.words} ({self.numbers})"
+        return f"{self.words} ({self.numbers})" if self.numbers else self.words
 
     @property
     def words(self) -> str:
@@ -96,9 +96,13 @@ class Diagnosis(NamedTuple):
 
     @property
     def numbers(self) -> str:
-        """The first and last cost, and the rises and falls."""
+        """The first and last cost, and the rises and falls, as far as these are finite."""
+        if not math.isfinite(self.first):
+            return ""
+        if not math.isfinite(self.last):
+            return f"from {self.first:.4g}"
         ends = f"{self.first:.4g} to {self.last:.4g}"
-        if not math.isfinite(self.last) or not (self.rises or self.falls):
+        if not (self.rises or self.falls):
             return ends
         text = f"{ends}; {100 * self.share:.0f} % of the steps rise"
         text += f"; rises sum to {self.rises:.4g}, falls to {self.falls:.4g}"

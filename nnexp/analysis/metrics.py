@@ -127,7 +127,7 @@ METRICS: Mapping[str, Metric] = {
     "best_validation_accuracy": Metric(
         "best validation accuracy", ACCURACY, partial(_at_best, "validation_accuracy"), "validation"
     ),
-    "best_epoch": Metric("  at epoch", EPOCHS, _best_epoch, is_judged=False),
+    "best_epoch": Metric("best epoch", EPOCHS, _best_epoch, is_judged=False),
     "first_validation_accuracy": Metric(
         "first validation accuracy", ACCURACY, partial(_first, "validation_accuracy"), "validation"
     ),

@@ -41,4 +41,4 @@ def evaluate(runs: tuple[Path, ...], on: On, as_json: bool) -> None:
     from nnexp.store.run import at
 
     result = evaluation.evaluate([at(run) for run in runs], on)
-    put(json_line(result) if as_json else as_text(evaluations.document(result)))
+    put(json_line(evaluations.output(result)) if as_json else as_text(evaluations.document(result)))

@@ -80,15 +80,9 @@ def replay(
     recorded_run = at(run)
     history = recorded_run.history()
     rules = _rules(recorded_run, history, metric, names)
-    best, best_epoch = peak(history, metric)
-    result = replays.ReplayOutput(
-        run=str(run),
-        metric=metric,
-        best=best,
-        best_epoch=best_epoch,
-        epochs=history[-1].epoch,
-        replayed=replay_rules(history, rules, tried, metric),
-    )
+    replayed = replay_rules(history, rules, tried, metric)
+    best, epochs = peak(history, metric), history[-1].epoch
+    result = replays.output(str(run), metric, best, epochs, replayed)
     put(json_line(result) if as_json else as_text(replays.document(result)))
 
 

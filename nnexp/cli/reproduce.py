@@ -71,7 +71,7 @@ def reproduce(
     in the 95 % prediction interval of the seeds' runs. Exits 7 if a net that is promised to be
     exact is not; nothing is promised of the two chaotic nets, nor of --set without a file.
     """
-    from nnexp.report.figure import check_format
+    from nnexp.report.figure import check_format, check_target
     from nnexp.reproduction import document, picture
     from nnexp.reproduction import published as files
     from nnexp.reproduction.figures import FIGURES
@@ -85,19 +85,22 @@ def reproduce(
         return
     chosen = _figure(FIGURES, figure)
     target = plot or runs / f"{figure}.png"
-    check_format(target)
+    if plot is None and not runs.is_dir():  # the folder is made by training
+        check_format(target)
+    else:
+        check_target(target)
     parts = plan(figure, chosen, runs, settings, seeds)
     configs = [part.book.config for part in parts]
     published = None if against is None else files.read(against, figure, chosen, configs)
     _train(parts, runs, jobs, quiet=quiet)
     results = outcomes(parts, published, changed=bool(settings))
+    from nnexp.report import renderer  # matplotlib is slow to import
+
+    renderer.save(picture.figure(f"{figure}\n{chosen.title}", parts, published), target)
     if as_json:
         put(json_line(document.output(figure, results, target)))
     else:
         put(as_text(document.document(results)))
-    from nnexp.report import renderer  # matplotlib is slow to import
-
-    renderer.save(picture.figure(f"{figure}\n{chosen.title}", parts, published), target)
     if not quiet:
         say(f"{target}: published and obtained")
     if broken := [net.part.net.name or figure for net in results if net.is_broken]:

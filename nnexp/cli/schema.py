@@ -42,11 +42,11 @@ def _output_schema(command: str) -> dict[str, object]:
     return msgspec.json.schema(types[command])
 
 
-def output_types() -> dict[str, type]:
-    """Return the type of what each command prints with --json; of a list, of its elements."""
-    from nnexp.analysis.evaluation import RunsEvaluation
+def output_types() -> dict[str, object]:
+    """Return the type of what each command prints with --json."""
     from nnexp.report.comparison_page import ReportOutput
     from nnexp.report.comparisons import CompareOutput
+    from nnexp.report.evaluations import EvaluateOutput
     from nnexp.report.inspection import InspectOutput
     from nnexp.report.listing import ExperimentRunsOutput, RunOutput
     from nnexp.report.replays import ReplayOutput
@@ -61,21 +61,21 @@ def output_types() -> dict[str, type]:
 
     return {
         "compare": CompareOutput,
-        "evaluate": RunsEvaluation,
+        "evaluate": EvaluateOutput,
         "find-rate": FindRateOutput,
         "inspect": InspectOutput,
         "replay": ReplayOutput,
         "report": ReportOutput,
-        "reproduce": FigureOutput,
+        "reproduce": list[FigureOutput],
         "reproduce FIGURE": ReproduceOutput,
-        "runs": ExperimentRunsOutput,
-        "runs --each": RunOutput,
+        "runs": list[ExperimentRunsOutput],
+        "runs --each": list[RunOutput],
         "search": SearchOutput,
         "show": ShowOutput,
         "sweep": SweepOutput,
         "sweep --dry-run": PlannedOutput,
         "train": TrainOutput,
         "tune": TuneOutput,
-        "tune --explain": StageOutput,
+        "tune --explain": list[StageOutput],
         "verify": VerifyOutput,
     }

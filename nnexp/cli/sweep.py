@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     default=True,
     help="After a failure go on with the others (the default), or stop all.",
 )
-@click.option("--dry-run", is_flag=True, help="List the runs and their state; train nothing.")
+@click.option("--dry-run", is_flag=True, help="List the runs and their status; train nothing.")
 @click.option(
     "--emit",
     type=click.Choice(["commands", "slurm"]),
@@ -93,6 +93,7 @@ def sweep(
     from nnexp.store import disk
     from nnexp.study import sweep_file
     from nnexp.study.plan import plan as planned
+    from nnexp.study.ranking import rank
 
     if plot is not None:
         check_target(plot)
@@ -110,10 +111,12 @@ def sweep(
         return
     disk.check_directory(runs)
     outcomes = _train(plan, runs, where, fail_fast=not keep_going, quiet=quiet)
-    ranking = _report(plan, runs, outcomes, as_json=as_json, quiet=quiet)
+    ranking = rank(plan, outcomes)
     codes = [outcome.code for outcome in outcomes if outcome is not None and outcome.code]
-    if plot is not None:
-        _draw(plot, plan, ranking, failed=bool(codes), quiet=quiet)
+    drawn = "" if plot is None else _draw(plot, plan, ranking, failed=bool(codes), quiet=quiet)
+    _report(plan, runs, outcomes, ranking, as_json=as_json, quiet=quiet)
+    if drawn:
+        say(drawn)
     if codes:
         click.get_current_context().exit(codes[0])
 
@@ -179,28 +182,27 @@ def _report(
     plan: Plan,
     runs: Path,
     outcomes: list[Outcome | None],
+    ranking: Ranking,
     *,
     as_json: bool,
     quiet: bool,
-) -> Ranking:
+) -> None:
     from nnexp.report import sweep_ranking
-    from nnexp.study.ranking import rank
 
-    ranking = rank(plan, outcomes)
     verdicts = sweep_ranking.verdicts(plan, runs, ranking, outcomes)
     if as_json:
         put(json_line(sweep_ranking.output(plan, runs, ranking, outcomes, verdicts)))
     else:
         put(as_text(sweep_ranking.document(plan, ranking, verdicts)))
-    if not quiet and (advice := sweep_ranking.advice(verdicts)):
-        say(advice)
+    if not quiet:
+        for line in filter(None, (sweep_ranking.note(ranking), sweep_ranking.advice(verdicts))):
+            say(line)
     for line in sweep_ranking.failures(plan, runs, outcomes):
         say(line)
-    return ranking
 
 
-def _draw(plot: Path, plan: Plan, ranking: Ranking, *, failed: bool, quiet: bool) -> None:
-    """Draw a sweep; if trials failed, an error of the picture is only reported."""
+def _draw(plot: Path, plan: Plan, ranking: Ranking, *, failed: bool, quiet: bool) -> str:
+    """Draw a sweep and return what to say of it; if trials failed, that may be an error."""
     from nnexp.report import renderer, study_figures
 
     try:
@@ -210,7 +212,5 @@ def _draw(plot: Path, plan: Plan, ranking: Ranking, *, failed: bool, quiet: bool
     except NnexpError as error:
         if not failed:
             raise
-        say(str(error))
-        return
-    if not quiet:
-        say(f"{plot}: {ranking.split} accuracy")
+        return str(error)
+    return "" if quiet else f"{plot}: {ranking.split} accuracy"

@@ -16,9 +16,10 @@ from nnexp.analysis.mistakes import MOST_CLASSES, Confusion, confusion
 from nnexp.config import dump
 from nnexp.config.messages import ranges
 from nnexp.report import comparisons, page_pictures
-from nnexp.report.document import MISSING, Block, Document, Section, Sentences, Table
+from nnexp.report.document import Block, Document, Section, Sentences, Table
 from nnexp.report.markup import Markup, lines, scrolled, shell, swatch, tag
 from nnexp.report.page import page
+from nnexp.report.text import MISSING
 from nnexp.store import predictions
 from nnexp.store.records import RunRecord
 

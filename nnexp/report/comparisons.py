@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import asdict
 
 from nnexp.analysis.claims import ClaimResult
 from nnexp.analysis.comparison import Comparison, Measure
@@ -16,7 +16,9 @@ from nnexp.analysis.verdicts import Unit, Verdict
 from nnexp.config.messages import ranges
 from nnexp.report import braille
 from nnexp.report.curves import terminal
-from nnexp.report.document import MISSING, Commands, Document, Sentences, Table, plain
+from nnexp.report.document import Commands, Document, Sentences, Table, plain
+from nnexp.report.samples import SampleOutput, of_sample
+from nnexp.report.text import MISSING, counts, plus_minus, setting
 from nnexp.seeds import Sample
 
 MARKS = {"better": "better", "worse": "worse", "noise": "~", "identical": "=", "too few": ""}
@@ -44,13 +46,6 @@ def document(comparison: Comparison, *, with_curves: bool = False) -> Document:
     )
 
 
-def value(setting: Any) -> str:  # noqa: ANN401 - a config's value
-    """Format a config's value; a dash for none."""
-    if setting is None or setting is UNSET:
-        return MISSING
-    return setting if isinstance(setting, str) else json.dumps(setting, ensure_ascii=False)
-
-
 def letters(comparison: Comparison) -> list[str]:
     """Return the letters of the experiments."""
     return [side.experiment.label for side in comparison.sides]
@@ -74,7 +69,7 @@ def config(comparison: Comparison) -> Table | Sentences:
     """Return a table of the keys that differ, or a sentence if none does."""
     if not comparison.config:
         return Sentences(["The configs are the same."])
-    rows = [[key, *map(value, values)] for key, values in comparison.config]
+    rows = [[key, *map(setting, values)] for key, values in comparison.config]
     return Table(["config", *letters(comparison)], rows)
 
 
@@ -120,7 +115,7 @@ def cell(sample: Sample, unit: Unit) -> str:
         reached = "reached by " if unit.name == "epochs" else ""
         return f"{reached}{known} of {count}"
     mean = number(sample.mean, unit, whole=count == 1)
-    return mean if sample.sd is None else f"{mean} ± {number(sample.sd, unit, whole=False)}"
+    return plus_minus(mean, None if sample.sd is None else number(sample.sd, unit, whole=False))
 
 
 def number(amount: float | None, unit: Unit, *, whole: bool) -> str:
@@ -196,7 +191,7 @@ def captions(comparison: Comparison) -> list[str]:
     lines = []
     for index, letter in enumerate(letters(comparison)):
         settings = [
-            f"{key}={value(values[index])}"
+            f"{key}={setting(values[index])}"
             for key, values in comparison.config
             if values[index] is not UNSET
         ]
@@ -206,14 +201,12 @@ def captions(comparison: Comparison) -> list[str]:
 
 
 def _statuses(side: Side) -> str:
-    counts = side.statuses
-    if len(counts) == 1:
-        return next(iter(counts))
-    return ", ".join(f"{count} {status}" for status, count in counts.items())
+    statuses = side.statuses
+    return next(iter(statuses)) if len(statuses) == 1 else counts(statuses)
 
 
 LONG_HEADER = (
-    *("experiment", "runs", "metric", "values", "of", "mean", "sd"),
+    *("experiment", "run", "metric", "count", "missing", "mean", "sd"),
     *("difference", "low", "high", "test", "p", "p_adjusted", "verdict"),
 )
 
@@ -222,35 +215,38 @@ def long_rows(comparison: Comparison) -> Iterator[list[Any]]:
     """Yield a row for each experiment and metric; accuracies are fractions, as recorded."""
     for key, measure in comparison.measures.items():
         for side, sample in zip(comparison.sides, measure.samples, strict=True):
-            known = sample.known
-            yield [
-                *(side.experiment.label, side.experiment.place, key),
-                *(len(known), len(sample.values), sample.mean, sample.sd),
-                *_tested(measure.verdicts.get(side.experiment.label)),
-            ]
+            fields = asdict(_metric(sample, measure.verdicts.get(side.experiment.label)))
+            fields |= {"experiment": side.experiment.label, "run": side.experiment.place}
+            fields["metric"] = key
+            cells = [fields[name] for name in LONG_HEADER]
+            yield [None if cell is UNSET else cell for cell in cells]
 
 
-def _tested(verdict: Verdict | None) -> list[Any]:
-    if verdict is None:
-        return [None] * 7
-    d = verdict.difference
-    low, high = (
-        (None, None)
-        if d.half_width is None
-        else (d.difference - d.half_width, d.difference + d.half_width)
-    )
-    return [d.difference, low, high, d.kind, d.p, verdict.p, verdict.outcome]
+class VerdictOutput(Struct, frozen=True, kw_only=True):
+    """A verdict on the difference between an experiment and the one it is compared with."""
+
+    difference: float
+    low: float | None
+    """This and the next are the ends of the difference's 95 % interval."""
+    high: float | None
+    test: str
+    """The statistical test."""
+    p: float | None
+    p_adjusted: float | None
+    sign_flip_p: float | None
+    verdict: str
+    seeds_needed: int | None
 
 
-class MetricOutput(Struct, frozen=True, kw_only=True):
-    """A metric of one experiment, and its verdict against the first experiment, if any."""
+class MetricOutput(SampleOutput, frozen=True, kw_only=True):
+    """A metric of one experiment and, with ``difference``, its verdict against the first one."""
 
-    values: list[float | None]
-    """By seed."""
-    mean: float | None
-    sd: float | None
+    missing: int
+    """The number of runs without a value."""
     difference: float | UnsetType = UNSET
-    half_width: float | UnsetType | None = UNSET
+    low: float | UnsetType | None = UNSET
+    """This and the next are the ends of the difference's 95 % interval."""
+    high: float | UnsetType | None = UNSET
     test: str | UnsetType = UNSET
     """The statistical test."""
     p: float | UnsetType | None = UNSET
@@ -260,16 +256,25 @@ class MetricOutput(Struct, frozen=True, kw_only=True):
     seeds_needed: int | UnsetType | None = UNSET
 
 
+class StretchOutput(Struct, frozen=True, kw_only=True):
+    """Consecutive epochs of a run that were trained under the same arithmetic."""
+
+    since: int
+    """The first of them."""
+    numerics: str
+    """The fingerprint of the arithmetic."""
+
+
 class ExperimentOutput(Struct, frozen=True, kw_only=True):
     """One side of a comparison."""
 
-    place: str
-    """Its name on the command line."""
+    run: str
+    """Its name on the command line: a run's path, or one that its runs share but for the seed."""
     runs: list[str]
     seeds: list[int]
     statuses: dict[str, int]
-    numerics: list[list[dict[str, Any]]]
-    """By run: the fingerprints of its arithmetic, and the epoch since which each holds."""
+    numerics: list[list[StretchOutput]]
+    """By run."""
 
 
 class CompareOutput(Struct, frozen=True, kw_only=True):
@@ -314,31 +319,34 @@ def output(comparison: Comparison, outcomes: Sequence[ClaimResult] = ()) -> Comp
 
 def _experiment(side: Side) -> ExperimentOutput:
     return ExperimentOutput(
-        place=side.experiment.place,
+        run=side.experiment.place,
         runs=[str(run.path) for run in side.experiment.runs],
         seeds=list(side.experiment.seeds),
         statuses=side.statuses,
-        numerics=[[turn._asdict() for turn in facts.numerics] for facts in side.facts],
+        numerics=[
+            [StretchOutput(**turn._asdict()) for turn in facts.numerics] for facts in side.facts
+        ],
     )
 
 
 def _metric(sample: Sample, verdict: Verdict | None) -> MetricOutput:
-    own = {"values": list(sample.values), "mean": sample.mean, "sd": sample.sd}
-    return MetricOutput(**own, **verdict_fields(verdict))  # type: ignore[arg-type]
+    known = asdict(of_sample(sample))
+    judged = {} if verdict is None else asdict(verdict_output(verdict))
+    return MetricOutput(**known, **judged, missing=len(sample.values) - len(sample.known))
 
 
-def verdict_fields(verdict: Verdict | None) -> dict[str, Any]:
-    """Return the fields of MetricOutput that a verdict has; none without a verdict."""
-    if verdict is None:
-        return {}
+def verdict_output(verdict: Verdict) -> VerdictOutput:
+    """Return a verdict as a value for JSON."""
     d = verdict.difference
-    return {
-        "difference": d.difference,
-        "half_width": d.half_width,
-        "test": d.kind,
-        "p": d.p,
-        "p_adjusted": verdict.p,
-        "sign_flip_p": d.sign_flip_p,
-        "verdict": verdict.outcome,
-        "seeds_needed": verdict.needed,
-    }
+    half = d.half_width
+    return VerdictOutput(
+        difference=d.difference,
+        low=None if half is None else d.difference - half,
+        high=None if half is None else d.difference + half,
+        test=d.kind,
+        p=d.p,
+        p_adjusted=verdict.p,
+        sign_flip_p=d.sign_flip_p,
+        verdict=verdict.outcome,
+        seeds_needed=verdict.needed,
+    )

@@ -6,9 +6,10 @@ documents as HTML.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, assert_never
 
 from nnexp.errors import printable
 from nnexp.report import text as terminal
@@ -16,8 +17,6 @@ from nnexp.report import text as terminal
 if TYPE_CHECKING:
     from nnexp.report.markup import Markup
 
-MISSING = "-"
-"""A table's cell without a value."""
 READABLE = 80
 """Width of sentences that are wrapped even if stdout is no terminal."""
 
@@ -121,7 +120,11 @@ def _block_text(block: Block, width: int) -> str:
     if isinstance(block, Commands):
         heading = [f"{block.heading}:"] if block.heading else []
         return "\n".join([*heading, *(f"  {printable(line)}" for line in block.lines)])
-    return block.lines if isinstance(block, Drawing) else ""
+    if isinstance(block, Drawing):
+        return block.lines
+    if isinstance(block, str):
+        return ""
+    assert_never(block)
 
 
 def as_markdown(document: Document) -> str:
@@ -140,8 +143,15 @@ def _block_markdown(block: Block) -> Iterable[str]:
     elif isinstance(block, Sentences):
         for line in block.lines:
             yield MARKDOWN[block.kind].format(escaped(line))
-    elif isinstance(block, Drawing) and block.name:
-        yield f"![{escaped(block.title)}]({block.name})"
+    elif isinstance(block, Commands):
+        if block.heading:
+            yield f"{escaped(block.heading[:1].upper() + block.heading[1:])}:"
+        yield fenced(block.lines)
+    elif isinstance(block, Drawing):
+        if block.name:
+            yield f"![{escaped(block.title)}]({block.name})"
+    elif not isinstance(block, str):
+        assert_never(block)
 
 
 MARKDOWN: dict[SentenceKind, str] = {
@@ -160,6 +170,14 @@ def markdown_table(table: Table) -> str:
     rule = ["---"] * table.left + ["---:"] * (len(table.header) - table.left)
     lines = [table.header, rule, *table.rows]
     return "\n".join(f"| {' | '.join(map(escaped, line))} |" for line in lines)
+
+
+def fenced(commands: Sequence[str]) -> str:
+    """Render shell commands as a fenced block of GitHub's Markdown."""
+    text = "\n".join(map(printable, commands))
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}sh\n{text}\n{fence}"
 
 
 def escaped(text: str) -> str:

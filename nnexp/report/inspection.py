@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import Any
 
 from msgspec import Struct
 
 from nnexp.analysis.initial_layers import Layer, Scope
-from nnexp.analysis.inspection import Decay, Inspection
+from nnexp.analysis.inspection import Inspection
 from nnexp.report.document import Document, Sentences, Table, plain
 from nnexp.report.text import percent
 
@@ -109,18 +107,55 @@ def _steps(inspection: Inspection) -> Iterator[str]:
     yield from inspection.notes
 
 
+class ParametersOutput(Struct, frozen=True, kw_only=True):
+    """Numbers of parameters."""
+
+    layers: list[int]
+    all: int
+
+
+class LayerOutput(Struct, frozen=True, kw_only=True):
+    """A layer under an initializer; null for a number that is not finite."""
+
+    predicted: float | None
+    """The standard deviation of z, like the next."""
+    measured: float | None
+    saturated: float | None
+    """The fraction of saturated neurons and examples; null for output neurons."""
+    gradient_norm: float | None
+    weight_norm: float | None
+
+
+class DecayOutput(Struct, frozen=True, kw_only=True):
+    """How L2 alone shrinks weights; null for a number that is not finite."""
+
+    algebra: str
+    """1 - ηλ/n with its numbers."""
+    strength: float | None
+    """λ/n."""
+    step: float | None
+    """1 - ηλ/n."""
+    steps: int
+    """In an epoch."""
+    lasting: float | None
+    """The factor per step over many steps."""
+    epoch: float | None
+    """The factor per epoch."""
+    halving: float | None
+    """The number of epochs in which weights halve; null if they do not shrink."""
+
+
 class InspectOutput(Struct, frozen=True, kw_only=True):
     """The result of inspect; null for a number that is not finite."""
 
     sizes: list[int]
-    parameters: dict[str, list[int] | int]
-    """Of the layers, and of all together."""
+    parameters: ParametersOutput
     examples: int
     mean_square: float | None
     measured_on: Scope
-    initializers: dict[str, list[dict[str, float | None]]]
+    initializers: dict[str, list[LayerOutput]]
     """The layers, by initializer."""
-    decay: dict[str, Any] | None
+    decay: DecayOutput | None
     notes: list[str]
     warnings: list[str]
 
@@ -130,26 +165,23 @@ def output(inspection: Inspection) -> InspectOutput:
     decay = inspection.decay
     return InspectOutput(
         sizes=list(inspection.sizes),
-        parameters={"layers": list(inspection.parameters), "all": sum(inspection.parameters)},
+        parameters=ParametersOutput(
+            layers=list(inspection.parameters), all=sum(inspection.parameters)
+        ),
         examples=inspection.examples,
-        mean_square=_finite(inspection.mean_square),
+        mean_square=inspection.mean_square,
         measured_on=inspection.scope,
         initializers={
-            network.initializer: [_numbers(layer) for layer in network.layers]
+            network.initializer: [_layer(layer) for layer in network.layers]
             for network in inspection.initialized
         },
-        decay=None if decay is None else _numbers(decay) | {"halving": decay.halving},
+        decay=decay and DecayOutput(**decay._asdict(), halving=decay.halving),
         notes=inspection.notes,
         warnings=inspection.warnings,
     )
 
 
-def _numbers(statistics: Layer | Decay) -> dict[str, Any]:
-    """Return the fields of a layer or of the decay, without the histogram."""
-    fields = statistics._asdict().items()
-    return {key: _finite(value) for key, value in fields if key != "histogram"}
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any value of JSON
-    """Return a value, or None for a number that JSON cannot represent."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _layer(layer: Layer) -> LayerOutput:
+    fields = layer._asdict()
+    del fields["histogram"]
+    return LayerOutput(**fields)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import asdict
 
-from nnexp.analysis import experiments
-from nnexp.analysis.query import COLUMNS, PREFIX, setting
+from nnexp.analysis import experiments, query
+from nnexp.analysis.query import COLUMNS, PREFIX
 from nnexp.config.messages import ranges, shortened
 from nnexp.errors import printable
-from nnexp.report.document import MISSING, Table
-from nnexp.report.text import as_json, percent_spread
-from nnexp.seeds import Spread
+from nnexp.report.document import Table
+from nnexp.report.samples import SampleOutput, of_spread
+from nnexp.report.text import MISSING, counts, percent_spread
+from nnexp.report.text import setting as setting_text
 
 if TYPE_CHECKING:
     from nnexp.analysis.experiments import ExperimentRow
@@ -98,7 +99,7 @@ def _name(row: ExperimentRow) -> str:
 def _status(row: ExperimentRow) -> str:
     if len(row.runs) == 1:
         return row.runs[0].status
-    return ", ".join(f"{count} {status}" for status, count in row.statuses.items())
+    return counts(row.statuses)
 
 
 def _range(bounds: tuple[int, int]) -> str:
@@ -107,17 +108,15 @@ def _range(bounds: tuple[int, int]) -> str:
 
 
 def _cell(row: ExperimentRow, key: str) -> str:
-    value = setting(row.config, key)
-    if value is UNSET:
-        return MISSING
-    return shortened(value if isinstance(value, str) else as_json(value), WIDEST)
+    return shortened(setting_text(query.setting(row.config, key)), WIDEST)
 
 
 class RunOutput(Struct, frozen=True, kw_only=True):
     """The status and results of a run."""
 
     name: str
-    path: str
+    run: str
+    """Its directory."""
     status: str
     epochs: int
     best_validation_accuracy: float | None
@@ -136,12 +135,15 @@ class ExperimentRunsOutput(Struct, frozen=True, kw_only=True):
     """An experiment: its results over seeds, and its runs."""
 
     name: str
-    path: str
+    run: str
+    """What compare takes: a run's path, or one that its runs share but for the seed."""
     other_names: list[str]
     seeds: list[int]
     statuses: dict[str, int]
-    best_validation_accuracy: Spread | None
-    test_accuracy: Spread | None
+    best_validation_accuracy: SampleOutput | None
+    """Of the finished runs once there is one, like the next."""
+    test_accuracy: SampleOutput | None
+    """At the best epoch."""
     config: dict[str, Any]
     runs: list[RunOutput]
 
@@ -150,12 +152,12 @@ def experiment_output(row: ExperimentRow) -> ExperimentRunsOutput:
     """Return an experiment and its runs as a value for JSON."""
     return ExperimentRunsOutput(
         name=row.names[0],
-        path=str(row.path),
+        run=str(row.path),
         other_names=list(row.names[1:]),
         seeds=row.seeds,
         statuses=row.statuses,
-        best_validation_accuracy=row.spread("validation"),
-        test_accuracy=row.spread("test"),
+        best_validation_accuracy=of_spread(row.spread("validation")),
+        test_accuracy=of_spread(row.spread("test")),
         config={key: value for key, value in row.config.items() if key != "seed"},
         runs=[RunOutput(**_fields(run)) for run in row.runs],
     )
@@ -170,5 +172,6 @@ def run_outputs(entries: Sequence[Entry]) -> list[RunOutput]:
 
 
 def _fields(run: Entry) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(run)
+    fields = asdict(run)
+    fields["run"] = fields.pop("path")
     return {key: value for key, value in fields.items() if key not in {"config", "config_sha256"}}

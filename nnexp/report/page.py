@@ -6,9 +6,9 @@ import base64
 import hashlib
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from typing import assert_never
 
 from nnexp.report.document import (
-    MISSING,
     Block,
     Commands,
     Document,
@@ -19,6 +19,7 @@ from nnexp.report.document import (
 )
 from nnexp.report.figure import DARK, LIGHT
 from nnexp.report.markup import Markup, escape, scrolled, shell, swatch, tag
+from nnexp.report.text import MISSING
 
 HEADINGS = {"": "verdict", "run": "runs"}
 """Headings of columns that have none in a terminal."""
@@ -97,8 +98,11 @@ def _block(block: Block) -> Iterable[Markup]:
         if block.heading:
             yield tag("h3", f"{block.heading[0].upper()}{block.heading[1:]}")
         yield shell(block.lines)
-    elif block.svg:
-        yield _drawing(block)
+    elif isinstance(block, Drawing):
+        if block.svg:
+            yield _drawing(block)
+    else:
+        assert_never(block)
 
 
 def _sentences(block: Sentences) -> Iterable[Markup]:
@@ -156,9 +160,7 @@ def _grid(table: Table) -> Markup:
 
 
 def _row_head(cell: str, index: int | None) -> Markup:
-    indented = "indented" if cell.startswith(" ") else None
-    content = cell.strip() if index is None else swatch(index, cell)
-    return tag("th", content, scope="row", class_=indented)
+    return tag("th", cell if index is None else swatch(index, cell), scope="row")
 
 
 def _cells(row: Sequence[str], left: int) -> Iterable[Markup]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
@@ -11,8 +11,10 @@ from nnexp.analysis.verdicts import ACCURACY
 from nnexp.config import dump
 from nnexp.report import comparisons, sweep_ranking
 from nnexp.report.comparisons import CompareOutput
-from nnexp.report.document import MISSING, Document, Section, Sentences, Table
+from nnexp.report.document import Document, Section, Sentences, Table
+from nnexp.report.samples import SampleOutput, of_sample
 from nnexp.report.sweep_ranking import FailureOutput
+from nnexp.report.text import MISSING
 from nnexp.study import trials
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def _row(result: SearchResult, trial: TrialResult) -> list[str]:
     ]
 
 
-def unscored(trial: TrialResult) -> str:
+def unscored(trial: TrialResult) -> Literal["diverged", "failed"]:
     """Return why a trial has no score."""
     return "diverged" if trial.failure is None else "failed"
 
@@ -104,18 +106,13 @@ def _cost(result: SearchResult) -> str:
     return text
 
 
-class SampleOutput(Struct, frozen=True, kw_only=True):
-    """A metric over the runs of a trial."""
-
-    mean: float | None
-    values: list[float | None]
-
-
 class TrialOutput(Struct, frozen=True, kw_only=True):
     """A trial of a search."""
 
     trial: int
     values: dict[str, Any]
+    status: Literal["finished", "interrupted", "diverged", "failed"]
+    """``interrupted`` if it was left behind before its last epoch."""
     runs: list[str]
     epochs: list[int]
     examples: list[int]
@@ -166,13 +163,16 @@ def _trial_output(result: SearchResult, trial: TrialResult) -> TrialOutput:
     return TrialOutput(
         trial=trial.trial.number,
         values=dict(pairs),
+        status=_status(trial),
         runs=[str(path) for path in trial.trial.paths[: len(trial.performances)]],
         epochs=[performance.epochs for performance in trial.performances],
         examples=[performance.examples for performance in trial.performances],
-        best_validation_accuracy=_sample_output(trial.validation),
-        test_accuracy=_sample_output(trial.test),
+        best_validation_accuracy=of_sample(trial.validation),
+        test_accuracy=of_sample(trial.test),
     )
 
 
-def _sample_output(sample: Sample) -> SampleOutput:
-    return SampleOutput(mean=sample.mean, values=list(sample.values))
+def _status(trial: TrialResult) -> Literal["finished", "interrupted", "diverged", "failed"]:
+    if trial.score is None:
+        return unscored(trial)
+    return "finished" if trial.is_complete else "interrupted"

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from nnexp.config import dump
 from nnexp.errors import UsageError, printable
 from nnexp.report.figure import Axis, Cell, Cells, Figure, Line, Mark, Panel, Points, Shades, Sign
+from nnexp.report.text import plus_minus
 from nnexp.seeds import Spread
 from nnexp.study.plan import Plan
 from nnexp.study.ranges import RANGES
@@ -77,7 +78,7 @@ def sweep(plan: Plan, ranking: Ranking) -> Figure:
     keys, points = _drawn(plan, ranking)
     accuracy = Axis(f"{ranking.split} accuracy", "%")
     title = f"{accuracy.label}, {plan.definition.stem}"
-    if (seeds := max(point.accuracy.seeds for point in points if point.accuracy)) > 1:
+    if (seeds := max(point.accuracy.count for point in points if point.accuracy)) > 1:
         title += f": mean ± standard deviation of {seeds} seeds"
     if len(keys) == 1:
         panel = _sweep_line(keys[0], points, accuracy)
@@ -176,9 +177,8 @@ def _cell(point: SweepPoint) -> Cell:
     spread = point.accuracy
     if spread is None:
         return Cell(None, kind=str(point.lack))
-    text = f"{100 * spread.mean:.2f}"
-    if spread.sd is not None:
-        text += f"\n± {100 * spread.sd:.2f}"
+    sd = None if spread.sd is None else f"{100 * spread.sd:.2f}"
+    text = plus_minus(f"{100 * spread.mean:.2f}", sd).replace(" ", "\n", 1)
     return Cell(spread.mean, text, SOME if point.diverged else "")
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
 from typing import Any
 
 from msgspec import UNSET, Struct
 
-from nnexp.analysis.diagnosis import Diagnosis
+from nnexp.analysis.diagnosis import Diagnosis, Kind
 from nnexp.analysis.evaluation import On
 from nnexp.analysis.mistakes import MOST_CLASSES, Confusion
 from nnexp.analysis.summary import Summary
@@ -17,8 +16,8 @@ from nnexp.config.messages import shortened
 from nnexp.errors import printable
 from nnexp.report import braille
 from nnexp.report.curves import terminal
-from nnexp.report.document import MISSING, READABLE, Block, Document, Sentences, Table, plain
-from nnexp.report.text import as_json, percent
+from nnexp.report.document import READABLE, Block, Document, Sentences, Table, plain
+from nnexp.report.text import MISSING, percent, setting
 from nnexp.report.text import table as format_table
 from nnexp.store.records import DataRecord, Result, Versions
 from nnexp.training.history import Row
@@ -56,9 +55,7 @@ def _config(summary: Summary) -> Table | Sentences:
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - a config's value
-    if value is None or value is UNSET:
-        return MISSING
-    return shortened(printable(value if isinstance(value, str) else as_json(value)), CELL)
+    return shortened(printable(setting(value)), CELL)
 
 
 def _metrics(summary: Summary) -> Table | None:
@@ -162,6 +159,46 @@ class ConfusionOutput(Struct, frozen=True, kw_only=True):
     """By class."""
 
 
+class DiagnosisOutput(Struct, frozen=True, kw_only=True):
+    """The diagnosis of the training cost; null for a number that does not exist."""
+
+    kind: Kind
+    first: float | None
+    """The cost of the first epoch."""
+    last: float | None
+    lowest: float | None
+    lowest_epoch: int
+    change: float | None
+    """From the first cost to the curve's end, relative to the first."""
+    rises: float
+    """The sum of all rises from one epoch to the next."""
+    falls: float
+    share: float
+    """The fraction of steps that are rises."""
+    relapse: float | None
+    """The median relapse as a fraction of the overall change."""
+    jump: int | None
+    """The epoch of a falling curve's largest rise, if that is large."""
+    plateau: int | None
+    """The epoch from which a falling curve is level."""
+    ratio: float | None
+    """The sum of the rises over that of the falls."""
+    sentence: str
+
+
+class OverfittingOutput(Struct, frozen=True, kw_only=True):
+    """When overfitting starts, and how both costs changed since then."""
+
+    epoch: int
+    lowest: float
+    """The validation cost there."""
+    end: float
+    """The validation cost at the end."""
+    train_then: float
+    train_end: float
+    sentence: str
+
+
 class ShowOutput(Struct, frozen=True, kw_only=True):
     """The result of show."""
 
@@ -177,8 +214,8 @@ class ShowOutput(Struct, frozen=True, kw_only=True):
     numerics: str
     best: Row | None
     last: Row | None
-    diagnosis: dict[str, Any] | None
-    overfitting: dict[str, Any] | None
+    diagnosis: DiagnosisOutput | None
+    overfitting: OverfittingOutput | None
     classes: list[int]
     confusion: dict[str, ConfusionOutput]
     problems: list[str]
@@ -200,7 +237,8 @@ def output(summary: Summary) -> ShowOutput:
         best=summary.best,
         last=summary.last,
         diagnosis=summary.diagnosis and _diagnosis(summary.diagnosis),
-        overfitting=overfitting and {**overfitting._asdict(), "sentence": overfitting.sentence},
+        overfitting=overfitting
+        and OverfittingOutput(**overfitting._asdict(), sentence=overfitting.sentence),
         classes=list(summary.classes),
         confusion={
             split: ConfusionOutput(matrix=confusion.matrix.tolist(), accuracy=confusion.accuracy)
@@ -210,9 +248,6 @@ def output(summary: Summary) -> ShowOutput:
     )
 
 
-def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
-    fields = {**diagnosis._asdict(), "ratio": diagnosis.ratio, "sentence": diagnosis.sentence}
-    infinite = [
-        key for key, value in fields.items() if isinstance(value, float) and not isfinite(value)
-    ]
-    return fields | dict.fromkeys(infinite)  # JSON has no number for them
+def _diagnosis(diagnosis: Diagnosis) -> DiagnosisOutput:
+    derived = {"ratio": diagnosis.ratio, "sentence": diagnosis.sentence}
+    return DiagnosisOutput(**diagnosis._asdict(), **derived)  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
-"""The results of sweep: its runs and their states before, its ranking and failures after."""
+"""The results of sweep: its runs and their statuses before, its ranking and failures after."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,10 @@ from msgspec import UNSET, Struct, UnsetType
 
 from nnexp.config import dump
 from nnexp.errors import NnexpError
-from nnexp.report import comparisons
-from nnexp.report.document import MISSING, Document, Sentences, Table, plain
-from nnexp.report.text import percent_spread
-from nnexp.seeds import Spread
+from nnexp.report.comparisons import VerdictOutput, verdict_output
+from nnexp.report.document import Document, Sentences, Table, plain
+from nnexp.report.samples import SampleOutput, of_spread
+from nnexp.report.text import MISSING, counts, percent_spread
 from nnexp.store import listing
 from nnexp.store.run import Run
 from nnexp.study import ranking as ranks
@@ -31,8 +32,9 @@ class PlannedRunOutput(Struct, frozen=True, kw_only=True):
     """A run of a sweep that was not started."""
 
     name: str
-    path: str
-    state: str
+    run: str
+    """Its directory."""
+    status: str
     """``new``, ``taken`` by a run of another config, or the status of the run that exists."""
     values: dict[str, Any]
     """By swept key."""
@@ -48,13 +50,13 @@ class PlannedOutput(Struct, frozen=True, kw_only=True):
 
 
 def planned(plan: Plan, runs: Path) -> PlannedOutput:
-    """Return the runs of a plan with their states, and the numbers of points left out."""
+    """Return the runs of a plan with their statuses, and the numbers of points left out."""
     return PlannedOutput(
         runs=[
             PlannedRunOutput(
                 name=trial.name,
-                path=str(runs / trial.name),
-                state=state(runs / trial.name, trial.config),
+                run=str(runs / trial.name),
+                status=status(runs / trial.name, trial.config),
                 values=dict(zip(plan.keys, trial.values, strict=True)),
                 seed=trial.config.seed,
             )
@@ -66,20 +68,19 @@ def planned(plan: Plan, runs: Path) -> PlannedOutput:
 
 
 def planned_document(result: PlannedOutput) -> Document:
-    """Return a table of the runs, and how many are in which state."""
-    rows = [[run.name, run.state, *map(dump.inline, run.values.values())] for run in result.runs]
-    states = [run.state for run in result.runs]
-    counts = [f"{states.count(state):,} {state}" for state in dict.fromkeys(states)]
-    left_out = {"excluded": result.excluded, "repeated": result.repeated}
-    counts += [f"{count:,} {why} left out" for why, count in left_out.items() if count]
-    noun = "run" if len(states) == 1 else "runs"
+    """Return a table of the runs, and the number of runs with each status."""
+    rows = [[run.name, run.status, *map(dump.inline, run.values.values())] for run in result.runs]
+    left_out = {"excluded left out": result.excluded, "repeated left out": result.repeated}
+    known = {why: count for why, count in left_out.items() if count}
+    statuses = counts(Counter(run.status for run in result.runs) | known)
+    noun = "run" if len(rows) == 1 else "runs"
     return plain(
-        Table(["run", "state", *result.runs[0].values], rows, left=2),
-        Sentences([f"{len(states):,} {noun}: {', '.join(counts)}"]),
+        Table(["run", "status", *result.runs[0].values], rows, left=2),
+        Sentences([f"{len(rows):,} {noun}: {statuses}"]),
     )
 
 
-def state(path: Path, config: Config) -> str:
+def status(path: Path, config: Config) -> str:
     """Return a run's status, ``new`` if there is none yet, ``taken`` if its config is another."""
     entry = listing.entry(Run(path))
     if entry is None:
@@ -119,10 +120,22 @@ def advice(verdicts: Mapping[int, Verdict]) -> str | None:
     )
 
 
+def note(ranking: Ranking) -> str | None:
+    """Return a note on a ranking by test accuracy; otherwise None."""
+    if ranking.split != "test":
+        return None
+    return (
+        "note: ranked by test accuracy, since not every run has a validation accuracy; the best "
+        "one's test accuracy is then an optimistic estimate. Set data.validation and monitor to "
+        "rank by validation accuracy"
+    )
+
+
 def document(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> Document:
     """Return the ranking as a table.
 
-    It has a column for verdicts if there are any, or if an experiment diverged with some seeds.
+    It has a column for verdicts if there are any, or if an experiment diverged with some seeds,
+    and one for the test accuracy unless that ranks.
     """
     if ranking.split is None:
         has_result = any(standing.trials for standing in ranking.standings)
@@ -141,13 +154,14 @@ def document(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> D
                 if is_compared
                 else []
             ),
-            percent_spread(standing.test),
+            *([] if ranking.split == "test" else [percent_spread(standing.test)]),
             _runs(standing),
         ]
         for index, standing in enumerate(ranking.standings)
     ]
     against = ["to the best"] if is_compared else []
-    return plain(Table(["rank", *plan.keys, ranking.split, *against, "test", "runs"], rows))
+    test = [] if ranking.split == "test" else ["test"]
+    return plain(Table(["rank", *plan.keys, ranking.split, *against, *test, "runs"], rows))
 
 
 def _accuracy(standing: Standing) -> str:
@@ -215,16 +229,18 @@ class RankedOutput(Struct, frozen=True, kw_only=True):
     """A point of a sweep in its ranking."""
 
     values: dict[str, Any]
-    best_validation_accuracy: Spread | UnsetType | None = UNSET
+    best_validation_accuracy: SampleOutput | UnsetType | None = UNSET
     """If it ranks."""
-    train_accuracy: Spread | UnsetType | None = UNSET
+    train_accuracy: SampleOutput | UnsetType | None = UNSET
     """If it ranks; at the best epoch."""
-    test_accuracy: Spread | None
+    test_accuracy: SampleOutput | None
     """At the best epoch."""
     runs: list[str]
     missing: int
+    """The number of runs without a result."""
     diverged: int
-    against_best: dict[str, Any] | None
+    """The number of these that diverged."""
+    against_best: VerdictOutput | None
 
 
 class SweepOutput(Struct, frozen=True, kw_only=True):
@@ -257,7 +273,7 @@ def output(
             runs=[str(runs / names[trial]) for trial in standing.trials],
             missing=standing.missing,
             diverged=standing.diverged,
-            against_best=comparisons.verdict_fields(verdicts.get(index)) or None,
+            against_best=None if index not in verdicts else verdict_output(verdicts[index]),
             **_accuracies(standing, judged),
         )
         for index, standing in enumerate(ranking.standings)
@@ -278,6 +294,6 @@ def output(
     )
 
 
-def _accuracies(standing: Standing, judged: str | None) -> dict[str, Spread | None]:
-    ranking = {} if judged is None else {judged: standing.accuracy}
-    return {**ranking, "test_accuracy": standing.test}
+def _accuracies(standing: Standing, judged: str | None) -> dict[str, SampleOutput | None]:
+    ranking = {} if judged is None else {judged: of_spread(standing.accuracy)}
+    return {**ranking, "test_accuracy": of_spread(standing.test)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from nnexp.errors import printable
 if TYPE_CHECKING:
     from nnexp.seeds import Spread
 
+MISSING = "-"
+"""Stands for a value that is not there."""
 BOLD = 1
 PALETTE = (34, 33, 32, 35, 36, 31)
 """Terminal codes of blue, yellow, green, magenta, cyan and red."""
@@ -57,14 +60,33 @@ def columns() -> int:
 
 def percent(fraction: float | None) -> str:
     """Format a fraction as a percentage with two decimals; a dash for None."""
-    return "-" if fraction is None else f"{100 * fraction:.2f} %"
+    return MISSING if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def plus_minus(mean: str, sd: str | None) -> str:
+    """Format a mean and, unless it is None, the standard deviation over seeds."""
+    return mean if sd is None else f"{mean} ± {sd}"
 
 
 def percent_spread(spread: Spread | None) -> str:
     """Format a mean ± standard deviation over seeds as percentages; a dash for None."""
     if spread is None or spread.sd is None:
         return percent(spread.mean if spread else None)
-    return f"{100 * spread.mean:.2f} ± {percent(spread.sd)}"
+    return plus_minus(f"{100 * spread.mean:.2f}", percent(spread.sd))
+
+
+def counts(statuses: Mapping[str, int]) -> str:
+    """Format the number of runs with each status."""
+    return ", ".join(f"{count:,} {status}" for status, count in statuses.items())
+
+
+def setting(value: Any) -> str:  # noqa: ANN401 - a config's value
+    """Format a config's value; a dash for one that is not there or None."""
+    from msgspec import UNSET  # noqa: PLC0415 - slow to import for --help
+
+    if value is None or value is UNSET:
+        return MISSING
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def table(
@@ -118,9 +140,25 @@ def _styled(text: str, code: int) -> str:
 
 
 def as_json(value: Any) -> str:  # noqa: ANN401 - a Struct, or builtins
-    """Return a value as one line of JSON, in ASCII if a terminal would not print it as it is."""
+    """Return a value as one line of JSON, in ASCII if a terminal would not print it as it is.
+
+    JSON has no infinity and no NaN: null stands for them.
+    """
     import msgspec  # noqa: PLC0415 - for JSON only
 
     tree = msgspec.to_builtins(value)
-    text = json.dumps(tree, ensure_ascii=False, allow_nan=False)
+    try:
+        text = json.dumps(tree, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # rare, so that other values are not searched for such numbers
+        tree = _finite(tree)
+        text = json.dumps(tree, ensure_ascii=False, allow_nan=False)
     return text if text.isprintable() else json.dumps(tree, allow_nan=False)
+
+
+def _finite(tree: Any) -> Any:  # noqa: ANN401 - any value of JSON
+    """Return builtins with None in place of infinite numbers and those that are not a number."""
+    if isinstance(tree, dict):
+        return {key: _finite(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_finite(value) for value in tree]
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree

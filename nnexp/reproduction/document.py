@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from nnexp.report.document import MISSING, Block, Document, Sentences, Table, plain
+from nnexp.report.document import Block, Document, Sentences, Table, plain
+from nnexp.report.text import MISSING, plus_minus
 from nnexp.reproduction.verdicts import SeriesPoint
 from nnexp.seeds import spread
 
@@ -83,7 +84,7 @@ def _spread(number: Number) -> str:
     seeds = spread(number.seeds) if all(map(isfinite, number.seeds)) else None
     if seeds is None or seeds.sd is None:
         return MISSING
-    return f"{_decimal(seeds.mean, number)} ± {_decimal(seeds.sd, number)}"
+    return plus_minus(_decimal(seeds.mean, number), _decimal(seeds.sd, number))
 
 
 def _decimal(value: float, number: Number) -> str:
@@ -114,16 +115,18 @@ class NumberOutput(Struct, frozen=True, kw_only=True):
     number: str
     published: float
     obtained: float | None
-    seeds: list[float | None]
+    values: list[float | None]
+    """Of the runs with other seeds."""
     verdict: str
 
 
 class NetOutput(Struct, frozen=True, kw_only=True):
     """A net of a figure."""
 
-    net: str
+    net: str | None
+    """Null if the figure has no other."""
     run: str
-    seeds: list[str]
+    seed_runs: list[str]
     """The runs with other seeds."""
     promised_exact: bool
     verdict: str
@@ -143,9 +146,9 @@ def output(figure: str, outcomes: Iterable[NetOutcome], picture: Path) -> Reprod
     """Return the comparison of a figure as a value for JSON."""
     nets = [
         NetOutput(
-            net=part.net.name,
+            net=part.net.name or None,
             run=str(part.book.run.path),
-            seeds=[str(job.run.path) for job in part.seeds],
+            seed_runs=[str(job.run.path) for job in part.seeds],
             promised_exact=is_promised,
             verdict=comparison.verdict,
             series=[
@@ -164,14 +167,10 @@ def _number_output(number: Number) -> NumberOutput:
     return NumberOutput(
         number=f"{measure} {_words(series)}",
         published=published,
-        obtained=_finite(number.obtained),
-        seeds=[_finite(value) for value in number.seeds],
+        obtained=number.obtained,
+        values=list(number.seeds),
         verdict=number.verdict,
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if isfinite(value) else None
 
 
 class FigureOutput(Struct, frozen=True, kw_only=True):
@@ -180,12 +179,15 @@ class FigureOutput(Struct, frozen=True, kw_only=True):
     figure: str
     title: str
     nets: list[str]
+    """The names of its nets; empty if it has one without a name."""
 
 
 def figure_list(figures: Mapping[str, BookFigure]) -> list[FigureOutput]:
     """Return the figures as values for JSON."""
     return [
-        FigureOutput(figure=name, title=figure.title, nets=[net.name for net in figure.nets])
+        FigureOutput(
+            figure=name, title=figure.title, nets=[net.name for net in figure.nets if net.name]
+        )
         for name, figure in figures.items()
     ]
 

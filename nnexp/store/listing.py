@@ -90,7 +90,7 @@ def _intact_entry(run: Run) -> Entry:
         status=run.status,
         epochs=last,
         best_validation_accuracy=_validation_accuracy(best),
-        best_epoch=best.epoch if best and _validation_accuracy(best) is not None else None,
+        best_epoch=best.epoch if best else None,
         test_accuracy=test,
         seed=_seed(record),
         config=_flat_config(run, record),

@@ -8,10 +8,12 @@ from itertools import accumulate, chain
 from statistics import mean, median
 from typing import NamedTuple
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
 from nnexp.report.figure import Axis, Figure, Line
+from nnexp.report.text import MISSING, percent
 from nnexp.tune.choice import rounded
 from nnexp.tune.decision import (
     ACCURACY,
@@ -46,6 +48,18 @@ RULE = (
 
 class AllDivergedError(NothingFoundError):
     """Training diverged with every mini-batch size."""
+
+
+class SizeOutput(Struct, frozen=True, kw_only=True, tag_field="tried", tag="batch_size"):
+    """A mini-batch size that was tried, for JSON; null where training diverged."""
+
+    batch_size: int
+    learning_rate: float
+    seconds_to_level: float | None
+    """The training time until the level is reached; null also if it is not reached."""
+    seconds_per_epoch: float | None
+    best_validation_accuracy: float | None
+    """The highest mean over the seeds."""
 
 
 class TimedSize(NamedTuple):
@@ -187,14 +201,16 @@ def _timed(state: TuneState, size: int, trials: Sequence[JobResult]) -> TimedSiz
 
 
 def _section(timed: Sequence[TimedSize], goal: float, answer: str, picture: Figure) -> Decision:
+    tried = [_output(size, goal) for size in timed]
     return Decision(
         stage=5,
         name="batch-size",
         heading=HEADING,
         answer=answer,
         rule=RULE.format(seeds=SEEDS, behind=100 * BEHIND),
+        alternatives=tried,
         header=("batch_size", "learning_rate", "to the level", "an epoch", "best validation"),
-        rows=[_row(size, goal) for size in timed],
+        rows=list(map(_row, tried)),
         picture=picture,
     )
 
@@ -252,17 +268,27 @@ def _level_line(timed: Sequence[TimedSize], goal: float) -> Line:
     return curve(f"the level, {100 * goal:.2f} %", ends, [goal] * 2)
 
 
-def _row(timed: TimedSize, goal: float) -> list[str]:
-    rate = f"{timed.learning_rate:g}"
-    if not timed.accuracies:
-        return [str(timed.size), rate, "diverged", "-", "-"]
-    seconds = timed.reaches(goal)
+def _output(timed: TimedSize, goal: float) -> SizeOutput:
+    is_known = bool(timed.accuracies)
+    return SizeOutput(
+        batch_size=timed.size,
+        learning_rate=timed.learning_rate,
+        seconds_to_level=timed.reaches(goal) if is_known else None,
+        seconds_per_epoch=timed.seconds[-1] / len(timed.seconds) if is_known else None,
+        best_validation_accuracy=timed.best if is_known else None,
+    )
+
+
+def _row(tried: SizeOutput) -> list[str]:
+    cells = [str(tried.batch_size), f"{tried.learning_rate:g}"]
+    if tried.seconds_per_epoch is None:
+        return [*cells, "diverged", MISSING, MISSING]
+    seconds = tried.seconds_to_level
     return [
-        str(timed.size),
-        rate,
+        *cells,
         "not reached" if seconds is None else duration(seconds),
-        duration(timed.seconds[-1] / len(timed.seconds)),
-        f"{100 * timed.best:.2f} %",
+        duration(tried.seconds_per_epoch),
+        percent(tried.best_validation_accuracy),
     ]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
+from nnexp.report.text import MISSING, percent
 from nnexp.tune import quick_problem
 from nnexp.tune.decision import (
     ACCURACY,
@@ -38,6 +40,20 @@ class NothingLearnedError(NothingFoundError):
     """No trial was better than chance."""
 
 
+class ProblemOutput(Struct, frozen=True, kw_only=True, tag_field="tried", tag="problem"):
+    """A trial on a problem, for JSON."""
+
+    problem: str
+    learning_rate: float | None
+    lambda_: float = field(name="lambda")
+    validation_accuracy: float | None
+    """Of the last epoch; null if training diverged."""
+    chance: float
+    """The accuracy of guessing."""
+    is_better: bool = field(name="better")
+    """Whether it is better than chance."""
+
+
 class Attempt(NamedTuple):
     """A trial, with the accuracy of guessing for comparison."""
 
@@ -61,17 +77,17 @@ class Attempt(NamedTuple):
         return "diverged" if self.trial.diverged else f"{100 * self.accuracy:.2f} %"
 
     @property
-    def row(self) -> list[str]:
-        """The cells of its table row."""
+    def output(self) -> ProblemOutput:
+        """The trial as a value for JSON."""
         config = self.trial.config
-        return [
-            self.problem,
-            "-" if config.learning_rate is None else f"{config.learning_rate:g}",
-            f"{config.lambda_:g}",
-            self.outcome,
-            f"{100 * self.chance.share:.2f} %",
-            "yes" if self.is_better else "no",
-        ]
+        return ProblemOutput(
+            problem=self.problem,
+            learning_rate=config.learning_rate,
+            lambda_=cast("float", config.lambda_),  # quick problems have no λ/n
+            validation_accuracy=None if self.trial.diverged else self.accuracy,
+            chance=self.chance.share,
+            is_better=self.is_better,
+        )
 
 
 def decide(state: TuneState, problems: dict[str, Config]) -> Steps[None]:
@@ -187,6 +203,18 @@ def _decision(attempts: list[Attempt], chosen: Attempt, hardest: str) -> Decisio
     return _section(attempts, chosen, answer)._replace(notes=notes)
 
 
+def _row(tried: ProblemOutput) -> list[str]:
+    accuracy = tried.validation_accuracy
+    return [
+        tried.problem,
+        MISSING if tried.learning_rate is None else f"{tried.learning_rate:g}",
+        f"{tried.lambda_:g}",
+        "diverged" if accuracy is None else percent(accuracy),
+        percent(tried.chance),
+        "yes" if tried.is_better else "no",
+    ]
+
+
 def _section(attempts: list[Attempt], chosen: Attempt | None, answer: str) -> Decision:
     curves = [
         curve(
@@ -197,13 +225,15 @@ def _section(attempts: list[Attempt], chosen: Attempt | None, answer: str) -> De
         )
         for attempt in attempts
     ]
+    tried = [attempt.output for attempt in attempts]
     return Decision(
         stage=1,
         name="chance",
         heading="Better than chance",
         answer=answer,
         rule=RULE,
+        alternatives=tried,
         header=("problem", "learning_rate", "lambda", "validation", "chance", "better"),
-        rows=[attempt.row for attempt in attempts],
+        rows=list(map(_row, tried)),
         picture=picture("Validation accuracy", BY_EPOCH, ACCURACY, curves),
     )

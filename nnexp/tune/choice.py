@@ -13,9 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import mean
 from typing import Literal, NamedTuple, TypeAlias
 
+from msgspec import Struct
+
 from nnexp.analysis import verdicts
 from nnexp.analysis.power import FEWEST_SEEDS
 from nnexp.analysis.verdicts import ACCURACY
+from nnexp.report.samples import SampleOutput, of_sample
+from nnexp.report.text import percent
+from nnexp.seeds import Sample
 
 MOST_SEEDS = 5
 ERRORS = 2.0
@@ -33,6 +38,26 @@ class CandidateStanding(NamedTuple):
     accuracy: float
     seeds: int
     words: str
+
+
+class CandidateOutput(Struct, frozen=True, kw_only=True, tag_field="tried"):
+    """A candidate compared with the best one, for JSON."""
+
+    standing: RateVerdict
+    comparison: str
+    """The standing in words, with numbers."""
+    best_validation_accuracy: SampleOutput
+
+    @property
+    def cells(self) -> list[str]:
+        """The cells of its table row, after the candidate itself."""
+        accuracy = self.best_validation_accuracy
+        return [self.comparison, percent(accuracy.mean), str(accuracy.count)]
+
+
+def accuracy_output(scores: Mapping[int, float]) -> SampleOutput:
+    """Return a candidate's accuracies, in the order of the seeds, for JSON."""
+    return of_sample(Sample(tuple(scores[seed] for seed in sorted(scores))))
 
 
 def best(scores: Scores) -> float:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from nnexp.errors import NnexpError
 from nnexp.report.figure import Axis, Figure, Line, Panel, Points
 
@@ -29,13 +31,15 @@ class Decision(NamedTuple):
     """Empty if none was applied."""
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
-    """The alternatives and their numbers."""
+    """The alternatives as text."""
     left: int = 1
     """Number of leading columns that contain text."""
     picture: Figure | None = None
     notes: Sequence[str] = ()
     chose: tuple[tuple[str, Any], ...] = ()
     """The config's keys that it determines, with their values."""
+    alternatives: Sequence[Struct] = ()
+    """What the rows show, as values for JSON."""
 
 
 class NothingFoundError(NnexpError):

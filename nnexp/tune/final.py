@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
 from nnexp.optim.schedules import Constant, HalveOnPlateau
+from nnexp.report.text import percent
 from nnexp.training.stopping import Accuracy, first_stop
 from nnexp.tune import choice, ladder, learning_rate, quick_problem, weight_decay
-from nnexp.tune.choice import MOST_SEEDS
+from nnexp.tune.choice import MOST_SEEDS, CandidateOutput
 from nnexp.tune.decision import ACCURACY, BY_EPOCH, Decision, curve, picture, skipped
 from nnexp.tune.state import TuneState
 from nnexp.tune.trials import BudgetSpentError, JobGroup, JobResult, Steps, Update
@@ -36,6 +38,21 @@ SCHEDULE_RULE = (
     "{noise:.2f} points; otherwise seeds are added, up to {seeds}, and a paired t-test decides). A "
     "tie goes to the constant rate, which has nothing to tune."
 )
+
+
+class PatienceOutput(Struct, frozen=True, kw_only=True, tag_field="tried", tag="patience"):
+    """A patience that was tried, for JSON."""
+
+    patience: int
+    epochs: int
+    """The epoch in which it ends the training."""
+    best_validation_accuracy: float
+
+
+class ScheduleOutput(CandidateOutput, frozen=True, kw_only=True, tag="schedule"):
+    """A schedule that was tried, for JSON."""
+
+    schedule: str
 
 
 def rate(state: TuneState) -> Steps[None]:
@@ -130,6 +147,10 @@ def _patience_decision(
     trial: JobResult, ends: Mapping[int, tuple[int, float]], patience: int, n: int
 ) -> Decision:
     top = ends[max(ends)][1]
+    tried = [
+        PatienceOutput(patience=value, epochs=epoch, best_validation_accuracy=best)
+        for value, (epoch, best) in ends.items()
+    ]
     line = curve(
         f"patience {max(ends)}",
         [row.epoch for row in trial.rows],
@@ -148,8 +169,12 @@ def _patience_decision(
         answer=f"A patience of {patience}: {_end(trial, ends[patience][0])} with "
         f"{100 * ends[patience][1]:.2f} %; the longest reaches {100 * top:.2f} %.",
         rule=PATIENCE_RULE.format(n=n, error=100 * choice.error(top, n)),
+        alternatives=tried,
         header=("patience", "ends in epoch", "best validation"),
-        rows=[[str(p), str(epoch), f"{100 * best:.2f} %"] for p, (epoch, best) in ends.items()],
+        rows=[
+            [str(end.patience), str(end.epochs), percent(end.best_validation_accuracy)]
+            for end in tried
+        ],
         picture=picture("The final training", BY_EPOCH, ACCURACY, [line, *marks]),
         chose=(("patience", patience),),
     )
@@ -221,6 +246,15 @@ def _schedule_decision(
         beside = "inside the noise of that" if choice.best(scores) == SCHEDULE else "no better"
         answer = f"constant: {constant} validation accuracy with a patience of {patience};"
         answer += f" halve-on-plateau's {schedule} is {beside}."
+    tried = [
+        ScheduleOutput(
+            schedule=_name(candidate),
+            standing=rank.standing,
+            comparison=rank.words,
+            best_validation_accuracy=choice.accuracy_output(scores[candidate]),
+        )
+        for candidate, rank in ranks.items()
+    ]
     curves = [
         curve(
             _name(candidate),
@@ -242,11 +276,9 @@ def _schedule_decision(
             noise=100 * choice.noise(ranks[choice.best(scores)].accuracy, n),
             seeds=SEEDS,
         ),
+        alternatives=tried,
         header=("schedule", "beside the best", "validation", "seeds"),
-        rows=[
-            [_name(candidate), rank.words, f"{100 * rank.accuracy:.2f} %", str(rank.seeds)]
-            for candidate, rank in ranks.items()
-        ],
+        rows=[[schedule.schedule, *schedule.cells] for schedule in tried],
         left=2,
         picture=picture("The final training, first seed", BY_EPOCH, ACCURACY, curves),
         chose=(("schedule", _name(chosen)),),

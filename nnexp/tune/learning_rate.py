@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from nnexp.analysis.diagnosis import Kind
 from nnexp.config.model import Config
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import Constant
 from nnexp.report.document import Document, Sentences, Table, plain
 from nnexp.report.figure import Axis, Figure
+from nnexp.report.text import MISSING
 from nnexp.store import thresholds
 from nnexp.streams import Pcg64
 from nnexp.tune import ladder
 from nnexp.tune.decision import Decision, NothingFoundError, curve, number, picture
-from nnexp.tune.ladder import Judged, Rung
+from nnexp.tune.ladder import Judged, Judgement, Rung
 from nnexp.tune.trials import JobGroup, Steps, Trials, Update
 
 EPOCHS = 10
@@ -35,6 +36,24 @@ AGAIN = (
     "The same rule on the training cost including λ, around the earlier threshold: from a "
     "fifth of it, up by factors of 2 to 2.5 while the cost falls steadily, else down."
 )
+
+
+class RungOutput(Struct, frozen=True, kw_only=True, tag_field="tried", tag="learning_rate"):
+    """A learning rate that was tried, for JSON; null for a cost that is not finite."""
+
+    learning_rate: float
+    judgement: Judgement
+    why: str
+    kind: Kind
+    """Of the cost's curve."""
+    ratio: float | None
+    """The sum of the cost's rises over that of its falls; null if it never falls."""
+    first: float | None
+    """The cost of the first epoch."""
+    last: float | None
+    """The cost of the last epoch, or the first that is not finite."""
+    costs: list[float | None]
+    """By epoch."""
 
 
 class NoRateError(NothingFoundError):
@@ -144,14 +163,16 @@ def decision(
         before: the rate to keep if no rung is steady; None if there is none.
     """
     tried, threshold = ladder.judged(rungs), ladder.threshold(rungs)
+    rates = list(map(_output, tried))
     return Decision(
         stage=stage,
         name="eta",
         heading=heading,
         answer=_answer(rungs, tried, threshold, before),
         rule=rule,
+        alternatives=rates,
         header=("learning_rate", "judgement", "cost", "rises/falls", "first", "last"),
-        rows=[_row(rung) for rung in tried],
+        rows=list(map(_row, rates)),
         left=3,
         picture=cost_figure(rungs),
         chose=() if threshold is None else (("learning_rate", threshold / 2),),
@@ -176,11 +197,24 @@ def _answer(
     )
 
 
-def _row(tried: Judged) -> list[str]:
-    costs = tried.diagnosis
-    ratio = "-" if costs.ratio is None else number(costs.ratio)
-    rate = f"{tried.rung.learning_rate:g}"
-    return [rate, tried.judgement, tried.why, ratio, number(costs.first), number(costs.last)]
+def _output(tried: Judged) -> RungOutput:
+    diagnosis = tried.diagnosis
+    return RungOutput(
+        learning_rate=tried.rung.learning_rate,
+        judgement=tried.judgement,
+        why=tried.why,
+        kind=diagnosis.kind,
+        ratio=diagnosis.ratio,
+        first=diagnosis.first,
+        last=diagnosis.last,
+        costs=list(tried.rung.costs),
+    )
+
+
+def _row(tried: RungOutput) -> list[str]:
+    numbers = (tried.ratio, tried.first, tried.last)
+    cells = [MISSING if value is None else number(value) for value in numbers]
+    return [f"{tried.learning_rate:g}", tried.judgement, tried.why, *cells]
 
 
 def cost_figure(rungs: Sequence[Rung]) -> Figure:
@@ -205,18 +239,6 @@ def document(decision: Decision) -> Document:
     return plain(rates, Sentences([decision.answer]))
 
 
-class RungOutput(Struct, frozen=True, kw_only=True):
-    """A learning rate that find-rate tried."""
-
-    learning_rate: float
-    judgement: str
-    why: str
-    kind: str
-    """Of the cost's curve."""
-    costs: list[float | None]
-    """By epoch; null if it is not finite."""
-
-
 class FindRateOutput(Struct, frozen=True, kw_only=True):
     """The result of find-rate."""
 
@@ -231,14 +253,5 @@ def output(rungs: Sequence[Rung]) -> FindRateOutput:
     return FindRateOutput(
         threshold=threshold,
         learning_rate=threshold and threshold / 2,
-        rungs=[
-            RungOutput(
-                learning_rate=judged.rung.learning_rate,
-                judgement=judged.judgement,
-                why=judged.why,
-                kind=judged.diagnosis.kind,
-                costs=[cost if math.isfinite(cost) else None for cost in judged.rung.costs],
-            )
-            for judged in ladder.judged(rungs)
-        ],
+        rungs=list(map(_output, ladder.judged(rungs))),
     )

@@ -6,10 +6,10 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from nnexp.config import canonical, dump
 from nnexp.config.model import Config
@@ -26,9 +26,14 @@ from nnexp.report.document import (
 )
 from nnexp.report.page import page
 from nnexp.store import disk
+from nnexp.tune.batch_size import SizeOutput
+from nnexp.tune.chance import ProblemOutput
 from nnexp.tune.decision import Decision
+from nnexp.tune.final import PatienceOutput, ScheduleOutput
+from nnexp.tune.learning_rate import RungOutput
 from nnexp.tune.protocol import StagePlan, TuningResult
 from nnexp.tune.state import TimingSession
+from nnexp.tune.weight_decay import StrengthOutput
 
 TIMES = "times.json"
 TUNED = "tuned.yaml"
@@ -164,6 +169,11 @@ def summary(result: TuningResult, files: Mapping[str, Path]) -> Document:
     return plain(Sentences([*decisions, *result.notes, *map(str, files.values())]))
 
 
+Alternative: TypeAlias = (
+    ProblemOutput | RungOutput | StrengthOutput | SizeOutput | PatienceOutput | ScheduleOutput
+)
+
+
 class DecisionOutput(Struct, frozen=True, kw_only=True):
     """A decision of tune."""
 
@@ -171,22 +181,27 @@ class DecisionOutput(Struct, frozen=True, kw_only=True):
     name: str
     heading: str
     answer: str
+    rule: str | None
+    """Null if none was applied."""
     chose: dict[str, Any]
     """Values of the config's keys."""
-    alternatives: list[dict[str, str]]
+    alternatives: list[Alternative]
+    """What was tried, and its numbers; ``tried`` names the kind."""
     notes: list[str]
 
 
 class TuneOutput(Struct, frozen=True, kw_only=True):
     """The result of tune."""
 
-    tuned: str | UnsetType = UNSET
+    tuned: str
     """This and the next two are the files that were written."""
     markdown: str
     html: str
     epochs: int
     """The number trained, of all trials together."""
     unfinished: list[str]
+    """The stages for which the budget was too small."""
+    notes: list[str]
     decisions: list[DecisionOutput]
 
 
@@ -204,14 +219,21 @@ def output(result: TuningResult, files: Mapping[str, Path], epochs: int) -> Tune
             name=decision.name,
             heading=decision.heading,
             answer=decision.answer,
+            rule=decision.rule or None,
             chose=dict(decision.chose),
-            alternatives=[dict(zip(decision.header, row, strict=True)) for row in decision.rows],
+            alternatives=cast("list[Alternative]", list(decision.alternatives)),
             notes=list(decision.notes),
         )
         for decision in result.decisions
     ]
     paths = {kind: str(path) for kind, path in files.items()}
-    return TuneOutput(**paths, epochs=epochs, unfinished=result.unfinished, decisions=decisions)
+    return TuneOutput(
+        **paths,
+        epochs=epochs,
+        unfinished=result.unfinished,
+        notes=list(result.notes),
+        decisions=decisions,
+    )
 
 
 class StageOutput(Struct, frozen=True, kw_only=True):

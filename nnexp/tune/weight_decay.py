@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import mean
 
+from msgspec import field
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
 from nnexp.report.figure import Axis, Figure, Line, Points
 from nnexp.tune import choice
-from nnexp.tune.choice import MOST_SEEDS, CandidateStanding, Scores
+from nnexp.tune.choice import MOST_SEEDS, CandidateOutput, CandidateStanding, Scores
 from nnexp.tune.decision import ACCURACY, Decision, curve, picture
 from nnexp.tune.state import TuneState
 from nnexp.tune.trials import JobGroup, Steps, Update
@@ -30,6 +31,12 @@ RULE = (
     "smaller ones are tried. If a smaller λ is too close to the best to call, seeds are added, up "
     "to {seeds}, and a paired t-test decides; a tie goes to the smaller λ."
 )
+
+
+class StrengthOutput(CandidateOutput, frozen=True, kw_only=True, tag="lambda"):
+    """A λ that was tried, for JSON."""
+
+    lambda_: float = field(name="lambda")
 
 
 def decide(state: TuneState) -> Steps[None]:
@@ -110,6 +117,15 @@ def _decision(
 ) -> Decision:
     ranks = choice.standings(scores, n, most_seeds)
     best = choice.best(scores)
+    tried = [
+        StrengthOutput(
+            lambda_=strength,
+            standing=rank.standing,
+            comparison=_words(strength, rank, best),
+            best_validation_accuracy=choice.accuracy_output(scores[strength]),
+        )
+        for strength, rank in ranks.items()
+    ]
     means = [mean(by_seed.values()) for by_seed in scores.values()]
     others = means.count(max(means)) - 1
     why = "the highest validation accuracy"
@@ -126,16 +142,9 @@ def _decision(
         heading=heading,
         answer=f"λ = {chosen:g}: {why}.",
         rule=rule,
+        alternatives=tried,
         header=("lambda", "beside the best", "validation", "seeds"),
-        rows=[
-            [
-                f"{strength:g}",
-                _words(strength, rank, best),
-                f"{100 * rank.accuracy:.2f} %",
-                str(rank.seeds),
-            ]
-            for strength, rank in ranks.items()
-        ],
+        rows=[[f"{strength.lambda_:g}", *strength.cells] for strength in tried],
         left=2,
         picture=accuracy_figure(scores, chosen),
         chose=(("lambda", chosen),),

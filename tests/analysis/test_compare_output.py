@@ -13,7 +13,7 @@ import pytest
 from nnexp.analysis import comparison
 from nnexp.analysis.metrics import METRICS, Metric
 from nnexp.analysis.verdicts import ACCURACY
-from nnexp.report import document
+from nnexp.report import comparisons, document
 from nnexp.store.lock import Lock
 from tests.analysis.histories import verdict
 
@@ -37,7 +37,7 @@ patience        10    -
 
 result (accuracies in %)          A       B   B - A
 best validation accuracy      97.60   95.00   -2.60
-  at epoch                        4       2       -
+best epoch                        4       2       -
 first validation accuracy     90.00   50.00  -40.00
 last train accuracy          100.00  100.00   +0.00
 last train cost              0.2500  0.4000   +0.15
@@ -81,7 +81,7 @@ def test_json_says_the_same(two: Bench) -> None:
     (numerics,) = told["experiments"]["A"].pop("numerics")
     assert [turn["since"] for turn in numerics] == [1]
     assert told["experiments"]["A"] == {
-        "place": "runs/a",
+        "run": "runs/a",
         "runs": ["runs/a"],
         "seeds": [0],
         "statuses": {"interrupted": 1},
@@ -113,11 +113,25 @@ def test_csv_has_a_row_for_each_experiment_and_metric(many: Bench) -> None:
     row = next(
         r for r in rows if (r["experiment"], r["metric"]) == ("B", "best_validation_accuracy")
     )
-    assert (row["runs"], row["values"], row["of"]) == ("runs/b", "5", "5")
+    assert (row["run"], row["count"], row["missing"]) == ("runs/b", "5", "0")
     assert float(row["mean"]) == pytest.approx(0.928)
     assert float(row["difference"]) == pytest.approx(0.02)
     assert float(row["low"]) == pytest.approx(0.02 - 0.00878, abs=1e-5)
     assert (row["test"], row["verdict"]) == ("paired t", "better")
+
+
+def test_the_csv_of_a_comparison_has_the_names_and_numbers_of_its_json(many: Bench) -> None:
+    rows = csv.DictReader(many("compare", "runs/a", "runs/b", "--csv").out.splitlines())
+    tree = json.loads(many("compare", "runs/a", "runs/b", "--json").out)
+    unseen = set(comparisons.LONG_HEADER)
+    keys = {"experiment", "metric"}  # of the objects experiments and metrics
+    for row in rows:
+        experiment = tree["experiments"][row["experiment"]]
+        fields = {"run": experiment["run"], **tree["metrics"][row["metric"]][row["experiment"]]}
+        for name in row.keys() - keys:
+            assert row[name] == ("" if fields.get(name) is None else str(fields[name]))
+        unseen -= keys | fields.keys()
+    assert not unseen
 
 
 def test_markdown_has_the_tables(many: Bench) -> None:

@@ -272,8 +272,9 @@ def test_a_rise_is_told_from_where_it_began() -> None:
 
 
 def test_a_diverged_curve_tells_the_cost_that_shows_it() -> None:
-    assert known([2.0, 3.0, NAN]).numbers == "2 to nan"
-    assert known([INF]).numbers == "inf to inf"
+    assert known([2.0, 3.0, NAN]).numbers == "from 2"
+    assert known([2.0, INF]).sentence == "diverged: the learning rate is too large (from 2)"
+    assert known([INF]).sentence == "diverged: the learning rate is too large"
 
 
 def rise_after_fall(noise: float, seed: int, low: int = 10, epochs: int = 30) -> list[float]:

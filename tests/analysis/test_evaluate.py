@@ -80,14 +80,14 @@ def test_a_run_s_measure_is_the_one_it_recorded_to_the_last_digit(
         (on_validation,) = json.loads(bench("evaluate", run, "--json").out)["runs"]
         assert on_validation == {
             "run": run,
-            "epoch": best["epoch"],
-            "cost": best["validation_cost"],
-            "accuracy": best["validation_accuracy"],
+            "best_epoch": best["epoch"],
+            "validation_cost": best["validation_cost"],
+            "validation_accuracy": best["validation_accuracy"],
         }
         said = json.loads(bench("evaluate", run, "--on", "test", "--json").out)
         (on_test,) = said["runs"]
-        assert on_test["cost"] == recorded["test_cost"]
-        assert on_test["accuracy"] == recorded["test_accuracy"]
+        assert on_test["test_cost"] == recorded["test_cost"]
+        assert on_test["test_accuracy"] == recorded["test_accuracy"]
         assert (said["examples"], said["vote"]) == (40, None)
 
 
@@ -109,7 +109,7 @@ def test_several_runs_vote_by_the_mean_of_their_outputs(
     said = json.loads(bench("evaluate", *runs, "--on", split, "--json").out)
     mean = np.mean([outputs(bench, run, split) for run in runs], axis=0)
     labels = np.load(bench.folder / "tiny.npz")[f"y_{split}"]
-    assert said["vote"]["accuracy"] == np.mean(mean.argmax(axis=1) == labels)
+    assert said["vote"][f"{split}_accuracy"] == np.mean(mean.argmax(axis=1) == labels)
     assert [each["run"] for each in said["runs"]] == runs
 
 
@@ -149,7 +149,10 @@ def test_an_interrupted_run_is_measured_at_its_best_committed_epoch(bench: Bench
     with (bench.folder / run / "metrics.jsonl").open("a") as file:  # killed before its commit
         file.write(json.dumps(best | {"epoch": 3, "validation_accuracy": 1.0}) + "\n")
     (measured,) = json.loads(bench("evaluate", run, "--json").out)["runs"]
-    assert (measured["epoch"], measured["cost"]) == (best["epoch"], best["validation_cost"])
+    assert (measured["best_epoch"], measured["validation_cost"]) == (
+        best["epoch"],
+        best["validation_cost"],
+    )
 
 
 @pytest.mark.parametrize("running", [True, False])

@@ -180,7 +180,7 @@ def test_json_says_what_the_table_does(bench: Bench, run: str) -> None:
     assert said == {
         "run": run,
         "metric": "validation_accuracy",
-        "best": 0.9,
+        "best_validation_accuracy": 0.9,
         "best_epoch": 9,
         "epochs": 10,
         "replayed": [
@@ -188,7 +188,7 @@ def test_json_says_what_the_table_does(bench: Bench, run: str) -> None:
                 "rule": "accuracy",
                 "patience": 3,
                 "stopped": 8,
-                "best": 0.8,
+                "best_validation_accuracy": 0.8,
                 "best_epoch": 5,
                 "saved": 2,
             }

@@ -47,7 +47,7 @@ def test_a_seed_that_was_run_twice_counts_once(bench: Bench) -> None:
     make("again-s1", "seed=1", validation=0.94)
     (found,) = json.loads(bench("runs", "--json").out)
     spread = found["best_validation_accuracy"]
-    assert spread["seeds"] == 2
+    assert spread["count"] == 2
     assert spread["mean"] == pytest.approx(0.92)
     assert spread["sd"] == pytest.approx(0.02 * 2**0.5)
 
@@ -70,21 +70,22 @@ def test_experiments_as_json(bench: Bench) -> None:
     seeds("wide", {0: 0.90, 1: 0.94}, "learning_rate=0.1")
     (found,) = json.loads(bench("runs", "--json").out)
     runs, config = found.pop("runs"), found.pop("config")
-    assert [run["path"] for run in runs] == ["runs/wide-s0", "runs/wide-s1"]
+    assert [run["run"] for run in runs] == ["runs/wide-s0", "runs/wide-s1"]
     assert [run["seed"] for run in runs] == [0, 1]
     assert (config["learning_rate"], config["data"], "seed" in config) == (0.1, "mnist", False)
     assert found == {
         "name": "wide",
-        "path": "runs/wide",
+        "run": "runs/wide",
         "other_names": [],
         "seeds": [0, 1],
         "statuses": {"finished": 2},
         "best_validation_accuracy": {
             "mean": pytest.approx(0.92),
             "sd": pytest.approx(0.02 * 2**0.5),
-            "seeds": 2,
+            "count": 2,
+            "values": [0.90, 0.94],
         },
-        "test_accuracy": {"mean": 0.8, "sd": 0.0, "seeds": 2},
+        "test_accuracy": {"mean": 0.8, "sd": 0.0, "count": 2, "values": [0.8, 0.8]},
     }
 
 

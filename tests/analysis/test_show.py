@@ -226,7 +226,7 @@ def test_a_diverged_run_says_where(bench: Bench) -> None:
     assert said.code == 0
     assert said.out.splitlines()[0] == "runs/d  diverged"
     assert said.out.splitlines()[1].startswith("diverged in epoch 1, batch ")
-    assert "Training cost: diverged: the learning rate is too large" in said.out
+    assert "Training cost: diverged: the learning rate is too large.\n" in said.out
     tree = json.loads(bench("show", "runs/d", "--json").out)
     assert tree["diagnosis"]["kind"] == "diverged"
     assert tree["diagnosis"]["last"] is None

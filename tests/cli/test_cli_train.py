@@ -137,7 +137,14 @@ def test_json_is_one_object_with_the_result(bench: Bench) -> None:
 
 def test_json_of_a_run_that_was_stopped_says_how_it_stands(bench: Bench) -> None:
     _, out, _ = bench("train", "tiny.yaml", "--json", "--until", "1")
-    assert json.loads(out) == {"run": RUN, "name": Path(RUN).name, "status": "interrupted"}
+    row = json.loads((bench.folder / RUN / "metrics.jsonl").read_text())
+    assert json.loads(out) == {
+        "run": RUN,
+        "name": Path(RUN).name,
+        "status": "interrupted",
+        "epochs": 1,
+        "best": row,
+    }
 
 
 def test_no_escape_codes_where_there_is_no_terminal(bench: Bench) -> None:

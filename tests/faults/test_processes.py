@@ -294,7 +294,7 @@ def test_readers_beside_live_runs_never_fail(bench: Bench, number: int) -> None:
     while any(process.poll() is None for process in started):
         listed = json.loads(bench("runs", "--each", "--json").out)
         seen.update(each["status"] for each in listed)
-        live = [each["path"] for each in listed if each["status"] != "finished"]
+        live = [each["run"] for each in listed if each["status"] != "finished"]
         for read in READS:
             said = bench(*(word.format((live or ["runs/a1"])[-1]) for word in read))
             assert (said.code, said.err) == (0, ""), read

@@ -3,77 +3,109 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import click
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from nnexp import cli
 from nnexp.cli.schema import output_types
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
 
 QUICK = ("--set", "data.train=100", "--set", "epochs=3", "-q")
-COMMANDS: dict[str, tuple[str, ...]] = {
-    "compare": ("runs/a", "runs/b", "--check", "A.epochs = 3 and B.epochs = 3"),
-    "evaluate": ("runs/a-s0", "runs/a-s1"),
-    "find-rate": ("tiny.yaml", "-q", "--epochs", "10"),
-    "inspect": ("tiny.yaml",),
-    "replay": ("runs/a-s0",),
-    "report": ("runs/a", "-o", "r.html"),
-    "reproduce": (),
-    "reproduce FIGURE": ("overfitting", *QUICK),
-    "runs": (),
-    "runs --each": (),
-    "search": ("tiny.yaml", "--space", "lambda=0,1", "--method", "grid", "-q"),
-    "show": ("runs/a-s0",),
-    "sweep": ("tiny.yaml", "--grid", "lambda=0,1", "-q"),
-    "sweep --dry-run": ("tiny.yaml", "--grid", "lambda=0,1", "-q"),
-    "train": ("tiny.yaml", "-q"),
-    "tune": ("tiny.yaml", "--only", "eta", "--full", "-q"),
-    "tune --explain": ("tiny.yaml",),
-    "verify": ("runs/a-s0", "-q"),
+RATES = ("--grid", "learning_rate=1e30,0.1", "--seeds", "2", "-q", "-j", "1")
+SPACE = ("--space", "learning_rate=[1e30, 0.1]", "--method", "grid", "-q")
+TEST_ONLY = ("--set", "monitor=[test]", "--set", "patience=null", "-q")
+CASES: dict[str, list[tuple[str, ...]]] = {
+    "compare": [("runs/a", "runs/b", "--check", "A.epochs = 3 and B.epochs = 3")],
+    "evaluate": [("runs/a-s0", "runs/a-s1"), ("runs/a-s0", "--on", "test")],
+    "find-rate": [("tiny.yaml", "-q", "--epochs", "10")],
+    "inspect": [("tiny.yaml",), ("tiny.yaml", "--set", "lambda=1")],
+    "replay": [("runs/a-s0",)],
+    "report": [("runs/a", "-o", "r.html")],
+    "reproduce": [()],
+    "reproduce FIGURE": [("overfitting", *QUICK)],
+    "runs": [()],
+    "runs --each": [()],
+    "search": [("tiny.yaml", *SPACE)],
+    "show": [("runs/a-s0",), ("runs/d",)],
+    "sweep": [("tiny.yaml", *RATES), ("tiny.yaml", *RATES, *TEST_ONLY)],
+    "sweep --dry-run": [("tiny.yaml", "--grid", "lambda=0,1", "-q")],
+    "train": [("tiny.yaml", "-q"), ("tiny.yaml", "-q", "--until", "1")],
+    "tune": [("tiny.yaml", "--only", "eta", "--full", "-q")],
+    "tune --explain": [("tiny.yaml",)],
+    "verify": [("runs/a-s0", "-q")],
 }
+"""Arguments that each command is run with, by the name of its schema."""
+FAILING = {"sweep": 3}
+"""Commands that exit with an error and print their result nonetheless."""
 
 
 @pytest.fixture
 def trained(bench: Bench) -> Bench:
-    """Two experiments of two seeds each."""
+    """Two experiments of two seeds each, and a run that diverged in its first epoch."""
     bench.config(epochs=3, patience=None)
     for name, rate in (("a", "0.5"), ("b", "0.1")):
         rates = ("--set", f"learning_rate={rate}", "--name", name)
         assert bench("train", "tiny.yaml", *rates, "--seeds", "2", "-q").code == 0
+    diverging = ("--set", "learning_rate=1e300", "--set", "cost=quadratic", "--set")
+    linear = ("output=linear", "--set", "activation=relu", "--name", "d", "-q")
+    assert bench("train", "tiny.yaml", *diverging, *linear).code == 3
     return bench
 
 
-def schema(bench: Bench, command: str) -> dict[str, object]:
-    tree: dict[str, object] = json.loads(bench("schema", "--of", command).out)
+def schema(bench: Bench, command: str) -> dict[str, Any]:
+    """Return a schema that refuses the keys that it does not name."""
+    tree: dict[str, Any] = json.loads(bench("schema", "--of", command).out)
+    for definition in tree["$defs"].values():
+        assert definition["type"] == "object"
+        definition["additionalProperties"] = False
     return tree
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_what_a_command_prints_fits_its_schema(trained: Bench, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [(command, arguments) for command, cases in CASES.items() for arguments in cases],
+)
+def test_what_a_command_prints_fits_its_schema(
+    trained: Bench, command: str, arguments: tuple[str, ...]
+) -> None:
     words = command.removesuffix(" FIGURE").split()
-    code, out, _ = trained(*words, *COMMANDS[command], "--json")
-    assert code == 0
-    printed = json.loads(out)
-    for each in printed if isinstance(printed, list) else [printed]:
-        jsonschema.validate(each, schema(trained, command))
+    code, out, err = trained(*words, *arguments, "--json")
+    assert code == FAILING.get(command, 0), err
+    jsonschema.validate(json.loads(out), schema(trained, command))
+
+
+def test_train_prints_a_line_for_each_seed(bench: Bench) -> None:
+    lines = bench("train", "tiny.yaml", "--seeds", "2", "-q", "--json").out.splitlines()
+    assert len(lines) == 2
+    described = schema(bench, "train")
+    assert "with --seeds, each run's is on a line of its own" in json.dumps(described)
+    for line in lines:
+        jsonschema.validate(json.loads(line), described)
 
 
 def test_a_schema_refuses_other_values(trained: Bench) -> None:
     """So that the test above can fail."""
     tree = json.loads(trained("evaluate", "runs/a-s0", "--json").out)
-    tree["runs"][0]["accuracy"] = "high"
+    tree["runs"][0]["validation_accuracy"] = "high"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(tree, schema(trained, "evaluate"))
 
 
-@pytest.mark.parametrize("command", output_types())
-def test_every_command_with_json_has_a_schema(bench: Bench, command: str) -> None:
-    assert command in COMMANDS
-    assert "--json" in bench(command.split(maxsplit=1)[0], "--help").out
-    assert schema(bench, command)["$ref"]
+def test_every_command_with_json_has_a_schema_and_is_run() -> None:
+    group, context = cli.cli, click.Context(cli.cli)
+    with_json = {
+        name
+        for name in cli.COMMANDS
+        if (command := group.get_command(context, name))
+        and any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert with_json == {command.split(maxsplit=1)[0] for command in output_types()}
+    assert output_types().keys() == CASES.keys()
 
 
 def test_an_unknown_command_gets_a_suggestion(bench: Bench) -> None:

@@ -13,7 +13,8 @@ import pytest
 from nnexp.config import dump, load
 from nnexp.config.model import Config, PerExample
 from nnexp.datasets.sources import Mnist
-from nnexp.errors import DataError
+from nnexp.errors import DataError, DiskError
+from nnexp.report import renderer
 from nnexp.reproduction import published
 from nnexp.reproduction.figures import FIGURES, Headline
 from nnexp.reproduction.measures import MEASURES, Curve, obtained
@@ -346,6 +347,7 @@ def test_a_wrong_setting_file_or_picture_is_refused_before_training(bench: Bench
         ("--seeds", "0,0"),
     ):
         assert bench("reproduce", "overfitting", *arguments).code == 2
+    assert bench("reproduce", "overfitting", "--plot", "no/p.png").code == 74
     assert not (bench.folder / "runs").exists()
 
 
@@ -356,6 +358,7 @@ def test_a_figure_is_trained_compared_and_drawn(bench: Bench) -> None:
     (net,) = tree["nets"]
     assert net["verdict"] == "not compared", "the book's numbers are of later epochs"
     assert net["promised_exact"] is False
+    assert net["net"] is None
     assert (bench.folder / "runs" / "overfitting.png").read_bytes().startswith(b"\x89PNG")
     run = load_history(bench.folder / net["run"])
     counts = [round(row["test_accuracy"] * 200) for row in run]
@@ -378,17 +381,28 @@ def test_a_figure_is_trained_compared_and_drawn(bench: Bench) -> None:
     assert (bench.folder / "p.svg").exists()
 
 
+def test_nothing_is_printed_if_the_picture_cannot_be_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise DiskError("p.png: no space left on device")
+
+    monkeypatch.setattr(renderer, "save", full)
+    said = bench("reproduce", "overfitting", *QUICK, "--plot", "p.png", "--json")
+    assert said == (74, "", "p.png: no space left on device\n")
+
+
 def test_seeds_give_a_spread(bench: Bench) -> None:
     file = bench.folder / "made_up.json"
     file.write_text("[[], [100, 100, 100], [], []]")
     command = ("reproduce", "overfitting", *QUICK, "--against", str(file), "--seeds", "3")
     said = bench(*command, "--json")
     (net,) = json.loads(said.out)["nets"]
-    assert [Path(run).name.rpartition("-")[2] for run in net["seeds"]] == ["s0", "s1", "s2"]
-    assert all(len(each["seeds"]) == 3 for each in net["numbers"])
-    recorded = json.loads((bench.folder / net["seeds"][0] / "run.json").read_text())
+    assert [Path(run).name.rpartition("-")[2] for run in net["seed_runs"]] == ["s0", "s1", "s2"]
+    assert all(len(each["values"]) == 3 for each in net["numbers"])
+    recorded = json.loads((bench.folder / net["seed_runs"][0] / "run.json").read_text())
     assert recorded["config"]["rng"] == {"name": "pcg64"}, "the book's own draws are no spread"
-    assert len(set(net["numbers"][0]["seeds"])) > 1
+    assert len(set(net["numbers"][0]["values"])) > 1
     text = bench(*command).out
     assert "±" in text
 

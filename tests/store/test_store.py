@@ -403,7 +403,7 @@ def test_runs_as_json(several: Bench) -> None:
         "name": "a-diverged",
         "experiment": "a-diverged",
         "seed": 0,
-        "path": "runs/a-diverged",
+        "run": "runs/a-diverged",
         "status": "diverged",
         "epochs": 0,
         "best_validation_accuracy": None,

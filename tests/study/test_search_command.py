@@ -8,6 +8,7 @@ import shlex
 import shutil
 import textwrap
 from pathlib import Path
+from statistics import stdev
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -118,7 +119,11 @@ def test_what_diverges_is_the_worst_and_its_other_seeds_are_spared(bench: Bench)
     assert [each["trial"] for each in found["trials"]] == [2, 1]
     assert [len(each["runs"]) for each in found["trials"]] == [2, 1]
     assert len(names(bench)) == 2 + 2 + 1  # the config as given has two of its own
-    assert found["trials"][1]["best_validation_accuracy"] == {"mean": None, "values": [None]}
+    assert [each["status"] for each in found["trials"]] == ["finished", "diverged"]
+    none = {"mean": None, "sd": None, "count": 0, "values": [None]}
+    assert found["trials"][1]["best_validation_accuracy"] == none
+    reached = found["trials"][0]["best_validation_accuracy"]
+    assert (reached["count"], reached["sd"]) == (2, pytest.approx(stdev(reached["values"])))
     assert found["trials"][1]["examples"] == [200]
 
 

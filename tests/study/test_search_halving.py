@@ -59,6 +59,8 @@ def test_halving_trains_no_epoch_twice(bench: Bench) -> None:
         search(bench, "--trials", "9", "--epochs", "9", "--halving", "--json", "-q").out
     )
     assert [each["epochs"] for each in found["trials"]] == [[9], [3], [3], *[[1]] * 6]
+    statuses = [each["status"] for each in found["trials"]]
+    assert statuses == ["finished", *["interrupted"] * 8]
     assert found["examples"] == (9 + 2 * 3 + 6) * 200
     for each in found["trials"]:
         run = bench.folder / each["runs"][0]

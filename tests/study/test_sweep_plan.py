@@ -450,14 +450,14 @@ def test_a_dry_run_tells_states_and_makes_nothing(bench: Bench) -> None:
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert [line.split()[1:] for line in lines[:4]] == [
-        ["state", "lambda"], ["finished", "1"], ["interrupted", "2"], ["new", "3"],
+        ["status", "lambda"], ["finished", "1"], ["interrupted", "2"], ["new", "3"],
     ]  # fmt: skip
     assert lines[-1] == "3 runs: 1 finished, 1 interrupted, 1 new, 1 repeated left out"
     assert len(list((bench.folder / "runs").iterdir())) == 2
     told = json.loads(
         bench("sweep", "tiny.yaml", "--grid", "lambda=1,3", "--dry-run", "--json").out
     )
-    assert [run["state"] for run in told["runs"]] == ["finished", "new"]
+    assert [run["status"] for run in told["runs"]] == ["finished", "new"]
     assert told["runs"][1]["values"] == {"lambda": 3}
 
 

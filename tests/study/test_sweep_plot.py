@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nnexp.errors import DiskError
 from nnexp.report import renderer, study_figures
 from nnexp.study import sweep_file
 from nnexp.study.job import Outcome
@@ -122,3 +123,14 @@ def test_a_picture_that_cannot_be_is_refused(bench: Bench) -> None:
     code, _, err = bench.process("sweep", "tiny.yaml", "--plot", "a.png", "--seeds", "2", "-q")
     assert code == 2
     assert "none has two values here" in err
+
+
+def test_no_ranking_is_printed_if_its_picture_cannot_be_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise DiskError("p.png: no space left on device")
+
+    monkeypatch.setattr(renderer, "save", full)
+    words = ("sweep", "tiny.yaml", "--grid", "lambda=1,2", "--plot", "p.png", "-q", "-j", "1")
+    assert bench(*words) == (74, "", "p.png: no space left on device\n")

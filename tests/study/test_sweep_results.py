@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from msgspec.structs import astuple
 
 from nnexp.seeds import Spread, spread
 from nnexp.store import writer
@@ -94,15 +93,27 @@ def test_the_ranking_is_the_mean_and_standard_deviation_over_seeds(bench: Bench)
     deviation = (sum((each - mean) ** 2 for each in reached) / 2) ** 0.5
     assert best["best_validation_accuracy"]["mean"] == pytest.approx(mean)
     assert best["best_validation_accuracy"]["sd"] == pytest.approx(deviation)
-    assert best["best_validation_accuracy"]["seeds"] == 3
+    assert best["best_validation_accuracy"]["count"] == 3
+
+
+def test_a_ranking_by_test_accuracy_has_one_such_column_and_a_note(bench: Bench) -> None:
+    """The author's files have no validation data: the same numbers stood there twice."""
+    bench.config(monitor=["train", "test"], patience=None)
+    arguments = ("sweep", "tiny.yaml", "--grid", "learning_rate=0.01,1", "-j", "1")
+    code, out, err = bench(*arguments)
+    assert (code, out.split("\n")[0].split()) == (0, ["rank", "learning_rate", "test", "runs"])
+    assert "note: ranked by test accuracy, since not every run has a validation accuracy;" in err
+    assert "Set data.validation and monitor to rank by validation accuracy\n" in err
+    assert json.loads(bench(*arguments, "--json").out)["judged"] == "test_accuracy"
+    assert bench(*arguments, "-q").err == ""
 
 
 def test_spread_by_hand() -> None:
     assert spread([]) is None
-    assert spread([0.5]) == Spread(0.5, None, 1)
+    assert spread([0.5]) == Spread(0.5, None, (0.5,))
     found = spread([2.0, 4.0, 4.0, 6.0])
     assert found is not None
-    assert astuple(found) == pytest.approx((4.0, (8 / 3) ** 0.5, 4))
+    assert (found.mean, found.sd, found.count) == pytest.approx((4.0, (8 / 3) ** 0.5, 4))
 
 
 def test_a_run_that_is_trained_elsewhere_is_waited_for(bench: Bench) -> None:
@@ -153,7 +164,7 @@ def test_a_run_of_another_config_under_the_name_is_listed_as_such(bench: Bench) 
     ][:2]
     assert bench("train", "tiny.yaml", "-q", "--set", "epochs=1", "--name", first["name"]).code == 0
     listed = json.loads(bench("sweep", "tiny.yaml", *GRID, "--dry-run", "--json").out)["runs"]
-    assert [each["state"] for each in listed][:2] == ["taken", second["state"]]
+    assert [each["status"] for each in listed][:2] == ["taken", second["status"]]
 
 
 def test_a_warning_of_many_trials_is_told_once(bench: Bench) -> None:

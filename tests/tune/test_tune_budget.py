@@ -62,6 +62,7 @@ def test_a_budget_ends_it_with_what_is_known(bench: Bench) -> None:
     found = decisions(bench("tune", "tiny.yaml", "--budget", "100", "-q", "--json"))
     assert found["epochs"] <= 100
     assert found["unfinished"][0].startswith(("2:", "3:"))
+    assert found["notes"][0] == f"The budget was too small for stage {found['unfinished'][0]}."
     assert "The budget was too small for stage" in (
         bench.folder / "tiny-tuned" / "decisions.md"
     ).read_text("utf-8")

@@ -65,7 +65,7 @@ def test_a_wrong_start_does_not_matter(bench: Bench, wrong: str) -> None:
     found = decisions(bench(*arguments, "--set", wrong))
     chance = found["decisions"][0]
     if wrong != "learning_rate=1e6":  # saturated neurons can be right here and there
-        assert chance["alternatives"][0]["better"] == "no"
+        assert chance["alternatives"][0]["better"] is False
     assert 1e-3 < found["decisions"][4]["chose"]["learning_rate"] < 100
     assert found["decisions"][2]["chose"]["lambda"] <= 100
 
@@ -87,8 +87,8 @@ def test_a_lambda_that_learns_nothing_is_decided_with_the_config_s_own_rate(benc
     arguments = ("tune", "tiny.yaml", *settings, "--only", "lambda", "--full", "-q", "--json")
     found = decisions(bench(*arguments))
     tried = found["decisions"][0]["alternatives"]
-    assert [each["learning_rate"] for each in tried] == ["0.2", "0.2"]
-    assert [each["better"] for each in tried] == ["no", "yes"]
+    assert [each["learning_rate"] for each in tried] == [0.2, 0.2]
+    assert [each["better"] for each in tried] == [False, True]
 
 
 def test_where_no_mini_batch_size_can_be_trained_with_it_ends_with_a_sentence(
@@ -142,7 +142,7 @@ def test_where_no_rate_is_steady_the_rungs_can_be_read(
 def test_a_lambda_per_example_is_tuned_on_the_full_problem_too(bench: Bench) -> None:
     arguments = ("tune", "tiny.yaml", "--set", "lambda={per_example: 1e-4}", "--only", "eta")
     found = decisions(bench(*arguments, "--full", "-q", "--json"))
-    assert found["decisions"][0]["alternatives"][0]["lambda"] == "0.02"  # 1e-4 · 200
+    assert found["decisions"][0]["alternatives"][0]["lambda"] == 0.02  # 1e-4 · 200
 
 
 def pairs(bench: Bench, name: str, labels: list[int], seen: list[int]) -> str:

@@ -1,0 +1,76 @@
+"""tune --json has the numbers of its decisions: their rules, alternatives and notes as values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema  # type: ignore[import-untyped]
+import msgspec
+import pytest
+
+from nnexp.report.text import as_json
+from nnexp.tune import outputs
+from nnexp.tune.protocol import TuningResult
+from tests.tune.planted import World, tuned
+
+if TYPE_CHECKING:
+    from nnexp.config.model import Config
+
+FILES = {name: Path(name) for name in ("tuned", "markdown", "html")}
+
+
+def tree(folder: Path, world: World | None = None) -> dict[str, Any]:
+    """Return the JSON of a tuning with planted results."""
+    found = tuned(folder, world)
+    result = TuningResult(found.config, found.state.decisions, ["6: λ again"], unchecked=True)
+    text: dict[str, Any] = json.loads(as_json(outputs.output(result, FILES, 7)))
+    return text
+
+
+def test_every_stage_has_its_rule_and_numbers(tmp_path: Path) -> None:
+    made = tree(tmp_path)
+    jsonschema.validate(made, msgspec.json.schema(outputs.TuneOutput))
+    by_name = {(each["stage"], each["name"]): each for each in made["decisions"]}
+    first = by_name[1, "chance"]["alternatives"][-1]
+    assert (first["problem"], first["learning_rate"]) == ("a quick problem with all classes", 3.0)
+    assert (first["better"], first["chance"]) == (True, 0.6)
+    rates = by_name[2, "eta"]["alternatives"]
+    assert [each["learning_rate"] for each in rates] == sorted(e["learning_rate"] for e in rates)
+    steady = [each for each in rates if each["judgement"] == "steady"]
+    assert all(each["ratio"] == 0 and each["first"] > each["last"] > 0 for each in steady)
+    strengths = by_name[3, "lambda"]["alternatives"]
+    (best,) = (each for each in strengths if each["standing"] == "best")
+    spread = best["best_validation_accuracy"]
+    assert (spread["count"], len(spread["values"])) == (1, 1)
+    assert spread["mean"] == spread["values"][0] == pytest.approx(0.9, abs=0.1)
+    chosen = by_name[5, "batch-size"]["chose"]["batch_size"]
+    sizes = {each["batch_size"]: each for each in by_name[5, "batch-size"]["alternatives"]}
+    assert (sizes[chosen]["seconds_to_level"], sizes[chosen]["seconds_per_epoch"]) == (2.0, 0.5)
+    assert sizes[100]["seconds_to_level"] is None  # its best is below the level
+    patience, schedule = (each for each in made["decisions"] if each["name"] == "final")
+    assert [each["patience"] for each in patience["alternatives"]] == [10, 20, 30]
+    names = [each["schedule"] for each in schedule["alternatives"]]
+    assert names == ["constant", "halve-on-plateau"]
+    assert all(each["rule"] for each in made["decisions"])
+
+
+def test_a_size_that_diverges_has_no_numbers(tmp_path: Path) -> None:
+    def diverges(config: Config) -> bool:
+        return (config.batch_size, config.seed) == (20, 1)
+
+    made = tree(tmp_path, World(diverges=diverges))
+    (decision,) = (each for each in made["decisions"] if each["name"] == "batch-size")
+    (size,) = (each for each in decision["alternatives"] if each["batch_size"] == 20)
+    keys = ("seconds_to_level", "seconds_per_epoch", "best_validation_accuracy")
+    assert [size[key] for key in keys] == [None, None, None]
+
+
+def test_what_the_budget_left_out_is_noted(tmp_path: Path) -> None:
+    made = tree(tmp_path)
+    assert made["unfinished"] == ["6: λ again"]
+    assert made["notes"] == [
+        "The budget was too small for stage 6: λ again.",
+        "The values from the quick problem are not checked on the full one.",
+    ]
