@@ -77,11 +77,11 @@ class CommandGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which was probably meant."""
-        from difflib import get_close_matches
+        from nnexp.config.messages import closest
 
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            close = get_close_matches(args[0], COMMANDS, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(COMMANDS)})"
+            near = closest(args[0], COMMANDS)
+            hint = f"; did you mean {near!r}?" if near else f" (known: {', '.join(COMMANDS)})"
             ctx.fail(f"unknown command {args[0]!r}{hint}")
         return super().resolve_command(ctx, args)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--curves", is_flag=True, help="Also draw the curves in the terminal.")
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
     help="Also draw cost and accuracy curves, means with a band over seeds (.png, .svg, .pdf).",
 )
@@ -71,12 +71,13 @@ def compare(
 
     if sum((as_csv, as_markdown, as_json)) + curves > 1:
         raise UsageError("--csv, --markdown, --json and --curves: choose one of them")
+    judged = None if metric is None else comparison.judged_metric(metric, "--metric")
     gathered = experiments.gather(places)
     if len(gathered) == 1:
         raise UsageError(f"{gathered[0].place}: is one experiment; name another to compare it with")
     letters = "".join(side.label for side in gathered)
     parsed = [claims.parse(check, letters) for check in checks]
-    compared = comparison.compare(gathered, metric)
+    compared = comparison.compare(gathered, judged)
     if plot is not None:  # first, so that nothing is printed if the picture's name is wrong
         _plot(plot, compared)
     outcomes = [claim.judge(compared.value) for claim in parsed]

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from nnexp.cli import signals
+from nnexp.cli import options, signals
 from nnexp.cli.output import say
 from nnexp.cli.quantities import Seconds, Size
-from nnexp.config.messages import shown
 from nnexp.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
@@ -40,25 +39,6 @@ STOPPED = "stopped{}; what is committed is safe; the same command goes on from t
 Command = Callable[..., Any]
 
 
-class Jobs(click.ParamType[int]):
-    """Option type for the number of runs that are trained at a time."""
-
-    name = "jobs"
-
-    def convert(
-        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return the number. Raises: UsageError."""
-        del param, ctx
-        try:
-            number = int(value)
-        except ValueError:
-            number = 0
-        if number < 1:
-            raise UsageError(f"-j must be a whole number ≥ 1, got {shown(value)}")
-        return number
-
-
 def jobs_option(
     default: int | None, room: str = "as many as there are cores"
 ) -> Callable[[Command], Command]:
@@ -72,7 +52,7 @@ def jobs_option(
     return click.option(
         "-j",
         "--jobs",
-        type=Jobs(),
+        type=options.WholeNumber(1),
         default=default,
         metavar="N",
         help=f"Runs trained at a time; by default {usual}.",
@@ -103,7 +83,7 @@ class EngineOptions(NamedTuple):
             raise UsageError("--scheduler and --collect go with --engine dask")
 
 
-def options(default: int | None) -> Callable[[Command], Command]:
+def engine_options(default: int | None) -> Callable[[Command], Command]:
     """Return the options of an engine; the command gets them as EngineOptions, called ``where``.
 
     Args:
@@ -111,7 +91,7 @@ def options(default: int | None) -> Callable[[Command], Command]:
     """
     declared = (
         jobs_option(default, "as many as there are cores, or threads of workers"),
-        click.option("--engine", type=click.Choice(["local", "dask"]), default="local",
+        click.option("--engine", type=options.OneOf(["local", "dask"]), default="local",
                      help="Train on this machine (the default), or on a dask cluster."),
         click.option("--scheduler", metavar="ADDRESS",
                      help="Of the dask cluster; tcp://127.0.0.1:8786 by default."),

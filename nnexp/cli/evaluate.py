@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=options.RUN)
 @click.option(
     "--on",
-    type=click.Choice(["validation", "test"]),
+    type=options.OneOf(["validation", "test"]),
     default="validation",
     show_default=True,
     help="The examples to measure on.",

@@ -19,7 +19,7 @@ from nnexp.report.text import columns
 @options.runs
 @click.option(
     "--epochs",
-    type=click.IntRange(10, 1000),
+    type=options.WholeNumber(10, 1000),
     default=10,
     show_default=True,
     metavar="N",
@@ -28,7 +28,7 @@ from nnexp.report.text import columns
 @engines.jobs_option(default=1)
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
     help="Also draw the cost curves (.png, .svg or .pdf).",
 )

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import click
 
+from nnexp.cli import options
 from nnexp.cli.output import put
 from nnexp.errors import DiskError, UsageError
 
 
 @click.command()
-@click.argument(
-    "file", default="config.yaml", type=click.Path(dir_okay=False, path_type=Path), metavar="[FILE]"
-)
+@click.argument("file", default="config.yaml", type=options.CONFIG, metavar="[FILE]")
 def init(file: Path) -> None:
     """Write a commented config to FILE (config.yaml) with every key at its default.
 

@@ -17,7 +17,7 @@ from nnexp.report.text import as_json as json_line
 @options.settings
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
     help="Also draw how z is distributed, layer by layer (.png, .svg or .pdf).",
 )

@@ -22,7 +22,7 @@ METRICS = ("validation_accuracy", "test_accuracy")
 RULES = ("accuracy", "cost", "average")
 
 
-PATIENCE = click.IntRange(1, 1_000_000_000)
+PATIENCE = options.WholeNumber(1, 1_000_000_000, "--patience")
 
 
 @click.command()
@@ -40,13 +40,13 @@ PATIENCE = click.IntRange(1, 1_000_000_000)
 @click.option(
     "--rule",
     "names",
-    type=click.Choice(RULES),
+    type=options.OneOf(RULES),
     multiple=True,
     help="What patience watches; repeatable. By default all that the run's metrics allow.",
 )
 @click.option(
     "--metric",
-    type=click.Choice(METRICS),
+    type=options.OneOf(METRICS),
     default=METRICS[0],
     show_default=True,
     help="The accuracy that counts; rules watch its split.",

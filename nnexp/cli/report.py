@@ -17,7 +17,7 @@ from nnexp.report.text import as_json as json_line
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     default=Path("report.html"),
     show_default=True,
     metavar="FILE",
@@ -47,7 +47,8 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
         raise UsageError(f"{output}: a report's name ends in .html")
     if not stat.S_ISDIR(disk.mode(output.parent)):
         raise UsageError(f"{output.parent}: there is no such folder")
-    compared = comparison.compare(experiments.gather(places), metric)
+    judged = None if metric is None else comparison.judged_metric(metric, "--metric")
+    compared = comparison.compare(experiments.gather(places), judged)
     content = comparison_page.report(compared).encode("utf-8")
     disk.write_atomically(output, content)
     if as_json:

@@ -10,7 +10,7 @@ import click
 from nnexp.cli import engines, options
 from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import SEED, StudyProgress
-from nnexp.cli.train import SeedsParam
+from nnexp.config.messages import unknown
 from nnexp.errors import CheckFailedError, UsageError
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("figure", required=False)
 @click.option(
     "--against",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
     help="The author's file of the figure, to compare with point by point.",
 )
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 @options.settings
 @click.option(
     "--seeds",
-    type=SeedsParam(),
+    type=options.SeedList(),
     metavar="N|LIST",
     help="Also train with these seeds and nnexp's own generators, for the spread; "
     "chaotic nets by themselves take five.",
 )
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
     help="Where the picture goes (.png, .svg or .pdf); by default beside the runs.",
 )
@@ -105,13 +105,9 @@ def reproduce(
 
 
 def _figure(figures: dict[str, BookFigure], name: str) -> BookFigure:
-    from difflib import get_close_matches
-
-    if name in figures:
-        return figures[name]
-    close = get_close_matches(name, figures, 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise UsageError(f"unknown figure {name!r}{hint} (known: {', '.join(figures)})")
+    if name not in figures:
+        raise UsageError(unknown("figure", name, figures))
+    return figures[name]
 
 
 def _train(parts: list[NetPlan], runs: Path, jobs: int | None, *, quiet: bool) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @options.runs
 @click.option(
-    "--status", multiple=True, type=click.Choice(query.STATUSES), help="Only these; repeatable."
+    "--status", multiple=True, type=options.OneOf(query.STATUSES), help="Only these; repeatable."
 )
 @click.option("--where", metavar="CONDITION", help="Only runs that this holds of.")
 @click.option("--each", is_flag=True, help="A line for each run, not for each experiment.")
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--best",
     metavar="[N]",
-    type=click.IntRange(1),
+    type=options.WholeNumber(1),
     is_flag=False,
     flag_value=1,
     help="Only the N (1) with the best validation accuracy, the best first.",

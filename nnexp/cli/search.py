@@ -11,7 +11,6 @@ from nnexp.cli import engines, options
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import Columns, StudyProgress
-from nnexp.cli.train import SeedsParam
 from nnexp.errors import DivergedError, UsageError
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
@@ -39,44 +38,47 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--method",
-    type=click.Choice(["random", "grid", "tpe"]),
+    type=options.OneOf(["grid", "random", "tpe"]),
     default="random",
     show_default=True,
     help="How points are chosen; tpe needs Optuna.",
 )
 @click.option(
     "--trials",
-    type=click.IntRange(1, 100_000),
+    type=options.WholeNumber(1, 100_000),
     default=20,
     show_default=True,
     metavar="N",
     help="How many points, at most; a grid is as fine as they allow.",
 )
 @click.option(
-    "--epochs", type=click.IntRange(1), metavar="E", help="Epochs of a trial, as --set epochs=E."
+    "--epochs",
+    type=options.WholeNumber(1),
+    metavar="E",
+    help="Epochs of a trial, as --set epochs=E.",
 )
 @click.option(
     "--seeds",
-    type=SeedsParam(),
+    type=options.SeedList(),
     metavar="N|LIST",
     help="Each trial with these: 5 is 0 to 4; or 0-4,7.",
 )
 @click.option("--halving", is_flag=True, help="Train all trials a little, and the best further.")
 @click.option(
     "--factor",
-    type=click.IntRange(2),
+    type=options.WholeNumber(2),
     metavar="F",
     help="With --halving: one trial of F goes on, to F times the epochs (default: 3).",
 )
 @click.option(
     "--examples",
-    type=click.IntRange(1),
+    type=options.WholeNumber(1),
     metavar="N",
     help="Ask for no more trials once these have seen N training examples.",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**63 - 1),
+    type=options.WholeNumber(0, 2**63 - 1),
     default=0,
     show_default=True,
     metavar="N",
@@ -84,11 +86,11 @@ if TYPE_CHECKING:
 )
 @options.settings
 @options.runs
-@engines.options(default=None)
+@engines.engine_options(default=None)
 @click.option("--curves", is_flag=True, help="Also draw the compared curves in the terminal.")
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
     help="Draw accuracy against each searched key (.png, .svg or .pdf).",
 )

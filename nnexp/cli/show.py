@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 @click.argument("run", type=options.RUN)
 @click.option(
     "--on",
-    type=click.Choice(["validation", "test"]),
+    type=options.OneOf(["validation", "test"]),
     help="The examples whose classes and images are shown; by default validation, if there is any.",
 )
 @click.option(
     "--images",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
     help="Also draw the images that the best network is wrong about and surest of "
     "(.png, .svg or .pdf).",

@@ -12,7 +12,6 @@ from nnexp.cli import engines, options
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import put, say
 from nnexp.cli.study_progress import Columns, StudyProgress
-from nnexp.cli.train import SeedsParam
 from nnexp.errors import NnexpError, UsageError
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
@@ -37,12 +36,12 @@ if TYPE_CHECKING:
 @options.settings
 @click.option(
     "--seeds",
-    type=SeedsParam(),
+    type=options.SeedList(),
     metavar="N|LIST",
     help="Each point with these: 5 is 0 to 4; or 0-4,7.",
 )
 @options.runs
-@engines.options(default=None)
+@engines.engine_options(default=None)
 @click.option(
     "--keep-going/--fail-fast",
     default=True,
@@ -51,12 +50,12 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="List the runs and their state; train nothing.")
 @click.option(
     "--emit",
-    type=click.Choice(["commands", "slurm"]),
+    type=options.OneOf(["commands", "slurm"]),
     help="Print an nnexp train line a trial, or an sbatch array script; train nothing.",
 )
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
     help="Draw accuracy against what is swept (.png, .svg or .pdf).",
 )

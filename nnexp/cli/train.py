@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp import names
 from nnexp.cli import engines, options, signals
 from nnexp.cli.output import put, say
 from nnexp.cli.progress import follow
@@ -28,23 +27,6 @@ if TYPE_CHECKING:
     from nnexp.study.job import Job, Outcome
 
 
-class SeedsParam(click.ParamType[list[int]]):
-    """``5`` is seeds 0 to 4; ``0-4,7`` is a list with ranges."""
-
-    name = "seeds"
-
-    def convert(
-        self, value: str | list[int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[int]:
-        """Return the seeds in the order given."""
-        if isinstance(value, list):
-            return value
-        try:
-            return names.seeds(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 @click.command()
 @click.argument("config", type=options.CONFIG)
 @options.settings
@@ -52,13 +34,13 @@ class SeedsParam(click.ParamType[list[int]]):
 @click.option("--name", help="The run's name, in place of the one that follows from the config.")
 @click.option(
     "--seeds",
-    type=SeedsParam(),
+    type=options.SeedList(),
     metavar="N|LIST",
     help="One run for each seed: 5 is 0 to 4; or 0-4,7.",
 )
 @engines.jobs_option(default=None)
 @click.option(
-    "--until", type=click.IntRange(1), metavar="E", help="Stop once epoch E is committed."
+    "--until", type=options.WholeNumber(1), metavar="E", help="Stop once epoch E is committed."
 )
 @click.option(
     "--against",
@@ -106,13 +88,16 @@ def train(
     from nnexp.store.run import at
 
     described = load.read(config, settings)
-    named = None if against is None else at(against)
+    try:
+        reference = None if against is None else at(against)
+    except UsageError as error:
+        raise UsageError(f"--against: {error}") from None
     if seeds is not None and options.sets(settings, "seed"):
         raise UsageError("--set seed and --seeds: give one of them")
     if seeds is None and jobs is not None:
         raise UsageError("-j says how many seeds are trained at a time: give --seeds as well")
     planned = [
-        job._replace(until=until, against=named, other_numerics=other_numerics, restart=restart)
+        job._replace(until=until, against=reference, other_numerics=other_numerics, restart=restart)
         for job in _planned(described, config.stem, runs, name, seeds)
     ]
     if seeds is None:
@@ -196,11 +181,17 @@ def _planned(
     from nnexp.study.job import Job
 
     if seeds is None:
-        return [Job(config, named(runs, run_name(config, stem) if name is None else name))]
-    largest = load.changed(config, "--seeds", seed=max(seeds))
-    configs = [load.changed(largest, seed=seed) for seed in seeds]
-    names = [run_name(c, stem) if name is None else f"{name}-s{c.seed}" for c in configs]
-    return [Job(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
+        configs = [config]
+        names = [run_name(config, stem) if name is None else name]
+    else:
+        largest = load.changed(config, "--seeds", seed=max(seeds))
+        configs = [load.changed(largest, seed=seed) for seed in seeds]
+        names = [run_name(c, stem) if name is None else f"{name}-s{c.seed}" for c in configs]
+    try:
+        return [Job(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
+    except UsageError as error:
+        message = f"{error}; choose one with --name" if name is None else f"--name: {error}"
+        raise UsageError(message) from None
 
 
 ADVICE = "--restart sets the run aside and trains it again from its first epoch"

@@ -33,12 +33,14 @@ class Only(click.ParamType[tuple[str, ...]]):
     def convert(
         self, value: str | tuple[str, ...], param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
-        """Return the parts."""
-        parts = (
-            tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
-        )
+        """Return the parts. Raises: UsageError."""
+        del ctx
+        if not isinstance(value, str):
+            return value
+        parts = tuple(part.strip() for part in value.split(","))
         if unknown := [part for part in parts if part not in PARTS]:
-            self.fail(f"{unknown[0]!r} is none of {', '.join(PARTS)}", param, ctx)
+            allowed = f"one or more of {', '.join(PARTS)}"
+            raise options.rejection(options.option_name(param), allowed, unknown[0], PARTS)
         return parts
 
 
@@ -48,7 +50,7 @@ class Only(click.ParamType[tuple[str, ...]]):
 @options.runs
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.Folder(),
     metavar="DIR",
     help="Where tuned.yaml and the decisions go; by default CONFIG's name with -tuned.",
 )
@@ -67,7 +69,7 @@ class Only(click.ParamType[tuple[str, ...]]):
 )
 @click.option("--full", is_flag=True, help="No quick problem: all stages on the full one.")
 @click.option("--explain", is_flag=True, help="Print the plan and its cost; train nothing.")
-@engines.options(default=1)
+@engines.engine_options(default=1)
 @options.as_json
 @options.quiet
 def tune(
