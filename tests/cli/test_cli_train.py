@@ -242,7 +242,7 @@ NO_SEED = "is neither a seed nor a range of seeds; 5 is seeds 0 to 4, and 0-4,7 
 def test_seeds_that_are_none_are_refused(bench: Bench, seeds: str, told: str) -> None:
     code, out, err = bench("train", "tiny.yaml", f"--seeds={seeds}")
     assert (code, out) == (2, "")
-    assert err.endswith(f"Error: Invalid value for '--seeds': {told}\n")
+    assert err == f"--seeds: {told}\n"
     assert not (bench.folder / "runs").exists()
 
 
@@ -364,8 +364,11 @@ def test_every_problem_of_a_config_is_told_and_nothing_is_created(bench: Bench) 
         (["train", "nix.yaml"], "nix.yaml: there is no such file"),
         (["train", "."], ".: is not a regular file"),
         (["train"], "Error: Missing argument 'CONFIG'."),
-        (["train", "tiny.yaml", "--until", "0"], "0 is not in the range x>=1."),
-        (["train", "tiny.yaml", "--runs", "tiny.yaml"], "Directory 'tiny.yaml' is a file."),
+        (["train", "tiny.yaml", "--until", "0"], "--until must be a whole number ≥ 1, got '0'"),
+        (
+            ["train", "tiny.yaml", "--runs", "tiny.yaml"],
+            "--runs must be a directory, not a file, got 'tiny.yaml'",
+        ),
         (["train", "tiny.yaml", "--sed", "3"], "No such option '--sed'."),
         (["tran", "tiny.yaml"], "Error: unknown command 'tran'; did you mean 'train'?"),
         (

@@ -91,7 +91,7 @@ KINDS = "uniform, log-uniform, integers, log-integers, choice"
         (["--set", "monitor=[train]", "--set", "patience=null"], "monitor: a search ranks by"),
         (["--method", "grid", "--trials", "1"], "the smallest grid has 2 points"),
         (["--plot", "a.txt"], "a picture's name ends in"),
-        (["--trials", "0"], "0 is not in the range"),
+        (["--trials", "0"], "--trials must be a whole number ≥ 1, got '0'"),
         (["--seeds", "x"], "'x' is neither a seed nor a range of seeds"),
         pytest.param(["--method", "tpe", "--halving"], "--halving needs --method random or grid"),
     ],

@@ -211,7 +211,7 @@ def test_a_line_search_has_no_rate(bench: Bench) -> None:
 def test_fewer_epochs_than_ten_are_refused(bench: Bench) -> None:
     code, out, err = bench("find-rate", "tiny.yaml", "--epochs", "9")
     assert (code, out) == (2, "")
-    assert "Invalid value for '--epochs': 9 is not in the range 10<=x<=1000." in err
+    assert "--epochs must be a whole number ≥ 10, got '9'" in err
     assert not (bench.folder / "runs").exists()
 
 

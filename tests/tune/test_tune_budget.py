@@ -112,7 +112,7 @@ def test_a_budget_for_one_final_training_decides_the_patience(bench: Bench, jobs
 def test_what_is_no_budget(bench: Bench, budget: str) -> None:
     code, out, err = bench("tune", "tiny.yaml", f"--budget={budget}")
     assert (code, out) == (2, "")
-    assert "is no budget; 200 is 200 epochs; 90s, 2.5m and 1h are times" in err
+    assert err.startswith("--budget must be a number of epochs, such as 200, or a time, such as ")
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_the_config_s_own_end_changes_no_decision(bench: Bench) -> None:
 def test_what_is_no_part(bench: Bench) -> None:
     code, out, err = bench("tune", "tiny.yaml", "--only", "eta,momentum")
     assert (code, out) == (2, "")
-    assert "'momentum' is none of eta, lambda, batch-size, final" in err
+    assert "--only must be one or more of eta, lambda, batch-size, final, got 'momentum'" in err
 
 
 def test_explain_trains_nothing(bench: Bench) -> None:
