@@ -78,7 +78,7 @@ def compare(experiments: Sequence[Experiment], metric: str | None = None) -> Com
     notes = list(_notes(sides))
     if metric is None and judged != PREFERRED[0]:
         notes.append(
-            f"the verdict is on {METRICS[judged].label.strip()}: not every run has a test accuracy"
+            f"the verdict is on {METRICS[judged].label.strip()}: some runs have no test accuracy"
         )
     return Comparison(sides, differing(experiments), notes, measures, judged)
 
@@ -183,8 +183,13 @@ def _notes(sides: Sequence[Side]) -> Iterator[str]:
     for side in sides:
         unfinished = {s: n for s, n in side.statuses.items() if s != "finished"}
         for status, count in unfinished.items():
-            verb = "is" if count == 1 else "are"
-            yield f"{side.experiment.label}: {count} of {len(side.facts)} {verb} {status}"
+            yield f"{side.experiment.label}: {_state(status, count, len(side.facts))}"
+
+
+def _state(status: str, count: int, total: int) -> str:
+    """Return a phrase such as ``2 of 3 runs diverged`` or ``1 of 3 runs is interrupted``."""
+    verb = "" if status == "diverged" else "is " if count == 1 else "are "
+    return f"{count} of {total} run{'s' * (total != 1)} {verb}{status}"
 
 
 def _unpaired(sides: Sequence[Side]) -> Iterator[str]:

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 )
 @options.as_json
 def evaluate(runs: tuple[Path, ...], on: On, as_json: bool) -> None:
-    """Measure each RUN's best epoch on validation or test data; several RUNs also vote.
+    """Measure the best network of each RUN on validation or test data, and their ensemble.
 
     \b
     Example:
       nnexp evaluate runs/A --on test
       nnexp evaluate runs/A-s0 runs/A-s1 runs/A-s2
 
-    The vote takes the class whose mean output over the runs is the largest.
+    The ensemble averages the outputs of all networks and chooses the class with the largest.
     """
     from nnexp.analysis import evaluation
     from nnexp.report import evaluations

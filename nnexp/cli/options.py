@@ -170,7 +170,7 @@ settings = click.option(
     "settings",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Change a key of the config, as in learning_rate=0.1 or data.train=1000; repeatable.",
+    help="Override a key of the config, such as learning_rate=0.1 or data.train=1000; repeatable.",
 )
 runs = click.option(
     "--runs",
@@ -178,7 +178,9 @@ runs = click.option(
     default=Path("runs"),
     show_default=True,
     metavar="DIR",
-    help="The folder of the run directories.",
+    help="The folder that contains the run directories.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, only results and errors.")
+quiet = click.option(
+    "-q", "--quiet", is_flag=True, help="Print results, warnings and errors only; no progress."
+)

@@ -21,12 +21,12 @@ from nnexp.report.text import as_json as json_line
     default=Path("report.html"),
     show_default=True,
     metavar="FILE",
-    help="Where the page goes; a page that is there is replaced.",
+    help="The HTML file; an existing one is replaced.",
 )
-@click.option("--metric", metavar="KEY", help="What the verdict is on (default: test_accuracy).")
+@click.option("--metric", metavar="KEY", help="Metric of the verdict (default: test_accuracy).")
 @options.as_json
 def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: bool) -> None:
-    """Write one HTML file that shows runs and how they compare.
+    """Write one HTML file that shows and compares runs.
 
     \b
     Example:
@@ -34,9 +34,9 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
       nnexp report 'runs/eta-*' --metric epochs_to_95
       nnexp report runs/A
 
-    Runs and experiments are named as compare's, and the first is the baseline; one alone is
-    shown without a verdict; so is a metric's KEY. The file holds all it needs: it opens offline,
-    prints, and can be passed on.
+    RUN and KEY are as in nnexp compare: runs or experiments, of which the first one is the
+    baseline. A single experiment is shown without a verdict. The file is self-contained: you
+    can open it offline, print it and send it to others.
     """
     from nnexp.analysis import comparison, experiments
     from nnexp.errors import UsageError

@@ -10,7 +10,7 @@ import click
 
 from nnexp.cli import engines, options
 from nnexp.cli.engines import EngineOptions
-from nnexp.cli.output import put, say
+from nnexp.cli.output import log, put
 from nnexp.cli.study_progress import Columns, StudyProgress
 from nnexp.errors import NnexpError, UsageError
 from nnexp.report.document import as_text
@@ -30,34 +30,34 @@ if TYPE_CHECKING:
     "grids",
     metavar="KEY=V,...",
     multiple=True,
-    help="Try each of these values, a YAML list whose outer brackets may be left out; "
-    "repeatable, for a grid.",
+    help="Try each of these values, a YAML list with or without its outer brackets; "
+    "repeat the option for a grid.",
 )
 @options.settings
 @click.option(
     "--seeds",
     type=options.SeedList(),
     metavar="N|LIST",
-    help="Each point with these: 5 is 0 to 4; or 0-4,7.",
+    help="Train each point with these seeds: 5 means seeds 0 to 4; also a list such as 0-4,7.",
 )
 @options.runs
 @engines.engine_options(default=None)
 @click.option(
     "--keep-going/--fail-fast",
     default=True,
-    help="After a failure go on with the others (the default), or stop all.",
+    help="After a failure, continue with the other runs (default), or stop them.",
 )
-@click.option("--dry-run", is_flag=True, help="List the runs and their state; train nothing.")
+@click.option("--dry-run", is_flag=True, help="List the runs and their status; train nothing.")
 @click.option(
     "--emit",
     type=options.OneOf(["commands", "slurm"]),
-    help="Print an nnexp train line a trial, or an sbatch array script; train nothing.",
+    help="Print one nnexp train command per trial, or an sbatch array script; train nothing.",
 )
 @click.option(
     "--plot",
     type=options.File(),
     metavar="FILE",
-    help="Draw accuracy against what is swept (.png, .svg or .pdf).",
+    help="Draw accuracy against the swept keys; FILE is .png, .svg or .pdf.",
 )
 @options.as_json
 @options.quiet
@@ -75,17 +75,17 @@ def sweep(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Train a config, or a sweep file, at many points; print how they rank.
+    """Train CONFIG, a config or a sweep file, at many points, and rank them.
 
     \b
     Example:
       nnexp sweep configs/quickstart.yaml --grid learning_rate=0.1,0.5,1 --grid lambda=0,5 --seeds 3
       nnexp sweep my-sweep.yaml --dry-run
 
-    Every trial is the run that nnexp train would make, in a process of its own. Start the same
-    command again to go on: finished runs are skipped, broken ones resumed. A sweep file is YAML
-    with config (the base), and any of set, grid, zip, random, seeds and exclude. Exits as the
-    first trial that failed would have.
+    Each trial is a run as made by nnexp train, in its own process. If you stop a sweep, repeat
+    the command: finished runs are skipped, interrupted ones resumed. A sweep file is YAML with
+    config (the base), and any of set, grid, zip, random, seeds and exclude. If trials fail,
+    the exit code is that of the first one.
     """
     from nnexp.report import sweep_ranking
     from nnexp.report.figure import check_target
@@ -121,7 +121,7 @@ def _check_idle(**given: object) -> None:
     """Raise UsageError for options that have no effect with --emit."""
     idle = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
     if idle:
-        raise UsageError(f"--emit only prints commands: {', '.join(idle)} would have no say there")
+        raise UsageError(f"--emit only prints commands: remove {', '.join(idle)}")
 
 
 def _emit(plan: Plan, runs: Path, how: str) -> None:
@@ -131,7 +131,7 @@ def _emit(plan: Plan, runs: Path, how: str) -> None:
     for text in [job_script.slurm(plan, runs)] if is_script else job_script.commands(plan, runs):
         put(text)
         if is_script and (warning := job_script.too_long(text)) is not None:
-            say(f"warning: {warning}")
+            log(f"warning: {warning}")
 
 
 def _train(
@@ -192,9 +192,9 @@ def _report(
     else:
         put(as_text(sweep_ranking.document(plan, ranking, verdicts)))
     if not quiet and (advice := sweep_ranking.advice(verdicts)):
-        say(advice)
+        log(advice)
     for line in sweep_ranking.failures(plan, runs, outcomes):
-        say(line)
+        log(line)
     return ranking
 
 
@@ -209,7 +209,7 @@ def _draw(plot: Path, plan: Plan, ranking: Ranking, *, failed: bool, quiet: bool
     except NnexpError as error:
         if not failed:
             raise
-        say(str(error))
+        log(str(error))
         return
     if not quiet:
-        say(f"{plot}: {ranking.split} accuracy")
+        log(f"{plot}: {ranking.split} accuracy")

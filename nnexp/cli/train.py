@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nnexp.cli import engines, options, signals
-from nnexp.cli.output import put, say
+from nnexp.cli.output import log, put
 from nnexp.cli.progress import follow
 from nnexp.cli.study_progress import SEED, StudyProgress
 from nnexp.errors import (
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
 @click.argument("config", type=options.CONFIG)
 @options.settings
 @options.runs
-@click.option("--name", help="The run's name, in place of the one that follows from the config.")
+@click.option(
+    "--name", help="Name of the run (default: CONFIG's name, a digest of the config, and the seed)."
+)
 @click.option(
     "--seeds",
     type=options.SeedList(),
     metavar="N|LIST",
-    help="One run for each seed: 5 is 0 to 4; or 0-4,7.",
+    help="Train one run per seed: 5 means seeds 0 to 4; also a list such as 0-4,7.",
 )
 @engines.jobs_option(default=None)
-@click.option(
-    "--until", type=options.WholeNumber(1), metavar="E", help="Stop once epoch E is committed."
-)
+@click.option("--until", type=options.WholeNumber(1), metavar="E", help="Stop after epoch E.")
 @click.option(
     "--against",
     type=options.RUN,
     metavar="RUN",
-    help="Warn if lambda is RUN's and the number n of training examples is not: λ goes with n.",
+    help="Warn if λ equals RUN's although n differs (λ should scale with n).",
 )
 @click.option(
     "--other-numerics",
     is_flag=True,
-    help="Go on also where this machine's arithmetic gives other last digits; the run records it.",
+    help="Resume even if this machine's arithmetic gives other last digits; the run records it.",
 )
 @click.option(
     "--restart",
     is_flag=True,
-    help="Where a run is damaged beyond going on, keep it as NAME.damaged-1 and train it again.",
+    help="If a run is too damaged to resume, rename it to NAME.damaged-1 and train it again.",
 )
 @options.as_json
 @options.quiet
@@ -74,15 +74,15 @@ def train(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Train the experiment described in CONFIG; print its run directory.
+    """Train CONFIG into a run directory, or resume it; print the directory.
 
     \b
     Example:
       nnexp train configs/quickstart.yaml --set learning_rate=0.25
       nnexp train configs/quickstart.yaml --seeds 5
 
-    A finished run says so at once; an interrupted one goes on from its last checkpoint.
-    Nothing is ever overwritten.
+    A finished run is not trained again, and an interrupted one resumes from its last
+    checkpoint. Nothing is ever overwritten.
     """
     from nnexp.config import load
     from nnexp.store.run import at
@@ -95,7 +95,7 @@ def train(
     if seeds is not None and options.sets(settings, "seed"):
         raise UsageError("--set seed and --seeds: give one of them")
     if seeds is None and jobs is not None:
-        raise UsageError("-j says how many seeds are trained at a time: give --seeds as well")
+        raise UsageError("-j needs --seeds: it is the number of seeds trained at a time")
     planned = [
         job._replace(until=until, against=reference, other_numerics=other_numerics, restart=restart)
         for job in _planned(described, config.stem, runs, name, seeds)
@@ -116,10 +116,10 @@ def _train(job: Job, *, as_json: bool, quiet: bool) -> None:
 
     run = job.run
     try:
-        with signals.noted() as signal:
+        with signals.recorded() as signal:
             trained = follow(job, signal, quiet=quiet)
         if not quiet:
-            say(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
+            log(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
     except DivergedError:
         put(json_line(output(run)) if as_json else str(run.path))
         raise
@@ -145,10 +145,10 @@ def _train_seeds(
     def note(event: Ended) -> None:
         outcomes[event.job.run.path] = event.outcome
         if event.outcome.code:
-            progress.say(_advised(event.outcome, event.job))
+            progress.log(_advised(event.outcome, event.job))
         elif not quiet:
             words = "already done" if event.was_done else outcome(Run(event.job.run.path))
-            progress.say(f"{event.job.run.path}: {words}")
+            progress.log(f"{event.job.run.path}: {words}")
         progress.clear()
         while waiting and waiting[0].run.path in outcomes:
             job = waiting.popleft()
@@ -214,7 +214,7 @@ def outcome(run: Run) -> str:
 
     result = run.result
     if result is None or result.best is None:
-        return "stopped as asked; the same command without --until goes on"
+        return "stopped as requested; repeat the command without --until to resume"
     words = f"done after epoch {result.epochs}"
     if result.reason == "patience":
         words += " (no improvement)"

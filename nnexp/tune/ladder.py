@@ -209,7 +209,7 @@ def failure(rungs: Iterable[Rung]) -> str:
         )
     kinds = ", ".join(dict.fromkeys(rung.why for rung in tried))
     return (
-        f"the training cost falls steadily with no learning rate {rates} ({kinds}); check "
+        f"no learning rate {rates} makes the training cost fall steadily ({kinds}); check "
         "that an epoch has more than a few steps and that data.scale is right, then batch_size "
         "and initializer"
     )

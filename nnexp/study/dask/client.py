@@ -141,8 +141,8 @@ class Client:
     def lost(self) -> ClusterError:
         """Return the error to raise for a lost connection."""
         return ClusterError(
-            f"the connection to the scheduler at {self.scheduler} is lost; what is committed "
-            "is safe; the same command goes on from there"
+            f"the connection to the scheduler at {self.scheduler} is lost; committed epochs "
+            "are safe; repeat the command to resume"
         )
 
     @property
