@@ -214,7 +214,10 @@ def test_every_rule_that_the_metrics_allow_is_tried_or_those_asked_for(
     bench.commit(run)
     assert rules(bench, run) == ["accuracy", "average"]
     said = bench("replay", run, "--rule", "cost")
-    assert (said.code, said.err) == (2, f"{run}: did not record what rule cost watches\n")
+    assert (said.code, said.err) == (
+        2,
+        f"{run}: did not record the metric that --rule cost needs\n",
+    )
 
 
 def test_the_run_s_own_rule_is_tried_with_its_own_settings(bench: Bench) -> None:

@@ -127,7 +127,7 @@ def test_a_sweep_that_waits_for_its_scheduler_says_so_and_can_be_stopped(bench: 
         time.sleep(1)
         for each in (process, quiet):
             each.send_signal(signal.SIGINT)
-        told = "stopped with 0 of 1 trials done; what is committed is safe"
+        told = "stopped with 0 of 1 trials done; committed epochs are safe"
         for each in (process, quiet):
             out, err = each.communicate(timeout=30)
             assert (each.returncode, out) == (130, "")

@@ -46,7 +46,7 @@ KINDS = "uniform, log-uniform, integers, log-integers, choice"
         (["--space", "lamda=[1, 2]"], "unknown key 'lamda'; did you mean 'lambda'?"),
         (["--space", "dropout=uniform(0, 2)"], "dropout: must be a number ≥ 0 and < 1, got 2"),
         (["--set", "epochs=2", "--epochs", "2"], "--set epochs and --epochs: give one of them"),
-        (["--factor", "2"], "--factor says how --halving goes; give both"),
+        (["--factor", "2"], "--factor needs --halving"),
         (["--halving", "--examples", "9"], "--halving and --examples both limit the search"),
         (
             ["--halving", "--epochs", "2"],

@@ -66,7 +66,7 @@ def test_a_trial_whose_time_is_up_stops_and_the_next_sweep_goes_on_with_it(bench
     arguments = ("--grid", "lambda=0", *LONG, "--timeout", "0.5")
     code, out, err = bench.process("sweep", "tiny.yaml", *arguments)
     assert (code, out) == (143, "no trial has a result\n")
-    assert "took more than 0.5 s; what is committed is safe" in err
+    assert "took more than 0.5 s; committed epochs are safe" in err
     first = epochs(bench)
     assert first
     (run,) = (path for path in (bench.folder / "runs").iterdir() if path.name[0] != ".")

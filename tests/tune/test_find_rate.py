@@ -126,7 +126,7 @@ def test_the_ladder_ends_below(costs: list[float]) -> None:
     assert tried == [0.01, 0.001, 0.0001, 0.00001, 0.000001]
     assert threshold is None
     said = ladder.failure([Rung(rate, costs) for rate in tried])
-    assert said.startswith("the training cost falls steadily with no learning rate from 1e-06 to")
+    assert said.startswith("no learning rate from 1e-06 to")
 
 
 def test_a_cost_that_is_flat_everywhere_is_no_matter_of_the_rate() -> None:
@@ -195,7 +195,7 @@ def test_data_that_teaches_nothing_ends_with_a_sentence(bench: Bench) -> None:
     assert (code, out) == (1, "")
     warning, said, *_ = err.splitlines()
     assert warning.startswith("warning: all features are 0")
-    assert said.startswith("the training cost falls steadily with no learning rate from 1e-06 to ")
+    assert said.startswith("no learning rate from 1e-06 to ")
 
 
 def test_a_line_search_has_no_rate(bench: Bench) -> None:

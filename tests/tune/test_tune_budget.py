@@ -140,6 +140,6 @@ def test_a_budget_that_decides_nothing_writes_nothing_and_says_what_it_takes(ben
     assert (code, out) == (1, "")
     assert "the budget is spent in stage 2: η" in err
     assert "stages 1 to 2 take 50 to 270 epochs of trials" in err
-    assert err.endswith("the same command with a larger budget goes on from there\n")
+    assert err.endswith("repeat the command with a larger budget to resume\n")
     assert len(trials(bench)) == 4
     assert not (bench.folder / "tiny-tuned").exists()
