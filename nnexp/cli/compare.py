@@ -1,4 +1,4 @@
-"""nnexp compare: what differs between experiments, and whether it is real."""
+"""nnexp compare: how experiments differ, and whether that is more than noise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("places", metavar="A B...", nargs=-1, required=True, type=options.RUN)
+@click.argument("paths", metavar="A B...", nargs=-1, required=True, type=options.RUN)
 @click.option("--metric", metavar="KEY", help="Metric of the verdict (default: test_accuracy).")
 @click.option("--curves", is_flag=True, help="Also draw the curves in the terminal.")
 @click.option(
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown.")
 @options.as_json
 def compare(
-    places: tuple[Path, ...],
+    paths: tuple[Path, ...],
     metric: str | None,
     curves: bool,
     plot: Path | None,
@@ -77,7 +77,7 @@ def compare(
     if sum((as_csv, as_markdown, as_json)) + curves > 1:
         raise UsageError("--csv, --markdown, --json and --curves: choose one of them")
     judged = None if metric is None else comparison.judged_metric(metric, "--metric")
-    gathered = experiments.gather(places)
+    gathered = experiments.gather(paths)
     if len(gathered) == 1:
         raise UsageError(f"{gathered[0].place}: is one experiment; name another to compare it with")
     letters = "".join(side.label for side in gathered)

@@ -1,4 +1,4 @@
-"""nnexp evaluate: runs on validation or test data, and their vote."""
+"""nnexp evaluate: measure runs on validation or test data, and their ensemble."""
 
 from __future__ import annotations
 

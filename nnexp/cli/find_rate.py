@@ -1,4 +1,4 @@
-"""nnexp find-rate: the largest learning rate with which the training cost still falls."""
+"""nnexp find-rate: find the largest learning rate at which the training cost falls."""
 
 from __future__ import annotations
 

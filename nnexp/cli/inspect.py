@@ -1,4 +1,4 @@
-"""nnexp inspect: what to expect of a config before any training."""
+"""nnexp inspect: predict how a network starts, before any training."""
 
 from __future__ import annotations
 

@@ -93,10 +93,10 @@ def replay(
 
 
 def _rules(run: Run, history: list[Row], metric: str, names: tuple[str, ...]) -> list[Stopping]:
-    """Return the rules of the given names, the run's own with its own settings.
+    """Return the rules of these names; the run's own rule has the run's settings.
 
     Raises:
-        UsageError: the run has not recorded what they need.
+        UsageError: the run did not record their metrics.
     """
     from nnexp.analysis.replay import RULES, recorded
 

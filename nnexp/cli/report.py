@@ -13,7 +13,7 @@ from nnexp.report.text import as_json as json_line
 
 
 @click.command()
-@click.argument("places", metavar="RUN...", nargs=-1, required=True, type=options.RUN)
+@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=options.RUN)
 @click.option(
     "-o",
     "--output",
@@ -25,7 +25,7 @@ from nnexp.report.text import as_json as json_line
 )
 @click.option("--metric", metavar="KEY", help="Metric of the verdict (default: test_accuracy).")
 @options.as_json
-def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: bool) -> None:
+def report(paths: tuple[Path, ...], output: Path, metric: str | None, as_json: bool) -> None:
     """Write one HTML file that shows and compares runs.
 
     \b
@@ -48,7 +48,7 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
     if not stat.S_ISDIR(disk.mode(output.parent)):
         raise UsageError(f"{output.parent}: there is no such folder")
     judged = None if metric is None else comparison.judged_metric(metric, "--metric")
-    compared = comparison.compare(experiments.gather(places), judged)
+    compared = comparison.compare(experiments.gather(paths), judged)
     content = comparison_page.report(compared).encode("utf-8")
     disk.write_atomically(output, content)
     if as_json:

@@ -168,7 +168,7 @@ def _put_json(rows: Sequence[ExperimentRow], *, each: bool) -> None:
 
 
 def _put_paths(rows: Sequence[ExperimentRow]) -> None:
-    """Print the experiments as compare takes them, except those with damaged runs."""
+    """Print the experiments' paths for compare, except those with damaged runs."""
     sound = [experiment for experiment in rows if "damaged" not in experiment.statuses]
     if sound:
         put("\n".join(str(experiment.path) for experiment in sound))

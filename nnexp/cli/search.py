@@ -1,4 +1,4 @@
-"""nnexp search: configs tried in a space, at random, on a grid, or as Optuna's TPE suggests."""
+"""nnexp search: search a space of configs at random, on a grid or with Optuna's TPE."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def search(
     plot: Path | None,
     as_json: bool,
     quiet: bool,
-    **chosen: Any,  # noqa: ANN401 - what goes on to the library as it is
+    **chosen: Any,  # noqa: ANN401 - passed on to the library
 ) -> None:
     """Search a space around CONFIG; rank the trials and compare the best with CONFIG.
 
@@ -161,10 +161,10 @@ def search(
 
 
 def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool) -> SearchResult:
-    """Train what is left to train.
+    """Train the trials that are not trained yet.
 
     Raises:
-        InterruptedRunError: a signal came.
+        InterruptedRunError: a signal was received.
         JobError: a run could not be trained.
     """
     from nnexp.datasets.loading import Data
@@ -245,7 +245,7 @@ def _trial_line(search: Search, event: Ended) -> str | None:
 
 
 def _named(search: Search, trial: Trial) -> str:
-    """Return a trial's name: its number among all."""
+    """Return a trial's name, such as ``trial 3/20``."""
     from nnexp.report.search_ranking import GIVEN
 
     if trial.is_baseline:
@@ -254,6 +254,6 @@ def _named(search: Search, trial: Trial) -> str:
 
 
 def _position(search: Search) -> str:
-    """Describe how far a search is by the first trial in training."""
+    """Describe the progress of a search by the first trial in training."""
     trial = search.under_way
     return "its beginning" if trial is None else _named(search, trial)

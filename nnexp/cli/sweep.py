@@ -140,7 +140,7 @@ def _train(
     """Train all runs of a plan and return their outcomes.
 
     Raises:
-        InterruptedRunError: a signal came; all that ran has stopped.
+        InterruptedRunError: a signal was received; all runs have stopped.
         ClusterError: the cluster is gone.
     """
     from nnexp.study.execution import JobList

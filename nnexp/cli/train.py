@@ -109,7 +109,7 @@ def train(
 
 
 def _train(job: Job, *, as_json: bool, quiet: bool) -> None:
-    """Train a single run, showing its epochs. Raises: what ``runner.train`` raises."""
+    """Train a single run, showing its epochs. Raises: the errors of ``runner.train``."""
     from nnexp.report.training import output
     from nnexp.store.run import Run
     from nnexp.study.job import failure
@@ -174,7 +174,7 @@ def _train_seeds(
 def _planned(
     config: CheckedConfig, stem: str, runs: Path, name: str | None, seeds: list[int] | None
 ) -> list[Job]:
-    """Return the configs to train and their runs, every name checked."""
+    """Return a job for each seed. Raises: UsageError if a run's name is invalid."""
     from nnexp.config import load
     from nnexp.runner.train import run_name
     from nnexp.store.run import named

@@ -1,4 +1,4 @@
-"""nnexp tune: the chapter's protocol as one command, every decision with its reasons."""
+"""nnexp tune: choose hyper-parameters by the chapter's protocol, with reasons."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 PARTS = ("eta", "lambda", "batch-size", "final")
 REPLACED = ("epochs", "patience", "schedule", "stopping", "evaluate_every")
-"""Keys that trials have their own values for."""
+"""Keys for which trials have their own values."""
 
 
 class Only(click.ParamType[tuple[str, ...]]):
-    """Some of the parts of the protocol, between commas."""
+    """Parts of the protocol, separated by commas."""
 
     name = "parts"
 

@@ -1,4 +1,4 @@
-"""nnexp verify: whether a run comes out the same here and now."""
+"""nnexp verify: train a run again and check that the result is identical."""
 
 from __future__ import annotations
 

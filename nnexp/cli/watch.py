@@ -112,7 +112,7 @@ def _duration(seconds: float | None) -> str:
 
 
 def show(watch: Watch, folder: str) -> None:
-    """Show the runs of a watch until its end; report damaged runs, and if there was none."""
+    """Show runs until all have ended; then report damaged runs, or that no run was running."""
     if not follow(watch):
         log(f"nothing is running in {folder}")
     problems = [str(run.entry.problem) for run in watch.seen.values() if run.entry.problem]

@@ -88,7 +88,7 @@ def _judge(diagnosis: Diagnosis, lowest: float) -> tuple[Judgement, str]:
     if diagnosis.rises >= NOTABLE * diagnosis.falls:
         return "too large", "falling, with oscillation"
     if _end(diagnosis) > (1 + OVERTAKEN) * lowest + NOTHING * diagnosis.first:
-        return "too large", "falling, but less far than at a smaller rate"
+        return "too large", "falling, but less than at a smaller rate"
     return "steady", "falling"
 
 
