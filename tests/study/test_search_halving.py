@@ -50,7 +50,7 @@ def test_where_the_last_rung_diverged_it_is_said_that_no_trial_is_whole(bench: B
     assert lines[0].startswith("best: learning_rate=0.1, as in runs/")
     assert len(lines) == 2
     assert lines[1].startswith("the best trial was dropped after")
-    assert lines[1].endswith("epoch 1, and all that went further diverged")
+    assert lines[1].endswith("epoch 1: all trials that were trained further diverged")
 
 
 @pytest.mark.slow

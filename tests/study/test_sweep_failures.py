@@ -192,7 +192,7 @@ def test_sizes(text: str, size: int) -> None:
 @pytest.mark.parametrize("text", ["", "M", "-5M", "0", "5X", "1e9", "nan", "5 M M"])
 def test_what_is_no_size_is_refused(bench: Bench, text: str) -> None:
     code, _, err = bench("sweep", "tiny.yaml", f"--max-memory={text}", "--dry-run")
-    assert (code, "is not a size, such as 500M or 1.5G" in err) == (2, True)
+    assert (code, "--max-memory must be a size such as 500M or 1.5G" in err) == (2, True)
 
 
 def test_what_a_failure_stops_under_fail_fast_is_no_failure_itself(bench: Bench) -> None:

@@ -140,7 +140,7 @@ def test_what_makes_a_rate_too_large() -> None:
     assert [(each.judgement, each.why) for each in ladder.judged(rungs)] == [
         ("steady", "falling"),
         ("too large", "falling, with oscillation"),
-        ("too large", "falling, but less far than at a smaller rate"),
+        ("too large", "falling, but less than at a smaller rate"),
         ("too large", "flat"),
     ]
 
@@ -160,7 +160,7 @@ def test_find_rate_prints_half_of_the_threshold_and_notes_it(bench: Bench) -> No
     threshold = found["threshold"]
     assert found["learning_rate"] == threshold / 2
     assert out.splitlines()[-1].startswith(
-        f"η = {threshold / 2:g}, half of the threshold {threshold:g}: up to there"
+        f"η = {threshold / 2:g}, half of the threshold {threshold:g}: the training cost falls"
     )
     assert [line.split(":")[0] for line in err.splitlines()[:2]] == ["η = 0.01", "η = 0.1"]
     assert (bench.folder / "rates.svg").read_bytes().count(b"<path") > 3

@@ -229,7 +229,7 @@ def form(line: str) -> str:
     return re.sub(r"[\d.]*\d(?:e[-+]\d+)?", "#", line)
 
 
-STEADY = r"half of the threshold #: up to there the training cost falls steadily.*\."
+STEADY = r"half of the threshold #: the training cost falls steadily up to #; .*\."
 HIGHEST = r"(the highest validation accuracy|inside the noise of|all reach the same).*\."
 ANSWERS = (
     r"#  Better than chance: # % on a quick problem with all classes, where guessing gives # %.*",
