@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from msgspec import Struct, structs
@@ -170,9 +169,7 @@ def _check_fractions(
 def unknown(metric: str) -> str:
     """Return the error message about an unknown metric."""
     by_label = {m.label.strip().replace(" ", "_"): key for key, m in METRICS.items()}
-    close = [by_label[metric]] if metric in by_label else get_close_matches(metric, METRICS, 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"there is no metric {metric!r}{hint} (known: {', '.join(METRICS)})"
+    return messages.unknown("metric", metric, METRICS, by_label.get(metric))
 
 
 def _sum(terms: tuple[_Term, ...], value: Values) -> float | None:

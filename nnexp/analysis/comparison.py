@@ -65,13 +65,10 @@ def compare(experiments: Sequence[Experiment], metric: str | None = None) -> Com
             of ``PREFERRED`` that all runs have.
 
     Raises:
-        UsageError: the metric is unknown, or has no verdict.
+        UsageError: the metric is unknown, or is not judged.
         CorruptError: a run is damaged.
     """
-    if metric is not None:
-        metric = ALIASES.get(metric, metric)
-    if metric is not None and (metric not in METRICS or not METRICS[metric].is_judged):
-        raise UsageError(unknown(metric) if metric not in METRICS else f"{metric!r} has no verdict")
+    metric = None if metric is None else judged_metric(metric)
     sides = tuple(Side(e, tuple(map(Facts, e.runs))) for e in experiments)
     measures = {key: _measure(key, item, sides) for key, item in METRICS.items()}
     judged = metric or next(
@@ -81,9 +78,27 @@ def compare(experiments: Sequence[Experiment], metric: str | None = None) -> Com
     notes = list(_notes(sides))
     if metric is None and judged != PREFERRED[0]:
         notes.append(
-            f"the verdict is on {METRICS[judged].label.strip()}: not every run has a test accuracy"
+            f"the verdict is on {METRICS[judged].label.strip()}: some runs have no test accuracy"
         )
     return Comparison(sides, differing(experiments), notes, measures, judged)
+
+
+def judged_metric(name: str, source: str = "metric") -> str:
+    """Return the key of a metric that a verdict can be on.
+
+    Args:
+        name: the key, or another accepted name.
+        source: the option or argument to name in errors.
+
+    Raises:
+        UsageError: the metric is unknown, or is not judged.
+    """
+    key = ALIASES.get(name, name)
+    if key not in METRICS:
+        raise UsageError(f"{source}: {unknown(name)}")
+    if not METRICS[key].is_judged:
+        raise UsageError(f"{source}: {name!r} is only shown, not judged; choose another metric")
+    return key
 
 
 def differing(experiments: Sequence[Experiment]) -> list[tuple[str, tuple[Any, ...]]]:
@@ -168,8 +183,13 @@ def _notes(sides: Sequence[Side]) -> Iterator[str]:
     for side in sides:
         unfinished = {s: n for s, n in side.statuses.items() if s != "finished"}
         for status, count in unfinished.items():
-            verb = "is" if count == 1 else "are"
-            yield f"{side.experiment.label}: {count} of {len(side.facts)} {verb} {status}"
+            yield f"{side.experiment.label}: {_state(status, count, len(side.facts))}"
+
+
+def _state(status: str, count: int, total: int) -> str:
+    """Return a phrase such as ``2 of 3 runs diverged`` or ``1 of 3 runs is interrupted``."""
+    verb = "" if status == "diverged" else "is " if count == 1 else "are "
+    return f"{count} of {total} run{'s' * (total != 1)} {verb}{status}"
 
 
 def _unpaired(sides: Sequence[Side]) -> Iterator[str]:

@@ -138,7 +138,7 @@ def step_notes(config: Config, n: int) -> list[str]:
 def _penalty(config: Config, n: int) -> Iterator[str]:
     strength, eta, name = per_example(config, n), config.learning_rate, _name(config)
     if not strength:
-        yield "lambda is 0: no weight decays"
+        yield "lambda is 0: weights do not decay"
     elif eta is None:
         pass  # numbers need a learning rate
     elif config.optimizer.scales_gradients:

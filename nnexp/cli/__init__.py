@@ -1,4 +1,4 @@
-"""The command line: click declares, one library call does, one line is said.
+"""The command line: each command declares options, calls the library and prints the result.
 
 Only this package imports click. Heavy modules are imported inside the commands, so that
 ``--help`` and completion load none of them.
@@ -15,26 +15,26 @@ from typing import NoReturn
 import click
 
 from nnexp import __version__
-from nnexp.cli.output import say, tell
+from nnexp.cli.output import log, log_sentences
 from nnexp.errors import InterruptedRunError, NnexpError
 
 COMMANDS = {
-    "train": "train a config: metrics and checkpoints in a run directory",
-    "search": "search a space of configs: at random, on a grid, or with TPE",
-    "inspect": "say what to expect of a config before training: z, saturation, gradients",
-    "tune": "choose hyper-parameters the chapter's way, with the reasons for each",
-    "find-rate": "find the learning rate up to which the training cost falls",
-    "sweep": "train many configs made from one, in parallel, and rank them",
-    "show": "show one run: config, metrics, how its cost went, what it mixes up",
-    "compare": "say what differs between experiments, and whether that is real",
-    "report": "write one HTML file that shows runs and how they compare",
-    "evaluate": "measure runs on validation or test data, and their vote",
-    "replay": "say where stopping rules would have ended a run",
-    "runs": "list the runs and how they stand",
-    "verify": "train a run again and say whether it comes out the same",
-    "reproduce": "train a figure of the book again: published beside obtained",
-    "init": "write a commented config to start from",
-    "schema": "print the config's JSON Schema, for editors",
+    "train": "train a config into a run directory, or resume it",
+    "search": "search a space of configs at random, on a grid or with TPE",
+    "inspect": "predict, before training: spread of z, saturation, gradients",
+    "tune": "choose hyper-parameters by the chapter's protocol, with reasons",
+    "find-rate": "find the largest learning rate at which the training cost falls",
+    "sweep": "train a config at many points, in parallel, and rank them",
+    "show": "show one run: config, metrics, cost curve, confusion matrix",
+    "compare": "show how experiments differ, and whether that is more than noise",
+    "report": "write one HTML file that shows and compares runs",
+    "evaluate": "measure runs on validation or test data, and their ensemble",
+    "replay": "show where other stopping rules would have ended a run",
+    "runs": "list, filter, sort and watch experiments or runs",
+    "verify": "train a run again and check that the result is identical",
+    "reproduce": "train the networks of a figure of the book and compare",
+    "init": "write a config with every key, its default and meaning",
+    "schema": "print the JSON Schema of configs, or (--of) of a command's JSON",
 }
 """The commands in the order of their use; each is in the module of its name, - written _."""
 
@@ -68,7 +68,7 @@ class CommandGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands and what they are for, without importing any."""
+        """Write the commands and their purposes, without importing them."""
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -76,12 +76,12 @@ class CommandGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or say which was probably meant."""
-        from difflib import get_close_matches
+        """Find the command; suggest the closest one if it is unknown."""
+        from nnexp.config.messages import closest
 
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            close = get_close_matches(args[0], COMMANDS, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(COMMANDS)})"
+            near = closest(args[0], COMMANDS)
+            hint = f"; did you mean {near!r}?" if near else f" (known: {', '.join(COMMANDS)})"
             ctx.fail(f"unknown command {args[0]!r}{hint}")
         return super().resolve_command(ctx, args)
 
@@ -109,17 +109,17 @@ def main() -> NoReturn:
     except click.ClickException as error:
         message = io.StringIO()
         error.show(message)
-        say(message.getvalue().rstrip("\n"))
+        log(message.getvalue().rstrip("\n"))
         code = error.exit_code
     except click.Abort:
         code = 130
     except InterruptedRunError as error:
-        tell(str(error))
+        log_sentences(str(error))
         code = 128 + error.signal_number
     except NnexpError as error:
-        tell(str(error))
+        log_sentences(str(error))
         code = error.exit_code
     except MemoryError as error:
-        say(f"there is not enough memory: {error}".removesuffix(": "))
+        log(f"there is not enough memory: {error}".removesuffix(": "))
         code = 1
     sys.exit(code if isinstance(code, int) else 0)

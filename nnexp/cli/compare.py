@@ -1,4 +1,4 @@
-"""nnexp compare: what differs between experiments, and whether it is real."""
+"""nnexp compare: how experiments differ, and whether that is more than noise."""
 
 from __future__ import annotations
 
@@ -18,27 +18,30 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("places", metavar="A B...", nargs=-1, required=True, type=options.RUN)
-@click.option("--metric", metavar="KEY", help="What the verdict is on (default: test_accuracy).")
+@click.argument("paths", metavar="A B...", nargs=-1, required=True, type=options.RUN)
+@click.option("--metric", metavar="KEY", help="Metric of the verdict (default: test_accuracy).")
 @click.option("--curves", is_flag=True, help="Also draw the curves in the terminal.")
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
-    help="Also draw cost and accuracy curves, means with a band over seeds (.png, .svg, .pdf).",
+    help="Also draw the curves, with a band for the seeds; FILE is .png, .svg or .pdf.",
 )
 @click.option(
     "--check",
     "checks",
     metavar="CLAIM",
     multiple=True,
-    help="Exit 7 unless this holds: 'B.test_accuracy >= A.test_accuracy - 0.002'; repeatable.",
+    help="Exit with 7 unless this holds, such as 'B.test_accuracy >= A.test_accuracy - 0.2%'; "
+    "repeatable.",
 )
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a row an experiment and metric.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="Print CSV, with one row per experiment and metric."
+)
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown.")
 @options.as_json
 def compare(
-    places: tuple[Path, ...],
+    paths: tuple[Path, ...],
     metric: str | None,
     curves: bool,
     plot: Path | None,
@@ -47,7 +50,7 @@ def compare(
     as_markdown: bool,
     as_json: bool,
 ) -> None:
-    """Say what differs between experiments, by how much, and whether that is real.
+    """Show how experiments differ, by how much, and whether that is more than noise.
 
     \b
     Example:
@@ -55,28 +58,31 @@ def compare(
       nnexp compare 'runs/eta-*' --metric epochs_to_95 --curves
       nnexp compare runs/A runs/B --check 'B.test_accuracy >= A.test_accuracy'
 
-    Each place is a run's directory; or an experiment, all seeds of a config: the runs' name
-    without -s and the seed, or a pattern with *. The first is the baseline. Runs given one
-    by one that differ only in their seed are taken together.
+    A and B are run directories or experiments. An experiment is all seeds of a config: write
+    the path of its runs without -s and the seed, or a pattern with *. The first one is the
+    baseline. Runs that differ only in the seed are grouped.
 
-    KEY is test_accuracy or test_cost (at the best epoch), best_validation_accuracy,
-    first_validation_accuracy, last_train_cost (so too last_validation_ and last_test_, and
-    accuracy), epochs_to_90 (93, 95, 96, 97, 97.5, 98); in a CLAIM also best_epoch, epochs
-    and seconds. A CLAIM compares sums of numbers and of LETTER.KEY with = != < <= > or >=,
-    and joins comparisons with and, or and brackets. The letters are the table's; accuracies
-    are fractions, and 0.2% is 0.002.
+    KEY is test_accuracy or test_cost (both at the best epoch), best_validation_accuracy,
+    first_validation_accuracy, last_train_accuracy or last_train_cost (also validation and
+    test), or epochs_to_90 (also 93, 95, 96, 97, 97.5 and 98). A CLAIM can use best_epoch,
+    epochs and seconds, too.
+
+    A CLAIM compares sums of numbers and LETTER.KEY by = != < <= > or >=; join comparisons
+    with and, or and brackets. The letters are those of the table. Accuracies are fractions:
+    write 0.002 or 0.2%.
     """
     from nnexp.analysis import claims, comparison, experiments
     from nnexp.errors import CheckFailedError, UsageError
 
     if sum((as_csv, as_markdown, as_json)) + curves > 1:
         raise UsageError("--csv, --markdown, --json and --curves: choose one of them")
-    gathered = experiments.gather(places)
+    judged = None if metric is None else comparison.judged_metric(metric, "--metric")
+    gathered = experiments.gather(paths)
     if len(gathered) == 1:
         raise UsageError(f"{gathered[0].place}: is one experiment; name another to compare it with")
     letters = "".join(side.label for side in gathered)
     parsed = [claims.parse(check, letters) for check in checks]
-    compared = comparison.compare(gathered, metric)
+    compared = comparison.compare(gathered, judged)
     if plot is not None:  # first, so that nothing is printed if the picture's name is wrong
         _plot(plot, compared)
     outcomes = [claim.judge(compared.value) for claim in parsed]

@@ -1,4 +1,4 @@
-"""Engine options of the commands, and the training loop that runs under them."""
+"""Engine options of the commands, and the training of jobs on the chosen engine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from nnexp.cli import signals
-from nnexp.cli.output import say
+from nnexp.cli import options, signals
+from nnexp.cli.output import log
 from nnexp.cli.quantities import Seconds, Size
-from nnexp.config.messages import shown
 from nnexp.errors import InterruptedRunError, UsageError
 
 if TYPE_CHECKING:
@@ -34,48 +33,29 @@ LOOPBACK = "tcp://127.0.0.1:8786"
 PATIENCE = 1.0
 """Seconds of waiting after which a message is shown."""
 
-STOPPED = "stopped{}; what is committed is safe; the same command goes on from there"
+STOPPED = "stopped{}; committed epochs are safe; repeat the command to resume"
 """The message after a signal, with the command's progress."""
 
 Command = Callable[..., Any]
 
 
-class Jobs(click.ParamType[int]):
-    """Option type for the number of runs that are trained at a time."""
-
-    name = "jobs"
-
-    def convert(
-        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return the number. Raises: UsageError."""
-        del param, ctx
-        try:
-            number = int(value)
-        except ValueError:
-            number = 0
-        if number < 1:
-            raise UsageError(f"-j must be a whole number ≥ 1, got {shown(value)}")
-        return number
-
-
 def jobs_option(
-    default: int | None, room: str = "as many as there are cores"
+    default: int | None, room: str = "the number of cores"
 ) -> Callable[[Command], Command]:
     """Return the option ``--jobs``.
 
     Args:
-        default: its default; None for as many as there is room for.
-        room: describes that number.
+        default: its default; None for the number of cores or worker threads.
+        room: describes the default None.
     """
     usual = room if default is None else str(default)
     return click.option(
         "-j",
         "--jobs",
-        type=Jobs(),
+        type=options.WholeNumber(1),
         default=default,
         metavar="N",
-        help=f"Runs trained at a time; by default {usual}.",
+        help=f"Number of runs to train at a time (default: {usual}).",
     )
 
 
@@ -83,7 +63,7 @@ class EngineOptions(NamedTuple):
     """The engine options of a command."""
 
     jobs: int | None
-    """Runs at a time; None for as many as there is room for."""
+    """Runs at a time; None for the number of cores or worker threads."""
     engine: str = "local"
     scheduler: str | None = None
     collect: bool = False
@@ -98,40 +78,39 @@ class EngineOptions(NamedTuple):
         return Limits(self.timeout, self.max_memory)
 
     def check(self) -> None:
-        """Check that the options go together. Raises: UsageError."""
+        """Check that the options are compatible. Raises: UsageError."""
         if self.engine != "dask" and (self.scheduler is not None or self.collect):
             raise UsageError("--scheduler and --collect go with --engine dask")
 
 
-def options(default: int | None) -> Callable[[Command], Command]:
+def engine_options(default: int | None) -> Callable[[Command], Command]:
     """Return the options of an engine; the command gets them as EngineOptions, called ``where``.
 
     Args:
         default: of ``--jobs``; None for the number of cores.
     """
     declared = (
-        jobs_option(default, "as many as there are cores, or threads of workers"),
-        click.option("--engine", type=click.Choice(["local", "dask"]), default="local",
-                     help="Train on this machine (the default), or on a dask cluster."),
+        jobs_option(default, "the number of cores, or of worker threads"),
+        click.option("--engine", type=options.OneOf(["local", "dask"]), default="local",
+                     help="Train on this machine (default), or on a dask cluster."),
         click.option("--scheduler", metavar="ADDRESS",
-                     help="Of the dask cluster; tcp://127.0.0.1:8786 by default."),
+                     help="Address of the dask scheduler (default: tcp://127.0.0.1:8786)."),
         click.option("--collect", is_flag=True,
-                     help="Bring runs home from workers that do not see the runs folder."),
+                     help="Collect runs from workers that do not share the runs folder."),
         click.option("--timeout", type=Seconds(), metavar="SECONDS",
-                     help="Stop a run that takes longer; the next call goes on with it."),
+                     help="Stop a run that takes longer; repeat the command to resume it."),
         click.option("--max-memory", type=Size(), metavar="SIZE",
-                     help="Kill a run that has more in memory, such as 500M."),
+                     help="Kill a run that uses more memory than this, such as 500M."),
     )  # fmt: skip
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
-        def gathered(**given: Any) -> Any:  # noqa: ANN401 - click's own
-            kept = {name: given.pop(name) for name in EngineOptions._fields}
-            where = EngineOptions(**kept)
+        def with_engine(**values: Any) -> Any:  # noqa: ANN401 - click's own
+            where = EngineOptions(**{name: values.pop(name) for name in EngineOptions._fields})
             where.check()
-            return command(where=where, **given)
+            return command(where=where, **values)
 
-        decorated: Command = gathered
+        decorated: Command = with_engine
         for option in reversed(declared):
             decorated = option(decorated)
         return decorated
@@ -139,22 +118,22 @@ def options(default: int | None) -> Callable[[Command], Command]:
     return decorate
 
 
-class _Patience:
-    """Reports, once, what the command is waiting for if that takes long."""
+class _LongWaits:
+    """Callback that reports, once, a wait that takes long."""
 
-    def __init__(self, heed: Callable[[], None], *, quiet: bool) -> None:
-        self._heed = heed
+    def __init__(self, check: Callable[[], None], *, quiet: bool) -> None:
+        self._check = check
         self._quiet = quiet
         self._since: dict[str, float] = {}
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
 
-    def __call__(self, what: str) -> None:
-        self._heed()
-        begun = self._since.setdefault(what, time.monotonic())
-        late = time.monotonic() - begun > PATIENCE
-        if late and not self._quiet and what not in self._said:
-            self._said.add(what)
-            say(f"waiting for {what}")
+    def __call__(self, event: str) -> None:
+        self._check()
+        begun = self._since.setdefault(event, time.monotonic())
+        is_late = time.monotonic() - begun > PATIENCE
+        if is_late and not self._quiet and event not in self._reported:
+            self._reported.add(event)
+            log(f"waiting for {event}")
 
 
 def cores() -> int:
@@ -168,7 +147,7 @@ def cores() -> int:
 def _started(
     where: EngineOptions,
     runs: Path,
-    heed: Callable[[], None],
+    check: Callable[[], None],
     data: Data | None,
     *,
     isolated: bool,
@@ -182,12 +161,12 @@ def _started(
     from nnexp.study.local.pool import Pool
 
     if where.engine == "dask":
-        with _dask(where, runs, heed, data, quiet=quiet) as cluster:
+        with _dask(where, runs, check, data, quiet=quiet) as cluster:
             yield cluster
         return
     slots = where.jobs or cores()
     alone = slots == 1 and not any(where.limits) and not isolated
-    chosen = InProcess(heed, data) if alone else Pool(slots, runs, where.limits, data)
+    chosen = InProcess(check, data) if alone else Pool(slots, runs, where.limits, data)
     with closing(chosen) as engine:
         yield engine
 
@@ -196,7 +175,7 @@ def _started(
 def _dask(
     where: EngineOptions,
     runs: Path,
-    heed: Callable[[], None],
+    check: Callable[[], None],
     data: Data | None,
     *,
     quiet: bool,
@@ -206,7 +185,7 @@ def _dask(
     Raises:
         UsageError: dask is not installed, the address is invalid, or a worker is not suitable.
         ClusterError: the scheduler does not answer, or has no worker.
-        InterruptedRunError: raised by heed, which is called while waiting.
+        InterruptedRunError: raised by ``check``, which is called while waiting.
     """
     from statistics import median
 
@@ -218,25 +197,23 @@ def _dask(
     address = LOOPBACK if where.scheduler is None else where.scheduler
     client.check(address)
     if client.is_exposed(address):
-        say(
-            f"warning: {address}: whoever reaches this port can run programs there; TLS prevents it"
-        )
+        log(f"warning: {address}: anyone who reaches this port can run programs there; use TLS")
     cluster = Cluster(
         address,
         runs,
         where.limits,
         max_slots=where.jobs,
         collect=where.collect,
-        local=Pool(1, runs, where.limits, data) if any(where.limits) else InProcess(heed, data),
-        on_wait=_Patience(heed, quiet=quiet),
+        local=Pool(1, runs, where.limits, data) if any(where.limits) else InProcess(check, data),
+        on_wait=_LongWaits(check, quiet=quiet),
     )
     with closing(cluster) as engine:
         if not quiet:
-            say(engine.summary)
+            log(engine.summary)
         yield engine
         if engine.startups and not quiet:
             startup, count = median(engine.startups), len(engine.startups)
-            say(f"start-up of a trial: {startup:.2f} s (median of {count:,})")
+            log(f"start-up of a trial: {startup:.2f} s (median of {count:,})")
 
 
 def train(
@@ -264,7 +241,7 @@ def train(
         progress: shows the events.
         data: the cache of loaded datasets, for jobs on this machine.
         isolated: train every run in a process of its own, so that a crash ends nothing else.
-        configs: that will be trained for certain; they are checked before anything is trained.
+        configs: configs that will be trained in any case; checked before anything is trained.
         prepare: called once before the first job that needs training.
         is_fatal: whether an outcome stops all other jobs; by default any failure does, but not
             divergence.
@@ -282,13 +259,13 @@ def train(
     """
     from nnexp.study.execution import MOST_WARNINGS, Ended, Execution
 
-    with signals.noted() as signal:
+    with signals.recorded() as signal:
 
-        def heed() -> None:
+        def check() -> None:
             if signal.number is not None:
                 raise InterruptedRunError(signal.number, STOPPED.format(reached()))
 
-        with _started(where, runs, heed, data, isolated=isolated, quiet=progress.quiet) as engine:
+        with _started(where, runs, check, data, isolated=isolated, quiet=progress.quiet) as engine:
             if configs:
                 engine.prepare(configs)
             execution = Execution(
@@ -305,6 +282,6 @@ def train(
                     if isinstance(event, Ended):
                         note(event)
                     progress.show(event)
-        heed()
+        check()
     if execution.failure is not None:
         raise execution.failure

@@ -1,4 +1,4 @@
-"""nnexp evaluate: runs on validation or test data, and their vote."""
+"""nnexp evaluate: measure runs on validation or test data, and their ensemble."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=options.RUN)
 @click.option(
     "--on",
-    type=click.Choice(["validation", "test"]),
+    type=options.OneOf(["validation", "test"]),
     default="validation",
     show_default=True,
     help="The examples to measure on.",
 )
 @options.as_json
 def evaluate(runs: tuple[Path, ...], on: On, as_json: bool) -> None:
-    """Measure each RUN's best epoch on validation or test data; several RUNs also vote.
+    """Measure the best network of each RUN on validation or test data, and their ensemble.
 
     \b
     Example:
       nnexp evaluate runs/A --on test
       nnexp evaluate runs/A-s0 runs/A-s1 runs/A-s2
 
-    The vote takes the class whose mean output over the runs is the largest.
+    The ensemble averages the outputs of all networks and chooses the class with the largest.
     """
     from nnexp.analysis import evaluation
     from nnexp.report import evaluations

@@ -1,4 +1,4 @@
-"""nnexp find-rate: the largest learning rate with which the training cost still falls."""
+"""nnexp find-rate: find the largest learning rate at which the training cost falls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnexp.cli import engines, options, study_progress
-from nnexp.cli.output import put, say, tell
+from nnexp.cli.output import log, log_sentences, put
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
 from nnexp.report.text import columns
@@ -19,18 +19,18 @@ from nnexp.report.text import columns
 @options.runs
 @click.option(
     "--epochs",
-    type=click.IntRange(10, 1000),
+    type=options.WholeNumber(10, 1000),
     default=10,
     show_default=True,
     metavar="N",
-    help="Epochs that each rate is tried for; fewer than 10 cannot tell noise from oscillation.",
+    help="Epochs per learning rate; at least 10, to tell oscillation from noise.",
 )
 @engines.jobs_option(default=1)
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
-    help="Also draw the cost curves (.png, .svg or .pdf).",
+    help="Also draw the cost curves; FILE is .png, .svg or .pdf.",
 )
 @options.as_json
 @options.quiet
@@ -44,15 +44,16 @@ def find_rate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Find the learning rate of CONFIG by the training cost; print it, half of the threshold.
+    """Find the largest learning rate at which CONFIG's training cost falls; print half of it.
 
     \b
     Example:
       nnexp find-rate configs/quickstart.yaml --set data.train=1000 --plot learning_rate.png
 
-    From 0.01 by factors of ten, with λ = 0, until the cost of the first epochs oscillates or
-    rises; then within the decade. Each rate is a run like any other, so that nothing is trained
-    twice. The threshold is noted beside the runs, and train warns of a rate far above it.
+    Starts at 0.01 with λ = 0 and increases the rate by factors of ten until the cost
+    oscillates or rises, then refines the threshold within the decade. Each rate is a run, so
+    nothing is trained twice. The threshold is stored in the runs folder; nnexp train warns of
+    a learning rate far above it.
     """
     from nnexp.config import load
     from nnexp.datasets.loading import scale_warning
@@ -66,7 +67,7 @@ def find_rate(
     progress = study_progress.of_tuning(quiet=quiet)
     trials = Trials(config.stem, runs, tell=progress.report, command="nnexp find-rate")
     if (warning := scale_warning(trials.dataset(described))) is not None:
-        tell(f"warning: {warning}")
+        log_sentences(f"warning: {warning}")
     sampler = StepSampler(learning_rate.find(described, trials, epochs), trials)
     where = engines.EngineOptions(jobs)
     engines.train(sampler, where, runs, progress, data=trials.data)
@@ -83,4 +84,4 @@ def find_rate(
     else:
         put(as_text(learning_rate.document(decision), columns()))
     if plot is not None and not quiet:
-        say(f"{plot}: the cost of each rate")
+        log(f"{plot}: the cost of each rate")

@@ -1,4 +1,4 @@
-"""A table that fits any terminal: columns are left out, but numbers are never cut."""
+"""Tables that fit the terminal: columns may be left out, but numbers are never truncated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 CUT = "…"
 GAP = 2
 NAME = 8
-"""Minimum width of the first column, at which names can still be told apart."""
+"""Minimum width of the first column, at which names remain distinguishable."""
 
 
 def fitted(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
@@ -41,7 +41,7 @@ def _cut(names: Sequence[str], width: int) -> list[str]:
 
 
 def _shortened(name: str, common: int, width: int) -> str:
-    """Shorten a name to ``width``; keep some of what follows the beginning that all share."""
+    """Shorten a name to ``width``; keep some characters after the common beginning."""
     begin, dash, end = name.rpartition("-")
     tail = dash + end
     room = width - len(tail) - len(CUT)

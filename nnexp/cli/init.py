@@ -6,22 +6,21 @@ from pathlib import Path
 
 import click
 
+from nnexp.cli import options
 from nnexp.cli.output import put
 from nnexp.errors import DiskError, UsageError
 
 
 @click.command()
-@click.argument(
-    "file", default="config.yaml", type=click.Path(dir_okay=False, path_type=Path), metavar="[FILE]"
-)
+@click.argument("file", default="config.yaml", type=options.CONFIG, metavar="[FILE]")
 def init(file: Path) -> None:
-    """Write a commented config to FILE (config.yaml) with every key at its default.
+    """Write a config to FILE (default: config.yaml) with every key, its default and meaning.
 
     \b
     Example:
       nnexp init my.yaml
 
-    A file that is there is left alone.
+    An existing file is never overwritten.
     """
     from nnexp.config.schema import starter
 
@@ -29,7 +28,7 @@ def init(file: Path) -> None:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(starter())
     except FileExistsError:
-        raise UsageError(f"{file}: is there already; name another file") from None
+        raise UsageError(f"{file}: already exists; choose another name") from None
     except OSError as error:
         raise DiskError(f"{file}: {(error.strerror or str(error)).lower()}") from error
     put(str(file))

@@ -1,4 +1,4 @@
-"""nnexp inspect: what to expect of a config before any training."""
+"""nnexp inspect: predict how a network starts, before any training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnexp.cli import options
-from nnexp.cli.output import put, say
+from nnexp.cli.output import log, put
 from nnexp.report.document import READABLE, as_text
 from nnexp.report.text import as_json as json_line
 
@@ -17,21 +17,21 @@ from nnexp.report.text import as_json as json_line
 @options.settings
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
-    help="Also draw how z is distributed, layer by layer (.png, .svg or .pdf).",
+    help="Also draw the distribution of z in each layer; FILE is .png, .svg or .pdf.",
 )
 @options.as_json
 def inspect(config: Path, settings: tuple[str, ...], plot: Path | None, as_json: bool) -> None:
-    """Say what to expect of CONFIG before any training: z, saturation, gradients, decay.
+    """Predict, before training CONFIG: spread of z, saturation, gradients and weight decay.
 
     \b
     Example:
       nnexp inspect configs/init-large.yaml --plot z.png
       nnexp inspect configs/quickstart.yaml --set initializer=he-normal
 
-    Under the config's initializer and, beside it, the chapter's old and new rules,
-    standard-normal and lecun-normal. Trains nothing and creates no run.
+    Shows the config's initializer beside the chapter's old and new rules, standard-normal
+    and lecun-normal. Nothing is trained, and no run is created.
     """
     from nnexp.analysis.inspection import inspect as inspected
     from nnexp.config import load
@@ -43,7 +43,7 @@ def inspect(config: Path, settings: tuple[str, ...], plot: Path | None, as_json:
     checked = load.read(config, settings)
     result = inspected(checked)
     for warning in result.warnings:
-        say(f"warning: {warning}")
+        log(f"warning: {warning}")
     if plot is not None:
         from nnexp.report import distributions, renderer
 

@@ -1,17 +1,111 @@
-"""Options that several commands share."""
+"""Options that several commands share, and option types whose errors are one line.
+
+Every type rejects a value with a UsageError that names the option, what it allows, and the value.
+"""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from nnexp.config.messages import closest, shown
+from nnexp.errors import UsageError
 
-class NameParam(click.Path):
-    """A path as it was given, unlike click's, which treats errors of the disk as a missing file."""
+
+def rejection(option: str, allowed: str, value: object, known: Collection[str] = ()) -> UsageError:
+    """Return the error for a value that an option does not allow.
+
+    Args:
+        option: its name, as on the command line.
+        allowed: describes the values that it allows.
+        value: the value given.
+        known: names among which a suggestion is looked for.
+    """
+    near = closest(str(value), known)
+    hint = f"; did you mean '{near}'?" if near else ""
+    return UsageError(f"{option} must be {allowed}, got {shown(value)}{hint}")
+
+
+def option_name(param: click.Parameter | None) -> str:
+    """Return an option's name as it is written on the command line."""
+    return param.opts[0] if param is not None else "the value"
+
+
+def either(names: Iterable[str]) -> str:
+    """Return names as alternatives: ``a, b or c``."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+class WholeNumber(click.ParamType[int]):
+    """A whole number within limits.
+
+    Args:
+        low: the smallest number allowed.
+        high: the largest; None for no limit.
+        option: the option to name in errors; None for the one that has this type.
+    """
+
+    name = "number"
+
+    def __init__(self, low: int, high: int | None = None, option: str | None = None) -> None:
+        self._low, self._high = low, high
+        self._option = option
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the number. Raises: UsageError."""
+        del ctx
+        try:
+            number = int(value)
+        except ValueError:
+            number = self._low - 1
+        option = self._option or option_name(param)
+        if self._high is not None and number > self._high:
+            raise rejection(option, f"a whole number from {self._low} to {self._high}", value)
+        if number < self._low:
+            raise rejection(option, f"a whole number ≥ {self._low}", value)
+        return number
+
+
+class OneOf(click.Choice[str]):
+    """One of several names."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name. Raises: UsageError."""
+        del ctx
+        if value not in self.choices:
+            raise rejection(option_name(param), either(self.choices), value, self.choices)
+        return value
+
+
+class SeedList(click.ParamType[list[int]]):
+    """``5`` is seeds 0 to 4; ``0-4,7`` is a list with ranges."""
+
+    name = "seeds"
+
+    def convert(
+        self, value: str | list[int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        """Return the seeds in the order given. Raises: UsageError."""
+        from nnexp import names
+
+        del ctx
+        if isinstance(value, list):
+            return value
+        try:
+            return names.seeds(value)
+        except ValueError as error:
+            raise UsageError(f"{option_name(param)}: {error}") from None
+
+
+class AnyPath(click.Path):
+    """A path that is not checked; commands report disk errors that click would ignore."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401 - click's own
         """Return the path."""
@@ -19,7 +113,29 @@ class NameParam(click.Path):
         return Path(value)
 
 
-CONFIG = RUN = NameParam()
+CONFIG = RUN = AnyPath()
+
+
+class File(click.Path):
+    """A file that exists or can be created."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401 - click's own
+        """Return the path.
+
+        Raises:
+            UsageError: it is a directory.
+            DiskError: it cannot be read.
+        """
+        from nnexp.store import disk
+
+        del ctx
+        path = Path(value)
+        if stat.S_ISDIR(disk.mode(path)):
+            raise rejection(option_name(param), "a file, not a directory", value)
+        return path
 
 
 class Folder(click.Path):
@@ -32,13 +148,15 @@ class Folder(click.Path):
         """Return the path.
 
         Raises:
-            DiskError: the path cannot be read.
+            UsageError: it is a file.
+            DiskError: it cannot be read.
         """
         from nnexp.store import disk
 
+        del ctx
         path = Path(value)
         if (mode := disk.mode(path)) and not stat.S_ISDIR(mode):
-            self.fail(f"Directory {value!r} is a file.", param, ctx)
+            raise rejection(option_name(param), "a directory, not a file", value)
         return path
 
 
@@ -52,7 +170,7 @@ settings = click.option(
     "settings",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Change a key of the config, as in learning_rate=0.1 or data.train=1000; repeatable.",
+    help="Override a key of the config, such as learning_rate=0.1 or data.train=1000; repeatable.",
 )
 runs = click.option(
     "--runs",
@@ -60,7 +178,9 @@ runs = click.option(
     default=Path("runs"),
     show_default=True,
     metavar="DIR",
-    help="The folder of the run directories.",
+    help="The folder that contains the run directories.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, only results and errors.")
+quiet = click.option(
+    "-q", "--quiet", is_flag=True, help="Print results, warnings and errors only; no progress."
+)

@@ -1,4 +1,4 @@
-"""Write to stdout and stderr, so that training goes on if nobody reads them any more."""
+"""Write to stdout and stderr; training continues even if nobody reads them any more."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nnexp.report.text import wrapped
 
 
 def put(text: str) -> bool:
-    """Write a line to stdout; return False if its reader, such as ``head``, has gone.
+    """Write a line to stdout; return False if its reader, such as ``head``, has exited.
 
     Raises:
         DiskError: it cannot be written.
@@ -30,21 +30,18 @@ def put(text: str) -> bool:
         return False
     except OSError as error:
         if error.errno == errno.EIO and _is_device(sys.stdout):
-            return False  # a terminal that is no longer there
+            return False  # the terminal was closed
         raise DiskError(f"standard output: {(error.strerror or str(error)).lower()}") from error
     return True
 
 
 def _is_device(stream: TextIO) -> bool:
-    """Return whether a stream is a terminal, also if the terminal is gone."""
+    """Return whether a stream is a terminal, even a closed one."""
     return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
 
 
 class StandardError:
-    """Standard error, whose methods raise nothing if the terminal has gone.
-
-    A terminal can vanish between any two calls.
-    """
+    """Standard error, whose methods do not raise if the terminal is closed, at any time."""
 
     @property
     def encoding(self) -> str:
@@ -58,7 +55,7 @@ class StandardError:
     def write(self, text: str) -> None:
         """Write text, if stderr is open."""
         with contextlib.suppress(OSError):
-            if sys.stderr:  # it may have been closed before nnexp began
+            if sys.stderr:  # closed before nnexp started
                 sys.stderr.write(text)
 
     def flush(self) -> None:
@@ -71,18 +68,18 @@ class StandardError:
         """Return the terminal's width; 0 if there is no terminal, or its width is unknown."""
         try:
             return os.get_terminal_size(self.fileno()).columns
-        except (AttributeError, OSError):  # closed, redirected, or gone a moment ago
+        except (AttributeError, OSError):  # closed or redirected
             return 0
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     """Write lines to stderr, with control characters made visible."""
     stream = StandardError()
     stream.write("".join(f"{one_line(part)}\n" for part in line.split("\n")))
     stream.flush()
 
 
-def tell(text: str) -> None:
+def log_sentences(text: str) -> None:
     """Write sentences to stderr, wrapped at the width of the terminal."""
     escaped = "\n".join(map(one_line, text.split("\n")))
-    say(wrapped(escaped, StandardError().columns()))
+    log(wrapped(escaped, StandardError().columns()))

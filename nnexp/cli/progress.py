@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import UNSET
 
-from nnexp.cli.output import StandardError, say
+from nnexp.cli.output import StandardError, log
 from nnexp.errors import InterruptedRunError
 from nnexp.report.text import percent
 
 if TYPE_CHECKING:
-    from nnexp.cli.signals import Noted
+    from nnexp.cli.signals import ReceivedSignal
     from nnexp.runner.recording import TrainingEvent
     from nnexp.study.job import Job
     from nnexp.training.history import Row
@@ -21,7 +21,7 @@ SPLITS = ("train", "validation", "test")
 
 
 class TrainingProgress:
-    """Shows the events of a training on stderr; training goes on if nobody reads them.
+    """Shows the events of a training on stderr; training continues if nobody reads them.
 
     Args:
         epochs: of the config.
@@ -61,7 +61,7 @@ class TrainingProgress:
             return
         done = history[-1].epoch if history else 0
         self._best = max((r.validation_accuracy or 0 for r in history), default=None)
-        self._line(f"{path}: going on after epoch {done}" if done else f"{path}: training")
+        self._line(f"{path}: resuming after epoch {done}" if done else f"{path}: training")
         self._examples = examples
         if StandardError().columns() > 0:
             self._bar = _bar(self._epochs, done, examples)
@@ -87,7 +87,7 @@ class TrainingProgress:
         return "  best"
 
     def _line(self, line: str) -> None:
-        say(line)
+        log(line)
 
 
 def measures(row: Row, splits: Sequence[str] = SPLITS) -> str:
@@ -115,7 +115,7 @@ def _bar(epochs: int, done: int, examples: int) -> Any:  # noqa: ANN401 - tqdm's
     )
 
 
-def follow(job: Job, signal: Noted, *, quiet: bool = False) -> bool:
+def follow(job: Job, signal: ReceivedSignal, *, quiet: bool = False) -> bool:
     """Train a single job, showing its epochs; return False if it was finished already.
 
     Raises:
@@ -128,8 +128,7 @@ def follow(job: Job, signal: Noted, *, quiet: bool = False) -> bool:
         if signal.number is not None:
             raise InterruptedRunError(
                 signal.number,
-                f"{job.run.path}: stopped; what is committed is safe; "
-                "the same command goes on from there",
+                f"{job.run.path}: stopped; committed epochs are safe; repeat the command to resume",
             )
 
     opened = False

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nnexp.cli.options import option_name, rejection
+
 if TYPE_CHECKING:
     from nnexp.tune.trials import Budget
 
@@ -24,15 +26,16 @@ class Size(click.ParamType[int]):
     def convert(
         self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        """Return the bytes."""
+        """Return the bytes. Raises: UsageError."""
         from nnexp.study.local import process
 
+        del ctx
         if isinstance(value, int):
             return value
         try:
             return process.parse_size(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+        except ValueError:
+            raise rejection(option_name(param), "a size such as 500M or 1.5G", value) from None
 
 
 class Seconds(click.ParamType[float]):
@@ -43,13 +46,14 @@ class Seconds(click.ParamType[float]):
     def convert(
         self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return the seconds."""
+        """Return the seconds. Raises: UsageError."""
+        del ctx
         try:
             seconds = float(value)
         except ValueError:
             seconds = math.nan
         if not 0 < seconds < math.inf:
-            self.fail(f"must be a number of seconds > 0, got {value!r}", param, ctx)
+            raise rejection(option_name(param), "a number of seconds > 0", value)
         return seconds
 
 
@@ -64,15 +68,16 @@ class Spending(click.ParamType["Budget"]):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Budget:
-        """Return the budget."""
+        """Return the budget. Raises: UsageError."""
         from nnexp.tune.trials import Budget
 
+        del ctx
         if isinstance(value, Budget):
             return value
         if _EPOCHS.fullmatch(value) and int(value):
             return Budget(epochs=int(value))
         match = _TIME.fullmatch(value)
         if match is None or not float(match[1]):
-            examples = "200 is 200 epochs; 90s, 2.5m and 1h are times"
-            self.fail(f"{value!r} is no budget; {examples}", param, ctx)
+            allowed = "a number of epochs, such as 200, or a time, such as 90s, 2.5m or 1h"
+            raise rejection(option_name(param), allowed, value)
         return Budget(seconds=_SECONDS[match[2]] * float(match[1]))

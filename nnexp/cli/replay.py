@@ -22,7 +22,7 @@ METRICS = ("validation_accuracy", "test_accuracy")
 RULES = ("accuracy", "cost", "average")
 
 
-PATIENCE = click.IntRange(1, 1_000_000_000)
+PATIENCE = options.WholeNumber(1, 1_000_000_000, "--patience")
 
 
 @click.command()
@@ -35,21 +35,21 @@ PATIENCE = click.IntRange(1, 1_000_000_000)
     multiple=True,
     show_default="5 10 20 50",
     metavar="N...",
-    help="Epochs without improvement before stopping: one number or several, after RUN.",
+    help="Epochs without improvement before stopping; one or more numbers, after RUN.",
 )
 @click.option(
     "--rule",
     "names",
-    type=click.Choice(RULES),
+    type=options.OneOf(RULES),
     multiple=True,
-    help="What patience watches; repeatable. By default all that the run's metrics allow.",
+    help="The quantity that has to improve; repeatable (default: all that the run recorded).",
 )
 @click.option(
     "--metric",
-    type=click.Choice(METRICS),
+    type=options.OneOf(METRICS),
     default=METRICS[0],
     show_default=True,
-    help="The accuracy that counts; rules watch its split.",
+    help="The accuracy to report; the rules use the same split.",
 )
 @options.as_json
 def replay(
@@ -60,14 +60,14 @@ def replay(
     metric: str,
     as_json: bool,
 ) -> None:
-    """Say where stopping rules would have ended RUN, what that costs and what it saves.
+    """Show where other stopping rules would have ended RUN, with what savings and losses.
 
     \b
     Example:
       nnexp replay runs/A --patience 5 10 20 50
       nnexp replay runs/A --rule cost --metric test_accuracy
 
-    Trains nothing: it reads the metrics of a finished, an interrupted or a running run.
+    Nothing is trained: the metrics of the run are read. It need not be finished.
     """
     from nnexp.analysis.replay import peak
     from nnexp.analysis.replay import replay as replay_rules
@@ -87,10 +87,10 @@ def replay(
 
 
 def _rules(run: Run, history: list[Row], metric: str, names: tuple[str, ...]) -> list[Stopping]:
-    """Return the rules of the given names, the run's own with its own settings.
+    """Return the rules of these names; the run's own rule has the run's settings.
 
     Raises:
-        UsageError: the run has not recorded what they need.
+        UsageError: the run did not record their metrics.
     """
     from nnexp.analysis.replay import RULES, recorded
 
@@ -104,5 +104,5 @@ def _rules(run: Run, history: list[Row], metric: str, names: tuple[str, ...]) ->
     known = RULES | {str(own.__struct_config__.tag): own}
     allowed = [name for name in known if recorded(history, metric, known[name])]
     if missing := [name for name in names if name not in allowed]:
-        raise UsageError(f"{run.path}: did not record what rule {missing[0]} watches")
+        raise UsageError(f"{run.path}: did not record the metric that --rule {missing[0]} needs")
     return [known[name] for name in dict.fromkeys(names or allowed)]

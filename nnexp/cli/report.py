@@ -13,20 +13,20 @@ from nnexp.report.text import as_json as json_line
 
 
 @click.command()
-@click.argument("places", metavar="RUN...", nargs=-1, required=True, type=options.RUN)
+@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=options.RUN)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     default=Path("report.html"),
     show_default=True,
     metavar="FILE",
-    help="Where the page goes; a page that is there is replaced.",
+    help="The HTML file; an existing one is replaced.",
 )
-@click.option("--metric", metavar="KEY", help="What the verdict is on (default: test_accuracy).")
+@click.option("--metric", metavar="KEY", help="Metric of the verdict (default: test_accuracy).")
 @options.as_json
-def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: bool) -> None:
-    """Write one HTML file that shows runs and how they compare.
+def report(paths: tuple[Path, ...], output: Path, metric: str | None, as_json: bool) -> None:
+    """Write one HTML file that shows and compares runs.
 
     \b
     Example:
@@ -34,9 +34,9 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
       nnexp report 'runs/eta-*' --metric epochs_to_95
       nnexp report runs/A
 
-    Runs and experiments are named as compare's, and the first is the baseline; one alone is
-    shown without a verdict; so is a metric's KEY. The file holds all it needs: it opens offline,
-    prints, and can be passed on.
+    RUN and KEY are as in nnexp compare: runs or experiments, of which the first one is the
+    baseline. A single experiment is shown without a verdict. The file is self-contained: you
+    can open it offline, print it and send it to others.
     """
     from nnexp.analysis import comparison, experiments
     from nnexp.errors import UsageError
@@ -47,7 +47,8 @@ def report(places: tuple[Path, ...], output: Path, metric: str | None, as_json: 
         raise UsageError(f"{output}: a report's name ends in .html")
     if not stat.S_ISDIR(disk.mode(output.parent)):
         raise UsageError(f"{output.parent}: there is no such folder")
-    compared = comparison.compare(experiments.gather(places), metric)
+    judged = None if metric is None else comparison.judged_metric(metric, "--metric")
+    compared = comparison.compare(experiments.gather(paths), judged)
     content = comparison_page.report(compared).encode("utf-8")
     disk.write_atomically(output, content)
     if as_json:

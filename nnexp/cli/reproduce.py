@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from nnexp.cli import engines, options
-from nnexp.cli.output import put, say
+from nnexp.cli.output import log, put
 from nnexp.cli.study_progress import SEED, StudyProgress
-from nnexp.cli.train import SeedsParam
+from nnexp.config.messages import unknown
 from nnexp.errors import CheckFailedError, UsageError
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 @click.argument("figure", required=False)
 @click.option(
     "--against",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
-    help="The author's file of the figure, to compare with point by point.",
+    help="The author's file of the figure; all of its points are compared.",
 )
 @options.runs
 @options.settings
 @click.option(
     "--seeds",
-    type=SeedsParam(),
+    type=options.SeedList(),
     metavar="N|LIST",
-    help="Also train with these seeds and nnexp's own generators, for the spread; "
-    "chaotic nets by themselves take five.",
+    help="Also train with these seeds and nnexp's own random generators, for the spread "
+    "(default: five seeds for the chaotic nets).",
 )
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
-    help="Where the picture goes (.png, .svg or .pdf); by default beside the runs.",
+    help="The picture, .png, .svg or .pdf (default: FIGURE.png in the runs folder).",
 )
 @engines.jobs_option(default=None)
 @options.as_json
@@ -57,7 +57,7 @@ def reproduce(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Train a FIGURE of the book again; print published beside obtained. Without FIGURE: list them.
+    """Train the networks of a FIGURE of the book, and compare with the published curves.
 
     \b
     Example:
@@ -65,11 +65,13 @@ def reproduce(
       nnexp reproduce weight_initialization_30 --against weight_initialization_30.json
       nnexp reproduce overfitting_full --seeds 5
 
-    With the author's file (fig/FIGURE.json of the book's companion code) every point is
-    compared, without it the numbers that the book names. Exact means: all counts equal, costs
-    within 1e-12, other numbers equal to the published digits. Within the seeds' spread means:
-    in the 95 % prediction interval of the seeds' runs. Exits 7 if a net that is promised to be
-    exact is not; nothing is promised of the two chaotic nets, nor of --set without a file.
+    Without FIGURE, the figures are listed. With the author's file (fig/FIGURE.json of the
+    book's companion code) all points are compared, otherwise the numbers in the book's text.
+
+    "Exact" means that all counts are equal, costs agree within 1e-12, and other numbers in
+    all published digits. "Within the seeds' spread" means within the 95 % prediction interval
+    of the runs with other seeds. Exits with 7 if a net that should be exact is not: all nets
+    but the two chaotic ones, and without --set or with the author's file only.
     """
     from nnexp.report.figure import check_format, check_target
     from nnexp.reproduction import document, picture
@@ -79,7 +81,7 @@ def reproduce(
 
     if figure is None:
         if against or settings or seeds or plot:
-            raise UsageError(f"which figure? name one of {', '.join(FIGURES)}")
+            raise UsageError(f"FIGURE is missing: name one of {', '.join(FIGURES)}")
         figures = document.figure_list(FIGURES)
         put(json_line(figures) if as_json else as_text(document.list_document(figures)))
         return
@@ -102,19 +104,17 @@ def reproduce(
     else:
         put(as_text(document.document(results)))
     if not quiet:
-        say(f"{target}: published and obtained")
+        log(f"{target}: published and obtained")
     if broken := [net.part.net.name or figure for net in results if net.is_broken]:
-        raise CheckFailedError(f"{figure}: not exact, as was promised: {', '.join(broken)}")
+        raise CheckFailedError(
+            f"{figure}: expected exact results, but these differ: {', '.join(broken)}"
+        )
 
 
 def _figure(figures: dict[str, BookFigure], name: str) -> BookFigure:
-    from difflib import get_close_matches
-
-    if name in figures:
-        return figures[name]
-    close = get_close_matches(name, figures, 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise UsageError(f"unknown figure {name!r}{hint} (known: {', '.join(figures)})")
+    if name not in figures:
+        raise UsageError(unknown("figure", name, figures))
+    return figures[name]
 
 
 def _train(parts: list[NetPlan], runs: Path, jobs: int | None, *, quiet: bool) -> None:

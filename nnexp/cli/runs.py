@@ -12,7 +12,7 @@ import click
 
 from nnexp.analysis import query
 from nnexp.cli import options
-from nnexp.cli.output import put, say
+from nnexp.cli.output import log, put
 from nnexp.errors import UsageError
 from nnexp.names import without_seed
 from nnexp.report.document import as_text, plain
@@ -29,25 +29,26 @@ if TYPE_CHECKING:
 @click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
 @options.runs
 @click.option(
-    "--status", multiple=True, type=click.Choice(query.STATUSES), help="Only these; repeatable."
+    "--status",
+    multiple=True,
+    type=options.OneOf(query.STATUSES),
+    help="List only runs with this status; repeatable.",
 )
-@click.option("--where", metavar="CONDITION", help="Only runs that this holds of.")
-@click.option("--each", is_flag=True, help="A line for each run, not for each experiment.")
-@click.option(
-    "--sort", metavar="KEY", help="Order by a column (name, if not given) or a config's key."
-)
-@click.option("--reverse", is_flag=True, help="The other way round.")
+@click.option("--where", metavar="CONDITION", help="List only runs that meet this condition.")
+@click.option("--each", is_flag=True, help="List single runs instead of experiments.")
+@click.option("--sort", metavar="KEY", help="Sort by a column or a config key (default: name).")
+@click.option("--reverse", is_flag=True, help="Reverse the order.")
 @click.option(
     "--best",
     metavar="[N]",
-    type=click.IntRange(1),
+    type=options.WholeNumber(1),
     is_flag=False,
     flag_value=1,
-    help="Only the N (1) with the best validation accuracy, the best first.",
+    help="List only the N (default: 1) with the best validation accuracy, the best first.",
 )
-@click.option("--watch", is_flag=True, help="Follow those that are running until none is.")
+@click.option("--watch", is_flag=True, help="Show running runs live, until all have ended.")
 @options.as_json
-@click.option("-q", "--quiet", is_flag=True, help="Only what compare takes for each, a line each.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the paths, one per line.")
 def runs(
     patterns: tuple[str, ...],
     runs: Path,
@@ -61,7 +62,7 @@ def runs(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """List the experiments: runs that differ in nothing but the seed are one line.
+    """List experiments, one line for all runs that differ only in the seed.
 
     \b
     Example:
@@ -70,24 +71,23 @@ def runs(
       nnexp runs --best 2 --quiet
       nnexp runs --watch
 
-    A PATTERN with * and ? chooses runs by name, with -s and the seed or without; a path's
-    last part counts. Results are means ± standard deviations over the seeds, of the finished
-    runs once there is one. Config keys that differ between the lines have a column each.
+    A PATTERN with * and ? selects runs by name, with or without -s and the seed; of a path,
+    only the last part is used. Results are means ± standard deviations over the seeds, of
+    finished runs only as soon as there is one. Each config key that differs between lines
+    has a column.
 
-    A CONDITION is KEY OP VALUE, joined with and, or and brackets; OP is = != < <= > or
-    >=. KEY is a dotted key of the config (optimizer.mu) or a column: name, status, seed,
-    epochs (trained; config.epochs: asked for), validation, best-epoch, test. Accuracies
-    are fractions, or end in %. A run without the key does not fit.
+    A CONDITION is KEY OP VALUE, where OP is = != < <= > or >=; join several with and, or and
+    brackets. KEY is a key of the config, such as optimizer.mu, or a column: name, status,
+    seed, epochs (trained so far; config.epochs is the config's), validation, best-epoch,
+    test. Write accuracies as fractions or with %. Runs without the key do not match.
 
-    --quiet prints what compare takes: an experiment's name, which means all of its seeds.
-    Sorting goes from low to high; what has no value comes last. JSON is a list of
-    experiments with name, path (for compare), seeds, statuses, config, the results' mean
-    and sd, and runs; with --each it is a list of runs. Exits 1 if a run is damaged.
+    Rows are sorted in ascending order, those without a value last. The paths that --quiet
+    prints can be passed to nnexp compare. Exits with 1 if a run is damaged.
     """
     condition = _condition(where)
     if watch:
         if status or each or sort or reverse or best or as_json or quiet:
-            raise UsageError("--watch shows what is running: only a PATTERN and --where go with it")
+            raise UsageError("--watch can only be combined with PATTERN and --where")
         _watch(runs, patterns, condition)
         return
     entries = _entries(runs, patterns, status)
@@ -105,10 +105,10 @@ def runs(
         _put_table(chosen, each=each)
     else:
         is_filtered = patterns or status or where or best
-        say(f"no runs in {runs}" + (" fit" if is_filtered else ""))
+        log(f"no matching runs in {runs}" if is_filtered else f"no runs in {runs}")
     problems = [entry.problem for entry in entries if entry.problem is not None]
     for problem in problems:  # also of runs that do not fit, since damage may be the reason
-        say(problem)
+        log(problem)
     if problems:
         click.get_current_context().exit(1)
 
@@ -156,7 +156,7 @@ def _put_table(rows: Sequence[ExperimentRow], *, each: bool) -> None:
     table, left_out = listing.fitted(rows, experiments.differing(rows, seed=each), columns())
     put(as_text(plain(table)))
     if left_out:
-        say(f"no room for {left_out}; a wider terminal, a pipe or --json has them")
+        log(f"not enough room for {left_out}; use a wider terminal, a pipe or --json")
 
 
 def _put_json(rows: Sequence[ExperimentRow], *, each: bool) -> None:
@@ -169,16 +169,16 @@ def _put_json(rows: Sequence[ExperimentRow], *, each: bool) -> None:
 
 
 def _put_paths(rows: Sequence[ExperimentRow]) -> None:
-    """Print the experiments as compare takes them, except those with damaged runs."""
+    """Print the experiments' paths for compare, except those with damaged runs."""
     sound = [experiment for experiment in rows if "damaged" not in experiment.statuses]
     if sound:
         put("\n".join(str(experiment.path) for experiment in sound))
     for experiment in sound:
         if len(experiment.names) > 1:
             aliases = ", ".join(experiment.names[1:])
-            say(
-                f"{experiment.path}: {aliases} has the same config but for the seed; "
-                "this name leaves it out"
+            log(
+                f"{experiment.path}: {aliases} has the same config except for the seed, "
+                "but another name: it is not included"
             )
 
 
@@ -192,4 +192,4 @@ def _watch(runs: Path, patterns: tuple[str, ...], condition: Condition) -> None:
     def fits(entry: Entry) -> bool:
         return _matches(entry, patterns) and condition.fits(partial(query.value, entry))
 
-    watch.tell(Watch(runs, fits), str(runs))
+    watch.show(Watch(runs, fits), str(runs))

@@ -14,10 +14,10 @@ from nnexp.cli.output import put
     "--of",
     "command",
     metavar="COMMAND",
-    help="Of this command's --json instead, such as compare or 'runs --each'.",
+    help="Print the schema of this command's --json, such as compare or 'runs --each'.",
 )
 def schema(command: str | None) -> None:
-    """Print the JSON Schema of configs, which lets an editor complete and explain them.
+    """Print the JSON Schema of configs, for editors, or of a command's --json.
 
     \b
     Example:

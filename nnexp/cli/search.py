@@ -1,4 +1,4 @@
-"""nnexp search: configs tried in a space, at random, on a grid, or as Optuna's TPE suggests."""
+"""nnexp search: search a space of configs at random, on a grid or with Optuna's TPE."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import click
 
 from nnexp.cli import engines, options
 from nnexp.cli.engines import EngineOptions
-from nnexp.cli.output import put, say
+from nnexp.cli.output import log, put
 from nnexp.cli.study_progress import Columns, StudyProgress
-from nnexp.cli.train import SeedsParam
 from nnexp.errors import DivergedError, UsageError
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
@@ -33,64 +32,75 @@ if TYPE_CHECKING:
     metavar="FILE|KEY=RANGE",
     multiple=True,
     required=True,
-    help="What to vary: a list A,B or one of uniform, log-uniform, integers and log-integers, "
-    "as in log-uniform(LOW, HIGH); or a YAML file of keys with their lists and ranges, or with "
-    "a sweep file's grid, zip, exclude and seeds; repeatable.",
+    help="What to vary. KEY=A,B is a list of values; KEY=log-uniform(LOW, HIGH) is a range; so "
+    "are uniform, integers and log-integers. FILE is YAML: keys with lists and ranges, or the "
+    "sections grid, zip, random, exclude and seeds of a sweep file. Repeatable.",
 )
 @click.option(
     "--method",
-    type=click.Choice(["random", "grid", "tpe"]),
+    type=options.OneOf(["grid", "random", "tpe"]),
     default="random",
     show_default=True,
-    help="How points are chosen; tpe needs Optuna.",
+    help="How to choose points; tpe needs Optuna.",
 )
 @click.option(
     "--trials",
-    type=click.IntRange(1, 100_000),
+    type=options.WholeNumber(1, 100_000),
     default=20,
     show_default=True,
     metavar="N",
-    help="How many points, at most; a grid is as fine as they allow.",
+    help="Maximum number of points. A grid divides its ranges as finely as this allows.",
 )
 @click.option(
-    "--epochs", type=click.IntRange(1), metavar="E", help="Epochs of a trial, as --set epochs=E."
+    "--epochs",
+    type=options.WholeNumber(1),
+    metavar="E",
+    help="Epochs per trial; the same as --set epochs=E.",
 )
 @click.option(
     "--seeds",
-    type=SeedsParam(),
+    type=options.SeedList(),
     metavar="N|LIST",
-    help="Each trial with these: 5 is 0 to 4; or 0-4,7.",
+    help="Train each trial with these seeds: 5 means seeds 0 to 4; also a list such as 0-4,7.",
 )
-@click.option("--halving", is_flag=True, help="Train all trials a little, and the best further.")
+@click.option(
+    "--halving",
+    is_flag=True,
+    help="Successive halving: train all trials briefly, and only the best ones further.",
+)
 @click.option(
     "--factor",
-    type=click.IntRange(2),
+    type=options.WholeNumber(2),
     metavar="F",
-    help="With --halving: one trial of F goes on, to F times the epochs (default: 3).",
+    help="With --halving: train one in F trials further, to F times the epochs (default: 3).",
 )
 @click.option(
     "--examples",
-    type=click.IntRange(1),
+    type=options.WholeNumber(1),
     metavar="N",
-    help="Ask for no more trials once these have seen N training examples.",
+    help="Start no more trials once N training examples have been processed.",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**63 - 1),
+    type=options.WholeNumber(0, 2**63 - 1),
     default=0,
     show_default=True,
     metavar="N",
-    help="Of the search: where it draws its points from.",
+    help="Seed of the random points.",
 )
 @options.settings
 @options.runs
-@engines.options(default=None)
-@click.option("--curves", is_flag=True, help="Also draw the compared curves in the terminal.")
+@engines.engine_options(default=None)
+@click.option(
+    "--curves",
+    is_flag=True,
+    help="Also draw the curves of the compared experiments in the terminal.",
+)
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
-    help="Draw accuracy against each searched key (.png, .svg or .pdf).",
+    help="Draw accuracy against each searched key; FILE is .png, .svg or .pdf.",
 )
 @options.as_json
 @options.quiet
@@ -107,19 +117,19 @@ def search(
     plot: Path | None,
     as_json: bool,
     quiet: bool,
-    **chosen: Any,  # noqa: ANN401 - what goes on to the library as it is
+    **chosen: Any,  # noqa: ANN401 - passed on to the library
 ) -> None:
-    """Search a space around CONFIG; print the trials, and whether the best one is better.
+    """Search a space around CONFIG; rank the trials and compare the best with CONFIG.
 
     \b
     Example:
       nnexp search my.yaml --space 'learning_rate=log-uniform(0.01,10)' --epochs 5 --seeds 3
       nnexp search my.yaml --space space.yaml --method tpe --trials 50
 
-    Trials are ranked by their best validation accuracy, the mean over seeds; test data chooses
-    nothing. Each is the run that nnexp train would make, and the config as given is trained
-    beside them. Stopped anywhere, the same command goes on, and ends with the same runs. Exits as
-    the first run that took more than --timeout or --max-memory would have.
+    Trials are ranked by their best validation accuracy, averaged over seeds; test data is
+    only reported. Each trial is a run as made by nnexp train, and CONFIG itself is trained
+    for comparison. If you stop a search, repeat the command to resume it. If runs exceed
+    --timeout or --max-memory, the exit code is that of the first one.
     """
     from nnexp.report.figure import check_target
     from nnexp.study import search_definition
@@ -127,7 +137,7 @@ def search(
     if plot is not None:
         check_target(plot)
     if factor is not None and not halving:
-        raise UsageError("--factor says how --halving goes; give both")
+        raise UsageError("--factor needs --halving")
     if chosen["seeds"] is not None and options.sets(settings, "seed"):
         raise UsageError("--set seed and --seeds: give one of them")
     if epochs is not None:
@@ -144,17 +154,17 @@ def search(
         from nnexp.report import sweep_ranking
 
         for run, outcome in result.failures:
-            say(sweep_ranking.failure(run, outcome))
+            log(sweep_ranking.failure(run, outcome))
         click.get_current_context().exit(result.failures[0][1].code)
     if result.best is None:
         raise DivergedError("every trial diverged; search smaller learning rates")
 
 
 def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool) -> SearchResult:
-    """Train what is left to train.
+    """Train the trials that are not trained yet.
 
     Raises:
-        InterruptedRunError: a signal came.
+        InterruptedRunError: a signal was received.
         JobError: a run could not be trained.
     """
     from nnexp.datasets.loading import Data
@@ -176,7 +186,7 @@ def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool
         reached=lambda: f" in {_position(search)}",
     )
     if progress.is_idle and not quiet:
-        say("already done")
+        log("already done")
     return search.result
 
 
@@ -190,7 +200,7 @@ def _report(
 
         renderer.save(study_figures.search(result), plot)
         if not quiet:
-            say(f"{plot}: drawn")
+            log(f"{plot}: drawn")
     compared = result.compare()
     if as_json:
         put(json_line(search_ranking.output(result, compared)))
@@ -235,7 +245,7 @@ def _trial_line(search: Search, event: Ended) -> str | None:
 
 
 def _named(search: Search, trial: Trial) -> str:
-    """Return a trial's name: its number among all."""
+    """Return a trial's name, such as ``trial 3/20``."""
     from nnexp.report.search_ranking import GIVEN
 
     if trial.is_baseline:
@@ -244,6 +254,6 @@ def _named(search: Search, trial: Trial) -> str:
 
 
 def _position(search: Search) -> str:
-    """Describe how far a search is by the first trial in training."""
+    """Describe the progress of a search by the first trial in training."""
     trial = search.under_way
     return "its beginning" if trial is None else _named(search, trial)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nnexp.cli import options
-from nnexp.cli.output import put, say
+from nnexp.cli.output import log, put
 from nnexp.report.document import READABLE, as_text
 from nnexp.report.text import as_json as json_line
 
@@ -21,27 +21,26 @@ if TYPE_CHECKING:
 @click.argument("run", type=options.RUN)
 @click.option(
     "--on",
-    type=click.Choice(["validation", "test"]),
-    help="The examples whose classes and images are shown; by default validation, if there is any.",
+    type=options.OneOf(["validation", "test"]),
+    help="The examples of the confusion matrix and the images (default: validation, if any).",
 )
 @click.option(
     "--images",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
-    help="Also draw the images that the best network is wrong about and surest of "
-    "(.png, .svg or .pdf).",
+    help="Also draw the most confident mistakes of the best network; FILE is .png, .svg or .pdf.",
 )
 @options.as_json
 def show(run: Path, on: On | None, images: Path | None, as_json: bool) -> None:
-    """Show RUN: its config, its metrics, how its cost went, and which classes it mixes up.
+    """Show RUN: config, metrics, diagnosis of its cost curve, confusion matrix.
 
     \b
     Example:
       nnexp show runs/A
       nnexp show runs/A --on test --images wrong.png
 
-    Of a config, the keys that differ from their defaults are shown, with --json all. What is
-    damaged is left out, and exits 5.
+    Config keys at their defaults are left out, except with --json. Damaged parts are left
+    out, too, and the exit code is then 5.
     """
     from nnexp.analysis.summary import summarize
     from nnexp.report.summary import document, output
@@ -53,7 +52,7 @@ def show(run: Path, on: On | None, images: Path | None, as_json: bool) -> None:
         _draw(summary, on, images)
     put(json_line(output(summary)) if as_json else as_text(document(summary, on), READABLE))
     for problem in summary.problems:
-        say(str(problem))
+        log(str(problem))
     if summary.problems:
         click.get_current_context().exit(max(problem.exit_code for problem in summary.problems))
 
@@ -78,7 +77,9 @@ def _draw(summary: Summary, on: On, path: Path) -> None:
     check_format(path)  # before anything is loaded
     surest_mistakes = surest(run, on, mistakes.MOST)
     if not surest_mistakes.wrong:
-        raise UsageError(f"{run.path}: is wrong about no {on} example: there is nothing to draw")
+        raise UsageError(
+            f"{run.path}: classifies every {on} example correctly: there is nothing to draw"
+        )
     figure = mistakes.figure(run.name, surest_mistakes, summary.classes)
     from nnexp.report import renderer  # matplotlib is slow to import
 

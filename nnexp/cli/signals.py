@@ -1,4 +1,4 @@
-"""Record signals that ask training to stop; training checks for them between batches."""
+"""Record signals that stop training; training checks for them between batches."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from types import FrameType
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Noted:
+class ReceivedSignal:
     """The first signal that was received, if any."""
 
     number: int | None = None
 
-    def note(self, number: int, frame: FrameType | None) -> None:
+    def record(self, number: int, frame: FrameType | None) -> None:
         """Record a signal; a second one of any kind ends the process at once."""
         del frame
         self.number = number
         for stopping in STOPPING:
-            if signal.getsignal(stopping) == self.note:
+            if signal.getsignal(stopping) == self.record:
                 signal.signal(stopping, signal.SIG_DFL)
 
 
 @contextmanager
-def noted() -> Iterator[Noted]:
+def recorded() -> Iterator[ReceivedSignal]:
     """Context manager that records stopping signals; ignored ones stay ignored."""
-    received = Noted()
+    received = ReceivedSignal()
     before = {number: signal.getsignal(number) for number in STOPPING}
-    taken = [number for number, handler in before.items() if handler != signal.SIG_IGN]
-    for number in taken:
-        signal.signal(number, received.note)
+    handled = [number for number, handler in before.items() if handler != signal.SIG_IGN]
+    for number in handled:
+        signal.signal(number, received.record)
     try:
         yield received
     finally:
-        for number in taken:
+        for number in handled:
             signal.signal(number, before[number])

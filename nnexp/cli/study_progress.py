@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from nnexp.cli import fit_table
-from nnexp.cli.output import StandardError, say, tell
+from nnexp.cli.output import StandardError, log, log_sentences
 from nnexp.errors import printable
 from nnexp.report.text import percent
 
@@ -49,10 +49,10 @@ STRENGTHS = Columns(
 
 
 class StudyProgress:
-    """Shows the progress of jobs on stderr; training goes on if nobody reads it.
+    """Shows the progress of jobs on stderr; training continues if nobody reads it.
 
     Args:
-        columns: that distinguish the jobs.
+        columns: columns that distinguish the jobs.
         total: number of jobs, or its maximum; None if it is unknown.
         line: returns the line for a job that ended, or None, if there is no terminal; by default
             how the job ended.
@@ -78,7 +78,7 @@ class StudyProgress:
         self._running: dict[Path, tuple[Job, EpochCommitted | None]] = {}
         self._elsewhere: set[Path] = set()
         self._stage = self._known = ""
-        """The current stage, and what is known in it."""
+        """The current stage, and its results so far."""
         self.best: tuple[float, Job] | None = None
         self._ended = self._failed = 0
         """Numbers of jobs that ended and that failed, in the current stage if there are stages."""
@@ -122,10 +122,10 @@ class StudyProgress:
             self._live.update(self._picture(), refresh=True)
             self._drawn = time.monotonic()
 
-    def say(self, line: str) -> None:
+    def log(self, line: str) -> None:
         """Write a line above the live table, if there is one."""
         self.clear()
-        tell(line)
+        log_sentences(line)
 
     def clear(self) -> None:
         """Erase the live table, so that other lines can be written."""
@@ -133,20 +133,20 @@ class StudyProgress:
             self._live.update("", refresh=True)
 
     def report(self, update: Update) -> None:
-        """Show an update; its stage and what is known stay above the table."""
+        """Show an update; its stage and results remain above the table."""
         if update.stage:
             self._stage, self._known = update.stage, ""
             self._ended = self._failed = 0
         self._known = update.known or self._known
         if not self.quiet:
-            self.say(update.line)
+            self.log(update.line)
 
     def _leave(self, job: Job) -> None:
         """Note that another process trains a job's run."""
         self._running.pop(job.run.path, None)
         if job.run.path not in self._elsewhere:
             self._elsewhere.add(job.run.path)
-            self._say(f"{job.run.name}: another process trains it")
+            self._log(f"{job.run.name}: another process trains it")
 
     def _end(self, event: Ended) -> None:
         job, outcome = event.job, event.outcome
@@ -157,14 +157,14 @@ class StudyProgress:
         self._failed += bool(outcome.code)
         self.time_left.ended(job, failed=bool(outcome.code), was_done=event.was_done)
         if (line := self._line(event)) is not None:
-            self._say(line)
+            self._log(line)
 
     def _notice(self, message: str, *, is_warning: bool) -> None:
         """Show a warning of a job, or a message of its engine."""
         if is_warning and self._warns:
-            self.say(f"warning: {message}")
+            self.log(f"warning: {message}")
         elif not is_warning and not self.quiet:
-            self.say(message)
+            self.log(message)
 
     def _note(self, accuracy: float | None, job: Job) -> None:
         """Remember the best accuracy so far."""
@@ -188,10 +188,10 @@ class StudyProgress:
         settings = [f"{key}={value}" for key, value in pairs if key != "seed"]
         return printable(" ".join([job.run.name, *settings]))
 
-    def _say(self, line: str) -> None:
+    def _log(self, line: str) -> None:
         """Write a line, unless there is a live table or output is quiet."""
         if not self.quiet and self._live is None:
-            say(line)
+            log(line)
 
     def _counts(self) -> str:
         counts = {
@@ -210,7 +210,7 @@ class StudyProgress:
         return f"{self._total:,} run{'s' * (self._total != 1)}: {text}{left}"
 
     def status(self) -> list[str]:
-        """Return the lines above the table: the counts, and what is known."""
+        """Return the lines above the table: the counts and the results so far."""
         lines = [": ".join(filter(None, [self._stage, self._counts()]))]
         if self._known:
             lines.append(self._known)

@@ -10,9 +10,8 @@ import click
 
 from nnexp.cli import engines, options
 from nnexp.cli.engines import EngineOptions
-from nnexp.cli.output import put, say
+from nnexp.cli.output import log, put
 from nnexp.cli.study_progress import Columns, StudyProgress
-from nnexp.cli.train import SeedsParam
 from nnexp.errors import NnexpError, UsageError
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
@@ -31,34 +30,34 @@ if TYPE_CHECKING:
     "grids",
     metavar="KEY=V,...",
     multiple=True,
-    help="Try each of these values, a YAML list whose outer brackets may be left out; "
-    "repeatable, for a grid.",
+    help="Try each of these values, a YAML list with or without its outer brackets; "
+    "repeat the option for a grid.",
 )
 @options.settings
 @click.option(
     "--seeds",
-    type=SeedsParam(),
+    type=options.SeedList(),
     metavar="N|LIST",
-    help="Each point with these: 5 is 0 to 4; or 0-4,7.",
+    help="Train each point with these seeds: 5 means seeds 0 to 4; also a list such as 0-4,7.",
 )
 @options.runs
-@engines.options(default=None)
+@engines.engine_options(default=None)
 @click.option(
     "--keep-going/--fail-fast",
     default=True,
-    help="After a failure go on with the others (the default), or stop all.",
+    help="After a failure, continue with the other runs (default), or stop them.",
 )
 @click.option("--dry-run", is_flag=True, help="List the runs and their status; train nothing.")
 @click.option(
     "--emit",
-    type=click.Choice(["commands", "slurm"]),
-    help="Print an nnexp train line a trial, or an sbatch array script; train nothing.",
+    type=options.OneOf(["commands", "slurm"]),
+    help="Print one nnexp train command per trial, or an sbatch array script; train nothing.",
 )
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.File(),
     metavar="FILE",
-    help="Draw accuracy against what is swept (.png, .svg or .pdf).",
+    help="Draw accuracy against the swept keys; FILE is .png, .svg or .pdf.",
 )
 @options.as_json
 @options.quiet
@@ -76,17 +75,17 @@ def sweep(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Train a config, or a sweep file, at many points; print how they rank.
+    """Train CONFIG, a config or a sweep file, at many points, and rank them.
 
     \b
     Example:
       nnexp sweep configs/quickstart.yaml --grid learning_rate=0.1,0.5,1 --grid lambda=0,5 --seeds 3
       nnexp sweep my-sweep.yaml --dry-run
 
-    Every trial is the run that nnexp train would make, in a process of its own. Start the same
-    command again to go on: finished runs are skipped, broken ones resumed. A sweep file is YAML
-    with config (the base), and any of set, grid, zip, random, seeds and exclude. Exits as the
-    first trial that failed would have.
+    Each trial is a run as made by nnexp train, in its own process. If you stop a sweep, repeat
+    the command: finished runs are skipped, interrupted ones resumed. A sweep file is YAML with
+    config (the base), and any of set, grid, zip, random, seeds and exclude. If trials fail,
+    the exit code is that of the first one.
     """
     from nnexp.report import sweep_ranking
     from nnexp.report.figure import check_target
@@ -116,7 +115,7 @@ def sweep(
     drawn = "" if plot is None else _draw(plot, plan, ranking, failed=bool(codes), quiet=quiet)
     _report(plan, runs, outcomes, ranking, as_json=as_json, quiet=quiet)
     if drawn:
-        say(drawn)
+        log(drawn)
     if codes:
         click.get_current_context().exit(codes[0])
 
@@ -125,7 +124,7 @@ def _check_idle(**given: object) -> None:
     """Raise UsageError for options that have no effect with --emit."""
     idle = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
     if idle:
-        raise UsageError(f"--emit only prints commands: {', '.join(idle)} would have no say there")
+        raise UsageError(f"--emit only prints commands: remove {', '.join(idle)}")
 
 
 def _emit(plan: Plan, runs: Path, how: str) -> None:
@@ -135,7 +134,7 @@ def _emit(plan: Plan, runs: Path, how: str) -> None:
     for text in [job_script.slurm(plan, runs)] if is_script else job_script.commands(plan, runs):
         put(text)
         if is_script and (warning := job_script.too_long(text)) is not None:
-            say(f"warning: {warning}")
+            log(f"warning: {warning}")
 
 
 def _train(
@@ -144,7 +143,7 @@ def _train(
     """Train all runs of a plan and return their outcomes.
 
     Raises:
-        InterruptedRunError: a signal came; all that ran has stopped.
+        InterruptedRunError: a signal was received; all runs have stopped.
         ClusterError: the cluster is gone.
     """
     from nnexp.study.execution import JobList
@@ -196,9 +195,9 @@ def _report(
         put(as_text(sweep_ranking.document(plan, ranking, verdicts)))
     if not quiet:
         for line in filter(None, (sweep_ranking.note(ranking), sweep_ranking.advice(verdicts))):
-            say(line)
+            log(line)
     for line in sweep_ranking.failures(plan, runs, outcomes):
-        say(line)
+        log(line)
 
 
 def _draw(plot: Path, plan: Plan, ranking: Ranking, *, failed: bool, quiet: bool) -> str:

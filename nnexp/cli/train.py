@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp import names
 from nnexp.cli import engines, options, signals
-from nnexp.cli.output import put, say
+from nnexp.cli.output import log, put
 from nnexp.cli.progress import follow
 from nnexp.cli.study_progress import SEED, StudyProgress
 from nnexp.errors import (
@@ -28,53 +27,36 @@ if TYPE_CHECKING:
     from nnexp.study.job import Job, Outcome
 
 
-class SeedsParam(click.ParamType[list[int]]):
-    """``5`` is seeds 0 to 4; ``0-4,7`` is a list with ranges."""
-
-    name = "seeds"
-
-    def convert(
-        self, value: str | list[int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> list[int]:
-        """Return the seeds in the order given."""
-        if isinstance(value, list):
-            return value
-        try:
-            return names.seeds(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 @click.command()
 @click.argument("config", type=options.CONFIG)
 @options.settings
 @options.runs
-@click.option("--name", help="The run's name, in place of the one that follows from the config.")
+@click.option(
+    "--name", help="Name of the run (default: CONFIG's name, a digest of the config, and the seed)."
+)
 @click.option(
     "--seeds",
-    type=SeedsParam(),
+    type=options.SeedList(),
     metavar="N|LIST",
-    help="One run for each seed: 5 is 0 to 4; or 0-4,7.",
+    help="Train one run per seed: 5 means seeds 0 to 4; also a list such as 0-4,7.",
 )
 @engines.jobs_option(default=None)
-@click.option(
-    "--until", type=click.IntRange(1), metavar="E", help="Stop once epoch E is committed."
-)
+@click.option("--until", type=options.WholeNumber(1), metavar="E", help="Stop after epoch E.")
 @click.option(
     "--against",
     type=options.RUN,
     metavar="RUN",
-    help="Warn if lambda is RUN's and the number n of training examples is not: λ goes with n.",
+    help="Warn if λ equals RUN's although n differs (λ should scale with n).",
 )
 @click.option(
     "--other-numerics",
     is_flag=True,
-    help="Go on also where this machine's arithmetic gives other last digits; the run records it.",
+    help="Resume even if this machine's arithmetic gives other last digits; the run records it.",
 )
 @click.option(
     "--restart",
     is_flag=True,
-    help="Where a run is damaged beyond going on, keep it as NAME.damaged-1 and train it again.",
+    help="If a run is too damaged to resume, rename it to NAME.damaged-1 and train it again.",
 )
 @options.as_json
 @options.quiet
@@ -92,27 +74,30 @@ def train(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Train the experiment described in CONFIG; print its run directory.
+    """Train CONFIG into a run directory, or resume it; print the directory.
 
     \b
     Example:
       nnexp train configs/quickstart.yaml --set learning_rate=0.25
       nnexp train configs/quickstart.yaml --seeds 5
 
-    A finished run says so at once; an interrupted one goes on from its last checkpoint.
-    Nothing is ever overwritten.
+    A finished run is not trained again, and an interrupted one resumes from its last
+    checkpoint. Nothing is ever overwritten.
     """
     from nnexp.config import load
     from nnexp.store.run import at
 
     described = load.read(config, settings)
-    named = None if against is None else at(against)
+    try:
+        reference = None if against is None else at(against)
+    except UsageError as error:
+        raise UsageError(f"--against: {error}") from None
     if seeds is not None and options.sets(settings, "seed"):
         raise UsageError("--set seed and --seeds: give one of them")
     if seeds is None and jobs is not None:
-        raise UsageError("-j says how many seeds are trained at a time: give --seeds as well")
+        raise UsageError("-j needs --seeds: it is the number of seeds trained at a time")
     planned = [
-        job._replace(until=until, against=named, other_numerics=other_numerics, restart=restart)
+        job._replace(until=until, against=reference, other_numerics=other_numerics, restart=restart)
         for job in _planned(described, config.stem, runs, name, seeds)
     ]
     if seeds is None:
@@ -124,17 +109,17 @@ def train(
 
 
 def _train(job: Job, *, as_json: bool, quiet: bool) -> None:
-    """Train a single run, showing its epochs. Raises: what ``runner.train`` raises."""
+    """Train a single run, showing its epochs. Raises: the errors of ``runner.train``."""
     from nnexp.report.training import output
     from nnexp.store.run import Run
     from nnexp.study.job import failure
 
     run = job.run
     try:
-        with signals.noted() as signal:
+        with signals.recorded() as signal:
             trained = follow(job, signal, quiet=quiet)
         if not quiet:
-            say(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
+            log(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
     except DivergedError:
         put(json_line(output(run)) if as_json else str(run.path))
         raise
@@ -160,10 +145,10 @@ def _train_seeds(
     def note(event: Ended) -> None:
         outcomes[event.job.run.path] = event.outcome
         if event.outcome.code:
-            progress.say(_advised(event.outcome, event.job))
+            progress.log(_advised(event.outcome, event.job))
         elif not quiet:
             words = "already done" if event.was_done else outcome(Run(event.job.run.path))
-            progress.say(f"{event.job.run.path}: {words}")
+            progress.log(f"{event.job.run.path}: {words}")
         progress.clear()
         while waiting and waiting[0].run.path in outcomes:
             job = waiting.popleft()
@@ -189,18 +174,24 @@ def _train_seeds(
 def _planned(
     config: CheckedConfig, stem: str, runs: Path, name: str | None, seeds: list[int] | None
 ) -> list[Job]:
-    """Return the configs to train and their runs, every name checked."""
+    """Return a job for each seed. Raises: UsageError if a run's name is invalid."""
     from nnexp.config import load
     from nnexp.runner.train import run_name
     from nnexp.store.run import named
     from nnexp.study.job import Job
 
     if seeds is None:
-        return [Job(config, named(runs, run_name(config, stem) if name is None else name))]
-    largest = load.changed(config, "--seeds", seed=max(seeds))
-    configs = [load.changed(largest, seed=seed) for seed in seeds]
-    names = [run_name(c, stem) if name is None else f"{name}-s{c.seed}" for c in configs]
-    return [Job(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
+        configs = [config]
+        names = [run_name(config, stem) if name is None else name]
+    else:
+        largest = load.changed(config, "--seeds", seed=max(seeds))
+        configs = [load.changed(largest, seed=seed) for seed in seeds]
+        names = [run_name(c, stem) if name is None else f"{name}-s{c.seed}" for c in configs]
+    try:
+        return [Job(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
+    except UsageError as error:
+        message = f"{error}; choose one with --name" if name is None else f"--name: {error}"
+        raise UsageError(message) from None
 
 
 ADVICE = "--restart sets the run aside and trains it again from its first epoch"
@@ -223,7 +214,7 @@ def outcome(run: Run) -> str:
 
     result = run.result
     if result is None or result.best is None:
-        return "stopped as asked; the same command without --until goes on"
+        return "stopped as requested; repeat the command without --until to resume"
     words = f"done after epoch {result.epochs}"
     if result.reason == "patience":
         words += " (no improvement)"

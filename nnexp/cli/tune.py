@@ -1,4 +1,4 @@
-"""nnexp tune: the chapter's protocol as one command, every decision with its reasons."""
+"""nnexp tune: choose hyper-parameters by the chapter's protocol, with reasons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from nnexp.cli import engines, options, study_progress
 from nnexp.cli.engines import EngineOptions
-from nnexp.cli.output import put, say, tell
+from nnexp.cli.output import log, log_sentences, put
 from nnexp.cli.quantities import Spending
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
@@ -22,23 +22,25 @@ if TYPE_CHECKING:
 
 PARTS = ("eta", "lambda", "batch-size", "final")
 REPLACED = ("epochs", "patience", "schedule", "stopping", "evaluate_every")
-"""Keys that trials have their own values for."""
+"""Keys for which trials have their own values."""
 
 
 class Only(click.ParamType[tuple[str, ...]]):
-    """Some of the parts of the protocol, between commas."""
+    """Parts of the protocol, separated by commas."""
 
     name = "parts"
 
     def convert(
         self, value: str | tuple[str, ...], param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
-        """Return the parts."""
-        parts = (
-            tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
-        )
+        """Return the parts. Raises: UsageError."""
+        del ctx
+        if not isinstance(value, str):
+            return value
+        parts = tuple(part.strip() for part in value.split(","))
         if unknown := [part for part in parts if part not in PARTS]:
-            self.fail(f"{unknown[0]!r} is none of {', '.join(PARTS)}", param, ctx)
+            allowed = f"one or more of {', '.join(PARTS)}"
+            raise options.rejection(options.option_name(param), allowed, unknown[0], PARTS)
         return parts
 
 
@@ -48,26 +50,28 @@ class Only(click.ParamType[tuple[str, ...]]):
 @options.runs
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.Folder(),
     metavar="DIR",
-    help="Where tuned.yaml and the decisions go; by default CONFIG's name with -tuned.",
+    help="Folder for tuned.yaml and the decisions (default: CONFIG's name with -tuned).",
 )
 @click.option(
     "--only",
     type=Only(),
     default=PARTS,
     metavar="PARTS",
-    help="Decide these alone, between commas: eta, lambda, batch-size, final.",
+    help="Make only these decisions, separated by commas: eta, lambda, batch-size, final.",
 )
 @click.option(
     "--budget",
     type=Spending(),
     metavar="N|TIME",
-    help="Stop at so many epochs of trials (200), or after a time (90s, 2.5m, 1h).",
+    help="Limit the epochs of all trials (200), or the time (90s, 2.5m, 1h).",
 )
-@click.option("--full", is_flag=True, help="No quick problem: all stages on the full one.")
+@click.option(
+    "--full", is_flag=True, help="Run all stages on the full problem, without a quick one."
+)
 @click.option("--explain", is_flag=True, help="Print the plan and its cost; train nothing.")
-@engines.options(default=1)
+@engines.engine_options(default=1)
 @options.as_json
 @options.quiet
 def tune(
@@ -83,18 +87,18 @@ def tune(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Choose the hyper-parameters of CONFIG by the chapter's protocol; print the tuned config.
+    """Choose the hyper-parameters of CONFIG by the chapter's protocol; print the decisions.
 
     \b
     Example:
       nnexp tune configs/quickstart.yaml --explain
       nnexp tune configs/quickstart.yaml --only eta,lambda --budget 10m
 
-    On a quick problem: better than chance, η by the training cost, λ by the validation accuracy,
-    η again, the mini-batch size by the clock. Then the full problem and its final training.
-    Trials are runs like any other: stopped and started again, tune goes on where it was.
-    They have their own epochs, patience and schedule, whatever CONFIG says; only the final
-    training has CONFIG's epochs where these are more than its own 100.
+    On a quick problem, tune first finds settings that beat chance, then chooses η by the
+    training cost, λ by the validation accuracy, η again, and the mini-batch size by the time
+    needed. It then checks η and λ on the full problem and trains the final network. If you
+    stop it, repeat the command to resume. Trials ignore CONFIG's epochs, patience and
+    schedule; the final training takes 100 epochs, or CONFIG's if they are more.
     """
     from nnexp.config import load
     from nnexp.datasets.loading import scale_warning
@@ -111,17 +115,17 @@ def tune(
     trials = Trials(config.stem, runs, budget, progress.report)
     dataset = trials.dataset(described)
     if (warning := scale_warning(dataset)) is not None:
-        tell(f"warning: {warning}")
+        log_sentences(f"warning: {warning}")
     state, problems = protocol.begin(
         described,
         trials,
         only,
-        outputs.read_session(folder, say),
+        outputs.read_session(folder, log),
         lambda session: outputs.write_session(folder, session),
         full=full,
     )
     if (warning := quick_problem.sample_size_warning(dataset)) is not None:
-        tell(f"warning: {warning}")
+        log_sentences(f"warning: {warning}")
     if explain:
         stages = list(map(outputs.stage_output, protocol.plan(state, problems)))
         document = outputs.plan_document(stages)
@@ -136,7 +140,7 @@ def tune(
     result = sampler.result
     files = outputs.write(folder, result, described, str(config))
     for warning in _warnings(result.config, trials):
-        tell(f"warning: {files['tuned']}: {warning}")
+        log_sentences(f"warning: {files['tuned']}: {warning}")
     if as_json:
         put(json_line(outputs.output(result, files, trials.epochs)))
     else:
@@ -152,8 +156,10 @@ def _warn(settings: tuple[str, ...], described: Config) -> None:
         keys.discard("epochs")  # the final training takes as many
     idle = [key for key in REPLACED if key in keys]
     if idle:
-        plays = "plays" if len(idle) == 1 else "play"
-        tell(f"--set {', '.join(idle)} {plays} no part: tune's trials have their own")
+        verb = "has" if len(idle) == 1 else "have"
+        log_sentences(
+            f"--set {', '.join(idle)} {verb} no effect: tune's trials use their own values"
+        )
 
 
 def _warnings(config: Config, trials: Trials) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""nnexp verify: whether a run comes out the same here and now."""
+"""nnexp verify: train a run again and check that the result is identical."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from nnexp.report.text import as_json as json_line
 @options.as_json
 @options.quiet
 def verify(run: Path, as_json: bool, quiet: bool) -> None:
-    """Train RUN again in a temporary place, and say whether it comes out the same to the bit.
+    """Train RUN again in a temporary folder, and check that the result is identical to the bit.
 
     \b
     Example:
       nnexp verify runs/quickstart-b76005d11616-s0
 
-    Exits 7, naming the first epoch and quantity that differ, if it does not.
+    Otherwise, the first epoch and quantity that differ are printed, and the exit code is 7.
     """
     from tempfile import TemporaryDirectory
 
@@ -35,14 +35,14 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
 
     recorded = at(run)
     config, until = verification.task(recorded)
-    with signals.noted() as signal, TemporaryDirectory(prefix="nnexp-verify-") as folder:
+    with signals.recorded() as signal, TemporaryDirectory(prefix="nnexp-verify-") as folder:
         again = Run(Path(folder) / recorded.record.name)
         try:
             progress.follow(Job(config, again, until), signal, quiet=quiet)
         except DivergedError:
             pass  # a run that diverged diverges again
         except InterruptedRunError as error:
-            message = f"{run}: stopped before it was verified; the same command begins again"
+            message = f"{run}: stopped before it was verified; repeat the command to start again"
             raise InterruptedRunError(error.signal_number, message) from None
         difference = verification.first_difference(recorded, again)
         trained_under = recorded.numerics()

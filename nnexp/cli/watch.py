@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli.output import put, say
+from nnexp.cli.output import log, put
 from nnexp.errors import printable
 from nnexp.report.text import columns, percent, table
 
@@ -63,14 +63,14 @@ class _Lines:
     """A line for every change of a run."""
 
     def __init__(self) -> None:
-        self._said: dict[str, tuple[str, int]] = {}
+        self._shown: dict[str, tuple[str, int]] = {}
 
     def show(self, seen: Sequence[RunProgress]) -> bool:
         for run in seen:
             now = (run.entry.status, run.entry.epochs)
-            if self._said.get(run.entry.name) == now:
+            if self._shown.get(run.entry.name) == now:
                 continue
-            self._said[run.entry.name] = now
+            self._shown[run.entry.name] = now
             if not put(_line(run)):
                 return False
         return True
@@ -111,12 +111,12 @@ def _duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def tell(watch: Watch, folder: str) -> None:
-    """Show the runs of a watch until its end; report damaged runs, and if there was none."""
+def show(watch: Watch, folder: str) -> None:
+    """Show runs until all have ended; then report damaged runs, or that no run was running."""
     if not follow(watch):
-        say(f"nothing is running in {folder}")
+        log(f"nothing is running in {folder}")
     problems = [str(run.entry.problem) for run in watch.seen.values() if run.entry.problem]
     for problem in problems:
-        say(problem)
+        log(problem)
     if problems:
         click.get_current_context().exit(1)

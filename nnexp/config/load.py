@@ -116,10 +116,19 @@ def _collect(problems: list[str], step: Callable[[], T], *, first: bool = False)
         return None
 
 
+def check_is_config(base: YamlDocument) -> None:
+    """Check that a document is not a sweep file. Raises: ConfigError."""
+    if "config" in base.root:
+        message = f"this is a sweep file: nnexp sweep {base.place(()).source}"
+        place = base.keys.get(("config",), base.place(()))
+        raise problem.refusal(place, message, ("config",))
+
+
 def _config(base: YamlDocument, given: Sequence[overrides.Override]) -> CheckedConfig:
     from nnexp.config import canonical, convert, rules  # noqa: PLC0415 - NumPy, see check
     from nnexp.config.model import Config  # noqa: PLC0415 - likewise
 
+    check_is_config(base)
     overrides.apply(base, given, canonical.to_builtins(Config()))
     config, problems = convert.convert(base, Config)
     problems = [*base.problems, *problems]

@@ -18,27 +18,27 @@ WIDTH, HEIGHT = 480, 300
 LEFT, RIGHT, TOP, BOTTOM = 54, 24, 10, 44
 ACROSS, DOWN = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 POINTS = 3000
-"""Of all lines of a chart together, so that a page of many long runs stays small."""
+"""Maximum points of all lines of a chart, which limits the size of a page."""
 MOST, LEAST = 400, 100
-"""Of one line: no screen shows more, and fewer would not be one."""
+"""Maximum and minimum points of one line; no screen shows more."""
 TICKS = 8
 EXACT = 3
-"""Decimals of a point's height: a page's script reads the lines' numbers off them again."""
+"""Decimals of a point's height, from which the page's script computes the values."""
 APART = 13
-"""Between two letters at the lines' ends, so that both can be read."""
+"""Minimum distance between letters at the ends of lines, for legibility."""
 STYLES: dict[Style, str] = {":": "dotted", "-": "solid", "--": "dashed"}
 """The class of each line style, here and in the legends of a page."""
 
 
 class Scale(NamedTuple):
-    """What a stretch of numbers is on paper."""
+    """A linear map from numbers to coordinates on the page."""
 
     low: float
     high: float
     room: float
 
     def at(self, value: float) -> float:
-        """Return where a number is."""
+        """Return the coordinate of a number."""
         return (value - self.low) / (self.high - self.low) * self.room
 
 
@@ -47,7 +47,7 @@ def chart(panel: Panel, points: int = POINTS) -> Markup:
 
     Args:
         panel: of at least one line, each with a point.
-        points: what all of them may be drawn by; long ones are thinned.
+        points: maximum points of all lines; long ones are thinned.
     """
     lines = [_shown(mark, panel.y) for mark in panel.marks if isinstance(mark, Line)]
     unit = panel.y.unit
@@ -83,12 +83,12 @@ def chart(panel: Panel, points: int = POINTS) -> Markup:
 
 
 def _shown(line: Line, axis: Axis) -> Line:
-    """Return a line whose numbers are as the axis shows them."""
+    """Return a line with its numbers in the unit of the axis."""
     return line._replace(y=axis.shown(line.y), spread=axis.shown(line.spread))
 
 
 def described(lines: Sequence[Line], unit: str) -> str:
-    """Return where each line begins and ends, in words."""
+    """Describe the first and last value of each line, in words."""
     return " ".join(f"{_described(line, unit)}." for line in lines)
 
 
@@ -110,7 +110,7 @@ def _horizontal(lines: Sequence[Line]) -> Scale:
 
 
 def _vertical(lines: Sequence[Line]) -> Scale:
-    """Return a vertical scale on which all lines and bands have a little air."""
+    """Return a vertical scale that contains all lines and bands, with a small margin."""
     ends = [
         end
         for line in lines
@@ -119,12 +119,12 @@ def _vertical(lines: Sequence[Line]) -> Scale:
     ]
     low, high = min(ends), max(ends)
     air = (high - low) * 0.04 or abs(high) * 0.1 or 1.0
-    floor = 0.0 if low >= 0 else -math.inf  # nothing here is negative that was not recorded so
+    floor = 0.0 if low >= 0 else -math.inf  # only recorded values can be negative
     return Scale(max(floor, low - air), high + air, DOWN)
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Return round numbers within a stretch, at most nine."""
+    """Return at most nine round numbers within an interval."""
     rough = (high - low) / TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * by for by in (1, 2, 5, 10) if power * by >= rough)
@@ -173,7 +173,7 @@ def _band(line: Line, across: Scale, down: Scale, most: int) -> Markup:
 
 
 def thinned(values: Sequence[float], most: int) -> Iterator[int]:
-    """Yield the places of values to draw: of a long curve each stretch's lowest and highest.
+    """Yield the indices of values to draw: of a long curve, the extremes of each interval.
 
     So no spike is lost; the first and the last are always there.
     """
@@ -190,7 +190,7 @@ def thinned(values: Sequence[float], most: int) -> Iterator[int]:
 
 
 def _letters(lines: Sequence[Line], down: Scale) -> Markup:
-    """Return each experiment's letter at the end of its last line, one clear of another."""
+    """Return each experiment's letter at the end of its last line, without overlaps."""
     ends = {line.end: down.at(line.y[-1]) for line in lines}
     names, heights = zip(*sorted(ends.items(), key=lambda end: end[1]), strict=True)
     texts = [
@@ -207,7 +207,7 @@ def _letters(lines: Sequence[Line], down: Scale) -> Markup:
 
 
 def apart(heights: Sequence[float]) -> list[float]:
-    """Return rising heights so that there is room between any two, and none is over the top."""
+    """Move ascending heights apart to a minimum distance, within the panel."""
     raised: list[float] = []
     for height in heights:
         raised.append(max(height, raised[-1] + APART) if raised else height)

@@ -1,4 +1,4 @@
-"""The page of report: verdict, differences, results, pictures and how to reproduce them."""
+"""The page of ``nnexp report``: verdicts, config differences, metrics, pictures, commands."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def report(compared: Comparison) -> str:
     runs = sum(len(side.facts) for side in compared.sides)
     made = f"Made by nnexp report of {runs} run{'' if runs == 1 else 's'}"
     document = Document(_title(compared), [build(compared) for build in SECTIONS])
-    footer = f"{made}; it loads nothing from anywhere."
+    footer = f"{made}; this page works offline."
     return page(document, "nnexp report", footer, len(compared.sides))
 
 
@@ -78,7 +78,7 @@ def _only(compared: Comparison) -> str:
 
 
 def config(compared: Comparison) -> Section:
-    """Return the keys that differ."""
+    """Return the config keys that differ."""
     if len(compared.sides) == 1:
         return Section("config", "", [])
     block = comparisons.config(compared)
@@ -102,12 +102,12 @@ def results(compared: Comparison) -> Section:
 
 
 def reproduction(compared: Comparison) -> Section:
-    """Return what is needed to train the same runs again, to the last byte."""
+    """Return the commands, configs and versions that reproduce the runs to the last byte."""
     blocks: list[Block] = [
         tag(
             "p",
-            "Save a config under the name in its command, and run the command with the version of "
-            "nnexp below. The same data and arithmetic give the same bytes.",
+            "Save each config under the name in its command, and run the command with the version "
+            "of nnexp below. The same data and arithmetic give the same bytes.",
         )
     ]
     for index, side in enumerate(compared.sides):
@@ -145,9 +145,12 @@ def _origins(sides: Sequence[Side]) -> Table:
         for run in side.experiment.runs:
             for origin in _origin(run.record).items():
                 labels.setdefault(origin, []).append(side.experiment.label)
-    rows = [[what, ", ".join(dict.fromkeys(of)), which] for (what, which), of in labels.items()]
+    rows = [
+        [name, ", ".join(dict.fromkeys(experiments)), value]
+        for (name, value), experiments in labels.items()
+    ]
     caption = "Versions, the fingerprint of the arithmetic, sha256 of the data"
-    return Table(["what", "of", "which"], rows, left=3, caption=caption)
+    return Table(["origin", "experiments", "value"], rows, left=3, caption=caption)
 
 
 def _origin(record: RunRecord) -> dict[str, str]:
@@ -163,9 +166,9 @@ def _origin(record: RunRecord) -> dict[str, str]:
 
 
 SHADES = (0.001, 0.005, 0.01, 0.02, 0.05)
-"""Fractions of a class's examples from which a cell is one shade darker."""
+"""Fractions of a class's examples at which a cell becomes one shade darker."""
 CLASSES = 20
-"""Maximum number of classes of a matrix that is shown as a table."""
+"""Maximum number of classes for which the matrix is shown as a table."""
 
 
 def confusion_section(compared: Comparison) -> Section:
@@ -177,11 +180,11 @@ def confusion_section(compared: Comparison) -> Section:
     ]
     intro = tag(
         "p",
-        "Rows are the true classes, columns what they are taken for, at the best epoch. "
-        "The stronger its colour, the larger a cell’s part of its row.",
+        "Rows are the true classes, columns the predicted ones, at the best epoch. "
+        "The darker a cell, the larger its share of the row.",
     )
     gallery = [intro, tag("div", *tables, class_="gallery")]
-    return Section("confusion", "What is mixed up", gallery if tables else [])
+    return Section("confusion", "Confusion matrices", gallery if tables else [])
 
 
 def _matrix(index: int, side: Side) -> Markup | None:
@@ -213,7 +216,7 @@ def _matrix(index: int, side: Side) -> Markup | None:
         tag("tbody", *body),
         class_="confusion",
     )
-    return scrolled(table, f"{side.experiment.label}: what is taken for what")
+    return scrolled(table, f"{side.experiment.label}: confusion matrix")
 
 
 def _seeds(runs: int) -> str:
@@ -222,12 +225,12 @@ def _seeds(runs: int) -> str:
 
 def _confusion_summary(whole: Confusion, names: Sequence[str]) -> str:
     right, examples = int(np.trace(whole.matrix)), int(whole.matrix.sum())
-    text = f"{100 * right / max(1, examples):.2f} % are right"
+    text = f"{100 * right / max(1, examples):.2f} % are correct"
     most = [
         f"{names[pair.true]} for {names[pair.predicted]} ({pair.examples})"
         for pair in whole.most_mixed(3)
     ]
-    return f"{text}; most often taken: {', '.join(most)}" if most else text
+    return f"{text}; most frequent errors: {', '.join(most)}" if most else text
 
 
 def _shaded(row: Sequence[int], true: int) -> list[Markup]:
@@ -245,7 +248,7 @@ SECTIONS = (
     *(page_pictures.curves, page_pictures.learned, page_pictures.monitored, confusion_section),
     reproduction,
 )
-"""In the order of the page: the answer first."""
+"""In the order of the page, the verdicts first."""
 
 
 class ReportOutput(Struct, frozen=True, kw_only=True):

@@ -138,7 +138,7 @@ def verdicts(comparison: Comparison) -> list[str]:
     """Return the verdict on each experiment but the first, in words."""
     label = comparison.measures[comparison.judged].metric.label.strip()
     if not comparison.verdicts:
-        return [f"no verdict: not every run has a value of {label}"]
+        return [f"no verdict: some runs have no {label}"]
     prefixes = {
         letter: f"{letter}: " if _needs_letter(comparison, letter, verdict) else ""
         for letter, verdict in comparison.verdicts.items()

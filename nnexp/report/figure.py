@@ -1,4 +1,4 @@
-"""A figure as a value: panels in a grid, each with two axes and what is drawn between them.
+"""A figure as a value: panels in a grid, each with two axes and marks.
 
 Builders beside each subject make figures from results. Three renderers draw them: ``renderer``
 through matplotlib (PNG, SVG, PDF), ``braille`` in the terminal and ``charts`` in an HTML page.
@@ -29,11 +29,11 @@ DARK = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#c9ccd3"),
     *("#8fc7ec", "#ffa563", "#66d9b5", "#efb8d6", "#b9dff7", "#ffd27a", "#8f949e"),
 )
-"""The same series on a dark page: grey instead of black, and lighter shades."""
+"""Colours of the same series on a dark page: grey instead of black, and lighter shades."""
 HUES = 7
-"""The colours of a palette before the same hues come again."""
+"""Number of colours in a palette before hues repeat."""
 GREY, PALE = "#4d4d4d", "#e0e0e0"
-"""Of what belongs to no series, and of a background."""
+"""Colours of marks that belong to no series, and of backgrounds."""
 
 Colour: TypeAlias = int | str
 """A series' index in the palette, or a fixed colour as #rrggbb."""
@@ -41,24 +41,24 @@ ScaleName: TypeAlias = Literal["linear", "log", "symlog"]
 Style: TypeAlias = Literal["-", "--", ":"]
 Sign: TypeAlias = Literal["o", "D", "x", "+"]
 Colormap: TypeAlias = Literal["grey", "weights"]
-"""White to black; or blue below zero, white at it and orange above."""
+"""From white to black; or from blue below zero over white to orange above zero."""
 
 
 class Axis(NamedTuple):
-    """What an axis shows and how."""
+    """The label, unit, scale and limits of an axis."""
 
     label: str = ""
     unit: str = ""
-    """With "%" the numbers of a vertical axis, or of a bar, are fractions, shown times 100."""
+    """With "%", the numbers of a vertical axis or a colour bar are fractions, shown times 100."""
     scale: ScaleName = "linear"
     linear_up_to: float = 1.0
-    """Where a symlog scale begins to be logarithmic."""
+    """The number up to which a symlog scale is linear."""
     limits: tuple[float, float] | None = None
-    """None: all marks are in view."""
+    """None to include all marks."""
     names: Sequence[str] = ()
-    """Labels at 0, 1, 2, … in place of numbers."""
+    """Labels at 0, 1, 2, … of a categorical axis."""
     whole: bool = False
-    """Only whole numbers are labelled."""
+    """Whether only whole numbers are labelled."""
 
     @property
     def title(self) -> str:
@@ -66,7 +66,7 @@ class Axis(NamedTuple):
         return f"{self.label} in {self.unit}" if self.unit and self.label else self.label
 
     def shown(self, values: Sequence[float]) -> list[float]:
-        """Return numbers as the axis shows them."""
+        """Return numbers in the unit of the axis."""
         return [100 * value for value in values] if self.unit == "%" else list(values)
 
 
@@ -83,18 +83,18 @@ class Line(NamedTuple):
     end: str = ""
     """A letter at the last point, in the terminal and in pages."""
     dots: bool = False
-    """Each point is marked."""
+    """Whether each point is marked."""
     bold: bool = False
-    """The line is thick and in front of the others."""
+    """Whether the line is thick and in front of the others."""
 
 
 class Points(NamedTuple):
-    """Points by themselves, or joined, with error bars."""
+    """Points with error bars, joined or not."""
 
     label: str
     x: Sequence[float]
     y: Sequence[float] = ()
-    """Empty: the points stand at the foot of the panel."""
+    """Empty for points at the bottom of the panel."""
     spread: Sequence[float] = ()
     """Half the length of each error bar; empty for none."""
     colour: Colour = 0
@@ -106,13 +106,13 @@ class Points(NamedTuple):
 
 
 class Shades(NamedTuple):
-    """Points whose colours say a third number."""
+    """Points whose colours show a third number."""
 
     x: Sequence[float]
     y: Sequence[float]
     values: Sequence[float]
     bar: Axis
-    """Of the bar that explains the colours."""
+    """Axis of the colour bar."""
 
 
 class Cell(NamedTuple):
@@ -121,7 +121,7 @@ class Cell(NamedTuple):
     value: float | None
     text: str = ""
     kind: str = ""
-    """The legend's word for a cell that is framed or, without a value, hatched."""
+    """Legend entry of a framed cell or, without a value, of a hatched one."""
 
 
 class Cells(NamedTuple):
@@ -129,7 +129,7 @@ class Cells(NamedTuple):
 
     rows: Sequence[Sequence[Cell]]
     bar: Axis
-    """Of the bar that explains the colours."""
+    """Axis of the colour bar."""
     hatches: Mapping[str, str]
     """The hatch of each kind of cell without a value."""
 
@@ -144,7 +144,7 @@ class Bars(NamedTuple):
 
 
 class Spans(NamedTuple):
-    """Stretches of the horizontal axis that are shaded from bottom to top."""
+    """Intervals of the horizontal axis that are shaded."""
 
     label: str
     stretches: Sequence[tuple[float, float]]
@@ -156,7 +156,7 @@ class Image(NamedTuple):
     rows: Sequence[Sequence[float]]
     colours: Colormap = "grey"
     limits: tuple[float, float] | None = None
-    """The numbers of the first and the last colour; None: the lowest and the highest."""
+    """The numbers of the first and the last colour; None for the minimum and maximum."""
 
 
 Mark: TypeAlias = Line | Points | Shades | Cells | Bars | Spans | Image
@@ -172,22 +172,22 @@ class Panel(NamedTuple):
     note: str = ""
     """Text in the upper right corner."""
     legend: Sequence[Line] = ()
-    """A legend within the panel."""
+    """Whether the panel has its own legend."""
 
 
 class Figure(NamedTuple):
-    """Panels side by side and below each other."""
+    """Panels in a grid."""
 
     panels: Sequence[Panel]
     title: str = ""
     size: tuple[float, float] = (5.5, 3.6)
-    """Of a panel, in inches."""
+    """Width and height of a panel, in inches."""
     across: int = 2
-    """Panels in a row."""
+    """Number of panels in a row."""
     shares_y: bool = False
-    """All panels have the same vertical axis."""
+    """Whether all panels share one vertical axis."""
     legend: Sequence[Line] = ()
-    """Entries in place of the marks' own labels."""
+    """Legend entries that replace the labels of the marks."""
     legend_at: Literal["below", "right"] = "below"
     legend_columns: int = 2
 
@@ -202,7 +202,7 @@ class Figure(NamedTuple):
 
 
 def check_format(path: Path) -> None:
-    """Refuse a file whose ending is not a format of pictures.
+    """Check that a file's suffix is a picture format.
 
     Raises:
         UsageError: it is none.
@@ -212,7 +212,7 @@ def check_format(path: Path) -> None:
 
 
 def check_target(path: Path) -> None:
-    """Refuse a picture that could not be written, before there is work for it.
+    """Check that a picture can be written, before the work for it is done.
 
     Raises:
         UsageError: its ending is no format.

@@ -31,10 +31,10 @@ def document(inspection: Inspection, config: str) -> Document:
 
 
 def _data(inspection: Inspection) -> str:
-    counts = f"{inspection.examples} training examples; "
+    counts = f"{inspection.examples} training examples"
     if inspection.known > inspection.examples:
-        counts += f"{inspection.known} with validation's; "
-    return f"{counts}mean square of an input {inspection.mean_square:.4g}"
+        counts += f", {inspection.known} including validation"
+    return f"{counts}; mean square of an input {inspection.mean_square:.4g}"
 
 
 def _network(inspection: Inspection) -> Table:
@@ -74,17 +74,17 @@ def _deviation(value: float) -> str:
 def _legend(scope: Scope) -> Iterator[str]:
     """Explain the columns."""
     yield (
-        "z: the standard deviation of what comes into a neuron. Predicted: "
-        "sqrt(inputs · E[x²] · var(w) + var(b)), with E[x²] of the data in layer 1, and of "
-        "what normal z before it give in a later layer. Measured: on "
+        "z: the standard deviation of neurons' inputs. Predicted: "
+        "sqrt(inputs · E[x²] · var(w) + var(b)), with E[x²] of the data in layer 1 and, in later "
+        "layers, of the activations for normally distributed z. Measured: on "
         f"{_count(scope.examples, 'training example')} and {_count(scope.networks, 'draw')} of the "
-        "initial parameters, the seed's own the first."
+        "initial parameters, the first of them from the config's seed."
     )
-    yield "saturated: the share of hidden neurons and examples whose slope is below 0.05."
+    yield "saturated: the share of hidden activations whose slope is below 0.05."
     yield (
-        "gradient, weights: norms of a layer's weights and of the cost's gradient there, the mean "
-        f"over {_count(scope.networks, 'draw')}, {_count(scope.batches, 'mini-batch', 'es')} of "
-        f"{scope.rows} each; their ratio says how fast weights can change."
+        "gradient, weights: the norms of a layer's gradient and weights, averaged over "
+        f"{_count(scope.networks, 'draw')} with {_count(scope.batches, 'mini-batch', 'es')} of "
+        f"{scope.rows} each; their ratio is the rate at which weights can change."
     )
 
 

@@ -1,4 +1,4 @@
-"""Build HTML and SVG; text that is not markup yet is escaped."""
+"""Build HTML and SVG; plain text is escaped."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ VOID = {"img", "meta"}
 
 
 class Markup(str):
-    """Text that is markup, which is not escaped again."""
+    """Text that is markup, and is therefore not escaped."""
 
     __slots__ = ()
 
 
 def escape(text: str) -> Markup:
-    """Escape text, with control characters made visible; markup stays as it is."""
+    """Escape text and make control characters visible; markup is returned unchanged."""
     return text if isinstance(text, Markup) else Markup(html.escape(printable(text)))
 
 
@@ -33,15 +33,16 @@ def tag(name: str, /, *content: str, **attributes: str | None) -> Markup:
     Args:
         name: of the element.
         content: markup, or text to be escaped.
-        attributes: ``aria_label`` stands for aria-label, ``class_`` for class; None omits one.
+        attributes: by name; ``aria_label`` is aria-label, ``class_`` is class. Those that are None
+            are omitted.
     """
-    given = "".join(
+    pairs = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
     end = "" if name in VOID else f"{join(*content)}</{name}>"
-    return Markup(f"<{name}{given}>{end}")
+    return Markup(f"<{name}{pairs}>{end}")
 
 
 def lines(text: str) -> Markup:
@@ -50,15 +51,15 @@ def lines(text: str) -> Markup:
 
 
 def swatch(index: int, label: str) -> Markup:
-    """Return an experiment's letter beside its colour."""
+    """Return an experiment's letter with its colour."""
     return join(tag("span", class_=f"swatch e{index}", aria_hidden="true"), tag("b", label))
 
 
 def scrolled(content: Markup, name: str) -> Markup:
-    """Return content in a box that scrolls, also by keyboard."""
+    """Return content in a box that can be scrolled with mouse and keyboard."""
     return tag("div", content, class_="wide", role="region", aria_label=name, tabindex="0")
 
 
 def shell(commands: Iterable[str]) -> Markup:
-    """Return shell commands, one on each line."""
+    """Return shell commands, one per line."""
     return scrolled(tag("pre", Markup("\n".join(map(escape, commands)))), "commands")

@@ -48,5 +48,5 @@ def _title(name: str, mistakes: Mistakes) -> str:
     which = f"{number} surest of {mistakes.wrong}" if number < mistakes.wrong else f"{number}"
     return (
         f"{shown}\nepoch {mistakes.epoch}: the {which} mistakes on {mistakes.examples} "
-        f"{mistakes.on} examples\ntrue class → taken for, and its degree of belief"
+        f"{mistakes.on} examples\ntrue class → predicted class, and its output"
     )

@@ -22,7 +22,7 @@ from nnexp.report.markup import Markup, escape, scrolled, shell, swatch, tag
 from nnexp.report.text import MISSING
 
 HEADINGS = {"": "verdict", "run": "runs"}
-"""Headings of columns that have none in a terminal."""
+"""Headings of columns whose headings are empty in a terminal."""
 WORD = 14
 """Maximum number of letters of a word on a narrow page."""
 NOTHING = "\N{EN DASH}"
@@ -35,10 +35,10 @@ def page(document: Document, command: str, footer: str = "", experiments: int = 
 
     Args:
         document: the document.
-        command: the command that made it, such as ``nnexp report``.
-        footer: a last line.
-        experiments: how many there are, each with a colour and with charts that a script
-            makes interactive.
+        command: the command that made it, such as ``nnexp report``; the title of a document
+            that has none.
+        footer: the last line.
+        experiments: number of experiments, each with its colour; their charts are interactive.
     """
     sections = document.nonempty_sections
     style = f"{_asset('page.css')}{_colours(experiments)}"
@@ -54,12 +54,12 @@ def page(document: Document, command: str, footer: str = "", experiments: int = 
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"{document.title}: {command}"),
+        tag("title", f"{document.title}: {command}" if document.title else command),
         tag("style", Markup(style)),
     )
-    intro = (part for block in document.intro for part in _block(block))
-    kicker, heading = tag("p", command, class_="kicker"), tag("h1", document.title)
-    top = [kicker, heading, *intro, _contents(sections)]
+    kicker = [tag("p", command, class_="kicker")] if document.title else []
+    heading = tag("h1", document.title or command)
+    top = [*kicker, heading, *_blocks(document.intro), *_contents(sections)]
     body = tag(
         "body",
         tag("header", *top),
@@ -70,24 +70,40 @@ def page(document: Document, command: str, footer: str = "", experiments: int = 
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _contents(sections: Sequence[Section]) -> Markup:
-    links = [tag("li", tag("a", part.heading, href=f"#{part.name}")) for part in sections]
-    return tag("nav", tag("ul", *links), aria_label="Contents")
+def _contents(sections: Sequence[Section]) -> list[Markup]:
+    """Return links to the sections that have a heading."""
+    links = [
+        tag("li", tag("a", section.heading, href=f"#{section.name}"))
+        for section in sections
+        if section.heading
+    ]
+    return [tag("nav", tag("ul", *links), aria_label="Contents")] if links else []
 
 
 def _section(section: Section) -> Markup:
+    if not section.heading:
+        return tag("section", *_blocks(section.blocks))
     name = f"{section.name}-heading"
-    content = (part for block in section.blocks for part in _block(block))
     return tag(
         "section",
         tag("h2", section.heading, id=name),
-        *content,
+        *_blocks(section.blocks),
         id=section.name,
         aria_labelledby=name,
     )
 
 
-def _block(block: Block) -> Iterable[Markup]:
+def _blocks(blocks: Sequence[Block]) -> Iterable[Markup]:
+    for index, block in enumerate(blocks):
+        if isinstance(block, Drawing):
+            if block.svg:
+                has_table = any(isinstance(later, Table) for later in blocks[index + 1 :])
+                yield _drawing(block, has_table=has_table)
+        else:
+            yield from _block(block)
+
+
+def _block(block: Table | Sentences | Commands | Markup) -> Iterable[Markup]:
     if isinstance(block, Markup):
         yield block
     elif isinstance(block, Table):
@@ -98,9 +114,6 @@ def _block(block: Block) -> Iterable[Markup]:
         if block.heading:
             yield tag("h3", f"{block.heading[0].upper()}{block.heading[1:]}")
         yield shell(block.lines)
-    elif isinstance(block, Drawing):
-        if block.svg:
-            yield _drawing(block)
     else:
         assert_never(block)
 
@@ -126,18 +139,20 @@ CLASSES = {
 """The class of a paragraph, by the kind of sentence."""
 
 
-def _drawing(drawing: Drawing) -> Markup:
+def _drawing(drawing: Drawing, *, has_table: bool) -> Markup:
+    """Return an image; its text alternative refers to a table of the numbers, if one follows."""
     content = base64.b64encode(drawing.svg).decode()
+    hint = "; the table below has the numbers" if has_table else ""
     return tag(
         "img",
         src=f"data:image/svg+xml;base64,{content}",
-        alt=f"{drawing.title}; the table below has the numbers",
+        alt=f"{drawing.title}{hint}",
         class_="drawing",
     )
 
 
 def _grid(table: Table) -> Markup:
-    """Return a table; one that is too wide for the page scrolls by itself."""
+    """Return a table in a box that scrolls if the table is wider than the page."""
     head = [
         tag("th", _broken(HEADINGS.get(cell, cell)), scope="col", class_=_align(index, table.left))
         for index, cell in enumerate(table.header)
@@ -171,7 +186,7 @@ def _cells(row: Sequence[str], left: int) -> Iterable[Markup]:
 
 
 def _typeset(cell: str) -> Markup:
-    """Return a cell with a minus where a terminal has a hyphen, and ± by its number."""
+    """Return a cell with hyphens replaced by minus signs; a line never breaks after ±."""
     if cell[:1] == "-" and cell[1:2].isdigit():
         cell = f"−{cell[1:]}"
     elif cell.endswith(" -"):
@@ -180,12 +195,12 @@ def _typeset(cell: str) -> Markup:
 
 
 def _broken(heading: str) -> Markup:
-    """Return a column's heading, which may be broken between a key's words."""
+    """Return a column's heading; lines may break between the words of a key."""
     return Markup(_typeset(heading).replace("_", "_<wbr>"))
 
 
 def _align(index: int, left: int, cell: str = "") -> str | None:
-    """Return a cell's class: numbers are right-aligned, long words may be broken."""
+    """Return a cell's class: numbers are right-aligned, and long words may break."""
     if index >= left:
         return "number"
     if max(map(len, cell.split()), default=0) > WORD:
@@ -203,7 +218,7 @@ def _hash(text: str) -> str:
 
 
 def _colours(count: int) -> str:
-    """Return a style rule for each experiment's colour, for light and for dark mode."""
+    """Return style rules with the experiments' colours, for light and dark mode."""
     light, dark = (
         "".join(f".e{index}{{--e:{palette[index % len(palette)]}}}" for index in range(count))
         for palette in (LIGHT, DARK)

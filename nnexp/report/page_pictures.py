@@ -1,4 +1,4 @@
-"""What a report draws: curves and first-layer weights."""
+"""Pictures of a report: curves, and weights of the first layer as images."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _legend(compared: Comparison, splits: Sequence[str]) -> Markup:
 
 
 def monitored(compared: Comparison) -> Section:
-    """Return saturation and the norms of the weights, where runs were asked to record them."""
+    """Return charts of saturation and weight norms, if the runs recorded them."""
     drawn = [
         chart(Panel(lines, EPOCHS, Axis(title.format(layer), unit)), POINTS // 2)
         for title, unit, key in MONITORED
@@ -71,7 +71,7 @@ Key = Literal["saturation", "weight_norms"]
 
 
 def _layers(compared: Comparison, key: Key) -> Iterator[list[Line]]:
-    """Yield the lines of each layer, until no experiment has one more."""
+    """Yield the lines of each layer, up to the deepest network's last one."""
     for layer in count():
         lines = []
         for index, side in enumerate(compared.sides):
@@ -96,7 +96,7 @@ MONITORED: tuple[tuple[str, str, Key], ...] = (
 
 
 def learned(compared: Comparison) -> Section:
-    """Return what the first layer's neurons look for, where the inputs are square images."""
+    """Return images of the first layer's weights, if the inputs are square images."""
     figures = [
         figure
         for index, side in enumerate(compared.sides)
@@ -104,15 +104,15 @@ def learned(compared: Comparison) -> Section:
     ]
     intro = tag(
         "p",
-        "Each square is one neuron: its weights, where the pixels are that they belong to. "
-        "White is zero, blue negative (this pixel speaks against), orange positive.",
+        "Each square shows the weights of one neuron, arranged like the pixels of an input. "
+        "White is zero, blue is negative, orange is positive.",
     )
     gallery = [intro, tag("div", *figures, class_="gallery")]
-    return Section("weights", "What the first layer has learned", gallery if figures else [])
+    return Section("weights", "Weights of the first layer", gallery if figures else [])
 
 
 ROWS, ALL_ROWS = 3, 20
-"""Of neurons: of one experiment, and of all together, so that the page stays small."""
+"""Maximum rows of neurons, of one experiment and of all, which limits the size of the page."""
 
 
 def _learned(index: int, side: Side, experiments: int) -> Markup | None:
@@ -156,17 +156,17 @@ def _learned(index: int, side: Side, experiments: int) -> Markup | None:
 ACROSS = 10
 """Neurons in a row."""
 GAP = 2
-"""Pixels between two of them."""
+"""Pixels between two neurons."""
 PIXELS = 30 * 28 * 28
-"""Of all neurons together: thirty of MNIST's."""
+"""Maximum pixels of all neurons: as many as thirty neurons have for MNIST."""
 BOUND = 99.5
-"""Per cent of the weights that the colours tell apart: a single huge one pales no others."""
+"""Percentile of the weights' magnitudes at which the colours end, which ignores outliers."""
 
 Grid = npt.NDArray[np.floating[Any]]
 
 
 def shown_neurons(features: int, neurons: int) -> int:
-    """Return how many neurons can be shown; none if inputs are no square image, or a huge one."""
+    """Return how many neurons can be shown: 0 unless inputs are square images of usual size."""
     side = isqrt(features)
     if side * side != features or side < 4:  # noqa: PLR2004 - fewer pixels are no picture
         return 0
@@ -174,12 +174,12 @@ def shown_neurons(features: int, neurons: int) -> int:
 
 
 def colour_bound(weights: Grid) -> float:
-    """Return the weight, to either side of zero, from which on the colour is the last."""
+    """Return the magnitude from which on weights have the darkest colour."""
     return float(np.percentile(np.abs(weights), BOUND)) or 1.0
 
 
 def squares(weights: Grid) -> Image:
-    """Return weights (neurons, pixels) as an image: a square for each neuron, ten in a row."""
+    """Return weights, of shape (neurons, pixels), as one image with ten neurons in a row."""
     neurons, features = weights.shape
     side = isqrt(features)
     across, down = min(ACROSS, neurons), -(-neurons // ACROSS)

@@ -48,20 +48,20 @@ from nnexp.store import disk
 
 DOTS_PER_INCH = 150
 LETTERS = 10
-"""Of a horizontal axis' labels in an inch; longer ones are slanted."""
+"""Maximum characters per inch of labels on a horizontal axis; longer labels are slanted."""
 LEGEND_LETTERS = 24
 """Maximum length of a label to the right of the panels."""
 BAND = 0.18
-"""The opacity of a band: several on top of each other stay apart."""
+"""Opacity of a band; overlapping bands remain visible."""
 DARK_PART = 0.6
-"""Of viridis: text on it is white."""
+"""Fraction of viridis below which text on it is white."""
 WIDE_MAP = 8
-"""Columns of a heat map from which on its text is small."""
+"""Number of columns from which on the text of a heat map is small."""
 STOPS = ((0, 46, 99), (38, 132, 193), (248, 248, 248), (232, 128, 40), (122, 42, 0))
 WEIGHTS = LinearSegmentedColormap.from_list(
     "weights", [tuple(channel / 255 for channel in stop) for stop in STOPS], N=21
 ).with_extremes(bad=(0, 0, 0, 0))
-"""Ten colours to either side of zero, which any colour vision can tell from each other."""
+"""Ten colours on each side of zero, chosen for all kinds of colour vision."""
 COLORMAPS = {"grey": colormaps["gray_r"], "weights": WEIGHTS}
 
 
@@ -78,7 +78,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def svg(figure: Figure) -> bytes:
-    """Return a figure as SVG on white: the same bytes each time, and its text is text."""
+    """Return a figure as SVG on white, always with the same bytes; text is not outlined."""
     content = io.BytesIO()
     with rc_context({"svg.hashsalt": "nnexp", "svg.fonttype": "none"}):
         drawing(figure).savefig(content, format="svg", metadata={"Date": None})
@@ -86,7 +86,7 @@ def svg(figure: Figure) -> bytes:
 
 
 def png(pixels: Image) -> bytes:
-    """Return an image as a PNG with a pixel for each number: the same bytes each time."""
+    """Return an image as PNG, one pixel per number, always with the same bytes."""
     content, rows = io.BytesIO(), np.asarray(pixels.rows)
     scale = Normalize(*(pixels.limits or (None, None)))
     shown = COLORMAPS[pixels.colours](scale(rows), bytes=True)
@@ -112,12 +112,12 @@ def drawing(figure: Figure) -> Drawing:
     for axes in grid.flat[len(figure.panels) :]:
         axes.set_visible(False)
     if figure.title:
-        drawn.suptitle(plain(figure.title), fontsize=10)
+        drawn.suptitle(literal(figure.title), fontsize=10)
     _legend(drawn, figure, colours)
     return drawn
 
 
-def plain(text: str) -> str:
+def literal(text: str) -> str:
     """Escape text for matplotlib, which renders text between two $ as a formula."""
     return "\n".join(printable(line) for line in text.split("\n")).replace("$", r"\$")
 
@@ -149,13 +149,13 @@ def _panel(axes: Axes, panel: Panel, colours: Colours, width: float) -> None:
     lengths = [max(map(len, name.split("\n"))) for name in panel.x.names]
     if sum(lengths) > LETTERS * width:
         axes.tick_params(axis="x", labelrotation=45)
-    axes.set_xlabel(plain(panel.x.title))
-    axes.set_ylabel(plain(panel.y.title))
+    axes.set_xlabel(literal(panel.x.title))
+    axes.set_ylabel(literal(panel.y.title))
     if panel.title:
-        axes.set_title(plain(panel.title), fontsize=10)
+        axes.set_title(literal(panel.title), fontsize=10)
     if panel.note:
         where = {"transform": axes.transAxes, "ha": "right", "va": "top"}
-        axes.text(0.98, 0.95, plain(panel.note), **where, fontsize=9)  # type: ignore[arg-type]
+        axes.text(0.98, 0.95, literal(panel.note), **where, fontsize=9)  # type: ignore[arg-type]
     if panel.legend:
         axes.legend(handles=[_entry(line, colours) for line in panel.legend], frameon=False)
     kinds = {type(mark) for mark in panel.marks}
@@ -167,24 +167,24 @@ def _panel(axes: Axes, panel: Panel, colours: Colours, width: float) -> None:
         axes.spines[["top", "right"]].set_visible(False)
 
 
-def _scale(axis: DrawnAxis, set_scale: Callable[..., None], asked: Axis) -> None:
-    if asked.scale == "symlog":
-        set_scale("symlog", linthresh=asked.linear_up_to)
-    elif asked.scale == "log":
+def _scale(axis: DrawnAxis, set_scale: Callable[..., None], spec: Axis) -> None:
+    if spec.scale == "symlog":
+        set_scale("symlog", linthresh=spec.linear_up_to)
+    elif spec.scale == "log":
         set_scale("log")
         axis.set_major_formatter(PlainLogFormatter())
         axis.set_minor_formatter(PlainLogFormatter())
-    elif asked.names:
-        axis.set_ticks(range(len(asked.names)), [plain(name) for name in asked.names])
-    elif asked.whole:
+    elif spec.names:
+        axis.set_ticks(range(len(spec.names)), [literal(name) for name in spec.names])
+    elif spec.whole:
         axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
 
 
 class PlainLogFormatter(LogFormatter):
-    """Label a logarithmic axis with numbers such as 0.3, where matplotlib has powers of ten."""
+    """Label a logarithmic axis with numbers such as 0.3 instead of powers of ten."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        """Return a number's label; empty where it would be too close to another."""
+        """Return a number's label; empty if it would overlap another."""
         return f"{x:g}" if super().__call__(x, pos) else ""
 
 
@@ -200,7 +200,7 @@ def _line(axes: Axes, line: Line, panel: Panel, colours: Colours) -> None:
         linewidth=2.6 if line.bold else 1.3,
         color=colour,
         zorder=3 if line.bold else 2,
-        label=plain(line.label),
+        label=literal(line.label),
     )
     if any(line.spread):
         spread = panel.y.shown(line.spread)
@@ -216,7 +216,7 @@ def _points(axes: Axes, points: Points, panel: Panel, colours: Colours) -> None:
         "marker": points.sign,
         "markersize": points.size,
         "markerfacecolor": colour if points.filled else "none",
-        "label": plain(points.label),
+        "label": literal(points.label),
         "zorder": 2 if points.faint else 3,
     }
     if not points.y:  # y in shares of the panel's height
@@ -248,7 +248,7 @@ def _shades(axes: Axes, shades: Shades, panel: Panel, colours: Colours) -> None:
         linewidths=0.4,
         zorder=3,
     )
-    axes.get_figure().colorbar(shown, ax=axes, label=plain(shades.bar.title))  # type: ignore[union-attr]
+    axes.get_figure().colorbar(shown, ax=axes, label=literal(shades.bar.title))  # type: ignore[union-attr]
 
 
 def _cells(axes: Axes, cells: Cells, panel: Panel, colours: Colours) -> None:
@@ -266,7 +266,9 @@ def _cells(axes: Axes, cells: Cells, panel: Panel, colours: Colours) -> None:
             size = 9 if columns <= WIDE_MAP else 6
             axes.text(x, y, cell.text, **look, fontsize=size)  # type: ignore[arg-type]
         if cell.kind:
-            label = plain(cell.kind) if cell.kind not in labelled else "_again"  # not in the legend
+            label = (
+                literal(cell.kind) if cell.kind not in labelled else "_again"
+            )  # not in the legend
             labelled.add(cell.kind)
             hatch = cells.hatches[cell.kind] if cell.value is None else None
             axes.add_patch(_box(x, y, hatch, label, colours(1)))
@@ -276,7 +278,7 @@ def _cells(axes: Axes, cells: Cells, panel: Panel, colours: Colours) -> None:
         aspect="auto",
         origin="lower",
     )
-    axes.get_figure().colorbar(shown, ax=axes, label=plain(cells.bar.title))  # type: ignore[union-attr]
+    axes.get_figure().colorbar(shown, ax=axes, label=literal(cells.bar.title))  # type: ignore[union-attr]
 
 
 def _box(x: int, y: int, hatch: str | None, label: str, frame: str) -> Rectangle:
@@ -290,14 +292,14 @@ def _box(x: int, y: int, hatch: str | None, label: str, frame: str) -> Rectangle
 
 def _bars(axes: Axes, bars: Bars, panel: Panel, colours: Colours) -> None:
     del panel
-    look: dict[str, Any] = {"fill": True, "alpha": 0.55, "label": plain(bars.label)}
+    look: dict[str, Any] = {"fill": True, "alpha": 0.55, "label": literal(bars.label)}
     axes.stairs(bars.heights, bars.edges, color=colours(bars.colour), **look)
 
 
 def _spans(axes: Axes, spans: Spans, panel: Panel, colours: Colours) -> None:
     del panel, colours
     for index, (low, high) in enumerate(spans.stretches):
-        label = "_again" if index else plain(spans.label)
+        label = "_again" if index else literal(spans.label)
         axes.axvspan(low, high, color=PALE, linewidth=0, zorder=0, label=label)
 
 
@@ -311,7 +313,7 @@ def _image(axes: Axes, pixels: Image, panel: Panel, colours: Colours) -> None:
 def _entry(line: Line, colours: Colours) -> Line2D:
     """Return a line as an entry of a legend."""
     look: dict[str, Any] = {"color": colours(line.colour), "linestyle": line.style}
-    return Line2D([], [], label=plain(line.label), **look)
+    return Line2D([], [], label=literal(line.label), **look)
 
 
 def _labels(figure: Figure) -> list[str]:
@@ -346,8 +348,8 @@ def _legend(drawn: Drawing, figure: Figure, colours: Colours) -> None:
     for axes in drawn.axes:
         known, names = axes.get_legend_handles_labels()
         handles |= dict(zip(names, known, strict=True))
-    handles |= {plain(line.label): _entry(line, colours) for line in figure.legend}
-    shown = [label for label in map(plain, labels) if label in handles]
+    handles |= {literal(line.label): _entry(line, colours) for line in figure.legend}
+    shown = [label for label in map(literal, labels) if label in handles]
     is_map = any(isinstance(mark, Cells) for panel in figure.panels for mark in panel.marks)
     where: dict[str, Any] = {"loc": "outside lower center", "ncols": figure.legend_columns}
     if _is_right(figure, labels):

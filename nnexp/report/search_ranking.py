@@ -79,18 +79,18 @@ def _summary(result: SearchResult) -> Iterator[str]:
         config = best.trial.paths[0] / "config.yaml"
         yield f"best: {result.definition.space.describe(best.trial.values)}, as in {config}"
         if baseline is not None and best.trial.paths == baseline.trial.paths:
-            yield "that is the config as given"
+            yield "the best trial equals the config as given"
         if not best.is_complete:
             failed = " or failed" if result.failures else ""
             yield (
-                f"no trial was trained to its end: this one was left behind after epoch "
-                f"{best.epoch}, and all that went further diverged{failed}"
+                f"the best trial was dropped after epoch "
+                f"{best.epoch}: all trials that were trained further diverged{failed}"
             )
         given = baseline and baseline.score
         if best.is_complete and given is not None and best.score is not None and given > best.score:
             yield "the config as given did better than every trial"
     if baseline is not None and baseline.score is None:
-        yield f"the config as given {unscored(baseline)}, so that nothing is compared with it"
+        yield f"no comparison: the config as given {unscored(baseline)}"
 
 
 def _cost(result: SearchResult) -> str:

@@ -19,32 +19,32 @@ from nnexp.study.space import Dimension
 from nnexp.study.trials import TrialResult
 
 FULL = 0.5
-"""The share of cells that must be filled for a heat map; fewer are points."""
+"""Minimum share of filled cells for a heat map; below it, points are drawn."""
 
 SOME = "diverged with some of its seeds"
 HATCHES = {"diverged": "xxx", "no result": "//", "not in the sweep": "."}
-"""How a cell without a number looks."""
+"""Hatches of cells without a number, by reason."""
 
 SIGNS: dict[str, Sign] = {"diverged": "x", "no result": "+"}
-"""The same of a point, which then stands at the foot of a line's panel."""
+"""Marker shapes of points without a number, drawn at the bottom of a panel, by reason."""
 
 DECADES = 30.0
-"""Positive numbers whose largest is so many times the smallest stand on a logarithmic axis."""
+"""Ratio of the largest to the smallest positive number from which on an axis is logarithmic."""
 
 LARGEST = 1e30
-"""Of an axis of numbers; squares of much larger ones overflow when it is laid out."""
+"""Largest number on a numeric axis; squares of much larger ones overflow in its layout."""
 
 LABEL = 32
 """Characters of a value on an axis."""
 
 ACROSS = 3
-"""Panels of a search side by side."""
+"""Maximum panels of a search in a row."""
 
 MARGIN = 0.03
-"""Of a range's width, to both sides of it."""
+"""Margin on both sides of an axis, as a fraction of the range."""
 
 WIDE, LEAST, LINES = 36, 10, 3
-"""Characters below a panel; of a line of a choice's label, at least; lines of it, at most."""
+"""Characters below a panel; minimum characters per line of a label, and maximum lines."""
 
 KEPT = "\N{NO-BREAK SPACE}"
 
@@ -61,7 +61,7 @@ class SweepPoint(NamedTuple):
 
     @property
     def lack(self) -> str | None:
-        """Why there is no accuracy; None where there is one."""
+        """The reason why there is no accuracy, or None if there is one."""
         return None if self.accuracy else "diverged" if self.diverged else "no result"
 
 
@@ -90,7 +90,7 @@ def sweep(plan: Plan, ranking: Ranking) -> Figure:
 
 
 def _drawn(plan: Plan, ranking: Ranking) -> tuple[list[str], list[SweepPoint]]:
-    """Return the one or two keys that are drawn, and the best point at each of their values.
+    """Return the one or two keys to draw, and the best point at each of their values.
 
     Raises: UsageError where no key has two values.
     """
@@ -183,7 +183,7 @@ def _cell(point: SweepPoint) -> Cell:
 
 
 def axis(key: str, values: Sequence[Any]) -> Axis:
-    """Return the axis of a swept key: numbers to scale, anything else in turn."""
+    """Return the axis of a swept key: numeric for numbers, categorical otherwise."""
     if not is_numeric(values):
         return Axis(key, names=_names(values))
     positive = [value for value in values if value > 0]
@@ -191,24 +191,24 @@ def axis(key: str, values: Sequence[Any]) -> Axis:
         return Axis(key)
     if min(values) > 0:
         return Axis(key, scale="log")
-    return Axis(key, scale="symlog", linear_up_to=min(positive))  # 0 has a place on this one only
+    return Axis(key, scale="symlog", linear_up_to=min(positive))  # a logarithmic axis has no 0
 
 
 def positions(values: Sequence[Any]) -> dict[str, float]:
-    """Return where values stand on their axis, by their text."""
+    """Return the positions of values on their axis, by their text."""
     numbers = map(float, values if is_numeric(values) else range(len(values)))
     return dict(zip(map(dump.inline, values), numbers, strict=True))
 
 
 def is_numeric(values: Sequence[Any]) -> bool:
-    """Return whether all values are numbers, and no larger than an axis can have."""
+    """Return whether all values are numbers within the limit of an axis."""
     return all(
         isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= LARGEST for v in values
     )
 
 
 def ordered(values: Sequence[Any]) -> list[Any]:
-    """Return the different values: numbers from low to high, anything else by its text."""
+    """Return the distinct values in ascending order, or in that of their text."""
     different = list({dump.inline(value): value for value in values}.values())
     return sorted(different, key=None if is_numeric(different) else dump.inline)
 
@@ -219,7 +219,7 @@ def _names(values: Sequence[Any]) -> list[str]:
 
 
 def search(result: SearchResult) -> Figure:
-    """Return a panel for each searched key, a point for each trial, the best one marked.
+    """Return one panel per searched key with one point per trial; the best one is marked.
 
     Trials that halving left behind are hollow, at the accuracy where they stopped. Bars are a
     standard deviation over seeds; diverged and failed trials are crosses at the foot.
@@ -290,7 +290,7 @@ def _search_axis(dimension: Dimension) -> Axis:
 
 
 def label(value: Any, width: int) -> str:  # noqa: ANN401 - any value of a config
-    """Return a choice's value in short lines: a component's name, then its settings."""
+    """Return the label of a value in short lines: a component's name, then its settings."""
     text = printable(dump.inline(value))
     if isinstance(value, dict):
         shown = {printable(key): printable(dump.inline(part)) for key, part in value.items()}

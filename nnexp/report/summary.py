@@ -104,9 +104,9 @@ def _mixed_up(summary: Summary, on: On) -> list[Block]:
         measured_on = f"{on} examples, epoch {summary.best.epoch}"
         return _confusion(summary.confusion[on], summary.classes, measured_on)
     if summary.result is None:
-        return [Sentences(["The classes that it mixes up are shown once it is finished."])]
+        return [Sentences(["The confusion matrix is available once the run has finished."])]
     if len(summary.classes) > MOST_CLASSES:
-        sentence = f"The classes that it mixes up are shown for up to {MOST_CLASSES} classes."
+        sentence = f"The confusion matrix is shown for at most {MOST_CLASSES} classes."
         return [Sentences([sentence])]
     return []
 
@@ -116,14 +116,14 @@ def _confusion(confusion: Confusion, classes: Sequence[int], measured_on: str) -
     matrix = _matrix(confusion, classes)
     lines = format_table(matrix.header, matrix.rows).splitlines()
     if max(map(len, lines)) <= READABLE:
-        caption = "True classes in rows, what they were taken for in columns"
+        caption = "True classes in rows, predicted classes in columns"
         return [Sentences([f"{caption} ({measured_on}):"]), matrix]
     rows = [
         [f"{classes[pair.true]} → {classes[pair.predicted]}", str(pair.examples)]
         for pair in confusion.most_mixed(MIXED)
     ]
     caption = f"The classes mixed up most often ({measured_on}):"
-    return [Sentences([caption]), Table(["true → taken for", "examples"], rows)]
+    return [Sentences([caption]), Table(["true → predicted", "examples"], rows)]
 
 
 def _matrix(confusion: Confusion, classes: Sequence[int]) -> Table:

@@ -215,7 +215,7 @@ def is_done(config: CheckedConfig, run: Run) -> bool:
         different = ", ".join(key for key, _, _ in canonical.differences(run.config, config))
         raise NameTakenError(
             f"{run.path}: belongs to another config (it differs in {different}); "
-            "choose another name with --name"
+            "choose another name"
         )
     _ = run.result and (run.history(), predictions.read(run))  # raises if they are damaged
     if run.result is not None and run.result.fault is not None:

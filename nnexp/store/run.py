@@ -261,6 +261,6 @@ def named(folder: Path, name: str) -> Run:
     if not is_run_name(name):
         raise UsageError(
             f"{name!r} cannot name a run: a name is 1 to 100 of A-Z a-z 0-9 . _ - and "
-            "begins with a letter or digit; choose one with --name"
+            "begins with a letter or digit"
         )
     return Run(folder / name)

@@ -94,6 +94,7 @@ class _Planner:
         """Problems of combinations of values, with the points that have them."""
         self._converted: dict[tuple[int, ...], Any] = {}
         base, varied = definition.base, {key.partition(".")[0] for key in self._keys}
+        load.check_is_config(base)
         overrides.apply(base, [choice.override for choice in definition.fixed], self._defaults)
         self._given = {*base.root, *varied}
         self._groups: dict[str, list[int]] = {}

@@ -124,9 +124,6 @@ def define(
     """
     fixed = tuple(map(overrides.parse, settings))
     base = load.document(config)
-    if "config" in base.root:
-        place = base.keys["config",]
-        raise refusal(place, f"this is a sweep file: nnexp sweep {config}", ("config",))
     space, problems = sweep_file.read_space(sources)
     if space.seeds is not None:
         if seeds is not None:

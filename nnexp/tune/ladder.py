@@ -88,7 +88,7 @@ def _judge(diagnosis: Diagnosis, lowest: float) -> tuple[Judgement, str]:
     if diagnosis.rises >= NOTABLE * diagnosis.falls:
         return "too large", "falling, with oscillation"
     if _end(diagnosis) > (1 + OVERTAKEN) * lowest + NOTHING * diagnosis.first:
-        return "too large", "falling, but less far than at a smaller rate"
+        return "too large", "falling, but less than at a smaller rate"
     return "steady", "falling"
 
 
@@ -209,7 +209,7 @@ def failure(rungs: Iterable[Rung]) -> str:
         )
     kinds = ", ".join(dict.fromkeys(rung.why for rung in tried))
     return (
-        f"the training cost falls steadily with no learning rate {rates} ({kinds}); check "
+        f"no learning rate {rates} makes the training cost fall steadily ({kinds}); check "
         "that an epoch has more than a few steps and that data.scale is right, then batch_size "
         "and initializer"
     )

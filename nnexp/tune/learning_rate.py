@@ -188,12 +188,12 @@ def _answer(
     above = [rung for rung in tried if rung.rung.learning_rate > threshold]
     if not above:
         return (
-            f"η = {threshold / 2:g}, half of {threshold:g}, with which the training cost falls "
-            "steadily; it is the largest rate that was tried, so that the threshold may be higher."
+            f"η = {threshold / 2:g}, half of {threshold:g}: the training cost falls steadily; no "
+            "larger rate was tried, so the threshold may be higher."
         )
     return (
-        f"η = {threshold / 2:g}, half of the threshold {threshold:g}: up to there the training "
-        f"cost falls steadily; at {above[0].rung.learning_rate:g} it is {above[0].why}."
+        f"η = {threshold / 2:g}, half of the threshold {threshold:g}: the training cost falls "
+        f"steadily up to {threshold:g}; at {above[0].rung.learning_rate:g} it is {above[0].why}."
     )
 
 

@@ -122,7 +122,7 @@ def _too_little(state: TuneState, started: list[StagePlan]) -> NnexpError:
     """Return the error for a budget that is spent in the last of these stages."""
     least, most = map(sum, zip(*(stage.all_epochs for stage in started), strict=True))
     stages = "stage 1 takes" if len(started) == 1 else f"stages 1 to {started[-1].stage[0]} take"
-    advice = "trained runs are kept; the same command with a larger budget goes on from there"
+    advice = "trained runs are kept; repeat the command with a larger budget to resume"
     message = (
         f"the budget is spent in stage {started[-1].stage}, before anything is decided, so nothing "
         f"is written: {stages} {least} to {most} epochs of trials (--explain shows all stages)"

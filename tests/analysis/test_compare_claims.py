@@ -149,7 +149,7 @@ SUM = "a sum, such as A.test_accuracy - 0.2%"
         ("A.epochs (2) < 3", "brackets group comparisons, not sums"),
         ("(A.epochs + 1) > 2", "brackets group comparisons, not sums: write the sum without them"),
         ("2 > (A.epochs + 1)", "brackets group comparisons, not sums: write the sum without them"),
-        ("A.seed = 0", "there is no metric 'seed'"),
+        ("A.seed = 0", "unknown metric 'seed'"),
         ("A.epochs = 'x'", "cannot parse \"'x'\""),
         (21 * "(" + "1 < 2" + 21 * ")", "brackets are nested more than 20 deep"),
         (1000 * " " + "1 < 2", "…': must have at most 1,000 characters, got 1,005"),

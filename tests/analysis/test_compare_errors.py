@@ -53,12 +53,15 @@ def test_a_name_of_different_configs_is_no_experiment(bench: Bench) -> None:
 
 def test_a_metric_that_is_none_exits_2(two: Bench) -> None:
     code, _, err = two("compare", "runs/a", "runs/b", "--metric", "epochs_to_94")
-    assert (code, "there is no metric 'epochs_to_94'; did you mean 'epochs_to_9" in err) == (
+    assert (code, "--metric: unknown metric 'epochs_to_94'; did you mean 'epochs_to_9" in err) == (
         2,
         True,
     )
     code, _, err = two("compare", "runs/a", "runs/b", "--metric", "seconds")
-    assert (code, err) == (2, "'seconds' has no verdict\n")
+    assert (code, err) == (
+        2,
+        "--metric: 'seconds' is only shown, not judged; choose another metric\n",
+    )
 
 
 def test_a_folder_that_is_no_run_exits_5(two: Bench) -> None:

@@ -51,9 +51,9 @@ epochs to 97 % validation         4       -       -
 epochs to 97.5 % validation       4       -       -
 epochs run                        4       3       -
 
-note: A: 1 of 1 is interrupted
-note: B: 1 of 1 is interrupted
-note: the verdict is on best validation accuracy: not every run has a test accuracy
+note: A: 1 of 1 run is interrupted
+note: B: 1 of 1 run is interrupted
+note: the verdict is on best validation accuracy: some runs have no test accuracy
 
 best validation accuracy: too few seeds: -2.60 points with 1; 5 would do
 
@@ -175,7 +175,7 @@ def test_the_verdict_is_on_what_all_runs_have(bench: Bench) -> None:
     assert verdict(bench, "runs/a", "runs/b").startswith("  nnexp train")
     assert "the verdict is on last train accuracy" in bench("compare", "runs/a", "runs/b").out
     assert verdict(bench, "runs/b", "runs/c") == (
-        "no verdict: not every run has a value of test accuracy, best epoch"
+        "no verdict: some runs have no test accuracy, best epoch"
     )
 
 

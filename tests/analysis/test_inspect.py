@@ -323,7 +323,9 @@ def test_the_command_creates_nothing_but_the_picture_and_fits_80_columns(bench: 
     assert set(bench.folder.iterdir()) - before == {bench.folder / "z.svg"}
     lines = out.splitlines()
     assert lines[0] == "tiny.yaml"
-    assert lines[1].startswith("200 training examples; 260 with validation's; mean square of an ")
+    assert lines[1].startswith(
+        "200 training examples, 260 including validation; mean square of an "
+    )
     assert lines[3:7] == [
         "layer  inputs  neurons  parameters",
         "1          10        5          55",
@@ -349,7 +351,7 @@ def test_json_has_all_numbers_and_no_infinite_ones(bench: Bench) -> None:
     own = said["initializers"]["lecun-normal"]
     assert set(own[0]) == {"predicted", "measured", "saturated", "gradient_norm", "weight_norm"}
     assert own[1]["saturated"] is None
-    assert (said["decay"], said["notes"]) == (None, ["lambda is 0: no weight decays"])
+    assert (said["decay"], said["notes"]) == (None, ["lambda is 0: weights do not decay"])
     code, out, _ = bench("inspect", "tiny.yaml", "--json", "--set", "data.scale=1e-320")
     assert code == 0
     assert json.loads(out)["initializers"]["lecun-normal"][0]["predicted"] is None

@@ -156,15 +156,18 @@ def test_patience_takes_several_numbers_however_they_are_given(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--patience", "0"], "0 is not in the range"),
-        (["--patience", "5", "0"], "0 is not in the range"),
-        (["--patience", "-5"], "-5 is not in the range"),
-        (["--patience", "x"], "'x' is not a valid integer range"),
-        (["--patience", "5", "x"], "'x' is not a valid integer range"),
+        (["--patience", "0"], "--patience must be a whole number ≥ 1, got '0'"),
+        (["--patience", "5", "0"], "--patience must be a whole number ≥ 1, got '0'"),
+        (["--patience", "-5"], "--patience must be a whole number ≥ 1, got '-5'"),
+        (["--patience", "x"], "--patience must be a whole number ≥ 1, got 'x'"),
+        (["--patience", "5", "x"], "--patience must be a whole number ≥ 1, got 'x'"),
         (["--patience"], "requires an argument"),
         (["7"], "unexpected extra argument (7)"),
-        (["--rule", "luck"], "'luck' is not one of"),
-        (["--metric", "train_accuracy"], "'train_accuracy' is not one of"),
+        (["--rule", "luck"], "--rule must be accuracy, cost or average, got 'luck'"),
+        (
+            ["--metric", "train_accuracy"],
+            "--metric must be validation_accuracy or test_accuracy, got 'train_accuracy'",
+        ),
     ],
 )
 def test_a_wrong_option_exits_2(bench: Bench, run: str, arguments: list[str], told: str) -> None:
@@ -211,7 +214,10 @@ def test_every_rule_that_the_metrics_allow_is_tried_or_those_asked_for(
     bench.commit(run)
     assert rules(bench, run) == ["accuracy", "average"]
     said = bench("replay", run, "--rule", "cost")
-    assert (said.code, said.err) == (2, f"{run}: did not record what rule cost watches\n")
+    assert (said.code, said.err) == (
+        2,
+        f"{run}: did not record the metric that --rule cost needs\n",
+    )
 
 
 def test_the_run_s_own_rule_is_tried_with_its_own_settings(bench: Bench) -> None:

@@ -60,7 +60,10 @@ def test_runs_of_one_experiment_under_unrelated_names_are_one_line(bench: Bench)
     assert bench("runs", "-q") == (
         0,
         "runs/main\n",
-        "runs/main: first has the same config but for the seed; this name leaves it out\n",
+        (
+            "runs/main: first has the same config except for the seed, but another name: it is "
+            "not included\n"
+        ),
     )
     make("second", "seed=3")
     assert "main (+ 2 other names)" in bench("runs").out
@@ -160,5 +163,5 @@ def test_a_terminal_s_width_is_for_what_tells_most(bench: Bench) -> None:
     assert narrow[0].split() == ["run", "status", "learning_rate", "validation", "test"]
     assert max(map(len, narrow[:4])) <= 50
     assert narrow[4] == (
-        "no room for epochs, dropout, at; a wider terminal, a pipe or --json has them"
+        "not enough room for epochs, dropout, at; use a wider terminal, a pipe or --json"
     )

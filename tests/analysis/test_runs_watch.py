@@ -168,4 +168,4 @@ def test_a_watch_ends_when_nobody_reads_it(bench: Bench) -> None:
 def test_what_does_not_go_with_watch(bench: Bench, option: str) -> None:
     code, out, err = bench("runs", "--watch", option)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "--watch shows what is running" in err
+    assert "--watch can only be combined with PATTERN and --where" in err

@@ -74,7 +74,7 @@ patience          5       10"""
     ]
     assert cost.startswith(f"Training cost: falling ({first['train_cost']:.4g} to ")
     assert f" to {last['train_cost']:.4g};" in " ".join(cost.split())
-    assert caption.startswith("True classes in rows, what they were taken for in columns (validat")
+    assert caption.startswith("True classes in rows, predicted classes in columns (validat")
     assert len(matrix.splitlines()) == 4
     assert made.startswith("Data: npz, 200 train, 60 validation, 40 test examples, 10 features")
     assert "\nMade by nnexp " in made
@@ -200,7 +200,7 @@ def test_an_unfinished_run_says_how_far_it_is(bench: Bench, *, running: bool) ->
     assert first == f"{name}  {'running' if running else 'interrupted'}"
     going = "" if running else "; nnexp train resumes it"
     assert second == f"epoch 2 of 9 is committed so far{going}"
-    assert "The classes that it mixes up are shown once it is finished." in said.out
+    assert "The confusion matrix is available once the run has finished." in said.out
     assert "True classes" not in said.out
 
 
@@ -415,7 +415,7 @@ def test_a_net_that_is_never_wrong_has_nothing_to_draw(
     )
     monkeypatch.setattr("nnexp.analysis.mistakes.surest", lambda *_: flawless)
     said = bench("show", run, "--images", "wrong.png")
-    told = f"{run}: is wrong about no validation example: there is nothing to draw\n"
+    told = f"{run}: classifies every validation example correctly: there is nothing to draw\n"
     assert (said.code, said.out, said.err) == (2, "", told)
 
 

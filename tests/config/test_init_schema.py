@@ -39,7 +39,7 @@ def test_init_leaves_a_file_alone_that_is_there(bench: Bench) -> None:
     assert bench("init", "tiny.yaml") == (
         2,
         "",
-        "tiny.yaml: is there already; name another file\n",
+        "tiny.yaml: already exists; choose another name\n",
     )
     assert (bench.folder / "tiny.yaml").read_text() == before
     (bench.folder / "link.yaml").symlink_to("nowhere.yaml")

@@ -198,8 +198,10 @@ def test_the_search_ends_with_a_verdict(workbench: Path) -> None:
 
 
 def test_every_command_and_exit_code_is_named() -> None:
-    for command in COMMANDS:
-        assert f"`nnexp {command}" in README
+    rows = dict(re.findall(r"^\| `nnexp ([\w-]+)[^|]*` \| (.*) \|$", README, re.MULTILINE))
+    assert rows.keys() == COMMANDS.keys()
+    for command, purpose in COMMANDS.items():
+        assert rows[command].replace("`", "").startswith(purpose)
     for code in ("0", "1", "2", "3", "4", "5", "6", "7", "74", "128+n"):
         assert f"| {code} |" in TEXT
 

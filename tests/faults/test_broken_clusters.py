@@ -128,8 +128,8 @@ def test_the_scheduler_killed_ends_the_sweep_and_the_next_goes_on(
     code, out, err = ended(process, SECONDS)
     assert (code, out) == (74, "")
     assert err == (
-        f"the connection to the scheduler at {cluster.address} is lost; what is committed is "
-        "safe; the same command goes on from there\n"
+        f"the connection to the scheduler at {cluster.address} is lost; committed epochs are "
+        "safe; repeat the command to resume\n"
     )
     until(lambda: not cluster.trials())
     cluster.end()
@@ -177,7 +177,7 @@ def test_a_signal_stops_the_trials_wherever_they_run(
     process.send_signal(number)
     code, out, err = ended(process, SECONDS)
     assert (code, out) == (128 + number, "")
-    assert err.startswith("stopped with 0 of 8 trials done; what is committed is safe")
+    assert err.startswith("stopped with 0 of 8 trials done; committed epochs are safe")
     assert not cluster.trials()
     assert bench("runs", "--each").out.count("interrupted") == 2
     assert not (bench.folder / "runs" / ".sweep").exists()
@@ -194,7 +194,7 @@ def test_limits_and_failures_are_a_trial_s_own(bench: Bench, cluster: Cluster) -
     code, _, err = swept(
         *("--set", "epochs=100000", "--set", "patience=null", "--timeout", "4", "-q")
     )
-    assert (code, "took more than 4 s; what is committed is safe" in err) == (143, True)
+    assert (code, "took more than 4 s; committed epochs are safe" in err) == (143, True)
     assert bench("runs").out.count("interrupted") == 1
     code, out, err = swept("--grid", "learning_rate=1e30,0.1", "--json")
     assert code == 3
@@ -306,7 +306,7 @@ def test_what_is_frozen_holds_up_neither_a_start_nor_a_signal(
             process.send_signal(signal.SIGTERM)
             code, out, err = ended(process, 40)
             assert (code, out) == (143, "")
-            assert f"stopped with {done} trials done; what is committed is safe" in err
+            assert f"stopped with {done} trials done; committed epochs are safe" in err
         code, _, err = ended(giving_up, 80)
         assert (code, f"the {frozen} does not answer" in err) == (74, True)
     finally:

@@ -177,7 +177,7 @@ def test_on_a_cluster_whose_parts_are_killed_in_turn_it_ends_as_one_job_at_a_tim
     machines.cluster.scheduler.kill()
     code, out, err = wait(process, SECONDS)
     assert (code, out) == (74, "")
-    assert "the same command goes on from there\n" in err
+    assert "repeat the command to resume\n" in err
     machines.cluster.end()
     machines.begin()
     process = start()

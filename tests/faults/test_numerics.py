@@ -149,7 +149,7 @@ def test_going_on_is_refused_unless_told_otherwise(
     assert (code, out) == (0, "runs/n\n")
     assert err.startswith(
         "warning: runs/n: this machine's numerics differ from the run's in the last digits "
-        "up to epoch 1; the run records the change\nruns/n: going on after epoch 1\n"
+        "up to epoch 1; the run records the change\nruns/n: resuming after epoch 1\n"
     )
 
 

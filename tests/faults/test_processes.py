@@ -149,9 +149,7 @@ def test_who_comes_when_the_run_has_just_been_made_meets_that_run(
         bench("train", "tiny.yaml", "--name", "n", "-q", *before)
         return create(*arguments)
 
-    told = (
-        "runs/n: belongs to another config (it differs in seed); choose another name with --name\n"
-    )
+    told = "runs/n: belongs to another config (it differs in seed); choose another name\n"
     for before, expected in (
         (["--until", "1"], (0, "runs/n\n", "")),
         ([], (0, "runs/n\n", "")),

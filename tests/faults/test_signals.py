@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LONG = ("--set", "epochs=80", "--set", "batch_size=1", "--set", "patience=", "--name", "long")
 """A run of a second, so that it can be met on its way."""
 
-STOPPED = "runs/long: stopped; what is committed is safe; the same command goes on from there"
+STOPPED = "runs/long: stopped; committed epochs are safe; repeat the command to resume"
 
 PROMISED = 2000
 """Examples after a signal within which a training ends."""
@@ -238,7 +238,7 @@ def test_a_signal_stops_and_the_same_command_ends_byte_equal(
     assert (process.returncode, out) == (128 + number, "")
     assert err.splitlines()[-1] == STOPPED
     _, _, err = ends_byte_equal(bench, straight)
-    assert re.match(r"runs/long: going on after epoch \d+\n", err)
+    assert re.match(r"runs/long: resuming after epoch \d+\n", err)
 
 
 def test_a_signal_ends_all_seeds(bench: Bench, watched: list[Watch]) -> None:
@@ -254,7 +254,7 @@ def test_a_verification_that_is_stopped_has_nothing_to_go_on_from(
 ) -> None:
     bench("train", "tiny.yaml", "--name", "n", "-q")
     watched[0] = Watch(1)
-    told = "runs/n: stopped before it was verified; the same command begins again\n"
+    told = "runs/n: stopped before it was verified; repeat the command to start again\n"
     assert bench("verify", "runs/n", "-q") == (143, "", told)
 
 
@@ -262,11 +262,11 @@ DEAF = """
 import sys, time
 from nnexp.cli import main, progress, signals
 
-note = signals.Noted.note
+note = signals.ReceivedSignal.record
 def noting(self, number, frame):
     note(self, number, frame)
     print("noted", file=sys.stderr, flush=True)
-signals.Noted.note = noting
+signals.ReceivedSignal.record = noting
 
 def show(self, event):
     print("busy", file=sys.stderr, flush=True)
@@ -295,7 +295,7 @@ def test_a_second_signal_ends_it_at_once(
 
 
 def test_after_the_training_signals_do_what_they_did() -> None:
-    with signals.noted() as found:
+    with signals.recorded() as found:
         signal.raise_signal(signal.SIGTERM)
         assert found.number == signal.SIGTERM
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler

@@ -194,8 +194,8 @@ SETTINGS: dict[str, Case] = {
     "endless seeds": Case("", "must be at most 100,000 seeds", ("--seeds", "0-99999999999999999")),
     "seeds out of range": Case("", "a seed has at most 18 digits", ("--seeds", "9" * 5000)),
     "negative seeds": Case("", "is neither a seed nor a range of seeds", ("--seeds=-5",)),
-    "until nothing": Case("", "Invalid value for '--until'", ("--until", "0")),
-    "a file for a folder": Case("", "is a file", ("--runs", "tiny.npz")),
+    "until nothing": Case("", "--until must be a whole number", ("--until", "0")),
+    "a file for a folder": Case("", "must be a directory", ("--runs", "tiny.npz")),
     "an option with an escape": Case("", "No such option", ("--\x1b[31m",)),
     **{
         f"the name {name[:20]!r}": Case(SMALL, "cannot name a run", (f"--name={name}",))

@@ -175,7 +175,7 @@ def test_a_run_without_an_epoch_has_a_page(two: Bench) -> None:
     (two.folder / "runs/young/metrics.jsonl").write_bytes(b"")
     text = Parsed(report(two, "runs/young")).text()
     assert "test accuracy, best epoch: none yet" in text
-    assert "A: 1 of 1 is interrupted" in text
+    assert "A: 1 of 1 run is interrupted" in text
     assert "no verdict" in Parsed(report(two, "runs/a", "runs/young")).text()
 
 

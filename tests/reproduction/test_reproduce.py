@@ -334,7 +334,7 @@ def test_an_unknown_figure_is_refused(bench: Bench) -> None:
 def test_options_without_a_figure_are_refused(bench: Bench) -> None:
     said = bench("reproduce", "--seeds", "5")
     assert said.code == 2
-    assert f"which figure? name one of {', '.join(NAMES)}" in said.err
+    assert f"FIGURE is missing: name one of {', '.join(NAMES)}" in said.err
 
 
 def test_a_wrong_setting_file_or_picture_is_refused_before_training(bench: Bench) -> None:
@@ -375,7 +375,7 @@ def test_a_figure_is_trained_compared_and_drawn(bench: Bench) -> None:
     file.write_text(json.dumps([[], counts, [], []]))
     other = bench("reproduce", "overfitting", *QUICK, "--against", str(file), "--plot", "p.svg")
     assert other.code == 7
-    assert "overfitting: not exact, as was promised: overfitting" in other.err
+    assert "overfitting: expected exact results, but these differ: overfitting" in other.err
     assert f"2 {counts[1]} {counts[1] - 1} differs" in " ".join(other.out.split())
     assert other.out.rstrip().endswith(": differs (exact is promised)")
     assert (bench.folder / "p.svg").exists()

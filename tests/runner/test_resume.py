@@ -195,7 +195,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over(
     warning, going_on, *_ = err.splitlines()
     assert warning.startswith("warning: runs/n/checkpoints/epoch-000002.npz: is damaged: ")
     assert warning.endswith("; going back to the checkpoint before it")
-    assert going_on == "runs/n: going on after epoch 1"
+    assert going_on == "runs/n: resuming after epoch 1"
     assert bench.files("runs/n") == bench.files("straight/n")
 
 

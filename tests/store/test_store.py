@@ -436,7 +436,7 @@ def test_runs_as_json(several: Bench) -> None:
 def test_runs_are_sorted_and_filtered(several: Bench, arguments: list[str], names: str) -> None:
     code, out, err = several("runs", "--each", *arguments)
     assert (code, [line[0] for line in out.splitlines()[1:]]) == (0, list(names))
-    assert err == ("" if names else "no runs in runs fit\n")
+    assert err == ("" if names else "no matching runs in runs\n")
 
 
 def test_sorting_by_validation_goes_from_low_to_high(bench: Bench) -> None:

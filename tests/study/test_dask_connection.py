@@ -63,22 +63,38 @@ def test_without_dask_one_is_told_how_to_have_it(bench: Bench) -> None:
     assert not (bench.folder / "runs").exists()
 
 
-NO_ADDRESS = "is not a scheduler address, such as tcp://127.0.0.1:8786"
+NO_ADDRESS = "--scheduler must be an address such as tcp://127.0.0.1:8786, got"
 
 
 @pytest.mark.parametrize(
     ("address", "code", "said"),
     [
-        ("tcp://127.0.0.1:9", 74, "the scheduler does not answer: Timed out trying to connect to"),
-        ("foo", 2, f"{NO_ADDRESS}: missing port number in address 'foo'"),
-        ("tcp://127.0.0.1", 2, f"{NO_ADDRESS}: missing port number in address '127.0.0.1'"),
-        ("", 2, f"{NO_ADDRESS}: missing port number in address ''"),
-        ("tcp://10.0.0.1:99999", 2, f"{NO_ADDRESS}: no host, or no port below 65,536"),
-        ("what://10.0.0.1:9", 2, f"{NO_ADDRESS}: unknown address scheme 'what'"),
+        (
+            "tcp://127.0.0.1:9",
+            74,
+            "the scheduler does not answer: Timed out trying to connect to",
+        ),
+        ("foo", 2, f"{NO_ADDRESS} 'foo': missing port number in address 'foo'"),
+        (
+            "tcp://127.0.0.1",
+            2,
+            f"{NO_ADDRESS} 'tcp://127.0.0.1': missing port number",
+        ),
+        ("", 2, f"{NO_ADDRESS} '': missing port number in address ''"),
+        (
+            "tcp://10.0.0.1:99999",
+            2,
+            f"{NO_ADDRESS} 'tcp://10.0.0.1:99999': no host, or no port",
+        ),
+        (
+            "what://10.0.0.1:9",
+            2,
+            f"{NO_ADDRESS} 'what://10.0.0.1:9': unknown address scheme",
+        ),
         (
             "tls://10.0.0.1:9",
             2,
-            "needs a certificate; set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and ",
+            "tls://10.0.0.1:9: needs a certificate; set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and ",
         ),
     ],
 )
@@ -90,7 +106,7 @@ def test_a_scheduler_that_cannot_be_is_told_of_alone(
     script = "from nnexp.study.dask import client; client.SECONDS = 1"
     done = scripted(bench, script, "--scheduler", address)
     assert (done.returncode, done.stdout) == (code, "")
-    assert done.stderr.startswith(f"{address or repr(address)}: {said}")
+    assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (bench.folder / "runs").exists()
 
@@ -111,7 +127,7 @@ def test_a_sweep_that_waits_for_its_scheduler_says_so_and_can_be_stopped(bench: 
         time.sleep(1)
         for each in (process, quiet):
             each.send_signal(signal.SIGINT)
-        told = "stopped with 0 of 1 trials done; what is committed is safe"
+        told = "stopped with 0 of 1 trials done; committed epochs are safe"
         for each in (process, quiet):
             out, err = each.communicate(timeout=30)
             assert (each.returncode, out) == (130, "")

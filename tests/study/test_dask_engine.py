@@ -177,5 +177,5 @@ def test_a_scheduler_that_is_new_at_the_same_address_is_a_lost_one(
     cluster.submit(job(bench))
     workers.sent[0].cancel()
     workers.status, workers.scheduler_comm = status, object()
-    with pytest.raises(ClusterError, match="tcp://s:1 is lost; what is committed is safe"):
+    with pytest.raises(ClusterError, match="tcp://s:1 is lost; committed epochs are safe"):
         cluster.wait(0.01)

@@ -80,7 +80,7 @@ def test_a_trial_that_its_worker_leaves_says_so_unless_its_sweep_stops_or_its_ti
         answers = iter([False])
         wanted = order(bench, found, seconds=0.01)
         late = worker.train(wanted, lambda _: None, lambda: next(answers, leaves))  # noqa: B023 - called at once
-        assert late.outcome.reason == "took more than 0.01 s; what is committed is safe"
+        assert late.outcome.reason == "took more than 0.01 s; committed epochs are safe"
         assert (late.outcome.code, late.outcome.is_stopped, late.is_abandoned) == (
             143,
             False,

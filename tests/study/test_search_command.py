@@ -140,7 +140,7 @@ def test_a_trial_that_takes_too_long_fails_alone(bench: Bench) -> None:
     assert [(row[0], row[3]) for row in rows[-1:]] == [("1", "failed")]
     (failed,) = [line for line in said.err.splitlines() if "(exit" in line]
     assert re.fullmatch(
-        r"failed \(exit 143\): runs/tiny-\S+-s0: took more than 4 s; what is committed is safe",
+        r"failed \(exit 143\): runs/tiny-\S+-s0: took more than 4 s; committed epochs are safe",
         failed,
     )
     assert "trial 1/2  epochs=1000000  failed\n" in said.err

@@ -46,7 +46,7 @@ KINDS = "uniform, log-uniform, integers, log-integers, choice"
         (["--space", "lamda=[1, 2]"], "unknown key 'lamda'; did you mean 'lambda'?"),
         (["--space", "dropout=uniform(0, 2)"], "dropout: must be a number ≥ 0 and < 1, got 2"),
         (["--set", "epochs=2", "--epochs", "2"], "--set epochs and --epochs: give one of them"),
-        (["--factor", "2"], "--factor says how --halving goes; give both"),
+        (["--factor", "2"], "--factor needs --halving"),
         (["--halving", "--examples", "9"], "--halving and --examples both limit the search"),
         (
             ["--halving", "--epochs", "2"],
@@ -91,7 +91,7 @@ KINDS = "uniform, log-uniform, integers, log-integers, choice"
         (["--set", "monitor=[train]", "--set", "patience=null"], "monitor: a search ranks by"),
         (["--method", "grid", "--trials", "1"], "the smallest grid has 2 points"),
         (["--plot", "a.txt"], "a picture's name ends in"),
-        (["--trials", "0"], "0 is not in the range"),
+        (["--trials", "0"], "--trials must be a whole number ≥ 1, got '0'"),
         (["--seeds", "x"], "'x' is neither a seed nor a range of seeds"),
         pytest.param(["--method", "tpe", "--halving"], "--halving needs --method random or grid"),
     ],

@@ -49,8 +49,8 @@ def test_where_the_last_rung_diverged_it_is_said_that_no_trial_is_whole(bench: B
     lines = told.split("\n\n")[1].splitlines()[1:]
     assert lines[0].startswith("best: learning_rate=0.1, as in runs/")
     assert len(lines) == 2
-    assert lines[1].startswith("no trial was trained to its end: this one was left behind after")
-    assert lines[1].endswith("epoch 1, and all that went further diverged")
+    assert lines[1].startswith("the best trial was dropped after")
+    assert lines[1].endswith("epoch 1: all trials that were trained further diverged")
 
 
 @pytest.mark.slow
@@ -125,7 +125,9 @@ def test_one_config_asked_for_twice_is_one(bench: Bench) -> None:
         [],
     ]
     assert "6 trials (random, seed 0, 2 of them different)" in whole
-    assert ("that is the config as given" in whole) == ("best: batch_size=10," in whole)
+    assert ("the best trial equals the config as given" in whole) == (
+        "best: batch_size=10," in whole
+    )
     halved = bench(*command, "--halving", "--factor", "2", "--epochs", "2", "--json").out
     assert [each["epochs"] for each in json.loads(halved)["trials"]] == [[2], [1]]
 

@@ -74,8 +74,7 @@ def test_a_signal_says_where_it_stopped(bench: Bench) -> None:
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (143, "")
     assert err.endswith(
-        "stopped in config as given; what is committed is safe; "
-        "the same command goes on from there\n"
+        "stopped in config as given; committed epochs are safe; repeat the command to resume\n"
     )
 
 

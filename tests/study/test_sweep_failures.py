@@ -66,7 +66,7 @@ def test_a_trial_whose_time_is_up_stops_and_the_next_sweep_goes_on_with_it(bench
     arguments = ("--grid", "lambda=0", *LONG, "--timeout", "0.5")
     code, out, err = bench.process("sweep", "tiny.yaml", *arguments)
     assert (code, out) == (143, "no trial has a result\n")
-    assert "took more than 0.5 s; what is committed is safe" in err
+    assert "took more than 0.5 s; committed epochs are safe" in err
     first = epochs(bench)
     assert first
     (run,) = (path for path in (bench.folder / "runs").iterdir() if path.name[0] != ".")
@@ -192,7 +192,7 @@ def test_sizes(text: str, size: int) -> None:
 @pytest.mark.parametrize("text", ["", "M", "-5M", "0", "5X", "1e9", "nan", "5 M M"])
 def test_what_is_no_size_is_refused(bench: Bench, text: str) -> None:
     code, _, err = bench("sweep", "tiny.yaml", f"--max-memory={text}", "--dry-run")
-    assert (code, "is not a size, such as 500M or 1.5G" in err) == (2, True)
+    assert (code, "--max-memory must be a size such as 500M or 1.5G" in err) == (2, True)
 
 
 def test_what_a_failure_stops_under_fail_fast_is_no_failure_itself(bench: Bench) -> None:

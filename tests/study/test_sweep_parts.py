@@ -224,7 +224,7 @@ def test_a_signal_between_the_fork_and_the_handler_is_heeded(
     done = script(bench, patch, "sweep", "tiny.yaml", "--json", "-q")
     (failure,) = json.loads(done.stdout)["failures"]
     assert (failure["exit"], done.returncode) == (code, code)
-    assert failure["reason"].endswith("stopped; what is committed is safe")
+    assert failure["reason"].endswith("stopped; committed epochs are safe")
 
 
 def test_of_what_a_process_said_the_end_is_kept(bench: Bench) -> None:
@@ -275,7 +275,7 @@ def test_a_trial_whose_time_is_up_failed_and_was_not_stopped_with_the_others(
         os.close(go)
         outcome, _ = process.wait()
     assert (outcome.code, outcome.is_stopped) == (143, False)
-    assert outcome.reason == "took more than 1e-09 s; what is committed is safe"
+    assert outcome.reason == "took more than 1e-09 s; committed epochs are safe"
 
 
 class Engine:

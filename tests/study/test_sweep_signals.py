@@ -54,8 +54,7 @@ def test_a_signal_stops_sweep_and_trials_and_loses_nothing(
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (128 + number, "")
     assert err.splitlines()[-1] == (
-        "stopped with 0 of 4 trials done; what is committed is safe; "
-        "the same command goes on from there"
+        "stopped with 0 of 4 trials done; committed epochs are safe; repeat the command to resume"
     )
     assert len(trials) == 2
     assert all(map(gone, trials))

@@ -26,7 +26,7 @@ def test_options_that_only_training_has_a_use_for_do_not_go_with_emit(bench: Ben
     }  # fmt: skip
     for option, values in given.items():
         found = bench("sweep", "tiny.yaml", *GRID, "--emit", "commands", option, *values)
-        said = f"--emit only prints commands: {option} would have no say there\n"
+        said = f"--emit only prints commands: remove {option}\n"
         assert found == (2, "", said)
     assert bench("sweep", "tiny.yaml", *GRID, "--emit", "commands", "-q").code == 0
 
@@ -111,7 +111,7 @@ def test_the_slurm_script_passes_the_warning_on_and_goes_back_into_the_queue(ben
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 143
-    assert "stopped; what is committed is safe" in err
+    assert "stopped; committed epochs are safe" in err
     assert (bench.folder / "asked").read_text() == "requeue 7_1\n"
     assert bench("runs").out.count("interrupted") == 1
 

@@ -126,7 +126,7 @@ def test_the_ladder_ends_below(costs: list[float]) -> None:
     assert tried == [0.01, 0.001, 0.0001, 0.00001, 0.000001]
     assert threshold is None
     said = ladder.failure([Rung(rate, costs) for rate in tried])
-    assert said.startswith("the training cost falls steadily with no learning rate from 1e-06 to")
+    assert said.startswith("no learning rate from 1e-06 to")
 
 
 def test_a_cost_that_is_flat_everywhere_is_no_matter_of_the_rate() -> None:
@@ -140,7 +140,7 @@ def test_what_makes_a_rate_too_large() -> None:
     assert [(each.judgement, each.why) for each in ladder.judged(rungs)] == [
         ("steady", "falling"),
         ("too large", "falling, with oscillation"),
-        ("too large", "falling, but less far than at a smaller rate"),
+        ("too large", "falling, but less than at a smaller rate"),
         ("too large", "flat"),
     ]
 
@@ -160,7 +160,7 @@ def test_find_rate_prints_half_of_the_threshold_and_notes_it(bench: Bench) -> No
     threshold = found["threshold"]
     assert found["learning_rate"] == threshold / 2
     assert out.splitlines()[-1].startswith(
-        f"η = {threshold / 2:g}, half of the threshold {threshold:g}: up to there"
+        f"η = {threshold / 2:g}, half of the threshold {threshold:g}: the training cost falls"
     )
     assert [line.split(":")[0] for line in err.splitlines()[:2]] == ["η = 0.01", "η = 0.1"]
     assert (bench.folder / "rates.svg").read_bytes().count(b"<path") > 3
@@ -195,7 +195,7 @@ def test_data_that_teaches_nothing_ends_with_a_sentence(bench: Bench) -> None:
     assert (code, out) == (1, "")
     warning, said, *_ = err.splitlines()
     assert warning.startswith("warning: all features are 0")
-    assert said.startswith("the training cost falls steadily with no learning rate from 1e-06 to ")
+    assert said.startswith("no learning rate from 1e-06 to ")
 
 
 def test_a_line_search_has_no_rate(bench: Bench) -> None:
@@ -211,7 +211,7 @@ def test_a_line_search_has_no_rate(bench: Bench) -> None:
 def test_fewer_epochs_than_ten_are_refused(bench: Bench) -> None:
     code, out, err = bench("find-rate", "tiny.yaml", "--epochs", "9")
     assert (code, out) == (2, "")
-    assert "Invalid value for '--epochs': 9 is not in the range 10<=x<=1000." in err
+    assert "--epochs must be a whole number ≥ 10, got '9'" in err
     assert not (bench.folder / "runs").exists()
 
 

@@ -32,7 +32,7 @@ def test_a_tune_that_is_stopped_goes_on_and_decides_the_same(bench: Bench) -> No
                 break
         err = process.stderr.read()
         assert process.wait(timeout=60) == 128 + signal.SIGTERM
-    assert err.endswith("stopped; what is committed is safe; the same command goes on from there\n")
+    assert err.endswith("stopped; committed epochs are safe; repeat the command to resume\n")
     assert not (bench.folder / "tiny-tuned").exists()
     halfway = trials(bench)
     resumed = decisions(bench(*arguments))

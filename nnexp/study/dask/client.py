@@ -17,6 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 import nnexp
+from nnexp.config.messages import shown
 from nnexp.errors import ClusterError, InterruptedRunError, NnexpError, UsageError
 from nnexp.store import disk, lock
 from nnexp.store.lock import Lock
@@ -40,7 +41,7 @@ CLOSING = 5.0
 """Timeout for disconnecting from a cluster, in seconds."""
 
 INSTALL = "pip install 'nnexp[dask]'"
-EXAMPLE = ", such as tcp://127.0.0.1:8786"
+EXAMPLE = "tcp://127.0.0.1:8786"
 CERTIFICATE = "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and its companions (docs/sweeps.md)"
 ENCRYPTED = {"tls", "wss"}
 PORTS = 1 << 16
@@ -140,8 +141,8 @@ class Client:
     def lost(self) -> ClusterError:
         """Return the error to raise for a lost connection."""
         return ClusterError(
-            f"the connection to the scheduler at {self.scheduler} is lost; what is committed "
-            "is safe; the same command goes on from there"
+            f"the connection to the scheduler at {self.scheduler} is lost; committed epochs "
+            "are safe; repeat the command to resume"
         )
 
     @property
@@ -249,8 +250,9 @@ def check(scheduler: str) -> None:
     except ValueError as error:
         problem = str(error)
     if problem:
-        address = scheduler or repr(scheduler)
-        raise UsageError(f"{address}: is not a scheduler address{EXAMPLE}: {problem}")
+        raise UsageError(
+            f"--scheduler must be an address such as {EXAMPLE}, got {shown(scheduler)}: {problem}"
+        )
     encrypted = scheduler.partition("://")[0] in ENCRYPTED
     if encrypted and not distributed.Security().get_connection_args("client")["ssl_context"]:
         raise UsageError(f"{scheduler}: needs a certificate; {CERTIFICATE}")

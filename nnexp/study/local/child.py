@@ -117,7 +117,7 @@ def _checker(job: Job, parent: int) -> Callable[[], None]:
     def check() -> None:
         exit_if_orphaned(parent)
         if received:
-            message = f"{job.run.path}: stopped; what is committed is safe"
+            message = f"{job.run.path}: stopped; committed epochs are safe"
             raise InterruptedRunError(received[0], message)
 
     return check

@@ -89,7 +89,7 @@ class Process:
             is_late = age > limits.seconds + GRACE
             if is_late or not self._exceeded:
                 self.send_signal(signal.SIGKILL if is_late else lifeline.STOP_SIGNAL)
-            self._exceeded = f"took more than {limits.seconds:g} s; what is committed is safe"
+            self._exceeded = f"took more than {limits.seconds:g} s; committed epochs are safe"
         if limits.memory is not None and (used := resident_memory(self.pid)) > limits.memory:
             limit = format_size(limits.memory)
             self._exceeded = f"took {format_size(used)} of memory, more than {limit}"
