@@ -123,19 +123,9 @@ class File(click.Path):
         super().__init__(dir_okay=False, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401 - click's own
-        """Return the path.
-
-        Raises:
-            UsageError: it is a directory.
-            DiskError: it cannot be read.
-        """
-        from nnexp.store import disk
-
+        """Return the path. Raises: UsageError if it is a directory; DiskError."""
         del ctx
-        path = Path(value)
-        if stat.S_ISDIR(disk.mode(path)):
-            raise rejection(option_name(param), "a file, not a directory", value)
-        return path
+        return _path(value, param, is_directory=False)
 
 
 class Folder(click.Path):
@@ -145,19 +135,26 @@ class Folder(click.Path):
         super().__init__(file_okay=False, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401 - click's own
-        """Return the path.
-
-        Raises:
-            UsageError: it is a file.
-            DiskError: it cannot be read.
-        """
-        from nnexp.store import disk
-
+        """Return the path. Raises: UsageError if it is a file; DiskError."""
         del ctx
-        path = Path(value)
-        if (mode := disk.mode(path)) and not stat.S_ISDIR(mode):
-            raise rejection(option_name(param), "a directory, not a file", value)
-        return path
+        return _path(value, param, is_directory=True)
+
+
+def _path(value: Any, param: click.Parameter | None, *, is_directory: bool) -> Path:  # noqa: ANN401 - click's own
+    """Return a path, which may not exist, but not as the other kind.
+
+    Raises:
+        UsageError: it is a file instead of a directory, or the other way round.
+        DiskError: this cannot be determined.
+    """
+    from nnexp.store import disk
+
+    path = Path(value)
+    mode = disk.mode(path)
+    if mode and stat.S_ISDIR(mode) is not is_directory:
+        expected = "a directory, not a file" if is_directory else "a file, not a directory"
+        raise rejection(option_name(param), expected, value)
+    return path
 
 
 def sets(settings: Iterable[str], key: str) -> bool:
