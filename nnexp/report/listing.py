@@ -136,7 +136,7 @@ class ExperimentRunsOutput(Struct, frozen=True, kw_only=True):
 
     name: str
     run: str
-    """What compare takes: a run's path, or one that its runs share but for the seed."""
+    """The argument with which compare names it: a run, or the name of several without the seed."""
     other_names: list[str]
     seeds: list[int]
     statuses: dict[str, int]
