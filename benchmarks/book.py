@@ -24,6 +24,7 @@ from nnexp.reproduction.measures import curve
 from nnexp.reproduction.measures import measured as measure
 from nnexp.reproduction.verdicts import is_within
 from nnexp.runner import train as runner
+from nnexp.runner.naming import RunNames
 from nnexp.store.run import Run
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "book"
@@ -149,7 +150,7 @@ def main() -> None:
 def train(name: str, seed: int, runs: Path) -> Run:
     """Return a config's run with a seed, finished; a diverged one counts as it is."""
     config = load.changed(load.read(CONFIGS / f"{name}.yaml"), seed=seed)
-    run = Run(runs / runner.run_name(config, name))
+    run = RunNames(runs, name).run(config)
     try:
         for _ in runner.events(config, run):
             pass

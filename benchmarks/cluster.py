@@ -139,6 +139,7 @@ def measured(workers: int, trials: int) -> Measurement:
         version="",
         runs="/home/someone/runs",
         folder="/home/someone",
+        content=None,
         token="token",  # noqa: S106 - a name
         seconds=None,
         memory=None,

@@ -18,6 +18,7 @@ from scipy.stats import ttest_rel
 
 from nnexp.config import load
 from nnexp.runner import train
+from nnexp.runner.naming import RunNames
 from nnexp.store.run import Run
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs" / "techniques"
@@ -82,7 +83,7 @@ def trained(name: str, settings: Sequence[str], seed: int, runs: Path) -> Run:
     """Return a config's run with some settings and a seed, finished."""
     config = load.changed(load.read(CONFIGS / f"{name}.yaml", settings), seed=seed)
     stem = "without" if settings else name  # what is the same without is trained once
-    return train.train(config, runs, name=train.run_name(config, stem))
+    return train.train(config, runs, name=RunNames(runs, stem).run(config).name)
 
 
 def line(row: Row, with_it: Sequence[Run], without: Sequence[Run]) -> str:

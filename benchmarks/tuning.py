@@ -23,6 +23,7 @@ from nnexp.config import dump, load
 from nnexp.config.model import Config
 from nnexp.report.document import Table, markdown_table
 from nnexp.runner import train
+from nnexp.runner.naming import RunNames
 from nnexp.study import search, search_definition
 from nnexp.tune import outputs, protocol
 from nnexp.tune.trials import Trials, Update, finish
@@ -139,7 +140,7 @@ def scores(config: Config, runs: Path, stem: str) -> dict[int, float]:
     found, checked = {}, load.check(config)
     for seed in SEEDS:
         own = load.changed(checked, seed=seed)
-        run = train.train(own, runs, name=train.run_name(own, stem))
+        run = train.train(own, runs, name=RunNames(runs, stem).run(own).name)
         if run.result is None or run.result.test_accuracy is None:
             raise ValueError(f"{run.path} has no test accuracy")
         found[seed] = run.result.test_accuracy

@@ -19,8 +19,10 @@ from nnexp.analysis import comparison, experiments, query
 from nnexp.analysis.comparison import Comparison
 from nnexp.config import dump, load
 from nnexp.config.model import CheckedConfig, Config
+from nnexp.datasets.loading import Data
 from nnexp.errors import UsageError
 from nnexp.runner import train as runner
+from nnexp.runner.naming import RunNames
 from nnexp.store import listing
 from nnexp.store.run import DEFAULT_FOLDER, Run
 from nnexp.study import execution, sweep_file
@@ -85,8 +87,9 @@ def train(
         DiskError: the run cannot be written.
     """
     checked = load.check(config)
-    chosen = runner.run_name(checked, stem) if name is None else name
-    return runner.train(checked, Path(runs), name=chosen, until=until)
+    folder = Path(runs)
+    chosen = RunNames(folder, stem).run(checked).name if name is None else name
+    return runner.train(checked, folder, name=chosen, until=until)
 
 
 def runs(folder: StrPath = DEFAULT_FOLDER, where: str | None = None) -> list[Run]:
@@ -177,9 +180,10 @@ def sweep(
             None if seeds is None else list(seeds),
         )
     )
-    folder = Path(runs)
-    work = planned.jobs(folder)
-    with closing(InProcess() if jobs == 1 else Pool(jobs, folder)) as engine:
+    folder, data = Path(runs), Data()
+    work = planned.jobs(folder, data)
+    engine = InProcess(data=data) if jobs == 1 else Pool(jobs, folder, data=data)
+    with closing(engine):
         execution.train(execution.JobList(work), engine)
     outcomes: list[Outcome | None] = [recorded_outcome(job) for job in work]
     ranked = [index for standing in rank(planned, outcomes).standings for index in standing.trials]

@@ -61,6 +61,12 @@ class NameTakenError(NnexpError):
     exit_code = 4
 
 
+class RemovedError(NnexpError):
+    """A run was removed, moved or replaced while it was trained."""
+
+    exit_code = 4
+
+
 class CorruptError(NnexpError):
     """A run or checkpoint is damaged, or was written by a newer nnexp."""
 

@@ -18,6 +18,7 @@ from nnexp.config.messages import ranges
 from nnexp.errors import UsageError
 from nnexp.seeds import Sample
 from nnexp.store import predictions
+from nnexp.store.records import RunRecord
 from nnexp.store.run import Run
 
 PREFERRED = ("test_accuracy", "best_validation_accuracy", "last_train_accuracy")
@@ -49,6 +50,11 @@ class Comparison(NamedTuple):
     def verdicts(self) -> Mapping[str, Verdict]:
         """The verdict on each experiment but the first, by letter."""
         return self.measures[self.judged].verdicts
+
+    @property
+    def has_same_data(self) -> bool:
+        """Whether all runs were trained on data with the same content."""
+        return all(_has_same_data(self.sides[0], side) for side in self.sides)
 
     def value(self, letter: str, metric: str) -> float | None:
         """Return an experiment's mean of a metric, or None if a run has none."""
@@ -123,12 +129,22 @@ def _measure(key: str, metric: Metric, sides: Sequence[Side]) -> Measure:
     differences = {}
     if metric.is_judged and samples[0].is_whole:
         for side, sample in zip(sides[1:], samples[1:], strict=True):
-            if sample.is_whole:
+            if sample.is_whole and _has_same_data(sides[0], side):
                 differences[side.experiment.label] = _difference(
                     key, (sides[0], side), (samples[0], sample), unit
                 )
     verdicts = judge(differences, unit, sides[0].experiment.label)
     return Measure(key, metric, samples, verdicts)
+
+
+def _content(record: RunRecord) -> tuple[tuple[str, str], ...]:
+    """Return the content hashes of the data that a run was trained on."""
+    return tuple(sorted(record.data.sha256.items()))
+
+
+def _has_same_data(first: Side, second: Side) -> bool:
+    contents = {_content(run.record) for side in (first, second) for run in side.experiment.runs}
+    return len(contents) == 1
 
 
 def _resolved(metric: Metric, sides: Sequence[Side]) -> Unit:
@@ -170,7 +186,7 @@ def _notes(sides: Sequence[Side]) -> Iterator[str]:
         side.experiment.label: [run.record for run in side.experiment.runs] for side in sides
     }
     for subject, of in (
-        ("data", lambda record: tuple(sorted(record.data.sha256.items()))),
+        ("data, so there is no verdict on them", _content),
         ("numerics (the machine's arithmetic)", lambda record: record.numerics),
         ("version of nnexp", lambda record: record.versions.nnexp),
     ):

@@ -1,4 +1,4 @@
-"""Experiments, the runs of one config over seeds: find them by name, or group listed runs."""
+"""Experiments, the runs of one config and data over seeds: find them by name, or group them."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def gather(arguments: Sequence[Path]) -> list[Experiment]:
         CorruptError: a run is damaged.
     """
     matches = [_matching_runs(argument) for argument in arguments]
-    digests = {run.record.config_sha256 for runs in matches for run in runs}
+    digests = {run.record.experiment_sha256 for runs in matches for run in runs}
     parts: list[list[Run]] = []
     alone: dict[str, list[Run]] = {}
     for runs in matches:
-        for part in _by_config(runs) if len(digests) > 1 else [runs]:
-            digest = part[0].record.config_sha256
+        for part in _by_experiment(runs) if len(digests) > 1 else [runs]:
+            digest = part[0].record.experiment_sha256
             if len(runs) > 1 or len(digests) == 1:
                 parts.append(part)
             elif digest in alone:
@@ -103,8 +103,8 @@ def _matching_runs(argument: Path) -> list[Run]:
             problem += f"; did you mean {DEFAULT_FOLDER / argument}?"
         raise UsageError(f"{argument}: {problem}")
     runs = [at(argument.parent / name) for name in names]
-    if problem.startswith("there") and len(_by_config(runs)) > 1:
-        raise UsageError(f"{argument}: its runs have different configs; name them one by one")
+    if problem.startswith("there") and len(_by_experiment(runs)) > 1:
+        raise UsageError(f"{argument}: its runs differ in config or data; name them one by one")
     return runs
 
 
@@ -120,10 +120,10 @@ def _runs_in(folder: Path) -> Iterator[str]:
     yield from (name for name in listing.names(folder) if disk.exists(folder / name / RUN))
 
 
-def _by_config(runs: Iterable[Run]) -> list[list[Run]]:
+def _by_experiment(runs: Iterable[Run]) -> list[list[Run]]:
     parts: dict[str, list[Run]] = {}
     for run in runs:
-        parts.setdefault(run.record.config_sha256, []).append(run)
+        parts.setdefault(run.record.experiment_sha256, []).append(run)
     return list(parts.values())
 
 

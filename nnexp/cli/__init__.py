@@ -34,6 +34,7 @@ COMMANDS = {
     "verify": "train a run again and check that the result is identical",
     "reproduce": "train the networks of a figure of the book and compare",
     "init": "write a config with every key, its default and meaning",
+    "examples": "list the example configs, which every command takes by name",
     "schema": "print the JSON Schema of configs, or (--of) of a command's JSON",
 }
 """The commands in the order of their use; each is in the module of its name, - written _."""
@@ -106,6 +107,9 @@ def main() -> NoReturn:
         os.environ[variable] = "1"
     try:
         code = cli.main(prog_name="nnexp", standalone_mode=False)
+    except click.NoSuchOption as error:
+        log(_unknown_option(error))
+        code = error.exit_code
     except click.ClickException as error:
         message = io.StringIO()
         error.show(message)
@@ -123,3 +127,28 @@ def main() -> NoReturn:
         log(f"there is not enough memory: {error}".removesuffix(": "))
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+OTHER_NAMES = {
+    "lr": "learning_rate",
+    "eta": "learning_rate",
+    "wd": "lambda",
+    "weight_decay": "lambda",
+}
+"""Names that other libraries give to keys of the config."""
+
+
+def _unknown_option(error: click.NoSuchOption) -> str:
+    """Return the message for an option that a command does not have; keys go by --set."""
+    from nnexp.config import keys
+
+    name, options = error.option_name, error.ctx.command.params if error.ctx else []
+    key = name.lstrip("-").replace("-", "_")
+    key = OTHER_NAMES.get(key, key)
+    can_set = any("--set" in parameter.opts for parameter in options)
+    if can_set and key in keys.known():
+        return f"unknown option {name}; {key} is a key of the config: --set {key}=VALUE"
+    near = sorted(error.possibilities or [])
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    command = error.ctx.command_path if error.ctx else "nnexp"
+    return f"unknown option {name}{hint} ({command} --help lists all)"

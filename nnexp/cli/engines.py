@@ -282,6 +282,14 @@ def train(
                     if isinstance(event, Ended):
                         note(event)
                     progress.show(event)
+        if data is not None:
+            warn_of_changes(data)
         check()
     if execution.failure is not None:
         raise execution.failure
+
+
+def warn_of_changes(data: Data) -> None:
+    """Print a warning for each of the user's files that changed during training."""
+    for path in data.changed_files():
+        log(f"warning: {path}: changed during training; the runs are of its earlier content")

@@ -56,6 +56,7 @@ def find_rate(
     a learning rate far above it.
     """
     from nnexp.config import load
+    from nnexp.config.argument import required_stem
     from nnexp.datasets.loading import scale_warning
     from nnexp.report.figure import check_target
     from nnexp.tune import learning_rate
@@ -65,7 +66,7 @@ def find_rate(
         check_target(plot)
     described = load.read(config, settings)
     progress = study_progress.of_tuning(quiet=quiet)
-    trials = Trials(config.stem, runs, tell=progress.report, command="nnexp find-rate")
+    trials = Trials(required_stem(config), runs, tell=progress.report, command="nnexp find-rate")
     if (warning := scale_warning(trials.dataset(described))) is not None:
         log_sentences(f"warning: {warning}")
     sampler = StepSampler(learning_rate.find(described, trials, epochs), trials)

@@ -13,22 +13,35 @@ from nnexp.errors import DiskError, UsageError
 
 @click.command()
 @click.argument("file", default="config.yaml", type=options.CONFIG, metavar="[FILE]")
-def init(file: Path) -> None:
+@click.option("--from", "example", metavar="NAME", help="Copy this example (see nnexp examples).")
+def init(file: Path, example: str | None) -> None:
     """Write a config to FILE (default: config.yaml) with every key, its default and meaning.
 
     \b
     Example:
       nnexp init my.yaml
+      nnexp init my.yaml --from book/eta-0.25
 
     An existing file is never overwritten.
     """
     from nnexp.config.schema import starter
 
+    content = starter() if example is None else _example(example)
     try:
         with file.open("x", encoding="utf-8") as stream:
-            stream.write(starter())
+            stream.write(content)
     except FileExistsError:
         raise UsageError(f"{file}: already exists; choose another name") from None
     except OSError as error:
         raise DiskError(f"{file}: {(error.strerror or str(error)).lower()}") from error
     put(str(file))
+
+
+def _example(name: str) -> str:
+    from nnexp.config import messages
+    from nnexp.config.argument import examples
+
+    known = examples()
+    if name not in known:
+        raise UsageError(f"--from: {messages.unknown('example', name, known)}")
+    return known[name].read_text("utf-8")

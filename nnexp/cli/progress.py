@@ -13,6 +13,7 @@ from nnexp.report.text import percent
 
 if TYPE_CHECKING:
     from nnexp.cli.signals import ReceivedSignal
+    from nnexp.datasets.loading import Data
     from nnexp.runner.recording import TrainingEvent
     from nnexp.study.job import Job
     from nnexp.training.history import Row
@@ -49,6 +50,8 @@ class TrainingProgress:
         match event:
             case recording.Warned(message):
                 self._line(f"warning: {message}")
+            case recording.Grown() if not self._quiet:
+                self._line(str(event))
             case recording.Opened(run, history, examples):
                 self._open(str(run.path), history, examples)
             case recording.ExamplesTrained(epoch, examples) if self._bar is not None:
@@ -115,13 +118,22 @@ def _bar(epochs: int, done: int, examples: int) -> Any:  # noqa: ANN401 - tqdm's
     )
 
 
-def follow(job: Job, signal: ReceivedSignal, *, quiet: bool = False) -> bool:
+def follow(
+    job: Job, signal: ReceivedSignal, data: Data | None = None, *, quiet: bool = False
+) -> bool:
     """Train a single job, showing its epochs; return False if it was finished already.
+
+    Args:
+        job: the job.
+        signal: the signal that was received, if any.
+        data: the cache of loaded datasets.
+        quiet: show warnings only.
 
     Raises:
         InterruptedRunError: a signal was received; committed epochs are safe.
         NnexpError: the errors of ``train.train``.
     """
+    from nnexp.datasets.loading import load
     from nnexp.runner import recording, train
 
     def check() -> None:
@@ -140,6 +152,8 @@ def follow(job: Job, signal: ReceivedSignal, *, quiet: bool = False) -> bool:
         against=job.against,
         other_numerics=job.other_numerics,
         restart=job.restart,
+        source=data or load,
+        content=job.content,
     )
     with TrainingProgress(job.config.epochs, quiet=quiet) as progress:
         for event in events:

@@ -17,8 +17,9 @@ from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
 
 if TYPE_CHECKING:
+    from nnexp.datasets.loading import Data
     from nnexp.study.execution import Ended
-    from nnexp.study.job import Outcome
+    from nnexp.study.job import Job, Outcome
     from nnexp.study.plan import Plan
     from nnexp.study.ranking import Ranking
 
@@ -87,6 +88,7 @@ def sweep(
     config (the base), and any of set, grid, zip, random, seeds and exclude. If trials fail,
     the exit code is that of the first one.
     """
+    from nnexp.datasets.loading import Data
     from nnexp.report import sweep_ranking
     from nnexp.report.figure import check_target
     from nnexp.store import disk
@@ -104,16 +106,18 @@ def sweep(
     if emit is not None:
         _emit(plan, runs, emit)
         return
+    data = Data()
+    jobs = plan.jobs(runs, data)
     if dry_run:
-        states = sweep_ranking.planned(plan, runs)
+        states = sweep_ranking.planned(plan, jobs)
         put(json_line(states) if as_json else as_text(sweep_ranking.planned_document(states)))
         return
     disk.check_directory(runs)
-    outcomes = _train(plan, runs, where, fail_fast=not keep_going, quiet=quiet)
+    outcomes = _train(plan, jobs, runs, where, data, fail_fast=not keep_going, quiet=quiet)
     ranking = rank(plan, outcomes)
     codes = [outcome.code for outcome in outcomes if outcome is not None and outcome.code]
     drawn = "" if plot is None else _draw(plot, plan, ranking, failed=bool(codes), quiet=quiet)
-    _report(plan, runs, outcomes, ranking, as_json=as_json, quiet=quiet)
+    _report(plan, jobs, outcomes, ranking, as_json=as_json, quiet=quiet)
     if drawn:
         log(drawn)
     if codes:
@@ -138,7 +142,14 @@ def _emit(plan: Plan, runs: Path, how: str) -> None:
 
 
 def _train(
-    plan: Plan, runs: Path, where: EngineOptions, *, fail_fast: bool, quiet: bool
+    plan: Plan,
+    jobs: list[Job],
+    runs: Path,
+    where: EngineOptions,
+    data: Data,
+    *,
+    fail_fast: bool,
+    quiet: bool,
 ) -> list[Outcome | None]:
     """Train all runs of a plan and return their outcomes.
 
@@ -149,7 +160,6 @@ def _train(
     from nnexp.study.execution import JobList
     from nnexp.study.job import JobError, may_need_training
 
-    jobs = plan.jobs(runs)
     indices = {job.run.path: index for index, job in enumerate(jobs)}
     outcomes: list[Outcome | None] = [None] * len(jobs)
 
@@ -168,6 +178,7 @@ def _train(
             where,
             runs,
             progress,
+            data=data,
             isolated=True,
             configs=[job.config for job in jobs if may_need_training(job)],
             is_fatal=lambda outcome: fail_fast and bool(outcome.code),
@@ -179,7 +190,7 @@ def _train(
 
 def _report(
     plan: Plan,
-    runs: Path,
+    jobs: list[Job],
     outcomes: list[Outcome | None],
     ranking: Ranking,
     *,
@@ -188,15 +199,16 @@ def _report(
 ) -> None:
     from nnexp.report import sweep_ranking
 
-    verdicts = sweep_ranking.verdicts(plan, runs, ranking, outcomes)
+    verdicts = sweep_ranking.verdicts(plan, jobs, ranking, outcomes)
     if as_json:
-        put(json_line(sweep_ranking.output(plan, runs, ranking, outcomes, verdicts)))
+        put(json_line(sweep_ranking.output(plan, jobs, ranking, outcomes, verdicts)))
     else:
         put(as_text(sweep_ranking.document(plan, ranking, verdicts)))
     if not quiet:
-        for line in filter(None, (sweep_ranking.note(ranking), sweep_ranking.advice(verdicts))):
+        advice = sweep_ranking.advice(verdicts)
+        for line in [*sweep_ranking.notes(ranking, jobs), *([advice] if advice else [])]:
             log(line)
-    for line in sweep_ranking.failures(plan, runs, outcomes):
+    for line in sweep_ranking.failures(jobs, outcomes):
         log(line)
 
 

@@ -23,6 +23,7 @@ from nnexp.report.text import as_json as json_line
 if TYPE_CHECKING:
     from nnexp.cli.engines import EngineOptions
     from nnexp.config.model import CheckedConfig
+    from nnexp.datasets.loading import Data
     from nnexp.store.run import Run
     from nnexp.study.job import Job, Outcome
 
@@ -85,9 +86,14 @@ def train(
     checkpoint. Nothing is ever overwritten.
     """
     from nnexp.config import load
-    from nnexp.store.run import at
 
     described = load.read(config, settings)
+
+    from nnexp.datasets.loading import Data  # NumPy, which a config with errors does without
+    from nnexp.runner.train import check_until
+    from nnexp.store.run import at
+
+    check_until(described, until)
     try:
         reference = None if against is None else at(against)
     except UsageError as error:
@@ -96,19 +102,20 @@ def train(
         raise UsageError("--set seed and --seeds: give one of them")
     if seeds is None and jobs is not None:
         raise UsageError("-j needs --seeds: it is the number of seeds trained at a time")
+    data = Data()
     planned = [
         job._replace(until=until, against=reference, other_numerics=other_numerics, restart=restart)
-        for job in _planned(described, config.stem, runs, name, seeds)
+        for job in _planned(described, _stem(config, name), runs, name, seeds, data)
     ]
     if seeds is None:
-        _train(planned[0], as_json=as_json, quiet=quiet)
+        _train(planned[0], data, as_json=as_json, quiet=quiet)
         return
     where = engines.EngineOptions(jobs)
-    if code := _train_seeds(planned, runs, where, as_json=as_json, quiet=quiet):
+    if code := _train_seeds(planned, runs, where, data, as_json=as_json, quiet=quiet):
         click.get_current_context().exit(code)
 
 
-def _train(job: Job, *, as_json: bool, quiet: bool) -> None:
+def _train(job: Job, data: Data, *, as_json: bool, quiet: bool) -> None:
     """Train a single run, showing its epochs. Raises: the errors of ``runner.train``."""
     from nnexp.report.training import output
     from nnexp.store.run import Run
@@ -117,7 +124,8 @@ def _train(job: Job, *, as_json: bool, quiet: bool) -> None:
     run = job.run
     try:
         with signals.recorded() as signal:
-            trained = follow(job, signal, quiet=quiet)
+            trained = follow(job, signal, data, quiet=quiet)
+        engines.warn_of_changes(data)
         if not quiet:
             log(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
     except DivergedError:
@@ -129,7 +137,13 @@ def _train(job: Job, *, as_json: bool, quiet: bool) -> None:
 
 
 def _train_seeds(
-    planned: list[Job], runs: Path, where: EngineOptions, *, as_json: bool, quiet: bool
+    planned: list[Job],
+    runs: Path,
+    where: EngineOptions,
+    data: Data,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """Train a run for each seed and print their directories in the seeds' order.
 
@@ -161,6 +175,7 @@ def _train_seeds(
         where,
         runs,
         progress,
+        data=data,
         is_fatal=lambda _: False,
         takes_over=False,
         note=note,
@@ -172,26 +187,41 @@ def _train_seeds(
 
 
 def _planned(
-    config: CheckedConfig, stem: str, runs: Path, name: str | None, seeds: list[int] | None
+    config: CheckedConfig,
+    stem: str,
+    runs: Path,
+    name: str | None,
+    seeds: list[int] | None,
+    data: Data,
 ) -> list[Job]:
     """Return a job for each seed. Raises: UsageError if a run's name is invalid."""
     from nnexp.config import load
-    from nnexp.runner.train import run_name
+    from nnexp.runner.naming import RunNames
     from nnexp.store.run import named
     from nnexp.study.job import Job
 
-    if seeds is None:
-        configs = [config]
-        names = [run_name(config, stem) if name is None else name]
-    else:
+    configs = [config]
+    if seeds is not None:
         largest = load.changed(config, "--seeds", seed=max(seeds))
         configs = [load.changed(largest, seed=seed) for seed in seeds]
-        names = [run_name(c, stem) if name is None else f"{name}-s{c.seed}" for c in configs]
-    try:
-        return [Job(c, named(runs, n)) for c, n in zip(configs, names, strict=True)]
-    except UsageError as error:
-        message = f"{error}; choose one with --name" if name is None else f"--name: {error}"
-        raise UsageError(message) from None
+    names = RunNames(runs, stem, data)
+
+    def run(config: CheckedConfig) -> Run:
+        if name is None:
+            return names.run(config)
+        try:
+            return named(runs, name if seeds is None else f"{name}-s{config.seed}")
+        except UsageError as error:
+            raise UsageError(f"--name: {error}") from None
+
+    return [Job(config, run(config), content=names.content(config)) for config in configs]
+
+
+def _stem(config: Path, name: str | None) -> str:
+    """Return the beginning of the runs' names. Raises: UsageError if there is no name at all."""
+    from nnexp.config.argument import required_stem
+
+    return name or required_stem(config, "give one with --name")
 
 
 ADVICE = "--restart sets the run aside and trains it again from its first epoch"

@@ -101,6 +101,7 @@ def tune(
     schedule; the final training takes 100 epochs, or CONFIG's if they are more.
     """
     from nnexp.config import load
+    from nnexp.config.argument import required_stem
     from nnexp.datasets.loading import scale_warning
     from nnexp.store import disk
     from nnexp.tune import outputs, protocol, quick_problem
@@ -108,11 +109,12 @@ def tune(
     from nnexp.tune.trials import StepSampler, Trials
 
     described = load.read(config, settings)
-    folder = out or Path(f"{config.stem}-tuned")
+    stem = required_stem(config)
+    folder = out or Path(f"{stem}-tuned")
     _warn(settings, described)
     disk.check_directory(folder)
     progress = study_progress.of_tuning(quiet=quiet)
-    trials = Trials(config.stem, runs, budget, progress.report)
+    trials = Trials(stem, runs, budget, progress.report)
     dataset = trials.dataset(described)
     if (warning := scale_warning(dataset)) is not None:
         log_sentences(f"warning: {warning}")
@@ -169,4 +171,4 @@ def _warnings(config: Config, trials: Trials) -> Iterator[str]:
 
     dataset = trials.dataset(config)
     yield from rules.warnings(config, len(dataset.train.labels))
-    yield from preconditions.history_warnings(trials.checked(config)[1], trials.runs, dataset, None)
+    yield from preconditions.history_warnings(trials.job(config).config, trials.runs, dataset, None)

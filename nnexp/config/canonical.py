@@ -53,6 +53,23 @@ def digest(config: CheckedConfig) -> str:
     return hashlib.sha256(canonical_json(config)).hexdigest()
 
 
+def growth_json(config: CheckedConfig) -> bytes:
+    """Return the bytes that two configs share if one's run can grow from the other's.
+
+    They include the seed, and leave out the keys that decide when training ends, not how an epoch
+    is trained. A schedule that depends on the number of epochs keeps it.
+    """
+    tree = changed(config)
+    kept = {"epochs"} if config.schedule.depends_on_epochs else set()
+    for key in ENDING_KEYS - kept:
+        tree.pop(key, None)
+    return encode(tree)
+
+
+ENDING_KEYS = {"epochs", "patience", "stopping"}
+"""Keys that decide when training ends."""
+
+
 def changed(struct: Struct) -> Tree:
     """Return the keys that differ from their defaults, and the struct's name if it has one."""
     tree: Tree = {}

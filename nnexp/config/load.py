@@ -5,16 +5,14 @@ from __future__ import annotations
 import copy
 import functools
 import os
-import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec import structs
 
-from nnexp.config import overrides, problem, reader
+from nnexp.config import argument, overrides, problem, reader
 from nnexp.config.document import YamlDocument
 from nnexp.config.problem import Place, Problem
-from nnexp.errors import ConfigError, DiskError
+from nnexp.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,10 +25,13 @@ T = TypeVar("T")
 def read(path: str | os.PathLike[str], settings: Sequence[str] = ()) -> CheckedConfig:
     """Read a config from a YAML file and apply settings (``KEY=VALUE``) to it.
 
+    The path can also be a run, ``-`` for standard input, or the name of a packaged example.
+
     Raises: ConfigError with every problem of the file and the settings;
     DiskError if the file exists but cannot be read.
     """
-    return parse(_content(Path(path), os.fspath(path)), os.fspath(path), settings)
+    located = argument.locate(path)
+    return parse(argument.read(located), located, settings)
 
 
 def document(path: str | os.PathLike[str]) -> YamlDocument:
@@ -38,7 +39,8 @@ def document(path: str | os.PathLike[str]) -> YamlDocument:
 
     Raises: ConfigError if it is not a YAML mapping; DiskError if it cannot be read.
     """
-    return reader.parse(_content(Path(path), os.fspath(path)), os.fspath(path))
+    located = argument.locate(path)
+    return reader.parse(argument.read(located), located)
 
 
 def with_overrides(base: YamlDocument, given: Sequence[overrides.Override]) -> CheckedConfig:
@@ -51,15 +53,16 @@ def with_overrides(base: YamlDocument, given: Sequence[overrides.Override]) -> C
     return _config(copy.deepcopy(base), copy.deepcopy(given))
 
 
-def parse(content: bytes | str, source: str, settings: Sequence[str] = ()) -> CheckedConfig:
+def parse(content: bytes | str, name: str, settings: Sequence[str] = ()) -> CheckedConfig:
     """Parse a config from YAML text and apply settings; source is the text's name in messages.
 
     Raises: ConfigError with every problem of the text and the settings.
     """
     problems: list[str] = []
-    base = _collect(problems, lambda: reader.parse(content, source))
+    base = _collect(problems, lambda: reader.parse(content, name))
     parsed = [_collect(problems, functools.partial(overrides.parse, text)) for text in settings]
     valid = [override for override in parsed if override is not None]
+    problems += map(str, overrides.without_effect(valid))
     config = base and _collect(problems, lambda: _config(base, valid), first=True)
     if config is None or problems:
         raise ConfigError(problems)
@@ -144,19 +147,3 @@ def _config(base: YamlDocument, given: Sequence[overrides.Override]) -> CheckedC
     if config is None or problems:
         raise problem.error(problems)
     return cast("CheckedConfig", config)
-
-
-def _content(path: Path, source: str) -> bytes:
-    """Read a regular file without blocking, up to one byte more than is allowed."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ConfigError([f"{source}: is not a regular file"])
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(reader.MAX_BYTES + 1) or b""  # None if reading would block
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
-        raise ConfigError([f"{source}: there is no such file"]) from None
-    except OSError as error:
-        raise DiskError(
-            f"{source}: cannot be read: {(error.strerror or str(error)).lower()}"
-        ) from error

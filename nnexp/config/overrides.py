@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnexp.config import problem, reader
 from nnexp.config.messages import shortened
-from nnexp.config.problem import Path, Place, refusal
+from nnexp.config.problem import Path, Place, Problem, refusal
 from nnexp.errors import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nnexp.config.document import YamlDocument
 
@@ -55,6 +55,20 @@ def apply(
         tree = _settings(base, path[:-1], value.source, defaults)
         tree[path[-1]] = value.root
         _replace_places(base, path, value)
+
+
+def without_effect(overrides: Sequence[Override]) -> Iterator[Problem]:
+    """Yield a problem for each override that a later one of an outer or inner key replaces."""
+    for index, (path, value) in enumerate(overrides):
+        for later, replacement in overrides[index + 1 :]:
+            is_outer = len(later) < len(path) and path[: len(later)] == later
+            is_inner = len(later) > len(path) and later[: len(path)] == path
+            if is_outer or (is_inner and not isinstance(value.root, dict | str | None)):
+                message = (
+                    f"has no effect: {replacement.source} comes later and replaces it; "
+                    f"{'give them in the other order' if is_outer else 'remove one of the two'}"
+                )
+                yield Problem(value.source, path, message)
 
 
 def _settings(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 from nnexp.datasets.csv_file import read_csv
 from nnexp.datasets.dataset import Dataset
-from nnexp.datasets.idx import read_idx, read_mnist
+from nnexp.datasets.idx import MNIST_SHA256, locate, read_idx, read_mnist
 from nnexp.datasets.npz_file import read_npz
 from nnexp.datasets.selection import Parts, select
 from nnexp.datasets.sources import Csv, Idx, Mnist, Npz, Source
@@ -34,6 +35,11 @@ def load(source: Source) -> Dataset:
     return select(source, READERS[type(source)](source))
 
 
+def known_content(source: Source) -> Mapping[str, str] | None:
+    """Return the content hashes of the built-in data, or None for the user's files."""
+    return MNIST_SHA256 if isinstance(source, Mnist) else None
+
+
 def scale_warning(dataset: Dataset) -> str | None:
     """Return a warning if data.scale is probably wrong for the features, else None."""
     features = dataset.train.features
@@ -54,6 +60,10 @@ class Data:
     def __init__(self) -> None:
         self._read: Callable[[Source], Parts] = lru_cache(CACHE_SIZE)(_read)
         self._load: Callable[[Source], Dataset] = lru_cache(CACHE_SIZE)(self._select)
+        self._content: dict[Source, Mapping[str, str]] = {}
+        """Content hashes as first read, by source without its selection."""
+        self._stamps: dict[Path, Stamp | None] = {}
+        """The user's files as they were when they were first read."""
 
     def __call__(self, source: Source) -> Dataset:
         """Load the dataset of a source.
@@ -61,6 +71,26 @@ class Data:
         Raises: DataError if a file is missing or malformed, or has fewer examples than requested.
         """
         return self._load(source)
+
+    def content(self, source: Source) -> Mapping[str, str]:
+        """Return the content hashes of a source's files, as run.json records them.
+
+        The files are read once; later answers are the first one, even if they have changed.
+
+        Raises: DataError if a file is missing or malformed.
+        """
+        known, files = known_content(source), _without_selection(source)
+        if known is not None:
+            return known
+        if files not in self._content:
+            for path in _paths(source):
+                self._stamps.setdefault(path, _stamp(path))
+            self._content[files] = self._read(files).sha256
+        return self._content[files]
+
+    def changed_files(self) -> list[Path]:
+        """Return the user's files that have changed or gone since they were first read."""
+        return [path for path, stamp in self._stamps.items() if _stamp(path) != stamp]
 
     def check(self, sources: Iterable[Source]) -> None:
         """Load all sources, so that missing data is reported before training begins.
@@ -75,6 +105,35 @@ class Data:
 
     def _select(self, source: Source) -> Dataset:
         return select(source, self._read(_without_selection(source)))
+
+
+class Stamp(NamedTuple):
+    """What a file's status tells about changes of its content."""
+
+    inode: int
+    size: int
+    modified: int
+    """In nanoseconds."""
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """Return a file's stamp, or None if it cannot be read."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _paths(source: Source) -> list[Path]:
+    """Return the files of a source.
+
+    Raises: DataError if a file of an idx source is missing.
+    """
+    if isinstance(source, Idx):
+        return list(locate(source).values())
+    own = set(source.__struct_fields__) - set(Source.__struct_fields__)
+    return [Path(path) for name in sorted(own) if (path := getattr(source, name)) is not None]
 
 
 def _read(source: Source) -> Parts:

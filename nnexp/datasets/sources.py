@@ -77,3 +77,8 @@ class Csv(Source, frozen=True, kw_only=True, tag="csv"):
 
 
 AnySource: TypeAlias = Mnist | Idx | Npz | Csv
+
+
+def source_name(source: Source) -> str:
+    """Return a source's name in configs, such as csv."""
+    return str(source.__struct_config__.tag)

@@ -25,6 +25,7 @@ class Constant(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name"
     """The same learning rate in every epoch."""
 
     ends_the_run: ClassVar[bool] = False
+    depends_on_epochs: ClassVar[bool] = False
 
     def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
         """Return the factor of the config's learning rate in an epoch: 1."""
@@ -36,6 +37,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", ta
     """Multiply the learning rate by a factor at regular intervals."""
 
     ends_the_run: ClassVar[bool] = False
+    depends_on_epochs: ClassVar[bool] = False
 
     every: Annotated[int, Meta(ge=1, le=1_000_000, description="Epochs between two steps.")] = 10
     factor: Annotated[Fraction, Meta(description="The factor of a step.")] = 0.5
@@ -52,6 +54,7 @@ class Exponential(
     """Multiply the learning rate by a factor after every epoch."""
 
     ends_the_run: ClassVar[bool] = False
+    depends_on_epochs: ClassVar[bool] = False
 
     factor: Annotated[Fraction, Meta(description="The factor per epoch.")] = 0.95
 
@@ -68,6 +71,7 @@ class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", 
     """
 
     ends_the_run: ClassVar[bool] = False
+    depends_on_epochs: ClassVar[bool] = True
 
     floor: Annotated[
         float, Meta(ge=0, lt=1, description="The final learning rate as a fraction of the first.")
@@ -90,6 +94,7 @@ class HalveOnPlateau(
     """
 
     ends_the_run: ClassVar[bool] = True
+    depends_on_epochs: ClassVar[bool] = False
 
     patience: Annotated[
         int, Meta(ge=1, le=1_000_000, description="Epochs without improvement before a cut.")

@@ -137,6 +137,8 @@ def number(amount: float | None, unit: Unit, *, whole: bool) -> str:
 def verdicts(comparison: Comparison) -> list[str]:
     """Return the verdict on each experiment but the first, in words."""
     label = comparison.measures[comparison.judged].metric.label.strip()
+    if not comparison.verdicts and not comparison.has_same_data:
+        return ["no verdict: the runs were trained on different data"]
     if not comparison.verdicts:
         return [f"no verdict: some runs have no {label}"]
     prefixes = {

@@ -174,4 +174,6 @@ def run_outputs(entries: Sequence[Entry]) -> list[RunOutput]:
 def _fields(run: Entry) -> dict[str, Any]:
     fields = asdict(run)
     fields["run"] = fields.pop("path")
-    return {key: value for key, value in fields.items() if key not in {"config", "config_sha256"}}
+    return {
+        key: value for key, value in fields.items() if key not in {"config", "experiment_sha256"}
+    }

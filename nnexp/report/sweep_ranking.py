@@ -22,8 +22,7 @@ from nnexp.study.job import DAMAGED, failure_reason
 
 if TYPE_CHECKING:
     from nnexp.analysis.verdicts import Verdict
-    from nnexp.config.model import Config
-    from nnexp.study.job import Outcome
+    from nnexp.study.job import Job, Outcome
     from nnexp.study.plan import Plan
     from nnexp.study.ranking import Ranking, Standing
 
@@ -49,18 +48,18 @@ class PlannedOutput(Struct, frozen=True, kw_only=True):
     repeated: int
 
 
-def planned(plan: Plan, runs: Path) -> PlannedOutput:
+def planned(plan: Plan, jobs: Sequence[Job]) -> PlannedOutput:
     """Return the runs of a plan with their statuses, and the numbers of points left out."""
     return PlannedOutput(
         runs=[
             PlannedRunOutput(
-                name=trial.name,
-                run=str(runs / trial.name),
-                status=status(runs / trial.name, trial.config),
+                name=job.run.name,
+                run=str(job.run.path),
+                status=status(job),
                 values=dict(zip(plan.keys, trial.values, strict=True)),
                 seed=trial.config.seed,
             )
-            for trial in plan.trials
+            for trial, job in zip(plan.trials, jobs, strict=True)
         ],
         excluded=plan.excluded,
         repeated=plan.repeated,
@@ -80,19 +79,20 @@ def planned_document(result: PlannedOutput) -> Document:
     )
 
 
-def status(path: Path, config: Config) -> str:
+def status(job: Job) -> str:
     """Return a run's status, ``new`` if there is none yet, ``taken`` if its config is another."""
-    entry = listing.entry(Run(path))
+    run = Run(job.run.path)
+    entry = listing.entry(run)
     if entry is None:
         return "new"
     try:
-        return entry.status if Run(path).config == config else "taken"
+        return entry.status if run.config == job.config else "taken"
     except NnexpError:
         return entry.status
 
 
 def verdicts(
-    plan: Plan, runs: Path, ranking: Ranking, outcomes: Sequence[Outcome | None]
+    plan: Plan, jobs: Sequence[Job], ranking: Ranking, outcomes: Sequence[Outcome | None]
 ) -> dict[int, Verdict]:
     """Return the verdict on each experiment but the best, by its index in the ranking.
 
@@ -100,9 +100,13 @@ def verdicts(
     """
     if ranking.split is None:
         return {}
-    best = plan.trials[ranking.standings[0].trials[0]]
-    examples = getattr(Run(runs / best.name).record.data, ranking.split)
-    return ranks.verdicts(plan, outcomes, ranking, examples)
+    best = jobs[ranking.standings[0].trials[0]]
+    examples = getattr(Run(best.run.path).record.data, ranking.split)
+
+    def has_same_data(standing: Standing) -> bool:
+        return jobs[standing.trials[0]].content == best.content
+
+    return ranks.verdicts(plan, outcomes, ranking, examples, has_same_data)
 
 
 def advice(verdicts: Mapping[int, Verdict]) -> str | None:
@@ -120,11 +124,14 @@ def advice(verdicts: Mapping[int, Verdict]) -> str | None:
     )
 
 
-def note(ranking: Ranking) -> str | None:
-    """Return a note on a ranking by test accuracy; otherwise None."""
+def notes(ranking: Ranking, jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield notes on a ranking by test accuracy, and on one of different data."""
+    contents = {tuple(sorted((job.content or {}).items())) for job in jobs}
+    if len(contents) > 1:
+        yield "note: the points have different data; those of other data have no verdict"
     if ranking.split != "test":
-        return None
-    return (
+        return
+    yield (
         "note: ranked by test accuracy, since not every run has a validation accuracy; the best "
         "one's test accuracy is then an optimistic estimate. Set data.validation and monitor to "
         "rank by validation accuracy"
@@ -185,14 +192,14 @@ def _runs(standing: Standing) -> str:
     return f"{done} of {done + standing.missing}" if standing.missing else str(done)
 
 
-def failures(plan: Plan, runs: Path, outcomes: Sequence[Outcome | None]) -> Iterator[str]:
+def failures(jobs: Sequence[Job], outcomes: Sequence[Outcome | None]) -> Iterator[str]:
     """Yield a line for each failed trial, with the reason and its log.
 
     The last line counts trials that were not run because another one failed.
     """
-    for trial, outcome in zip(plan.trials, outcomes, strict=True):
+    for job, outcome in zip(jobs, outcomes, strict=True):
         if outcome is not None and outcome.code:
-            yield failure(runs / trial.name, outcome)
+            yield failure(job.run.path, outcome)
     if not_run := outcomes.count(None):
         yield f"not run: {not_run:,} of {len(outcomes):,} trials, since another one failed"
 
@@ -259,18 +266,18 @@ class SweepOutput(Struct, frozen=True, kw_only=True):
 
 def output(
     plan: Plan,
-    runs: Path,
+    jobs: Sequence[Job],
     ranking: Ranking,
     outcomes: Sequence[Outcome | None],
     verdicts: Mapping[int, Verdict],
 ) -> SweepOutput:
     """Return a sweep's ranking and failures as a value for JSON."""
-    names = [trial.name for trial in plan.trials]
+    paths = [job.run.path for job in jobs]
     judged = None if ranking.split is None else METRICS[ranking.split]
     ranked = [
         RankedOutput(
             values=dict(zip(plan.keys, standing.values, strict=True)),
-            runs=[str(runs / names[trial]) for trial in standing.trials],
+            runs=[str(paths[trial]) for trial in standing.trials],
             missing=standing.missing,
             diverged=standing.diverged,
             against_best=None if index not in verdicts else verdict_output(verdicts[index]),
@@ -284,11 +291,11 @@ def output(
         judged=judged,
         ranking=ranked,
         failures=[
-            failure_output(runs / name, outcome)
-            for name, outcome in zip(names, outcomes, strict=True)
+            failure_output(path, outcome)
+            for path, outcome in zip(paths, outcomes, strict=True)
             if outcome is not None and outcome.code
         ],
-        not_run=[str(runs / n) for n, o in zip(names, outcomes, strict=True) if o is None],
+        not_run=[str(path) for path, o in zip(paths, outcomes, strict=True) if o is None],
         excluded=plan.excluded,
         repeated=plan.repeated,
     )

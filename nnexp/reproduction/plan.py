@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from nnexp.config import dump, load
 from nnexp.config.model import Config
+from nnexp.datasets.loading import Data
 from nnexp.errors import UsageError
 from nnexp.reproduction.figures import BookFigure, Headline, Net
 from nnexp.reproduction.measures import MEASURES, Curve, curve, measured, obtained
 from nnexp.reproduction.published import Published
 from nnexp.reproduction.verdicts import TOLERANCE_DIGITS, NetComparison, Number, compare_series
-from nnexp.runner.train import run_name
-from nnexp.store.run import named
+from nnexp.runner.naming import RunNames
 from nnexp.streams import Network2, Pcg64
 from nnexp.study.job import Job
 
@@ -80,7 +80,7 @@ def plan(
     Raises:
         ConfigError: a setting is invalid.
     """
-    parts = []
+    parts, data = [], Data()
     for net in figure.nets:
         config = load.parse(dump.to_yaml(net.config), name, settings)
         _check_kept(net.config, config)
@@ -88,7 +88,8 @@ def plan(
         chosen = own if seeds is None else seeds
         others = [load.changed(config, "--seeds", rng=Pcg64(), seed=seed) for seed in chosen]
         stem = f"{name}-{net.name}" if net.name else name
-        book, *seeded = [Job(c, named(runs, run_name(c, stem))) for c in (config, *others)]
+        names = RunNames(runs, stem, data)
+        book, *seeded = [Job(c, names.run(c), content=names.content(c)) for c in (config, *others)]
         parts.append(NetPlan(net, book, tuple(seeded)))
     return parts
 

@@ -38,17 +38,34 @@ def check(config: Config, dataset: Dataset) -> None:
             )
 
 
-def check_data(run: Run, sha256: Mapping[str, str]) -> None:
-    """Check that the data is the same that a run was trained on.
+def check_data(run: Run, content: Mapping[str, str]) -> None:
+    """Check that a run was trained on data with this content.
 
     Raises: MismatchError, CorruptError.
     """
-    before = run.record.data.sha256
-    if before != sha256:
-        names = sorted(name for name, value in sha256.items() if before.get(name) != value)
-        raise MismatchError(
-            f"{run.path}: the data changed since this run was trained ({', '.join(names)})"
-        )
+    check_content(run, run.record.data.sha256, content, "this run was trained")
+
+
+def check_content(
+    run: Run,
+    before: Mapping[str, str],
+    now: Mapping[str, str],
+    since: str = "this command began",
+) -> None:
+    """Check that the data of a run has not changed.
+
+    Args:
+        run: the run.
+        before: the content hashes that are expected.
+        now: the content hashes of the data as it is.
+        since: the moment of the expected ones, for the message.
+
+    Raises: MismatchError.
+    """
+    if dict(before) != dict(now):
+        keys = {*before, *now}
+        names = sorted(key for key in keys if before.get(key) != now.get(key))
+        raise MismatchError(f"{run.path}: the data changed since {since} ({', '.join(names)})")
 
 
 def warnings(config: Config, dataset: Dataset) -> list[str]:
@@ -65,10 +82,11 @@ def history_warnings(
         n, other_n = len(dataset.train.labels), against.record.data.train
         yield from rules.lambda_warning(config, n, against.config, other_n, str(against.path))
     try:
-        threshold = thresholds.read(runs, config)
+        threshold = thresholds.read(runs, config, dataset.sha256)
     except CorruptError as error:
         yield f"{error}; it is ignored"
         return
     if threshold is not None:
-        source = f"found by {threshold.found_by}, in {thresholds.file_path(runs, config)}"
+        file = thresholds.file_path(runs, config, dataset.sha256)
+        source = f"found by {threshold.found_by}, in {file}"
         yield from rules.learning_rate_warning(config, threshold.learning_rate, source)

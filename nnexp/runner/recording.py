@@ -33,6 +33,19 @@ class Opened(NamedTuple):
     """Training examples in an epoch."""
 
 
+class Grown(NamedTuple):
+    """A new run begins with epochs of an earlier one, which is left as it is."""
+
+    run: Run
+    epoch: int
+    """The last of them."""
+    source: Run
+
+    def __str__(self) -> str:
+        epochs = "epoch 1 is" if self.epoch == 1 else f"epochs 1 to {self.epoch} are"
+        return f"{self.run.path}: {epochs} taken from {self.source.path}"
+
+
 class ExamplesTrained(NamedTuple):
     """Progress within an epoch: the number of examples trained on."""
 
@@ -52,7 +65,7 @@ class Warned(NamedTuple):
     message: str
 
 
-TrainingEvent: TypeAlias = Opened | ExamplesTrained | EpochEvaluated | Warned
+TrainingEvent: TypeAlias = Grown | Opened | ExamplesTrained | EpochEvaluated | Warned
 
 
 class _Divergence(Exception):  # noqa: N818 - internal: leaves the training loops
@@ -106,10 +119,11 @@ class Recording:
             while (reason := ending(config, history)) is None and not self._reaches(until):
                 yield from self._to_next_commit()
         except _Divergence as divergence:
-            self._finish("diverged", divergence.fault)
-            raise DivergedError(describe(self._writer.run, divergence.fault)) from None
-        if reason is not None:
-            self._finish(reason, None)
+            fault = self._finish("diverged", divergence.fault)
+        else:
+            fault = None if reason is None else self._finish(reason, None)
+        if fault is not None:
+            raise DivergedError(describe(self._writer.run, fault))
 
     def _restore(self) -> list[str]:
         """Restore the last commit, if there is one, and return warnings about it."""
@@ -190,16 +204,27 @@ class Recording:
         values |= {"learning_rate": self._learning_rate(epoch), "numerics": self._foreign}
         return Row(epoch=epoch, **values)
 
-    def _finish(self, reason: Reason, fault: Fault | None) -> None:
-        """Evaluate the best epoch's parameters and write the result."""
+    def _finish(self, reason: Reason, fault: Fault | None) -> Fault | None:
+        """Evaluate the best epoch's parameters, write the result, and return the fault, if any.
+
+        A cost that only this evaluation takes, such as that of a test split that is not monitored,
+        can be the first that is not finite.
+        """
         best = best_row(self._history) if self._history else None
         evaluations = {} if best is None else self._evaluate_splits(best.epoch)
+        for split, evaluation in evaluations.items():
+            if not np.isfinite(evaluation.cost):
+                found = f"{split} cost of epoch {best and best.epoch} is {evaluation.cost}"
+                fault = fault or Fault(epoch=self._epoch, batch=None, found=found)
+                reason = "diverged"
         smallest = np.min_scalar_type(self._assembly.network.sizes[-1] - 1)
         predictions = {}
         for split, evaluation in evaluations.items():
             predictions[f"{split}_predicted"] = evaluation.predicted.astype(smallest)
             predictions[f"{split}_true"] = self._assembly.labels(split).astype(smallest)
         test = evaluations.get("test")
+        if test is not None and not np.isfinite(test.cost):
+            test = None
         result = Result(
             status="finished" if fault is None else "diverged",
             reason=reason,
@@ -214,6 +239,7 @@ class Recording:
         )
         self._writer.finish(result, predictions)
         self._log(f"{result.status} after epoch {result.epochs}: {reason}")
+        return fault
 
     def _evaluate_splits(self, epoch: int) -> dict[str, Evaluation]:
         """Evaluate a committed epoch's parameters on the validation and test data, if present."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -22,33 +22,25 @@ from nnexp.config import canonical, dump
 from nnexp.config import load as config_load
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.dataset import Dataset
-from nnexp.datasets.loading import load
-from nnexp.datasets.sources import Source
+from nnexp.datasets.loading import known_content, load
+from nnexp.datasets.sources import Source, source_name
 from nnexp.errors import (
     CorruptError,
     DivergedError,
     NameTakenError,
     NewerError,
+    UsageError,
 )
-from nnexp.runner import preconditions
+from nnexp.runner import growth, preconditions
 from nnexp.runner.assembly import Assembly, sizes
-from nnexp.runner.recording import Recording, TrainingEvent, Warned, describe
+from nnexp.runner.naming import RunNames
+from nnexp.runner.recording import Grown, Recording, TrainingEvent, Warned, describe
 from nnexp.store import predictions
 from nnexp.store import run as store
 from nnexp.store import writer as writers
-from nnexp.store.records import DataRecord, RunRecord, Versions
+from nnexp.store.records import DataRecord, RunRecord, Versions, growth_digest
 from nnexp.store.run import Run
-from nnexp.store.writer import Writer
-
-NAME_DIGITS = 12
-
-
-def run_name(config: CheckedConfig, stem: str = "run", digest: str | None = None) -> str:
-    """Return the name of a config's run: the stem, a digest of the config, and the seed.
-
-    Pass ``digest`` if you have it; computing it dominates the cost.
-    """
-    return f"{stem}-{(digest or canonical.digest(config))[:NAME_DIGITS]}-s{config.seed}"
+from nnexp.store.writer import Beginning, Writer
 
 
 def prepare() -> None:
@@ -84,6 +76,7 @@ def train(
 
     Raises:
         ConfigError: the config cannot be trained.
+        UsageError: ``until`` is beyond the config's epochs.
         DivergedError: a cost or parameter became infinite or not a number.
         LockedError: another process is training this run.
         NameTakenError: the name belongs to a run of another config.
@@ -93,7 +86,8 @@ def train(
         DiskError: writing failed.
     """
     checked = config_load.check(config)
-    run = store.named(runs, run_name(checked) if name is None else name)
+    check_until(checked, until)
+    run = RunNames(runs).run(checked) if name is None else store.named(runs, name)
     for _ in events(
         checked,
         run,
@@ -106,6 +100,15 @@ def train(
     return Run(run.path)  # fresh, as the old one may cache a run that was set aside
 
 
+def check_until(config: Config, until: int | None) -> None:
+    """Check that training can stop after an epoch. Raises: UsageError."""
+    if until is not None and until > config.epochs:
+        raise UsageError(
+            f"--until {until} is beyond the config's {config.epochs} epochs; "
+            f"--set epochs={until} trains more, from the run's last epoch on"
+        )
+
+
 def events(
     config: CheckedConfig,
     run: Run,
@@ -116,6 +119,8 @@ def events(
     against: Run | None = None,
     other_numerics: bool = False,
     source: Callable[[Source], Dataset] = load,
+    content: Mapping[str, str] | None = None,
+    grows: bool = True,
 ) -> Iterator[TrainingEvent]:
     """Train a checked config and yield events; raises the errors of ``train``.
 
@@ -129,6 +134,8 @@ def events(
         against: a run; warns if it has the same λ but another number of training examples.
         other_numerics: as in ``train``.
         source: loads the data, or returns it from a cache.
+        content: content hashes of the data that the run is for; None for the data as it is now.
+        grows: begin with the epochs that a new run shares with another run of its folder.
     """
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
@@ -141,6 +148,8 @@ def events(
         against=against,
         other_numerics=other_numerics,
         source=source,
+        content=content,
+        grows=grows,
     )
     with closing(_restarting(attempt, run) if restart else attempt(run)) as steps:
         while True:
@@ -154,7 +163,7 @@ def events(
 
 
 def _restarting(
-    attempt: Callable[[Run], Generator[TrainingEvent]], run: Run
+    attempt: Callable[..., Generator[TrainingEvent]], run: Run
 ) -> Generator[TrainingEvent]:
     """Train a run; if its damage forbids that, set it aside and train it from its first epoch."""
     was_there = run.is_there()
@@ -169,7 +178,7 @@ def _restarting(
             raise
         aside = writers.set_aside(run)
         yield Warned(f"{error}; moved to {aside.path}, training again from the first epoch")
-        yield from attempt(Run(run.path))
+        yield from attempt(Run(run.path), grows=False)
 
 
 def _events(
@@ -181,10 +190,18 @@ def _events(
     against: Run | None,
     other_numerics: bool,
     source: Callable[[Source], Dataset],
+    content: Mapping[str, str] | None,
+    grows: bool,
 ) -> Generator[TrainingEvent]:
-    if is_done(config, run):
+    content = known_content(config.data) if content is None else content
+    if content is not None and is_done(config, run, content):
         return
     dataset = source(config.data)
+    if content is not None:
+        preconditions.check_content(run, content, dataset.sha256)
+    content = dataset.sha256
+    if is_done(config, run, content):
+        return
     preconditions.check(config, dataset)
     assembly = Assembly(config, dataset)
     state = assembly.initial()  # raises if it is too large, before anything is created
@@ -193,23 +210,38 @@ def _events(
         Warned, preconditions.history_warnings(config, run.path.parent, dataset, against)
     )
     record = _record(config, run, dataset)
-    writer, is_new = _writer(config, run, record)
+    shared = None
+    if grows and not (run.exists and run.config == config):
+        shared = growth.shared_epochs(config, run, record, assembly.headers(state), until)
+    writer, is_new = _writer(config, run, record, shared and shared.beginning)
     with writer:
+        if is_new and shared is not None:
+            yield Grown(run, shared.epoch, shared.source)
         # Another process may have created or finished the run in the meantime.
-        if is_new or not is_done(config, writer.run):
+        if is_new or not is_done(config, writer.run, content):
             recording = Recording(config, assembly, state, writer, record.numerics)
             recording.other_numerics = other_numerics
             yield from recording.events(until, heartbeat)
 
 
-def is_done(config: CheckedConfig, run: Run) -> bool:
-    """Return whether the run is finished; False if it does not exist yet.
+def is_done(config: CheckedConfig, run: Run, content: Mapping[str, str] | None = None) -> bool:
+    """Return whether the run is finished; False if it does not exist yet, or is to be grown.
+
+    Args:
+        config: the config.
+        run: its run.
+        content: content hashes of the config's data; None if they do not matter.
 
     Raises:
         NameTakenError: the run belongs to another config.
+        MismatchError: it was trained on other data.
         DivergedError: the run has diverged.
     """
     if not run.exists:
+        return False
+    if run.config != config and growth.can_replace(run, config):
+        if content is not None:
+            preconditions.check_data(run, content)
         return False
     if run.config != config:
         different = ", ".join(key for key, _, _ in canonical.differences(run.config, config))
@@ -217,20 +249,25 @@ def is_done(config: CheckedConfig, run: Run) -> bool:
             f"{run.path}: belongs to another config (it differs in {different}); "
             "choose another name"
         )
+    if content is not None:
+        preconditions.check_data(run, content)
     _ = run.result and (run.history(), predictions.read(run))  # raises if they are damaged
     if run.result is not None and run.result.fault is not None:
         raise DivergedError(describe(run, run.result.fault))
     return run.result is not None
 
 
-def _writer(config: CheckedConfig, run: Run, record: RunRecord) -> tuple[Writer, bool]:
-    """Create the run, or open it if it exists with the same data; return whether it is new."""
+def _writer(
+    config: CheckedConfig, run: Run, record: RunRecord, beginning: Beginning | None
+) -> tuple[Writer, bool]:
+    """Create the run, replace a shorter one of its name, or open it; return whether it is new."""
+    if run.exists and run.config != config:
+        return writers.replace(run, record, dump.to_yaml(config), beginning), True
     if not run.exists:
         try:
-            return writers.create(run, record, dump.to_yaml(config)), True
+            return writers.create(run, record, dump.to_yaml(config), beginning), True
         except NameTakenError:  # another process has just created it
-            is_done(config, run)
-    preconditions.check_data(run, record.data.sha256)
+            is_done(config, run, record.data.sha256)
     return writers.open_(run), False
 
 
@@ -249,6 +286,9 @@ def _record(config: CheckedConfig, run: Run, dataset: Dataset) -> RunRecord:
         name=run.name,
         config=canonical.to_builtins(config),
         config_sha256=canonical.digest(config),
+        growth_sha256=growth_digest(
+            canonical.growth_json(config), source_name(config.data), dataset.sha256
+        ),
         data=DataRecord(
             sha256=dataset.sha256,
             features=dataset.train.features.shape[1],

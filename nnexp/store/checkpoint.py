@@ -90,8 +90,7 @@ class Commit(NamedTuple):
 
     history: list[Row]
     arrays: Arrays
-    metrics_length: int
-    """Committed bytes of metrics.jsonl."""
+    meta: Meta
 
 
 def read_metrics(run: Run) -> bytes:
@@ -176,4 +175,4 @@ def read(
     meta, arrays = decode(str(path), raw, expected)
     if meta.epoch != epoch or meta.config_sha256 != run.record.config_sha256:
         raise CorruptError(f"{path}: belongs to another epoch or run")
-    return Commit(metas.rows(path, meta, content), arrays, meta.metrics_length)
+    return Commit(metas.rows(path, meta, content), arrays, meta)

@@ -5,9 +5,11 @@ No other module of ``store`` opens, writes, renames or removes a file or directo
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import takewhile
@@ -311,6 +313,44 @@ def check_plain(folder: Path) -> None:
         entry_mode = mode(path, follow=False)
         if not stat.S_ISDIR(entry_mode):
             check_mode(path, entry_mode, stat.S_IFREG)
+
+
+def exchange(first: Path, second: Path) -> None:
+    """Exchange two directories of one file system by a single rename, and sync it to disk.
+
+    Where the system cannot do that, second moves to first's name by way of a third one.
+    """
+    with errors(second):
+        if not _exchange(first, second):
+            third = first.with_name(f".{first.name}.old")
+            second.rename(third)
+            first.rename(second)
+            third.rename(first)
+    for folder in {first.parent, second.parent}:
+        sync_directory(folder)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two directories; return False if the system or the file system cannot.
+
+    Source: renameat2(2) of Linux; renamex_np(2) of macOS.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    arguments: tuple[object, ...] = (os.fsencode(first), os.fsencode(second), RENAME_EXCHANGE)
+    call = getattr(libc, "renamex_np", None)
+    if sys.platform == "linux":
+        call = getattr(libc, "renameat2", None)
+        arguments = (AT_FDCWD, arguments[0], AT_FDCWD, *arguments[1:])
+    if call is None or call(*arguments) == 0:
+        return call is not None
+    number = ctypes.get_errno()
+    if number in {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}:
+        return False
+    raise OSError(number, os.strerror(number))
+
+
+AT_FDCWD = -100
+RENAME_EXCHANGE = 2
 
 
 def move_directory(source: Path, target: Path) -> bool:

@@ -31,7 +31,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     seed: int | None = None
     config: dict[str, Any] = {}
     """The recorded config, by dotted key."""
-    config_sha256: str | None = None
+    experiment_sha256: str | None = None
 
 
 def names(folder: Path) -> list[str]:
@@ -57,13 +57,13 @@ def entries(folder: Path) -> Iterator[Entry]:
 
 
 def by_experiment(entries: Iterable[Entry]) -> list[list[Entry]]:
-    """Group entries by experiment: configs that are equal except for the seed.
+    """Group entries by experiment: the same data, and configs that differ in the seed at most.
 
     A damaged run forms a group of its own, since its config is not known.
     """
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
-        groups.setdefault(entry.config_sha256 or entry.path, []).append(entry)
+        groups.setdefault(entry.experiment_sha256 or entry.path, []).append(entry)
     return list(groups.values())
 
 
@@ -83,6 +83,7 @@ def _intact_entry(run: Run) -> Entry:
         best = best_row(history) if history else None
         last, test = history[-1].epoch if history else 0, None
     else:
+        run.check_metrics(result)
         best, last, test = result.best, result.epochs, result.test_accuracy
     return Entry(
         name=run.name,
@@ -94,7 +95,7 @@ def _intact_entry(run: Run) -> Entry:
         test_accuracy=test,
         seed=_seed(record),
         config=_flat_config(run, record),
-        config_sha256=record.config_sha256,
+        experiment_sha256=record.experiment_sha256,
     )
 
 

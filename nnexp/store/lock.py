@@ -96,22 +96,41 @@ def hold(path: Path, lost: str) -> Iterator[Lock]:
         lock.release()
 
 
+@contextmanager
+def shared(path: Path) -> Iterator[bool]:
+    """Hold a directory's lock shared within a ``with`` block, so that nobody can write to it.
+
+    Yields: whether it is held; False if another process is writing.
+
+    Raises:
+        DiskError: the lock file cannot be opened, or the file system does not support locks.
+    """
+    with disk.errors(path):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | disk.OPEN_FLAGS)
+        except OSError as error:
+            if error.errno not in disk.NO_SUCH_FILE:
+                raise
+            yield True  # no writer: the lock file is created before the run gets its name
+            return
+        with disk.closing(descriptor):
+            yield _try_shared(descriptor)
+
+
 def is_held(path: Path) -> bool:
     """Return whether a process holds the lock, by taking it shared for an instant.
 
     Raises:
         DiskError: it cannot be opened, or the file system does not support locks.
     """
-    with disk.errors(path):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | disk.OPEN_FLAGS)
-        except OSError as error:
-            if error.errno in disk.NO_SUCH_FILE:
-                return False  # no writer: the lock file is created before the run gets its name
-            raise
-        with disk.closing(descriptor):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-    return False
+    with shared(path) as is_free:
+        return not is_free
+
+
+def _try_shared(descriptor: int) -> bool:
+    """Take the shared lock of an open file if nobody holds the exclusive one."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

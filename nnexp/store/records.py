@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,8 +18,10 @@ from nnexp.training.history import Fingerprint, Fraction, Row
 
 LIMIT = 1 << 20
 """Maximum bytes of a record. A run.json has a few thousand; parsed JSON takes 30 times its size."""
-SCHEMA = 1
-"""Version of the run directory's format; a larger one cannot be read."""
+SCHEMA = 2
+"""Version of the run directory's format; a larger one cannot be read, 1 is nnexp 0.1.0's."""
+BUILT_IN = "mnist"
+"""The source whose content is part of the package, so that it never changes."""
 
 T = TypeVar("T")
 
@@ -99,6 +102,47 @@ class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data: DataRecord
     versions: Versions
     numerics: Fingerprint
+    growth_sha256: str | None = None
+    """The digest that runs share if one can grow from the other; None in runs of nnexp 0.1.0."""
+
+    @property
+    def experiment_sha256(self) -> str:
+        """The digest of config and data, which all seeds share."""
+        return experiment_digest(self.config_sha256, self.source, self.data.sha256)
+
+    @property
+    def source(self) -> str:
+        """The name of the data's source."""
+        data = self.config.get("data")
+        return str(data.get("name")) if isinstance(data, dict) else ""
+
+
+def experiment_digest(config_sha256: str, source: str, content: Mapping[str, str]) -> str:
+    """Return the digest that identifies an experiment: its config and its data's content.
+
+    Args:
+        config_sha256: the digest of the canonical config, without the seed.
+        source: the name of the data's source. For the built-in one, the config's digest is enough.
+        content: content hashes of the data's files, as in run.json.
+    """
+    return config_sha256 if source == BUILT_IN else _digest(config_sha256, content)
+
+
+def growth_digest(growth_json: bytes, source: str, content: Mapping[str, str]) -> str:
+    """Return the digest that runs share if one can grow from the other.
+
+    Args:
+        growth_json: the config without what decides when training ends.
+        source: the name of the data's source.
+        content: content hashes of the data's files.
+    """
+    digest = hashlib.sha256(growth_json).hexdigest()
+    return digest if source == BUILT_IN else _digest(digest, content)
+
+
+def _digest(config: str, content: Mapping[str, str]) -> str:
+    identity = {"config": config, "data": dict(content)}
+    return hashlib.sha256(msgspec.json.encode(identity, order="sorted")).hexdigest()
 
 
 class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -145,18 +145,26 @@ class Run:
         return metrics.columns(self.history())
 
     def _read_history(self) -> list[Row]:
-        path, result = self.path / METRICS, self.result
-        if result is None:
+        if self.result is None:
             return self._read_committed()
+        try:
+            return metrics.decode(self.check_metrics(self.result))
+        except ValueError as error:
+            raise CorruptError(f"{self.path / METRICS}: is damaged: {error}") from error
+
+    def check_metrics(self, result: Result) -> bytes:
+        """Return the content of a finished run's metrics.jsonl after checking its checksum.
+
+        Raises:
+            CorruptError: it is missing or damaged.
+        """
+        path = self.path / METRICS
         content = disk.read(path, METRICS_LIMIT)  # complete, since result.json is written after it
         if content is None:
             raise CorruptError(f"{path}: is missing")
         if hashlib.sha256(content).hexdigest() != result.files.get(METRICS):
             raise CorruptError(f"{path}: is damaged: its checksum does not match {RESULT}")
-        try:
-            return metrics.decode(content)
-        except ValueError as error:
-            raise CorruptError(f"{path}: is damaged: {error}") from error
+        return content
 
     def _read_committed(self) -> list[Row]:
         """Return the rows that the newest checkpoint commits."""

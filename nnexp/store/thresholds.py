@@ -1,15 +1,16 @@
 """Store the thresholds of learning rates that find-rate measured, in the folder of runs.
 
 The threshold is the largest learning rate with which the training cost falls without rising or
-oscillating. It depends on the problem: the config without the learning rate itself and the
-keys that are chosen after it. Each problem has its own file, so that concurrent searches do not
-overwrite each other's.
+oscillating. It depends on the problem: the data, and the config without the learning rate
+itself and the keys that are chosen after it. Each problem has its own file, so that concurrent
+searches do not overwrite each other's.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,8 +19,9 @@ from msgspec import Meta, Struct
 
 from nnexp.config import canonical
 from nnexp.config.model import CheckedConfig, Config
+from nnexp.datasets.sources import source_name
 from nnexp.store import disk, records
-from nnexp.store.records import SCHEMA
+from nnexp.store.records import BUILT_IN, SCHEMA
 
 FOLDER = ".thresholds"
 """A subfolder of the folder of runs; no run name begins with a dot."""
@@ -38,17 +40,23 @@ class Threshold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     learning_rate: Annotated[float, Meta(gt=0)]
     found_by: str
     problem: dict[str, Any]
-    """The config's keys that differ from their defaults, without those in FREE."""
+    """The config's keys that differ from their defaults, without those in FREE, and the content
+    hashes of the user's data."""
 
 
 def record(
-    runs: Path, config: CheckedConfig, threshold: float, found_by: str = "nnexp find-rate"
+    runs: Path,
+    config: CheckedConfig,
+    content: Mapping[str, str],
+    threshold: float,
+    found_by: str = "nnexp find-rate",
 ) -> None:
     """Write the threshold of a config's problem, replacing an earlier one.
 
     Args:
         runs: the folder of runs; it is created if it does not exist.
         config: any config of the problem.
+        content: content hashes of its data.
         threshold: the largest learning rate with which the training cost fell.
         found_by: the command or run that found it, for messages.
 
@@ -59,38 +67,34 @@ def record(
     """
     if not 0 < threshold < math.inf:
         raise ValueError(f"a threshold must be a finite number > 0, got {threshold}")
-    path, problem = file_path(runs, config), _problem(config)
+    path, problem = file_path(runs, config, content), _problem(config, content)
     disk.make_directories(path.parent)
     entry = Threshold(learning_rate=threshold, found_by=found_by, problem=problem)
     disk.write_atomically(path, records.seal(entry))
 
 
-def read(runs: Path, config: CheckedConfig) -> Threshold | None:
+def read(runs: Path, config: CheckedConfig, content: Mapping[str, str]) -> Threshold | None:
     """Return the record of a config's problem, or None if there is none.
 
     Raises:
         CorruptError: the file is damaged.
         DiskError: it cannot be read.
     """
-    path = file_path(runs, config)
+    path = file_path(runs, config, content)
     return records.read(path, Threshold) if disk.exists(path.parent) else None
 
 
-def threshold(runs: Path, config: CheckedConfig) -> float | None:
-    """Return the threshold of a config's problem, or None. Raises the errors of read."""
-    entry = read(runs, config)
-    return None if entry is None else entry.learning_rate
-
-
-def file_path(runs: Path, config: CheckedConfig) -> Path:
+def file_path(runs: Path, config: CheckedConfig, content: Mapping[str, str]) -> Path:
     """Return the path of the file for a config's problem, whether or not it exists."""
-    digest = hashlib.sha256(canonical.encode(_problem(config))).hexdigest()
+    digest = hashlib.sha256(canonical.encode(_problem(config, content))).hexdigest()
     return runs / FOLDER / f"{digest}.json"
 
 
-def _problem(config: CheckedConfig) -> canonical.Tree:
-    """Return the keys that differ from their defaults and that the threshold depends on."""
+def _problem(config: CheckedConfig, content: Mapping[str, str]) -> canonical.Tree:
+    """Return the keys that differ from their defaults, and the data that the threshold is for."""
     default = Config()
     data = msgspec.structs.replace(config.data, validation=None, test=None)
     free = {key: getattr(default, key) for key in FREE}
-    return canonical.changed(msgspec.structs.replace(config, data=data, **free))
+    problem = canonical.changed(msgspec.structs.replace(config, data=data, **free))
+    is_built_in = source_name(config.data) == BUILT_IN
+    return problem if is_built_in else {**problem, "data_sha256": dict(content)}

@@ -9,22 +9,22 @@ from __future__ import annotations
 import hashlib
 import itertools
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 
 from nnexp.datasets.npz import Header
-from nnexp.errors import DiskError, LockedError, NameTakenError
+from nnexp.errors import DiskError, LockedError, NameTakenError, RemovedError
 from nnexp.names import NAME_LENGTH
-from nnexp.store import checkpoint, disk, lock, metrics, records
+from nnexp.store import checkpoint, disk, growth_index, lock, metrics, records
 from nnexp.store.checkpoint import Arrays, Commit
 from nnexp.store.lock import Lock, ReplacedError
 from nnexp.store.meta import Meta
 from nnexp.store.metrics import Timing
-from nnexp.store.records import Result, RunRecord
+from nnexp.store.records import SCHEMA, Result, RunRecord
 from nnexp.store.run import (
     CHECKPOINTS,
     CONFIG,
@@ -43,17 +43,29 @@ LATEST_KEPT = 2
 """Latest checkpoints kept besides the best epoch's: two, in case the newest is damaged."""
 
 
+class Beginning(NamedTuple):
+    """The epochs that a new run takes over from an earlier one."""
+
+    metrics: bytes
+    """Their rows, as in metrics.jsonl."""
+    timing: bytes
+    """Their times, as in timing.jsonl."""
+    checkpoints: dict[int, tuple[Meta, Arrays]]
+    """By epoch; the last one is continued."""
+
+
 class Writer:
     """Exclusive write access to a run, until it is closed.
 
     Args:
         run: the run.
-        locks: holds the run's lock, and releases it when closed.
+        held: the run's lock.
+        locks: releases it when closed.
     """
 
-    def __init__(self, run: Run, locks: ExitStack) -> None:
+    def __init__(self, run: Run, held: Lock, locks: ExitStack) -> None:
         self.run = run
-        self._locks = locks
+        self._lock, self._locks = held, locks
         self._metrics_hash = hashlib.sha256()
         self._metrics_length = 0
 
@@ -66,6 +78,17 @@ class Writer:
     def close(self) -> None:
         """Release the lock."""
         self._locks.close()
+
+    @property
+    def _path(self) -> Path:
+        """The run's directory, if it is still the locked one and not another of that name.
+
+        Raises:
+            RemovedError: the run was removed, moved or replaced.
+        """
+        if not self._lock.is_at(self.run.path / LOCK):
+            raise RemovedError(f"{self.run.path}: was removed or moved while it was trained")
+        return self.run.path
 
     def restore(self, expected: Mapping[str, Header], warn: Callable[[str], None]) -> Commit | None:
         """Return the newest intact commit and truncate metrics.jsonl to its rows.
@@ -87,14 +110,14 @@ class Writer:
         best = best_row(commit.history).epoch
         if best != commit.history[-1].epoch:  # detect damage now rather than after training
             checkpoint.load(self.run, best, expected)
-        self._truncate_metrics(content[: commit.metrics_length], len(content))
+        self._truncate_metrics(content[: commit.meta.metrics_length], len(content))
         self._prune(commit.history)
         return commit
 
     def commit(self, history: list[Row], arrays: Arrays) -> None:
         """Commit the last row of history together with its arrays."""
         line = metrics.encode(history[-1])
-        disk.append(self.run.path / METRICS, line, sync=True)
+        disk.append(self._path / METRICS, line, sync=True)
         self._metrics_hash.update(line)
         self._metrics_length += len(line)
         meta = Meta(
@@ -104,45 +127,45 @@ class Writer:
             metrics_sha256=self._metrics_hash.hexdigest(),
             arrays_sha256=checkpoint.digest(arrays),
         )
-        path = self.run.checkpoint_path(history[-1].epoch)
+        path = Run(self._path).checkpoint_path(history[-1].epoch)
         disk.write_atomically(path, checkpoint.encode(meta, arrays))
         self._prune(history)
 
     def finish(self, result: Result, predictions: Arrays) -> None:
         """Write the predictions and result.json, which ends the run."""
-        disk.sync_directory(self.run.path / CHECKPOINTS)  # so that removed files stay removed
+        disk.sync_directory(self._path / CHECKPOINTS)  # so that removed files stay removed
         files = {METRICS: self._metrics_hash.hexdigest()}
         if predictions:
             content = checkpoint.archive(predictions)
-            disk.write_atomically(self.run.path / PREDICTIONS, content)
+            disk.write_atomically(self._path / PREDICTIONS, content)
             files[PREDICTIONS] = hashlib.sha256(content).hexdigest()
         sealed_result = records.seal(msgspec.structs.replace(result, files=files))
-        disk.write_atomically(self.run.path / RESULT, sealed_result)
+        disk.write_atomically(self._path / RESULT, sealed_result)
 
     def time(self, epoch: int, train_seconds: float, evaluate_seconds: float) -> None:
         """Append an epoch's duration in seconds to timing.jsonl."""
         row = Timing(epoch, round(train_seconds, 6), round(evaluate_seconds, 6))
-        disk.append(self.run.path / TIMING, msgspec.json.encode(row) + b"\n", sync=False)
+        disk.append(self._path / TIMING, msgspec.json.encode(row) + b"\n", sync=False)
 
     def log(self, line: str) -> None:
         """Append a line to log.txt, which only people read."""
-        disk.append(self.run.path / LOG, (line + "\n").encode(), sync=False)
+        disk.append(self._path / LOG, (line + "\n").encode(), sync=False)
 
     def _truncate_metrics(self, committed: bytes, length: int) -> None:
         if len(committed) < length:
-            disk.truncate(self.run.path / METRICS, len(committed))
+            disk.truncate(self._path / METRICS, len(committed))
         self._metrics_hash = hashlib.sha256(committed)
         self._metrics_length = len(committed)
 
     def _prune(self, history: list[Row]) -> None:
         """Remove the checkpoints that neither continuing nor the result needs."""
-        keep = _epochs_to_keep(history)
-        for epoch, path in self.run.checkpoints().items():
+        keep = epochs_to_keep(history)
+        for epoch, path in Run(self._path).checkpoints().items():
             if epoch not in keep:
                 disk.remove(path)
 
 
-def _epochs_to_keep(history: list[Row]) -> set[int]:
+def epochs_to_keep(history: list[Row]) -> set[int]:
     """Return the epochs whose checkpoints are kept."""
     if not history:
         return set()
@@ -157,35 +180,93 @@ def is_pruned(run: Run) -> bool:
     Raises:
         CorruptError: the run is damaged.
     """
-    return set(run.checkpoints()) == _epochs_to_keep(run.history())
+    return set(run.checkpoints()) == epochs_to_keep(run.history())
 
 
-def create(run: Run, record: RunRecord, config: str) -> Writer:
+def create(run: Run, record: RunRecord, config: str, beginning: Beginning | None = None) -> Writer:
     """Create a run's directory atomically: it is complete and locked when it gets its name.
 
     Args:
         run: the run, whose directory does not exist.
         record: the content of run.json.
         config: the resolved config as YAML.
+        beginning: epochs that it takes over from an earlier run.
 
     Raises:
         LockedError: another process is creating the same run.
         NameTakenError: another process has just created a run of this name.
     """
     build = run.path.with_name(f".{run.name}.new")
-    with _lock_build(run, build) as locks:
-        _publish(build, run, record, config)
-        return Writer(Run(run.path), locks.pop_all())
-
-
-def _lock_build(run: Run, build: Path) -> ExitStack:
-    """Create and lock a run's build directory, or take over one left by a killed process."""
     disk.make_directories(build.parent)
+    before = growth_index.modified(build.parent)
+    held, locks = _lock_build(run, build)
+    with locks:
+        _empty(build)
+        disk.make_directory(build / CHECKPOINTS)
+        if beginning is not None:
+            _begin(build, record, beginning)
+        _publish(build, run, record, config, b"" if beginning is None else beginning.metrics)
+        growth_index.add(run, record.growth_sha256 or growth_index.NONE, before)
+        return Writer(Run(run.path), held, locks.pop_all())
+
+
+def replace(run: Run, record: RunRecord, config: str, beginning: Beginning | None) -> Writer:
+    """Replace a run by another of its name in one step; the former moves to the trash, unchanged.
+
+    Args:
+        run: the run, which exists.
+        record: the content of the new run.json.
+        config: the new config as YAML.
+        beginning: epochs that the new run takes over.
+
+    Raises:
+        LockedError: another process writes to the run.
+    """
+    trash = run.path.parent / TRASH
+    disk.make_directories(trash)
+    with ExitStack() as locks:
+        locks.enter_context(_lock(run))
+        build = next(path for path in _trash_paths(trash, run.name) if not disk.exists(path))
+        disk.make_directory(build)
+        held = locks.enter_context(lock.hold(build / LOCK, f"{build}: was removed"))
+        disk.make_directory(build / CHECKPOINTS)
+        if beginning is not None:
+            _begin(build, record, beginning)
+        _write_files(build, record, config, b"" if beginning is None else beginning.metrics)
+        disk.exchange(build, run.path)
+        return Writer(Run(run.path), held, locks.pop_all())
+
+
+TRASH = ".trash"
+"""A subfolder of the folder of runs."""
+
+
+def _trash_paths(trash: Path, name: str) -> Iterator[Path]:
+    """Yield the paths in the trash for a run: its name, then its name with a number."""
+    yield trash / name
+    for number in itertools.count(2):
+        suffix = f".{number}"
+        yield trash / f"{name[: NAME_LENGTH - len(suffix)]}{suffix}"
+
+
+def _begin(build: Path, record: RunRecord, beginning: Beginning) -> None:
+    """Write the checkpoints and times that a run takes over, as if it had made them."""
+    for meta, arrays in beginning.checkpoints.values():
+        own = msgspec.structs.replace(meta, schema=SCHEMA, config_sha256=record.config_sha256)
+        path = Run(build).checkpoint_path(meta.epoch)
+        disk.write(path, checkpoint.encode(own, arrays))
+    disk.sync_directory(build / CHECKPOINTS)
+    disk.write(build / TIMING, beginning.timing)
+
+
+def _lock_build(run: Run, build: Path) -> tuple[Lock, ExitStack]:
+    """Create and lock a run's build directory, or take over one left by a killed process."""
     locks = ExitStack()
     while True:
         try:
             disk.make_directory(build)
-            locks.enter_context(lock.hold(build / LOCK, f"{build}: has been published or removed"))
+            lost = f"{build}: has been published or removed"
+            held = locks.enter_context(lock.hold(build / LOCK, lost))
         except ReplacedError:
             continue
         except LockedError:
@@ -195,15 +276,18 @@ def _lock_build(run: Run, build: Path) -> ExitStack:
             if not is_race or not disk.exists(build.parent):
                 raise
             continue  # another process published or recreated it between two steps
-        return locks
+        return held, locks
 
 
-def _publish(build: Path, run: Run, record: RunRecord, config: str) -> None:
-    disk.make_directory(build / CHECKPOINTS)
+def _write_files(build: Path, record: RunRecord, config: str, metrics: bytes) -> None:
     disk.write(build / RUN, records.seal(record))
     disk.write(build / CONFIG, config.encode())
-    disk.write(build / METRICS, b"")
+    disk.write(build / METRICS, metrics)
     disk.sync_directory(build)
+
+
+def _publish(build: Path, run: Run, record: RunRecord, config: str, metrics: bytes) -> None:
+    _write_files(build, record, config, metrics)
     if not disk.move_directory(build, run.path):
         _discard(build)
         raise NameTakenError(f"{run.path}: another process has just created this run")
@@ -211,11 +295,19 @@ def _publish(build: Path, run: Run, record: RunRecord, config: str) -> None:
 
 def _discard(build: Path) -> None:
     """Remove a build directory, its lock file last, since other processes may wait for the lock."""
-    for name in (RUN, CONFIG, METRICS):
-        disk.remove(build / name)
-    disk.remove_directory(build / CHECKPOINTS)
+    _empty(build)
     disk.remove(build / LOCK)
     disk.remove_directory(build)
+
+
+def _empty(build: Path) -> None:
+    """Remove a build's files, such as those that a killed process left, except its lock."""
+    for name in (RUN, CONFIG, METRICS, TIMING):
+        disk.remove(build / name)
+    if disk.exists(build / CHECKPOINTS):
+        for path in Run(build).checkpoints().values():
+            disk.remove(path)
+        disk.remove_directory(build / CHECKPOINTS)
 
 
 def open_(run: Run) -> Writer:
@@ -226,13 +318,13 @@ def open_(run: Run) -> Writer:
         CorruptError: it contains a link, a pipe or a device, or has no folder of checkpoints.
     """
     with ExitStack() as locks:
-        locks.enter_context(_lock(run))
+        held = locks.enter_context(_lock(run))
         disk.check_plain(run.path)  # under the lock, so that nothing changes after the check
         disk.check_plain(run.path / CHECKPOINTS)
         # A process killed before may have renamed without syncing.
         disk.sync_directory(run.path.parent)
         disk.sync_directory(run.path / CHECKPOINTS)
-        return Writer(Run(run.path), locks.pop_all())
+        return Writer(Run(run.path), held, locks.pop_all())
 
 
 def _lock(run: Run) -> AbstractContextManager[Lock]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import traceback
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
@@ -30,7 +30,7 @@ from nnexp.errors import (
     NnexpError,
 )
 from nnexp.runner import train as runner
-from nnexp.runner.recording import EpochEvaluated, Warned, describe, ending
+from nnexp.runner.recording import EpochEvaluated, Grown, Warned, describe, ending
 from nnexp.store import writer
 from nnexp.store.records import Fault
 from nnexp.store.run import Run
@@ -47,6 +47,8 @@ class Job(NamedTuple):
     run: Run
     until: int | None = None
     """The last epoch to train; None for all of the config's."""
+    content: Mapping[str, str] | None = None
+    """Content hashes of the data that the run is for; None for the data as it is."""
     after: tuple[Path, ...] = ()
     """Runs whose jobs must end before this one starts."""
     alone: bool = False
@@ -200,13 +202,14 @@ def performance(job: Job, epoch: int | None = None) -> Performance | None:
 
     Raises:
         NameTakenError: the run belongs to another config.
+        MismatchError: the run was trained on other data.
         CorruptError: the run is damaged.
     """
     config, run = job.config, job.run
     if not os.path.lexists(run.path):
         return None
     try:
-        is_over = runner.is_done(config, run)
+        is_over = runner.is_done(config, run, job.content)
     except DivergedError:
         is_over = True
     last = job.epochs if epoch is None else epoch
@@ -265,6 +268,8 @@ def messages(
         against=job.against,
         other_numerics=job.other_numerics,
         restart=job.restart,
+        content=job.content,
+        grows=not job.alone,
     )
     try:
         for event in events:
@@ -273,6 +278,8 @@ def messages(
                     yield _committed(row)
                 case Warned(message):
                     yield Notice(message)
+                case Grown():
+                    yield Notice(str(event), is_warning=False)
                 case _:
                     yield None
     except DivergedError:
@@ -311,7 +318,7 @@ def train(
 def result(job: Job) -> Outcome:
     """Read the outcome of a job that was just trained from its run."""
     try:
-        outcome = recorded_outcome(Job(job.config, Run(job.run.path), job.until))
+        outcome = recorded_outcome(job._replace(run=Run(job.run.path)))
     except NnexpError as error:
         return failure(error)
     if outcome is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -15,10 +15,9 @@ from nnexp.config import canonical, convert, dump, load, overrides, problem, rul
 from nnexp.config.document import INVALID, YamlDocument
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.config.problem import Place, Problem
+from nnexp.datasets.loading import Data
 from nnexp.errors import ConfigError, UsageError
-from nnexp.names import is_run_name
-from nnexp.runner import train
-from nnexp.store.run import named
+from nnexp.runner.naming import RunNames, check_stem
 from nnexp.study.job import Job
 from nnexp.study.space import MOST, Choice, PointRow, by_key, deep_copy
 from nnexp.study.sweep_file import Sweep
@@ -31,7 +30,8 @@ class PlannedRun(NamedTuple):
     """One run of a sweep."""
 
     config: CheckedConfig
-    name: str
+    digest: str
+    """Of the config without the seed."""
     values: tuple[Any, ...]
     """Values of the plan's keys."""
     experiment: int
@@ -57,14 +57,53 @@ class Plan(NamedTuple):
         seeds = self.definition.seeds is not None
         return [*fixed, *varied, *([f"seed={trial.config.seed}"] if seeds else [])]
 
-    def jobs(self, runs: Path) -> list[Job]:
-        """Return the job of each trial, with its run in the folder ``runs``."""
-        return [Job(trial.config, named(runs, trial.name)) for trial in self.trials]
+    def jobs(self, runs: Path, data: Data | None = None) -> list[Job]:
+        """Return the job of each trial.
+
+        Args:
+            runs: the folder of the runs.
+            data: the cache of loaded datasets, whose content is part of the runs' names.
+
+        Raises: DataError.
+        """
+        names = RunNames(runs, self.definition.stem, data)
+        jobs = [
+            Job(
+                trial.config,
+                names.run(trial.config, trial.digest),
+                content=names.content(trial.config),
+            )
+            for trial in self.trials
+        ]
+        varied = {key.partition(".")[0] for key in self.keys}
+        return chained(jobs) if varied & canonical.ENDING_KEYS else jobs
 
     def cells(self, index: int) -> list[str]:
         """Return a trial's table cells: its values of the keys, and its seed."""
         trial = self.trials[index]
         return [*map(dump.inline, trial.values), str(trial.config.seed)]
+
+
+def chained(jobs: Sequence[Job]) -> list[Job]:
+    """Let jobs whose runs can grow from each other wait for one another, the shortest first.
+
+    Then each epoch that they share is trained once, however many jobs run at a time.
+    """
+    groups: dict[tuple[bytes, str], list[int]] = {}
+    for index, job in enumerate(jobs):
+        key = canonical.growth_json(job.config), repr(job.content)
+        groups.setdefault(key, []).append(index)
+    result = list(jobs)
+    for indices in groups.values():
+        indices.sort(key=lambda index: _length(jobs[index].config))
+        for before, after in pairwise(indices):
+            result[after] = jobs[after]._replace(after=(jobs[before].run.path,))
+    return result
+
+
+def _length(config: Config) -> tuple[int, float]:
+    """Return a sort key of configs by how long they probably train."""
+    return config.epochs, float("inf") if config.patience is None else config.patience
 
 
 def plan(definition: Sweep) -> Plan:
@@ -95,7 +134,10 @@ class _Planner:
         self._converted: dict[tuple[int, ...], Any] = {}
         base, varied = definition.base, {key.partition(".")[0] for key in self._keys}
         load.check_is_config(base)
-        overrides.apply(base, [choice.override for choice in definition.fixed], self._defaults)
+        given = [choice.override for choice in definition.fixed]
+        swept = [choice.override for d in definition.space.dimensions for choice in d.first]
+        base.problems.extend(overrides.without_effect([*given, *swept]))
+        overrides.apply(base, given, self._defaults)
         self._given = {*base.root, *varied}
         self._groups: dict[str, list[int]] = {}
         """For each varied top-level key, the indices of the choices that set it or its settings."""
@@ -125,13 +167,11 @@ class _Planner:
             raise problem.error(idle)
         if not trials:
             raise UsageError("the sweep's exclusions leave nothing to train")
-        longest = max(trials, key=lambda trial: trial.config.seed)
-        if not is_run_name(longest.name):
-            raise UsageError(f"{longest.name!r} cannot name a run; rename the config's file")
+        check_stem(self._definition.stem, max(trial.config.seed for trial in trials))
         return Plan(self._definition, self._keys, trials, self._excluded, self._repeated)
 
     def _trials(self) -> Iterator[PlannedRun]:
-        definition, stem = self._definition, self._definition.stem
+        definition = self._definition
         numbers: dict[str, int] = {}
         seen: set[tuple[str, int]] = set()
         for rows in product(*(dimension.rows for dimension in definition.space.dimensions)):
@@ -149,8 +189,7 @@ class _Planner:
                     continue
                 seen.add((digest, seed))
                 seeded = load.changed(config, seed=seed)
-                name = train.run_name(seeded, stem, digest)
-                yield PlannedRun(seeded, name, values, number)
+                yield PlannedRun(seeded, digest, values, number)
 
     def _seeds(self, choices: PointRow) -> Sequence[int]:
         """Return the seeds with which a point is not excluded."""

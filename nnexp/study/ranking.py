@@ -5,7 +5,7 @@ The statistical tests are those of ``nnexp compare``, in ``analysis.verdicts``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from nnexp.analysis.verdicts import ACCURACY, Verdict, between, judge
@@ -83,19 +83,25 @@ def _flaws(standing: Standing) -> tuple[bool, bool]:
 
 
 def verdicts(
-    plan: Plan, outcomes: Sequence[Outcome | None], ranking: Ranking, examples: int
+    plan: Plan,
+    outcomes: Sequence[Outcome | None],
+    ranking: Ranking,
+    examples: int,
+    has_same_data: Callable[[Standing], bool] = lambda _: True,
 ) -> dict[int, Verdict]:
     """Return the verdict on each experiment compared with the best, by its index in the ranking.
 
-    An experiment has none without a result, or if its seeds are not those of the best: on the
-    common seeds, a verdict could contradict the ranking. p is adjusted for the number of
-    comparisons, but not for the fact that the best was chosen after the fact.
+    An experiment has none without a result, if it was trained on other data, or if its seeds are
+    not those of the best: on the common seeds, a verdict could contradict the ranking. p is
+    adjusted for the number of comparisons, but not for the fact that the best was chosen after the
+    fact.
 
     Args:
         plan: the sweep.
         outcomes: of each planned run.
         ranking: of the experiments.
         examples: size of the ranking's split; accuracies are multiples of 1/examples.
+        has_same_data: whether an experiment's data is that of the best.
     """
     standings = ranking.standings
     by_seed = [_by_seed(plan, outcomes, standing, ranking.split) for standing in standings]
@@ -107,6 +113,7 @@ def verdicts(
         and values
         and values.keys() == by_seed[0].keys()
         and _flaws(standings[index]) == _flaws(standings[0])
+        and has_same_data(standings[index])
     }
     return {int(name): verdict for name, verdict in judge(differences, unit, "the best").items()}
 

@@ -17,6 +17,7 @@ from nnexp.config import canonical
 from nnexp.datasets.loading import Data
 from nnexp.errors import NnexpError
 from nnexp.runner import preconditions
+from nnexp.runner.naming import RunNames
 from nnexp.study import samplers
 from nnexp.study.execution import train
 from nnexp.study.in_process import InProcess
@@ -122,7 +123,7 @@ class Search:
     def __init__(self, definition: Definition, runs: Path, data: Data | None = None) -> None:
         self.definition = definition
         self._data = data or Data()
-        self._runs = runs
+        self._names = RunNames(runs, definition.stem, self._data)
         self._method = definition.new_method()
         self._proposed: list[Trial] = []
         self._scored = 0
@@ -139,7 +140,7 @@ class Search:
         if definition.method == "grid":
             self.trials = sum(1 for _ in iter(definition.new_method().ask, None))
         if definition.has_baseline:
-            baseline = definition.trial(0, None, runs)
+            baseline = definition.trial(0, None, self._names)
             self._open.append(TrialTraining(baseline, baseline.config.epochs))
 
     @property
@@ -221,7 +222,7 @@ class Search:
             values = self._method.ask()
             if values is None:
                 return
-            trial = self.definition.trial(len(self._proposed) + 1, values, self._runs)
+            trial = self.definition.trial(len(self._proposed) + 1, values, self._names)
             self._proposed.append(trial)
             yield TrialTraining(trial, trial.config.epochs)
 
@@ -256,7 +257,7 @@ class Search:
         """Yield trainings of all trials to the first rung, of the best to the next, and so on."""
         points = list(iter(self._method.ask, None))
         trials = (
-            self.definition.trial(number, values, self._runs)
+            self.definition.trial(number, values, self._names)
             for number, values in enumerate(points, 1)
         )
         left = list({trial.paths: trial for trial in trials}.values())

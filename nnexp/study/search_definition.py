@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 from nnexp.config import canonical, load, overrides
+from nnexp.config.argument import required_stem
 from nnexp.config.document import YamlDocument
 from nnexp.config.model import CheckedConfig
 from nnexp.config.overrides import Override
 from nnexp.config.problem import Place, refusal
 from nnexp.errors import ConfigError, UsageError
-from nnexp.names import is_run_name
-from nnexp.runner import train
-from nnexp.store import run as store
+from nnexp.runner.naming import RunNames, check_stem
 from nnexp.study import samplers, sweep_file
 from nnexp.study.job import Job
 from nnexp.study.samplers import Method, MethodName
@@ -62,15 +60,18 @@ class Definition(NamedTuple):
         largest = load.changed(config, source, seed=max(self.seeds))
         return tuple(load.changed(largest, seed=seed) for seed in self.seeds)
 
-    def trial(self, number: int, values: Values | None, runs: Path) -> Trial:
+    @property
+    def stem(self) -> str:
+        """The beginning of the runs' names."""
+        return required_stem(self.config)
+
+    def trial(self, number: int, values: Values | None, names: RunNames) -> Trial:
         """Return a trial; its runs are named as by ``nnexp train``.
 
-        Raises: ConfigError, UsageError.
+        Raises: ConfigError, DataError, UsageError.
         """
-        configs = self.configs(values)
-        stem = Path(self.config).stem
-        trained = (store.named(runs, train.run_name(config, stem)) for config in configs)
-        return Trial(number, values or (), tuple(map(Job, configs, trained)))
+        jobs = (Job(c, names.run(c), content=names.content(c)) for c in self.configs(values))
+        return Trial(number, values or (), tuple(jobs))
 
     def data_configs(self) -> list[CheckedConfig]:
         """Return one config for each different requirement that trials have of the data.
@@ -125,6 +126,7 @@ def define(
     fixed = tuple(map(overrides.parse, settings))
     base = load.document(config)
     space, problems = sweep_file.read_space(sources)
+    problems += map(str, overrides.without_effect(fixed))
     if space.seeds is not None:
         if seeds is not None:
             message = "seeds are also given by --seeds; remove one of the two"
@@ -152,8 +154,7 @@ def _check(definition: Definition, problems: Sequence[str]) -> None:
 
     Raises: ConfigError, UsageError.
     """
-    if not is_run_name(stem := Path(definition.config).stem):
-        raise UsageError(f"{stem!r} cannot begin a run's name; rename the config's file")
+    check_stem(definition.stem)
     _check_options(definition)
     problems = [*problems, *_faults(definition, [None, *definition.space.ends()])]
     problems += (

@@ -23,10 +23,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from pathlib import Path as FilePath
 from typing import Any, NamedTuple, TypeVar
 
 from nnexp.config import dump, keys, load, overrides, problem, reader
+from nnexp.config.argument import required_stem
 from nnexp.config.document import INVALID, YamlDocument
 from nnexp.config.messages import listed, shortened, shown, unknown, unknown_key
 from nnexp.config.problem import Path, Place, Problem, refusal
@@ -61,7 +61,7 @@ class Sweep(NamedTuple):
     @property
     def stem(self) -> str:
         """The stem of the runs' names, as for ``nnexp train``."""
-        return FilePath(self.config).stem
+        return required_stem(self.config)
 
     @property
     def seeds(self) -> tuple[int, ...] | None:

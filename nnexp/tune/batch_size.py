@@ -180,7 +180,7 @@ def _has_times(state: TuneState, configs: Sequence[Config]) -> Steps[bool]:
     here, so that they are timed together with the others.
     """
     times = state.session.seconds
-    if not set(map(state.trials.name, configs)) <= times.keys():
+    if not {state.trials.job(config).run.name for config in configs} <= times.keys():
         return False
     if not all(map(state.trials.has_run, configs)):
         return False

@@ -146,7 +146,8 @@ def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> St
 
 def _recorded(config: Config, trials: Trials, rungs: list[Rung]) -> list[Rung]:
     if (threshold := ladder.threshold(rungs)) is not None:
-        thresholds.record(trials.runs, trials.checked(config)[1], threshold, trials.command)
+        job, content = trials.job(config), trials.content(config)
+        thresholds.record(trials.runs, job.config, content, threshold, trials.command)
     return rungs
 
 

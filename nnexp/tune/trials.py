@@ -8,7 +8,7 @@ trained at the same time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
@@ -16,10 +16,10 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 from msgspec import UNSET, Struct
 
 from nnexp.config import load as configs
-from nnexp.config.model import CheckedConfig, Config
+from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import Data
-from nnexp.runner import preconditions, train
+from nnexp.runner.naming import RunNames
 from nnexp.store.run import Run, named
 from nnexp.study import execution
 from nnexp.study.in_process import InProcess
@@ -131,11 +131,12 @@ class Trials:
         command: str = "nnexp tune",
         data: Data | None = None,
     ) -> None:
-        self.stem, self.runs, self.tell, self.command = stem, runs, tell, command
+        self.runs, self.tell, self.command = runs, tell, command
         self._budget = budget or Budget()
         self._started = time.monotonic()
         self.data = data or Data()
-        self._checked: dict[Config, tuple[str, CheckedConfig]] = {}
+        self._names = RunNames(runs, stem, self.data)
+        self._jobs: dict[Config, Job] = {}
         self.taken: dict[str, JobResult] = {}
         """All trials so far, by the run's name."""
         self.again: dict[str, JobResult] = {}
@@ -158,23 +159,25 @@ class Trials:
         """Return a config's data, from the cache if it is loaded."""
         return self.data(config.data)
 
-    def checked(self, config: Config) -> tuple[str, CheckedConfig]:
-        """Return the name of a config's run, and the checked config; results are cached.
+    def job(self, config: Config) -> Job:
+        """Return the job that trains a config; results are cached.
 
-        Raises: ConfigError.
+        Raises: ConfigError, DataError.
         """
-        if config not in self._checked:
+        if config not in self._jobs:
             checked = configs.check(config)
-            self._checked[config] = train.run_name(checked, self.stem), checked
-        return self._checked[config]
+            self._jobs[config] = Job(
+                checked, self._names.run(checked), content=self.content(config)
+            )
+        return self._jobs[config]
 
-    def name(self, config: Config) -> str:
-        """Return the name of a config's run."""
-        return self.checked(config)[0]
+    def content(self, config: Config) -> Mapping[str, str]:
+        """Return the content hashes of a config's data."""
+        return self._names.content(config)
 
     def has_run(self, config: Config) -> bool:
         """Return whether a config has a run, finished or not."""
-        return named(self.runs, self.name(config)).path.exists()
+        return self.job(config).run.path.exists()
 
     def is_affordable(self, epochs: int) -> bool:
         """Return whether the budget allows a number of further epochs."""
@@ -193,8 +196,7 @@ class Trials:
         run = Run(job.run.path)
         if is_new:
             self.new.add(run.name)
-        preconditions.check_data(run, self.dataset(job.config).sha256)
-        result = performance(Job(job.config, run))
+        result = performance(job._replace(run=run))
         assert result is not None  # noqa: S101 - it was trained to its end
         times = {timing.epoch: timing.train_seconds for timing in run.timing()}
         is_timed = is_new and job.alone and all(row.epoch in times for row in result.rows)
@@ -223,8 +225,8 @@ class StepSampler(Generic[T]):
         self._steps = steps
         self._trials = trials
         self._group: JobGroup | None = None
-        self._checked: list[tuple[str, CheckedConfig]] = []
-        """The group's checked configs, with the names of their runs."""
+        self._jobs: list[Job] = []
+        """The group's jobs."""
         self._pending: dict[Path, _PendingJob] = {}
         self._folder: TemporaryDirectory[str] | None = None
         """Temporary folder of a retrained run."""
@@ -243,7 +245,7 @@ class StepSampler(Generic[T]):
             self._is_started = True
             self._advance(lambda: next(self._steps))
         while self._group is not None:
-            results = [self._result_of(name) for name, _ in self._checked]
+            results = [self._result_of(job.run.name) for job in self._jobs]
             if None not in results:
                 self._advance(lambda sent=results: self._steps.send(sent))  # type: ignore[misc]
                 continue
@@ -283,7 +285,7 @@ class StepSampler(Generic[T]):
             self._group, self._result = None, end.value
             return
         self._group = group
-        self._checked = [self._trials.checked(config) for config in group.configs]
+        self._jobs = [self._trials.job(config) for config in group.configs]
 
     def _result_of(self, name: str) -> JobResult | None:
         """Return the result of one of the group's jobs, or None if it is not complete."""
@@ -298,24 +300,20 @@ class StepSampler(Generic[T]):
     def _next(self, results: Sequence[JobResult | None], *, alone: bool) -> _PendingJob | None:
         """Return the group's next job that is not pending, or None."""
         busy = {pending.job.run.name for pending in self._pending.values()}
-        for (name, config), result in zip(self._checked, results, strict=True):
-            if result is None and name not in busy:
-                return (
-                    self._again(name, config)
-                    if name in self._trials.taken
-                    else self._first(name, config, alone=alone)
-                )
+        for job, result in zip(self._jobs, results, strict=True):
+            if result is None and job.run.name not in busy:
+                is_again = job.run.name in self._trials.taken
+                return self._again(job) if is_again else self._first(job, alone=alone)
         return None
 
-    def _first(self, name: str, config: CheckedConfig, *, alone: bool) -> _PendingJob:
-        job = Job(config, named(self._trials.runs, name), alone=alone)
+    def _first(self, job: Job, *, alone: bool) -> _PendingJob:
         is_new = not job.run.path.exists()
-        return _PendingJob(job, is_new=is_new, is_again=False)
+        return _PendingJob(job._replace(alone=alone), is_new=is_new, is_again=False)
 
-    def _again(self, name: str, config: CheckedConfig) -> _PendingJob:
+    def _again(self, job: Job) -> _PendingJob:
         self._folder = TemporaryDirectory(prefix="nnexp-tune-")
-        job = Job(config, named(Path(self._folder.name), name), alone=True)
-        return _PendingJob(job, is_new=True, is_again=True)
+        run = named(Path(self._folder.name), job.run.name)
+        return _PendingJob(job._replace(run=run, alone=True), is_new=True, is_again=True)
 
 
 def finish(steps: Steps[T], trials: Trials, engine: Engine | None = None) -> T:

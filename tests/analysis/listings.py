@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from msgspec import UNSET
@@ -54,7 +55,7 @@ def make(
             test_cost=1.0,
             test_accuracy=test,
             fault=None,
-            files={},
+            files={"metrics.jsonl": hashlib.sha256(metrics.encode(row)).hexdigest()},
         )
         (run.path / "result.json").write_bytes(records.seal(result))
     return run

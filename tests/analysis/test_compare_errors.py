@@ -48,7 +48,7 @@ def test_a_name_of_different_configs_is_no_experiment(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--name", "a-s1", "-q", "--set", "seed=1", "--set", "lambda=1")
     code, _, err = bench("compare", "runs/a", "runs/a-s0")
     assert code == 2
-    assert err == "runs/a: its runs have different configs; name them one by one\n"
+    assert err == "runs/a: its runs differ in config or data; name them one by one\n"
 
 
 def test_a_metric_that_is_none_exits_2(two: Bench) -> None:

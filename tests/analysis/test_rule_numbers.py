@@ -110,8 +110,8 @@ def test_a_threshold_does_not_depend_on_how_training_is_measured_or_ended(tmp_pa
     ):
         changed: dict[str, Any] = keys
         assert thresholds.file_path(
-            tmp_path, load.changed(config, **changed)
-        ) == thresholds.file_path(tmp_path, config)
+            tmp_path, load.changed(config, **changed), {}
+        ) == thresholds.file_path(tmp_path, config, {})
 
 
 RATE = "learning_rate=log-uniform(0.01, 1)"

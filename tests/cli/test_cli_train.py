@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nnexp.config.problem import Problem
     from tests.conftest import Bench
 
-RUN = "runs/tiny-9cd7fc6c25d7-s0"
+RUN = "runs/tiny-9ba917b3dcc5-s0"
 """The digits are of the sha256 of this and nothing else; others would train all sweeps anew:
 
 {"data":{"file":"tiny.npz","name":"npz"},"epochs":3,"hidden":[5]}
@@ -104,7 +104,6 @@ def test_the_epoch_that_is_best_so_far_is_marked(bench: Bench) -> None:
 def test_a_finished_run_says_so_at_once_and_stays_as_it_is(bench: Bench) -> None:
     bench("train", "tiny.yaml")
     before = bench.files(RUN)
-    (bench.folder / "tiny.npz").unlink()  # not even the data is looked at
     assert bench("train", "tiny.yaml") == (0, f"{RUN}\n", f"{RUN}: already done\n")
     assert bench.files(RUN) == before
 
@@ -187,10 +186,9 @@ def test_until_stops_after_an_epoch_and_the_next_call_goes_on(bench: Bench) -> N
     )
 
 
-def test_until_the_last_epoch_or_beyond_finishes(bench: Bench) -> None:
-    for until in ("3", "100"):
-        bench("train", "tiny.yaml", "--until", until, "--name", until)
-        assert (bench.folder / "runs" / until / "result.json").exists()
+def test_until_the_last_epoch_finishes(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--until", "3", "--name", "n")
+    assert (bench.folder / "runs/n/result.json").exists()
 
 
 def test_until_never_ends_a_run_early(bench: Bench) -> None:
@@ -315,8 +313,8 @@ def test_a_stem_that_cannot_name_a_run_suggests_name(bench: Bench) -> None:
     code, out, err = bench("train", "a b.yaml")
     assert (code, out) == (2, "")
     assert err == (
-        f"'a b-{RUN[-15:-3]}-s0' cannot name a run: a name is 1 to 100 of A-Z a-z 0-9 . _ - and "
-        "begins with a letter or digit; choose one with --name\n"
+        "'a b' cannot begin a run's name, which has at most 100 of A-Z a-z 0-9 . _ - and begins "
+        "with a letter or digit; rename the config's file, or train it with --name\n"
     )
     assert bench("train", "a b.yaml", "--name", "ab", "-q") == (0, "runs/ab\n", "")
 
@@ -371,14 +369,14 @@ def test_every_problem_of_a_config_is_told_and_nothing_is_created(bench: Bench) 
     ("arguments", "last"),
     [
         (["train", "nix.yaml"], "nix.yaml: there is no such file"),
-        (["train", "."], ".: is not a regular file"),
+        (["train", "."], ".: is neither a file nor a run"),
         (["train"], "Error: Missing argument 'CONFIG'."),
         (["train", "tiny.yaml", "--until", "0"], "--until must be a whole number ≥ 1, got '0'"),
         (
             ["train", "tiny.yaml", "--runs", "tiny.yaml"],
             "--runs must be a directory, not a file, got 'tiny.yaml'",
         ),
-        (["train", "tiny.yaml", "--sed", "3"], "No such option '--sed'."),
+        (["train", "tiny.yaml", "--sed", "3"], "unknown option --sed"),
         (["tran", "tiny.yaml"], "Error: unknown command 'tran'; did you mean 'train'?"),
         (
             ["qqq"],

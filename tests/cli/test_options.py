@@ -41,6 +41,7 @@ TEXTS = {
     "--sort": "foo",
     "--check": "foo",
     "--of": "foo",
+    "--from": "foo",
     "--scheduler": "foo",
 }
 """A wrong value of each option whose values the library parses."""
@@ -52,6 +53,7 @@ ARGUMENTS = {
     "runs": [],
     "schema": [],
     "init": [],
+    "examples": [],
     "reproduce": ["weight_initialization_30"],
     "show": ["runs/a"],
     "evaluate": ["runs/a"],
@@ -125,3 +127,20 @@ def test_an_unknown_figure_gets_a_suggestion(bench: Bench) -> None:
     code, out, err = bench("reproduce", "overfiting")
     assert (code, out) == (2, "")
     assert err.startswith("unknown figure 'overfiting'; did you mean 'overfitting'? (known: ")
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--epochs", "epochs is a key of the config: --set epochs=VALUE"),
+        ("--lr", "learning_rate is a key of the config: --set learning_rate=VALUE"),
+        ("--batch-size", "batch_size is a key of the config: --set batch_size=VALUE"),
+        ("--quite", "did you mean --quiet? (nnexp train --help lists all)"),
+        ("--foo", "(nnexp train --help lists all)"),
+    ],
+)
+def test_an_unknown_option_says_how_keys_are_set(bench: Bench, option: str, hint: str) -> None:
+    code, out, err = bench("train", "tiny.yaml", option, "5")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"unknown option {option}")
+    assert err.endswith(f"{hint}\n")

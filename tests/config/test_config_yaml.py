@@ -238,8 +238,8 @@ def test_a_missing_file_and_a_file_of_another_kind_exit_2_at_once(tmp_path: Path
     os.mkfifo(fifo)
     for path, reason in [
         (tmp_path / "none.yaml", "there is no such file"),
-        (tmp_path, "is not a regular file"),
-        (fifo, "is not a regular file"),
+        (tmp_path, "is neither a file nor a run"),
+        (fifo, "nothing was written to this pipe"),
     ]:
         with pytest.raises(ConfigError) as caught:
             load.read(path)

@@ -401,13 +401,13 @@ def test_restart_leaves_a_sound_run_alone(bench: Bench) -> None:
     told = "warning: runs/n: is not damaged, so nothing was set aside\n"
     assert bench(*train, "--restart") == (0, "runs/n\n", told)
     assert bench(*train, "--restart") == (0, "runs/n\n", told)
-    assert [each.name for each in (bench.folder / "runs").iterdir()] == ["n"]
+    assert [each.name for each in (bench.folder / "runs").glob("[!.]*")] == ["n"]
 
 
 def test_restart_moves_neither_a_newer_run_nor_another_s_nor_what_is_none(bench: Bench) -> None:
     train = ("train", "tiny.yaml", "--name", "n", "-q", "--restart")
     bench(*train, "--until", "1")
-    other = bench(*train, "--set", "epochs=4")
+    other = bench(*train, "--set", "lambda=4")
     assert (other.code, "belongs to another config" in other.err) == (4, True)
     path = bench.folder / RUN
     record = records.read(path / "run.json", RunRecord)
@@ -424,4 +424,4 @@ def test_restart_moves_neither_a_newer_run_nor_another_s_nor_what_is_none(bench:
     (path / "notes.txt").write_text("not a run", encoding="utf-8")
     code, _, err = bench(*train)
     assert (code, err) == (5, "runs/n: is not a run: it has no run.json\n")
-    assert [each.name for each in (bench.folder / "runs").iterdir()] == ["n"]
+    assert [each.name for each in (bench.folder / "runs").glob("[!.]*")] == ["n"]

@@ -257,7 +257,7 @@ def test_a_run_that_was_interrupted_here_goes_on_where_it_is_collected_from(
     folder.mkdir()
     home = tmp_path_factory.mktemp("host")
     cluster = Cluster(folder)
-    left = (bench.folder / "whole").iterdir()
+    left = (bench.folder / "whole").glob("[!.]*")
     done, begun_here = next(left), next(left)
     for path in (done, begun_here):
         shutil.copytree(path, bench.folder / "runs" / path.name)

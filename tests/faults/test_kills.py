@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.crashes import CRASHES, Crash
-from tests.faults.tracing import Call, Tracing
+from tests.faults.tracing import RUN, SOURCE, Call, Tracing
 
 Count = Callable[[str, int], None]
 
@@ -98,3 +98,45 @@ def test_a_kill_at_any_call_of_a_recovery_changes_no_byte(
     calls = tracing.calls()
     assert len(calls) > 50
     count("kills of a recovery", kill_at(tracing, calls[shard::2], state))
+
+
+@pytest.fixture
+def growing(tracing: Tracing) -> Path:
+    """A folder with a run of which the training takes over two epochs."""
+    tracing.reset()
+    shorter = [SOURCE if word == RUN else word for word in tracing.arguments]
+    assert tracing.calls([*shorter, "--set", "epochs=2"])
+    return tracing.keep("growing")
+
+
+def kill_while_growing(tracing: Tracing, calls: Iterable[Call], state: Path) -> int:
+    """Kill a training that grows; return how often.
+
+    The source stays as it was. Only the epoch under way is trained twice, never one taken over.
+    """
+    source = {path: path.read_bytes() for path in (state / "runs" / SOURCE).rglob("*.*")}
+    kills = 0
+    for call in calls:
+        kills += kill_at(tracing, [call], state)
+        for path, content in source.items():
+            assert (tracing.place / path.relative_to(state)).read_bytes() == content, call
+        times = (tracing.run / "timing.jsonl").read_text()
+        assert [times.count(f'"epoch":{epoch},') for epoch in (1, 2)] == [1, 1], call
+    return kills
+
+
+def test_a_kill_at_some_calls_of_growing_changes_no_byte(tracing: Tracing, growing: Path) -> None:
+    tracing.reset(growing)
+    calls = tracing.calls()
+    assert "training from epoch 3" in (tracing.run / "log.txt").read_text()
+    assert kill_while_growing(tracing, calls[::SAMPLE], growing) > 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_a_kill_at_any_call_of_growing_changes_no_byte(
+    tracing: Tracing, growing: Path, shard: int, count: Count
+) -> None:
+    tracing.reset(growing)
+    calls = tracing.calls()
+    count("kills of growing", kill_while_growing(tracing, calls[shard::SHARDS], growing))

@@ -350,23 +350,23 @@ def test_a_power_loss_over_what_others_left_loses_nothing(
 # Mutants: a sync that nothing misses is one too many
 
 SITES = (
-    "_lock_build: sync_directory < make_directories(build.parent)",
-    "_publish: write(build / RUN)",
-    "_publish: write(build / CONFIG)",
-    "_publish: write(build / METRICS)",
-    "_publish: sync_directory(build)",
+    "create: sync_directory < make_directories(build.parent)",
+    "_write_files: write(build / RUN)",
+    "_write_files: write(build / CONFIG)",
+    "_write_files: write(build / METRICS)",
+    "_write_files: sync_directory(build)",
     "_publish: sync_directory < move_directory(build)",
-    "commit: append(self.run.path / METRICS)",
+    "commit: append(self._path / METRICS)",
     "commit: write < write_atomically(path)",
     "commit: sync_directory < write_atomically(path)",
-    "finish: sync_directory(self.run.path / CHECKPOINTS)",
-    "finish: write < write_atomically(self.run.path / PREDICTIONS)",
-    "finish: sync_directory < write_atomically(self.run.path / PREDICTIONS)",
-    "finish: write < write_atomically(self.run.path / RESULT)",
-    "finish: sync_directory < write_atomically(self.run.path / RESULT)",
+    "finish: sync_directory(self._path / CHECKPOINTS)",
+    "finish: write < write_atomically(self._path / PREDICTIONS)",
+    "finish: sync_directory < write_atomically(self._path / PREDICTIONS)",
+    "finish: write < write_atomically(self._path / RESULT)",
+    "finish: sync_directory < write_atomically(self._path / RESULT)",
     "open_: sync_directory(run.path.parent)",
     "open_: sync_directory(run.path / CHECKPOINTS)",
-    "_truncate_metrics: truncate(self.run.path / METRICS)",
+    "_truncate_metrics: truncate(self._path / METRICS)",
 )
 
 

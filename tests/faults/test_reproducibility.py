@@ -227,6 +227,28 @@ def check_every_resumption(bench: Bench, config: CheckedConfig) -> str:
     return result.reason
 
 
+def check_every_growth(bench: Bench, config: CheckedConfig) -> int:
+    """Grow a run from all shorter ones; return how many epochs were taken over."""
+    result = train.train(config, bench.folder / "straight", name="n").result
+    whole = bench.files("straight/n")
+    assert result is not None
+    taken = 0
+    for epochs in range(1, result.epochs):
+        shorter = load.changed(config, epochs=epochs)
+        train.train(shorter, bench.folder / "grown", name="source")
+        source = bench.files("grown/source")
+        grown = train.train(config, bench.folder / "grown", name="n")
+        assert bench.files("grown/n") == whole, epochs
+        assert bench.files("grown/source") == source, epochs
+        first = (grown.path / "log.txt").read_text().partition("training from epoch ")[2]
+        epochs_taken = int(first.split()[0]) - 1
+        assert epochs_taken == (0 if config.schedule.depends_on_epochs else epochs)
+        taken += epochs_taken
+        shutil.rmtree(bench.folder / "grown")
+    shutil.rmtree(bench.folder / "straight")
+    return taken
+
+
 @pytest.fixture
 def quick(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Data that is all noise, and what costs time and has no part in resuming left out."""
@@ -262,3 +284,18 @@ def test_resumed_at_every_epoch_it_ends_byte_equal(quick: Bench, step: int) -> N
     assert used == {*get_args(Optimizer), *get_args(Schedule)}
     assert {type(each.stopping) for each in configs} == set(get_args(Stopping))
     assert len({(each.dropout, each.dtype) for each in configs}) == 4
+
+
+@pytest.mark.parametrize("step", [19, pytest.param(1, marks=pytest.mark.slow)])
+def test_grown_from_any_number_of_epochs_it_ends_byte_equal(quick: Bench, step: int) -> None:
+    """Of all combinations, or of every so manieth."""
+    configs = combinations("tiny.npz")[::step]
+    taken = 0
+    for config in configs:
+        try:
+            taken += check_every_growth(quick, config)
+        except AssertionError as error:
+            error.add_note(f"of {msgspec.json.encode(config).decode()}")
+            raise
+    print(f"{len(configs)} combinations took over {taken} epochs")  # noqa: T201 - the docs' counts
+    assert taken > len(configs)

@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import nnexp
+from nnexp.store import growth_index
 from tests.conftest import Bench, Said
 
 FILE_CALLS = "trace=%file,%desc"
 RUN = "n"
+SOURCE = "source"
+"""A run that RUN may grow from."""
 CONFIG = "tiny.yaml"
 METRICS = "metrics.jsonl"
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(nnexp.__file__).parents[1])}
@@ -85,7 +88,8 @@ class Tracing:
         """Return the differences from an uninterrupted run: files, and names beside the run."""
         found = self._bench.files(f"place/runs/{RUN}")
         names = found.keys() | self.straight.keys()
-        beside = {path.name for path in self.run.parent.iterdir()} - {RUN}
+        beside = {path.name for path in self.run.parent.iterdir()}
+        beside -= {RUN, SOURCE, growth_index.FOLDER}
         return [name for name in names if found.get(name) != self.straight.get(name)] + [*beside]
 
     def damage(self, before: list[Call], state: Path | None = None) -> list[str]:

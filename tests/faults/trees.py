@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def runs(bench: Bench, folder: str) -> dict[str, dict[str, bytes]]:
     """Return the reproducible files of a folder's runs, by name."""
-    names = [path.name for path in (bench.folder / folder).iterdir()]
+    names = [path.name for path in (bench.folder / folder).glob("[!.]*")]
     return {name: bench.files(f"{folder}/{name}") for name in sorted(names)}
 
 

@@ -196,7 +196,7 @@ SETTINGS: dict[str, Case] = {
     "negative seeds": Case("", "is neither a seed nor a range of seeds", ("--seeds=-5",)),
     "until nothing": Case("", "--until must be a whole number", ("--until", "0")),
     "a file for a folder": Case("", "must be a directory", ("--runs", "tiny.npz")),
-    "an option with an escape": Case("", "No such option", ("--\x1b[31m",)),
+    "an option with an escape": Case("", "unknown option", ("--\x1b[31m",)),
     **{
         f"the name {name[:20]!r}": Case(SMALL, "cannot name a run", (f"--name={name}",))
         for name in (
@@ -283,11 +283,11 @@ def test_a_directory_of_idx_files_that_is_none_is_refused(hostile: Hostile, plac
 @pytest.mark.parametrize(
     ("place", "code", "told"),
     [
-        ("/dev/zero", 2, "is not a regular file"),
-        ("/dev/stdin", 2, "is not a regular file"),
+        ("/dev/zero", 2, "is neither a file nor a run"),
+        ("/dev/stdin", 2, "is neither a file nor a run"),
         ("/proc/self/mem", 74, "cannot be read"),
-        ("fifo", 2, "is not a regular file"),
-        ("folder", 2, "is not a regular file"),
+        ("fifo", 2, "nothing was written to this pipe"),
+        ("folder", 2, "is neither a file nor a run"),
         ("loop", 74, "cannot be read"),
         ("dangling", 2, "there is no such file"),
         ("missing.yaml", 2, "there is no such file"),
@@ -307,10 +307,15 @@ def test_a_config_that_is_no_file_of_text_is_refused(
     hostile.holds("train", place, code=code, told=told)
 
 
-@pytest.mark.parametrize("place", ["fifo", "/dev/zero"])
-def test_a_process_does_not_wait_for_what_never_comes(hostile: Hostile, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [("fifo", "nothing was written to this pipe"), ("/dev/zero", "is neither a file nor a run")],
+)
+def test_a_process_does_not_wait_for_what_never_comes(
+    hostile: Hostile, place: str, told: str
+) -> None:
     places(hostile)
-    hostile.process_holds("train", place, code=2, told="is not a regular file")
+    hostile.process_holds("train", place, code=2, told=told)
     hostile.config(settings("npz", place))
     hostile.process_holds("train", "c.yaml", code=2, told="not a regular file")
 
@@ -318,7 +323,7 @@ def test_a_process_does_not_wait_for_what_never_comes(hostile: Hostile, place: s
 @pytest.mark.parametrize("stem", ["-x", ".x", "a b", "ä", "\x1b[31m", "a\nb", "x" * 90])
 def test_a_config_s_name_that_no_run_may_have_is_told(hostile: Hostile, stem: str) -> None:
     hostile.config(SMALL, f"{stem}.yaml")
-    hostile.holds("train", "--", f"./{stem}.yaml", code=2, told="choose one with --name")
+    hostile.holds("train", "--", f"./{stem}.yaml", code=2, told="cannot begin a run's name")
 
 
 def test_every_problem_is_told_up_to_a_limit(hostile: Hostile) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from nnexp.config import dump, load
+from nnexp.config import canonical, dump, load
 from nnexp.config.model import Config, PerExample
 from nnexp.datasets.sources import Mnist
 from nnexp.errors import DataError, DiskError
@@ -67,7 +67,7 @@ def test_what_happened_before_a_net_is_part_of_its_run_s_name(tmp_path: Path) ->
     digests = {part.book.run.name.split("-")[-2] for part in parts}
     assert len(digests) == 9
     some, other = (load.check(Config(rng=Network2(before=(Drawn(normals),)))) for normals in (1, 2))
-    assert train.run_name(some) != train.run_name(other)
+    assert canonical.digest(some) != canonical.digest(other)
 
 
 def test_what_each_process_had_done_before_a_net() -> None:

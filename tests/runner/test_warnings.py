@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from nnexp.config import load, rules
 from nnexp.config.model import CheckedConfig, Config, PerExample
+from nnexp.datasets.loading import Data
 from nnexp.datasets.sources import Mnist
 from nnexp.errors import CorruptError, DiskError
 from nnexp.optim.schedules import Cosine
@@ -71,15 +73,17 @@ def test_a_run_that_cannot_be_read_is_refused_before_anything_is_created(bench: 
 
 def test_a_threshold_belongs_to_the_problem(tmp_path: Path) -> None:
     config = load.check(Config(data=Mnist(train=1000), hidden=(10,)))
-    assert thresholds.threshold(tmp_path, config) is None
-    thresholds.record(tmp_path, config, 0.5)
+    assert thresholds.read(tmp_path, config, {}) is None
+    thresholds.record(tmp_path, config, {}, 0.5)
     same: list[dict[str, Any]] = [
         {"learning_rate": 3.0, "schedule": Cosine(), "seed": 7, "rng": Network2()},
         {"lambda_": 5.0, "regularizer": "l1", "epochs": 9, "patience": None, "monitor": ("train",)},
         {"data": Mnist(train=1000, validation=100, test=5)},
     ]
     for keys in same:
-        assert thresholds.threshold(tmp_path, load.changed(config, **keys)) == 0.5
+        found = thresholds.read(tmp_path, load.changed(config, **keys), {})
+        assert found is not None
+        assert found.learning_rate == 0.5
     others: list[dict[str, Any]] = [
         {"data": Mnist(train=2000)},
         {"hidden": (11,)},
@@ -91,9 +95,9 @@ def test_a_threshold_belongs_to_the_problem(tmp_path: Path) -> None:
         {"dropout": 0.5},
     ]
     for keys in others:
-        assert thresholds.threshold(tmp_path, load.changed(config, **keys)) is None
-    thresholds.record(tmp_path, load.changed(config, seed=3), 0.25, "tune")
-    found = thresholds.read(tmp_path, config)
+        assert thresholds.read(tmp_path, load.changed(config, **keys), {}) is None
+    thresholds.record(tmp_path, load.changed(config, seed=3), {}, 0.25, "tune")
+    found = thresholds.read(tmp_path, config, {})
     assert found is not None
     assert (found.learning_rate, found.found_by) == (0.25, "tune")
     assert found.problem == {"data": {"name": "mnist", "train": 1000}, "hidden": [10]}
@@ -102,18 +106,20 @@ def test_a_threshold_belongs_to_the_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize("threshold", [0.0, -1.0, float("inf"), float("nan")])
 def test_no_threshold_is_what_is_no_learning_rate(tmp_path: Path, threshold: float) -> None:
     with pytest.raises(ValueError, match="finite number > 0"):
-        thresholds.record(tmp_path, load.check(Config()), threshold)
+        thresholds.record(tmp_path, load.check(Config()), {}, threshold)
     assert not list(tmp_path.iterdir())
 
 
-def tiny(bench: Bench) -> CheckedConfig:
-    return load.read(bench.folder / "tiny.yaml")
+def tiny(bench: Bench) -> tuple[CheckedConfig, Mapping[str, str]]:
+    """Return the small config, and the content hashes of its data."""
+    config = load.read(bench.folder / "tiny.yaml")
+    return config, Data().content(config.data)
 
 
 def test_train_warns_of_a_rate_far_over_the_threshold(bench: Bench) -> None:
-    runs, config = Path("runs"), tiny(bench)
-    thresholds.record(runs, config, 0.5)
-    place = thresholds.file_path(runs, config)
+    runs, (config, content) = Path("runs"), tiny(bench)
+    thresholds.record(runs, config, content, 0.5)
+    place = thresholds.file_path(runs, config, content)
     common = ("train", "tiny.yaml", "-q", "--set")
     assert bench(*common, "learning_rate=1.99", "--name", "near").err == ""
     assert bench(*common, "learning_rate=2", "--name", "far") == (
@@ -132,21 +138,21 @@ def test_train_warns_of_a_rate_far_over_the_threshold(bench: Bench) -> None:
 
 
 def test_a_damaged_threshold_is_told_and_fails_no_training(bench: Bench) -> None:
-    runs, config = Path("runs"), tiny(bench)
-    thresholds.record(runs, config, 0.001)
-    place = thresholds.file_path(runs, config)
+    runs, (config, content) = Path("runs"), tiny(bench)
+    thresholds.record(runs, config, content, 0.001)
+    place = thresholds.file_path(runs, config, content)
     place.write_text(place.read_text().replace("0.001", "0.002"))
     with pytest.raises(CorruptError, match="checksum"):
-        thresholds.threshold(runs, config)
+        thresholds.read(runs, config, content)
     assert bench("train", "tiny.yaml", "-q", "--name", "n") == (
         0,
         "runs/n\n",
         (f"warning: {place}: is damaged: its checksum does not match its content; it is ignored\n"),
     )
-    thresholds.record(runs, config, 1.0)
+    thresholds.record(runs, config, content, 1.0)
     assert bench("train", "tiny.yaml", "-q", "--name", "m").err == ""
     place.unlink()
     place.mkdir()
     assert bench("train", "tiny.yaml", "-q", "--name", "o").code == 0
     with pytest.raises(DiskError):
-        thresholds.record(runs, config, 1.0)
+        thresholds.record(runs, config, content, 1.0)

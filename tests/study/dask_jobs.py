@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nnexp
@@ -12,8 +13,8 @@ from nnexp.study import sweep_file
 from nnexp.study.dask import worker
 from nnexp.study.dask.client import Client
 from nnexp.study.dask.worker import JobReport, JobRequest
-from nnexp.study.job import Message
-from nnexp.study.plan import PlannedRun, plan
+from nnexp.study.job import Job, Message
+from nnexp.study.plan import plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,16 +24,17 @@ if TYPE_CHECKING:
 TOKEN = "token-0123"  # noqa: S105 - a file's name
 
 
-def trial(*settings: str) -> PlannedRun:
-    (found,) = plan(sweep_file.read("tiny.yaml", settings)).trials
+def trial(*settings: str) -> Job:
+    (found,) = plan(sweep_file.read("tiny.yaml", settings)).jobs(Path("runs"))
     return found
 
 
-def order(bench: Bench, found: PlannedRun, **changes: Any) -> JobRequest:  # noqa: ANN401 - fields'
+def order(bench: Bench, found: Job, **changes: Any) -> JobRequest:  # noqa: ANN401 - fields'
     fields: dict[str, Any] = {
         "number": 0,
         "config": canonical.to_builtins(found.config),
-        "name": found.name,
+        "name": found.run.name,
+        "content": None if found.content is None else dict(found.content),
         "version": nnexp.__version__,
         "runs": str(bench.folder / "runs"),
         "folder": str(bench.folder),

@@ -26,4 +26,4 @@ def tree(bench: Bench, runs: str) -> dict[str, bytes]:
 
 
 def names(bench: Bench, runs: str = "runs") -> list[str]:
-    return sorted(run.name for run in (bench.folder / runs).iterdir())
+    return sorted(run.name for run in (bench.folder / runs).iterdir() if run.name[0] != ".")

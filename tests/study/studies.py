@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from nnexp.store import growth_index
+
 if TYPE_CHECKING:
     from tests.conftest import Bench
 
@@ -61,6 +63,7 @@ def study(bench: Bench, *command: str) -> Results:
 def results(bench: Bench, out: str) -> Results:
     """Collect the results of a command with this output."""
     names = sorted(path.name for path in (bench.folder / "runs").iterdir() if path.is_dir())
+    names = [name for name in names if name != growth_index.FOLDER]
     decisions = bench.folder / "tiny-tuned"
     files = decisions.iterdir() if decisions.exists() else ()
     return Results(

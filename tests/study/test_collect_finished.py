@@ -12,7 +12,7 @@ from nnexp.store import disk, transfer
 from nnexp.store.lock import Lock
 from nnexp.store.run import Run
 from nnexp.study.dask.executor import Collector
-from nnexp.study.plan import PlannedRun
+from nnexp.study.job import Job
 from tests.study.dask_jobs import Leaving, linked, trial
 
 if TYPE_CHECKING:
@@ -20,36 +20,36 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def at_home(bench: Bench) -> tuple[Run, PlannedRun, dict[str, bytes]]:
+def at_home(bench: Bench) -> tuple[Run, Job, dict[str, bytes]]:
     """Where a finished run shall go, its trial, and its files."""
     bench("train", "tiny.yaml", "-q", "--runs", "away")
     found = trial()
-    files = transfer.pack(Run(bench.folder / "away" / found.name))
-    return Run(bench.folder / "runs" / found.name), found, files
+    files = transfer.pack(Run(bench.folder / "away" / found.run.name))
+    return Run(bench.folder / "runs" / found.run.name), found, files
 
 
 def test_a_run_that_is_brought_home_is_the_same(
-    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, Job, dict[str, bytes]]
 ) -> None:
     run, found, files = at_home
     assert transfer.publish(run, found.config, files)
-    assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
-    assert bench("verify", f"runs/{found.name}").code == 0
-    assert [path.name for path in (bench.folder / "runs").iterdir()] == [found.name]
+    assert bench.files(f"runs/{found.run.name}") == bench.files(f"away/{found.run.name}")
+    assert bench("verify", f"runs/{found.run.name}").code == 0
+    assert [path.name for path in (bench.folder / "runs").iterdir()] == [found.run.name]
 
 
 def test_what_is_there_is_never_overwritten(
-    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, Job, dict[str, bytes]]
 ) -> None:
     run, found, files = at_home
     run.path.mkdir(parents=True)
     assert transfer.publish(run, found.config, files) is False
-    assert [path.name for path in (bench.folder / "runs").iterdir()] == [found.name]
+    assert [path.name for path in (bench.folder / "runs").iterdir()] == [found.run.name]
     assert not list(run.path.iterdir())
 
 
 def test_a_byte_that_changed_on_the_way_is_noticed(
-    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, Job, dict[str, bytes]]
 ) -> None:
     run, found, files = at_home
     unchecked = {"log.txt", "timing.jsonl"}
@@ -66,7 +66,7 @@ def test_a_byte_that_changed_on_the_way_is_noticed(
 
 @pytest.mark.parametrize("name", ["../escaped", "/etc/x", "LOCK", "checkpoints/../x", "x", ""])
 def test_only_a_run_s_own_files_come_home(
-    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]], name: str
+    bench: Bench, at_home: tuple[Run, Job, dict[str, bytes]], name: str
 ) -> None:
     run, found, files = at_home
     with pytest.raises(CorruptError, match="contains an unknown file"):
@@ -75,7 +75,7 @@ def test_only_a_run_s_own_files_come_home(
 
 
 def test_a_run_that_lacks_a_file_does_not_come_home(
-    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, Job, dict[str, bytes]]
 ) -> None:
     run, found, files = at_home
     for name in files.keys() - {"log.txt", "timing.jsonl"}:
@@ -88,18 +88,18 @@ def test_a_run_that_lacks_a_file_does_not_come_home(
 
 
 def test_a_run_larger_than_may_be_sent_is_refused(
-    at_home: tuple[Run, PlannedRun, dict[str, bytes]],
+    at_home: tuple[Run, Job, dict[str, bytes]],
     bench: Bench,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _, found, files = at_home
     monkeypatch.setattr(transfer, "SIZE_LIMIT", sum(map(len, files.values())) - 1)
     with pytest.raises(CorruptError, match="more than the"):
-        transfer.pack(Run(bench.folder / "away" / found.name))
+        transfer.pack(Run(bench.folder / "away" / found.run.name))
 
 
 def test_what_one_killed_while_publishing_left_is_no_hindrance(
-    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, Job, dict[str, bytes]]
 ) -> None:
     run, found, files = at_home
     left = run.path.with_name(f".{run.name}.home")
@@ -107,11 +107,11 @@ def test_what_one_killed_while_publishing_left_is_no_hindrance(
     (left / "checkpoints" / "epoch-000099.npz").write_bytes(b"")
     (left / "result.json").write_bytes(b"")
     assert transfer.publish(run, found.config, files)
-    assert bench.files(f"runs/{found.name}") == bench.files(f"away/{found.name}")
+    assert bench.files(f"runs/{found.run.name}") == bench.files(f"away/{found.run.name}")
 
 
 def test_what_one_killed_while_publishing_left_goes_unless_it_is_in_use(
-    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, Job, dict[str, bytes]]
 ) -> None:
     run, _, _ = at_home
     transfer.remove_leftovers(bench.folder / "runs")
@@ -132,26 +132,26 @@ def test_what_one_killed_while_publishing_left_goes_unless_it_is_in_use(
 
 
 def test_what_was_brought_home_before_goes_from_the_workers(
-    bench: Bench, at_home: tuple[Run, PlannedRun, dict[str, bytes]]
+    bench: Bench, at_home: tuple[Run, Job, dict[str, bytes]]
 ) -> None:
     """Only what is the same here: what a worker says of any other name, it keeps."""
     run, found, files = at_home
     transfer.publish(run, found.config, files)
     identity = transfer.identity(run)
     assert identity is not None
-    client = Leaving({found.name: identity, "other": identity, "../runs": identity})
+    client = Leaving({found.run.name: identity, "other": identity, "../runs": identity})
     home = Collector(linked(client), bench.folder / "runs")
     home.find_copies()
     home.close(10)
-    assert client.discarded == [({found.name: identity}, ["tcp://a:1"])]
-    client = Leaving({found.name: "0"})
+    assert client.discarded == [({found.run.name: identity}, ["tcp://a:1"])]
+    client = Leaving({found.run.name: "0"})
     home = Collector(linked(client), bench.folder / "runs")
     home.find_copies()
     home.close(10)
     assert client.discarded == []
 
 
-def test_two_do_not_publish_at_once(at_home: tuple[Run, PlannedRun, dict[str, bytes]]) -> None:
+def test_two_do_not_publish_at_once(at_home: tuple[Run, Job, dict[str, bytes]]) -> None:
     run, found, files = at_home
     left = run.path.with_name(f".{run.name}.home")
     left.mkdir(parents=True)
@@ -163,7 +163,7 @@ def test_two_do_not_publish_at_once(at_home: tuple[Run, PlannedRun, dict[str, by
 
 
 def test_a_build_that_another_process_has_begun_since_is_left_to_it(
-    at_home: tuple[Run, PlannedRun, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+    at_home: tuple[Run, Job, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, found, files = at_home
     build, rename = run.path.with_name(f".{run.name}.home"), disk.move_directory

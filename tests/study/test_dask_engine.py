@@ -100,7 +100,7 @@ LEFT = msgspec.msgpack.encode(
 
 
 def job(bench: Bench) -> Job:
-    return Job(trial().config, Run(bench.folder / "runs" / trial().name))
+    return Job(trial().config, Run(bench.folder / "runs" / trial().run.name))
 
 
 def test_a_trial_whose_worker_leaves_is_sent_anew_but_not_for_ever(

@@ -46,7 +46,7 @@ def test_a_worker_s_trial_is_the_run_that_train_makes(bench: Bench) -> None:
     assert report.startup > 0
     assert len(told) == 1  # of three quick epochs one is told
     bench("train", "tiny.yaml", "-q", "--runs", "loop")
-    assert bench.files(f"runs/{trial().name}") == bench.files(f"loop/{trial().name}")
+    assert bench.files(f"runs/{trial().run.name}") == bench.files(f"loop/{trial().run.name}")
 
 
 @pytest.mark.usefixtures("held")
@@ -153,7 +153,7 @@ def test_a_worker_that_leaves_or_is_to_drop_a_trial_does_not_begin_it(
     report = msgspec.msgpack.decode(worker.run_job(sent), type=JobReport)
     assert report.is_abandoned is not is_wanted
     assert report.outcome.code == (0 if is_wanted else 143)
-    assert (bench.folder / "runs" / trial().name).exists() is is_wanted
+    assert (bench.folder / "runs" / trial().run.name).exists() is is_wanted
 
 
 @pytest.mark.usefixtures("held")

@@ -139,7 +139,7 @@ def test_what_diverged_with_a_seed_ranks_behind_what_did_not(bench: Bench) -> No
         *("diverged with 1 of 2 seeds", "diverged with 1 of 2 seeds"),
     ]
     assert rows[2].split()[-4:] == ["-", "1", "of", "2"]
-    output = sweep_ranking.output(trials, bench.folder, ranking, found, {})
+    output = sweep_ranking.output(trials, trials.jobs(bench.folder), ranking, found, {})
     assert [each.diverged for each in output.ranking] == [0, 0, 1, 1]
 
 

@@ -183,11 +183,12 @@ def test_data_that_the_config_as_given_has_not_is_no_matter_where_it_is_not_trai
     assert [each.trial.config.data.train for each in found.results] != []
 
 
-def test_a_finished_search_does_without_its_data(bench: Bench) -> None:
+def test_a_finished_search_needs_its_data_to_know_its_runs(bench: Bench) -> None:
     command = ("search", "tiny.yaml", "--space", "data.train=[30, 40]", "--method", "grid")
     first = bench(*command)
-    (bench.folder / "tiny.npz").unlink()
     assert (bench(*command).out, first.code) == (first.out, 0)
+    (bench.folder / "tiny.npz").unlink()
+    assert bench(*command) == (2, "", "tiny.npz: No such file or directory\n")
 
 
 def test_values_that_are_bad_alike_are_told_once(bench: Bench) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from nnexp.report import search_ranking
 from nnexp.report.document import as_text
+from nnexp.runner.naming import RunNames
 from nnexp.store.records import Fault
 from nnexp.study import search as searches
 from nnexp.study import search_definition, trials
@@ -19,6 +20,8 @@ from tests.study.spaces import RATE
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
+
+NAMES = RunNames(Path("runs"))
 
 
 def test_halving_needs_something_to_halve(bench: Bench) -> None:
@@ -35,14 +38,14 @@ def test_halving_needs_something_to_halve(bench: Bench) -> None:
 def test_where_the_last_rung_diverged_it_is_said_that_no_trial_is_whole(bench: Bench) -> None:
     defined = search_definition.define(bench.config(), [RATE], trials=3, factor=3)
     left = trials.TrialResult(
-        defined.trial(1, (0.1,), Path("runs")), 1, (standing(1, {"validation": 0.6}),)
+        defined.trial(1, (0.1,), NAMES), 1, (standing(1, {"validation": 0.6}),)
     )
     fault = Fault(epoch=2, batch=1, found="cost inf")
     further = trials.TrialResult(
-        defined.trial(2, (9.0,), Path("runs")), 3, (Performance([], 2, 400, fault, {}),)
+        defined.trial(2, (9.0,), NAMES), 3, (Performance([], 2, 400, fault, {}),)
     )
     given = trials.TrialResult(
-        defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.7}),)
+        defined.trial(0, None, NAMES), 3, (standing(3, {"validation": 0.7}),)
     )
     result = searches.SearchResult(defined, given, [left, further])
     told = as_text(search_ranking.document(result, None))
@@ -136,10 +139,10 @@ def test_the_config_as_given_is_not_held_against_what_was_left_behind(bench: Ben
     """Where all that came to the last rung diverged, no trial was trained to its end."""
     defined = search_definition.define("tiny.yaml", [RATE], trials=3, factor=3)
     given = trials.TrialResult(
-        defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.5}),)
+        defined.trial(0, None, NAMES), 3, (standing(3, {"validation": 0.5}),)
     )
     left = trials.TrialResult(
-        defined.trial(1, (0.1,), Path("runs")), 1, (standing(1, {"validation": 0.6}),)
+        defined.trial(1, (0.1,), NAMES), 1, (standing(1, {"validation": 0.6}),)
     )
     assert searches.SearchResult(defined, given, [left]).compared == [given]
     assert not (bench.folder / "runs").exists()
@@ -149,10 +152,12 @@ def test_what_was_trained_further_ranks_first_under_halving(bench: Bench) -> Non
     """The config as given may have been passed by a trial that was then left behind."""
     defined = search_definition.define("tiny.yaml", [RATE], trials=3, factor=3)
     given = trials.TrialResult(
-        defined.trial(0, None, Path("runs")), 3, (standing(3, {"validation": 0.5, "test": 0.5}),)
+        defined.trial(0, None, NAMES),
+        3,
+        (standing(3, {"validation": 0.5, "test": 0.5}),),
     )
     left = trials.TrialResult(
-        defined.trial(1, (0.1,), Path("runs")), 1, (standing(1, {"validation": 0.6}),)
+        defined.trial(1, (0.1,), NAMES), 1, (standing(1, {"validation": 0.6}),)
     )
     assert searches.SearchResult(defined, given, [left]).ranked == [given, left]
     assert searches.SearchResult(defined._replace(factor=None), given, [left]).ranked == [

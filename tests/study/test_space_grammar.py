@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnexp.config import dump
+from nnexp.errors import ConfigError
 from nnexp.study import ranges, space, sweep_file
 from nnexp.study.plan import plan
 from nnexp.study.space import Dimension
@@ -120,9 +121,13 @@ def test_any_list_is_the_same_with_brackets_and_without(values: list[Any]) -> No
 
 
 @pytest.mark.usefixtures("bench")
-def test_settings_of_every_point_may_follow_each_other_in_any_order() -> None:
-    settings = ["optimizer.mu=0.5", "optimizer=momentum"]
+def test_a_setting_that_a_later_one_replaces_is_refused() -> None:
+    settings = ["optimizer=momentum", "optimizer.mu=0.5"]
     assert len(plan(sweep_file.read("tiny.yaml", settings, ["lambda=1,2"])).trials) == 2
+    with pytest.raises(ConfigError, match=r"optimizer.mu: has no effect: --set optimizer=momentum"):
+        plan(sweep_file.read("tiny.yaml", settings[::-1], ["lambda=1,2"]))
+    with pytest.raises(ConfigError, match=r"lambda: has no effect: --grid lambda.per_example"):
+        plan(sweep_file.read("tiny.yaml", ["lambda=5"], ["lambda.per_example=1,2"]))
 
 
 @pytest.mark.parametrize(

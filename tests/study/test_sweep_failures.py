@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nnexp.store.run import Run
 from nnexp.study import sweep_file
-from nnexp.study.job import Job
 from nnexp.study.local import process
 from nnexp.study.local.pool import Pool
 from nnexp.study.plan import plan
@@ -151,12 +149,12 @@ def test_what_was_opened_for_a_trial_that_cannot_start_is_closed(
     def fork() -> int:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    (trial,) = plan(sweep_file.read("tiny.yaml", (), ["lambda=1"])).trials
+    (job,) = plan(sweep_file.read("tiny.yaml", (), ["lambda=1"])).jobs(bench.folder / "runs")
     engine = Pool(2, bench.folder / "runs")
     before = sorted(Path("/dev/fd").iterdir())
     with monkeypatch.context() as patch, closing(engine):
         patch.setattr(os, "fork", fork)
-        outcome = engine.submit(Job(trial.config, Run(bench.folder / trial.name))).result()
+        outcome = engine.submit(job).result()
         assert sorted(Path("/dev/fd").iterdir()) == before
     assert (outcome.code, outcome.is_scarce) == (74, True)
 
@@ -213,8 +211,8 @@ def test_fail_fast_stops_all_and_keep_going_none(bench: Bench) -> None:
 
 
 def test_a_name_that_is_taken_by_another_config_is_a_failure(bench: Bench) -> None:
-    (trial,) = plan(sweep_file.read("tiny.yaml", (), ["lambda=1"])).trials
-    bench("train", "tiny.yaml", "-q", "--name", trial.name)
+    (job,) = plan(sweep_file.read("tiny.yaml", (), ["lambda=1"])).jobs(bench.folder / "runs")
+    bench("train", "tiny.yaml", "-q", "--name", job.run.name)
     code, _, err = bench.process("sweep", "tiny.yaml", "--grid", "lambda=1,2")
     assert code == 4
     assert "belongs to another config (it differs in lambda)" in err

@@ -102,12 +102,12 @@ def test_verdicts_know_how_many_examples_an_accuracy_is_of(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(ranking, "verdicts", lambda *given: asked.append(given[-1]))
+    monkeypatch.setattr(ranking, "verdicts", lambda *given: asked.append(given[3]))
     bench.process("sweep", "tiny.yaml", "--set", "epochs=1", "-q")
     trials, found = planned("epochs=1"), outcomes(0.5)
-    sweep_ranking.verdicts(trials, Path("runs"), ranking.rank(trials, found), found)
+    sweep_ranking.verdicts(trials, trials.jobs(Path("runs")), ranking.rank(trials, found), found)
     found = [Outcome(accuracies={"test": 0.5})]
-    sweep_ranking.verdicts(trials, Path("runs"), ranking.rank(trials, found), found)
+    sweep_ranking.verdicts(trials, trials.jobs(Path("runs")), ranking.rank(trials, found), found)
     assert asked == [60, 40]
 
 
@@ -125,12 +125,12 @@ def test_draws_have_six_digits(bench: Bench) -> None:
 
 def test_the_name_with_the_longest_seed_must_be_one(bench: Bench) -> None:
     """Names end in the seed, so that a file may name the first run and not the last."""
-    name = planned("lambda=1").trials[0].name
+    name = planned("lambda=1").jobs(bench.folder)[0].run.name
     longest = next(n for n in range(1, 400) if not names.is_run_name("x" * n)) - 1
     stem = "x" * (longest - len(name) + len("tiny"))
     bench.config(f"{stem}.yaml")
     assert len(plan(sweep_file.read(f"{stem}.yaml", (), ["lambda=1"], [0, 9])).trials) == 2
-    with pytest.raises(UsageError, match=r"-s10' cannot name a run"):
+    with pytest.raises(UsageError, match="cannot begin a run's name"):
         plan(sweep_file.read(f"{stem}.yaml", (), ["lambda=1"], [0, 10, 1]))
 
 

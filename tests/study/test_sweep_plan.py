@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nnexp.config import load
+from nnexp.config import canonical, load
 from nnexp.errors import ConfigError, UsageError
-from nnexp.runner import train
 from nnexp.study import job_script, sweep_file
 from nnexp.study.plan import Plan, plan
 
@@ -80,7 +79,7 @@ def test_every_point_is_the_run_that_train_would_make(bench: Bench) -> None:
     for trial in random.Random(1).sample(found.trials, 30):  # noqa: S311 - which ones does not matter
         config = load.read("tiny.yaml", found.settings(trial))
         assert config == trial.config
-        assert train.run_name(config, "tiny") == trial.name
+        assert canonical.digest(config) == trial.digest
 
 
 def test_points_of_nested_keys_alone_are_the_runs_that_train_would_make(bench: Bench) -> None:
@@ -453,7 +452,7 @@ def test_a_dry_run_tells_states_and_makes_nothing(bench: Bench) -> None:
         ["status", "lambda"], ["finished", "1"], ["interrupted", "2"], ["new", "3"],
     ]  # fmt: skip
     assert lines[-1] == "3 runs: 1 finished, 1 interrupted, 1 new, 1 repeated left out"
-    assert len(list((bench.folder / "runs").iterdir())) == 2
+    assert len(list((bench.folder / "runs").glob("[!.]*"))) == 2
     told = json.loads(
         bench("sweep", "tiny.yaml", "--grid", "lambda=1,3", "--dry-run", "--json").out
     )
@@ -465,10 +464,11 @@ def test_commands_train_the_runs_of_the_sweep(bench: Bench) -> None:
     found = sheet(bench, EVERYTHING.replace("stopping.k: 3, stopping: average, ", ""))
     lines = list(job_script.commands(found, bench.folder / "my runs"))
     assert len(lines) == len(found.trials)
-    for trial, line in list(zip(found.trials, lines, strict=True))[:: len(lines) // 3]:
+    jobs = found.jobs(bench.folder / "my runs")
+    for job, line in list(zip(jobs, lines, strict=True))[:: len(lines) // 3]:
         words = shlex.split(line)
         assert words[0] == "nnexp"
-        assert bench(*words[1:]).out == f"{bench.folder / 'my runs' / trial.name}\n"
+        assert bench(*words[1:]).out == f"{job.run.path}\n"
 
 
 def test_slurm_has_a_thousand_tasks_at_most(bench: Bench) -> None:
@@ -483,7 +483,7 @@ def test_slurm_has_a_thousand_tasks_at_most(bench: Bench) -> None:
 
 def test_a_name_that_no_run_can_have_is_refused(bench: Bench) -> None:
     bench.config("my tiny.yaml")
-    with pytest.raises(UsageError, match="cannot name a run"):
+    with pytest.raises(UsageError, match="cannot begin a run's name"):
         planned("my tiny.yaml", "lambda=1,2")
 
 

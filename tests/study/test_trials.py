@@ -9,7 +9,7 @@ import pytest
 
 from nnexp.config import load
 from nnexp.errors import NameTakenError
-from nnexp.runner import train
+from nnexp.runner.naming import RunNames
 from nnexp.store import run as store
 from nnexp.study import job as jobs
 from nnexp.study.job import Job
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def job(bench: Bench, **keys: object) -> Job:
     """Return a job of the small data whose run has train's own name."""
     config = load.read(bench.config("tiny.yaml", **keys))
-    return Job(config, store.named(Path("runs"), train.run_name(config)))
+    return Job(config, RunNames(Path("runs")).run(config))
 
 
 def trained(job: Job, until: int | None = None) -> Job:

@@ -15,7 +15,6 @@ from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset, Split
 from nnexp.datasets.sources import Mnist
 from nnexp.optim.schedules import HalveOnPlateau
-from nnexp.runner import train
 from nnexp.store.run import Run
 from nnexp.training.history import Row
 from nnexp.training.stopping import first_stop
@@ -109,11 +108,11 @@ class Planted(Trials):
         return Dataset(split(train), split(validation), None, len(set(kept)), 255.0, {})
 
     def has_run(self, config: Config) -> bool:
-        return self.were_there or self.name(config) in self.taken
+        return self.were_there or self.job(config).run.name in self.taken
 
     def run(self, config: Config) -> JobResult:
         config = load.check(config)
-        name = train.run_name(config, self.stem)
+        name = self.job(config).run.name
         if name not in self.taken:
             self.asked.append(config)
             rows = self.rows(config)

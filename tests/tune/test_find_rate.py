@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from nnexp.config import load
+from nnexp.datasets.loading import Data
 from nnexp.store import thresholds
 from nnexp.tune import ladder
 from nnexp.tune.ladder import Rung
@@ -165,7 +166,9 @@ def test_find_rate_prints_half_of_the_threshold_and_notes_it(bench: Bench) -> No
     assert [line.split(":")[0] for line in err.splitlines()[:2]] == ["η = 0.01", "η = 0.1"]
     assert (bench.folder / "rates.svg").read_bytes().count(b"<path") > 3
     config = load.read(bench.folder / "tiny.yaml")
-    assert thresholds.threshold(bench.folder / "runs", config) == threshold
+    entry = thresholds.read(bench.folder / "runs", config, Data().content(config.data))
+    assert entry is not None
+    assert entry.learning_rate == threshold
     too_large = f"learning_rate={40 * threshold:g}"
     assert "40 times the threshold" in bench("train", "tiny.yaml", "--set", too_large).err
 
@@ -222,7 +225,7 @@ def test_ten_epochs_are_the_runs_that_they_were(bench: Bench) -> None:
         config = json.loads(path.read_text())["config"]
         assert (config["monitor"], config["epochs"]) == (["train"], 10)
     names = {path.parent.name for path in bench.folder.glob("runs/*/run.json")}
-    assert "tiny-04abe90302c8-s0" in names
+    assert "tiny-0b86d980a52b-s0" in names
 
 
 STEADY = 0.4

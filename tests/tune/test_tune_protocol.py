@@ -150,9 +150,9 @@ def test_on_the_full_problem_it_begins_around_the_threshold_of_that_mini_batch_s
 def test_thresholds_are_noted_for_both_problems_but_not_with_lambda(tmp_path: Path) -> None:
     found = tuned(tmp_path)
     runs = tmp_path / "runs"
-    assert thresholds.threshold(runs, load.check(found.stages[1][0])) == 0.5
-    assert thresholds.threshold(runs, load.check(found.config)) == 1.0
-    noted = thresholds.read(runs, load.check(found.config))
+    assert threshold(runs, found.stages[1][0]) == 0.5
+    assert threshold(runs, found.config) == 1.0
+    noted = thresholds.read(runs, load.check(found.config), {})
     assert noted is not None
     assert noted.found_by == "nnexp tune"
 
@@ -170,7 +170,7 @@ def test_a_rate_that_finds_no_threshold_again_stays(tmp_path: Path) -> None:
     assert found.config.learning_rate == 0.25
     assert [found.decision(6, "eta").chose, found.decision(4, "eta").chose] == [(), ()]
     assert found.state.threshold == 0.5
-    assert thresholds.threshold(tmp_path / "runs", load.check(found.config)) is None
+    assert threshold(tmp_path / "runs", found.config) is None
 
 
 # λ.
@@ -386,3 +386,9 @@ def test_all_of_it_on_the_full_problem(tmp_path: Path) -> None:
     assert all(is_full(config) and config.hidden == (50,) for s in found.stages for config in s)
     assert found.stages[0][0].lambda_ == 5.0
     assert found.state.quick.lambda_ == found.config.lambda_ == 10.0
+
+
+def threshold(runs: Path, config: Config) -> float | None:
+    """Return the recorded threshold of a config of MNIST."""
+    entry = thresholds.read(runs, load.check(config), {})
+    return None if entry is None else entry.learning_rate

@@ -311,6 +311,7 @@ class Cluster:
             runs=None if self._collect else str(self._runs.absolute()),
             folder=None if self._collect else os.getcwd(),  # noqa: PTH109 - a string is sent
             token=self._token,
+            content=None if job.content is None else dict(job.content),
             until=job.until,
             seconds=self._limits.seconds,
             memory=self._limits.memory,

@@ -58,6 +58,8 @@ class JobRequest(Struct, frozen=True, kw_only=True):
     """The working directory for relative paths of data; None for the worker's own."""
     token: str
     """Identifies the study."""
+    content: dict[str, str] | None
+    """Content hashes of the data that the run is for; None for the data as it is."""
     until: int | None = None
     """The last epoch to train; None for all of the config's."""
     seconds: float | None
@@ -218,6 +220,7 @@ def start(request: JobRequest, runs: Path) -> Process:
         "runs": str(runs),
         "name": request.name,
         "config": request.config,
+        "content": request.content,
         "until": request.until,
     }
     temporary = disk.errors(Path(tempfile.gettempdir()))

@@ -31,7 +31,8 @@ def main() -> None:
 
     config = configs.from_builtins(request["config"], "the request")
     child.sender(pipe)(Ready())
-    job = Job(config, named(Path(request["runs"]), request["name"]), request["until"])
+    run = named(Path(request["runs"]), request["name"])
+    job = Job(config, run, request["until"], request["content"])
     child.run(job, load, pipe, request["parent"])
 
 

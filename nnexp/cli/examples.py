@@ -1,0 +1,31 @@
+"""nnexp examples: the example configs of the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnexp.cli.output import put
+
+
+@click.command()
+def examples() -> None:
+    """List the example configs, which every command takes by name in place of a file.
+
+    \b
+    Example:
+      nnexp examples
+      nnexp train book/eta-0.25 --set epochs=5
+    """
+    from nnexp.config import argument
+    from nnexp.report.document import Table, as_text, plain
+
+    rows = [[name, _purpose(path)] for name, path in argument.examples().items()]
+    put(as_text(plain(Table(["example", "purpose"], rows, left=2))))
+
+
+def _purpose(path: Path) -> str:
+    """Return the comment in an example's first line."""
+    first = path.read_text("utf-8").partition("\n")[0]
+    return first.removeprefix("#").strip(" ;") if first.startswith("#") else ""

@@ -1,0 +1,135 @@
+"""Find what a CONFIG argument names: a file, a run, standard input, or an example of the package.
+
+A run stands for its resolved config, in ``config.yaml``. An existing path wins over an example.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from pathlib import Path
+
+import nnexp
+from nnexp.config import reader
+from nnexp.errors import ConfigError, DiskError, UsageError
+from nnexp.names import without_seed
+
+STANDARD_INPUT = "-"
+RUN, CONFIG = "run.json", "config.yaml"
+WAIT = 10.0
+"""Seconds to wait for the first bytes of a pipe."""
+DIGITS = 12
+"""Hexadecimal digits in a run's name that is not given by hand."""
+
+
+def examples() -> dict[str, Path]:
+    """Return the packaged examples' files by name, such as quickstart or book/eta-0.25.
+
+    They lie beside the package in a checkout, and within it where it was installed from a wheel.
+    """
+    package = Path(nnexp.__file__).parent
+    folder = next(
+        (f for f in (package / "configs", package.parent / "configs") if f.is_dir()), None
+    )
+    files = [] if folder is None else sorted(folder.rglob("*.yaml"))
+    return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files if folder}
+
+
+def locate(argument: str | os.PathLike[str]) -> str:
+    """Return the file that an argument names, or the argument itself if there is none."""
+    name = os.fspath(argument)
+    try:
+        if Path(name, RUN).is_file():
+            return str(Path(name, CONFIG))
+        if name == STANDARD_INPUT or Path(name).exists():
+            return name
+    except (OSError, ValueError):  # reading will say what is wrong
+        return name
+    example = examples().get(name)
+    return name if example is None else str(example)
+
+
+def stem(argument: str | os.PathLike[str]) -> str | None:
+    """Return the beginning of the names of runs made from an argument; None if it has no name.
+
+    A run keeps its own stem: runs made from ``quickstart-b76005d11616-s0`` begin with quickstart.
+    """
+    path = Path(argument)
+    if os.fspath(argument) == STANDARD_INPUT or _is_pipe(path):
+        return None
+    if (path / RUN).is_file():
+        return _stem_of_run(path.resolve().name)
+    return path.stem if path.exists() or os.fspath(argument) not in examples() else path.name
+
+
+def required_stem(argument: str | os.PathLike[str], advice: str = "write it to a file") -> str:
+    """Return the stem of an argument.
+
+    Raises: UsageError with the advice, if the config has no name.
+    """
+    name = stem(argument)
+    if name is None:
+        raise UsageError(f"{argument}: a config from a pipe has no name for its runs; {advice}")
+    return name
+
+
+def read(path: str) -> bytes:
+    """Read a config's bytes from a located path, at most one more than is allowed.
+
+    Raises:
+        ConfigError: there is no such file, or it is no file and no pipe.
+        DiskError: it cannot be read.
+    """
+    if path == STANDARD_INPUT:
+        return _not_empty(path, sys.stdin.buffer.read(reader.MAX_BYTES + 1))
+    try:
+        mode = Path(path).stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+            raise ConfigError([f"{path}: is neither a file nor a run"])
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            content = _read_all(file.fileno())
+        return content if stat.S_ISREG(mode) else _not_empty(path, content)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
+        raise ConfigError([f"{path}: there is no such file"]) from None
+    except OSError as error:
+        raise DiskError(
+            f"{path}: cannot be read: {(error.strerror or str(error)).lower()}"
+        ) from error
+
+
+def _read_all(descriptor: int) -> bytes:
+    """Read to the end, or one byte more than is allowed; a silent pipe is given up."""
+    content = b""
+    while len(content) <= reader.MAX_BYTES:
+        if not select.select([descriptor], [], [], WAIT)[0]:
+            break
+        part = os.read(descriptor, reader.MAX_BYTES + 1 - len(content))
+        if not part:
+            break
+        content += part
+    return content
+
+
+def _not_empty(path: str, content: bytes) -> bytes:
+    """Return what a pipe has delivered: nothing is no config, unlike an empty file."""
+    if not content:
+        raise ConfigError([f"{path}: nothing was written to this pipe"])
+    return content
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _stem_of_run(name: str) -> str:
+    """Return a run's name without its digest and seed."""
+    unseeded = without_seed(name)
+    head, dash, digits = unseeded.rpartition("-")
+    is_digest = len(digits) == DIGITS and set(digits) <= set("0123456789abcdef")
+    return head if dash and is_digest else unseeded

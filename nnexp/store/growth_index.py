@@ -1,0 +1,118 @@
+"""An index of a folder's runs by the digest that runs share if one can grow from the other.
+
+It spares a start from reading thousands of files, and is no source of truth: its answers are
+candidates, to be checked. It is a text file with a line for each run, ``<digest> <name>``, and
+lines ``@ <time>``: all runs up to this modification time of the folder are listed above. Runs that
+were copied, moved or renamed change the folder's time and are added at the next lookup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from nnexp.errors import NnexpError
+from nnexp.names import is_run_name
+from nnexp.store import disk
+from nnexp.store.records import growth_digest
+from nnexp.store.run import RUN, Run
+
+FOLDER = ".growth"
+"""A subfolder of the folder of runs; no run name begins with a dot."""
+FILE = "index.txt"
+LIMIT = 1 << 28
+"""Maximum bytes of an index; a larger one is ignored."""
+NONE = "-" * 64
+"""Stands for the digest of a run that cannot be read."""
+
+
+def candidates(runs: Path, digest: str) -> list[Run]:
+    """Return the runs of a folder that probably have a growth digest, sorted by name.
+
+    Raises: DiskError if the folder cannot be read.
+    """
+    content = _updated(runs)
+    return [Run(runs / name) for name in sorted(set(_names(content, digest)))]
+
+
+def add(run: Run, digest: str, before: int | None) -> None:
+    """Add a run that was just published.
+
+    Args:
+        run: the run.
+        digest: its growth digest.
+        before: the folder's modification time before the run was made, by ``modified``. If the
+            index was complete up to then, it is complete now.
+    """
+    runs = run.path.parent
+    with suppress(NnexpError):  # the next lookup adds the run
+        content = _read(runs)
+        is_complete = before is not None and content.endswith(_mark(before))
+        line = f"{digest} {run.name}\n".encode()
+        _append(runs, line + (_mark(modified(runs)) if is_complete else b""))
+
+
+def modified(runs: Path) -> int:
+    """Return the modification time of a folder of runs, in nanoseconds; 0 if there is none.
+
+    Raises: DiskError.
+    """
+    with disk.errors(runs):
+        try:
+            return runs.stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+
+def digest_of(run: Run) -> str | None:
+    """Return a run's growth digest, or None if it cannot be read."""
+    from nnexp.config import canonical  # noqa: PLC0415 - NumPy, which listing does without
+
+    with suppress(NnexpError):
+        record = run.record
+        if record.growth_sha256 is not None:
+            return record.growth_sha256
+        content = record.data.sha256
+        return growth_digest(canonical.growth_json(run.config), record.source, content)
+    return None
+
+
+def _updated(runs: Path) -> bytes:
+    """Return the index after adding the runs that it lacks."""
+    content, now = _read(runs), modified(runs)
+    if not now or content.endswith(_mark(now)):
+        return content
+    known = {line[65:] for line in content.decode("utf-8", "replace").splitlines()}
+    unknown = filter(is_run_name, set(disk.directory_names(runs)) - known)
+    new = [Run(runs / name) for name in unknown if disk.exists(runs / name / RUN)]
+    added = "".join(f"{digest_of(run) or NONE} {run.name}\n" for run in new).encode()
+    with suppress(NnexpError):  # a folder that cannot be written to can be searched all the same
+        if not disk.exists(runs / FOLDER):
+            disk.make_directory(runs / FOLDER)
+            now = modified(runs)
+        _append(runs, added + _mark(now))
+    return content + added
+
+
+def _names(content: bytes, digest: str) -> Iterator[str]:
+    """Yield the names with a digest."""
+    start = 0
+    while (start := content.find(digest.encode(), start)) >= 0:
+        end = content.find(b"\n", start)
+        yield content[start + len(digest) + 1 : end].decode("utf-8", "replace")
+        start = end
+
+
+def _mark(time: int) -> bytes:
+    return f"@ {time}\n".encode()
+
+
+def _read(runs: Path) -> bytes:
+    with suppress(NnexpError):
+        return disk.read(runs / FOLDER / FILE, LIMIT) or b""
+    return b""
+
+
+def _append(runs: Path, content: bytes) -> None:
+    disk.append(runs / FOLDER / FILE, content, sync=False)

@@ -1,0 +1,142 @@
+"""A run is its config and its data: replaced data is another experiment."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nnexp.datasets import loading
+from nnexp.datasets.sources import Npz, Source
+from nnexp.errors import MismatchError
+from nnexp.store import writer
+from nnexp.study import sweep_file
+from nnexp.study.job import messages
+from nnexp.study.plan import plan
+
+if TYPE_CHECKING:
+    from nnexp.datasets.selection import Parts
+    from tests.conftest import Bench
+
+
+@pytest.fixture
+def replaced(bench: Bench) -> Bench:
+    """Two runs of the small config, whose data file has been replaced since."""
+    bench("train", "tiny.yaml", "-q", "--seeds", "2")
+    bench.data(seed=1)
+    return bench
+
+
+def names(bench: Bench) -> set[str]:
+    return {path.name for path in (bench.folder / "runs").glob("tiny-*")}
+
+
+def test_the_same_command_trains_a_new_run(replaced: Bench) -> None:
+    before = names(replaced)
+    said = replaced("train", "tiny.yaml", "-q", "--seeds", "2")
+    assert said.code == 0
+    assert len(names(replaced) - before) == 2
+
+
+def test_restored_data_finds_the_old_runs(replaced: Bench) -> None:
+    replaced.data(seed=0)
+    before = names(replaced)
+    said = replaced("train", "tiny.yaml", "--seeds", "2")
+    assert said.err.count("already done") == 2
+    assert names(replaced) == before
+
+
+def test_listings_do_not_average_over_data(replaced: Bench) -> None:
+    replaced("train", "tiny.yaml", "-q", "--seeds", "2")
+    rows = json.loads(replaced("runs", "--json").out)
+    assert [row["seeds"] for row in rows] == [[0, 1], [0, 1]]
+
+
+def test_a_name_of_other_data_is_taken(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "-q", "--name", "x")
+    bench.data(seed=1)
+    for words in (("--name", "x"), ("--name", "x", "--until", "1")):
+        said = bench("train", "tiny.yaml", "-q", *words)
+        assert said.code == 6
+        assert "runs/x: the data changed since this run was trained (x_test, " in said.err
+
+
+def test_a_ranking_is_of_one_data_set(replaced: Bench) -> None:
+    replaced("sweep", "tiny.yaml", "-q", "--grid", "lambda=0,1")
+    before = names(replaced)
+    replaced.data(seed=2)
+    said = replaced("sweep", "tiny.yaml", "-q", "--grid", "lambda=0,1", "--json")
+    ranked = {run for row in json.loads(said.out)["ranking"] for run in row["runs"]}
+    assert not {f"runs/{name}" for name in before} & ranked
+
+
+def test_a_comparison_across_data_has_no_verdict(replaced: Bench) -> None:
+    replaced("train", "tiny.yaml", "-q", "--name", "new", "--seeds", "2", "--set", "lambda=1")
+    old = next(path.name for path in (replaced.folder / "runs").glob("tiny-*-s0"))
+    said = replaced("compare", f"runs/{old[:-3]}", "runs/new", "--json")
+    output = json.loads(said.out)
+    assert said.code == 0
+    assert (
+        "A and B were trained with different data, so there is no verdict on them"
+        in output["notes"]
+    )
+    assert all("verdict" not in metric["B"] for metric in output["metrics"].values())
+
+
+def test_a_file_is_hashed_once_for_all_trials(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Source] = []
+    reader = loading.READERS[Npz]
+
+    def counted(source: Source) -> Parts:
+        read.append(source)
+        return reader(source)
+
+    monkeypatch.setattr(loading, "READERS", loading.READERS | {Npz: counted})
+    lambdas = ("--grid", "lambda=0,1,2,3", "--seeds", "3", "--set", "epochs=1")
+    bench("sweep", "tiny.yaml", "-q", *lambdas)
+    assert len(read) == 1
+
+
+@pytest.mark.parametrize("command", [("train",), ("sweep", "--grid", "lambda=0,1")])
+def test_a_file_that_changes_during_training_causes_a_warning(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    commit = writer.Writer.commit
+
+    def replacing(*arguments: Any) -> None:  # noqa: ANN401 - as they are
+        bench.data(seed=1)
+        commit(*arguments)
+
+    before = bench("train", "tiny.yaml", "-q", "--runs", "before").out.strip()
+    monkeypatch.setattr(writer.Writer, "commit", replacing)
+    said = bench(command[0], "tiny.yaml", *command[1:])
+    assert said.code == 0
+    assert said.err.count("tiny.npz: changed during training; the runs are of its earlier") == 1
+    if command[0] == "train":
+        assert bench.files(said.out.strip()) == bench.files(before)
+
+
+def test_a_worker_with_other_data_does_not_train(bench: Bench) -> None:
+    (job,) = plan(sweep_file.read("tiny.yaml", (), ["lambda=1"])).jobs(bench.folder / "runs")
+    bench.data(seed=1)
+    with pytest.raises(MismatchError, match="the data changed since this command began"):
+        list(messages(job))
+    assert not job.run.path.exists()
+
+
+def test_a_ranking_across_data_has_no_verdict_on_other_data(bench: Bench) -> None:
+    bench.data(seed=1, name="other.npz")
+    words = ("sweep", "tiny.yaml", "--grid", "data.file=tiny.npz,other.npz", "--seeds", "3")
+    said = bench(*words, "--json")
+    assert "the points have different data; those of other data have no verdict" in said.err
+    assert [row["against_best"] for row in json.loads(said.out)["ranking"]] == [None, None]
+
+
+def test_a_comparison_of_other_data_says_why_it_has_no_verdict(replaced: Bench) -> None:
+    replaced("train", "tiny.yaml", "-q", "--name", "new", "--seeds", "2")
+    old = next(path.name for path in (replaced.folder / "runs").glob("tiny-*-s0"))
+    said = replaced("compare", f"runs/{old[:-3]}", "runs/new")
+    assert "no verdict: the runs were trained on different data\n" in said.out
