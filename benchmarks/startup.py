@@ -2,6 +2,9 @@
 
 - ``nnexp --help`` beside ``python -c pass``, in turns;
 - ``nnexp runs`` over thousands of finished runs;
+- ``nnexp train`` beside thousands of runs, among which it looks for epochs to take over, and in an
+  empty folder, in turns;
+- 60 epochs after 30, which it takes over, and from scratch, in turns;
 - ``nnexp compare`` of two runs, and of two experiments of fifty seeds;
 - the peak memory of whole MNIST runs.
 """
@@ -29,6 +32,7 @@ NNEXP = str(Path(PYTHON).with_name("nnexp"))
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 SMALL = ("data.train=100", "data.validation=100", "data.test=100", "epochs=3")
 LARGE = ("hidden=[300, 100]", "epochs=2")
+MEDIUM = ("data.train=10000", "patience=null")
 SEEDS = 50
 MEGA = 1e6
 
@@ -58,7 +62,7 @@ def use(command: Sequence[str]) -> Use:
 
 
 def in_turns(commands: Sequence[Sequence[str]], times: int) -> list[Use]:
-    """Return the medians of what each command used."""
+    """Run commands in turns; return the medians of what each used."""
     rounds = [[use(command) for command in commands] for _ in range(times)]
     return [Use(*map(median, zip(*found, strict=True))) for found in zip(*rounds, strict=True)]
 
@@ -83,6 +87,25 @@ def multiply(run: Run, folder: Path, count: int) -> None:
         record = msgspec.structs.replace(run.record, name=path.name)
         for name, content in {**same, RUN: records.seal(record)}.items():
             (path / name).write_bytes(content)
+
+
+def starts(folder: Path, many: Path, times: int) -> list[Use]:
+    """Return the medians of training beside many runs, and in an empty folder."""
+    rounds = []
+    for seed in range(1, times + 1):  # of seeds that none of the many runs has
+        settings = (*SMALL, f"seed={seed}")
+        rounds.append([use(train(runs, settings)) for runs in (many, folder / f"empty-{seed}")])
+    return [Use(*map(median, zip(*found, strict=True))) for found in zip(*rounds, strict=True)]
+
+
+def growth(folder: Path, times: int) -> list[Use]:
+    """Return the medians of 60 epochs after 30 and from scratch."""
+    rounds = []
+    for number in range(times):
+        grown, scratch = folder / f"grown-{number}", folder / f"scratch-{number}"
+        use(train(grown, (*MEDIUM, "epochs=30")))
+        rounds.append([use(train(runs, (*MEDIUM, "epochs=60"))) for runs in (grown, scratch)])
+    return [Use(*map(median, zip(*found, strict=True))) for found in zip(*rounds, strict=True)]
 
 
 def comparisons(runs: Path) -> dict[str, list[str]]:
@@ -110,9 +133,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         one, many = Path(folder) / "one", Path(folder) / "many"
         use(train(one, SMALL))
-        multiply(Run(next(one.iterdir())), many, options.count)
+        multiply(Run(next(one.glob("quickstart-*"))), many, options.count)
         (listed,) = in_turns([(NNEXP, "runs", "--runs", str(many))], 5)
         print(row(f"`nnexp runs`, {options.count:,} runs", listed), flush=True)
+        use(train(many, (*SMALL, "seed=0")))  # makes the index
+        beside, alone = starts(Path(folder), many, options.starts)
+        print(row(f"`nnexp train`, 100 images, beside {options.count:,} runs", beside))
+        print(row("`nnexp train`, 100 images, in an empty folder", alone), flush=True)
+        grown, scratch = growth(Path(folder), 3)
+        print(row("`nnexp train`, 10,000 images, 60 epochs after 30", grown))
+        print(row("`nnexp train`, 10,000 images, 60 epochs from scratch", scratch), flush=True)
         compared = comparisons(Path(folder) / "compared")
         for name, used in zip(compared, in_turns(list(compared.values()), 5), strict=True):
             print(row(name, used), flush=True)
