@@ -22,7 +22,6 @@ from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.loading import Data
 from nnexp.errors import UsageError
 from nnexp.runner import train as runner
-from nnexp.runner.naming import RunNames
 from nnexp.store import listing
 from nnexp.store.run import DEFAULT_FOLDER, Run
 from nnexp.study import execution, sweep_file
@@ -42,7 +41,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 def load_config(path: StrPath, settings: Mapping[str, object] = NOTHING) -> CheckedConfig:
     """Load a config from a YAML file, and override the values of some keys.
 
-    Example: ``load_config("configs/quickstart.yaml", {"data.train": 1000, "epochs": 10})``
+    Example: ``load_config("quickstart", {"data.train": 1000, "epochs": 10})``
 
     Args:
         path: the file.
@@ -70,8 +69,8 @@ def train(
     Args:
         config: from ``load_config``.
         runs: the folder of the runs, which is created if needed.
-        name: the run's name; by default the stem, a digest of the config (12 hexadecimal digits)
-            and the seed.
+        name: the experiment's name, to which ``-s<seed>`` is added; by default the stem and a
+            digest of config and data (12 hexadecimal digits).
         stem: the beginning of a default name. ``nnexp train`` uses the name of the config's
             file; pass the same to share its runs.
         until: the epoch to stop after; the run then stays interrupted.
@@ -86,10 +85,7 @@ def train(
         CorruptError: the run is damaged.
         DiskError: the run cannot be written.
     """
-    checked = load.check(config)
-    folder = Path(runs)
-    chosen = RunNames(folder, stem).run(checked).name if name is None else name
-    return runner.train(checked, folder, name=chosen, until=until)
+    return runner.train(config, Path(runs), name=name, stem=stem, until=until)
 
 
 def runs(folder: StrPath = DEFAULT_FOLDER, where: str | None = None) -> list[Run]:
@@ -155,7 +151,7 @@ def sweep(
     Finished runs are not trained again. Runs that diverged come last; their ``status`` is
     "diverged".
 
-    Example: ``sweep("configs/quickstart.yaml", {"learning_rate": [0.1, 1]}, seeds=range(3))``
+    Example: ``sweep("quickstart", {"learning_rate": [0.1, 1]}, seeds=range(3))``
 
     Args:
         config: a config file, or a sweep file as in ``nnexp sweep``.

@@ -39,6 +39,14 @@ class ConfigError(UsageError):
         return "\n".join(self.problems)
 
 
+class SettingError(UsageError):
+    """A setting of the config does not suit the data, or another run that it names."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(f"{key}: {message}")
+        self.key, self.message = key, message
+
+
 class DataError(UsageError):
     """A data file is missing, malformed, or does not match the config."""
 

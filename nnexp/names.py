@@ -68,10 +68,20 @@ def is_run_name(name: str) -> bool:
 _SEEDED = re.compile(r"(.+)-s\d{1,18}", re.ASCII)
 
 
+def is_derived(name: str) -> bool:
+    """Return whether a run's name was derived from its config and data, not given by hand."""
+    _, dash, digits = without_seed(name).rpartition("-")
+    return bool(dash) and len(digits) == DIGITS and set(digits) <= set("0123456789abcdef")
+
+
 def without_seed(name: str) -> str:
     """Return a run's name without ``-s`` and any seed."""
     match = _SEEDED.fullmatch(name)
     return match[1] if match else name
+
+
+DIGITS = 12
+"""Hexadecimal digits, of a digest of config and data, in a name that is not given by hand."""
 
 
 def stem(name: str, seed: int | None) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import UNSET
 
 from nnexp.analysis.claims import unknown
-from nnexp.analysis.experiments import Experiment
+from nnexp.analysis.experiments import DIGITS, Experiment
 from nnexp.analysis.metrics import ALIASES, METRICS, Facts, Metric, Side
 from nnexp.analysis.statistics import Difference, mcnemar
 from nnexp.analysis.verdicts import Unit, Verdict, between, judge
@@ -108,14 +108,22 @@ def judged_metric(name: str, source: str = "metric") -> str:
 
 
 def differing(experiments: Sequence[Experiment]) -> list[tuple[str, tuple[Any, ...]]]:
-    """Return the config keys whose values differ, in the model's order."""
-    flat = [canonical.flat(experiment.config) for experiment in experiments]
-    if len({e.runs[0].record.config_sha256 for e in experiments}) > 1:
+    """Return the keys whose values differ: of the configs, in the model's order, and contents."""
+    flat = [canonical.flat(e.config) | _digests(e.runs[0].record) for e in experiments]
+    if len({e.runs[0].record.experiment_sha256 for e in experiments}) > 1:
         for tree in flat:
             del tree["seed"]
     keys = dict.fromkeys(key for tree in flat for key in tree)
     rows = [(key, tuple(tree.get(key, UNSET) for tree in flat)) for key in keys]
     return [(key, values) for key, values in rows if not _same(values)]
+
+
+def _digests(record: RunRecord) -> dict[str, str]:
+    """Return the first digits of the digests of a run's data and of the weights it took over."""
+    digests = {"data.sha256": record.data_sha256}
+    if record.weights_sha256 is not UNSET:
+        digests["initializer.sha256"] = record.weights_sha256
+    return {key: digest[:DIGITS] for key, digest in digests.items()}
 
 
 def _same(values: Sequence[Any]) -> bool:
@@ -137,14 +145,9 @@ def _measure(key: str, metric: Metric, sides: Sequence[Side]) -> Measure:
     return Measure(key, metric, samples, verdicts)
 
 
-def _content(record: RunRecord) -> tuple[tuple[str, str], ...]:
-    """Return the content hashes of the data that a run was trained on."""
-    return tuple(sorted(record.data.sha256.items()))
-
-
 def _has_same_data(first: Side, second: Side) -> bool:
-    contents = {_content(run.record) for side in (first, second) for run in side.experiment.runs}
-    return len(contents) == 1
+    records = (run.record for side in (first, second) for run in side.experiment.runs)
+    return len({record.data_sha256 for record in records}) == 1
 
 
 def _resolved(metric: Metric, sides: Sequence[Side]) -> Unit:
@@ -185,8 +188,14 @@ def _notes(sides: Sequence[Side]) -> Iterator[str]:
     records = {
         side.experiment.label: [run.record for run in side.experiment.runs] for side in sides
     }
+    first, *others = sides
+    if different := [s.experiment.label for s in others if not _has_same_data(first, s)]:
+        was, them = ("was", "it") if len(different) == 1 else ("were", "them")
+        yield (
+            f"{' and '.join(different)} {was} trained on other data than {first.experiment.label}, "
+            f"so there is no verdict on {them}"
+        )
     for subject, of in (
-        ("data, so there is no verdict on them", _content),
         ("numerics (the machine's arithmetic)", lambda record: record.numerics),
         ("version of nnexp", lambda record: record.versions.nnexp),
     ):
@@ -212,6 +221,8 @@ def _unpaired(sides: Sequence[Side]) -> Iterator[str]:
     """Yield notes on seeds that count in an experiment's mean, but in none of its pairs."""
     first = sides[0].experiment
     for side in sides[1:]:
+        if not _has_same_data(sides[0], side):
+            continue
         common = set(first.seeds) & set(side.experiment.seeds)
         if common and (set(first.seeds) | set(side.experiment.seeds)) - common:
             paired = ranges(sorted(common))

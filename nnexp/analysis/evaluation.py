@@ -18,6 +18,7 @@ from nnexp.datasets.sources import Source
 from nnexp.errors import MismatchError, UsageError
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
+from nnexp.runner import preconditions
 from nnexp.runner.assembly import Assembly, headers
 from nnexp.store import checkpoint, disk
 from nnexp.store.run import Run
@@ -142,7 +143,7 @@ class Restored(NamedTuple):
             UsageError: no epoch is evaluated yet.
             CorruptError: the run is damaged.
         """
-        committed = checkpoint.best(self.run, self.assembly.headers(self.assembly.initial()))
+        committed = checkpoint.best(self.run, headers(self.run.config, self.assembly.network))
         if committed is None:
             raise UsageError(f"{self.run.path}: has no evaluated epoch yet")
         row, arrays = committed
@@ -167,12 +168,9 @@ def restore(runs: Sequence[Run]) -> Iterator[Restored]:
         if dataset is None or config.data != source:
             dataset = None  # free its memory before loading the next
             source, dataset = config.data, load(config.data)
-        current, recorded = dataset.sha256, run.record.data.sha256
-        if current != recorded:
-            changed = sorted(name for name in current if recorded.get(name) != current[name])
-            raise MismatchError(
-                f"{run.path}: the data changed since this run was trained ({', '.join(changed)})"
-            )
+        preconditions.check_content(
+            run, run.record.data.sha256, dataset.sha256, "this run was trained"
+        )
         yield Restored(run, dataset, Assembly(config, dataset))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nnexp.config.model import Config
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+DIGITS = 8
+"""Hexadecimal digits that tables show of a digest of data or weights."""
 
 
 class Experiment(NamedTuple):
@@ -62,7 +64,8 @@ def gather(arguments: Sequence[Path]) -> list[Experiment]:
     An argument is a run's directory, the common name of several runs without ``-s<seed>``, or a
     pattern with ``* ? [``, which selects the experiments of the matching runs. Directories of
     runs that differ only in the seed, as when a shell expands a pattern, form one experiment,
-    unless all runs do: then each run is an experiment, and seeds are compared.
+    unless all runs do: then each run is an experiment, and seeds are compared. A run X has the
+    runs X-s<seed> of its experiment with it, unless they are arguments themselves.
 
     Raises:
         UsageError: an argument matches no run, a run is named twice, or there are too many
@@ -70,6 +73,10 @@ def gather(arguments: Sequence[Path]) -> list[Experiment]:
         CorruptError: a run is damaged.
     """
     matches = [_matching_runs(argument) for argument in arguments]
+    named = {run.path.resolve() for runs in matches for run in runs}
+    for argument, found in zip(arguments, matches, strict=True):
+        if found[0].path == argument:
+            found.extend(_other_seeds(found[0], named))
     digests = {run.record.experiment_sha256 for runs in matches for run in runs}
     parts: list[list[Run]] = []
     alone: dict[str, list[Run]] = {}
@@ -108,6 +115,17 @@ def _matching_runs(argument: Path) -> list[Run]:
     return runs
 
 
+def _other_seeds(run: Run, named: Container[Path]) -> Iterator[Run]:
+    """Yield the runs X-s<seed> of the experiment of a run X, with other seeds and not named."""
+    for name in listing.names(run.path.parent):
+        path = run.path.with_name(name)
+        if _is_seed_of(run.name, name) and disk.exists(path / RUN) and path.resolve() not in named:
+            other = at(path)
+            is_same = other.record.experiment_sha256 == run.record.experiment_sha256
+            if is_same and seed(other) != seed(run):
+                yield other
+
+
 def _is_seed_of(name: str, run: str) -> bool:
     return without_seed(run) == name != run
 
@@ -142,7 +160,7 @@ def _check(parts: Sequence[Sequence[Run]]) -> None:
             if twin is not run:
                 raise UsageError(
                     f"{twin.path} and {run.path} have the same config and seed: "
-                    "a repeated result is not independent evidence"
+                    "a repeated result is not independent evidence; name only one of them"
                 )
     if len(parts) > len(LETTERS):
         raise UsageError(
@@ -174,6 +192,12 @@ class ExperimentRow(NamedTuple):
     def config(self) -> dict[str, Any]:
         """The config by dotted key, with the seed of the first run."""
         return self.runs[0].config
+
+    @property
+    def content(self) -> dict[str, str | None]:
+        """The digests of the data, and of another run's weights, by their keys in tables."""
+        first = self.runs[0]
+        return {"data.sha256": first.data_sha256, "initializer.sha256": first.weights_sha256}
 
     @property
     def seeds(self) -> list[int]:
@@ -265,6 +289,16 @@ def differing(experiments: Sequence[ExperimentRow], *, seed: bool) -> list[str]:
     keys = dict.fromkeys(key for config in configs for key in config)
     parents = {key.rpartition(".")[0] for key in keys}
     return [key for key in keys if (seed or key != "seed") and _differs(key, configs, parents)]
+
+
+def differing_content(experiments: Sequence[ExperimentRow]) -> list[str]:
+    """Return the keys of contents that differ between experiments of the same config."""
+    contents: dict[tuple[str, str], set[str | None]] = {}
+    for row in experiments:
+        config = repr({key: value for key, value in row.config.items() if key != "seed"})
+        for key, digest in row.content.items():
+            contents.setdefault((key, config), set()).add(digest)
+    return list(dict.fromkeys(key for (key, _), found in contents.items() if len(found) > 1))
 
 
 def _differs(key: str, configs: list[dict[str, Any]], parents: set[str]) -> bool:

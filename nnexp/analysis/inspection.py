@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnexp.analysis.initial_layers import Bench, Layer, Scope
-from nnexp.config.model import CheckedConfig, Config, PerExample
+from nnexp.config.model import CheckedConfig, Config, FromRun, PerExample
 from nnexp.datasets.loading import load
 from nnexp.nn.initializers import InitializerName
 from nnexp.optim.optimizers import Optimizer
@@ -43,7 +43,7 @@ class Inspection(NamedTuple):
     """E[x²] of an input, over the known examples."""
     scope: Scope
     initialized: tuple[InitializedNetwork, ...]
-    """The config's own initializer first."""
+    """The config's own initializer first, unless it is another run's weights."""
     decay: Decay | None
     notes: list[str]
     warnings: list[str]
@@ -64,7 +64,8 @@ def inspect(config: CheckedConfig) -> Inspection:
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
         network = Assembly(config, dataset).network
         bench = Bench(config, dataset, network)
-        names = (config.initializer, *(name for name in RULES if name != config.initializer))
+        own = config.initializer
+        names = RULES if isinstance(own, FromRun) else (own, *(n for n in RULES if n != own))
         n = len(dataset.train.labels)
         return Inspection(
             sizes=network.sizes,
@@ -75,8 +76,16 @@ def inspect(config: CheckedConfig) -> Inspection:
             scope=bench.scope,
             initialized=tuple(InitializedNetwork(name, bench.layers(name)) for name in names),
             decay=weight_decay(config, n),
-            notes=step_notes(config, n),
+            notes=[*_initializer_notes(config), *step_notes(config, n)],
             warnings=preconditions.warnings(config, dataset),
+        )
+
+
+def _initializer_notes(config: Config) -> Iterator[str]:
+    if isinstance(config.initializer, FromRun):
+        yield (
+            f"the weights come from {config.initializer.path}, so that there is no distribution to "
+            "predict from; shown are the chapter's two rules"
         )
 
 

@@ -85,6 +85,8 @@ def compare(
     compared = comparison.compare(gathered, judged)
     if plot is not None:  # first, so that nothing is printed if the picture's name is wrong
         _plot(plot, compared)
+    if parsed and not compared.has_same_data:
+        raise UsageError("--check: the runs were trained on different data, so no claim is judged")
     outcomes = [claim.judge(compared.value) for claim in parsed]
     put(_rendered(compared, outcomes, curves, csv=as_csv, markdown=as_markdown, json=as_json))
     if failed := [outcome for outcome in outcomes if not outcome.holds]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -26,6 +27,7 @@ def examples() -> None:
 
 
 def _purpose(path: Path) -> str:
-    """Return the comment in an example's first line."""
-    first = path.read_text("utf-8").partition("\n")[0]
-    return first.removeprefix("#").strip(" ;") if first.startswith("#") else ""
+    """Return the first sentence of the comment at the top of an example."""
+    lines = takewhile(lambda line: line.startswith("#"), path.read_text("utf-8").splitlines())
+    text = " ".join(line.removeprefix("#").strip() for line in lines)
+    return text.partition(". ")[0].rstrip(".;")

@@ -48,7 +48,7 @@ def find_rate(
 
     \b
     Example:
-      nnexp find-rate configs/quickstart.yaml --set data.train=1000 --plot learning_rate.png
+      nnexp find-rate quickstart --set data.train=1000 --plot learning_rate.png
 
     Starts at 0.01 with λ = 0 and increases the rate by factors of ten until the cost
     oscillates or rises, then refines the threshold within the decade. Each rate is a run, so

@@ -43,5 +43,7 @@ def _example(name: str) -> str:
 
     known = examples()
     if name not in known:
-        raise UsageError(f"--from: {messages.unknown('example', name, known)}")
+        near = messages.closest(name, known)
+        hint = f"did you mean '{near}'?" if near else "nnexp examples lists them"
+        raise UsageError(f"--from: there is no example {messages.shown(name)}; {hint}")
     return known[name].read_text("utf-8")

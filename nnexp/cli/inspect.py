@@ -27,8 +27,8 @@ def inspect(config: Path, settings: tuple[str, ...], plot: Path | None, as_json:
 
     \b
     Example:
-      nnexp inspect configs/init-large.yaml --plot z.png
-      nnexp inspect configs/quickstart.yaml --set initializer=he-normal
+      nnexp inspect init-large --plot z.png
+      nnexp inspect quickstart --set initializer=he-normal
 
     Shows the config's initializer beside the chapter's old and new rules, standard-normal
     and lecun-normal. Nothing is trained, and no run is created.

@@ -5,15 +5,16 @@ Every type rejects a value with a UsageError that names the option, what it allo
 
 from __future__ import annotations
 
+import functools
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from nnexp.config.messages import closest, shown
-from nnexp.errors import UsageError
+from nnexp.errors import SettingError, UsageError
 
 
 def rejection(option: str, allowed: str, value: object, known: Collection[str] = ()) -> UsageError:
@@ -162,7 +163,24 @@ def sets(settings: Iterable[str], key: str) -> bool:
     return any(setting.partition("=")[0].strip() == key for setting in settings)
 
 
-settings = click.option(
+def settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--set`` to a command; errors about a setting say where its value was given."""
+
+    @functools.wraps(command)
+    def locating(**given: Any) -> None:  # noqa: ANN401 - the command's arguments
+        try:
+            command(**given)
+        except SettingError as error:
+            if "config" not in given:
+                raise
+            from nnexp.config import load
+
+            raise load.located(error, given["config"], given["settings"]) from None
+
+    return _set(locating)
+
+
+_set = click.option(
     "--set",
     "settings",
     metavar="KEY=VALUE",

@@ -71,8 +71,8 @@ def runs(
       nnexp runs --best 2 --quiet
       nnexp runs --watch
 
-    A PATTERN with * and ? selects runs by name, with or without -s and the seed; of a path,
-    only the last part is used. Results are means ± standard deviations over the seeds, of
+    A PATTERN with * and ? selects runs by name, with or without -s and the seed; it may begin
+    with the folder of --runs. Results are means ± standard deviations over the seeds, of
     finished runs only as soon as there is one. Each config key that differs between lines
     has a column.
 
@@ -85,6 +85,7 @@ def runs(
     prints can be passed to nnexp compare. Exits with 1 if a run is damaged.
     """
     condition = _condition(where)
+    _check_folders(patterns, runs)
     if watch:
         if status or each or sort or reverse or best or as_json or quiet:
             raise UsageError("--watch can only be combined with PATTERN and --where")
@@ -111,6 +112,13 @@ def runs(
         log(problem)
     if problems:
         click.get_current_context().exit(1)
+
+
+def _check_folders(patterns: Sequence[str], runs: Path) -> None:
+    """Check that patterns with a folder are of the folder that is listed. Raises: UsageError."""
+    for pattern in patterns:
+        if Path(pattern).parent not in {Path(), runs}:
+            raise UsageError(f"{pattern}: is not in {runs}; give its folder with --runs")
 
 
 def _condition(where: str | None) -> Condition:
@@ -175,10 +183,15 @@ def _put_paths(rows: Sequence[ExperimentRow]) -> None:
         put("\n".join(str(experiment.path) for experiment in sound))
     for experiment in sound:
         if len(experiment.names) > 1:
-            aliases = ", ".join(experiment.names[1:])
+            aliases = experiment.names[1:]
+            have, it, names = (
+                ("has", "it is", "another name")
+                if len(aliases) == 1
+                else (("have", "they are", "other names"))
+            )
             log(
-                f"{experiment.path}: {aliases} has the same config except for the seed, "
-                "but another name: it is not included"
+                f"{experiment.path}: {', '.join(aliases)} {have} the same config except for the "
+                f"seed, but {names}: {it} not included"
             )
 
 

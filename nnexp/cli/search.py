@@ -157,7 +157,7 @@ def search(
             log(sweep_ranking.failure(run, outcome))
         click.get_current_context().exit(result.failures[0][1].code)
     if result.best is None:
-        raise DivergedError("every trial diverged; search smaller learning rates")
+        raise DivergedError(f"every trial diverged; {result.reason}")
 
 
 def _train(defined: Definition, runs: Path, where: EngineOptions, *, quiet: bool) -> SearchResult:

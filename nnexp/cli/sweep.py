@@ -80,7 +80,7 @@ def sweep(
 
     \b
     Example:
-      nnexp sweep configs/quickstart.yaml --grid learning_rate=0.1,0.5,1 --grid lambda=0,5 --seeds 3
+      nnexp sweep quickstart --grid learning_rate=0.1,0.5,1 --grid lambda=0,5 --seeds 3
       nnexp sweep my-sweep.yaml --dry-run
 
     Each trial is a run as made by nnexp train, in its own process. If you stop a sweep, repeat

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 @options.settings
 @options.runs
 @click.option(
-    "--name", help="Name of the run (default: CONFIG's name, a digest of the config, and the seed)."
+    "--name",
+    metavar="X",
+    help="Name the runs X-s<seed> (default: CONFIG's name, a digest of config and data, -s<seed>).",
 )
 @click.option(
     "--seeds",
@@ -79,8 +81,8 @@ def train(
 
     \b
     Example:
-      nnexp train configs/quickstart.yaml --set learning_rate=0.25
-      nnexp train configs/quickstart.yaml --seeds 5
+      nnexp train quickstart --set learning_rate=0.25
+      nnexp train quickstart --seeds 5
 
     A finished run is not trained again, and an interrupted one resumes from its last
     checkpoint. Nothing is ever overwritten.
@@ -105,7 +107,7 @@ def train(
     data = Data()
     planned = [
         job._replace(until=until, against=reference, other_numerics=other_numerics, restart=restart)
-        for job in _planned(described, _stem(config, name), runs, name, seeds, data)
+        for job in _planned(described, config, runs, name, seeds, data)
     ]
     if seeds is None:
         _train(planned[0], data, as_json=as_json, quiet=quiet)
@@ -123,11 +125,13 @@ def _train(job: Job, data: Data, *, as_json: bool, quiet: bool) -> None:
 
     run = job.run
     try:
-        with signals.recorded() as signal:
-            trained = follow(job, signal, data, quiet=quiet)
-        engines.warn_of_changes(data)
+        try:
+            with signals.recorded() as signal:
+                trained = follow(job, signal, data, quiet=quiet)
+        finally:
+            engines.warn_of_changes(data)
         if not quiet:
-            log(f"{run.path}: {outcome(Run(run.path)) if trained else 'already done'}")
+            log(f"{run.path}: {outcome(Run(run.path)) if trained else _done(job)}")
     except DivergedError:
         put(json_line(output(run)) if as_json else str(run.path))
         raise
@@ -188,33 +192,65 @@ def _train_seeds(
 
 def _planned(
     config: CheckedConfig,
-    stem: str,
+    argument: Path,
     runs: Path,
     name: str | None,
     seeds: list[int] | None,
     data: Data,
 ) -> list[Job]:
-    """Return a job for each seed. Raises: UsageError if a run's name is invalid."""
+    """Return a job for each seed.
+
+    Raises:
+        UsageError: a run's name is invalid.
+        MismatchError: runs of this name were trained on other data.
+    """
     from nnexp.config import load
-    from nnexp.runner.naming import RunNames
-    from nnexp.store.run import named
+    from nnexp.names import stem
+    from nnexp.runner.naming import RunNames, check_experiment, check_stem, given, same_run
     from nnexp.study.job import Job
 
     configs = [config]
     if seeds is not None:
         largest = load.changed(config, "--seeds", seed=max(seeds))
         configs = [load.changed(largest, seed=seed) for seed in seeds]
-    names = RunNames(runs, stem, data)
+    own_stem = _stem(argument, name)
+    names = RunNames(runs, own_stem, data)
+
+    if name is None:
+        try:
+            check_stem(own_stem, config.seed)
+        except UsageError as error:
+            raise UsageError(f"{error}, or name the run with --name") from None
 
     def run(config: CheckedConfig) -> Run:
         if name is None:
-            return names.run(config)
+            own = None if seeds else same_run(argument, runs, config, names.content(config))
+            return own or names.run(config)
         try:
-            return named(runs, name if seeds is None else f"{name}-s{config.seed}")
+            return given(runs, name, config.seed, has_several_seeds=seeds is not None)
         except UsageError as error:
             raise UsageError(f"--name: {error}") from None
 
-    return [Job(config, run(config), content=names.content(config)) for config in configs]
+    planned = [Job(config, run(config), content=names.content(config)) for config in configs]
+    if name is not None:
+        experiment = name if seeds else stem(name, config.seed)
+        check_experiment(runs, experiment, names.content(config))
+        _warn_of_others(runs, experiment, planned)
+    return planned
+
+
+def _warn_of_others(runs: Path, name: str, planned: list[Job]) -> None:
+    """Warn if runs of this name are left with another config, so that they are no experiment."""
+    from nnexp.config.messages import listed
+    from nnexp.runner.naming import of_other_configs
+
+    trained = {job.run.path for job in planned}
+    others = of_other_configs(runs, name, planned[0].config)
+    if left := [run.name for run in others if run.path not in trained]:
+        log(
+            f"warning: {listed(left)} of the same name {'has' if len(left) == 1 else 'have'} "
+            "another config; compare judges experiments of one config (give --seeds to train all)"
+        )
 
 
 def _stem(config: Path, name: str | None) -> str:
@@ -236,6 +272,19 @@ def _advised(outcome: Outcome, job: Job) -> str:
     would_help = outcome.is_damaged and not job.restart and job.run.is_there()
     reason = failure_reason(job.run.path, outcome)
     return f"{reason}; {ADVICE}" if would_help else reason
+
+
+def _done(job: Job) -> str:
+    """Say that a run was done before, and why it has no epoch that was asked for."""
+    result = job.run.result
+    if result is None or job.until is None or result.epochs >= job.until:
+        return "already done"
+    key = ENDED_BY.get(result.reason)
+    return f"already {outcome(job.run)}" + (f"; to train longer, set {key}" if key else "")
+
+
+ENDED_BY = {"patience": "patience", "schedule": "schedule.patience"}
+"""Settings that end a run before its last epoch, by reason."""
 
 
 def outcome(run: Run) -> str:

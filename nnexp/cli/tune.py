@@ -91,8 +91,8 @@ def tune(
 
     \b
     Example:
-      nnexp tune configs/quickstart.yaml --explain
-      nnexp tune configs/quickstart.yaml --only eta,lambda --budget 10m
+      nnexp tune quickstart --explain
+      nnexp tune quickstart --only eta,lambda --budget 10m
 
     On a quick problem, tune first finds settings that beat chance, then chooses η by the
     training cost, λ by the validation accuracy, η again, and the mini-batch size by the time
@@ -171,4 +171,5 @@ def _warnings(config: Config, trials: Trials) -> Iterator[str]:
 
     dataset = trials.dataset(config)
     yield from rules.warnings(config, len(dataset.train.labels))
-    yield from preconditions.history_warnings(trials.job(config).config, trials.runs, dataset, None)
+    job = trials.job(config)
+    yield from preconditions.threshold_warnings(job.config, trials.runs, job.content or {})

@@ -13,15 +13,14 @@ from pathlib import Path
 
 import nnexp
 from nnexp.config import reader
+from nnexp.config.messages import closest
 from nnexp.errors import ConfigError, DiskError, UsageError
-from nnexp.names import without_seed
+from nnexp.names import is_derived, without_seed
 
 STANDARD_INPUT = "-"
 RUN, CONFIG = "run.json", "config.yaml"
 WAIT = 10.0
 """Seconds to wait for the first bytes of a pipe."""
-DIGITS = 12
-"""Hexadecimal digits in a run's name that is not given by hand."""
 
 
 def examples() -> dict[str, Path]:
@@ -59,8 +58,9 @@ def stem(argument: str | os.PathLike[str]) -> str | None:
     path = Path(argument)
     if os.fspath(argument) == STANDARD_INPUT or _is_pipe(path):
         return None
-    if (path / RUN).is_file():
-        return _stem_of_run(path.resolve().name)
+    folder = path.parent if path.name == CONFIG else path
+    if (folder / RUN).is_file():
+        return _stem_of_run(folder.resolve().name)
     return path.stem if path.exists() or os.fspath(argument) not in examples() else path.name
 
 
@@ -93,7 +93,9 @@ def read(path: str) -> bytes:
             content = _read_all(file.fileno())
         return content if stat.S_ISREG(mode) else _not_empty(path, content)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
-        raise ConfigError([f"{path}: there is no such file"]) from None
+        near = closest(path.removeprefix("configs/").removesuffix(".yaml"), examples())
+        hint = f"; did you mean the example {near}?" if near else ""
+        raise ConfigError([f"{path}: there is no such file{hint}"]) from None
     except OSError as error:
         raise DiskError(
             f"{path}: cannot be read: {(error.strerror or str(error)).lower()}"
@@ -130,6 +132,4 @@ def _is_pipe(path: Path) -> bool:
 def _stem_of_run(name: str) -> str:
     """Return a run's name without its digest and seed."""
     unseeded = without_seed(name)
-    head, dash, digits = unseeded.rpartition("-")
-    is_digest = len(digits) == DIGITS and set(digits) <= set("0123456789abcdef")
-    return head if dash and is_digest else unseeded
+    return unseeded.rpartition("-")[0] if is_derived(name) else unseeded

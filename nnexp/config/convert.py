@@ -127,7 +127,7 @@ class _Converter:
         if isinstance(value, str | dict):  # skips the search for numbers, the bulk of a sweep
             components = {str(kind.tag): kind for kind in choices if fields.is_component(kind)}
             if components:
-                return self._component(components, value, path)
+                return self._component(components, _literals(choices), value, path)
         for choice in choices:
             if isinstance(choice, StructType) and isinstance(value, dict):
                 return self.struct(choice, value, path)
@@ -147,16 +147,27 @@ class _Converter:
         return self._add_problem(path, f"must be {expected}, got {got}{suggestion}")
 
     def _component(
-        self, components: Components, value: str | Mapping[str, object], path: Path
+        self,
+        components: Components,
+        literals: Sequence[str],
+        value: str | Mapping[str, object],
+        path: Path,
     ) -> object:
+        """Convert the name of a component, or its mapping; literals are names without settings."""
         tree = {NAME: value} if isinstance(value, str) else value
-        known = list(components)
+        known = [*literals, *components]
         if NAME not in tree:
             return self._add_problem(path, f"needs a '{NAME}' (known: {messages.listed(known)})")
         name = tree[NAME]
         if not isinstance(name, str | Invalid):
             message = f"must be one of {messages.listed(known)}, got {messages.shown(name)}"
             return self._add_problem((*path, NAME), message)
+        if name in literals:
+            for key in tree.keys() - {NAME}:
+                owners = [tag for tag, kind in components.items() if key in _keys(kind)]
+                message = messages.unknown_key(key, [], owners, str(name))
+                self._add_problem((*path, key), message, self._document.keys.get((*path, key)))
+            return name if tree.keys() == {NAME} else INVALID
         if isinstance(name, str) and name not in components:
             return self._add_problem((*path, NAME), messages.unknown(_noun(path), name, known))
         if isinstance(name, Invalid):
@@ -185,6 +196,11 @@ class _Converter:
     def _add_problem(self, path: Path, message: str, place: Place | None = None) -> Invalid:
         self.problems.append(Problem(place or self._document.place(path), path, message))
         return INVALID
+
+
+def _literals(choices: Sequence[Kind]) -> list[str]:
+    """Return the names among a field's kinds that have no settings."""
+    return [str(name) for kind in choices if isinstance(kind, LiteralType) for name in kind.values]
 
 
 def _keys(kind: StructType) -> list[str]:

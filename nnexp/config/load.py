@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import os
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec import structs
@@ -12,7 +13,7 @@ from msgspec import structs
 from nnexp.config import argument, overrides, problem, reader
 from nnexp.config.document import YamlDocument
 from nnexp.config.problem import Place, Problem
-from nnexp.errors import ConfigError
+from nnexp.errors import ConfigError, NnexpError, SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +44,25 @@ def document(path: str | os.PathLike[str]) -> YamlDocument:
     return reader.parse(argument.read(located), located)
 
 
+def located(
+    error: SettingError, path: str | os.PathLike[str], settings: Sequence[str]
+) -> NnexpError:
+    """Return an error about a setting with the place that gives its value, if it can be found.
+
+    Args:
+        error: about a key of the config that the path and settings gave.
+        path: as for ``read``; a pipe cannot be read again.
+        settings: as for ``read``.
+    """
+    located = argument.locate(path)
+    if not FilePath(located).is_file():
+        return error
+    base = document(located)
+    keys = tuple(error.key.split("."))
+    overrides.apply(base, [overrides.parse(text) for text in settings], {})
+    return problem.refusal(base.place(keys), error.message, keys)
+
+
 def with_overrides(base: YamlDocument, given: Sequence[overrides.Override]) -> CheckedConfig:
     """Return the config of a document with overrides applied; the document is not changed.
 
@@ -54,7 +74,7 @@ def with_overrides(base: YamlDocument, given: Sequence[overrides.Override]) -> C
 
 
 def parse(content: bytes | str, name: str, settings: Sequence[str] = ()) -> CheckedConfig:
-    """Parse a config from YAML text and apply settings; source is the text's name in messages.
+    """Parse a config from YAML text and apply settings; name is the text's in messages.
 
     Raises: ConfigError with every problem of the text and the settings.
     """

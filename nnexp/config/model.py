@@ -29,6 +29,16 @@ class PerExample(Struct, frozen=True, forbid_unknown_fields=True):
     per_example: Annotated[float, Meta(ge=0, description="λ/n: λ for each training example.")]
 
 
+class FromRun(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="run"):
+    """The weights and biases that another run's network had after an epoch."""
+
+    path: Annotated[str, Meta(description="The other run's directory.")]
+    epoch: Annotated[
+        Literal["best", "last"] | Annotated[int, Meta(ge=1, le=1_000_000)],
+        Meta(description="best, last, or the number of an epoch whose checkpoint is kept."),
+    ] = "best"
+
+
 Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
@@ -54,10 +64,10 @@ class Config(
         Meta(description="The cost to minimize; must suit the output."),
     ] = "cross-entropy"
     initializer: Annotated[
-        InitializerName,
+        InitializerName | FromRun,
         Meta(
             description="The weights' distribution: lecun-normal is N(0, 1/fan_in), "
-            "standard-normal is N(0, 1), the older rule."
+            "standard-normal is N(0, 1), the older rule; or run: another run's weights."
         ),
     ] = "lecun-normal"
     bias_initializer: Annotated[

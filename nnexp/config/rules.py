@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from nnexp.config.messages import listed
-from nnexp.config.model import Config, PerExample
+from nnexp.config.model import Config, FromRun, PerExample
 from nnexp.datasets.sources import Idx
 from nnexp.nn import costs
 from nnexp.optim.schedules import Constant, HalveOnPlateau
@@ -42,7 +42,13 @@ class Clash(NamedTuple):
 
 def problems(config: Config) -> list[Clash]:
     """Return all invalid combinations of settings."""
-    return [*_network(config), *_training(config), *_monitoring(config), *_data(config)]
+    return [
+        *_network(config),
+        *_initialization(config),
+        *_training(config),
+        *_monitoring(config),
+        *_data(config),
+    ]
 
 
 def _training(config: Config) -> Iterator[Clash]:
@@ -79,6 +85,12 @@ def _network(config: Config) -> Iterator[Clash]:
     if isinstance(config.rng, Network2) and config.rng.draws() > MAX_DRAWS:
         message = f"describes {config.rng.draws():g} draws; the limit is {MAX_DRAWS:g}"
         yield Clash((("rng", "before"), ("rng",)), message)
+
+
+def _initialization(config: Config) -> Iterator[Clash]:
+    if isinstance(config.initializer, FromRun) and config.bias_initializer != "standard-normal":
+        message = "a run's biases are taken with its weights; leave it out"
+        yield Clash((("bias_initializer",), ("initializer",)), message)
 
 
 def _monitoring(config: Config) -> Iterator[Clash]:

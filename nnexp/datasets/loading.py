@@ -16,6 +16,7 @@ from nnexp.datasets.idx import MNIST_SHA256, locate, read_idx, read_mnist
 from nnexp.datasets.npz_file import read_npz
 from nnexp.datasets.selection import Parts, select
 from nnexp.datasets.sources import Csv, Idx, Mnist, Npz, Source
+from nnexp.errors import NnexpError
 
 CACHE_SIZE = 4
 """Sources cached in memory; few are enough, since studies rarely vary the data."""
@@ -62,8 +63,8 @@ class Data:
         self._load: Callable[[Source], Dataset] = lru_cache(CACHE_SIZE)(self._select)
         self._content: dict[Source, Mapping[str, str]] = {}
         """Content hashes as first read, by source without its selection."""
-        self._stamps: dict[Path, Stamp | None] = {}
-        """The user's files as they were when they were first read."""
+        self._stamps: dict[Path, tuple[Stamp | None, Source]] = {}
+        """The user's files as they were when they were first read, and for which source."""
 
     def __call__(self, source: Source) -> Dataset:
         """Load the dataset of a source.
@@ -84,13 +85,26 @@ class Data:
             return known
         if files not in self._content:
             for path in _paths(source):
-                self._stamps.setdefault(path, _stamp(path))
+                self._stamps.setdefault(path, (_stamp(path), source))
             self._content[files] = self._read(files).sha256
         return self._content[files]
 
     def changed_files(self) -> list[Path]:
-        """Return the user's files that have changed or gone since they were first read."""
-        return [path for path, stamp in self._stamps.items() if _stamp(path) != stamp]
+        """Return the user's files that have changed or gone since they were first read.
+
+        Files with another stamp are read again, since they may only have been touched.
+        """
+        return [
+            path
+            for path, (stamp, source) in self._stamps.items()
+            if _stamp(path) not in {stamp, UNKNOWN} and not self._is_unchanged(source)
+        ]
+
+    def _is_unchanged(self, source: Source) -> bool:
+        try:
+            return _read(source).sha256 == self._content[_without_selection(source)]
+        except NnexpError:
+            return False
 
     def check(self, sources: Iterable[Source]) -> None:
         """Load all sources, so that missing data is reported before training begins.
@@ -113,16 +127,24 @@ class Stamp(NamedTuple):
     inode: int
     size: int
     modified: int
-    """In nanoseconds."""
+    """In nanoseconds, like the next."""
+    changed: int
+    """When the file's status changed; no program can set this time."""
+
+
+UNKNOWN = Stamp(0, 0, 0, 0)
+"""The stamp of a file whose status cannot be read: nothing is known of it."""
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """Return a file's stamp, or None if it cannot be read."""
+    """Return a file's stamp, or None if there is no such file."""
     try:
         status = path.stat()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
+    except OSError:
+        return UNKNOWN
+    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _paths(source: Source) -> list[Path]:

@@ -10,16 +10,19 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
 from nnexp.analysis.claims import ClaimResult
-from nnexp.analysis.comparison import Comparison, Measure
+from nnexp.analysis.comparison import PREFERRED, Comparison, Measure
+from nnexp.analysis.experiments import Experiment
 from nnexp.analysis.metrics import Side
 from nnexp.analysis.verdicts import Unit, Verdict
 from nnexp.config.messages import ranges
+from nnexp.names import DIGITS
 from nnexp.report import braille
 from nnexp.report.curves import terminal
 from nnexp.report.document import Commands, Document, Sentences, Table, plain
 from nnexp.report.samples import SampleOutput, of_sample
 from nnexp.report.text import MISSING, counts, plus_minus, setting
 from nnexp.seeds import Sample
+from nnexp.store.run import DEFAULT_FOLDER
 
 MARKS = {"better": "better", "worse": "worse", "noise": "~", "identical": "=", "too few": ""}
 SIGNS = MARKS | {"better": "+", "worse": "-"}
@@ -162,7 +165,7 @@ def _needs_letter(comparison: Comparison, letter: str, verdict: Verdict) -> bool
 
 def advice(comparison: Comparison) -> Commands | None:
     """Return commands that train the seeds needed for a verdict; None if there are enough."""
-    if len({side.experiment.runs[0].record.config_sha256 for side in comparison.sides}) == 1:
+    if len({side.experiment.runs[0].record.experiment_sha256 for side in comparison.sides}) == 1:
         return None  # seeds are compared, so more of them do not help
     needed = [
         verdict.needed or 0
@@ -171,21 +174,48 @@ def advice(comparison: Comparison) -> Commands | None:
         and not verdict.is_out_of_reach
     ]
     seeds = max(needed, default=0)
+    judged = {comparison.sides[0].experiment.label, *comparison.verdicts}
+    experiments = [s.experiment for s in comparison.sides if s.experiment.label in judged]
+    names = _names(experiments)
     commands = [
-        _command(side, seeds)
-        for side in comparison.sides
-        if not set(range(seeds)) <= set(side.experiment.seeds)
+        _command(experiment, name, seeds)
+        for experiment, name in zip(experiments, names, strict=True)
+        if not set(range(seeds)) <= set(experiment.seeds)
     ]
-    return Commands("to know, train more seeds", commands) if commands else None
+    if not commands:
+        return None
+    again = _again(experiments, names, comparison.judged)
+    return Commands("to know, train more seeds and compare again", [*commands, again])
 
 
-def _command(side: Side, seeds: int) -> str:
-    run = side.experiment.runs[0].path
-    words = ["nnexp", "train", str(run / "config.yaml"), "--name", side.experiment.stems[0]]
-    words += ["--seeds", str(seeds)]
-    if str(run.parent) != "runs":
+def _names(experiments: Sequence[Experiment]) -> list[str]:
+    """Return the names under which more seeds are to be trained: those that there are.
+
+    If experiments share a name, it cannot be that of both, and names with digests are used.
+    """
+    stems = [experiment.stems[0] for experiment in experiments]
+    if len(set(stems)) == len(stems):
+        return stems
+    digests = [experiment.runs[0].record.experiment_sha256[:DIGITS] for experiment in experiments]
+    return [f"{stem}-{digest}" for stem, digest in zip(stems, digests, strict=True)]
+
+
+def _command(experiment: Experiment, name: str, seeds: int) -> str:
+    run = experiment.runs[0].path
+    words = ["nnexp", "train", str(run / "config.yaml"), "--name", name, "--seeds", str(seeds)]
+    if run.parent != DEFAULT_FOLDER:
         words += ["--runs", str(run.parent)]
     return shlex.join(words)
+
+
+def _again(experiments: Sequence[Experiment], names: Sequence[str], judged: str) -> str:
+    """Return the command that compares the experiments with all their seeds."""
+    places = [
+        str(experiment.runs[0].path.with_name(name))
+        for experiment, name in zip(experiments, names, strict=True)
+    ]
+    metric = [] if judged == PREFERRED[0] else ["--metric", judged]
+    return shlex.join(["nnexp", "compare", *places, *metric])
 
 
 def captions(comparison: Comparison) -> list[str]:

@@ -12,6 +12,7 @@ from nnexp.analysis import experiments, query
 from nnexp.analysis.query import COLUMNS, PREFIX
 from nnexp.config.messages import ranges, shortened
 from nnexp.errors import printable
+from nnexp.names import is_derived
 from nnexp.report.document import Table
 from nnexp.report.samples import SampleOutput, of_spread
 from nnexp.report.text import MISSING, counts, percent_spread
@@ -81,6 +82,9 @@ def _columns(rows: Sequence[ExperimentRow], keys: Sequence[str], *, ranked: bool
         header = f"{PREFIX}{key}" if key in COLUMNS and key != "seed" else key
         index = order.index(key)
         columns.append(Column(header, cells[key], REST + index if index else FIRST))
+    for key in experiments.differing_content(rows):
+        digests = [(row.content[key] or MISSING)[: experiments.DIGITS] for row in rows]
+        columns.append(Column(key, digests, FIRST))
     columns.append(Column("validation", [percent_spread(row.spread("validation")) for row in rows]))
     if not several:
         at = [str(row.runs[0].best_epoch or MISSING) for row in rows]
@@ -90,10 +94,12 @@ def _columns(rows: Sequence[ExperimentRow], keys: Sequence[str], *, ranked: bool
 
 
 def _name(row: ExperimentRow) -> str:
+    """Return an experiment's names; only derived ones are counted, if there are several."""
     first, *others = row.names
-    if not others:
-        return first
-    return f"{first} (+ {others[0] if len(others) == 1 else f'{len(others)} other names'})"
+    derived = [name for name in others if is_derived(name)]
+    given = [name for name in others if name not in derived]
+    told = given + (derived if len(derived) == 1 else [f"{len(derived)} derived names"])
+    return f"{first} (+ {', '.join(told if derived else given)})" if others else first
 
 
 def _status(row: ExperimentRow) -> str:
@@ -129,6 +135,10 @@ class RunOutput(Struct, frozen=True, kw_only=True):
     """With --each."""
     config: dict[str, Any] | UnsetType = UNSET
     """By dotted key; with --each."""
+    data_sha256: str | None
+    """The digest of the data's content."""
+    weights_sha256: str | None
+    """The digest of the weights that the run took from another one; null if it drew them."""
 
 
 class ExperimentRunsOutput(Struct, frozen=True, kw_only=True):
@@ -145,6 +155,10 @@ class ExperimentRunsOutput(Struct, frozen=True, kw_only=True):
     test_accuracy: SampleOutput | None
     """At the best epoch."""
     config: dict[str, Any]
+    data_sha256: str | None
+    """The digest of the data's content, by which experiments of one config may differ."""
+    weights_sha256: str | None
+    """The digest of the weights that were taken from another run; null if they were drawn."""
     runs: list[RunOutput]
 
 
@@ -159,6 +173,8 @@ def experiment_output(row: ExperimentRow) -> ExperimentRunsOutput:
         best_validation_accuracy=of_spread(row.spread("validation")),
         test_accuracy=of_spread(row.spread("test")),
         config={key: value for key, value in row.config.items() if key != "seed"},
+        data_sha256=row.runs[0].data_sha256,
+        weights_sha256=row.runs[0].weights_sha256,
         runs=[RunOutput(**_fields(run)) for run in row.runs],
     )
 

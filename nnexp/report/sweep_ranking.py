@@ -16,6 +16,7 @@ from nnexp.report.document import Document, Sentences, Table, plain
 from nnexp.report.samples import SampleOutput, of_spread
 from nnexp.report.text import MISSING, counts, percent_spread
 from nnexp.store import listing
+from nnexp.store.records import WEIGHTS
 from nnexp.store.run import Run
 from nnexp.study import ranking as ranks
 from nnexp.study.job import DAMAGED, failure_reason
@@ -104,9 +105,14 @@ def verdicts(
     examples = getattr(Run(best.run.path).record.data, ranking.split)
 
     def has_same_data(standing: Standing) -> bool:
-        return jobs[standing.trials[0]].content == best.content
+        return data_content(jobs[standing.trials[0]]) == data_content(best)
 
     return ranks.verdicts(plan, outcomes, ranking, examples, has_same_data)
+
+
+def data_content(job: Job) -> dict[str, str]:
+    """Return the content hashes of a job's data, without that of another run's weights."""
+    return {key: value for key, value in (job.content or {}).items() if key != WEIGHTS}
 
 
 def advice(verdicts: Mapping[int, Verdict]) -> str | None:
@@ -126,8 +132,7 @@ def advice(verdicts: Mapping[int, Verdict]) -> str | None:
 
 def notes(ranking: Ranking, jobs: Sequence[Job]) -> Iterator[str]:
     """Yield notes on a ranking by test accuracy, and on one of different data."""
-    contents = {tuple(sorted((job.content or {}).items())) for job in jobs}
-    if len(contents) > 1:
+    if any(data_content(job) != data_content(jobs[0]) for job in jobs):
         yield "note: the points have different data; those of other data have no verdict"
     if ranking.split != "test":
         return

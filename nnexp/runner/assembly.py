@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.config.model import Config, PerExample
+from nnexp.config.model import Config, FromRun, PerExample
 from nnexp.datasets.dataset import Dataset, Split
 from nnexp.datasets.npz import Header
-from nnexp.errors import UsageError
+from nnexp.errors import SettingError
 from nnexp.nn.arrays import Array
 from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from nnexp.nn.network import Network
@@ -39,9 +39,10 @@ def per_example(config: Config, examples: int) -> float:
 
 def draws(config: Config, network: Network) -> Iterator[Array]:
     """Yield draws of the initial parameters indefinitely; training starts from the first."""
-    redrawn = 0 if config.initializer == "lecun-normal" else network.size
-    rng = config.rng.parameters(config.seed, redrawn)
-    weights, biases = INITIALIZERS[config.initializer], BIAS_INITIALIZERS[config.bias_initializer]
+    name = config.initializer
+    assert not isinstance(name, FromRun)  # noqa: S101 - another run's weights are not drawn
+    rng = config.rng.parameters(config.seed, 0 if name == "lecun-normal" else network.size)
+    weights, biases = INITIALIZERS[name], BIAS_INITIALIZERS[config.bias_initializer]
     while True:
         yield network.initial(rng, weights, biases, config.dtype)
 
@@ -71,7 +72,7 @@ class Assembly:
         dataset: loaded from ``config.data``.
 
     Raises:
-        UsageError: the network is too large to be trained.
+        SettingError: the network is too large to be trained.
     """
 
     def __init__(self, config: Config, dataset: Dataset) -> None:
@@ -81,7 +82,7 @@ class Assembly:
         sizes = (features, *config.hidden, dataset.classes)
         itemsize = np.dtype(config.dtype).itemsize
         if too_large := memory.why_not(sizes, config.optimizer, config.batch_size, itemsize):
-            raise UsageError(f"hidden: {too_large}")
+            raise SettingError("hidden", too_large)
         self.network = Network(sizes, config.activation, config.output, config.cost)
         self._penalty = Penalty(
             self.network, config.regularizer, per_example(config, self.examples), config.dtype
@@ -111,8 +112,10 @@ class Assembly:
         for feed in self._feeds.values():
             feed.heartbeat = heartbeat
 
-    def initial(self) -> TrainingState:
-        """Return the state before the first epoch."""
+    def initial(self, weights: Arrays | None = None) -> TrainingState:
+        """Return the state before the first epoch, drawn or with the weights of another run."""
+        if weights is not None:
+            return self.trainer.start(self.theta(weights))
         return self.trainer.start(next(draws(self._config, self.network)))
 
     def has(self, split: str) -> bool:

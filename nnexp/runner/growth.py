@@ -17,7 +17,7 @@ from msgspec import UNSET
 from nnexp.config import canonical
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.npz import Header
-from nnexp.errors import NnexpError
+from nnexp.errors import NameTakenError, NnexpError
 from nnexp.runner.recording import ending
 from nnexp.store import checkpoint, growth_index, lock
 from nnexp.store.records import RunRecord
@@ -35,9 +35,31 @@ class Shared(NamedTuple):
     beginning: Beginning
 
 
-def can_replace(run: Run, config: CheckedConfig) -> bool:
+def differs_in_ending(run: Run, config: CheckedConfig) -> bool:
     """Return whether a run differs from a config at most in when training ends."""
     return canonical.growth_json(run.config) == canonical.growth_json(config)
+
+
+def check_keeps_epochs(run: Run, config: CheckedConfig, shared: Shared | None) -> None:
+    """Check that a run of another ending may take the name of one: it keeps each of its epochs.
+
+    Args:
+        run: the former run of the name.
+        config: the config of the one that is to take its name.
+        shared: the epochs that it would take over.
+
+    Raises:
+        NameTakenError: it would lose epochs.
+        CorruptError: the former run is damaged.
+    """
+    history = run.history()
+    kept = 0 if shared is None else shared.epoch
+    if history and kept < history[-1].epoch:
+        keys = ", ".join(key for key, _, _ in canonical.differences(run.config, config))
+        raise NameTakenError(
+            f"{run.path}: a run with other {keys} would lose some of its {history[-1].epoch} "
+            "epochs; choose another name"
+        )
 
 
 def shared_epochs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,13 +10,12 @@ from nnexp.config import canonical
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.loading import Data
 from nnexp.datasets.sources import source_name
-from nnexp.errors import NnexpError, UsageError
-from nnexp.names import NAME_LENGTH, is_run_name
+from nnexp.errors import CorruptError, MismatchError, NnexpError, UsageError
+from nnexp.names import DIGITS, NAME_LENGTH, is_run_name, stem, without_seed
+from nnexp.runner import initial_weights, preconditions
+from nnexp.store import listing
 from nnexp.store.records import BUILT_IN, experiment_digest
 from nnexp.store.run import Run, named
-
-DIGITS = 12
-"""Hexadecimal digits of the experiment's digest in a name."""
 
 
 class RunNames:
@@ -36,8 +35,17 @@ class RunNames:
         self._data = data or Data()
 
     def content(self, config: Config) -> Mapping[str, str]:
-        """Return the content hashes of a config's data. Raises: DataError."""
-        return self._data.content(config.data)
+        """Return the content hashes of a config's data, and of the weights it starts from.
+
+        Raises:
+            DataError: the data cannot be read.
+            SettingError: another run's weights cannot be read, or do not fit.
+        """
+        content, weights = self._data.content(config.data), initial_weights.read(config)
+        if weights is None:
+            return content
+        weights.check(config, self._data(config.data))
+        return {**content, **initial_weights.content(weights)}
 
     def run(self, config: CheckedConfig, digest: str | None = None) -> Run:
         """Return the run of a config, whether or not it exists.
@@ -64,6 +72,90 @@ class RunNames:
         return f"{self._stem}-{digest[:DIGITS]}-s{config.seed}"
 
 
+def given(runs: Path, name: str, seed: int, *, has_several_seeds: bool = False) -> Run:
+    """Return the run that belongs to a name given by hand: X-s<seed> of the experiment X.
+
+    A run X with that seed is found first: nnexp 0.1.0 made such runs, and users rename theirs.
+
+    Args:
+        runs: the folder of the runs.
+        name: the experiment's name, or that of the run itself, which ends in ``-s<seed>``.
+        seed: the run's seed.
+        has_several_seeds: the name is the experiment's, whatever it ends in.
+
+    Raises: UsageError if the name is invalid.
+    """
+    run = named(runs, name)
+    if run.is_there() and _may_have_seed(run, seed):
+        return run
+    return named(runs, f"{name if has_several_seeds else stem(name, seed)}-s{seed}")
+
+
+def check_experiment(runs: Path, name: str, content: Mapping[str, str]) -> None:
+    """Check that no run of an experiment named by hand was trained on other data or weights.
+
+    Args:
+        runs: the folder of the runs.
+        name: the experiment's name.
+        content: the content hashes that its runs are to have.
+
+    Raises: MismatchError.
+    """
+    for run in _of_experiment(runs, name):
+        try:
+            preconditions.check_data(run, content)
+        except MismatchError as error:
+            raise MismatchError(f"{error}; choose another name") from None
+        except CorruptError:  # the run says so itself, if it is trained
+            continue
+
+
+def of_other_configs(runs: Path, name: str, config: CheckedConfig) -> list[Run]:
+    """Return the runs of an experiment named by hand whose configs differ in more than the seed."""
+    digest, other = canonical.digest(config), []
+    for run in _of_experiment(runs, name):
+        with suppress(CorruptError):
+            if run.record.config_sha256 != digest:
+                other.append(run)
+    return other
+
+
+def _of_experiment(runs: Path, name: str) -> Iterator[Run]:
+    """Yield the runs X and X-s<seed> of an experiment X."""
+    for other in listing.names(runs):
+        if other == name or without_seed(other) == name:
+            run = Run(runs / other)
+            if run.is_there():
+                yield run
+
+
+def same_run(
+    path: Path, runs: Path, config: CheckedConfig, content: Mapping[str, str]
+) -> Run | None:
+    """Return the run that a config was read from, if it is that of the config and the data.
+
+    Args:
+        path: the argument that the config was read from: a run's directory, or anything else.
+        runs: the folder of the runs; runs elsewhere are copies.
+        config: the config, perhaps changed since.
+        content: content hashes of its data, and of the weights it starts from.
+    """
+    run = Run(path)
+    with suppress(NnexpError):
+        is_here = run.is_there() and path.resolve().parent == runs.resolve()
+        if is_here and run.config == config and run.record.content == content:
+            return run
+    return None
+
+
+def _may_have_seed(run: Run, seed: int) -> bool:
+    """Return whether a run has a seed, or is too damaged to tell."""
+    try:
+        return bool(run.record.config.get("seed") == seed)
+    except NnexpError:
+        return True
+
+
 def check_stem(stem: str, seed: int = 0) -> None:
     """Check that a config file's name can begin the names of its runs.
 
@@ -76,8 +168,7 @@ def check_stem(stem: str, seed: int = 0) -> None:
     if not is_run_name(f"{stem}-{'0' * DIGITS}-s{seed}"):
         raise UsageError(
             f"{stem!r} cannot begin a run's name, which has at most {NAME_LENGTH} of "
-            "A-Z a-z 0-9 . _ - and begins with a letter or digit; rename the config's file, or "
-            "train it with --name"
+            "A-Z a-z 0-9 . _ - and begins with a letter or digit; rename the config's file"
         )
 
 

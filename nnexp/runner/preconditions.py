@@ -9,9 +9,11 @@ from nnexp.config import rules
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import scale_warning
-from nnexp.errors import CorruptError, MismatchError, UsageError
+from nnexp.errors import CorruptError, MismatchError, SettingError
+from nnexp.runner import initial_weights
 from nnexp.runner.assembly import sizes
 from nnexp.store import thresholds
+from nnexp.store.records import WEIGHTS
 from nnexp.store.run import Run
 from nnexp.streams import Network2
 
@@ -19,31 +21,35 @@ from nnexp.streams import Network2
 def check(config: Config, dataset: Dataset) -> None:
     """Check that the data has what a config needs.
 
-    Raises: UsageError.
+    Raises: SettingError.
     """
     examples = len(dataset.train.labels)
     if isinstance(config.rng, Network2) and any(
         event.examples != examples for event in config.rng.shared()
     ):
-        raise UsageError(
-            f"rng.before: a shared list has the {examples} examples of this net; "
-            "a net with another number of examples needs a copy (shared: false)"
+        raise SettingError(
+            "rng.before",
+            f"a shared list has the {examples} examples of this net; "
+            "a net with another number of examples needs a copy (shared: false)",
         )
     for split, examples in sizes(dataset)._asdict().items():
         if split in config.monitor and not examples:
             without = [name for name in config.monitor if name != split]
-            raise UsageError(
-                f"monitor: the data has no {split} examples; set monitor: {without}"
-                + (" and patience: null" if split == "validation" else "")
+            raise SettingError(
+                "monitor",
+                f"the data has no {split} examples; set monitor: {without}"
+                + (" and patience: null" if split == "validation" else ""),
             )
+    if (weights := initial_weights.read(config)) is not None:
+        weights.check(config, dataset)
 
 
 def check_data(run: Run, content: Mapping[str, str]) -> None:
-    """Check that a run was trained on data with this content.
+    """Check that a run was trained on data and from weights with this content.
 
     Raises: MismatchError, CorruptError.
     """
-    check_content(run, run.record.data.sha256, content, "this run was trained")
+    check_content(run, run.record.content, content, "this run was trained")
 
 
 def check_content(
@@ -65,7 +71,8 @@ def check_content(
     if dict(before) != dict(now):
         keys = {*before, *now}
         names = sorted(key for key in keys if before.get(key) != now.get(key))
-        raise MismatchError(f"{run.path}: the data changed since {since} ({', '.join(names)})")
+        changed = "the initial weights" if names == [WEIGHTS] else "the data"
+        raise MismatchError(f"{run.path}: {changed} changed since {since} ({', '.join(names)})")
 
 
 def warnings(config: Config, dataset: Dataset) -> list[str]:
@@ -74,19 +81,22 @@ def warnings(config: Config, dataset: Dataset) -> list[str]:
     return [*rules.warnings(config, len(dataset.train.labels)), *([] if scale is None else [scale])]
 
 
-def history_warnings(
-    config: CheckedConfig, runs: Path, dataset: Dataset, against: Run | None
+def strength_warnings(config: Config, dataset: Dataset, other: Run) -> Iterator[str]:
+    """Yield a warning if λ equals another run's although the number of examples differs."""
+    n, other_n = len(dataset.train.labels), other.record.data.train
+    yield from rules.lambda_warning(config, n, other.config, other_n, str(other.path))
+
+
+def threshold_warnings(
+    config: CheckedConfig, runs: Path, content: Mapping[str, str]
 ) -> Iterator[str]:
-    """Yield warnings from earlier results: another run's λ, and a learning-rate threshold."""
-    if against is not None:
-        n, other_n = len(dataset.train.labels), against.record.data.train
-        yield from rules.lambda_warning(config, n, against.config, other_n, str(against.path))
+    """Yield a warning if η is far above the threshold that ``find-rate`` recorded in a folder."""
     try:
-        threshold = thresholds.read(runs, config, dataset.sha256)
+        threshold = thresholds.read(runs, config, content)
     except CorruptError as error:
         yield f"{error}; it is ignored"
         return
     if threshold is not None:
-        file = thresholds.file_path(runs, config, dataset.sha256)
+        file = thresholds.file_path(runs, config, content)
         source = f"found by {threshold.found_by}, in {file}"
         yield from rules.learning_rate_warning(config, threshold.learning_rate, source)

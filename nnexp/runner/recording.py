@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -34,16 +35,24 @@ class Opened(NamedTuple):
 
 
 class Grown(NamedTuple):
-    """A new run begins with epochs of an earlier one, which is left as it is."""
+    """A run begins with epochs of an earlier one, or takes the name of one with another ending."""
 
     run: Run
     epoch: int
-    """The last of them."""
+    """The last epoch taken over; 0 if there is none."""
     source: Run
+    """The run that they come from."""
+    former: Path | None
+    """Where the former run of this name is now."""
 
     def __str__(self) -> str:
         epochs = "epoch 1 is" if self.epoch == 1 else f"epochs 1 to {self.epoch} are"
-        return f"{self.run.path}: {epochs} taken from {self.source.path}"
+        taken = f"{epochs} taken from {self.source.path}" if self.epoch else "begins anew"
+        if self.former is None:
+            return f"{self.run.path}: {taken}"
+        if self.epoch and self.source.path == self.run.path:
+            taken = f"{epochs} kept"
+        return f"{self.run.path}: {taken}; the former run is now {self.former}"
 
 
 class ExamplesTrained(NamedTuple):
@@ -254,7 +263,17 @@ class Recording:
 def describe(run: Run, fault: Fault) -> str:
     """Return the message about a run's divergence."""
     where = f"epoch {fault.epoch}" + (f", batch {fault.batch}" if fault.batch else "")
-    return f"{run.path}: diverged in {where}: {fault.found}; try a smaller learning_rate"
+    is_measured_only = measured_only(run.history(), fault)
+    advice = "check that split's data" if is_measured_only else "try a smaller learning_rate"
+    return f"{run.path}: diverged in {where}: {fault.found}; {advice}"
+
+
+def measured_only(history: Sequence[Row], fault: Fault) -> bool:
+    """Return whether a fault is of a split that only the final evaluation measured.
+
+    All numbers of training are finite then: a row of the epoch was recorded.
+    """
+    return bool(history) and history[-1].epoch == fault.epoch
 
 
 def ending(config: Config, history: Sequence[Row]) -> Reason | None:

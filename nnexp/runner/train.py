@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from msgspec import UNSET
 
 import nnexp
 from nnexp import numerics
@@ -22,7 +23,7 @@ from nnexp.config import canonical, dump
 from nnexp.config import load as config_load
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.dataset import Dataset
-from nnexp.datasets.loading import known_content, load
+from nnexp.datasets.loading import Data, known_content, load
 from nnexp.datasets.sources import Source, source_name
 from nnexp.errors import (
     CorruptError,
@@ -31,16 +32,16 @@ from nnexp.errors import (
     NewerError,
     UsageError,
 )
-from nnexp.runner import growth, preconditions
+from nnexp.runner import growth, initial_weights, preconditions
 from nnexp.runner.assembly import Assembly, sizes
-from nnexp.runner.naming import RunNames
+from nnexp.runner.growth import Shared
+from nnexp.runner.naming import RunNames, given
 from nnexp.runner.recording import Grown, Recording, TrainingEvent, Warned, describe
 from nnexp.store import predictions
-from nnexp.store import run as store
 from nnexp.store import writer as writers
-from nnexp.store.records import DataRecord, RunRecord, Versions, growth_digest
+from nnexp.store.records import WEIGHTS, DataRecord, RunRecord, Versions, growth_digest
 from nnexp.store.run import Run
-from nnexp.store.writer import Beginning, Writer
+from nnexp.store.writer import Writer
 
 
 def prepare() -> None:
@@ -57,6 +58,7 @@ def train(
     runs: Path = Path("runs"),
     *,
     name: str | None = None,
+    stem: str = "run",
     until: int | None = None,
     against: Run | None = None,
     other_numerics: bool = False,
@@ -67,7 +69,9 @@ def train(
     Args:
         config: the config, which is checked here.
         runs: the folder that contains the run's directory.
-        name: the run's name; by default derived from the config.
+        name: the experiment's name, to which ``-s<seed>`` is added; by default derived from the
+            stem, config and data.
+        stem: the beginning of a derived name.
         until: stop once this epoch is committed, leaving the run interrupted.
         against: a run to compare λ with; affects only warnings (see ``events``).
         other_numerics: resume even if this machine's numerics differ from those the run
@@ -87,7 +91,9 @@ def train(
     """
     checked = config_load.check(config)
     check_until(checked, until)
-    run = RunNames(runs).run(checked) if name is None else store.named(runs, name)
+    data = Data()
+    names = RunNames(runs, stem, data)
+    run = names.run(checked) if name is None else given(runs, name, checked.seed)
     for _ in events(
         checked,
         run,
@@ -95,6 +101,8 @@ def train(
         against=against,
         other_numerics=other_numerics,
         restart=restart,
+        source=data,
+        content=names.content(checked),
     ):
         pass
     return Run(run.path)  # fresh, as the old one may cache a run that was set aside
@@ -105,7 +113,7 @@ def check_until(config: Config, until: int | None) -> None:
     if until is not None and until > config.epochs:
         raise UsageError(
             f"--until {until} is beyond the config's {config.epochs} epochs; "
-            f"--set epochs={until} trains more, from the run's last epoch on"
+            f"--set epochs={until} trains that many"
         )
 
 
@@ -193,30 +201,35 @@ def _events(
     content: Mapping[str, str] | None,
     grows: bool,
 ) -> Generator[TrainingEvent]:
-    content = known_content(config.data) if content is None else content
+    weights = initial_weights.read(config)
+    from_run = initial_weights.content(weights)
+    if content is None and (known := known_content(config.data)) is not None:
+        content = {**known, **from_run}
     if content is not None and is_done(config, run, content):
         return
     dataset = source(config.data)
     if content is not None:
-        preconditions.check_content(run, content, dataset.sha256)
-    content = dataset.sha256
+        preconditions.check_content(run, content, {**dataset.sha256, **from_run})
+    content = {**dataset.sha256, **from_run}
     if is_done(config, run, content):
         return
     preconditions.check(config, dataset)
     assembly = Assembly(config, dataset)
-    state = assembly.initial()  # raises if it is too large, before anything is created
+    # Raises if the network is too large, before anything is created.
+    state = assembly.initial(None if weights is None else weights.arrays)
     yield from map(Warned, preconditions.warnings(config, dataset))
-    yield from map(
-        Warned, preconditions.history_warnings(config, run.path.parent, dataset, against)
-    )
-    record = _record(config, run, dataset)
+    yield from map(Warned, preconditions.threshold_warnings(config, run.path.parent, content))
+    if against is not None:
+        yield from map(Warned, preconditions.strength_warnings(config, dataset, against))
+    record = _record(config, run, dataset, from_run)
     shared = None
     if grows and not (run.exists and run.config == config):
         shared = growth.shared_epochs(config, run, record, assembly.headers(state), until)
-    writer, is_new = _writer(config, run, record, shared and shared.beginning)
+    writer, is_new = _writer(config, run, record, shared)
     with writer:
-        if is_new and shared is not None:
-            yield Grown(run, shared.epoch, shared.source)
+        if is_new and (shared is not None or writer.former is not None):
+            epoch, begun_by = (0, run) if shared is None else (shared.epoch, shared.source)
+            yield Grown(run, epoch, begun_by, writer.former)
         # Another process may have created or finished the run in the meantime.
         if is_new or not is_done(config, writer.run, content):
             recording = Recording(config, assembly, state, writer, record.numerics)
@@ -239,12 +252,14 @@ def is_done(config: CheckedConfig, run: Run, content: Mapping[str, str] | None =
     """
     if not run.exists:
         return False
-    if run.config != config and growth.can_replace(run, config):
+    if run.config != config and growth.differs_in_ending(run, config):
         if content is not None:
             preconditions.check_data(run, content)
         return False
     if run.config != config:
-        different = ", ".join(key for key, _, _ in canonical.differences(run.config, config))
+        keys = [key for key, _, _ in canonical.differences(run.config, config)]
+        decisive = [key for key in keys if key.partition(".")[0] not in canonical.ENDING_KEYS]
+        different = ", ".join(decisive or keys)
         raise NameTakenError(
             f"{run.path}: belongs to another config (it differs in {different}); "
             "choose another name"
@@ -258,16 +273,26 @@ def is_done(config: CheckedConfig, run: Run, content: Mapping[str, str] | None =
 
 
 def _writer(
-    config: CheckedConfig, run: Run, record: RunRecord, beginning: Beginning | None
+    config: CheckedConfig, run: Run, record: RunRecord, shared: Shared | None
 ) -> tuple[Writer, bool]:
     """Create the run, replace a shorter one of its name, or open it; return whether it is new."""
-    if run.exists and run.config != config:
-        return writers.replace(run, record, dump.to_yaml(config), beginning), True
-    if not run.exists:
-        try:
-            return writers.create(run, record, dump.to_yaml(config), beginning), True
-        except NameTakenError:  # another process has just created it
-            is_done(config, run, record.data.sha256)
+    text, beginning = dump.to_yaml(config), shared and shared.beginning
+
+    def check(former: Run) -> None:
+        if former.config == config:
+            raise NameTakenError(f"{run.path}: another process has just made this run")
+        _ = is_done(config, former, record.content)  # raises if it is of another config or data
+        growth.check_keeps_epochs(former, config, shared)
+
+    try:
+        if not run.exists:
+            return writers.create(run, record, text, beginning), True
+        if run.config != config:
+            return writers.replace(run, record, text, beginning, check), True
+    except NameTakenError:
+        if not Run(run.path).exists or Run(run.path).config != config:
+            raise
+        is_done(config, Run(run.path), record.content)
     return writers.open_(run), False
 
 
@@ -281,14 +306,19 @@ def _versions() -> Versions:
     )
 
 
-def _record(config: CheckedConfig, run: Run, dataset: Dataset) -> RunRecord:
+def _record(
+    config: CheckedConfig, run: Run, dataset: Dataset, from_run: Mapping[str, str]
+) -> RunRecord:
     return RunRecord(
         name=run.name,
         config=canonical.to_builtins(config),
         config_sha256=canonical.digest(config),
         growth_sha256=growth_digest(
-            canonical.growth_json(config), source_name(config.data), dataset.sha256
+            canonical.growth_json(config),
+            source_name(config.data),
+            {**dataset.sha256, **from_run},
         ),
+        weights_sha256=from_run.get(WEIGHTS, UNSET),
         data=DataRecord(
             sha256=dataset.sha256,
             features=dataset.train.features.shape[1],

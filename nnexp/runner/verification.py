@@ -11,7 +11,8 @@ from nnexp.config import load as load_config
 from nnexp.config import reader
 from nnexp.config.model import CheckedConfig
 from nnexp.datasets.loading import load
-from nnexp.errors import ConfigError, CorruptError, MismatchError, UsageError
+from nnexp.errors import ConfigError, CorruptError, UsageError
+from nnexp.runner import initial_weights, preconditions
 from nnexp.store import disk
 from nnexp.store.run import CHECKPOINTS, CONFIG, PREDICTIONS, RESULT, RUN, Run
 
@@ -48,14 +49,15 @@ def task(recorded: Run) -> Task:
     Raises:
         UsageError: the run has no epoch yet.
         CorruptError: the run is damaged.
-        MismatchError: the data has changed.
+        MismatchError: the data, or another run's weights that it started from, have changed.
+        SettingError: these weights cannot be read.
     """
     _check_copy(recorded)
     history, result = recorded.history(), recorded.result
     if not history and result is None:
         raise UsageError(f"{recorded.path}: has no epoch to verify yet")
-    if load(recorded.config.data).sha256 != recorded.record.data.sha256:
-        raise MismatchError(f"{recorded.path}: the data changed since this run was trained")
+    from_run = initial_weights.content(initial_weights.read(recorded.config))
+    preconditions.check_data(recorded, {**load(recorded.config.data).sha256, **from_run})
     return Task(recorded.config, None if result is not None else history[-1].epoch)
 
 

@@ -302,6 +302,18 @@ def directory_names(path: Path) -> list[str]:
             raise CorruptError(f"{path}: is missing") from None
 
 
+def folders(path: Path) -> dict[str, int]:
+    """Return the inodes of the folders in a folder by name. Raises: DiskError."""
+    with errors(path), os.scandir(path) as entries:
+        return {entry.name: entry.inode() for entry in entries if entry.is_dir()}
+
+
+def inode(path: Path) -> int:
+    """Return a file's or folder's inode. Raises: DiskError."""
+    with errors(path):
+        return path.stat().st_ino
+
+
 def check_plain(folder: Path) -> None:
     """Check that a run's directory contains only regular files and directories.
 
@@ -315,19 +327,17 @@ def check_plain(folder: Path) -> None:
             check_mode(path, entry_mode, stat.S_IFREG)
 
 
-def exchange(first: Path, second: Path) -> None:
+def exchange(first: Path, second: Path) -> bool:
     """Exchange two directories of one file system by a single rename, and sync it to disk.
 
-    Where the system cannot do that, second moves to first's name by way of a third one.
+    Returns: False if the system or the file system cannot do that, and nothing was changed.
     """
     with errors(second):
         if not _exchange(first, second):
-            third = first.with_name(f".{first.name}.old")
-            second.rename(third)
-            first.rename(second)
-            third.rename(first)
+            return False
     for folder in {first.parent, second.parent}:
         sync_directory(folder)
+    return True
 
 
 def _exchange(first: Path, second: Path) -> bool:

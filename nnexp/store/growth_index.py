@@ -1,9 +1,9 @@
 """An index of a folder's runs by the digest that runs share if one can grow from the other.
 
 It spares a start from reading thousands of files, and is no source of truth: its answers are
-candidates, to be checked. It is a text file with a line for each run, ``<digest> <name>``, and
-lines ``@ <time>``: all runs up to this modification time of the folder are listed above. Runs that
-were copied, moved or renamed change the folder's time and are added at the next lookup.
+candidates, to be checked. It is a text file with a line for each run, ``<digest> <inode> <name>``,
+and lines ``@ <time>``: all runs up to this modification time of the folder are listed above. Runs
+that were copied, moved or renamed change the folder's time and are added at the next lookup.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ FILE = "index.txt"
 LIMIT = 1 << 28
 """Maximum bytes of an index; a larger one is ignored."""
 NONE = "-" * 64
-"""Stands for the digest of a run that cannot be read."""
+"""Stands for the digest of a run that cannot be read; it is a candidate for any digest."""
 
 
 def candidates(runs: Path, digest: str) -> list[Run]:
-    """Return the runs of a folder that probably have a growth digest, sorted by name.
+    """Return the runs of a folder that may have a growth digest, sorted by name.
 
     Raises: DiskError if the folder cannot be read.
     """
     content = _updated(runs)
-    return [Run(runs / name) for name in sorted(set(_names(content, digest)))]
+    names = {*_names(content, digest), *_names(content, NONE)}
+    return [Run(runs / name) for name in sorted(names)]
 
 
-def add(run: Run, digest: str, before: int | None) -> None:
+def add(run: Run, digest: str, before: int) -> None:
     """Add a run that was just published.
 
     Args:
@@ -44,13 +45,21 @@ def add(run: Run, digest: str, before: int | None) -> None:
         digest: its growth digest.
         before: the folder's modification time before the run was made, by ``modified``. If the
             index was complete up to then, it is complete now.
+
+    Raises: DiskError if the folder cannot be read.
     """
     runs = run.path.parent
+    after, inode = modified(runs), disk.inode(run.path)
     with suppress(NnexpError):  # the next lookup adds the run
-        content = _read(runs)
-        is_complete = before is not None and content.endswith(_mark(before))
-        line = f"{digest} {run.name}\n".encode()
-        _append(runs, line + (_mark(modified(runs)) if is_complete else b""))
+        is_complete = _read(runs).endswith(_mark(before))
+        line = _line(digest, inode, run.name)
+        _append(runs, line + (_mark(after) if is_complete else b""))
+
+
+def discard(runs: Path) -> None:
+    """Remove the index of a folder, which the next lookup makes anew. Raises: DiskError."""
+    disk.remove(runs / FOLDER / FILE)
+    disk.remove_directory(runs / FOLDER)
 
 
 def modified(runs: Path) -> int:
@@ -73,8 +82,7 @@ def digest_of(run: Run) -> str | None:
         record = run.record
         if record.growth_sha256 is not None:
             return record.growth_sha256
-        content = record.data.sha256
-        return growth_digest(canonical.growth_json(run.config), record.source, content)
+        return growth_digest(canonical.growth_json(run.config), record.source, record.content)
     return None
 
 
@@ -84,15 +92,22 @@ def _updated(runs: Path) -> bytes:
     if not now or content.endswith(_mark(now)):
         return content
     known = {line[65:] for line in content.decode("utf-8", "replace").splitlines()}
-    unknown = filter(is_run_name, set(disk.directory_names(runs)) - known)
-    new = [Run(runs / name) for name in unknown if disk.exists(runs / name / RUN)]
-    added = "".join(f"{digest_of(run) or NONE} {run.name}\n" for run in new).encode()
+    folders = {name: inode for name, inode in disk.folders(runs).items() if is_run_name(name)}
+    unknown = {n: inode for n, inode in folders.items() if f"{inode} {n}" not in known}
+    new = {name for name in unknown if disk.exists(runs / name / RUN)}
+    lines = [_line(digest_of(Run(runs / n)) or NONE, unknown[n], n) for n in sorted(new)]
+    added = b"".join(lines)
     with suppress(NnexpError):  # a folder that cannot be written to can be searched all the same
         if not disk.exists(runs / FOLDER):
             disk.make_directory(runs / FOLDER)
             now = modified(runs)
-        _append(runs, added + _mark(now))
+        is_complete = len(new) == len(unknown)  # a folder without a record may be a run's copy
+        _append(runs, added + (_mark(now) if is_complete else b""))
     return content + added
+
+
+def _line(digest: str, inode: int, name: str) -> bytes:
+    return f"{digest} {inode} {name}\n".encode()
 
 
 def _names(content: bytes, digest: str) -> Iterator[str]:
@@ -100,7 +115,8 @@ def _names(content: bytes, digest: str) -> Iterator[str]:
     start = 0
     while (start := content.find(digest.encode(), start)) >= 0:
         end = content.find(b"\n", start)
-        yield content[start + len(digest) + 1 : end].decode("utf-8", "replace")
+        _, _, name = content[start:end].decode("utf-8", "replace").split(" ", 2)
+        yield name
         start = end
 
 

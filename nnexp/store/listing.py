@@ -10,7 +10,6 @@ from msgspec import UNSET, Struct
 
 from nnexp.config import keys
 from nnexp.errors import CorruptError, DiskError
-from nnexp.names import is_run_name
 from nnexp.store import disk
 from nnexp.store.records import RunRecord
 from nnexp.store.run import RUN, Run, Status
@@ -32,17 +31,20 @@ class Entry(Struct, frozen=True, kw_only=True):
     config: dict[str, Any] = {}
     """The recorded config, by dotted key."""
     experiment_sha256: str | None = None
+    data_sha256: str | None = None
+    weights_sha256: str | None = None
+    """The digest of the weights that the run took from another one; None if it drew them."""
 
 
 def names(folder: Path) -> list[str]:
-    """Return the sorted names in a folder that may be those of runs.
+    """Return the sorted names in a folder that may be those of runs: all but hidden ones.
 
     Raises:
         DiskError: the folder cannot be read.
     """
     with disk.errors(folder):
         candidates = [entry.name for entry in folder.iterdir()] if disk.mode(folder) else []
-    return sorted(filter(is_run_name, candidates))
+    return sorted(name for name in candidates if not name.startswith("."))
 
 
 def entries(folder: Path) -> Iterator[Entry]:
@@ -96,6 +98,8 @@ def _intact_entry(run: Run) -> Entry:
         seed=_seed(record),
         config=_flat_config(run, record),
         experiment_sha256=record.experiment_sha256,
+        data_sha256=record.data_sha256,
+        weights_sha256=None if record.weights_sha256 is UNSET else record.weights_sha256,
     )
 
 

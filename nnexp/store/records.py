@@ -22,6 +22,8 @@ SCHEMA = 2
 """Version of the run directory's format; a larger one cannot be read, 1 is nnexp 0.1.0's."""
 BUILT_IN = "mnist"
 """The source whose content is part of the package, so that it never changes."""
+WEIGHTS = "initializer"
+"""Among content hashes, that of the weights which a run takes from another one."""
 
 T = TypeVar("T")
 
@@ -104,11 +106,24 @@ class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     numerics: Fingerprint
     growth_sha256: str | None = None
     """The digest that runs share if one can grow from the other; None in runs of nnexp 0.1.0."""
+    weights_sha256: str | UnsetType = UNSET
+    """The digest of the initial weights, if they are another run's."""
 
     @property
     def experiment_sha256(self) -> str:
         """The digest of config and data, which all seeds share."""
-        return experiment_digest(self.config_sha256, self.source, self.data.sha256)
+        return experiment_digest(self.config_sha256, self.source, self.content)
+
+    @property
+    def content(self) -> Mapping[str, str]:
+        """The content hashes of what the run was trained on: its data, and another's weights."""
+        weights = {} if self.weights_sha256 is UNSET else {WEIGHTS: self.weights_sha256}
+        return {**self.data.sha256, **weights}
+
+    @property
+    def data_sha256(self) -> str:
+        """The digest of the data's content."""
+        return hashlib.sha256(msgspec.json.encode(self.data.sha256, order="sorted")).hexdigest()
 
     @property
     def source(self) -> str:
@@ -123,9 +138,14 @@ def experiment_digest(config_sha256: str, source: str, content: Mapping[str, str
     Args:
         config_sha256: the digest of the canonical config, without the seed.
         source: the name of the data's source. For the built-in one, the config's digest is enough.
-        content: content hashes of the data's files, as in run.json.
+        content: content hashes of the data's files, as in run.json, and of initial weights.
     """
-    return config_sha256 if source == BUILT_IN else _digest(config_sha256, content)
+    return _digest(config_sha256, identifying(source, content))
+
+
+def identifying(source: str, content: Mapping[str, str]) -> dict[str, str]:
+    """Return the content hashes that are part of a run's identity: all that can change."""
+    return {k: v for k, v in content.items() if source != BUILT_IN or k == WEIGHTS}
 
 
 def growth_digest(growth_json: bytes, source: str, content: Mapping[str, str]) -> str:
@@ -134,14 +154,16 @@ def growth_digest(growth_json: bytes, source: str, content: Mapping[str, str]) -
     Args:
         growth_json: the config without what decides when training ends.
         source: the name of the data's source.
-        content: content hashes of the data's files.
+        content: content hashes of the data's files, and of initial weights.
     """
-    digest = hashlib.sha256(growth_json).hexdigest()
-    return digest if source == BUILT_IN else _digest(digest, content)
+    return _digest(hashlib.sha256(growth_json).hexdigest(), identifying(source, content))
 
 
 def _digest(config: str, content: Mapping[str, str]) -> str:
-    identity = {"config": config, "data": dict(content)}
+    """Return the digest of a config's digest and what it is trained on, if that can change."""
+    if not content:
+        return config
+    identity = {"config": config, "data": content}
     return hashlib.sha256(msgspec.json.encode(identity, order="sorted")).hexdigest()
 
 

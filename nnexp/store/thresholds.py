@@ -21,7 +21,7 @@ from nnexp.config import canonical
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.sources import source_name
 from nnexp.store import disk, records
-from nnexp.store.records import BUILT_IN, SCHEMA
+from nnexp.store.records import SCHEMA, identifying
 
 FOLDER = ".thresholds"
 """A subfolder of the folder of runs; no run name begins with a dot."""
@@ -96,5 +96,5 @@ def _problem(config: CheckedConfig, content: Mapping[str, str]) -> canonical.Tre
     data = msgspec.structs.replace(config.data, validation=None, test=None)
     free = {key: getattr(default, key) for key in FREE}
     problem = canonical.changed(msgspec.structs.replace(config, data=data, **free))
-    is_built_in = source_name(config.data) == BUILT_IN
-    return problem if is_built_in else {**problem, "data_sha256": dict(content)}
+    identity = identifying(source_name(config.data), content)
+    return {**problem, "data_sha256": identity} if identity else problem

@@ -10,14 +10,14 @@ import hashlib
 import itertools
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import msgspec
 
 from nnexp.datasets.npz import Header
-from nnexp.errors import DiskError, LockedError, NameTakenError, RemovedError
+from nnexp.errors import CorruptError, DiskError, LockedError, NameTakenError, RemovedError
 from nnexp.names import NAME_LENGTH
 from nnexp.store import checkpoint, disk, growth_index, lock, metrics, records
 from nnexp.store.checkpoint import Arrays, Commit
@@ -61,10 +61,11 @@ class Writer:
         run: the run.
         held: the run's lock.
         locks: releases it when closed.
+        former: where the former run of this name is now, if it was replaced.
     """
 
-    def __init__(self, run: Run, held: Lock, locks: ExitStack) -> None:
-        self.run = run
+    def __init__(self, run: Run, held: Lock, locks: ExitStack, former: Path | None = None) -> None:
+        self.run, self.former = run, former
         self._lock, self._locks = held, locks
         self._metrics_hash = hashlib.sha256()
         self._metrics_length = 0
@@ -89,6 +90,15 @@ class Writer:
         if not self._lock.is_at(self.run.path / LOCK):
             raise RemovedError(f"{self.run.path}: was removed or moved while it was trained")
         return self.run.path
+
+    @contextmanager
+    def _noticing_removal(self) -> Iterator[None]:
+        """Let errors that come of the run's removal say so."""
+        try:
+            yield
+        except (CorruptError, DiskError):
+            _ = self._path  # raises if the run is gone
+            raise
 
     def restore(self, expected: Mapping[str, Header], warn: Callable[[str], None]) -> Commit | None:
         """Return the newest intact commit and truncate metrics.jsonl to its rows.
@@ -116,40 +126,44 @@ class Writer:
 
     def commit(self, history: list[Row], arrays: Arrays) -> None:
         """Commit the last row of history together with its arrays."""
-        line = metrics.encode(history[-1])
-        disk.append(self._path / METRICS, line, sync=True)
-        self._metrics_hash.update(line)
-        self._metrics_length += len(line)
-        meta = Meta(
-            epoch=history[-1].epoch,
-            config_sha256=self.run.record.config_sha256,
-            metrics_length=self._metrics_length,
-            metrics_sha256=self._metrics_hash.hexdigest(),
-            arrays_sha256=checkpoint.digest(arrays),
-        )
-        path = Run(self._path).checkpoint_path(history[-1].epoch)
-        disk.write_atomically(path, checkpoint.encode(meta, arrays))
-        self._prune(history)
+        with self._noticing_removal():
+            line = metrics.encode(history[-1])
+            disk.append(self._path / METRICS, line, sync=True)
+            self._metrics_hash.update(line)
+            self._metrics_length += len(line)
+            meta = Meta(
+                epoch=history[-1].epoch,
+                config_sha256=self.run.record.config_sha256,
+                metrics_length=self._metrics_length,
+                metrics_sha256=self._metrics_hash.hexdigest(),
+                arrays_sha256=checkpoint.digest(arrays),
+            )
+            path = Run(self._path).checkpoint_path(history[-1].epoch)
+            disk.write_atomically(path, checkpoint.encode(meta, arrays))
+            self._prune(history)
 
     def finish(self, result: Result, predictions: Arrays) -> None:
         """Write the predictions and result.json, which ends the run."""
-        disk.sync_directory(self._path / CHECKPOINTS)  # so that removed files stay removed
-        files = {METRICS: self._metrics_hash.hexdigest()}
-        if predictions:
-            content = checkpoint.archive(predictions)
-            disk.write_atomically(self._path / PREDICTIONS, content)
-            files[PREDICTIONS] = hashlib.sha256(content).hexdigest()
-        sealed_result = records.seal(msgspec.structs.replace(result, files=files))
-        disk.write_atomically(self._path / RESULT, sealed_result)
+        with self._noticing_removal():
+            disk.sync_directory(self._path / CHECKPOINTS)  # so that removed files stay removed
+            files = {METRICS: self._metrics_hash.hexdigest()}
+            if predictions:
+                content = checkpoint.archive(predictions)
+                disk.write_atomically(self._path / PREDICTIONS, content)
+                files[PREDICTIONS] = hashlib.sha256(content).hexdigest()
+            sealed_result = records.seal(msgspec.structs.replace(result, files=files))
+            disk.write_atomically(self._path / RESULT, sealed_result)
 
     def time(self, epoch: int, train_seconds: float, evaluate_seconds: float) -> None:
         """Append an epoch's duration in seconds to timing.jsonl."""
-        row = Timing(epoch, round(train_seconds, 6), round(evaluate_seconds, 6))
-        disk.append(self._path / TIMING, msgspec.json.encode(row) + b"\n", sync=False)
+        with self._noticing_removal():
+            row = Timing(epoch, round(train_seconds, 6), round(evaluate_seconds, 6))
+            disk.append(self._path / TIMING, msgspec.json.encode(row) + b"\n", sync=False)
 
     def log(self, line: str) -> None:
         """Append a line to log.txt, which only people read."""
-        disk.append(self._path / LOG, (line + "\n").encode(), sync=False)
+        with self._noticing_removal():
+            disk.append(self._path / LOG, (line + "\n").encode(), sync=False)
 
     def _truncate_metrics(self, committed: bytes, length: int) -> None:
         if len(committed) < length:
@@ -210,31 +224,62 @@ def create(run: Run, record: RunRecord, config: str, beginning: Beginning | None
         return Writer(Run(run.path), held, locks.pop_all())
 
 
-def replace(run: Run, record: RunRecord, config: str, beginning: Beginning | None) -> Writer:
+def replace(
+    run: Run,
+    record: RunRecord,
+    config: str,
+    beginning: Beginning | None,
+    check: Callable[[Run], None],
+) -> Writer:
     """Replace a run by another of its name in one step; the former moves to the trash, unchanged.
+
+    A process that is killed leaves the former run where it is, or both in the trash.
 
     Args:
         run: the run, which exists.
         record: the content of the new run.json.
         config: the new config as YAML.
         beginning: epochs that the new run takes over.
+        check: called with the former run once no other process can change it; it may raise.
 
     Raises:
         LockedError: another process writes to the run.
+        CorruptError: it is a link, or anything else that is no directory.
     """
-    trash = run.path.parent / TRASH
-    disk.make_directories(trash)
-    with ExitStack() as locks:
-        locks.enter_context(_lock(run))
-        build = next(path for path in _trash_paths(trash, run.name) if not disk.exists(path))
-        disk.make_directory(build)
-        held = locks.enter_context(lock.hold(build / LOCK, f"{build}: was removed"))
-        disk.make_directory(build / CHECKPOINTS)
-        if beginning is not None:
-            _begin(build, record, beginning)
-        _write_files(build, record, config, b"" if beginning is None else beginning.metrics)
-        disk.exchange(build, run.path)
-        return Writer(Run(run.path), held, locks.pop_all())
+    build = run.path.with_name(f".{run.name}.new")
+    disk.check_kind(run.path, stat.S_IFDIR)
+    disk.make_directories(run.path.parent / TRASH)
+    with _lock(run):
+        check(Run(run.path))
+        held, locks = _lock_build(run, build)
+        with locks:
+            _empty(build)
+            disk.make_directory(build / CHECKPOINTS)
+            if beginning is not None:
+                _begin(build, record, beginning)
+            _write_files(build, record, config, b"" if beginning is None else beginning.metrics)
+            former = _take_place(build, run)
+            return Writer(Run(run.path), held, locks.pop_all(), former)
+
+
+def _take_place(build: Path, run: Run) -> Path:
+    """Give a build the place of a run; return where in the trash the run is now."""
+    place = _move_to_trash(build, run.name)
+    if disk.exchange(place, run.path):
+        return place
+    former = _move_to_trash(run.path, run.name)
+    disk.move_directory(place, run.path)
+    disk.sync_directory(run.path.parent)
+    return former
+
+
+def _move_to_trash(path: Path, name: str) -> Path:
+    """Move a directory to the trash, under a run's name and perhaps a number; return its path."""
+    for place in _trash_paths(path.parent / TRASH, name):
+        if not disk.exists(place) and disk.move_directory(path, place):
+            disk.sync_directory(place.parent)
+            return place
+    raise AssertionError("numbers do not end")
 
 
 TRASH = ".trash"
@@ -256,7 +301,7 @@ def _begin(build: Path, record: RunRecord, beginning: Beginning) -> None:
         path = Run(build).checkpoint_path(meta.epoch)
         disk.write(path, checkpoint.encode(own, arrays))
     disk.sync_directory(build / CHECKPOINTS)
-    disk.write(build / TIMING, beginning.timing)
+    disk.append(build / TIMING, beginning.timing, sync=False)  # as when they were measured
 
 
 def _lock_build(run: Run, build: Path) -> tuple[Lock, ExitStack]:

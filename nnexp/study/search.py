@@ -18,6 +18,8 @@ from nnexp.datasets.loading import Data
 from nnexp.errors import NnexpError
 from nnexp.runner import preconditions
 from nnexp.runner.naming import RunNames
+from nnexp.runner.recording import describe, measured_only
+from nnexp.store.run import Run
 from nnexp.study import samplers
 from nnexp.study.execution import train
 from nnexp.study.in_process import InProcess
@@ -57,6 +59,15 @@ class SearchResult(NamedTuple):
             for result in self._by_number
             if result.failure is not None
         ]
+
+    @property
+    def reason(self) -> str:
+        """What to do if all diverged; if only held-out costs are not finite, the first message."""
+        for result in self._by_number:
+            for path, trained in zip(result.trial.paths, result.performances, strict=False):
+                if trained.fault is not None and measured_only(trained.rows, trained.fault):
+                    return describe(Run(path), trained.fault)
+        return "search smaller learning rates"
 
     @property
     def _by_number(self) -> list[TrialResult]:

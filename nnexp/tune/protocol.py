@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from nnexp.config.model import Config
-from nnexp.errors import NnexpError, UsageError
+from nnexp.config.model import Config, FromRun
+from nnexp.errors import NnexpError, SettingError, UsageError
 from nnexp.runner.assembly import per_example
 from nnexp.tune import batch_size, chance, final, ladder, learning_rate, quick_problem, weight_decay
 from nnexp.tune.choice import rounded
@@ -63,10 +63,17 @@ def begin(
     """Return the initial state of tuning, and the problems of the first stage by name.
 
     Raises:
+        SettingError: the config starts from a run's weights, which do not fit the quick problem.
         UsageError: only the learning rate is to be tuned and the config has none, or its data
             has no validation examples.
         DataError: the data cannot be read.
     """
+    if isinstance(config.initializer, FromRun) and not full:
+        raise SettingError(
+            "initializer",
+            "tune begins with a smaller network, which cannot have a run's weights; "
+            "add --full, or choose a distribution",
+        )
     if not set(only) - {"eta"}:
         learning_rate.trial_config(config)
     n = len(trials.dataset(config).train.labels)

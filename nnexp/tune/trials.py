@@ -19,7 +19,9 @@ from nnexp.config import load as configs
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import Data
+from nnexp.errors import DivergedError
 from nnexp.runner.naming import RunNames
+from nnexp.runner.recording import describe, measured_only
 from nnexp.store.run import Run, named
 from nnexp.study import execution
 from nnexp.study.in_process import InProcess
@@ -192,12 +194,15 @@ class Trials:
         Raises:
             MismatchError: the data changed since its run was trained.
             CorruptError: its run is damaged.
+            DivergedError: only the cost of held-out data is not finite.
         """
         run = Run(job.run.path)
         if is_new:
             self.new.add(run.name)
         result = performance(job._replace(run=run))
         assert result is not None  # noqa: S101 - it was trained to its end
+        if result.fault is not None and measured_only(run.history(), result.fault):
+            raise DivergedError(describe(run, result.fault))  # no other setting would help
         times = {timing.epoch: timing.train_seconds for timing in run.timing()}
         is_timed = is_new and job.alone and all(row.epoch in times for row in result.rows)
         seconds = [times[row.epoch] for row in result.rows] if is_timed else None

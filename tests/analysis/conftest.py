@@ -21,6 +21,7 @@ def two(bench: Bench) -> Bench:
     ):
         given = [argument for each in settings for argument in ("--set", str(each))]
         bench("train", "tiny.yaml", *given, "--name", name, "--until", "1", "-q")
+        (bench.folder / f"runs/{name}-s0").rename(bench.folder / f"runs/{name}")
         (bench.folder / f"runs/{name}/metrics.jsonl").write_bytes(history(rows))
         bench.commit(f"runs/{name}")
     return bench

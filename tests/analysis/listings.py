@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from nnexp.config import canonical, load
 from nnexp.store import metrics, records
@@ -25,6 +26,7 @@ def make(
     test: float = 0.8,
     ended: bool = True,
     without: tuple[str, ...] = (),
+    content: Mapping[str, str] | None = None,
 ) -> Run:
     """Write what a listing reads of a run that was trained for two epochs."""
     config = load.parse("", "c", settings)
@@ -34,7 +36,7 @@ def make(
         name=name,
         config={key: value for key, value in tree.items() if key not in without},
         config_sha256=canonical.digest(config),
-        data=DATA,
+        data=structs.replace(DATA, sha256=dict(content or {})),
         versions=VERSIONS,
         numerics="0" * 64,
     )

@@ -37,7 +37,8 @@ def test_what_names_no_comparison_exits_2(two: Bench, places: tuple[str, ...], t
 def test_the_same_seed_twice_is_no_second_result(bench: Bench) -> None:
     for name in ("a-s0", "a-s1", "b"):
         rate = ("--set", "learning_rate=1") if name == "b" else ()
-        bench("train", "tiny.yaml", "--name", name, "-q", *rate)
+        bench("train", "tiny.yaml", "--name", "made", "-q", *rate)
+        (bench.folder / "runs/made-s0").rename(bench.folder / "runs" / name)
     code, out, err = bench("compare", "runs/a", "runs/b")
     assert (code, out) == (2, "")
     assert err.startswith("runs/a-s0 and runs/a-s1 have the same config and seed")
@@ -76,13 +77,13 @@ def test_a_folder_that_is_no_run_exits_5(two: Bench) -> None:
 def test_a_damaged_run_exits_5_and_names_the_file(bench: Bench, file: str) -> None:
     for name in ("a", "b"):
         bench("train", "tiny.yaml", "--name", name, "-q")
-    path = bench.folder / "runs/a" / file
+    path = bench.folder / "runs/a-s0" / file
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     code, out, err = bench("compare", "runs/a", "runs/b")
     assert (code, out, err.count("\n")) == (5, "", 1)
-    assert err.startswith(f"runs/a/{file}: is damaged: ")
+    assert err.startswith(f"runs/a-s0/{file}: is damaged: ")
 
 
 def test_broken_lines_of_a_stopped_run_exit_5(two: Bench) -> None:

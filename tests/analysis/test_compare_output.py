@@ -57,9 +57,10 @@ note: the verdict is on best validation accuracy: some runs have no test accurac
 
 best validation accuracy: too few seeds: -2.60 points with 1; 5 would do
 
-to know, train more seeds:
+to know, train more seeds and compare again:
   nnexp train runs/a/config.yaml --name a --seeds 5
   nnexp train runs/b/config.yaml --name b --seeds 5
+  nnexp compare runs/a runs/b --metric best_validation_accuracy
 """,
         "",
     )
@@ -94,8 +95,8 @@ def test_json_says_the_same(two: Bench) -> None:
 def test_equal_configs_are_called_the_same(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--name", "a", "-q")
     bench("train", "tiny.yaml", "--name", "b", "-q", "--set", "learning_rate=0.50")
-    code, out, _ = bench("compare", "runs/a/", "./runs/b")
-    result = json.loads((bench.folder / "runs/a/result.json").read_text())
+    code, out, _ = bench("compare", "runs/a-s0/", "./runs/b")
+    result = json.loads((bench.folder / "runs/a-s0/result.json").read_text())
     assert code == 0
     assert "\n\nThe configs are the same.\n\n" in out
     test = f"{100 * result['test_accuracy']:.2f}"
@@ -172,7 +173,7 @@ def test_the_verdict_is_on_what_all_runs_have(bench: Bench) -> None:
     for name, monitor in (("a", "[train, test]"), ("b", "[train]"), ("c", "[]")):
         given = ("--set", f"monitor={monitor}", "--set", "patience=", "--name", name)
         bench("train", "tiny.yaml", *given, "--until", "1", "-q")
-    assert verdict(bench, "runs/a", "runs/b").startswith("  nnexp train")
+    assert verdict(bench, "runs/a", "runs/b").startswith("  nnexp compare")
     assert "the verdict is on last train accuracy" in bench("compare", "runs/a", "runs/b").out
     assert verdict(bench, "runs/b", "runs/c") == (
         "no verdict: some runs have no test accuracy, best epoch"
@@ -183,7 +184,7 @@ def test_a_run_without_epochs_can_be_compared(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--name", "a", "-q")
     bench("train", "tiny.yaml", "--name", "b", "--set", "learning_rate=1e30", "-q")
     code, out, _ = bench("compare", "runs/a", "runs/b", "--plot", "c.png")
-    assert (code, out.splitlines()[2]) == (0, "B  runs/b  0      diverged")
+    assert (code, out.splitlines()[2]) == (0, "B  runs/b-s0  0      diverged")
     assert (bench.folder / "c.png").exists()
 
 

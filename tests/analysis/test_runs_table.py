@@ -66,7 +66,47 @@ def test_runs_of_one_experiment_under_unrelated_names_are_one_line(bench: Bench)
         ),
     )
     make("second", "seed=3")
-    assert "main (+ 2 other names)" in bench("runs").out
+    assert "main (+ first, second)" in bench("runs").out
+
+
+def test_a_name_given_by_hand_is_never_hidden(bench: Bench) -> None:
+    seeds("quickstart-0123456789ab", {0: 0.9, 1: 0.9, 2: 0.9})
+    for seed, name in enumerate(("mine", "x-0123456789ab-s4", "y-0123456789cd-s5", "z"), 3):
+        make(name, f"seed={seed}")
+    listed = bench("runs").out.splitlines()[1]
+    assert listed.startswith("quickstart-0123456789ab (+ mine, z, 2 derived names)  ")
+
+
+def test_experiments_that_differ_in_data_alone_show_it(bench: Bench) -> None:
+    make("old-s0", "data={name: npz, file: a.npz}", content={"x": "1"})
+    make("new-s0", "data={name: npz, file: a.npz}", content={"x": "2"})
+    rows = [line.split() for line in bench("runs").out.splitlines()]
+    assert rows[0][3] == "data.sha256"
+    shown = [row[3] for row in rows[1:]]
+    assert len(set(shown)) == 2
+    told = {row["name"]: row["data_sha256"] for row in json.loads(bench("runs", "--json").out)}
+    assert shown == [told["new-s0"][:8], told["old-s0"][:8]]
+
+
+def test_experiments_that_differ_in_another_key_do_not(bench: Bench) -> None:
+    make("old-s0", "data={name: npz, file: a.npz}", content={"x": "1"})
+    make("new-s0", "data={name: npz, file: b.npz}", content={"x": "2"})
+    assert "data.sha256" not in bench("runs").out
+
+
+def test_a_pattern_of_another_folder_is_refused(bench: Bench) -> None:
+    make("a")
+    assert "a  " in bench("runs", "runs/a").out
+    told = "runs/.trash/a: is not in runs; give its folder with --runs\n"
+    assert bench("runs", "runs/.trash/a") == (2, "", told)
+
+
+@pytest.mark.parametrize("name", ["my run", "été", "a,b", "_u", "lr=0.1", "n" * 120])
+def test_a_run_is_listed_whatever_its_name(bench: Bench, name: str) -> None:
+    make("a").path.rename(bench.folder / "runs" / name)
+    assert [row["name"] for row in json.loads(bench("runs", "--json").out)] == [name]
+    assert bench("runs").out.splitlines()[1].startswith(name)
+    assert bench("runs", "-q").out == f"runs/{name}\n"
 
 
 def test_experiments_as_json(bench: Bench) -> None:
@@ -80,6 +120,8 @@ def test_experiments_as_json(bench: Bench) -> None:
         "name": "wide",
         "run": "runs/wide",
         "other_names": [],
+        "data_sha256": found["data_sha256"],
+        "weights_sha256": None,
         "seeds": [0, 1],
         "statuses": {"finished": 2},
         "best_validation_accuracy": {

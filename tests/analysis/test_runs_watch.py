@@ -120,7 +120,7 @@ def started(bench: Bench, *settings: str) -> Iterator[subprocess.Popen[str]]:
     """Train while the context lasts, and until the end if it waits for that."""
     process = bench.start("train", "tiny.yaml", "-q", *LONG, *settings)
     try:
-        while not (bench.folder / "runs/long/metrics.jsonl").exists():
+        while not (bench.folder / "runs/long-s0/metrics.jsonl").exists():
             assert process.poll() is None
             time.sleep(0.01)
         yield process
@@ -138,15 +138,15 @@ def test_a_training_is_watched_on_a_terminal_to_its_end(bench: Bench) -> None:
     assert len(screens) > 1
     for screen in screens:
         assert re.match("run +epoch +validation +best +time left\n", screen)
-    assert re.search(r"^long +\d+/200  .* \d+:\d\d$", screens[0], re.MULTILINE)
-    assert re.search(r"^long +200/200  .* finished$", screens[-1], re.MULTILINE)
+    assert re.search(r"^long-s0 +\d+/200  .* \d+:\d\d$", screens[0], re.MULTILINE)
+    assert re.search(r"^long-s0 +200/200  .* finished$", screens[-1], re.MULTILINE)
 
 
 def test_ctrl_c_ends_a_watch_and_not_the_training(bench: Bench) -> None:
     with started(bench, *ENDLESS) as training:
         with bench.start("runs", "--watch") as watching:
             assert watching.stdout is not None
-            assert watching.stdout.readline().startswith("runs/long: running, epoch ")
+            assert watching.stdout.readline().startswith("runs/long-s0: running, epoch ")
             watching.send_signal(signal.SIGINT)
             _, err = watching.communicate(timeout=20)
         assert (watching.returncode, err) == (130, "\n")

@@ -48,7 +48,7 @@ def test_the_text_from_above(bench: Bench) -> None:
     code, out, err = bench("show", name)
     assert (code, err) == (0, "")
     head, config, metrics, *curves, cost, caption, matrix, made = out.rstrip("\n").split("\n\n")
-    assert head == "runs/n  finished\nended after epoch 2: all epochs of the config"
+    assert head == "runs/n-s0  finished\nended after epoch 2: all epochs of the config"
     assert (
         config
         == """\
@@ -222,12 +222,12 @@ def test_a_run_without_an_epoch_says_so(bench: Bench) -> None:
 def test_a_diverged_run_says_where(bench: Bench) -> None:
     config = bench.config(activation="relu", cost="quadratic", output="linear", learning_rate=1e30)
     assert bench("train", config, "-q", "--name", "d").code == 3
-    said = bench("show", "runs/d")
+    said = bench("show", "runs/d-s0")
     assert said.code == 0
-    assert said.out.splitlines()[0] == "runs/d  diverged"
+    assert said.out.splitlines()[0] == "runs/d-s0  diverged"
     assert said.out.splitlines()[1].startswith("diverged in epoch 1, batch ")
     assert "Training cost: diverged: the learning rate is too large.\n" in said.out
-    tree = json.loads(bench("show", "runs/d", "--json").out)
+    tree = json.loads(bench("show", "runs/d-s0", "--json").out)
     assert tree["diagnosis"]["kind"] == "diverged"
     assert tree["diagnosis"]["last"] is None
 
@@ -278,7 +278,7 @@ def test_what_is_damaged_is_left_out_and_told(bench: Bench, run: str, file: str,
         path.write_bytes(path.read_bytes().replace(b"0", b"1"))
     said = bench("show", run)
     assert said.code == 5
-    assert said.out.startswith("runs/images  finished\n")
+    assert said.out.startswith("runs/images-s0  finished\n")
     assert "validation accuracy" in said.out  # result.json has it too
     assert ("True classes" in said.out) == (file != "predictions.npz")
     assert ("Training cost" in said.out) == (file != "metrics.jsonl")

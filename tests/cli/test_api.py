@@ -69,7 +69,7 @@ def test_train_finds_the_run_of_the_command(bench: Bench) -> None:
     assert run.status == "interrupted"
     assert nnexp.train(config, stem="tiny").status == "finished"
     assert bench("train", "tiny.yaml", "-q").out == f"{run.path}\n"
-    assert nnexp.train(config, name="other").path == Path("runs/other")
+    assert nnexp.train(config, name="other").path == Path("runs/other-s0")
     assert nnexp.train(config, bench.folder / "more").path.parent == bench.folder / "more"
 
 

@@ -188,7 +188,7 @@ def test_until_stops_after_an_epoch_and_the_next_call_goes_on(bench: Bench) -> N
 
 def test_until_the_last_epoch_finishes(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--until", "3", "--name", "n")
-    assert (bench.folder / "runs/n/result.json").exists()
+    assert (bench.folder / "runs/n-s0/result.json").exists()
 
 
 def test_until_never_ends_a_run_early(bench: Bench) -> None:
@@ -288,7 +288,8 @@ def test_seeds_go_on_after_a_failure_and_the_first_code_is_the_exit_code(bench: 
 
 
 def test_the_first_failure_s_code_wins(bench: Bench) -> None:
-    bench("train", "tiny.yaml", "--name", "n-s1", "-q")  # of seed 0
+    bench("train", "tiny.yaml", "--name", "n", "-q")
+    (bench.folder / "runs/n-s0").rename(bench.folder / "runs/n-s1")
     diverging = ("--set", "learning_rate=1e30", "--seeds", "2", "--name", "n")
     code, out, err = bench("train", "tiny.yaml", *diverging, "-q")
     assert (code, out) == (3, "runs/n-s0\n")
@@ -297,7 +298,7 @@ def test_the_first_failure_s_code_wins(bench: Bench) -> None:
 
 
 def test_a_name_replaces_the_whole_name(bench: Bench) -> None:
-    assert bench("train", "tiny.yaml", "--name", "A.b_c-9", "-q").out == "runs/A.b_c-9\n"
+    assert bench("train", "tiny.yaml", "--name", "A.b_c-9", "-q").out == "runs/A.b_c-9-s0\n"
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a b", "-x", "ä", "a/b", "a" * 101, "a\n"])
@@ -314,22 +315,22 @@ def test_a_stem_that_cannot_name_a_run_suggests_name(bench: Bench) -> None:
     assert (code, out) == (2, "")
     assert err == (
         "'a b' cannot begin a run's name, which has at most 100 of A-Z a-z 0-9 . _ - and begins "
-        "with a letter or digit; rename the config's file, or train it with --name\n"
+        "with a letter or digit; rename the config's file, or name the run with --name\n"
     )
-    assert bench("train", "a b.yaml", "--name", "ab", "-q") == (0, "runs/ab\n", "")
+    assert bench("train", "a b.yaml", "--name", "ab", "-q") == (0, "runs/ab-s0\n", "")
 
 
 def test_a_name_of_another_config_is_left_alone(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--name", "n")
-    before = bench.files("runs/n")
-    other = ("--set", "learning_rate=1", "--set", "seed=3")
+    before = bench.files("runs/n-s0")
+    other = ("--set", "learning_rate=1", "--set", "lambda=3")
     code, out, err = bench("train", "tiny.yaml", "--name", "n", *other)
     assert (code, out) == (4, "")
     assert err == (
-        "runs/n: belongs to another config (it differs in learning_rate, seed); "
+        "runs/n-s0: belongs to another config (it differs in learning_rate, lambda); "
         "choose another name\n"
     )
-    assert bench.files("runs/n") == before
+    assert bench.files("runs/n-s0") == before
 
 
 # What goes wrong
@@ -338,14 +339,14 @@ def test_a_name_of_another_config_is_left_alone(bench: Bench) -> None:
 def test_divergence_exits_3_and_3_again(bench: Bench) -> None:
     arguments = ("train", "tiny.yaml", "--set", "learning_rate=1e30", "--name", "n")
     code, out, err = bench.process(*arguments)
-    assert (code, out) == (3, "runs/n\n")
+    assert (code, out) == (3, "runs/n-s0\n")
     assert re.fullmatch(
-        r"runs/n: training\nruns/n: diverged in epoch 1, batch \d+: .* not finite; "
+        r"runs/n-s0: training\nruns/n-s0: diverged in epoch 1, batch \d+: .* not finite; "
         r"try a smaller learning_rate\n",
         err,
     )
     again = bench(*arguments)
-    assert again == (3, "runs/n\n", err.split("\n", 1)[1])
+    assert again == (3, "runs/n-s0\n", err.split("\n", 1)[1])
     code, out, _ = bench(*arguments, "--json")
     told = json.loads(out)
     assert (code, told["status"], told["fault"]["epoch"]) == (3, "diverged", 1)
@@ -408,22 +409,25 @@ def test_a_split_that_the_data_lacks_is_named_with_the_way_out(bench: Bench) -> 
     assert bench("train", "part.yaml") == (
         2,
         "",
-        "monitor: the data has no validation examples; set monitor: ['train'] and patience: null\n",
+        (
+            "part.yaml:1:1: monitor: the data has no validation examples; set monitor: ['train'] "
+            "and patience: null\n"
+        ),
     )
     arguments = ("--set", "monitor=[train]", "--set", "patience=", "--name", "n")
     code, out, err = bench("train", "part.yaml", *arguments)
-    assert (code, out) == (0, "runs/n\n")
-    assert err.splitlines()[-1] == "runs/n: done after epoch 3"
+    assert (code, out) == (0, "runs/n-s0\n")
+    assert err.splitlines()[-1] == "runs/n-s0: done after epoch 3"
 
 
 def test_doomed_settings_are_warned_of_and_trained(bench: Bench) -> None:
     code, out, err = bench("train", "tiny.yaml", "--set", "batch_size=500", "--name", "n")
-    assert (code, out) == (0, "runs/n\n")
+    assert (code, out) == (0, "runs/n-s0\n")
     warning = (
         "warning: batch_size 500 is more than the 200 training examples: "
         "every epoch is one batch, one step"
     )
-    assert err.splitlines()[:2] == [warning, "runs/n: training"]
+    assert err.splitlines()[:2] == [warning, "runs/n-s0: training"]
     arguments = ("--set", "learning_rate=10", "--set", "lambda=40", "--name", "m", "-q")
     _, _, err = bench("train", "tiny.yaml", *arguments)
     assert err.splitlines()[0] == (
@@ -448,9 +452,9 @@ def test_a_full_disk_exits_74_names_the_file_and_loses_nothing(bench: Bench) -> 
         ["sh", "-c", line], cwd=bench.folder, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (74, "")
-    assert done.stderr == "runs/n/checkpoints/.epoch-000002.npz.tmp: file too large\n"
-    assert bench("train", "tiny.yaml", "--name", "n", "-q") == (0, "runs/n\n", "")
-    assert bench.files("runs/n") == bench.files("straight/n")
+    assert done.stderr == "runs/n-s0/checkpoints/.epoch-000002.npz.tmp: file too large\n"
+    assert bench("train", "tiny.yaml", "--name", "n", "-q") == (0, "runs/n-s0\n", "")
+    assert bench.files("runs/n-s0") == bench.files("straight/n-s0")
 
 
 @pytest.mark.parametrize("arguments", [["train", "tiny.yaml", "-q"], ["runs"], ["schema"]])
@@ -463,12 +467,12 @@ def test_a_full_disk_under_stdout_exits_74(bench: Bench, arguments: list[str]) -
 
 def test_a_locked_run_exits_4_and_names_it(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--name", "n", "--until", "1")
-    with (bench.folder / "runs/n/LOCK").open() as lock:
+    with (bench.folder / "runs/n-s0/LOCK").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert bench("train", "tiny.yaml", "--name", "n", "-q") == (
             4,
             "",
-            f"runs/n: another process is training this run; {LOCKED}\n",
+            f"runs/n-s0: another process is training this run; {LOCKED}\n",
         )
     assert bench("train", "tiny.yaml", "--name", "n", "-q").code == 0
 
@@ -492,7 +496,7 @@ def test_a_terminal_sees_a_bar_with_rate_cost_and_accuracy(bench: Bench) -> None
         r"epoch 3/3 100%\|█{10}\| \S+ examples/s 00:00, validation \d\.\d{4} \d+\.\d\d % *", last
     )
     assert max(map(len, states)) <= 80
-    assert text.endswith("\r\nruns/n\r\n")
+    assert text.endswith("\r\nruns/n-s0\r\n")
     assert "epoch 1/3  train" not in text
 
 
@@ -503,7 +507,7 @@ def test_a_terminal_without_columns_gets_lines(bench: Bench) -> None:
 
 def test_quiet_on_a_terminal_has_no_bar(bench: Bench) -> None:
     text = bench.on_a_terminal("train", "tiny.yaml", "--name", "n", "-q")
-    assert text == "runs/n\r\n"
+    assert text == "runs/n-s0\r\n"
 
 
 def test_no_color_is_respected(bench: Bench) -> None:

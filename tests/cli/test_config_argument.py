@@ -60,7 +60,9 @@ def test_init_copies_an_example(bench: Bench) -> None:
     ).read_text()
     said = bench("init", "other.yaml", "--from", "quikstart")
     assert (said.code, said.out) == (2, "")
-    assert said.err.startswith("--from: unknown example 'quikstart'; did you mean 'quickstart'?")
+    assert said.err.startswith(
+        "--from: there is no example 'quikstart'; did you mean 'quickstart'?"
+    )
 
 
 def test_standard_input_needs_a_name(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +72,7 @@ def test_standard_input_needs_a_name(bench: Bench, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
         return bench("train", "-", "-q", *words)
 
-    assert train("--name", "x") == (0, "runs/x\n", "")
+    assert train("--name", "x") == (0, "runs/x-s0\n", "")
     code, out, err = train()
     assert (code, out) == (2, "")
     assert err == "-: a config from a pipe has no name for its runs; give one with --name\n"
@@ -92,7 +94,7 @@ def test_a_pipe_can_be_trained_with_a_name(bench: Bench) -> None:
     done = subprocess.run(
         ["bash", "-c", line], cwd=bench.folder, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "runs/x\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "runs/x-s0\n", "")
 
 
 @pytest.mark.parametrize("command", ["train", "sweep", "search", "find-rate"])
@@ -104,3 +106,9 @@ def test_a_file_s_name_that_no_run_can_have_says_what_to_do(bench: Bench, comman
     assert "cannot begin a run's name" in said.err
     assert "rename the config's file" in said.err
     assert not os.path.lexists("runs")
+
+
+@pytest.mark.parametrize("given", ["configs/quickstart.yaml", "quickstrt"])
+def test_a_missing_file_that_resembles_an_example_is_said(bench: Bench, given: str) -> None:
+    told = f"{given}: there is no such file; did you mean the example quickstart?\n"
+    assert bench("train", given) == (2, "", told)

@@ -31,13 +31,15 @@ class Crash(NamedTuple):
 
 
 CRASHES = {
-    "a run half built": Crash("fsync", "/runs/.n.new/config.yaml"),
-    "a run built and not published": Crash("rename", "/runs/.n.new"),
-    "a run published and not begun": Crash("openat", "/runs/n/log.txt"),
-    "a row without its checkpoint": Crash("openat", "/runs/n/checkpoints/.epoch-000002.npz.tmp"),
-    "half a row": Crash("openat", "/runs/n/checkpoints/.epoch-000002.npz.tmp", torn=60),
-    "a checkpoint not in its place": Crash("rename", "/runs/n/checkpoints/.epoch-000003.npz.tmp"),
-    "a checkpoint too many": Crash("unlink", "/runs/n/checkpoints/epoch-000001.npz"),
-    "predictions without a result": Crash("openat", "/runs/n/.result.json.tmp"),
-    "a result half written": Crash("fsync", "/runs/n/.result.json.tmp"),
+    "a run half built": Crash("fsync", "/runs/.n-s0.new/config.yaml"),
+    "a run built and not published": Crash("rename", "/runs/.n-s0.new"),
+    "a run published and not begun": Crash("openat", "/runs/n-s0/log.txt"),
+    "a row without its checkpoint": Crash("openat", "/runs/n-s0/checkpoints/.epoch-000002.npz.tmp"),
+    "half a row": Crash("openat", "/runs/n-s0/checkpoints/.epoch-000002.npz.tmp", torn=60),
+    "a checkpoint not in its place": Crash(
+        "rename", "/runs/n-s0/checkpoints/.epoch-000003.npz.tmp"
+    ),
+    "a checkpoint too many": Crash("unlink", "/runs/n-s0/checkpoints/epoch-000001.npz"),
+    "predictions without a result": Crash("openat", "/runs/n-s0/.result.json.tmp"),
+    "a result half written": Crash("fsync", "/runs/n-s0/.result.json.tmp"),
 }

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from nnexp.config.model import CheckedConfig
 
 LOG = logging.getLogger(__name__)
-RUN, OTHER, DATA = Path("runs/n"), Path("runs/other"), Path("tiny.npz")
+RUN, OTHER, DATA = Path("runs/n-s0"), Path("runs/other-s0"), Path("tiny.npz")
 
 FINISHED = (
     *("run.json", "config.yaml", "metrics.jsonl", "result.json", "predictions.npz", "LOCK"),
@@ -122,7 +122,7 @@ def listed() -> Any:  # noqa: ANN401 - what the reader answers
 def verified() -> str | None:
     config, until = verification.task(Run(RUN))
     train.train(config, Path("again"), name="n", until=until)
-    found = verification.first_difference(Run(RUN), Run(Path("again/n")))
+    found = verification.first_difference(Run(RUN), Run(Path("again/n-s0")))
     shutil.rmtree("again")
     if found is not None:
         raise CheckFailedError(f"{RUN}: {found}")
@@ -170,8 +170,8 @@ class Shelf:
         train.train(config, name="other")
         train.train(config, Path("finished"), name="n")
         train.train(config, Path("unfinished"), name="n", until=2)
-        self.files = Bench(folder, pytest.fail).files("finished/n")
-        self.whole = Run(Path("finished/n")).history(), Run(Path("finished/n")).result
+        self.files = Bench(folder, pytest.fail).files("finished/n-s0")
+        self.whole = Run(Path("finished/n-s0")).history(), Run(Path("finished/n-s0")).result
         self.expected = {}
         for state in ("finished", "unfinished"):
             self.take(state)
@@ -181,7 +181,7 @@ class Shelf:
     def take(self, state: str) -> None:
         """Put a sound copy in the run's place."""
         shutil.rmtree(RUN, ignore_errors=True)
-        shutil.copytree(Path(state) / "n", RUN)
+        shutil.copytree(Path(state) / "n-s0", RUN)
 
     def trained(self) -> tuple[list[str], Any]:
         """Go on with the run; return the warnings, and what it came to or why it did not."""
@@ -274,7 +274,7 @@ KINDS = [("finished", each) for each in FINISHED] + [("unfinished", each) for ea
 @pytest.mark.usefixtures("cached")
 @pytest.mark.parametrize(("state", "name"), KINDS)
 def test_crude_damage_is_said_or_does_not_matter(shelf: Shelf, state: str, name: str) -> None:
-    content = (Path(state) / "n" / name).read_bytes()
+    content = (Path(state) / "n-s0" / name).read_bytes()
     rot(shelf, state, name, crude(content))
 
 
@@ -282,7 +282,7 @@ def test_crude_damage_is_said_or_does_not_matter(shelf: Shelf, state: str, name:
 @pytest.mark.usefixtures("cached")
 @pytest.mark.parametrize(("state", "name"), KINDS)
 def test_some_bit_rot_is_said_or_does_not_matter(shelf: Shelf, state: str, name: str) -> None:
-    content = (Path(state) / "n" / name).read_bytes()
+    content = (Path(state) / "n-s0" / name).read_bytes()
     rot(shelf, state, name, (each for n, each in enumerate(damages(content)) if n % FEW == 0))
 
 
@@ -297,7 +297,7 @@ ONLY_VERIFIED = {"config.yaml", "predictions.npz"}
 )
 def test_all_bit_rot_is_said_or_does_not_matter(shelf: Shelf, state: str, name: str) -> None:
     """Every byte changed and every length; the readers take turns, and going on is one of them."""
-    content = (Path(state) / "n" / name).read_bytes()
+    content = (Path(state) / "n-s0" / name).read_bytes()
     came: Counter[str] = Counter()
     shelf.take(state)
     for n, (what, damaged) in enumerate(damages(content)):
@@ -365,26 +365,26 @@ def test_a_run_beyond_going_on_is_set_aside_when_asked(bench: Bench, damage: str
     bench(*train, "--runs", "straight")
     bench(*train, "--until", "2")
     BEYOND[damage](bench.folder / RUN)
-    damaged = bench.files("runs/n")
+    damaged = bench.files("runs/n-s0")
     code, out, err = bench(*train)
     assert (code, out, err.count("\n")) == (5, "", 1)
     problem, advice = err.rsplit("; ", 1)
     assert advice == "--restart sets the run aside and trains it again from its first epoch\n"
-    assert bench.files("runs/n") == damaged
+    assert bench.files("runs/n-s0") == damaged
     assert bench(*train, "--restart") == (
         0,
-        "runs/n\n",
-        f"warning: {problem}; moved to runs/n.damaged-1, training again from the first epoch\n",
+        "runs/n-s0\n",
+        f"warning: {problem}; moved to runs/n-s0.damaged-1, training again from the first epoch\n",
     )
-    assert bench.files("runs/n") == bench.files("straight/n")
-    assert bench.files("runs/n.damaged-1") == damaged
+    assert bench.files("runs/n-s0") == bench.files("straight/n-s0")
+    assert bench.files("runs/n-s0.damaged-1") == damaged
     code, out, _ = bench("runs")
-    assert [line.split()[0] for line in out.splitlines()] == ["run", "n", "n.damaged-1"]
+    assert [line.split()[0] for line in out.splitlines()] == ["run", "n-s0", "n-s0.damaged-1"]
     assert out.splitlines()[1].split()[1] == "finished"
 
 
 def test_a_second_damaged_run_gets_the_next_number_and_a_long_name_is_cut(bench: Bench) -> None:
-    name = "n" * 100
+    name = "n" * 97 + "-s0"
     for number in (1, 2):
         bench("train", "tiny.yaml", "--name", name, "-q", "--until", "1")
         (bench.folder / f"runs/{name}/run.json").write_bytes(b"")
@@ -397,11 +397,11 @@ def test_a_second_damaged_run_gets_the_next_number_and_a_long_name_is_cut(bench:
 
 def test_restart_leaves_a_sound_run_alone(bench: Bench) -> None:
     train = ("train", "tiny.yaml", "--name", "n", "-q")
-    assert bench(*train, "--restart", "--until", "2") == (0, "runs/n\n", "")
-    told = "warning: runs/n: is not damaged, so nothing was set aside\n"
-    assert bench(*train, "--restart") == (0, "runs/n\n", told)
-    assert bench(*train, "--restart") == (0, "runs/n\n", told)
-    assert [each.name for each in (bench.folder / "runs").glob("[!.]*")] == ["n"]
+    assert bench(*train, "--restart", "--until", "2") == (0, "runs/n-s0\n", "")
+    told = "warning: runs/n-s0: is not damaged, so nothing was set aside\n"
+    assert bench(*train, "--restart") == (0, "runs/n-s0\n", told)
+    assert bench(*train, "--restart") == (0, "runs/n-s0\n", told)
+    assert [each.name for each in (bench.folder / "runs").glob("[!.]*")] == ["n-s0"]
 
 
 def test_restart_moves_neither_a_newer_run_nor_another_s_nor_what_is_none(bench: Bench) -> None:
@@ -423,5 +423,5 @@ def test_restart_moves_neither_a_newer_run_nor_another_s_nor_what_is_none(bench:
     path.mkdir()
     (path / "notes.txt").write_text("not a run", encoding="utf-8")
     code, _, err = bench(*train)
-    assert (code, err) == (5, "runs/n: is not a run: it has no run.json\n")
-    assert [each.name for each in (bench.folder / "runs").glob("[!.]*")] == ["n"]
+    assert (code, err) == (5, "runs/n-s0: is not a run: it has no run.json\n")
+    assert [each.name for each in (bench.folder / "runs").glob("[!.]*")] == ["n-s0"]

@@ -34,9 +34,9 @@ def test_the_calls_are_all_there_are(tracing: Tracing) -> None:
         (call.name.removesuffix("2").removesuffix("at"), Path(call.path).name) for call in calls
     }
     assert made >= {
-        *(("mkdir", name) for name in ("runs", ".n.new", "checkpoints")),
-        *(("rename", name) for name in (".n.new", ".result.json.tmp", ".epoch-000003.npz.tmp")),
-        *(("fsync", name) for name in ("", "runs", "n", "checkpoints", "metrics.jsonl")),
+        *(("mkdir", name) for name in ("runs", ".n-s0.new", "checkpoints")),
+        *(("rename", name) for name in (".n-s0.new", ".result.json.tmp", ".epoch-000003.npz.tmp")),
+        *(("fsync", name) for name in ("", "runs", "n-s0", "checkpoints", "metrics.jsonl")),
         *(("write", name) for name in ("run.json", "log.txt", "timing.jsonl", "metrics.jsonl")),
         *(("close", name) for name in ("LOCK", "run.json")),
         ("flock", "LOCK"),
@@ -140,3 +140,59 @@ def test_a_kill_at_any_call_of_growing_changes_no_byte(
     tracing.reset(growing)
     calls = tracing.calls()
     count("kills of growing", kill_while_growing(tracing, calls[shard::SHARDS], growing))
+
+
+@pytest.fixture
+def shorter(tracing: Tracing) -> Path:
+    """A folder with a run of two epochs of the name that the training is to take."""
+    tracing.reset()
+    assert tracing.calls([*tracing.arguments, "--set", "epochs=2"])
+    return tracing.keep("shorter")
+
+
+def kill_while_taking_the_name(tracing: Tracing, calls: Iterable[Call], state: Path) -> int:
+    """Kill a training that replaces a shorter run of its name; return how often.
+
+    At any time the shorter run is in its place or in the trash, as it was. The epochs that it has
+    are not trained again.
+    """
+    former = contents(state / "runs" / RUN)
+    trash = tracing.run.parent / ".trash"
+    kills = 0
+    for call in calls:
+        tracing.reset(state)
+        tracing.kill(call)
+        assert former in map(contents, [tracing.run, *trash.glob("*")]), call
+        assert tracing.train() == tracing.done, call
+        assert set(tracing.differences()) == {".trash"}, call
+        assert former in map(contents, trash.iterdir()), call
+        times = (tracing.run / "timing.jsonl").read_text()
+        assert [times.count(f'"epoch":{epoch},') for epoch in (1, 2)] == [1, 1], call
+        kills += 1
+    return kills
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return a run's files that stay as they are, by path."""
+    paths = (path for path in folder.rglob("*.*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def test_a_kill_at_some_calls_of_taking_the_name_loses_nothing(
+    tracing: Tracing, shorter: Path
+) -> None:
+    tracing.reset(shorter)
+    calls = tracing.calls()
+    assert "training from epoch 3" in (tracing.run / "log.txt").read_text()
+    assert kill_while_taking_the_name(tracing, calls[::SAMPLE], shorter) > 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_a_kill_at_any_call_of_taking_the_name_loses_nothing(
+    tracing: Tracing, shorter: Path, shard: int, count: Count
+) -> None:
+    tracing.reset(shorter)
+    calls = tracing.calls()
+    made = kill_while_taking_the_name(tracing, calls[shard::SHARDS], shorter)
+    count("kills of taking a name", made)

@@ -138,29 +138,29 @@ def test_going_on_is_refused_unless_told_otherwise(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench("train", "tiny.yaml", "--name", "n", "--until", "1", "-q")
-    before = bench.files("runs/n")
+    before = bench.files("runs/n-s0")
     told = (
-        "runs/n: this machine's numerics differ from the run's in the last digits; "
+        "runs/n-s0: this machine's numerics differ from the run's in the last digits; "
         "train again under another --name, or resume with --other-numerics\n"
     )
     assert goes_on(bench, monkeypatch, "-q") == (6, "", told)
-    assert bench.files("runs/n") == before
+    assert bench.files("runs/n-s0") == before
     code, out, err = goes_on(bench, monkeypatch, "--other-numerics")
-    assert (code, out) == (0, "runs/n\n")
+    assert (code, out) == (0, "runs/n-s0\n")
     assert err.startswith(
-        "warning: runs/n: this machine's numerics differ from the run's in the last digits "
-        "up to epoch 1; the run records the change\nruns/n: resuming after epoch 1\n"
+        "warning: runs/n-s0: this machine's numerics differ from the run's in the last digits "
+        "up to epoch 1; the run records the change\nruns/n-s0: resuming after epoch 1\n"
     )
 
 
 def test_the_epochs_under_another_say_so_and_the_record_keeps_the_first(changed: Bench) -> None:
-    lines = (changed.folder / "runs/n/metrics.jsonl").read_text().splitlines()
+    lines = (changed.folder / "runs/n-s0/metrics.jsonl").read_text().splitlines()
     assert [json.loads(line).get("numerics") for line in lines] == [None, OTHER, OTHER]
-    straight = changed.files("straight/n")
+    straight = changed.files("straight/n-s0")
     assert lines[0].encode() == straight["metrics.jsonl"].splitlines()[0]
-    assert changed.files("runs/n")["run.json"] == straight["run.json"]
+    assert changed.files("runs/n-s0")["run.json"] == straight["run.json"]
     assert b"numerics" not in straight["metrics.jsonl"] + straight["result.json"]
-    result = json.loads((changed.folder / "runs/n/result.json").read_text())
+    result = json.loads((changed.folder / "runs/n-s0/result.json").read_text())
     assert (result["numerics"], result["final"]["numerics"]) == (OTHER, OTHER)
 
 
@@ -169,13 +169,13 @@ def test_it_is_told_once_for_each_change(bench: Bench, monkeypatch: pytest.Monke
     bench("train", "tiny.yaml", "--name", "n", "--until", "1", "-q")
     assert goes_on(bench, monkeypatch, "--other-numerics", "--until", "2", "-q").code == 0
     assert bench("train", "tiny.yaml", "--name", "n", "-q").code == 6
-    assert goes_on(bench, monkeypatch, "--until", "2", "-q") == (0, "runs/n\n", "")
+    assert goes_on(bench, monkeypatch, "--until", "2", "-q") == (0, "runs/n-s0\n", "")
     assert bench("train", "tiny.yaml", "--name", "n", "--other-numerics", "-q").code == 0
     bench("train", "tiny.yaml", "--name", "m", "--until", "1", "-q")
-    said = json.loads(bench("compare", "runs/n", "runs/m", "--json").out)["experiments"]
+    said = json.loads(bench("compare", "runs/n-s0", "runs/m-s0", "--json").out)["experiments"]
     assert [each["since"] for each in said["A"]["numerics"][0]] == [1, 2, 3]
-    text = bench("compare", "runs/n", "runs/m").out
-    assert "runs/n was trained under 2 numerics: they changed with epoch 2, 3\n" in text
+    text = bench("compare", "runs/n-s0", "runs/m-s0").out
+    assert "runs/n-s0 was trained under 2 numerics: they changed with epoch 2, 3\n" in text
 
 
 def test_arithmetic_under_which_nothing_was_trained_does_not_count() -> None:
@@ -193,29 +193,29 @@ def test_the_epoch_that_was_not_committed_does_not_count(
     """A damaged checkpoint takes the run back before the change: what is trained then says so."""
     bench("train", "tiny.yaml", "--name", "n", "--until", "1", "-q")
     goes_on(bench, monkeypatch, "--other-numerics", "--until", "2", "-q")
-    (bench.folder / "runs/n/checkpoints/epoch-000002.npz").write_bytes(b"")
+    (bench.folder / "runs/n-s0/checkpoints/epoch-000002.npz").write_bytes(b"")
     assert bench("train", "tiny.yaml", "--name", "n", "-q").code == 0
     bench("train", "tiny.yaml", "--runs", "straight", "--name", "n", "-q")
-    assert bench.files("runs/n") == bench.files("straight/n")
+    assert bench.files("runs/n-s0") == bench.files("straight/n-s0")
 
 
 def test_a_run_that_only_lacks_its_result_is_measured_under_another_when_told(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench("train", "tiny.yaml", "--name", "n", "-q")
-    (bench.folder / "runs/n/result.json").unlink()
+    (bench.folder / "runs/n-s0/result.json").unlink()
     assert goes_on(bench, monkeypatch, "-q").code == 6
     assert goes_on(bench, monkeypatch, "--other-numerics", "-q").code == 0
-    result = json.loads((bench.folder / "runs/n/result.json").read_text())
+    result = json.loads((bench.folder / "runs/n-s0/result.json").read_text())
     assert result["numerics"] == OTHER
 
 
 def test_compare_says_since_which_epoch(changed: Bench) -> None:
-    text = changed("compare", "straight/n", "runs/n").out
-    assert "\nnote: runs/n was trained under 2 numerics: they changed with epoch 2\n" in text
-    assert "straight/n was trained" not in text
-    first = json.loads((changed.folder / "runs/n/run.json").read_text())["numerics"]
-    said = json.loads(changed("compare", "straight/n", "runs/n", "--json").out)["experiments"]
+    text = changed("compare", "straight/n-s0", "runs/n-s0").out
+    assert "\nnote: runs/n-s0 was trained under 2 numerics: they changed with epoch 2\n" in text
+    assert "straight/n-s0 was trained" not in text
+    first = json.loads((changed.folder / "runs/n-s0/run.json").read_text())["numerics"]
+    said = json.loads(changed("compare", "straight/n-s0", "runs/n-s0", "--json").out)["experiments"]
     start = {"since": 1, "numerics": first}
     assert said["A"]["numerics"] == [[start]]
     assert said["B"]["numerics"] == [[start, {"since": 2, "numerics": OTHER}]]
@@ -223,10 +223,10 @@ def test_compare_says_since_which_epoch(changed: Bench) -> None:
 
 def test_verify_compares_the_numbers_of_such_a_run(changed: Bench) -> None:
     """The name of the arithmetic was made up here; so all numbers come out the same."""
-    said = changed("verify", "runs/n", "-q")
-    expected = "runs/n: the same numbers, though its numerics changed with epoch 2\n"
+    said = changed("verify", "runs/n-s0", "-q")
+    expected = "runs/n-s0: the same numbers, though its numerics changed with epoch 2\n"
     assert said == (0, expected, "")
-    told = json.loads(changed("verify", "runs/n", "-q", "--json").out)
+    told = json.loads(changed("verify", "runs/n-s0", "-q", "--json").out)
     assert (told["identical"], told["same_numerics"]) == (True, False)
 
 
@@ -234,8 +234,8 @@ def test_verify_names_the_change_where_the_numbers_differ(
     changed: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     initial = Assembly.initial
-    monkeypatch.setattr(Assembly, "initial", lambda self: nudged(initial(self)))
-    code, _, err = changed("verify", "runs/n", "-q")
+    monkeypatch.setattr(Assembly, "initial", lambda self, _: nudged(initial(self)))
+    code, _, err = changed("verify", "runs/n-s0", "-q")
     assert code == 7
-    assert err.startswith("runs/n: trained again it differs: in epoch 1, ")
+    assert err.startswith("runs/n-s0: trained again it differs: in epoch 1, ")
     assert err.endswith("(its numerics changed with epoch 2)\n")

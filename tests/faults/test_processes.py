@@ -116,11 +116,11 @@ def test_one_trains_and_the_others_exit_4_naming_the_run(
     for other in trainings.processes:
         if other is not one:
             said = (other.returncode, *other.communicate())
-            assert said == (4, "", f"runs/n: another process is training this run; {LOCKED}\n")
+            assert said == (4, "", f"runs/n-s0: another process is training this run; {LOCKED}\n")
     trainings.go(one)
-    assert (one.communicate(timeout=30), one.returncode) == (("runs/n\n", ""), 0)
-    assert bench.files("runs/n") == bench.files("straight/n")
-    assert [path.name for path in (bench.folder / "runs").glob("[!.]*")] == ["n"]
+    assert (one.communicate(timeout=30), one.returncode) == (("runs/n-s0\n", ""), 0)
+    assert bench.files("runs/n-s0") == bench.files("straight/n-s0")
+    assert [path.name for path in (bench.folder / "runs").glob("[!.]*")] == ["n-s0"]
 
 
 @pytest.mark.slow
@@ -132,8 +132,9 @@ def test_who_trains_it_to_its_end_lets_the_others_find_it_done(bench: Bench) -> 
         assert (("", 0)) in ends
         for said, code in ends:
             assert (code, bool(said)) in {(0, False), (4, True)}
-            assert not said or said.startswith(f"runs/{name}: another process ")
-    assert sorted(os.listdir(bench.folder / "runs")) == ["n0", "n1", "n2"]  # noqa: PTH208
+            assert not said or said.startswith(f"runs/{name}-s0: another process ")
+    found = sorted(path.name for path in (bench.folder / "runs").glob("[!.]*"))
+    assert found == ["n0-s0", "n1-s0", "n2-s0"]
 
 
 def test_who_comes_when_the_run_has_just_been_made_meets_that_run(
@@ -149,15 +150,15 @@ def test_who_comes_when_the_run_has_just_been_made_meets_that_run(
         bench("train", "tiny.yaml", "--name", "n", "-q", *before)
         return create(*arguments)
 
-    told = "runs/n: belongs to another config (it differs in seed); choose another name\n"
+    told = "runs/n-s0: belongs to another config (it differs in lambda); choose another name\n"
     for before, expected in (
-        (["--until", "1"], (0, "runs/n\n", "")),
-        ([], (0, "runs/n\n", "")),
-        (["--set", "seed=1"], (4, "", told)),
+        (["--until", "1"], (0, "runs/n-s0\n", "")),
+        ([], (0, "runs/n-s0\n", "")),
+        (["--set", "lambda=1"], (4, "", told)),
     ):
         monkeypatch.setattr(writer, "create", late)
         assert bench("train", "tiny.yaml", "--name", "n", "-q") == expected
-        assert [path.name for path in (bench.folder / "runs").glob("[!.]*")] == ["n"]
+        assert [path.name for path in (bench.folder / "runs").glob("[!.]*")] == ["n-s0"]
         (bench.folder / "runs").rename(bench.folder / f"runs-{'-'.join(before)}")
 
 
@@ -175,8 +176,8 @@ def test_after_kill_9_of_the_holder_the_next_start_succeeds_at_once(
     holder.communicate()
     monkeypatch.setattr(lock, "PAUSE", "no second try is needed")
     assert json.loads(bench("runs", "--each", "--json").out)[0]["status"] == "interrupted"
-    assert bench("train", "tiny.yaml", "--name", "n", "-q") == (0, "runs/n\n", "")
-    assert bench.files("runs/n") == bench.files("straight/n")
+    assert bench("train", "tiny.yaml", "--name", "n", "-q") == (0, "runs/n-s0\n", "")
+    assert bench.files("runs/n-s0") == bench.files("straight/n-s0")
 
 
 # Many names
@@ -192,7 +193,7 @@ from nnexp.study.job import LOCKED
 from nnexp.store.run import Run
 
 lock.PAUSE = 0.001  # of a thousand names that 16 want at once, each would wait 0.2 seconds
-record = records.read(Path("runs/n/run.json"), RunRecord)
+record = records.read(Path("runs/n-s0/run.json"), RunRecord)
 claimed = []
 print("ready", flush=True)
 sys.stdin.readline()
@@ -351,7 +352,7 @@ def test_whatever_a_writer_does_between_two_looks_of_a_reader(
             with monkeypatch.context() as patch:
                 for name in ("open", "listdir"):
                     patch.setattr(os, name, between.looking(getattr(os, name)))
-                said = bench(*(word.format("runs/n") for word in read))
+                said = bench(*(word.format("runs/n-s0") for word in read))
             assert (said.code, said.err) == (0, ""), (read, look)
             if between.left > 0:
                 break

@@ -212,16 +212,16 @@ def combinations(data: str) -> list[CheckedConfig]:
 def check_every_resumption(bench: Bench, config: CheckedConfig) -> str:
     """Hold a run that is resumed at any epoch against one that never was; return why it ended."""
     result = train.train(config, bench.folder / "straight", name="n").result
-    whole = bench.files("straight/n")
+    whole = bench.files("straight/n-s0")
     assert result is not None
     for epoch in range(1, result.epochs + 1):  # stopped after each epoch, and after this one only
         stopped = train.train(config, bench.folder / "chain", name="n", until=epoch)
-        shutil.copytree(stopped.path, bench.folder / "once/n")
+        shutil.copytree(stopped.path, bench.folder / "once/n-s0")
         train.train(config, bench.folder / "once", name="n")
-        assert bench.files("once/n") == whole, epoch
+        assert bench.files("once/n-s0") == whole, epoch
         shutil.rmtree(bench.folder / "once")
     train.train(config, bench.folder / "chain", name="n")
-    assert bench.files("chain/n") == whole
+    assert bench.files("chain/n-s0") == whole
     for folder in ("straight", "chain"):
         shutil.rmtree(bench.folder / folder)
     return result.reason
@@ -230,16 +230,16 @@ def check_every_resumption(bench: Bench, config: CheckedConfig) -> str:
 def check_every_growth(bench: Bench, config: CheckedConfig) -> int:
     """Grow a run from all shorter ones; return how many epochs were taken over."""
     result = train.train(config, bench.folder / "straight", name="n").result
-    whole = bench.files("straight/n")
+    whole = bench.files("straight/n-s0")
     assert result is not None
     taken = 0
     for epochs in range(1, result.epochs):
         shorter = load.changed(config, epochs=epochs)
         train.train(shorter, bench.folder / "grown", name="source")
-        source = bench.files("grown/source")
+        source = bench.files("grown/source-s0")
         grown = train.train(config, bench.folder / "grown", name="n")
-        assert bench.files("grown/n") == whole, epochs
-        assert bench.files("grown/source") == source, epochs
+        assert bench.files("grown/n-s0") == whole, epochs
+        assert bench.files("grown/source-s0") == source, epochs
         first = (grown.path / "log.txt").read_text().partition("training from epoch ")[2]
         epochs_taken = int(first.split()[0]) - 1
         assert epochs_taken == (0 if config.schedule.depends_on_epochs else epochs)

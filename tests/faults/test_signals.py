@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LONG = ("--set", "epochs=80", "--set", "batch_size=1", "--set", "patience=", "--name", "long")
 """A run of a second, so that it can be met on its way."""
 
-STOPPED = "runs/long: stopped; committed epochs are safe; repeat the command to resume"
+STOPPED = "runs/long-s0: stopped; committed epochs are safe; repeat the command to resume"
 
 PROMISED = 2000
 """Examples after a signal within which a training ends."""
@@ -59,11 +59,11 @@ def straight() -> dict[str, bytes]:
 def ends_byte_equal(bench: Bench, straight: dict[str, bytes]) -> Said:
     """Go on with LONG to its end, hold it against one that nothing stopped; return what it said."""
     said = bench("train", "tiny.yaml", *LONG)
-    assert (said.code, said.out) == (0, "runs/long\n")
+    assert (said.code, said.out) == (0, "runs/long-s0\n")
     if not straight:
         bench("train", "tiny.yaml", *LONG, "--runs", "straight", "-q")
-        straight |= bench.files("straight/long")
-    assert bench.files("runs/long") == straight
+        straight |= bench.files("straight/long-s0")
+    assert bench.files("runs/long-s0") == straight
     return said
 
 
@@ -223,7 +223,7 @@ def test_a_signal_is_heard_within_2000_examples(
         assert watched[0].past() <= PROMISED
         watched[0] = Watch(None)
         assert bench(*arguments).code == end.code
-        assert bench.files("runs/n") == bench.files("straight/n")
+        assert bench.files("runs/n-s0") == bench.files("straight/n-s0")
         (bench.folder / "runs").rename(bench.folder / f"done-{place}")
 
 
@@ -238,7 +238,7 @@ def test_a_signal_stops_and_the_same_command_ends_byte_equal(
     assert (process.returncode, out) == (128 + number, "")
     assert err.splitlines()[-1] == STOPPED
     _, _, err = ends_byte_equal(bench, straight)
-    assert re.match(r"runs/long: resuming after epoch \d+\n", err)
+    assert re.match(r"runs/long-s0: resuming after epoch \d+\n", err)
 
 
 def test_a_signal_ends_all_seeds(bench: Bench, watched: list[Watch]) -> None:
@@ -254,8 +254,8 @@ def test_a_verification_that_is_stopped_has_nothing_to_go_on_from(
 ) -> None:
     bench("train", "tiny.yaml", "--name", "n", "-q")
     watched[0] = Watch(1)
-    told = "runs/n: stopped before it was verified; repeat the command to start again\n"
-    assert bench("verify", "runs/n", "-q") == (143, "", told)
+    told = "runs/n-s0: stopped before it was verified; repeat the command to start again\n"
+    assert bench("verify", "runs/n-s0", "-q") == (143, "", told)
 
 
 DEAF = """
@@ -317,7 +317,7 @@ def test_a_signal_that_was_ignored_stays_ignored(
     with shell(bench, script.format(training(*LONG)), stderr=subprocess.PIPE) as process:
         wait_for(process, "epoch  2/80")
         os.kill(int((bench.folder / "pid").read_text()), number)
-        assert process.communicate(timeout=20)[0] == "runs/long\n"
+        assert process.communicate(timeout=20)[0] == "runs/long-s0\n"
     assert process.returncode == 0
 
 
@@ -346,7 +346,7 @@ def test_a_reader_that_goes_away_ends_no_run(
         process.communicate(timeout=20)
     assert (bench.folder / "code").read_text() == "0\n"
     runs = {path.parent.name for path in bench.folder.glob("runs/*/result.json")}
-    assert runs == ({"n-s0", "n-s1"} if more else {"n"})
+    assert runs == ({"n-s0", "n-s1"} if more else {"n-s0"})
 
 
 TERMINAL = """
@@ -380,17 +380,17 @@ def test_a_terminal_that_is_closed(
         command, cwd=bench.folder, stdin=theirs, stdout=theirs, stderr=theirs
     ) as process:
         os.close(theirs)
-        committed = bench.folder / "runs/long/checkpoints/epoch-000002.npz"
+        committed = bench.folder / "runs/long-s0/checkpoints/epoch-000002.npz"
         while not committed.exists():
             assert process.poll() is None
         os.close(ours)
         ended = process.wait(timeout=20)
     if code is None:
-        with (bench.folder / "runs/long/LOCK").open() as lock:
+        with (bench.folder / "runs/long-s0/LOCK").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # waits until the training has ended
     else:
         assert ended == code
-    assert (bench.folder / "runs/long/result.json").exists() == (not code)
+    assert (bench.folder / "runs/long-s0/result.json").exists() == (not code)
     ends_byte_equal(bench, straight)
 
 
@@ -402,7 +402,7 @@ def test_a_terminal_that_vanishes_from_under_the_progress_ends_no_run(bench: Ben
     assert os.read(ours, 100)
     os.close(ours)
     out, _ = process.communicate(timeout=20)
-    assert (process.returncode, out) == (0, "runs/long\n")
+    assert (process.returncode, out) == (0, "runs/long-s0\n")
 
 
 class Vanishing:
@@ -436,5 +436,5 @@ def test_a_terminal_may_vanish_before_any_call(
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(os, "get_terminal_size", terminal.answer)
     done = bench("train", "tiny.yaml", "--name", "n")
-    assert (done.code, done.out) == (0, "runs/n\n")
+    assert (done.code, done.out) == (0, "runs/n-s0\n")
     assert terminal.calls < 0

@@ -22,8 +22,8 @@ from nnexp.store import growth_index
 from tests.conftest import Bench, Said
 
 FILE_CALLS = "trace=%file,%desc"
-RUN = "n"
-SOURCE = "source"
+RUN = "n-s0"
+SOURCE = "source-s0"
 """A run that RUN may grow from."""
 CONFIG = "tiny.yaml"
 METRICS = "metrics.jsonl"
@@ -84,9 +84,13 @@ class Tracing:
         """Stop the process that forks the commands."""
         self._server.communicate(timeout=30)
 
+    def _files(self) -> dict[str, bytes]:
+        """Return the reproducible files of the run, or none if there is no run."""
+        return self._bench.files(f"place/runs/{RUN}") if self.run.is_dir() else {}
+
     def differences(self) -> list[str]:
         """Return the differences from an uninterrupted run: files, and names beside the run."""
-        found = self._bench.files(f"place/runs/{RUN}")
+        found = self._files()
         names = found.keys() | self.straight.keys()
         beside = {path.name for path in self.run.parent.iterdir()}
         beside -= {RUN, SOURCE, growth_index.FOLDER}
@@ -97,7 +101,7 @@ class Tracing:
 
         A file under its final name must be complete; metrics.jsonl must grow by complete rows.
         """
-        found = self._bench.files(f"place/runs/{RUN}")
+        found = self._files()
         wrong = {name for name in found.keys() & self.straight.keys() if name != METRICS}
         wrong = {name for name in wrong if found[name] != self.straight[name]}
         done = [call.path for call in before if call.name.startswith("rename")]

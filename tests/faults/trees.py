@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tests.conftest import Bench
 
 
-def runs(bench: Bench, folder: str) -> dict[str, dict[str, bytes]]:
+def runs(bench: Bench, folder: str = "runs") -> dict[str, dict[str, bytes]]:
     """Return the reproducible files of a folder's runs, by name."""
     names = [path.name for path in (bench.folder / folder).glob("[!.]*")]
     return {name: bench.files(f"{folder}/{name}") for name in sorted(names)}

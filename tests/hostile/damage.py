@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-RUN, OTHER = "runs/hostile", "runs/other"
+RUN, OTHER = "runs/hostile-s0", "runs/other"
 COMMANDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "tiny.yaml", "--name", "hostile", "-q"),
     "runs": ("runs",),

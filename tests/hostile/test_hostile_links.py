@@ -52,9 +52,9 @@ def test_nothing_is_built_through_a_link(hostile: Hostile, name: str) -> None:
     precious.mkdir()
     (precious / name).write_text("as it was")
     (hostile.folder / "runs").mkdir()
-    (hostile.folder / "runs/.hostile.new").symlink_to("../precious")
+    (hostile.folder / "runs/.hostile-s0.new").symlink_to("../precious")
     said = hostile.holds(*COMMANDS["train"], code=5, told="is a symbolic link", changes=True)
-    assert "runs/.hostile.new" in said.err
+    assert "runs/.hostile-s0.new" in said.err
     assert (precious / name).read_text() == "as it was"
     assert [path.name for path in precious.iterdir()] == [name]
 

@@ -34,7 +34,7 @@ def test_a_run_holds_nothing_of_its_maker(bench: Bench, monkeypatch: pytest.Monk
         *(os.uname().nodename, str(bench.folder), str(Path.cwd()), str(Path.home())),
         *("--set", "--name", "tiny.yaml", "nnexp train"),
     ]
-    for path in (bench.folder / "runs/n").rglob("*"):
+    for path in (bench.folder / "runs/n-s0").rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
         found = [word for word in words if word.encode() in content]
         assert not found, f"{path.name} tells {found}"
@@ -42,7 +42,7 @@ def test_a_run_holds_nothing_of_its_maker(bench: Bench, monkeypatch: pytest.Monk
 
 def test_a_run_holds_the_files_and_keys_that_are_documented(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--name", "n", "-q")
-    run = bench.folder / "runs/n"
+    run = bench.folder / "runs/n-s0"
     assert sorted(path.name for path in run.iterdir()) == [
         *("LOCK", "checkpoints", "config.yaml", "log.txt", "metrics.jsonl", "predictions.npz"),
         *("result.json", "run.json", "timing.jsonl"),

@@ -51,7 +51,7 @@ def test_a_comparison_in_markdown_has_the_commands_that_would_settle_it(bench: B
         bench("train", "tiny.yaml", *rates, "--set", "epochs=1", "-q")
     text = bench("compare", "runs/a", "runs/b", "--markdown").out
     lines = text.split("```sh\n")[1].split("\n```")[0].splitlines()
-    assert [line.split()[:2] for line in lines] == [["nnexp", "train"]] * 2
+    assert [line.split()[1] for line in lines] == ["train", "train", "compare"]
     assert "| best epoch |" in text
 
 

@@ -31,7 +31,7 @@ CASES: dict[str, list[tuple[str, ...]]] = {
     "runs": [()],
     "runs --each": [()],
     "search": [("tiny.yaml", *SPACE)],
-    "show": [("runs/a-s0",), ("runs/d",)],
+    "show": [("runs/a-s0",), ("runs/d-s0",)],
     "sweep": [("tiny.yaml", *RATES), ("tiny.yaml", *RATES, *TEST_ONLY)],
     "sweep --dry-run": [("tiny.yaml", "--grid", "lambda=0,1", "-q")],
     "train": [("tiny.yaml", "-q"), ("tiny.yaml", "-q", "--until", "1")],

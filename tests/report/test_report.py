@@ -170,13 +170,13 @@ def test_one_alone_has_no_verdict(two: Bench) -> None:
 
 def test_a_run_without_an_epoch_has_a_page(two: Bench) -> None:
     two("train", "images.yaml", "--name", "young", "--until", "1", "-q")
-    for path in (two.folder / "runs/young").rglob("epoch-*.npz"):
+    for path in (two.folder / "runs/young-s0").rglob("epoch-*.npz"):
         path.unlink()
-    (two.folder / "runs/young/metrics.jsonl").write_bytes(b"")
-    text = Parsed(report(two, "runs/young")).text()
+    (two.folder / "runs/young-s0/metrics.jsonl").write_bytes(b"")
+    text = Parsed(report(two, "runs/young-s0")).text()
     assert "test accuracy, best epoch: none yet" in text
     assert "A: 1 of 1 run is interrupted" in text
-    assert "no verdict" in Parsed(report(two, "runs/a", "runs/young")).text()
+    assert "no verdict" in Parsed(report(two, "runs/a", "runs/young-s0")).text()
 
 
 def test_nothing_comes_from_outside_and_only_its_own_script_runs(two: Bench) -> None:
@@ -361,12 +361,12 @@ def test_only_square_images_are_shown(features: int, neurons: int, shown: int) -
 def test_the_first_layer_is_read_without_the_data(two: Bench) -> None:
     two("train", "images.yaml", "--name", "adam", "-q", "--set", "optimizer=adam")
     (two.folder / "images.npz").unlink()
-    for name in ("a-s0", "adam"):
+    for name in ("a-s0", "adam-s0"):
         layer = first_layer(run.at(Path(f"runs/{name}")))
         assert layer is not None
         with np.load(two.folder / f"runs/{name}/checkpoints/epoch-{layer.epoch:06d}.npz") as arrays:
             assert np.array_equal(layer.weights, arrays["weights_1"].T)
-    report(two, "runs/adam")
+    report(two, "runs/adam-s0")
 
 
 def test_a_thinned_curve_keeps_its_ends_and_its_spikes() -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nnexp.store import disk, growth_index, lock
+from nnexp.store import disk, growth_index, lock, writer
 from nnexp.store.run import Run
+from nnexp.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nnexp.store.writer import Writer
     from tests.conftest import Bench
 
 
@@ -129,6 +132,31 @@ def test_a_run_that_was_copied_or_renamed_is_found(bench: Bench) -> None:
     assert epochs_trained(trained(bench, "runs", "epochs=5")) == "5"
 
 
+def test_a_run_that_took_the_name_of_another_is_found(bench: Bench) -> None:
+    other = trained(bench, "runs", "seed=7")
+    source = trained(bench, "runs", "epochs=3")
+    shutil.rmtree(other)
+    source.rename(other)
+    assert epochs_trained(trained(bench, "runs", "epochs=4")) == "4"
+
+
+def test_a_run_that_was_being_copied_or_was_damaged_is_found_afterwards(bench: Bench) -> None:
+    source = trained(bench, "elsewhere", "epochs=3")
+    copied = bench.folder / "runs/copied"
+    copied.mkdir(parents=True)
+    trained(bench, "runs", "seed=7")
+    trained(bench, "runs", "seed=8")
+    shutil.copytree(source, copied, dirs_exist_ok=True)
+    assert epochs_trained(trained(bench, "runs", "epochs=4")) == "4"
+    shutil.rmtree(bench.folder / "runs")
+    shutil.copytree(source, copied)
+    record = (copied / "run.json").read_bytes()
+    (copied / "run.json").write_bytes(b"{}")
+    trained(bench, "runs", "seed=7")
+    (copied / "run.json").write_bytes(record)
+    assert epochs_trained(trained(bench, "runs", "epochs=4")) == "4"
+
+
 @pytest.mark.parametrize("content", [b"", b"\0" * 99, b"@ 1\n", b"not an index"])
 def test_a_damaged_index_is_no_harm(bench: Bench, content: bytes) -> None:
     for epochs in (1, 2, 3):
@@ -169,7 +197,7 @@ def test_until_beyond_the_end_says_how_to_train_more(bench: Bench) -> None:
     trained(bench, "runs", "epochs=3")
     said = bench("train", "tiny.yaml", "--until", "5")
     assert said.code == 2
-    assert "--until 5 is beyond the config's 3 epochs; --set epochs=5 trains more" in said.err
+    assert "--until 5 is beyond the config's 3 epochs; --set epochs=5 trains that many" in said.err
 
 
 def test_a_restarted_run_takes_nothing_over(bench: Bench) -> None:
@@ -186,55 +214,183 @@ def test_a_restarted_run_takes_nothing_over(bench: Bench) -> None:
 def named(bench: Bench, *settings: str) -> tuple[int, str, Path]:
     words = [word for setting in settings for word in ("--set", setting)]
     said = bench("train", "tiny.yaml", "--name", "x", *words)
-    return said.code, said.err, bench.folder / "runs/x"
+    return said.code, said.err, bench.folder / "runs/x-s0"
 
 
 def test_a_named_run_grows_in_place_and_the_former_is_in_the_trash(bench: Bench) -> None:
     named(bench, "epochs=3")
-    former = bench.files("runs/x")
+    former = bench.files("runs/x-s0")
     code, err, run = named(bench, "epochs=5")
     assert code == 0
-    assert "runs/x: epochs 1 to 3 are taken from runs/x\n" in err
+    assert "runs/x-s0: epochs 1 to 3 are kept; the former run is now runs/.trash/x-s0\n" in err
     assert epochs_trained(run) == "4"
-    assert bench.files("runs/.trash/x") == former
+    assert bench.files("runs/.trash/x-s0") == former
     bench("train", "tiny.yaml", "-q", "--name", "x", "--runs", "scratch", "--set", "epochs=5")
-    assert bench.files("runs/x") == bench.files("scratch/x")
-    assert named(bench, "epochs=5")[1] == "runs/x: already done\n"
+    assert bench.files("runs/x-s0") == bench.files("scratch/x-s0")
+    assert named(bench, "epochs=5")[1] == "runs/x-s0: already done\n"
 
 
 def test_a_named_run_grows_twice(bench: Bench) -> None:
     for epochs in (2, 3, 4):
         assert named(bench, f"epochs={epochs}")[0] == 0
-    assert sorted(path.name for path in (bench.folder / "runs/.trash").iterdir()) == ["x", "x.2"]
+    assert sorted(path.name for path in (bench.folder / "runs/.trash").iterdir()) == [
+        *("x-s0", "x-s0.2"),
+    ]
     listed = json.loads(bench("runs", "--json").out)
-    assert [row["name"] for row in listed] == ["x"]
+    assert [row["name"] for row in listed] == ["x-s0"]
 
 
 def test_any_other_difference_leaves_the_name_taken(bench: Bench) -> None:
     named(bench, "epochs=3")
-    before = bench.files("runs/x")
+    before = bench.files("runs/x-s0")
     code, err, _ = named(bench, "epochs=5", "learning_rate=0.25")
     assert code == 4
-    assert "belongs to another config (it differs in learning_rate, epochs)" in err
-    assert bench.files("runs/x") == before
+    assert "belongs to another config (it differs in learning_rate)" in err
+    assert bench.files("runs/x-s0") == before
 
 
 def test_a_named_run_that_is_being_trained_is_not_replaced(bench: Bench) -> None:
     _, _, run = named(bench, "epochs=3")
-    before = bench.files("runs/x")
+    before = bench.files("runs/x-s0")
     with lock.hold(run / "LOCK", ""):
         assert named(bench, "epochs=5")[0] == 4
-    assert bench.files("runs/x") == before
+    assert bench.files("runs/x-s0") == before
+
+
+def test_a_run_that_changes_before_it_is_replaced_is_not(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process finishes the same run, or makes one of another config in its place."""
+    replace = writer.replace
+    words = ("train", "tiny.yaml", "-q", "--name", "x", "--set")
+
+    def late(*arguments: Any) -> Writer:  # noqa: ANN401 - whatever replace takes
+        monkeypatch.undo()
+        monkeypatch.chdir(bench.folder)
+        if others is None:
+            assert bench(*words, "epochs=5").code == 0
+        else:
+            shutil.rmtree("runs/x-s0")
+            assert bench(*words, others).code == 0
+        return replace(*arguments)
+
+    for others, code in ((None, 0), ("learning_rate=0.3", 4), ("epochs=9", 4)):
+        named(bench, "epochs=3")
+        monkeypatch.setattr(writer, "replace", late)
+        said = named(bench, "epochs=5")
+        assert said[0] == code, said
+        assert len(list((bench.folder / "runs/.trash").glob("x*"))) == (others is None)
+        shutil.rmtree(bench.folder / "runs")
+
+
+def test_a_link_in_a_runs_place_is_not_replaced(bench: Bench) -> None:
+    _, _, run = named(bench, "epochs=3")
+    run.rename(bench.folder / "elsewhere")
+    run.symlink_to("../elsewhere")
+    code, err, _ = named(bench, "epochs=5")
+    assert code == 5
+    assert "runs/x-s0: is a symbolic link" in err
+    assert run.is_symlink()
 
 
 def test_without_an_exchange_by_the_system_it_grows_as_well(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named(bench, "epochs=3")
-    former = bench.files("runs/x")
+    former = bench.files("runs/x-s0")
     monkeypatch.setattr(disk, "_exchange", lambda *_: False)
     assert named(bench, "epochs=5")[0] == 0
-    assert bench.files("runs/.trash/x") == former
+    (trashed,) = (bench.folder / "runs/.trash").iterdir()
+    assert bench.files(f"runs/.trash/{trashed.name}") == former
     assert sorted(path.name for path in (bench.folder / "runs").iterdir()) == [
-        *(".growth", ".trash", "x"),
+        *(".growth", ".trash", "x-s0"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (("epochs=5",), ("epochs=3",)),
+        (("epochs=6", "patience=null"), ("epochs=9", "patience=1")),
+        (("epochs=6", "patience=null"), ("epochs=6", "patience=1")),
+    ],
+)
+def test_a_run_that_would_lose_epochs_does_not_take_the_name(
+    bench: Bench, first: tuple[str, ...], then: tuple[str, ...]
+) -> None:
+    named(bench, *first)
+    before = bench.files("runs/x-s0")
+    code, err, _ = named(bench, *then)
+    assert code == 4
+    assert re.search(r"runs/x-s0: a run with other .* would lose some of its \d epochs; ch", err)
+    assert bench.files("runs/x-s0") == before
+    assert not (bench.folder / "runs/.trash/x-s0").exists()
+
+
+def test_a_run_without_its_checkpoints_is_not_replaced(bench: Bench) -> None:
+    _, _, run = named(bench, "epochs=3")
+    shutil.rmtree(run / "checkpoints")
+    code, err, _ = named(bench, "epochs=5")
+    assert code in {4, 5}
+    assert "runs/x-s0" in err
+    assert (run / "result.json").exists()
+
+
+@pytest.mark.parametrize("file", ["result.json", "metrics.jsonl", "run.json"])
+def test_a_damaged_run_is_not_replaced(bench: Bench, file: str) -> None:
+    _, _, run = named(bench, "epochs=3")
+    (run / file).write_bytes(b"")
+    before = bench.files("runs/x-s0")
+    code, err, _ = named(bench, "epochs=5")
+    assert code == 5
+    assert f"runs/x-s0/{file}: is damaged" in err
+    assert bench.files("runs/x-s0") == before
+
+
+def test_a_run_without_an_epoch_is_replaced_and_said_to_be(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "epoch", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            named(bench, "epochs=3")
+    code, err, _ = named(bench, "epochs=5")
+    assert code == 0
+    assert "runs/x-s0: begins anew; the former run is now runs/.trash/x-s0\n" in err
+
+
+def test_what_patience_ended_is_said_to_be_ended_by_it(bench: Bench) -> None:
+    said = ("train", "tiny.yaml", "--set", "epochs=60", "--set", "patience=1")
+    bench(*said, "-q")
+    err = bench(*said, "--until", "50").err
+    assert re.search(r"already done after epoch \d+ \(no improvement\); .*set patience\n", err)
+
+
+def test_two_processes_grow_from_one_source_at_once(bench: Bench) -> None:
+    """Both read it under a shared lock, and neither waits for the other."""
+    source = trained(bench, "runs", "epochs=3")
+    before = bench.files(str(source))
+    longer = [("--set", f"epochs={epochs}") for epochs in (5, 6)]
+    started = [bench.start("train", "tiny.yaml", *words) for words in longer]
+    said = [process.communicate(timeout=60) for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    for (out, err), epochs in zip(said, (5, 6), strict=True):
+        assert re.search(r"epochs 1 to [35] are taken from runs/tiny-\w+-s0\n", err)
+        assert is_equal(bench, bench.folder / out.strip(), f"epochs={epochs}")
+    assert bench.files(str(source)) == before
+
+
+def test_two_processes_that_grow_one_name_at_once_both_end_right(bench: Bench) -> None:
+    """One takes the name; the other finds it taken or done, and nothing is lost."""
+    for attempt in range(5):
+        words = ("train", "tiny.yaml", "--name", f"x{attempt}")
+        assert bench(*words, "-q").code == 0
+        former = bench.files(f"runs/x{attempt}-s0")
+        started = [bench.start(*words, "--set", "epochs=6") for _ in range(2)]
+        said = [process.communicate(timeout=60)[1] for process in started]
+        codes = sorted(process.returncode for process in started)
+        assert codes in ([0, 0], [0, 4]), said
+        assert not list((bench.folder / "runs/.trash").glob(f"x{attempt}-s0.*"))
+        bench(*words, "-q", "--set", "epochs=6", "--runs", "scratch")
+        assert bench.files(f"runs/x{attempt}-s0") == bench.files(f"scratch/x{attempt}-s0")
+        assert bench.files(f"runs/.trash/x{attempt}-s0") == former

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nnexp.datasets import loading
-from nnexp.datasets.sources import Npz, Source
 from nnexp.errors import MismatchError
 from nnexp.store import writer
 from nnexp.study import sweep_file
@@ -16,7 +16,11 @@ from nnexp.study.job import messages
 from nnexp.study.plan import plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from nnexp.datasets.selection import Parts
+    from nnexp.datasets.sources import Source
     from tests.conftest import Bench
 
 
@@ -59,7 +63,7 @@ def test_a_name_of_other_data_is_taken(bench: Bench) -> None:
     for words in (("--name", "x"), ("--name", "x", "--until", "1")):
         said = bench("train", "tiny.yaml", "-q", *words)
         assert said.code == 6
-        assert "runs/x: the data changed since this run was trained (x_test, " in said.err
+        assert "runs/x-s0: the data changed since this run was trained (x_test, " in said.err
 
 
 def test_a_ranking_is_of_one_data_set(replaced: Bench) -> None:
@@ -77,27 +81,52 @@ def test_a_comparison_across_data_has_no_verdict(replaced: Bench) -> None:
     said = replaced("compare", f"runs/{old[:-3]}", "runs/new", "--json")
     output = json.loads(said.out)
     assert said.code == 0
-    assert (
-        "A and B were trained with different data, so there is no verdict on them"
-        in output["notes"]
-    )
+    assert "B was trained on other data than A, so there is no verdict on it" in output["notes"]
     assert all("verdict" not in metric["B"] for metric in output["metrics"].values())
 
 
-def test_a_file_is_hashed_once_for_all_trials(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[Source] = []
-    reader = loading.READERS[Npz]
+@pytest.fixture
+def reads(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with a line for each time that a data file is read, by any process."""
+    log = bench.folder / "reads.txt"
 
-    def counted(source: Source) -> Parts:
-        read.append(source)
+    def counted(reader: Callable[[Any], Parts], source: Source) -> Parts:
+        with log.open("a") as file:
+            file.write(f"{source}\n")
         return reader(source)
 
-    monkeypatch.setattr(loading, "READERS", loading.READERS | {Npz: counted})
+    readers = {kind: partial(counted, reader) for kind, reader in loading.READERS.items()}
+    monkeypatch.setattr(loading, "READERS", readers)
+    return log
+
+
+def count(reads: Path) -> int:
+    return len(reads.read_text().splitlines())
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_file_is_read_and_hashed_once_for_all_trials(
+    bench: Bench, reads: Path, jobs: str
+) -> None:
     lambdas = ("--grid", "lambda=0,1,2,3", "--seeds", "3", "--set", "epochs=1")
-    bench("sweep", "tiny.yaml", "-q", *lambdas)
-    assert len(read) == 1
+    assert bench("sweep", "tiny.yaml", "-q", "-j", jobs, *lambdas).code == 0
+    assert count(reads) == 1
+
+
+@pytest.mark.slow
+def test_a_sweep_of_a_thousand_points_reads_a_large_csv_once(bench: Bench, reads: Path) -> None:
+    features = ",".join(f"x{number}" for number in range(500))
+    row = ",".join(str(number % 256) for number in range(500))
+    lines = [features + ",label", *(f"{row},{number % 2}" for number in range(30_000))]
+    (bench.folder / "large.csv").write_text("\n".join(lines))
+    assert (bench.folder / "large.csv").stat().st_size > 50_000_000
+    data = {"name": "csv", "train_file": "large.csv", "train": 10}
+    bench.config("large.yaml", data=data, hidden=[1], epochs=1, monitor=["train"], patience=None)
+    values = ",".join(str(number / 100) for number in range(1000))
+    said = bench("sweep", "large.yaml", "-q", "-j", "2", "--grid", f"lambda={values}", "--json")
+    assert said.code == 0, said.err
+    assert len(json.loads(said.out)["ranking"]) == 1000
+    assert count(reads) == 1
 
 
 @pytest.mark.parametrize("command", [("train",), ("sweep", "--grid", "lambda=0,1")])
@@ -133,6 +162,26 @@ def test_a_ranking_across_data_has_no_verdict_on_other_data(bench: Bench) -> Non
     said = bench(*words, "--json")
     assert "the points have different data; those of other data have no verdict" in said.err
     assert [row["against_best"] for row in json.loads(said.out)["ranking"]] == [None, None]
+
+
+def test_a_claim_across_data_is_not_judged(replaced: Bench) -> None:
+    replaced("train", "tiny.yaml", "-q", "--seeds", "2")
+    claim = ("--check", "A.test_accuracy >= 0")
+    first, second = (f"runs/{name}" for name in sorted(names(replaced)) if name.endswith("s0"))
+    told = "--check: the runs were trained on different data, so no claim is judged\n"
+    assert replaced("compare", first, second, *claim) == (2, "", told)
+
+
+def test_of_three_experiments_that_of_other_data_is_named(replaced: Bench) -> None:
+    old = sorted({name[:-3] for name in names(replaced)})
+    replaced("train", "tiny.yaml", "-q", "--seeds", "2", "--name", "new")
+    replaced.data(seed=0)
+    replaced("train", "tiny.yaml", "-q", "--seeds", "2", "--name", "more", "--set", "lambda=1")
+    out = replaced("compare", f"runs/{old[0]}", "runs/new", "runs/more").out
+    assert "note: B was trained on other data than A, so there is no verdict on it\n" in out
+    assert "C is" in out or "C: " in out
+    assert "data.sha256" in out
+    assert "paired" not in out
 
 
 def test_a_comparison_of_other_data_says_why_it_has_no_verdict(replaced: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,13 +35,13 @@ def odd(bench: Bench) -> Bench:
 def test_the_run_ends_as_diverged_with_the_cause(odd: Bench) -> None:
     said = odd("train", "tiny.yaml", "-q", "--name", "x")
     assert said.code == 3
-    assert "runs/x: diverged in epoch 2: test cost of epoch " in said.err
-    result = json.loads((odd.folder / "runs/x/result.json").read_text())
+    assert "runs/x-s0: diverged in epoch 2: test cost of epoch " in said.err
+    result = json.loads((odd.folder / "runs/x-s0/result.json").read_text())
     assert (result["status"], result["test_cost"], result["test_accuracy"]) == (
         *("diverged", None, None),
     )
     assert odd("train", "tiny.yaml", "-q", "--name", "x").code == 3
-    assert odd("runs", "runs/x").code == 0
+    assert odd("runs", "runs/x-s0").code == 0
 
 
 @pytest.mark.parametrize(
@@ -49,18 +50,21 @@ def test_the_run_ends_as_diverged_with_the_cause(odd: Bench) -> None:
         ("train", "tiny.yaml", "--seeds", "2", "-q"),
         ("sweep", "tiny.yaml", "--grid", "lambda=0,1", "-q"),
         ("search", "tiny.yaml", "--space", "lambda=[0, 1]", "-q"),
+        ("find-rate", "tiny.yaml", "-q"),
+        ("tune", "tiny.yaml", "-q", "--full"),
     ],
 )
 def test_every_command_that_trains_says_so(odd: Bench, words: tuple[str, ...]) -> None:
     said = odd(*words)
     assert said.code == 3
-    assert "Traceback" not in said.err
+    assert re.search(r"test cost of epoch \d+ is (nan|inf)", said.err)
+    assert "smaller learning" not in said.err
 
 
 def test_json_has_null_for_it(odd: Bench) -> None:
     odd("train", "tiny.yaml", "-q", "--name", "x")
-    said = odd("evaluate", "runs/x", "--on", "test", "--json")
+    said = odd("evaluate", "runs/x-s0", "--on", "test", "--json")
     assert said.code == 0
-    assert json.loads(said.out)["runs"][0]["run"] == "runs/x"
+    assert json.loads(said.out)["runs"][0]["run"] == "runs/x-s0"
     assert "NaN" not in said.out
     assert "Infinity" not in said.out

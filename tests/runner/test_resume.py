@@ -81,9 +81,9 @@ def test_stopping_anywhere_changes_no_byte(bench: Bench, keys: dict[str, Any]) -
     bench("train", name, "--runs", "straight", "--name", "n", "-q")
     for until in ("1", "4"):
         assert bench("train", name, "--name", "n", "--until", until, "-q").code == 0
-    assert bench("train", name, "--name", "n", "-q").code == 0
-    assert bench.files("runs/n") == bench.files("straight/n")
-    assert "result.json" in bench.files("runs/n")
+    run = bench("train", name, "--name", "n", "-q").out.strip()
+    assert bench.files(run) == bench.files(run.replace("runs", "straight"))
+    assert "result.json" in bench.files(run)
 
 
 def test_the_same_config_gives_the_same_bytes_in_another_process(bench: Bench) -> None:
@@ -91,7 +91,7 @@ def test_the_same_config_gives_the_same_bytes_in_another_process(bench: Bench) -
     bench("train", name, "--runs", "a", "--name", "n", "-q")
     threads = {f"{library}_NUM_THREADS": "2" for library in ("OPENBLAS", "OMP", "MKL")}
     bench.process("train", name, "--runs", "b", "--name", "n", "-q", env=os.environ | threads)
-    assert bench.files("a/n") == bench.files("b/n")
+    assert bench.files("a/n-s0") == bench.files("b/n-s0")
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_killed_at_any_change_of_the_disk_it_ends_byte_equal(
 ) -> None:
     """Each attempt dies in one change of the disk later than the one before it."""
     bench("train", "tiny.yaml", "--runs", "straight", "--name", "n", "-q")
-    expected, deaths = bench.files("straight/n"), 0
+    expected, deaths = bench.files("straight/n-s0"), 0
     while True:
         deaths += 1
         arguments = ("train", "tiny.yaml", "--runs", f"runs{deaths}", "--name", "n", "-q")
@@ -112,8 +112,8 @@ def test_killed_at_any_change_of_the_disk_it_ends_byte_equal(
                 pass
             else:
                 break
-        assert bench(*arguments) == (0, f"runs{deaths}/n\n", "")
-        assert bench.files(f"runs{deaths}/n") == expected
+        assert bench(*arguments) == (0, f"runs{deaths}/n-s0\n", "")
+        assert bench.files(f"runs{deaths}/n-s0") == expected
     assert deaths > 30
 
 
@@ -131,17 +131,17 @@ def test_writes_that_take_only_a_part_are_gone_on_with(
     bench("train", "tiny.yaml", "--runs", "straight", "--name", "n", "-q")
     monkeypatch.setattr(disk, "os", Stuttering())
     bench("train", "tiny.yaml", "--name", "n", "-q")
-    assert bench.files("runs/n") == bench.files("straight/n")
+    assert bench.files("runs/n-s0") == bench.files("straight/n-s0")
 
 
 def test_what_a_killed_creation_left_does_not_matter(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--runs", "straight", "--name", "n", "-q")
-    left = bench.folder / "runs/.n.new"
+    left = bench.folder / "runs/.n-s0.new"
     (left / "checkpoints").mkdir(parents=True)
     for name in ("LOCK", "run.json", "metrics.jsonl", "config.yaml"):
         (left / name).write_text("half of something" * 1000)
-    assert bench("train", "tiny.yaml", "--name", "n", "-q") == (0, "runs/n\n", "")
-    assert bench.files("runs/n") == bench.files("straight/n")
+    assert bench("train", "tiny.yaml", "--name", "n", "-q") == (0, "runs/n-s0\n", "")
+    assert bench.files("runs/n-s0") == bench.files("straight/n-s0")
     assert not left.exists()
 
 
@@ -149,10 +149,10 @@ def test_what_a_killed_creation_left_does_not_matter(bench: Bench) -> None:
 def test_a_tail_of_metrics_that_was_not_committed_is_cut_off(bench: Bench, tail: str) -> None:
     bench("train", "tiny.yaml", "--runs", "straight", "--name", "n", "-q")
     bench("train", "tiny.yaml", "--name", "n", "--until", "2", "-q")
-    with (bench.folder / "runs/n/metrics.jsonl").open("a") as file:
+    with (bench.folder / "runs/n-s0/metrics.jsonl").open("a") as file:
         file.write(tail)
-    assert bench("train", "tiny.yaml", "--name", "n", "-q") == (0, "runs/n\n", "")
-    assert bench.files("runs/n") == bench.files("straight/n")
+    assert bench("train", "tiny.yaml", "--name", "n", "-q") == (0, "runs/n-s0\n", "")
+    assert bench.files("runs/n-s0") == bench.files("straight/n-s0")
 
 
 # Damage
@@ -182,7 +182,7 @@ def stopped(bench: Bench) -> Path:
     """A run that stands after epoch 2 of 3, and beside it the same run straight through."""
     bench("train", "tiny.yaml", "--runs", "straight", "--name", "n", "-q")
     bench("train", "tiny.yaml", "--name", "n", "--until", "2", "-q")
-    return bench.folder / "runs/n"
+    return bench.folder / "runs/n-s0"
 
 
 @pytest.mark.parametrize("damage", [flip, cut, empty])
@@ -191,12 +191,12 @@ def test_a_damaged_newest_checkpoint_is_passed_over(
 ) -> None:
     damage(stopped / "checkpoints/epoch-000002.npz")
     code, out, err = bench("train", "tiny.yaml", "--name", "n")
-    assert (code, out) == (0, "runs/n\n")
+    assert (code, out) == (0, "runs/n-s0\n")
     warning, going_on, *_ = err.splitlines()
-    assert warning.startswith("warning: runs/n/checkpoints/epoch-000002.npz: is damaged: ")
+    assert warning.startswith("warning: runs/n-s0/checkpoints/epoch-000002.npz: is damaged: ")
     assert warning.endswith("; going back to the checkpoint before it")
-    assert going_on == "runs/n: resuming after epoch 1"
-    assert bench.files("runs/n") == bench.files("straight/n")
+    assert going_on == "runs/n-s0: resuming after epoch 1"
+    assert bench.files("runs/n-s0") == bench.files("straight/n-s0")
 
 
 def test_without_an_intact_checkpoint_it_exits_5_and_changes_nothing(
@@ -204,16 +204,16 @@ def test_without_an_intact_checkpoint_it_exits_5_and_changes_nothing(
 ) -> None:
     for path in stopped.glob("checkpoints/*"):
         flip(path)
-    before = bench.files("runs/n")
+    before = bench.files("runs/n-s0")
     code, out, err = bench("train", "tiny.yaml", "--name", "n", "-q")
     assert (code, out) == (5, "")
     assert re.fullmatch(
-        r"runs/n: no intact checkpoint is left to continue from; the newest: "
-        r"runs/n/checkpoints/epoch-000002.npz: is damaged: .*; --restart sets the run aside and "
+        r"runs/n-s0: no intact checkpoint is left to continue from; the newest: "
+        r"runs/n-s0/checkpoints/epoch-000002.npz: is damaged: .*; --restart sets the run aside and "
         r"trains it again from its first epoch\n",
         err,
     )
-    assert bench.files("runs/n") == before
+    assert bench.files("runs/n-s0") == before
 
 
 def test_lost_checkpoints_are_no_fresh_start(bench: Bench, stopped: Path) -> None:
@@ -223,7 +223,7 @@ def test_lost_checkpoints_are_no_fresh_start(bench: Bench, stopped: Path) -> Non
         5,
         "",
         (
-            "runs/n: no intact checkpoint is left to continue from; "
+            "runs/n-s0: no intact checkpoint is left to continue from; "
             "--restart sets the run aside and trains it again from its first epoch\n"
         ),
     )
@@ -240,12 +240,12 @@ def test_changed_metrics_are_not_trusted(bench: Bench, stopped: Path) -> None:
 def test_a_checkpoint_of_another_run_is_not_taken(bench: Bench, stopped: Path) -> None:
     other = ("--name", "m", "--set", "learning_rate=1", "--until", "2", "-q")
     bench("train", "tiny.yaml", *other)
-    foreign = (bench.folder / "runs/m/checkpoints/epoch-000002.npz").read_bytes()
+    foreign = (bench.folder / "runs/m-s0/checkpoints/epoch-000002.npz").read_bytes()
     (stopped / "checkpoints/epoch-000002.npz").write_bytes(foreign)
     code, _, err = bench("train", "tiny.yaml", "--name", "n")
     assert code == 0
     assert "epoch-000002.npz: belongs to another epoch or run; going back" in err
-    assert bench.files("runs/n") == bench.files("straight/n")
+    assert bench.files("runs/n-s0") == bench.files("straight/n-s0")
 
 
 @pytest.mark.parametrize("damage", [flip, cut, empty])
@@ -255,7 +255,7 @@ def test_a_damaged_record_exits_5(
     damage(stopped / "run.json")
     code, out, err = bench("train", "tiny.yaml", "--name", "n", "-q")
     assert (code, out) == (5, "")
-    assert err.startswith("runs/n/run.json: is damaged: ")
+    assert err.startswith("runs/n-s0/run.json: is damaged: ")
     assert err.count("\n") == 1
 
 
@@ -272,11 +272,11 @@ def reseal(path: Path, **changes: str | int) -> None:
 
 def test_other_data_exit_6(bench: Bench, stopped: Path) -> None:
     bench.data(seed=1)
-    before = bench.files("runs/n")
+    before = bench.files("runs/n-s0")
     code, out, err = bench("train", "tiny.yaml", "--name", "n", "-q")
     assert (code, out) == (6, "")
     assert err.startswith(f"{stopped.relative_to(bench.folder)}: the data changed since this run ")
-    assert bench.files("runs/n") == before
+    assert bench.files("runs/n-s0") == before
 
 
 def test_other_arithmetic_exits_6(bench: Bench, stopped: Path) -> None:
@@ -285,7 +285,7 @@ def test_other_arithmetic_exits_6(bench: Bench, stopped: Path) -> None:
         6,
         "",
         (
-            "runs/n: this machine's numerics differ from the run's in the last digits; "
+            "runs/n-s0: this machine's numerics differ from the run's in the last digits; "
             "train again under another --name, or resume with --other-numerics\n"
         ),
     )
@@ -297,7 +297,7 @@ def test_a_newer_format_exits_5(bench: Bench, stopped: Path) -> None:
     assert bench("train", "tiny.yaml", "--name", "n", "-q") == (
         5,
         "",
-        f"runs/n/run.json: was written by a newer nnexp {newer}\n",
+        f"runs/n-s0/run.json: was written by a newer nnexp {newer}\n",
     )
 
 
@@ -312,5 +312,5 @@ def test_the_config_in_a_run_trains_to_the_same_numbers(bench: Bench) -> None:
     settings = ("lambda=5", "schedule=constant", "dtype=float64", "batch_size=all", "seed=4")
     given = [argument for each in settings for argument in ("--set", each)]
     bench("train", "tiny.yaml", *given, "--name", "n", "-q")
-    assert bench("train", "runs/n/config.yaml", "--runs", "again", "--name", "n", "-q").code == 0
-    assert bench.files("runs/n") == bench.files("again/n")
+    assert bench("train", "runs/n-s4/config.yaml", "--runs", "again", "--name", "n", "-q").code == 0
+    assert bench.files("runs/n-s4") == bench.files("again/n-s4")

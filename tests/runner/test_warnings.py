@@ -20,7 +20,7 @@ from nnexp.streams import Network2
 from tests.conftest import Bench
 
 UNSCALED = (
-    "warning: lambda is 0.1 as in runs/small, but n is 200 and was 20 there: λ/n changes from "
+    "warning: lambda is 0.1 as in runs/small-s0, but n is 200 and was 20 there: λ/n changes from "
     "0.005 to 0.0005; to keep it, set lambda: 1, or {per_example: 0.005} in both"
 )
 
@@ -52,23 +52,27 @@ def test_what_was_rescaled_or_needs_none_is_not_warned_of() -> None:
 def test_train_warns_against_a_named_run_and_trains(bench: Bench) -> None:
     small = ("--set", "lambda=0.1", "--set", "data.train=20", "--name", "small", "-q")
     assert bench("train", "tiny.yaml", *small).code == 0
-    common = ("train", "tiny.yaml", "--against", "runs/small", "-q")
-    assert bench(*common, "--set", "lambda=0.1", "--name", "n") == (0, "runs/n\n", f"{UNSCALED}\n")
-    assert bench(*common, "--set", "lambda=1", "--name", "m") == (0, "runs/m\n", "")
+    common = ("train", "tiny.yaml", "--against", "runs/small-s0", "-q")
+    assert bench(*common, "--set", "lambda=0.1", "--name", "n") == (
+        0,
+        "runs/n-s0\n",
+        f"{UNSCALED}\n",
+    )
+    assert bench(*common, "--set", "lambda=1", "--name", "m") == (0, "runs/m-s0\n", "")
     assert bench("train", "tiny.yaml", "--set", "lambda=0.1", "--name", "o", "-q").err == ""
-    assert bench.files("runs/n").keys() == bench.files("runs/o").keys()
-    same = {name for name in bench.files("runs/n") if name != "run.json"}
-    assert all(bench.files("runs/n")[name] == bench.files("runs/o")[name] for name in same)
+    assert bench.files("runs/n-s0").keys() == bench.files("runs/o-s0").keys()
+    same = {name for name in bench.files("runs/n-s0") if name != "run.json"}
+    assert all(bench.files("runs/n-s0")[name] == bench.files("runs/o-s0")[name] for name in same)
 
 
 def test_a_run_that_cannot_be_read_is_refused_before_anything_is_created(bench: Bench) -> None:
     common = ("train", "tiny.yaml", "--name", "n", "--against")
     assert bench(*common, "runs/none") == (2, "", "--against: runs/none: there is no such run\n")
     assert bench("train", "tiny.yaml", "--name", "a", "-q").code == 0
-    record = bench.folder / "runs" / "a" / "run.json"
+    record = bench.folder / "runs" / "a-s0" / "run.json"
     record.write_text(record.read_text().replace('"epochs": 3', '"epochs": 4'))
-    assert bench(*common, "runs/a").code == 5
-    assert not (bench.folder / "runs" / "n").exists()
+    assert bench(*common, "runs/a-s0").code == 5
+    assert not (bench.folder / "runs" / "n-s0").exists()
 
 
 def test_a_threshold_belongs_to_the_problem(tmp_path: Path) -> None:
@@ -124,7 +128,7 @@ def test_train_warns_of_a_rate_far_over_the_threshold(bench: Bench) -> None:
     assert bench(*common, "learning_rate=1.99", "--name", "near").err == ""
     assert bench(*common, "learning_rate=2", "--name", "far") == (
         0,
-        "runs/far\n",
+        "runs/far-s0\n",
         (
             "warning: learning_rate 2 is 4 times the threshold 0.5 of this problem (found by nnexp "
             f"find-rate, in {place}): expect the cost to oscillate or to rise; the chapter "
@@ -134,7 +138,7 @@ def test_train_warns_of_a_rate_far_over_the_threshold(bench: Bench) -> None:
     assert bench("train", "tiny.yaml", "-q", "--set", "learning_rate=2", "--runs", "r").err == ""
     listed = bench("runs")
     assert (listed.code, listed.err) == (0, "")
-    assert [line.split()[0] for line in listed.out.splitlines()[1:]] == ["far", "near"]
+    assert [line.split()[0] for line in listed.out.splitlines()[1:]] == ["far-s0", "near-s0"]
 
 
 def test_a_damaged_threshold_is_told_and_fails_no_training(bench: Bench) -> None:
@@ -146,7 +150,7 @@ def test_a_damaged_threshold_is_told_and_fails_no_training(bench: Bench) -> None
         thresholds.read(runs, config, content)
     assert bench("train", "tiny.yaml", "-q", "--name", "n") == (
         0,
-        "runs/n\n",
+        "runs/n-s0\n",
         (f"warning: {place}: is damaged: its checksum does not match its content; it is ignored\n"),
     )
     thresholds.record(runs, config, content, 1.0)

@@ -217,9 +217,9 @@ def test_arrays_that_another_checkpoint_s_meta_vouches_for_are_refused() -> None
 def test_anyone_can_use_a_checkpoint_with_numpy_alone(bench: Bench) -> None:
     """What a run says of its best epoch follows from its checkpoint and the data."""
     bench("train", "tiny.yaml", "--set", "dtype=float64", "--name", "n", "-q")
-    result = json.loads((bench.folder / "runs/n/result.json").read_text())
+    result = json.loads((bench.folder / "runs/n-s0/result.json").read_text())
     best = result["best"]["epoch"]
-    path = bench.folder / f"runs/n/checkpoints/epoch-{best:06d}.npz"
+    path = bench.folder / f"runs/n-s0/checkpoints/epoch-{best:06d}.npz"
     with np.load(path, allow_pickle=False) as kept, np.load(bench.folder / "tiny.npz") as data:
         assert set(kept) == {"meta", "weights_1", "biases_1", "weights_2", "biases_2"}
         assert (kept["weights_1"].shape, kept["weights_2"].shape) == ((10, 5), (5, 3))
@@ -228,7 +228,7 @@ def test_anyone_can_use_a_checkpoint_with_numpy_alone(bench: Bench) -> None:
             a = 1 / (1 + np.exp(-(a @ kept[f"weights_{layer}"] + kept[f"biases_{layer}"])))
         predicted, true = a.argmax(axis=1), data["y_test"]
     assert np.mean(predicted == true) == result["test_accuracy"]
-    with np.load(bench.folder / "runs/n/predictions.npz", allow_pickle=False) as kept:
+    with np.load(bench.folder / "runs/n-s0/predictions.npz", allow_pickle=False) as kept:
         assert kept["test_predicted"].tolist() == predicted.tolist()
         assert kept["test_true"].tolist() == true.tolist()
         right = kept["validation_predicted"] == kept["validation_true"]
@@ -370,6 +370,8 @@ def several(bench: Bench) -> Bench:
     bench("train", "tiny.yaml", "--name", "b-finished", "-q")
     bench("train", "tiny.yaml", "--name", "c-stopped", "--until", "1", "-q")
     bench("train", "tiny.yaml", "--name", "a-diverged", "--set", "learning_rate=1e30", "-q")
+    for run in (bench.folder / "runs").glob("*-s0"):
+        run.rename(run.with_name(run.name.removesuffix("-s0")))
     return bench
 
 
@@ -410,6 +412,8 @@ def test_runs_as_json(several: Bench) -> None:
         "best_epoch": None,
         "test_accuracy": None,
         "problem": None,
+        "data_sha256": listed[1]["data_sha256"],
+        "weights_sha256": None,
     }
     assert listed[1]["epochs"] == 3
     assert {entry["experiment"] for entry in listed[1:]} == {"b-finished"}

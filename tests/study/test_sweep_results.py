@@ -13,16 +13,11 @@ import pytest
 
 from nnexp.seeds import Spread, spread
 from nnexp.store import writer
+from tests.faults.trees import runs
 from tests.study.sweeps import GRID, patched, runs_of
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
-
-
-def runs(bench: Bench, folder: str = "runs") -> dict[str, dict[str, bytes]]:
-    """Return what the runs of a folder must hold to the last byte, by name."""
-    names = [path.name for path in (bench.folder / folder).iterdir()]
-    return {name: bench.files(f"{folder}/{name}") for name in sorted(names)}
 
 
 @pytest.mark.slow

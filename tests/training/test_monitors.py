@@ -191,9 +191,9 @@ def test_a_running_cost_changes_nothing_and_goes_on_after_a_stop(
             "train", "tiny.yaml", "-q", *options, *watch, "--runs", "again", "--name", "a", *until
         )
         assert said.code == 0
-    assert bench.files("again/a") == bench.files("watched/a")
-    assert bench("verify", "watched/a").code == 0
-    rows = {name: Run(bench.folder / name / "a").history() for name in ("plain", "watched")}
+    assert bench.files("again/a-s0") == bench.files("watched/a-s0")
+    assert bench("verify", "watched/a-s0").code == 0
+    rows = {name: Run(bench.folder / name / "a-s0").history() for name in ("plain", "watched")}
     assert [row.train_cost for row in rows["plain"]] == [row.train_cost for row in rows["watched"]]
     assert final(bench, "plain") == final(bench, "watched")
     parts = 2 if "batch_size=all" not in keys else 1
@@ -202,7 +202,7 @@ def test_a_running_cost_changes_nothing_and_goes_on_after_a_stop(
 
 def final(bench: Bench, runs: str) -> dict[str, bytes]:
     """Return what a run's last checkpoint holds, but for what it says of the config."""
-    with np.load(bench.folder / runs / "a" / "checkpoints" / "epoch-000003.npz") as arrays:
+    with np.load(bench.folder / runs / "a-s0" / "checkpoints" / "epoch-000003.npz") as arrays:
         found = {name: arrays[name].tobytes() for name in arrays if name != "meta"}
     assert found
     return found

@@ -26,7 +26,7 @@ from msgspec import Struct
 import nnexp
 from nnexp.errors import NnexpError
 from nnexp.names import is_run_name
-from nnexp.store import disk, lock, transfer
+from nnexp.store import disk, growth_index, lock, transfer
 from nnexp.store.run import named
 from nnexp.study.job import EpochCommitted, Message, Outcome, Ready, failure
 from nnexp.study.local import process
@@ -136,7 +136,7 @@ def identities() -> dict[str, str]:
 
 
 def discard(collected: Mapping[str, str]) -> None:
-    """Remove collected runs from this worker's private folder.
+    """Remove collected runs, and what belongs to no run, from this worker's private folder.
 
     A run that is in use, or was trained further since it was collected, stays.
 
@@ -148,6 +148,7 @@ def discard(collected: Mapping[str, str]) -> None:
             transfer.discard(named(_private_folder(), name), identity)
     with contextlib.suppress(NnexpError):
         transfer.remove_leftovers(_private_folder())
+        growth_index.discard(_private_folder())
 
 
 def run_job(request: bytes) -> bytes:

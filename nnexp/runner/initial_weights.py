@@ -1,0 +1,95 @@
+"""Start from the weights of another run: find them, check their shapes, and hash them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from nnexp.config.model import Config, FromRun
+from nnexp.datasets.dataset import Dataset
+from nnexp.errors import SettingError, UsageError
+from nnexp.nn.network import Network
+from nnexp.runner.assembly import SLOT, headers
+from nnexp.store import checkpoint
+from nnexp.store.records import WEIGHTS
+from nnexp.store.run import Run, at
+from nnexp.training.history import best_row
+
+KEY = "initializer"
+
+
+class InitialWeights:
+    """The parameters of another run's network after one of its epochs.
+
+    Args:
+        source: the run's path and the epoch.
+
+    Raises:
+        SettingError: there is no such run, or it has no checkpoint of the epoch.
+        CorruptError: it is damaged.
+    """
+
+    def __init__(self, source: FromRun) -> None:
+        self._path = source.path
+        try:
+            run = at(Path(source.path))  # raises UsageError if there is none
+            config, data = run.config, run.record.data
+            self._sizes = (data.features, *config.hidden, data.classes)
+            network = Network(self._sizes, config.activation, config.output, config.cost)
+            arrays = checkpoint.load(run, _epoch(run, source), headers(config, network))
+        except SettingError:
+            raise
+        except UsageError as error:
+            raise SettingError(f"{KEY}.path", str(error)) from None
+        self.arrays = {name: array for name, array in arrays.items() if not name.startswith(SLOT)}
+        """As in a checkpoint: ``weights_1``, ``biases_1``, …"""
+
+    def check(self, config: Config, dataset: Dataset) -> None:
+        """Check that the parameters have the shapes of a config's network.
+
+        Raises: SettingError.
+        """
+        sizes = (dataset.train.features.shape[1], *config.hidden, dataset.classes)
+        if self._sizes != sizes:
+            raise SettingError(
+                KEY,
+                f"the network has {_layers(sizes)} neurons, but that of {self._path} has "
+                f"{_layers(self._sizes)}",
+            )
+
+
+def read(config: Config) -> InitialWeights | None:
+    """Return the weights that a config takes from another run, or None if it draws them.
+
+    Raises: SettingError, CorruptError.
+    """
+    source = config.initializer
+    return InitialWeights(source) if isinstance(source, FromRun) else None
+
+
+def content(weights: InitialWeights | None) -> Mapping[str, str]:
+    """Return the weights' hash as a part of what a run is trained on; nothing if it draws them."""
+    return {} if weights is None else {WEIGHTS: checkpoint.digest(weights.arrays)}
+
+
+def _epoch(run: Run, source: FromRun) -> int:
+    """Return the epoch whose weights are taken. Raises: SettingError, CorruptError."""
+    history = run.history()
+    if not history:
+        raise SettingError(f"{KEY}.path", f"{run.path}: has no epoch yet")
+    if source.epoch == "best":
+        return best_row(history).epoch
+    if source.epoch == "last":
+        return history[-1].epoch
+    kept = sorted(run.checkpoints())
+    if source.epoch not in kept:
+        raise SettingError(
+            f"{KEY}.epoch",
+            f"{run.path}: has no checkpoint of epoch {source.epoch}; it has those of "
+            f"{', '.join(map(str, kept))}",
+        )
+    return source.epoch
+
+
+def _layers(sizes: tuple[int, ...]) -> str:
+    return "-".join(map(str, sizes))
