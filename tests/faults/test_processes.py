@@ -272,8 +272,8 @@ READS = (
     ("runs",),
     ("runs", "--json"),
     ("compare", "runs/a0", "{}"),
-    ("compare", "{}", "runs/a0", "--json"),
-    ("compare", "{}", "runs/a0", "--curves"),
+    ("compare", "{}", "runs/a0-s0", "--json"),
+    ("compare", "{}", "runs/a0-s0", "--curves"),
     ("show", "{}"),
 )
 
@@ -295,7 +295,7 @@ def test_readers_beside_live_runs_never_fail(bench: Bench, number: int) -> None:
         seen.update(each["status"] for each in listed)
         live = [each["run"] for each in listed if each["status"] != "finished"]
         for read in READS:
-            said = bench(*(word.format((live or ["runs/a1"])[-1]) for word in read))
+            said = bench(*(word.format((live or ["runs/a1-s0"])[-1]) for word in read))
             assert (said.code, said.err) == (0, ""), read
             commands += 1
     assert [process.returncode for process in started] == [0, 0]

@@ -157,7 +157,7 @@ def test_whatever_surrounds_it_the_bytes_are_the_same(
         name = bench.config(f"{number}.yaml", **config)
         if f"n{number}" not in at_home:
             assert bench("train", name, "--name", f"n{number}", "-q").code == 0
-            at_home[f"n{number}"] = bench.files(f"runs/n{number}")
+            at_home[f"n{number}"] = bench.files(f"runs/n{number}-s0")
     with tempfile.TemporaryDirectory() as elsewhere:
         away = type(bench)(Path(elsewhere) / "other", bench.call)
         away.folder.mkdir()
@@ -166,7 +166,7 @@ def test_whatever_surrounds_it_the_bytes_are_the_same(
             shutil.copy(bench.folder / file, away.folder)
         SURROUNDINGS[surroundings](away.folder)
         for name, files in at_home.items():
-            assert away.files(f"runs/{name}") == files
+            assert away.files(f"runs/{name}-s0") == files
 
 
 # Wherever it was interrupted
