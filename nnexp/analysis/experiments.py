@@ -73,7 +73,7 @@ def gather(arguments: Sequence[Path]) -> list[Experiment]:
         CorruptError: a run is damaged.
     """
     matches = [_matching_runs(argument) for argument in arguments]
-    named = {run.path.resolve() for runs in matches for run in runs}
+    named = {_place(run) for runs in matches for run in runs}
     for argument, found in zip(arguments, matches, strict=True):
         if found[0].path == argument:
             found.extend(_other_seeds(found[0], named))
@@ -119,10 +119,10 @@ def _other_seeds(run: Run, named: Container[Path]) -> Iterator[Run]:
     """Yield the runs X-s<seed> of the experiment of a run X, with other seeds and not named."""
     for name in listing.names(run.path.parent):
         path = run.path.with_name(name)
-        if _is_seed_of(run.name, name) and disk.exists(path / RUN) and path.resolve() not in named:
+        if _is_seed_of(run.name, name) and disk.exists(path / RUN):
             other = at(path)
             is_same = other.record.experiment_sha256 == run.record.experiment_sha256
-            if is_same and seed(other) != seed(run):
+            if is_same and seed(other) != seed(run) and _place(other) not in named:
                 yield other
 
 
@@ -148,8 +148,7 @@ def _by_experiment(runs: Iterable[Run]) -> list[list[Run]]:
 def _check(parts: Sequence[Sequence[Run]]) -> None:
     seen: set[Path] = set()
     for run in (run for part in parts for run in part):
-        with disk.errors(run.path):
-            path = run.path.resolve(strict=True)
+        path = _place(run)
         if path in seen:
             raise UsageError(f"{run.path}: is named twice")
         seen.add(path)
@@ -166,6 +165,12 @@ def _check(parts: Sequence[Sequence[Run]]) -> None:
         raise UsageError(
             f"{len(parts)} experiments are too many for one table: at most {len(LETTERS)}"
         )
+
+
+def _place(run: Run) -> Path:
+    """Return the place of a run's directory, whichever way leads to it. Raises: DiskError."""
+    with disk.errors(run.path):
+        return run.path.resolve(strict=True)
 
 
 def _common_name(runs: Sequence[Run]) -> str:

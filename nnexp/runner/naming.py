@@ -10,7 +10,7 @@ from nnexp.config import canonical
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.loading import Data
 from nnexp.datasets.sources import source_name
-from nnexp.errors import CorruptError, MismatchError, NnexpError, UsageError
+from nnexp.errors import CorruptError, MismatchError, UsageError
 from nnexp.names import DIGITS, NAME_LENGTH, is_run_name, stem, without_seed
 from nnexp.runner import initial_weights, preconditions
 from nnexp.store import listing
@@ -141,7 +141,7 @@ def same_run(
         content: content hashes of its data, and of the weights it starts from.
     """
     run = Run(path)
-    with suppress(NnexpError):
+    with suppress(CorruptError):
         is_here = run.is_there() and path.resolve().parent == runs.resolve()
         if is_here and run.config == config and run.record.content == content:
             return run
@@ -152,7 +152,7 @@ def _may_have_seed(run: Run, seed: int) -> bool:
     """Return whether a run has a seed, or is too damaged to tell."""
     try:
         return bool(run.record.config.get("seed") == seed)
-    except NnexpError:
+    except CorruptError:
         return True
 
 
@@ -174,6 +174,6 @@ def check_stem(stem: str, seed: int = 0) -> None:
 
 def _is_of_version_1(run: Run, content: Mapping[str, str]) -> bool:
     """Return whether a run of nnexp 0.1.0 was trained on data with this content."""
-    with suppress(NnexpError):  # it is damaged, or none of ours
+    with suppress(CorruptError):  # it is damaged, or none of ours
         return run.exists and run.record.schema == 1 and run.record.data.sha256 == content
     return False
