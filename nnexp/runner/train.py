@@ -290,9 +290,10 @@ def _writer(
         if run.config != config:
             return writers.replace(run, record, text, beginning, check), True
     except NameTakenError:
-        if not Run(run.path).exists or Run(run.path).config != config:
+        present = Run(run.path)
+        is_done(config, present, record.content)  # raises if it is of another config or data
+        if not present.exists or present.config != config:
             raise
-        is_done(config, Run(run.path), record.content)
     return writers.open_(run), False
 
 

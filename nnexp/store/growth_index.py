@@ -97,12 +97,11 @@ def _updated(runs: Path) -> bytes:
     new = {name for name in unknown if disk.exists(runs / name / RUN)}
     lines = [_line(digest_of(Run(runs / n)) or NONE, unknown[n], n) for n in sorted(new)]
     added = b"".join(lines)
-    if not disk.exists(runs / FOLDER):
-        with suppress(NnexpError):  # where nothing can be written, one can search all the same
-            disk.make_directory(runs / FOLDER)
-        now = modified(runs)
-    with suppress(NnexpError):  # likewise
-        is_complete = len(new) == len(unknown)  # a folder without a record may be a run's copy
+    with suppress(NnexpError):  # a folder that cannot be written to can be searched all the same
+        if is_new := not disk.exists(runs / FOLDER):
+            disk.make_directory(runs / FOLDER)  # changes the time, so that the next lookup looks
+        # A folder without a record may be a run that is being copied.
+        is_complete = len(new) == len(unknown) and not is_new
         _append(runs, added + (_mark(now) if is_complete else b""))
     return content + added
 
