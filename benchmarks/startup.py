@@ -83,7 +83,7 @@ def multiply(run: Run, folder: Path, count: int) -> None:
     same = {name: (run.path / name).read_bytes() for name in (CONFIG, METRICS, RESULT, LOCK)}
     for number in range(count):
         path = folder / f"{run.name}-{number:05d}"
-        disk.make_directory(path / CHECKPOINTS)
+        disk.make_directories(path / CHECKPOINTS)
         record = msgspec.structs.replace(run.record, name=path.name)
         for name, content in {**same, RUN: records.seal(record)}.items():
             (path / name).write_bytes(content)
