@@ -53,7 +53,7 @@ class Comparison(NamedTuple):
 
     @property
     def has_same_data(self) -> bool:
-        """Whether all runs were trained on data with the same content."""
+        """Whether all runs were trained on the same data."""
         return all(_has_same_data(self.sides[0], side) for side in self.sides)
 
     def value(self, letter: str, metric: str) -> float | None:
@@ -146,8 +146,8 @@ def _measure(key: str, metric: Metric, sides: Sequence[Side]) -> Measure:
 
 
 def _has_same_data(first: Side, second: Side) -> bool:
-    records = (run.record for side in (first, second) for run in side.experiment.runs)
-    return len({record.data_sha256 for record in records}) == 1
+    contents = [run.record.data.sha256 for s in (first, second) for run in s.experiment.runs]
+    return all(content == contents[0] for content in contents)
 
 
 def _resolved(metric: Metric, sides: Sequence[Side]) -> Unit:

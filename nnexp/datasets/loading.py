@@ -122,7 +122,7 @@ class Data:
 
 
 class Stamp(NamedTuple):
-    """What a file's status tells about changes of its content."""
+    """A file's status, which changes when its content does."""
 
     inode: int
     size: int

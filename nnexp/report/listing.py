@@ -94,12 +94,12 @@ def _columns(rows: Sequence[ExperimentRow], keys: Sequence[str], *, ranked: bool
 
 
 def _name(row: ExperimentRow) -> str:
-    """Return an experiment's names; only derived ones are counted, if there are several."""
+    """Return all names given by hand, and the derived ones, or their number if there are many."""
     first, *others = row.names
+    shown = [name for name in others if not is_derived(name)]
     derived = [name for name in others if is_derived(name)]
-    given = [name for name in others if name not in derived]
-    told = given + (derived if len(derived) == 1 else [f"{len(derived)} derived names"])
-    return f"{first} (+ {', '.join(told if derived else given)})" if others else first
+    shown += derived if len(derived) <= 1 else [f"{len(derived)} derived names"]
+    return f"{first} (+ {', '.join(shown)})" if shown else first
 
 
 def _status(row: ExperimentRow) -> str:

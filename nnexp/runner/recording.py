@@ -43,7 +43,7 @@ class Grown(NamedTuple):
     source: Run
     """The run that they come from."""
     former: Path | None
-    """Where the former run of this name is now."""
+    """The trash directory of the run that had this name before; None if there was none."""
 
     def __str__(self) -> str:
         epochs = "epoch 1 is" if self.epoch == 1 else f"epochs 1 to {self.epoch} are"
