@@ -215,11 +215,8 @@ def create(run: Run, record: RunRecord, config: str, beginning: Beginning | None
     before = growth_index.modified(build.parent)
     held, locks = _lock_build(run, build)
     with locks:
-        _empty(build)
-        disk.make_directory(build / CHECKPOINTS)
-        if beginning is not None:
-            _begin(build, record, beginning)
-        _publish(build, run, record, config, b"" if beginning is None else beginning.metrics)
+        _fill(build, record, config, beginning)
+        _publish(build, run)
         growth_index.add(run, record.growth_sha256 or growth_index.NONE, before)
         return Writer(Run(run.path), held, locks.pop_all())
 
@@ -253,11 +250,7 @@ def replace(
         check(Run(run.path))
         held, locks = _lock_build(run, build)
         with locks:
-            _empty(build)
-            disk.make_directory(build / CHECKPOINTS)
-            if beginning is not None:
-                _begin(build, record, beginning)
-            _write_files(build, record, config, b"" if beginning is None else beginning.metrics)
+            _fill(build, record, config, beginning)
             former = _take_place(build, run)
             return Writer(Run(run.path), held, locks.pop_all(), former)
 
@@ -324,15 +317,19 @@ def _lock_build(run: Run, build: Path) -> tuple[Lock, ExitStack]:
         return held, locks
 
 
-def _write_files(build: Path, record: RunRecord, config: str, metrics: bytes) -> None:
+def _fill(build: Path, record: RunRecord, config: str, beginning: Beginning | None) -> None:
+    """Write the files of a new run to its build directory, in place of any that are there."""
+    _empty(build)
+    disk.make_directory(build / CHECKPOINTS)
+    if beginning is not None:
+        _begin(build, record, beginning)
     disk.write(build / RUN, records.seal(record))
     disk.write(build / CONFIG, config.encode())
-    disk.write(build / METRICS, metrics)
+    disk.write(build / METRICS, b"" if beginning is None else beginning.metrics)
     disk.sync_directory(build)
 
 
-def _publish(build: Path, run: Run, record: RunRecord, config: str, metrics: bytes) -> None:
-    _write_files(build, record, config, metrics)
+def _publish(build: Path, run: Run) -> None:
     if not disk.move_directory(build, run.path):
         _discard(build)
         raise NameTakenError(f"{run.path}: another process has just created this run")

@@ -373,10 +373,10 @@ SITES = (
     "create: sync_directory < make_directories(build.parent)",
     "_begin: write(path)",
     "_begin: sync_directory(build / CHECKPOINTS)",
-    "_write_files: write(build / RUN)",
-    "_write_files: write(build / CONFIG)",
-    "_write_files: write(build / METRICS)",
-    "_write_files: sync_directory(build)",
+    "_fill: write(build / RUN)",
+    "_fill: write(build / CONFIG)",
+    "_fill: write(build / METRICS)",
+    "_fill: sync_directory(build)",
     "_publish: sync_directory < move_directory(build)",
     "commit: append(self._path / METRICS)",
     "commit: write < write_atomically(path)",
@@ -430,7 +430,7 @@ def test_any_one_sync_of_a_run_that_is_dropped_is_missed(plain: Scene) -> None:
     syncs = [n for n, each in enumerate(plain.operations) if isinstance(each, Sync)]
     assert len(syncs) == 6 + 3 * EPOCHS + 5
     for n in syncs:
-        if "_write_files: write(build / METRICS)" in str(plain.operations[n]):
+        if "_fill: write(build / METRICS)" in str(plain.operations[n]):
             continue  # an empty file: only over others' ruins is there something to lose
 
         def dropped(place: int, _: Sync, n: int = n) -> bool:
