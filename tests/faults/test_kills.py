@@ -120,9 +120,14 @@ def kill_while_growing(tracing: Tracing, calls: Iterable[Call], state: Path) -> 
         kills += kill_at(tracing, [call], state)
         for path, content in source.items():
             assert (tracing.place / path.relative_to(state)).read_bytes() == content, call
-        times = (tracing.run / "timing.jsonl").read_text()
-        assert [times.count(f'"epoch":{epoch},') for epoch in (1, 2)] == [1, 1], call
+        assert times_trained(tracing, 1, 2) == [1, 1], call
     return kills
+
+
+def times_trained(tracing: Tracing, *epochs: int) -> list[int]:
+    """Return how often each of some epochs was trained, here or in the run it comes from."""
+    times = (tracing.run / "timing.jsonl").read_text()
+    return [times.count(f'"epoch":{epoch},') for epoch in epochs]
 
 
 def test_a_kill_at_some_calls_of_growing_changes_no_byte(tracing: Tracing, growing: Path) -> None:
@@ -166,8 +171,7 @@ def kill_while_taking_the_name(tracing: Tracing, calls: Iterable[Call], state: P
         assert tracing.train() == tracing.done, call
         assert set(tracing.differences()) == {".trash"}, call
         assert former in map(contents, trash.iterdir()), call
-        times = (tracing.run / "timing.jsonl").read_text()
-        assert [times.count(f'"epoch":{epoch},') for epoch in (1, 2)] == [1, 1], call
+        assert times_trained(tracing, 1, 2) == [1, 1], call
         kills += 1
     return kills
 
