@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,3 +114,19 @@ def test_a_file_s_name_that_no_run_can_have_says_what_to_do(bench: Bench, comman
 def test_a_missing_file_that_resembles_an_example_is_said(bench: Bench, given: str) -> None:
     told = f"{given}: there is no such file; did you mean the example quickstart?\n"
     assert bench("train", given) == (2, "", told)
+
+
+def test_a_wheel_has_the_examples_where_the_package_looks_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They lie beside the package in a checkout, and within it in a wheel."""
+    beside = argument.examples()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    package = tmp_path / "nnexp"
+    for source, target in wheel["force-include"].items():
+        shutil.copytree(ROOT / source, tmp_path / target)
+    monkeypatch.setattr("nnexp.__file__", str(package / "__init__.py"))
+    within = argument.examples()
+    assert within.keys() == beside.keys()
+    assert all(path.is_relative_to(package) for path in within.values())
