@@ -14,7 +14,7 @@ from nnexp.datasets.loading import load
 from nnexp.nn.initializers import InitializerName
 from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.schedules import Constant
-from nnexp.runner import preconditions
+from nnexp.runner import initial_weights, preconditions
 from nnexp.runner.assembly import Assembly, per_example
 
 RULES: tuple[InitializerName, ...] = ("standard-normal", "lecun-normal")
@@ -60,6 +60,8 @@ def inspect(config: CheckedConfig) -> Inspection:
 
     dataset = load(config.data)
     preconditions.check(config, dataset)
+    if (weights := initial_weights.read(config)) is not None:
+        weights.check(config, dataset)
     # Inputs may be so large that z is infinite, which the result shows.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
         network = Assembly(config, dataset).network

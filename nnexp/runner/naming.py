@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from nnexp.config import canonical
-from nnexp.config.model import CheckedConfig, Config
+from nnexp.config.model import CheckedConfig, Config, FromRun
 from nnexp.datasets.loading import Data
 from nnexp.datasets.sources import source_name
 from nnexp.errors import CorruptError, MismatchError, UsageError
@@ -33,6 +34,8 @@ class RunNames:
     def __init__(self, runs: Path, stem: str = "run", data: Data | None = None) -> None:
         self._runs, self._stem = runs, stem
         self._data = data or Data()
+        self._weights = lru_cache(initial_weights.InitialWeights)
+        """Reads other runs' weights, once for all seeds and trials."""
 
     def content(self, config: Config) -> Mapping[str, str]:
         """Return the content hashes of a config's data, and of the weights it starts from.
@@ -41,9 +44,10 @@ class RunNames:
             DataError: the data cannot be read.
             SettingError: another run's weights cannot be read, or do not fit.
         """
-        content, weights = self._data.content(config.data), initial_weights.read(config)
-        if weights is None:
+        content, initializer = self._data.content(config.data), config.initializer
+        if not isinstance(initializer, FromRun):
             return content
+        weights = self._weights(initializer)
         weights.check(config, self._data(config.data))
         return {**content, **initial_weights.content(weights)}
 

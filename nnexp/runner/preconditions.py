@@ -10,7 +10,6 @@ from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import scale_warning
 from nnexp.errors import CorruptError, MismatchError, SettingError
-from nnexp.runner import initial_weights
 from nnexp.runner.assembly import sizes
 from nnexp.store import thresholds
 from nnexp.store.records import WEIGHTS
@@ -40,8 +39,6 @@ def check(config: Config, dataset: Dataset) -> None:
                 f"the data has no {split} examples; set monitor: {without}"
                 + (" and patience: null" if split == "validation" else ""),
             )
-    if (weights := initial_weights.read(config)) is not None:
-        weights.check(config, dataset)
 
 
 def check_data(run: Run, content: Mapping[str, str]) -> None:

@@ -214,6 +214,8 @@ def _events(
     if is_done(config, run, content):
         return
     preconditions.check(config, dataset)
+    if weights is not None:
+        weights.check(config, dataset)
     assembly = Assembly(config, dataset)
     # Raises if the network is too large, before anything is created.
     state = assembly.initial(None if weights is None else weights.arrays)

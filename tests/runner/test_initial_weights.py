@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from nnexp.config import load
+from nnexp.runner import initial_weights
+from nnexp.runner.naming import RunNames
 from nnexp.store.run import Run
 
 if TYPE_CHECKING:
+    from nnexp.config.model import FromRun
     from tests.conftest import Bench, Said
 
 SOURCE = "runs/source-s0"
@@ -111,6 +115,25 @@ def test_a_name_of_other_weights_is_taken(warm: Bench) -> None:
     assert train(warm, "--name", "x") == (6, "", f"{told}; choose another name\n")
     said = warm("verify", "runs/x-s0", "-q")
     assert (said.code, said.err) == (6, f"{told}\n")
+
+
+@pytest.mark.usefixtures("warm")
+def test_the_source_is_read_once_for_all_seeds_before_they_are_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[object] = []
+    original = initial_weights.InitialWeights
+
+    def counted(source: FromRun) -> initial_weights.InitialWeights:
+        read.append(source)
+        return original(source)
+
+    monkeypatch.setattr(initial_weights, "InitialWeights", counted)
+    names = RunNames(Path("runs"), "warm")
+    config = load.read("warm.yaml")
+    contents = [names.content(load.changed(config, seed=seed)) for seed in (3, 2, 1, 0)]
+    assert all(content == contents[0] for content in contents)
+    assert len(read) == 1
 
 
 def test_runs_on_the_same_data_are_compared(warm: Bench) -> None:
