@@ -65,9 +65,10 @@ def check_content(
 
     Raises: MismatchError.
     """
-    if dict(before) != dict(now):
-        keys = {*before, *now}
-        names = sorted(key for key in keys if before.get(key) != now.get(key))
+    keys = {*before, *now}
+    if (WEIGHTS in before) != (WEIGHTS in now):  # that is a difference of the configs
+        keys.discard(WEIGHTS)
+    if names := sorted(key for key in keys if before.get(key) != now.get(key)):
         changed = "the initial weights" if names == [WEIGHTS] else "the data"
         raise MismatchError(f"{run.path}: {changed} changed since {since} ({', '.join(names)})")
 

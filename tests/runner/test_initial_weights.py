@@ -117,6 +117,13 @@ def test_a_name_of_other_weights_is_taken(warm: Bench) -> None:
     assert (said.code, said.err) == (6, f"{told}\n")
 
 
+def test_a_name_of_a_run_with_drawn_weights_is_one_of_another_config(warm: Bench) -> None:
+    warm("train", "tiny.yaml", "-q", "--name", "x", "--set", "epochs=2")
+    code, _, err = train(warm, "--name", "x")
+    assert code == 4
+    assert "runs/x-s0: belongs to another config (it differs in initializer" in err
+
+
 @pytest.mark.usefixtures("warm")
 def test_the_source_is_read_once_for_all_seeds_before_they_are_trained(
     monkeypatch: pytest.MonkeyPatch,
