@@ -184,7 +184,7 @@ def test_a_hostile_text_is_refused_quickly_and_briefly(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load.parse(text, "a.yaml")
     assert len(caught.value.problems) <= 51
-    assert time.process_time() - start < 1.0
+    assert time.process_time() - start < 10.0  # quadratic time would be minutes
 
 
 @settings(deadline=None)

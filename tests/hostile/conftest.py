@@ -23,8 +23,9 @@ from tests.hostile.damage import OTHER, RUN, Case
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
 
-SECONDS = 1.0
-"""Limit of processor time, which does not depend on other load of the machine."""
+SECONDS = 10.0
+"""Limit of processor time. A command takes a tenth of it; input that is read in quadratic time,
+or expanded, takes minutes. It is no measurement: neighbours on a shared processor cost time too."""
 
 HANGS = 30
 """Seconds after which a command counts as hanging."""
@@ -85,7 +86,7 @@ class Hostile:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         peak = self.folder / "peak"
         assert kilobytes(peak.read_text(), "VmHWM") << 10 < MEMORY
-        assert after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime < 2 * SECONDS
+        assert after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime < SECONDS
         peak.unlink()
         from tests.conftest import Said  # noqa: PLC0415 - pytest finds it, once it runs
 
