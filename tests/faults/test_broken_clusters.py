@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
+import re
 import secrets
 import shutil
 import signal
@@ -60,6 +62,14 @@ def ended(process: subprocess.Popen[str], seconds: float = 5 * SECONDS) -> tuple
     finally:
         process.kill()
     return process.returncode, out, err
+
+
+def catches(process: subprocess.Popen[str], number: signal.Signals) -> bool:
+    """Return whether a process has begun to handle a signal, as /proc tells."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    match = re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)
+    assert match is not None
+    return bool(int(match[1], 16) >> number - 1 & 1)
 
 
 def sequential(bench: Bench, *grid: str) -> str:
@@ -303,6 +313,7 @@ def test_what_is_frozen_holds_up_neither_a_start_nor_a_signal(
         giving_up = bench.start("sweep", "tiny.yaml", *engine, "--runs", "others")
         time.sleep(5)
         for process, done in ((starting, "0 of 1"), (running, "0 of 2")):
+            until(functools.partial(catches, process, signal.SIGTERM))
             process.send_signal(signal.SIGTERM)
             code, out, err = ended(process, 40)
             assert (code, out) == (143, "")
