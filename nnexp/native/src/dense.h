@@ -1,0 +1,183 @@
+/* Products of dense matrices.
+
+   One micro-kernel serves all products of a training step: strides say whether the first matrix is
+   transposed, and weight decay and the update happen while a tile of sums is still in registers.
+   Each sum is one chain of fused multiply-adds in the order of the inner index. The shape of a tile
+   and the blocks of the inner index change the speed only, since a chain continues across blocks. */
+#ifndef NNEXP_DENSE_H
+#define NNEXP_DENSE_H
+
+#include <stdbool.h>
+
+#include "vector.h"
+
+enum {
+    /* A block of this many rows of b, one tile wide, stays in the first-level cache. */
+    INNER_BLOCK = 256,
+    /* With so few rows, one row at a time and more vectors of it keep the processor busy. */
+    FEW_ROWS = 2,
+    FEW_ROWS_VECTORS = 4,
+};
+
+/* What becomes of the sums of a product. */
+enum Finish {
+    STORE,    /* c = sum */
+    ADD_BIAS, /* c = sum + bias */
+    UPDATE,   /* c = keep c + step sum */
+};
+
+/* c[i][j] from the sums over k of a[i][k] b[k][j]; columns are a multiple of PADDED_TO. */
+struct Product {
+    ptrdiff_t rows, columns, inner;
+    const float *a;
+    ptrdiff_t a_row, a_column; /* the distances of neighbours */
+    const float *b;
+    ptrdiff_t b_row;
+    float *c;
+    ptrdiff_t c_row;
+    bool resume; /* continue the chains whose sums so far are in c */
+    enum Finish finish;
+    const float *bias; /* ADD_BIAS */
+    float keep, step;  /* UPDATE */
+};
+
+/* Compute a tile of c. Rows and vectors are constants of the caller, so that all sums stay in
+   registers; choices stand outside of the loops, which would not be unrolled with them inside. */
+INLINE void multiply_tile(const int rows, const int vectors, const struct Product *p,
+                          ptrdiff_t row, ptrdiff_t column)
+{
+    Vector sum[TILE_ROWS][FEW_ROWS_VECTORS];
+    const ptrdiff_t a_row = p->a_row, a_column = p->a_column, b_row = p->b_row, c_row = p->c_row;
+    const float *a = p->a + row * a_row, *b = p->b + column;
+    float *c = p->c + row * c_row + column;
+
+    if (p->resume) {
+        UNROLL for (int i = 0; i < rows; i++) {
+            UNROLL for (int j = 0; j < vectors; j++)
+                sum[i][j] = load(c + i * c_row + j * LANES);
+        }
+    } else {
+        UNROLL for (int i = 0; i < rows; i++) {
+            UNROLL for (int j = 0; j < vectors; j++)
+                sum[i][j] = broadcast(0.0f);
+        }
+    }
+    for (ptrdiff_t k = 0; k < p->inner; k++) {
+        Vector right[FEW_ROWS_VECTORS];
+        UNROLL for (int j = 0; j < vectors; j++)
+            right[j] = load(b + k * b_row + j * LANES);
+        UNROLL for (int i = 0; i < rows; i++) {
+            const Vector left = broadcast(a[i * a_row + k * a_column]);
+            UNROLL for (int j = 0; j < vectors; j++)
+                sum[i][j] = multiply_add(left, right[j], sum[i][j]);
+        }
+    }
+    if (p->finish == UPDATE) {
+        const Vector keep = broadcast(p->keep), step = broadcast(p->step);
+        UNROLL for (int i = 0; i < rows; i++) {
+            UNROLL for (int j = 0; j < vectors; j++) {
+                float *to = c + i * c_row + j * LANES;
+                store(to, multiply_add(sum[i][j], step, load(to) * keep));
+            }
+        }
+    } else if (p->finish == ADD_BIAS) {
+        UNROLL for (int i = 0; i < rows; i++) {
+            UNROLL for (int j = 0; j < vectors; j++)
+                store(c + i * c_row + j * LANES, sum[i][j] + load(p->bias + column + j * LANES));
+        }
+    } else {
+        UNROLL for (int i = 0; i < rows; i++) {
+            UNROLL for (int j = 0; j < vectors; j++)
+                store(c + i * c_row + j * LANES, sum[i][j]);
+        }
+    }
+}
+
+/* Compute all rows of c for some of its columns. */
+INLINE void multiply_columns(const int vectors, const struct Product *p, ptrdiff_t column)
+{
+    for (ptrdiff_t row = 0; row < p->rows;) {
+        /* Two equal tiles at the end are faster than a large and a very small one. */
+        const ptrdiff_t left = p->rows - row;
+        const ptrdiff_t rows = left <= TILE_ROWS       ? left
+                               : left < 2 * TILE_ROWS ? (left + 1) / 2
+                                                      : TILE_ROWS;
+#define TILE_CASE(n)                                      \
+    case n:                                               \
+        if (n <= TILE_ROWS)                               \
+            multiply_tile(n, vectors, p, row, column);    \
+        break
+        switch (rows) {
+            TILE_CASE(1);
+            TILE_CASE(2);
+            TILE_CASE(3);
+            TILE_CASE(4);
+            TILE_CASE(5);
+            TILE_CASE(6);
+            TILE_CASE(7);
+            TILE_CASE(8);
+            TILE_CASE(9);
+            TILE_CASE(10);
+            TILE_CASE(11);
+            TILE_CASE(12);
+        }
+#undef TILE_CASE
+        row += rows;
+    }
+}
+
+/* Compute all columns of a few rows, where loading b takes the time. */
+INLINE void multiply_few_rows(const struct Product *p)
+{
+    ptrdiff_t column = 0;
+    for (; column + FEW_ROWS_VECTORS * LANES <= p->columns; column += FEW_ROWS_VECTORS * LANES)
+        for (ptrdiff_t row = 0; row < p->rows; row++)
+            multiply_tile(1, FEW_ROWS_VECTORS, p, row, column);
+    for (; column < p->columns; column += LANES)
+        for (ptrdiff_t row = 0; row < p->rows; row++)
+            multiply_tile(1, 1, p, row, column);
+}
+
+static __attribute__((noinline)) void multiply_block(const struct Product *p)
+{
+    if (p->rows <= FEW_ROWS) {
+        multiply_few_rows(p);
+        return;
+    }
+    ptrdiff_t column = 0;
+    for (; column + TILE_VECTORS * LANES <= p->columns; column += TILE_VECTORS * LANES)
+        multiply_columns(TILE_VECTORS, p, column);
+    for (; column < p->columns; column += LANES)
+        multiply_columns(1, p, column);
+}
+
+/* Compute a product whose finish is STORE or ADD_BIAS. */
+static void multiply(const struct Product *product)
+{
+    struct Product block = *product;
+    for (ptrdiff_t done = 0; done < product->inner; done += block.inner) {
+        const ptrdiff_t left = product->inner - done;
+        block.inner = left < INNER_BLOCK ? left : INNER_BLOCK;
+        block.finish = left > INNER_BLOCK ? STORE : product->finish;
+        block.resume = done > 0;
+        block.a = product->a + done * product->a_column;
+        block.b = product->b + done * product->b_row;
+        multiply_block(&block);
+    }
+}
+
+/* Write the transpose of a matrix. */
+static void transpose(ptrdiff_t rows, ptrdiff_t columns, const float *from, ptrdiff_t from_row,
+                      float *to, ptrdiff_t to_row)
+{
+    const ptrdiff_t whole_rows = rows / 4 * 4;
+    /* Whole blocks may read past the columns, where each row has padding. */
+    for (ptrdiff_t i = 0; i < whole_rows; i += 4)
+        for (ptrdiff_t j = 0; j < columns; j += 4)
+            transpose_4(from + i * from_row + j, from_row, to + j * to_row + i, to_row);
+    for (ptrdiff_t i = whole_rows; i < rows; i++)
+        for (ptrdiff_t j = 0; j < columns; j++)
+            to[j * to_row + i] = from[i * from_row + j];
+}
+
+#endif

@@ -1,0 +1,331 @@
+/* The forward and backward pass of a batch through a network.
+
+   The first layer receives the examples, dense or sparse; the others receive dense signals. */
+#ifndef NNEXP_PASSES_H
+#define NNEXP_PASSES_H
+
+#include "dense.h"
+#include "neurons.h"
+#include "sparse.h"
+
+enum {
+    FIRST_LEVEL_CACHE = 32768, /* bytes; the speed depends on it, the results do not */
+    /* With so many neurons times examples, the first layer's gradient is summed by feature. */
+    BY_FEATURE = 2048,
+};
+
+/* The neurons' parameters for one pass. */
+struct Parameters {
+    const float *values;
+    float input_scale; /* the first layer's weights are this times their values */
+};
+
+INLINE ptrdiff_t example(const struct Batch *batch, ptrdiff_t row)
+{
+    return batch->order ? (ptrdiff_t)batch->order[batch->first + row] : batch->first + row;
+}
+
+INLINE struct Nonzeros nonzeros(const struct Batch *batch, ptrdiff_t row)
+{
+    const struct Examples *examples = batch->examples;
+    const int64_t *start = examples->starts + example(batch, row);
+    return (struct Nonzeros){examples->indices + *start, examples->values + *start,
+                             (ptrdiff_t)(start[1] - start[0])};
+}
+
+INLINE int64_t label_of(const struct Batch *batch, ptrdiff_t row)
+{
+    return batch->examples->labels[example(batch, row)];
+}
+
+/* Whether the first layer visits the nonzeros feature by feature, its weights staying in the
+   cache, rather than example by example, which has less overhead. Part of the arithmetic: depends
+   on shapes alone. */
+INLINE bool goes_by_feature(ptrdiff_t examples, ptrdiff_t width)
+{
+    return width >= WIDE && examples * width >= BY_FEATURE;
+}
+
+/* ---- forward ---- */
+
+/* Write dense inputs of a batch as scaled floats. */
+static void gather_inputs(const struct Network *network, const struct Batch *batch)
+{
+    const struct Examples *examples = batch->examples;
+    const ptrdiff_t features = examples->features;
+    for (ptrdiff_t row = 0; row < batch->rows; row++) {
+        const ptrdiff_t start = example(batch, row) * features;
+        float *to = network->inputs + row * network->input_width;
+        if (examples->bytes) {
+            for (ptrdiff_t i = 0; i < features; i++)
+                to[i] = (float)examples->bytes[start + i] / examples->scale;
+        } else {
+            for (ptrdiff_t i = 0; i < features; i++)
+                to[i] = examples->floats[start + i] / examples->scale;
+        }
+    }
+}
+
+static void dense_logits(const struct Layer *layer, const float *parameters, const float *signal,
+                         ptrdiff_t signal_width, ptrdiff_t rows)
+{
+    const float *weights = parameters + layer->weights;
+    multiply(&(struct Product){
+        .rows = rows, .columns = layer->width, .inner = layer->inputs,
+        .a = signal, .a_row = signal_width, .a_column = 1,
+        .b = weights, .b_row = layer->width,
+        .c = layer->logits, .c_row = layer->width,
+        .finish = ADD_BIAS, .bias = weights + layer->inputs * layer->width,
+    });
+}
+
+/* Continue the chains of a block of examples through blocks of features, whose weights stay in the
+   first-level cache meanwhile. */
+static void multiply_by_feature_blocks(const struct Layer *layer, const float *weights,
+                                       const struct Batch *batch, ptrdiff_t first, ptrdiff_t rows)
+{
+    const ptrdiff_t width = layer->width;
+    const ptrdiff_t fitting = FIRST_LEVEL_CACHE / (width * (ptrdiff_t)sizeof(float));
+    const ptrdiff_t block = fitting < 8 ? 8 : fitting;
+    struct Nonzeros rest[ROW_BLOCK];
+    for (ptrdiff_t row = 0; row < rows; row++)
+        rest[row] = nonzeros(batch, first + row);
+    for (ptrdiff_t end = block; end < layer->inputs + block; end += block) {
+        for (ptrdiff_t row = 0; row < rows; row++) {
+            struct Nonzeros *x = &rest[row], part = *x;
+            part.count = 0;
+            while (part.count < x->count && x->indices[part.count] < end)
+                part.count++;
+            if (part.count > 0)
+                continue_chain_row(part, weights, width, layer->logits + (first + row) * width);
+            x->indices += part.count;
+            x->values += part.count;
+            x->count -= part.count;
+        }
+    }
+}
+
+/* Compute the first layer's logits as long chains, for a wide layer. */
+static void wide_sparse_logits(const struct Layer *layer, struct Parameters parameters,
+                               const struct Batch *batch)
+{
+    const ptrdiff_t width = layer->width, count = batch->rows * width;
+    const float *weights = parameters.values, *bias = weights + layer->inputs * width;
+    memset(layer->logits, 0, (size_t)count * sizeof(float));
+    if (goes_by_feature(batch->rows, width)) {
+        for (ptrdiff_t first = 0; first < batch->rows; first += ROW_BLOCK) {
+            const ptrdiff_t left = batch->rows - first;
+            multiply_by_feature_blocks(layer, weights, batch, first,
+                                       left < ROW_BLOCK ? left : ROW_BLOCK);
+        }
+    } else {
+        for (ptrdiff_t row = 0; row < batch->rows; row++)
+            continue_chain_row(nonzeros(batch, row), weights, width, layer->logits + row * width);
+    }
+    const Vector scale = broadcast(parameters.input_scale);
+    for (float *z = layer->logits; z < layer->logits + count; z += width)
+        for (ptrdiff_t j = 0; j < width; j += LANES)
+            store(z + j, multiply_add(load(z + j), scale, load(bias + j)));
+}
+
+static void narrow_sparse_logits(const struct Layer *layer, struct Parameters parameters,
+                                 const struct Batch *batch)
+{
+    const ptrdiff_t width = layer->width;
+    const float *weights = parameters.values, *bias = weights + layer->inputs * width;
+    for (ptrdiff_t row = 0; row < batch->rows; row++)
+        multiply_narrow_row(nonzeros(batch, row), weights, width, parameters.input_scale, bias,
+                            layer->logits + row * width);
+}
+
+static void input_logits(const struct Network *network, struct Parameters parameters,
+                         const struct Batch *batch)
+{
+    const struct Layer *layer = network->layers;
+    if (!batch->examples->starts) {
+        gather_inputs(network, batch);
+        dense_logits(layer, parameters.values, network->inputs, network->input_width, batch->rows);
+    } else if (layer->width >= WIDE) {
+        wide_sparse_logits(layer, parameters, batch);
+    } else {
+        narrow_sparse_logits(layer, parameters, batch);
+    }
+}
+
+/* Set the signal of a hidden layer: its activations, times the mask if there is dropout. */
+static void set_signal(struct Layer *layer, const float *mask, ptrdiff_t rows)
+{
+    layer->signal = mask ? layer->masked : layer->activations;
+    if (!mask)
+        return;
+    memcpy(layer->mask, mask, (size_t)layer->outputs * sizeof(float));
+    for (ptrdiff_t row = 0; row < rows; row++)
+        for (ptrdiff_t j = row * layer->width, end = j + layer->width, k = 0; j < end;
+             j += LANES, k += LANES)
+            store(layer->masked + j, load(layer->activations + j) * load(layer->mask + k));
+}
+
+/* Compute the outputs of a batch that fits in the workspace. Masks may be NULL. */
+static void forward(struct Network *network, struct Parameters parameters,
+                    const struct Batch *batch, const float *masks)
+{
+    const ptrdiff_t last = network->depth - 1;
+    input_logits(network, parameters, batch);
+    for (ptrdiff_t i = 0; i < last; i++) {
+        struct Layer *layer = &network->layers[i];
+        activate(network->activation, layer->logits, layer->activations,
+                 batch->rows * layer->width);
+        set_signal(layer, masks, batch->rows);
+        if (masks)
+            masks += layer->outputs;
+        dense_logits(layer + 1, parameters.values, layer->signal, layer->width, batch->rows);
+    }
+    apply_output(network->output, &network->layers[last], batch->rows);
+}
+
+/* Add the costs of a batch after its forward pass, in the order of its examples. */
+static double add_costs(const struct Network *network, const struct Batch *batch, double cost)
+{
+    for (ptrdiff_t row = 0; row < batch->rows; row++)
+        cost += example_cost(network, row, label_of(batch, row));
+    return cost;
+}
+
+/* ---- backward ---- */
+
+static void output_deltas(const struct Network *network, const struct Batch *batch, float scale)
+{
+    const struct Layer *last = &network->layers[network->depth - 1];
+    for (ptrdiff_t row = 0; row < batch->rows; row++) {
+        const ptrdiff_t start = row * last->width;
+        output_delta(network, last->activations + start,
+                     network->targets + label_of(batch, row) * last->width, scale,
+                     last->delta + start);
+    }
+}
+
+/* Compute the deltas of a hidden layer from those of the layer above. */
+static void hidden_deltas(const struct Network *network, const float *parameters, ptrdiff_t index,
+                          ptrdiff_t rows, bool has_mask)
+{
+    const struct Layer *layer = &network->layers[index], *above = layer + 1;
+    const ptrdiff_t width = layer->width;
+    /* With the weights transposed, lanes are neurons of this layer, and no lanes need summing. */
+    transpose(above->inputs, above->outputs, parameters + above->weights, above->width,
+              network->transposed, width);
+    multiply(&(struct Product){
+        .rows = rows, .columns = width, .inner = above->outputs,
+        .a = above->delta, .a_row = above->width, .a_column = 1,
+        .b = network->transposed, .b_row = width,
+        .c = layer->delta, .c_row = width,
+        .finish = STORE,
+    });
+    multiply_by_slope(network->activation, layer->activations, layer->delta, rows * width);
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        float *delta = layer->delta + row * width;
+        for (ptrdiff_t j = 0; has_mask && j < width; j += LANES)
+            store(delta + j, load(delta + j) * load(layer->mask + j));
+        for (ptrdiff_t j = layer->outputs; j < width; j++)
+            delta[j] = 0.0f;
+    }
+}
+
+/* ---- gradients ---- */
+
+/* Where gradients go: w = keep w - shrinkage sgn(w) + step gradient for weights, of which at most
+   one of keep and shrinkage does anything; b = b + step gradient for biases. */
+struct Target {
+    float *parameters;
+    float keep, shrinkage, step;
+};
+
+static void add_bias_gradient(const struct Layer *layer, ptrdiff_t rows, struct Target to)
+{
+    float *bias = to.parameters + layer->weights + layer->inputs * layer->width;
+    for (ptrdiff_t j = 0; j < layer->width; j += LANES) {
+        Vector sum = broadcast(0.0f);
+        for (ptrdiff_t row = 0; row < rows; row++)
+            sum += load(layer->delta + row * layer->width + j);
+        store(bias + j, multiply_add(sum, broadcast(to.step), load(bias + j)));
+    }
+}
+
+/* Add the gradient of a layer's weights for dense inputs, block by block of examples. */
+static void add_dense_gradient(const struct Layer *layer, const float *signal,
+                               ptrdiff_t signal_width, ptrdiff_t rows, struct Target to)
+{
+    const ptrdiff_t width = layer->width;
+    for (ptrdiff_t row = 0; row < rows; row += ROW_BLOCK) {
+        multiply_block(&(struct Product){
+            .rows = layer->inputs, .columns = width,
+            .inner = rows - row < ROW_BLOCK ? rows - row : ROW_BLOCK,
+            .a = signal + row * signal_width, .a_row = 1, .a_column = signal_width,
+            .b = layer->delta + row * width, .b_row = width,
+            .c = to.parameters + layer->weights, .c_row = width,
+            .finish = UPDATE, .keep = row ? 1.0f : to.keep, .step = to.step,
+        });
+    }
+}
+
+/* Sort the nonzeros of a block of examples by feature: a counting sort. */
+static void index_by_feature(const struct Network *network, const struct Batch *batch,
+                             ptrdiff_t first, ptrdiff_t rows)
+{
+    const struct FeatureIndex *index = &network->index;
+    const ptrdiff_t features = network->layers->inputs;
+    int32_t *ends = index->ends;
+    memset(ends, 0, (size_t)(features + 1) * sizeof *ends);
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        const struct Nonzeros x = nonzeros(batch, first + row);
+        for (ptrdiff_t p = 0; p < x.count; p++)
+            ends[x.indices[p] + 1]++;
+    }
+    for (ptrdiff_t feature = 0; feature < features; feature++)
+        ends[feature + 1] += ends[feature];
+    /* Now ends[f] is where feature f begins; filling it moves the mark to its end. */
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        const struct Nonzeros x = nonzeros(batch, first + row);
+        for (ptrdiff_t p = 0; p < x.count; p++) {
+            const int32_t at = ends[x.indices[p]]++;
+            index->rows[at] = (uint16_t)row;
+            index->values[at] = x.values[p];
+        }
+    }
+}
+
+static void add_gradient_by_feature(const struct Network *network, const struct Batch *batch,
+                                    struct Target to)
+{
+    const struct Layer *layer = network->layers;
+    const struct FeatureIndex *index = &network->index;
+    const ptrdiff_t width = layer->width;
+    for (ptrdiff_t first = 0; first < batch->rows; first += ROW_BLOCK) {
+        const ptrdiff_t left = batch->rows - first;
+        index_by_feature(network, batch, first, left < ROW_BLOCK ? left : ROW_BLOCK);
+        for (ptrdiff_t feature = 0, start = 0; feature < layer->inputs; feature++) {
+            const ptrdiff_t end = index->ends[feature];
+            const struct Nonzeros x = {index->rows + start, index->values + start, end - start};
+            if (x.count > 0)
+                add_feature_row(x, layer->delta + first * width, width, to.step,
+                                to.parameters + feature * width);
+            start = end;
+        }
+    }
+}
+
+/* Add the gradient of the first layer's weights for sparse inputs; keep must be 1, since most
+   weights are not visited. */
+static void add_sparse_gradient(const struct Network *network, const struct Batch *batch,
+                                ptrdiff_t batch_size, struct Target to)
+{
+    const struct Layer *layer = network->layers;
+    if (goes_by_feature(batch_size, layer->width)) {
+        add_gradient_by_feature(network, batch, to);
+        return;
+    }
+    for (ptrdiff_t row = 0; row < batch->rows; row++)
+        add_outer_product_row(nonzeros(batch, row), layer->delta + row * layer->width, to.step,
+                              to.parameters, layer->width);
+}
+
+#endif
