@@ -151,18 +151,18 @@ static __attribute__((noinline)) void multiply_block(const struct Product *p)
         multiply_columns(1, p, column);
 }
 
-/* Compute a product whose finish is STORE or ADD_BIAS. */
-static void multiply(const struct Product *product)
+/* Compute a product whose finish is STORE or ADD_BIAS, block by block of the inner index. The
+   product itself becomes each block in turn: to copy it costs more than a small block. */
+static void multiply(struct Product *p)
 {
-    struct Product block = *product;
-    for (ptrdiff_t done = 0; done < product->inner; done += block.inner) {
-        const ptrdiff_t left = product->inner - done;
-        block.inner = left < INNER_BLOCK ? left : INNER_BLOCK;
-        block.finish = left > INNER_BLOCK ? STORE : product->finish;
-        block.resume = done > 0;
-        block.a = product->a + done * product->a_column;
-        block.b = product->b + done * product->b_row;
-        multiply_block(&block);
+    const enum Finish finish = p->finish;
+    for (ptrdiff_t left = p->inner; left > 0; left -= p->inner) {
+        p->inner = left < INNER_BLOCK ? left : INNER_BLOCK;
+        p->finish = left > INNER_BLOCK ? STORE : finish;
+        multiply_block(p);
+        p->a += p->inner * p->a_column;
+        p->b += p->inner * p->b_row;
+        p->resume = true;
     }
 }
 

@@ -190,8 +190,9 @@ static void descend_small(struct Network *network, float *parameters, const stru
              (float)(descent->learning_rate / (double)batch->rows), inputs, rest);
 }
 
-/* Start to load the nonzeros of coming examples, which a shuffled order scatters over memory. */
-static void prefetch(const struct Batch *batch, ptrdiff_t first, ptrdiff_t end)
+/* Start to load the nonzeros of coming examples, which a shuffled order scatters over memory.
+   Inlined, since GCC takes a function that only prefetches for one without effect. */
+INLINE void prefetch(const struct Batch *batch, ptrdiff_t first, ptrdiff_t end)
 {
     enum { LINE = 64 };
     const struct Batch rest = {batch->examples, batch->order, batch->first, 0};

@@ -97,7 +97,7 @@ static void multiply_by_feature_blocks(const struct Layer *layer, const float *w
             while (part.count < x->count && x->indices[part.count] < end)
                 part.count++;
             if (part.count > 0)
-                continue_chain_row(part, weights, width, layer->logits + (first + row) * width);
+                continue_chain_row(&part, weights, width, layer->logits + (first + row) * width);
             x->indices += part.count;
             x->values += part.count;
             x->count -= part.count;
@@ -119,8 +119,10 @@ static void wide_sparse_logits(const struct Layer *layer, struct Parameters para
                                        left < ROW_BLOCK ? left : ROW_BLOCK);
         }
     } else {
-        for (ptrdiff_t row = 0; row < batch->rows; row++)
-            continue_chain_row(nonzeros(batch, row), weights, width, layer->logits + row * width);
+        for (ptrdiff_t row = 0; row < batch->rows; row++) {
+            const struct Nonzeros x = nonzeros(batch, row);
+            continue_chain_row(&x, weights, width, layer->logits + row * width);
+        }
     }
     const Vector scale = broadcast(parameters.input_scale);
     for (float *z = layer->logits; z < layer->logits + count; z += width)
@@ -133,9 +135,11 @@ static void narrow_sparse_logits(const struct Layer *layer, struct Parameters pa
 {
     const ptrdiff_t width = layer->width;
     const float *weights = parameters.values, *bias = weights + layer->inputs * width;
-    for (ptrdiff_t row = 0; row < batch->rows; row++)
-        multiply_narrow_row(nonzeros(batch, row), weights, width, parameters.input_scale, bias,
+    for (ptrdiff_t row = 0; row < batch->rows; row++) {
+        const struct Nonzeros x = nonzeros(batch, row);
+        multiply_narrow_row(&x, weights, width, parameters.input_scale, bias,
                             layer->logits + row * width);
+    }
 }
 
 static void input_logits(const struct Network *network, struct Parameters parameters,
@@ -306,7 +310,7 @@ static void add_gradient_by_feature(const struct Network *network, const struct 
             const ptrdiff_t end = index->ends[feature];
             const struct Nonzeros x = {index->rows + start, index->values + start, end - start};
             if (x.count > 0)
-                add_feature_row(x, layer->delta + first * width, width, to.step,
+                add_feature_row(&x, layer->delta + first * width, width, to.step,
                                 to.parameters + feature * width);
             start = end;
         }
@@ -323,9 +327,11 @@ static void add_sparse_gradient(const struct Network *network, const struct Batc
         add_gradient_by_feature(network, batch, to);
         return;
     }
-    for (ptrdiff_t row = 0; row < batch->rows; row++)
-        add_outer_product_row(nonzeros(batch, row), layer->delta + row * layer->width, to.step,
-                              to.parameters, layer->width);
+    for (ptrdiff_t row = 0; row < batch->rows; row++) {
+        const struct Nonzeros x = nonzeros(batch, row);
+        add_outer_product_row(&x, layer->delta + row * layer->width, to.step, to.parameters,
+                              layer->width);
+    }
 }
 
 #endif

@@ -79,15 +79,15 @@ INLINE void multiply_narrow(const int vectors, struct Nonzeros x, const float *r
     }
 }
 
-static void multiply_narrow_row(struct Nonzeros x, const float *rows, ptrdiff_t width,
+static void multiply_narrow_row(const struct Nonzeros *x, const float *rows, ptrdiff_t width,
                                 float scale, const float *bias, float *to)
 {
     for (ptrdiff_t done = 0, vectors; done < width; done += vectors * LANES) {
         vectors = next_vectors((width - done) / LANES, NARROW_VECTORS);
         switch (vectors) {
-        case 1: multiply_narrow(1, x, rows + done, width, scale, bias + done, to + done); break;
-        case 2: multiply_narrow(2, x, rows + done, width, scale, bias + done, to + done); break;
-        case 3: multiply_narrow(3, x, rows + done, width, scale, bias + done, to + done); break;
+        case 1: multiply_narrow(1, *x, rows + done, width, scale, bias + done, to + done); break;
+        case 2: multiply_narrow(2, *x, rows + done, width, scale, bias + done, to + done); break;
+        case 3: multiply_narrow(3, *x, rows + done, width, scale, bias + done, to + done); break;
         }
     }
 }
@@ -105,11 +105,11 @@ INLINE void continue_chain(const int vectors, struct Nonzeros x, const float *ro
         store(to + j * LANES, sum[j]);
 }
 
-static void continue_chain_row(struct Nonzeros x, const float *rows, ptrdiff_t width, float *to)
+static void continue_chain_row(const struct Nonzeros *x, const float *rows, ptrdiff_t width, float *to)
 {
     for (ptrdiff_t done = 0, vectors; done < width; done += vectors * LANES) {
         vectors = next_vectors((width - done) / LANES, WIDE_VECTORS);
-        WITH_VECTORS(vectors, continue_chain, x, rows + done, width, to + done)
+        WITH_VECTORS(vectors, continue_chain, *x, rows + done, width, to + done)
     }
 }
 
@@ -128,12 +128,12 @@ INLINE void add_outer_product(const int vectors, struct Nonzeros x, const float 
     }
 }
 
-static void add_outer_product_row(struct Nonzeros x, const float *delta, float step, float *rows,
+static void add_outer_product_row(const struct Nonzeros *x, const float *delta, float step, float *rows,
                                   ptrdiff_t width)
 {
     for (ptrdiff_t done = 0, vectors; done < width; done += vectors * LANES) {
         vectors = next_vectors((width - done) / LANES, WIDE_VECTORS);
-        WITH_VECTORS(vectors, add_outer_product, x, delta + done, step, rows + done, width)
+        WITH_VECTORS(vectors, add_outer_product, *x, delta + done, step, rows + done, width)
     }
 }
 
@@ -150,12 +150,12 @@ INLINE void add_feature(const int vectors, struct Nonzeros x, const float *delta
         store(to + j * LANES, multiply_add(sum[j], broadcast(step), load(to + j * LANES)));
 }
 
-static void add_feature_row(struct Nonzeros x, const float *deltas, ptrdiff_t width, float step,
+static void add_feature_row(const struct Nonzeros *x, const float *deltas, ptrdiff_t width, float step,
                             float *to)
 {
     for (ptrdiff_t done = 0, vectors; done < width; done += vectors * LANES) {
         vectors = next_vectors((width - done) / LANES, WIDE_VECTORS);
-        WITH_VECTORS(vectors, add_feature, x, deltas + done, width, step, to + done)
+        WITH_VECTORS(vectors, add_feature, *x, deltas + done, width, step, to + done)
     }
 }
 
