@@ -205,8 +205,8 @@ INLINE void prefetch(const struct Batch *batch, ptrdiff_t first, ptrdiff_t end)
     }
 }
 
-/* Examples to prefetch beyond the next batch: a small batch is over before memory has answered. */
-enum { PREFETCHED = 3 };
+/* Examples between a batch and those to prefetch: a small batch ends before memory has answered. */
+enum { AHEAD = 3 };
 
 static void descend(struct Network *network, float *parameters, const struct Batch *examples,
                     const struct Descent *descent)
@@ -218,7 +218,7 @@ static void descend(struct Network *network, float *parameters, const struct Bat
         const struct Batch batch = part_of(examples, done, size);
         if (batch.rows <= CHUNK) {
             if (examples->examples->starts)
-                prefetch(examples, done + size, done + 2 * size + PREFETCHED);
+                prefetch(examples, done + size + AHEAD, done + 2 * size + AHEAD);
             descend_small(network, parameters, &batch, descent, masks, &input_scale, costs);
         } else {
             descend_large(network, parameters, &batch, descent, masks, costs);

@@ -45,10 +45,12 @@ INLINE ptrdiff_t next_vectors(ptrdiff_t left, ptrdiff_t most)
     return left <= most ? left : left < 2 * most ? (left + 1) / 2 : most;
 }
 
-/* sum[j] += value times a row of a matrix. */
-INLINE void add_multiple(const int vectors, Vector *sum, float value, const float *row)
+/* sum[j] += nonzero p times the row that it refers to. */
+INLINE void add_multiple(const int vectors, Vector *sum, struct Nonzeros x, ptrdiff_t p,
+                         const float *rows, ptrdiff_t width)
 {
-    const Vector factor = broadcast(value);
+    const Vector factor = broadcast(x.values[p]);
+    const float *row = opaque(rows + x.indices[p] * width);
     UNROLL for (int j = 0; j < vectors; j++)
         sum[j] = multiply_add(factor, load(row + j * LANES), sum[j]);
 }
@@ -65,13 +67,11 @@ INLINE void multiply_narrow(const int vectors, struct Nonzeros x, const float *r
     ptrdiff_t p = 0;
     for (; p + PARTS <= x.count; p += PARTS) {
         UNROLL for (int part = 0; part < PARTS; part++)
-            add_multiple(vectors, sum[part], x.values[p + part],
-                         rows + x.indices[p + part] * width);
+            add_multiple(vectors, sum[part], x, p + part, rows, width);
     }
     UNROLL for (int part = 0; part < PARTS - 1; part++)
         if (p + part < x.count)
-            add_multiple(vectors, sum[part], x.values[p + part],
-                         rows + x.indices[p + part] * width);
+            add_multiple(vectors, sum[part], x, p + part, rows, width);
     const Vector factor = broadcast(scale);
     UNROLL for (int j = 0; j < vectors; j++) {
         const Vector total = (sum[0][j] + sum[1][j]) + (sum[2][j] + sum[3][j]);
@@ -100,7 +100,7 @@ INLINE void continue_chain(const int vectors, struct Nonzeros x, const float *ro
     UNROLL for (int j = 0; j < vectors; j++)
         sum[j] = load(to + j * LANES);
     for (ptrdiff_t p = 0; p < x.count; p++)
-        add_multiple(vectors, sum, x.values[p], rows + x.indices[p] * width);
+        add_multiple(vectors, sum, x, p, rows, width);
     UNROLL for (int j = 0; j < vectors; j++)
         store(to + j * LANES, sum[j]);
 }
@@ -121,7 +121,7 @@ INLINE void add_outer_product(const int vectors, struct Nonzeros x, const float 
     UNROLL for (int j = 0; j < vectors; j++)
         scaled[j] = load(delta + j * LANES) * broadcast(step);
     for (ptrdiff_t p = 0; p < x.count; p++) {
-        float *row = rows + x.indices[p] * width;
+        float *row = (float *)opaque(rows + x.indices[p] * width);
         const Vector value = broadcast(x.values[p]);
         UNROLL for (int j = 0; j < vectors; j++)
             store(row + j * LANES, multiply_add(value, scaled[j], load(row + j * LANES)));
@@ -145,7 +145,7 @@ INLINE void add_feature(const int vectors, struct Nonzeros x, const float *delta
     UNROLL for (int j = 0; j < vectors; j++)
         sum[j] = broadcast(0.0f);
     for (ptrdiff_t p = 0; p < x.count; p++)
-        add_multiple(vectors, sum, x.values[p], deltas + x.indices[p] * width);
+        add_multiple(vectors, sum, x, p, deltas, width);
     UNROLL for (int j = 0; j < vectors; j++)
         store(to + j * LANES, multiply_add(sum[j], broadcast(step), load(to + j * LANES)));
 }

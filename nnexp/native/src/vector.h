@@ -85,6 +85,14 @@ INLINE Vector select_less(Vector a, Vector b, Vector x, Vector y)
 
 
 
+/* Hide from the compiler how an address was computed. Otherwise GCC adds the offset of each vector
+   of a row before the row's address, holds all offsets in registers, and spills them. */
+INLINE const float *opaque(const float *address)
+{
+    __asm__("" : "+r"(address));
+    return address;
+}
+
 typedef int32_t Integers __attribute__((vector_size(sizeof(Vector))));
 typedef uint32_t Bits __attribute__((vector_size(sizeof(Vector)))); /* wraps around on overflow */
 
