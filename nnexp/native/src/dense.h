@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "network.h"
 #include "vector.h"
 
 enum {
@@ -164,6 +165,32 @@ static void multiply(struct Product *p)
         p->b += p->inner * p->b_row;
         p->resume = true;
     }
+}
+
+/* Return the sum of PADDED_TO lanes by one tree: lanes i and i + 8, then i + 4, i + 2, i + 1. */
+INLINE float sum_lanes(float *lanes)
+{
+    UNROLL for (int half = PADDED_TO / 2; half > 0; half /= 2) {
+        UNROLL for (int lane = 0; lane < half; lane++)
+            lanes[lane] += lanes[lane + half];
+    }
+    return lanes[0];
+}
+
+/* Return the dot product of two padded rows: a chain for each of PADDED_TO lanes, then a tree. */
+INLINE float dot_product(const float *a, const float *b, ptrdiff_t width)
+{
+    Vector sum[PADDED_TO / LANES];
+    float lanes[PADDED_TO];
+    UNROLL for (int k = 0; k < PADDED_TO / LANES; k++)
+        sum[k] = broadcast(0.0f);
+    for (ptrdiff_t j = 0; j < width; j += PADDED_TO) {
+        UNROLL for (int k = 0; k < PADDED_TO / LANES; k++)
+            sum[k] = multiply_add(load(a + j + k * LANES), load(b + j + k * LANES), sum[k]);
+    }
+    UNROLL for (int k = 0; k < PADDED_TO / LANES; k++)
+        store(lanes + k * LANES, sum[k]);
+    return sum_lanes(lanes);
 }
 
 /* Write the transpose of a matrix. */

@@ -5,6 +5,7 @@
 #ifndef NNEXP_NEURONS_H
 #define NNEXP_NEURONS_H
 
+#include "dense.h"
 #include "elementary.h"
 #include "network.h"
 
@@ -58,7 +59,7 @@ static void multiply_by_slope(enum Activation kind, const float *a, float *value
     }
 }
 
-/* Return the sum of a padded row by one tree: lanes i and i + 8, then i + 4, i + 2, i + 1. */
+/* Return the sum of a padded row. */
 static float sum_row(const float *row, ptrdiff_t width)
 {
     float lanes[PADDED_TO];
@@ -66,10 +67,7 @@ static float sum_row(const float *row, ptrdiff_t width)
     for (ptrdiff_t j = PADDED_TO; j < width; j += PADDED_TO)
         for (ptrdiff_t lane = 0; lane < PADDED_TO; lane++)
             lanes[lane] += row[j + lane];
-    for (ptrdiff_t half = PADDED_TO / 2; half > 0; half /= 2)
-        for (ptrdiff_t lane = 0; lane < half; lane++)
-            lanes[lane] += lanes[lane + half];
-    return lanes[0];
+    return sum_lanes(lanes);
 }
 
 /* Write e^(z - shift) to a row, 0 in its padding, with shift = max z. Return the sum. */

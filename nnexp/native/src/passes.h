@@ -12,6 +12,8 @@ enum {
     FIRST_LEVEL_CACHE = 32768, /* bytes; the speed depends on it, the results do not */
     /* With so many neurons times examples, the first layer's gradient is summed by feature. */
     BY_FEATURE = 2048,
+    /* So few deltas are propagated by dot products, since transposing the weights costs more. */
+    FEW_DELTAS = 3,
 };
 
 /* The neurons' parameters for one pass. */
@@ -208,22 +210,38 @@ static void output_deltas(const struct Network *network, const struct Batch *bat
     }
 }
 
+/* Multiply the deltas of the layer above by its weights, transposed. */
+static void propagate_deltas(const struct Network *network, const float *parameters,
+                             const struct Layer *layer, ptrdiff_t rows)
+{
+    const struct Layer *above = layer + 1;
+    const float *weights = parameters + above->weights;
+    if (rows <= FEW_DELTAS) {
+        for (ptrdiff_t row = 0; row < rows; row++)
+            for (ptrdiff_t i = 0; i < layer->outputs; i++)
+                layer->delta[row * layer->width + i] = dot_product(
+                    weights + i * above->width, above->delta + row * above->width, above->width);
+        return;
+    }
+    /* With the weights transposed, lanes are neurons of this layer, and no lanes need summing. */
+    transpose(above->inputs, above->outputs, weights, above->width, network->transposed,
+              layer->width);
+    multiply(&(struct Product){
+        .rows = rows, .columns = layer->width, .inner = above->outputs,
+        .a = above->delta, .a_row = above->width, .a_column = 1,
+        .b = network->transposed, .b_row = layer->width,
+        .c = layer->delta, .c_row = layer->width,
+        .finish = STORE,
+    });
+}
+
 /* Compute the deltas of a hidden layer from those of the layer above. */
 static void hidden_deltas(const struct Network *network, const float *parameters, ptrdiff_t index,
                           ptrdiff_t rows, bool has_mask)
 {
-    const struct Layer *layer = &network->layers[index], *above = layer + 1;
+    const struct Layer *layer = &network->layers[index];
     const ptrdiff_t width = layer->width;
-    /* With the weights transposed, lanes are neurons of this layer, and no lanes need summing. */
-    transpose(above->inputs, above->outputs, parameters + above->weights, above->width,
-              network->transposed, width);
-    multiply(&(struct Product){
-        .rows = rows, .columns = width, .inner = above->outputs,
-        .a = above->delta, .a_row = above->width, .a_column = 1,
-        .b = network->transposed, .b_row = width,
-        .c = layer->delta, .c_row = width,
-        .finish = STORE,
-    });
+    propagate_deltas(network, parameters, layer, rows);
     multiply_by_slope(network->activation, layer->activations, layer->delta, rows * width);
     for (ptrdiff_t row = 0; row < rows; row++) {
         float *delta = layer->delta + row * width;
