@@ -26,7 +26,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 ORDER = [
     *("errors", "names", "streams", "numerics", "seeds"),
-    *("nn", "optim", "datasets"),
+    *("nn", "native", "optim", "datasets"),
     *("training", "config", "store"),
     *("runner", "analysis", "study", "report", "reproduction", "tune"),
     *("api", "cli"),
@@ -173,6 +173,7 @@ def test_a_run_is_written_through_one_module() -> None:
     assert found == {
         "cli/init.py": {"file.open"},  # the user's own file
         "store/lock.py": {"os.open"},  # only to ask who holds it
+        "native/build.py": {"target.unlink", "target.write_bytes"},  # the extension
         "config/argument.py": {"os.open", "os.fdopen"},  # these only read
         "datasets/files.py": {"os.open", "os.fdopen"},
         "datasets/npz.py": {"archive.open"},
@@ -254,6 +255,9 @@ SINGLE = {
     ),
     "cli/fit_table": "study_progress would be over 400 lines with it; only it needs rich's tables",
     "cli/watch": "imports rich, which a plain listing does without",
+    "native/availability": "comes before the kernels, whose import fails if there are none",
+    "native/build": "an entry point: python -m nnexp.native.build",
+    "native/kernels": "all of the extension's interface",
     "nn/curvature": "second derivatives, which only two optimizers ask for",
     "report/charts": "a renderer of figures, of which there are three",
     "report/page_pictures": "half of a comparison's page, whose other half has no pictures",

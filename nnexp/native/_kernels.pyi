@@ -1,12 +1,12 @@
-"""The extension module. Use nnexp.native.kernels, which documents these classes."""
+# The extension module. Use nnexp.native.kernels, which documents these classes.
 
-from typing import Final
+from typing import Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float32]
+Indices: TypeAlias = npt.NDArray[np.int64]
 
 NAME: Final[str]
 
@@ -19,15 +19,13 @@ class Examples:
         scale: float,
         labels: Indices,
         max_density: float,
-    ) -> Examples: ...
+    ) -> Self: ...
     def __len__(self) -> int: ...
     @property
     def is_sparse(self) -> bool: ...
 
 class Network:
-    def __new__(
-        cls, sizes: tuple[int, ...], activation: str, output: str, cost: str
-    ) -> Network: ...
+    def __new__(cls, sizes: tuple[int, ...], activation: str, output: str, cost: str) -> Self: ...
     @property
     def size(self) -> int: ...
     def pack(self, theta: Floats, parameters: Floats, /) -> None: ...

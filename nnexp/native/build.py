@@ -1,7 +1,7 @@
 """Build the extension of the native backend in place: ``python -m nnexp.native.build``.
 
-Needs a C compiler (the environment variable CC, by default cc) and Python's headers. The kernels are
-compiled once for each kind of processor of the architecture, each time with other flags.
+Needs a C compiler (the environment variable CC, by default cc) and Python's headers. The kernels
+are compiled once for each kind of processor of the architecture, each time with other flags.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SOURCES = Path(__file__).parent / "src"
@@ -34,7 +34,7 @@ FLAGS = (
     "-Wextra",
     "-Werror",
 )
-KERNELS = {
+KERNELS: dict[str, dict[str, tuple[str, ...]]] = {
     "x86_64": {
         "avx512": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
         "avx2": ("-march=x86-64-v3",),
@@ -68,27 +68,25 @@ def build(
         raise ValueError(f"no kernels for {architecture} (known: {', '.join(KERNELS)})")
     command = [*(compiler or shlex.split(os.environ.get("CC", "cc"))), *FLAGS, *flags]
     with tempfile.TemporaryDirectory() as folder:
-        objects = [
-            _compile(command, "network.c", Path(folder) / "network.o"),
-            _compile(command, "module.c", Path(folder) / "module.o", f"-I{_headers()}"),
-        ]
-        for name, options in KERNELS[architecture].items():
-            options = (*options, f"-DKERNELS=kernels_{name}")
-            objects.append(_compile(command, "kernels.c", Path(folder) / f"{name}.o", *options))
+        objects = []
+        for name, source, *options in _units(architecture):
+            objects.append(f"{folder}/{name}.o")
+            _run([*command, *options, "-c", str(SOURCES / source), "-o", objects[-1]])
         built = Path(folder) / target.name
-        _run([*command, "-shared", *map(str, objects), "-o", str(built)])
-        # A process that has loaded the old file keeps it, since the new one has another inode.
+        _run([*command, "-shared", *objects, "-o", str(built)])
+        # A process that has loaded the old file keeps it, since the new one is another file.
         target.unlink(missing_ok=True)
         target.write_bytes(built.read_bytes())
 
 
-def _headers() -> str:
-    return sysconfig.get_paths()["include"]
-
-
-def _compile(command: Sequence[str], source: str, target: Path, *options: str) -> Path:
-    _run([*command, *options, "-c", str(SOURCES / source), "-o", str(target)])
-    return target
+def _units(architecture: str) -> Iterator[tuple[str, ...]]:
+    """Yield the name, the source and the options of each object file."""
+    headers = sysconfig.get_paths()["include"]
+    yield "network", "network.c"
+    for name in ("arguments", "examples_type", "network_type", "module"):
+        yield name, f"{name}.c", f"-I{headers}"
+    for name, options in KERNELS[architecture].items():
+        yield f"kernels_{name}", "kernels.c", f"-DKERNELS=kernels_{name}", *options
 
 
 def _run(command: Sequence[str]) -> None:
@@ -97,8 +95,11 @@ def _run(command: Sequence[str]) -> None:
 
 def main() -> None:
     """Build the extension for this machine in the package's folder."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    build()
+    parser = argparse.ArgumentParser(
+        description="Build the native extension. All arguments are passed to the compiler."
+    )
+    _, flags = parser.parse_known_args()
+    build(flags=flags)
 
 
 if __name__ == "__main__":

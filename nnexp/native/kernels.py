@@ -18,6 +18,7 @@ Results are the same, to the last bit, on every processor and with every compile
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -119,7 +120,7 @@ class NativeNetwork:
     ) -> None:
         self._extension = _kernels.Network(tuple(sizes), activation, output, cost)
         self._classes = sizes[-1]
-        self._theta_size = sum((n + 1) * m for n, m in zip(sizes[:-1], sizes[1:], strict=True))
+        self._theta_size = sum((n + 1) * m for n, m in pairwise(sizes))
         self.size = self._extension.size
         """The length of the parameters, padding included."""
 

@@ -55,15 +55,18 @@ static void gather_inputs(const struct Network *network, const struct Batch *bat
 {
     const struct Examples *examples = batch->examples;
     const ptrdiff_t features = examples->features;
+    const float scale = examples->scale; /* a copy, which the floats written cannot alias */
     for (ptrdiff_t row = 0; row < batch->rows; row++) {
         const ptrdiff_t start = example(batch, row) * features;
         float *to = network->inputs + row * network->input_width;
         if (examples->bytes) {
+            const uint8_t *bytes = examples->bytes + start;
             for (ptrdiff_t i = 0; i < features; i++)
-                to[i] = (float)examples->bytes[start + i] / examples->scale;
+                to[i] = (float)bytes[i] / scale;
         } else {
+            const float *floats = examples->floats + start;
             for (ptrdiff_t i = 0; i < features; i++)
-                to[i] = examples->floats[start + i] / examples->scale;
+                to[i] = floats[i] / scale;
         }
     }
 }
