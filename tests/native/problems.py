@@ -76,7 +76,7 @@ class Problem:
         self.labels: Indices = rng.integers(0, sizes[-1], count)
         max_density = 1.0 if density < 1 / 3 else 0.0
         self.examples = NativeExamples(features, SCALE, self.labels, max_density)
-        spread = 1 / np.sqrt(max(1.0, density * sizes[0]))
+        spread = 1 / np.sqrt(max(sizes))  # saturated neurons would lose all digits of 1 - a
         self.theta: Floats = (rng.standard_normal(self.network.size) * spread).astype(np.float32)
         self.parameters = self.native.pack(self.theta)
 
@@ -109,5 +109,9 @@ class Problem:
 
 
 def distance(actual: Array, expected: Array) -> float:
-    """Return the largest difference; as a fraction of the largest expected value if not 0."""
-    return float(np.abs(actual - expected).max() / (np.abs(expected).max() or 1.0))
+    """Return the largest difference as a fraction of the largest expected value, at least 0.1.
+
+    Differences a - y of outputs and targets have absolute errors, so that small gradients have
+    large relative ones.
+    """
+    return float(np.abs(actual - expected).max() / max(np.abs(expected).max(), 0.1))
