@@ -106,7 +106,7 @@ INLINE Vector sigmoid(Vector z)
     return one / (one + bounded_exponential(broadcast(0.0f) - z));
 }
 
-/* Return the hyperbolic tangent of z. Error: at most 1.33 ulp. */
+/* Return the hyperbolic tangent of z. Error: at most 1.34 ulp. */
 INLINE Vector hyperbolic_tangent(Vector z)
 {
     const Bits sign = (Bits)z & 0x80000000u;

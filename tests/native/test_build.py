@@ -1,0 +1,45 @@
+"""The extension is built by the user's compiler, or an error says why not."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnexp.native.build import build
+
+COMPILERS = ("gcc", "clang")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_the_extension_can_be_built_and_loaded(compiler: str, tmp_path: Path) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    build(tmp_path / "_kernels.abi3.so", [compiler])
+    code = "import _kernels; print(_kernels.NAME)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() in {"avx512", "avx2", "neon"}
+
+
+def test_a_failed_build_leaves_the_old_extension(tmp_path: Path) -> None:
+    target = tmp_path / "_kernels.abi3.so"
+    target.write_bytes(b"old")
+    with pytest.raises(subprocess.CalledProcessError):
+        build(target, ["false"])
+    assert target.read_bytes() == b"old"
+
+
+def test_without_a_compiler_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no-such-compiler"):
+        build(tmp_path / "_kernels.abi3.so", ["no-such-compiler"])
+
+
+def test_an_architecture_without_kernels_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no kernels for riscv64 \(known: x86_64, aarch64\)"):
+        build(tmp_path / "_kernels.abi3.so", architecture="riscv64")
