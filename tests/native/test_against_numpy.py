@@ -32,7 +32,15 @@ COST_BOUND = 1e-6  # relative, and absolute for costs near 0
 STEP_BOUND = 2e-6  # of the largest parameter
 OUTPUT_BOUND = 1e-5
 
-SIZES = ((7, 3), (37, 17, 10), (50, 70, 33, 10), (33, 64, 20, 16, 5), (1, 1, 1), (20, 161, 2))
+SIZES = (
+    (7, 3),
+    (37, 17, 10),
+    (50, 70, 33, 10),
+    (33, 64, 20, 16, 5),
+    (1, 1, 1),
+    (20, 161, 2),
+    (300, 9, 4),
+)
 PENALTIES = (NativePenalty("l2", 0.0), NativePenalty("l2", 1e-2), NativePenalty("l1", 1e-2))
 
 
@@ -221,11 +229,13 @@ def test_the_layout_has_a_row_for_each_input_and_one_for_biases() -> None:
     assert not parameters[:, 2:].any()
 
 
-def test_padding_stays_zero() -> None:
-    problem = Problem((37, 17, 10), count=300)
+@pytest.mark.parametrize("rows", [1, 10])
+def test_padding_stays_zero(rows: int) -> None:
+    """With two hidden layers, buffers of one layer's padding hold numbers of another's."""
+    problem = Problem((37, 33, 17, 10), count=300)
     penalty = NativePenalty("l2", 1e-2)
     problem.native.descend(
-        problem.parameters, problem.examples, problem.order(300), 10, 0.5, penalty=penalty
+        problem.parameters, problem.examples, problem.order(300), rows, 0.5, penalty=penalty
     )
     repacked = problem.native.pack(problem.native.unpack(problem.parameters))
     np.testing.assert_array_equal(problem.parameters, repacked)
