@@ -42,27 +42,39 @@ struct Product {
     float keep, step;  /* UPDATE */
 };
 
-/* Compute a tile of c. Rows and vectors are constants of the caller, so that all sums stay in
-   registers; choices stand outside of the loops, which would not be unrolled with them inside. */
-INLINE void multiply_tile(const int rows, const int vectors, const struct Product *p,
-                          ptrdiff_t row, ptrdiff_t column)
-{
-    Vector sum[TILE_ROWS][FEW_ROWS_VECTORS];
-    const ptrdiff_t a_row = p->a_row, a_column = p->a_column, b_row = p->b_row, c_row = p->c_row;
-    const float *a = p->a + row * a_row, *b = p->b + column;
-    float *c = p->c + row * c_row + column;
+/* A tile's sums. Rows and vectors are constants wherever a tile is used, so that its loops are
+   unrolled and its sums stay in registers. */
+typedef Vector Tile[TILE_ROWS][FEW_ROWS_VECTORS];
 
-    if (p->resume) {
-        UNROLL for (int i = 0; i < rows; i++) {
-            UNROLL for (int j = 0; j < vectors; j++)
-                sum[i][j] = load(c + i * c_row + j * LANES);
-        }
-    } else {
-        UNROLL for (int i = 0; i < rows; i++) {
-            UNROLL for (int j = 0; j < vectors; j++)
-                sum[i][j] = broadcast(0.0f);
-        }
+INLINE void start_tile(const int rows, const int vectors, Tile sum)
+{
+    UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int j = 0; j < vectors; j++)
+            sum[i][j] = broadcast(0.0f);
     }
+}
+
+INLINE void load_tile(const int rows, const int vectors, Tile sum, const float *c, ptrdiff_t c_row)
+{
+    UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int j = 0; j < vectors; j++)
+            sum[i][j] = load(c + i * c_row + j * LANES);
+    }
+}
+
+INLINE void store_tile(const int rows, const int vectors, Tile sum, float *c, ptrdiff_t c_row)
+{
+    UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int j = 0; j < vectors; j++)
+            store(c + i * c_row + j * LANES, sum[i][j]);
+    }
+}
+
+/* sum += a b, over the inner index. */
+INLINE void add_products(const int rows, const int vectors, Tile sum, const struct Product *p,
+                         const float *a, const float *b)
+{
+    const ptrdiff_t a_row = p->a_row, a_column = p->a_column, b_row = p->b_row;
     for (ptrdiff_t k = 0; k < p->inner; k++) {
         Vector right[FEW_ROWS_VECTORS];
         UNROLL for (int j = 0; j < vectors; j++)
@@ -73,25 +85,44 @@ INLINE void multiply_tile(const int rows, const int vectors, const struct Produc
                 sum[i][j] = multiply_add(left, right[j], sum[i][j]);
         }
     }
-    if (p->finish == UPDATE) {
-        const Vector keep = broadcast(p->keep), step = broadcast(p->step);
-        UNROLL for (int i = 0; i < rows; i++) {
-            UNROLL for (int j = 0; j < vectors; j++) {
-                float *to = c + i * c_row + j * LANES;
-                store(to, multiply_add(sum[i][j], step, load(to) * keep));
-            }
-        }
-    } else if (p->finish == ADD_BIAS) {
-        UNROLL for (int i = 0; i < rows; i++) {
-            UNROLL for (int j = 0; j < vectors; j++)
-                store(c + i * c_row + j * LANES, sum[i][j] + load(p->bias + column + j * LANES));
-        }
-    } else {
-        UNROLL for (int i = 0; i < rows; i++) {
-            UNROLL for (int j = 0; j < vectors; j++)
-                store(c + i * c_row + j * LANES, sum[i][j]);
-        }
+}
+
+/* sum += bias. */
+INLINE void add_bias(const int rows, const int vectors, Tile sum, const float *bias)
+{
+    UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int j = 0; j < vectors; j++)
+            sum[i][j] += load(bias + j * LANES);
     }
+}
+
+/* sum = keep c + step sum. */
+INLINE void update(const int rows, const int vectors, Tile sum, const struct Product *p,
+                   const float *c)
+{
+    const Vector keep = broadcast(p->keep), step = broadcast(p->step);
+    UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int j = 0; j < vectors; j++)
+            sum[i][j] = multiply_add(sum[i][j], step, load(c + i * p->c_row + j * LANES) * keep);
+    }
+}
+
+/* Compute a tile of c. */
+INLINE void multiply_tile(const int rows, const int vectors, const struct Product *p,
+                          ptrdiff_t row, ptrdiff_t column)
+{
+    Tile sum;
+    float *c = p->c + row * p->c_row + column;
+    if (p->resume)
+        load_tile(rows, vectors, sum, c, p->c_row);
+    else
+        start_tile(rows, vectors, sum);
+    add_products(rows, vectors, sum, p, p->a + row * p->a_row, p->b + column);
+    if (p->finish == UPDATE)
+        update(rows, vectors, sum, p, c);
+    else if (p->finish == ADD_BIAS)
+        add_bias(rows, vectors, sum, p->bias + column);
+    store_tile(rows, vectors, sum, c, p->c_row);
 }
 
 /* Compute all rows of c for some of its columns. */

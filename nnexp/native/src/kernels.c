@@ -4,8 +4,7 @@
 
    Every result depends on shapes and data alone, to the last bit: on the chains and partial sums of
    dense.h and sparse.h, on ROW_BLOCK and BY_FEATURE and, for larger batches, on CHUNK. */
-#include "passes.h"
-#include "penalties.h"
+#include "backward.h"
 
 /* The first layer's weights are multiplied by their scale before it falls below this. */
 static const double SMALLEST_SCALE = 1e-3;
@@ -70,38 +69,6 @@ static double cost(struct Network *network, const float *parameters, const struc
 }
 
 /* ---- gradients ---- */
-
-/* Prepare a layer's weights for the gradient that is about to be added. */
-static void shrink(const struct Layer *layer, struct Target to)
-{
-    if (to.shrinkage != 0.0f)
-        shrink_weights(layer, to.parameters, to.shrinkage);
-}
-
-/* Add the gradient of a part of a batch after its forward pass.
-
-   The target may be the parameters themselves, since a layer moves only after the deltas below it
-   have been computed. */
-static void backward(struct Network *network, const float *parameters, const struct Batch *part,
-                     ptrdiff_t batch_size, bool has_masks, float scale, struct Target inputs,
-                     struct Target rest)
-{
-    struct Layer *first = network->layers;
-    output_deltas(network, part, scale);
-    for (ptrdiff_t i = network->depth - 1; i > 0; i--) {
-        const struct Layer *layer = first + i, *below = layer - 1;
-        hidden_deltas(network, parameters, i - 1, part->rows, has_masks);
-        shrink(layer, rest);
-        add_dense_gradient(layer, below->signal, below->width, part->rows, rest);
-        add_bias_gradient(layer, part->rows, rest);
-    }
-    add_bias_gradient(first, part->rows, rest);
-    shrink(first, inputs);
-    if (part->examples->starts)
-        add_sparse_gradient(network, part, batch_size, inputs);
-    else
-        add_dense_gradient(first, network->inputs, network->input_width, part->rows, inputs);
-}
 
 /* Add scale times the gradient of the mean cost. If total is not NULL, set it to the summed cost. */
 static void add_gradient(struct Network *network, const float *parameters,
