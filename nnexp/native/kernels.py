@@ -86,8 +86,9 @@ class NativeExamples:
             divisor, scaled = np.array(scale, np.float32), np.empty(features.shape, np.float32)
             features = np.divide(features, divisor, out=scaled, casting="same_kind")
             scale = 1.0
+        # Labels are checked once and then trusted as indices: nobody else may have them.
         self.extension = _kernels.Examples(
-            np.ascontiguousarray(features), scale, np.ascontiguousarray(labels), max_density
+            np.ascontiguousarray(features), scale, np.array(labels, order="C"), max_density
         )
 
     def __len__(self) -> int:

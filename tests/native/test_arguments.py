@@ -141,6 +141,13 @@ def test_sizes_are_checked(sizes: tuple[int, ...], error: type[Exception], messa
         NativeNetwork(sizes)
 
 
+def test_later_changes_of_the_labels_have_no_effect() -> None:
+    problem = Problem(SIZES)
+    cost = problem.native.cost(problem.parameters, problem.examples)
+    problem.labels[:] = 2**40
+    assert problem.native.cost(problem.parameters, problem.examples) == cost
+
+
 @pytest.mark.parametrize("field", ["activation", "output", "cost"])
 def test_names_are_checked(field: str) -> None:
     arguments: dict[str, Any] = {**KINDS[0]._asdict(), field: "cubic"}

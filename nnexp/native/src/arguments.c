@@ -21,7 +21,7 @@ Py_ssize_t element_count(const struct Array *array)
 
 bool check_count(const struct Array *array, Py_ssize_t count)
 {
-    if (array->buffer.buf == NULL || element_count(array) == count)
+    if (array->buffer.obj == NULL || element_count(array) == count)
         return true;
     PyErr_Format(PyExc_ValueError, "%s must have %zd elements, got %zd", array->name, count,
                  element_count(array));

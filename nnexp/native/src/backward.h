@@ -63,8 +63,8 @@ static void hidden_deltas(const struct Network *network, const float *parameters
     }
 }
 
-/* Where gradients go: w = keep w - shrinkage sgn(w) + step gradient for weights, of which at most
-   one of keep and shrinkage does anything; b = b + step gradient for biases. */
+/* Where gradients go: w = keep w - shrinkage sgn(w) + step gradient for weights, with keep 1 or
+   shrinkage 0, and b = b + step gradient for biases. */
 struct Target {
     float *parameters;
     float keep, shrinkage, step;

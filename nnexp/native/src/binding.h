@@ -30,7 +30,7 @@ bool acquire(struct Array *array, PyObject *object);
 bool acquire_all(struct Array *arrays, PyObject *const *objects, size_t count);
 void release_all(struct Array *arrays, size_t count);
 Py_ssize_t element_count(const struct Array *array);
-/* Check the size of an acquired array, if it has memory, once the right one is known. */
+/* Check the size of an array, unless it is None, once the right one is known. */
 bool check_count(const struct Array *array, Py_ssize_t count);
 
 /* Return the index of a name in a list that ends with NULL, or -1 with an exception. */

@@ -67,7 +67,7 @@ static PyObject *network_create(PyTypeObject *type, PyObject *args, PyObject *kw
     static char *names[] = {"sizes", "activation", "output", "cost", NULL};
     PyObject *tuple;
     const char *activation_name, *output_name, *cost_name;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Osss:Network", names, &tuple,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!sss:Network", names, &PyTuple_Type, &tuple,
                                      &activation_name, &output_name, &cost_name))
         return NULL;
     ptrdiff_t sizes[MAX_LAYERS];
@@ -164,9 +164,10 @@ static bool set_batch(struct Batch *batch, const struct Examples *examples,
                       const struct Array *order)
 {
     const int64_t *indices = order->buffer.buf;
+    const bool is_given = order->buffer.obj != NULL;
     *batch = (struct Batch){examples, indices, 0,
-                            indices ? element_count(order) : examples->count};
-    for (ptrdiff_t i = 0; indices && i < batch->rows; i++) {
+                            is_given ? element_count(order) : examples->count};
+    for (ptrdiff_t i = 0; is_given && i < batch->rows; i++) {
         if (indices[i] < 0 || indices[i] >= examples->count) {
             PyErr_Format(PyExc_ValueError, "order[%zd] is %lld, but there are %zd examples", i,
                          (long long)indices[i], examples->count);
