@@ -143,6 +143,7 @@ def measured(workers: int, trials: int) -> Measurement:
         token="token",  # noqa: S106 - a name
         seconds=None,
         memory=None,
+        backend="auto",
     )
     with cluster(workers) as (client, scheduler, worker):
         executor = client.get_executor(pure=False)

@@ -20,7 +20,7 @@ from benchmarks.work import DECAY, LEARNING_RATE, Work, prepare
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load
-from nnexp.native import kernels
+from nnexp.native import availability
 from nnexp.native.kernels import MAX_DENSITY, NativeExamples, NativeNetwork, NativePenalty
 from nnexp.nn.network import Network
 from nnexp.nn.penalties import Penalty
@@ -61,7 +61,7 @@ def seconds(function: Callable[[], object]) -> float:
 def training(work: Work, examples: NativeExamples, rounds: int) -> Rates:
     """Measure the epochs of a cell."""
     network = NativeNetwork(work.sizes)
-    parameters = network.pack(work.start.theta.astype(np.float32))
+    parameters = network.pack(work.theta.astype(np.float32))
     penalty = NativePenalty("l2", DECAY)
 
     def epoch() -> None:
@@ -107,7 +107,9 @@ def main() -> None:
     dataset, density = load(Config().data), 0.0 if args.dense else MAX_DENSITY
     train = dataset.train
     examples = NativeExamples(train.features, dataset.scale, train.labels, density)
-    print(f"kernels: {kernels.NAME}; {'sparse' if examples.is_sparse else 'dense'} inputs\n")
+    print(
+        f"kernels: {availability.kernels()}; {'sparse' if examples.is_sparse else 'dense'} inputs\n"
+    )
     print("| examples/s | NumPy | native | ratio |\n| --- | ---: | ---: | ---: |")
     with threadpool_limits(1):
         for sizes, batch in CELLS:

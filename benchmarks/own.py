@@ -19,7 +19,7 @@ def nnexp(work: Work) -> Contender:
             pass
 
     def parameters() -> tuple[Weights, Weights]:
-        theta = state.theta.copy()
+        theta = work.assembly.theta(state.parameters).copy()
         return network.weights(theta), network.biases(theta)
 
     return Contender(epoch, parameters)
@@ -52,7 +52,7 @@ def products(work: Work) -> Contender:
 
 def passes(work: Work) -> Contender:
     """Do nothing but a step's passes over the whole vector: weight decay and the update."""
-    theta = work.start.theta.copy()
+    theta = work.theta.copy()
     kept, gradient = np.full_like(theta, 1 - 1e-7), np.full_like(theta, 1e-9)
 
     def epoch() -> None:

@@ -17,7 +17,7 @@ from nnexp.datasets.dataset import Dataset
 from nnexp.nn.arrays import Array
 from nnexp.runner.assembly import Assembly
 from nnexp.streams import Orders, Pcg64
-from nnexp.training.trainer import TrainingState
+from nnexp.training.state import TrainingState
 
 LEARNING_RATE = 0.1
 DECAY = 1e-4  # λ/n
@@ -47,14 +47,19 @@ class Work(NamedTuple):
     """The examples of the epoch: a multiple of the batch size."""
 
     @property
+    def theta(self) -> Array:
+        """The initial parameters in theta's layout."""
+        return self.assembly.theta(self.start.parameters)
+
+    @property
     def weights(self) -> Weights:
         """The initial weights, each (fan_in, fan_out)."""
-        return [w.copy() for w in self.assembly.network.weights(self.start.theta)]
+        return [w.copy() for w in self.assembly.network.weights(self.theta)]
 
     @property
     def biases(self) -> Weights:
         """The initial biases, each (fan_out,)."""
-        return [b.copy() for b in self.assembly.network.biases(self.start.theta)]
+        return [b.copy() for b in self.assembly.network.biases(self.theta)]
 
     @property
     def sizes(self) -> tuple[int, ...]:

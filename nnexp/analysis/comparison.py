@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -195,13 +195,7 @@ def _notes(sides: Sequence[Side]) -> Iterator[str]:
             f"{' and '.join(different)} {was} trained on other data than {first.experiment.label}, "
             f"so there is no verdict on {them}"
         )
-    for subject, of in (
-        ("numerics (the machine's arithmetic)", lambda record: record.numerics),
-        ("version of nnexp", lambda record: record.versions.nnexp),
-    ):
-        values = {letter: set(map(of, group)) for letter, group in records.items()}
-        if len(set().union(*values.values())) > 1:
-            yield f"{_letters(values)} were trained with different {subject}"
+    yield from _other_origins(records)
     for facts in (facts for side in sides for facts in side.facts):
         yield from _changed_numerics(facts)
     yield from _unpaired(sides)
@@ -209,6 +203,29 @@ def _notes(sides: Sequence[Side]) -> Iterator[str]:
         unfinished = {s: n for s, n in side.statuses.items() if s != "finished"}
         for status, count in unfinished.items():
             yield f"{side.experiment.label}: {_state(status, count, len(side.facts))}"
+
+
+def _other_origins(records: Mapping[str, Sequence[RunRecord]]) -> Iterator[str]:
+    """Yield what runs were trained with that differs between them."""
+
+    def values(of: Callable[[RunRecord], str]) -> dict[str, set[str]]:
+        return {letter: set(map(of, group)) for letter, group in records.items()}
+
+    backends = values(lambda record: record.backend)
+    numerics = values(lambda record: record.numerics)
+    known = sorted(set().union(*backends.values()))
+    if len(known) > 1:
+        yield (
+            f"{_letters(backends)} were trained with different backends ({' and '.join(known)}), "
+            "whose numbers differ in the last digits"
+        )
+    # Each backend has numerics of its own.
+    if len(set().union(*numerics.values())) > len(known):
+        letters = _letters(numerics)
+        yield f"{letters} were trained with different numerics (the machine's arithmetic)"
+    versions = values(lambda record: record.versions.nnexp)
+    if len(set().union(*versions.values())) > 1:
+        yield f"{_letters(versions)} were trained with different version of nnexp"
 
 
 def _state(status: str, count: int, total: int) -> str:

@@ -18,7 +18,7 @@ from nnexp.datasets.sources import Source
 from nnexp.errors import MismatchError, UsageError
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
-from nnexp.runner import preconditions
+from nnexp.runner import backends, preconditions
 from nnexp.runner.assembly import Assembly, headers
 from nnexp.store import checkpoint, disk
 from nnexp.store.run import Run
@@ -75,11 +75,11 @@ def evaluate(runs: Sequence[Run], on: On = "validation") -> RunsEvaluation:
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
         for restored in restore(runs):
             run, _, assembly = restored
-            theta, epoch = restored.best()
+            parameters, epoch = restored.best()
             restored.check(on)
-            evaluation = assembly.evaluate(theta, on)
+            evaluation = assembly.evaluate(parameters, on)
             measured.append(RunMeasures(str(run.path), epoch, evaluation.cost, evaluation.accuracy))
-            total = total + beliefs(assembly.outputs(theta, on), assembly.network)
+            total = total + beliefs(assembly.outputs(parameters, on), assembly.network)
     labels = assembly.labels(on)
     several = len(runs) > 1
     vote = Vote(combine(total / len(runs), labels).accuracy) if several else None
@@ -137,7 +137,7 @@ class Restored(NamedTuple):
     assembly: Assembly
 
     def best(self) -> tuple[Array, int]:
-        """Return the parameters of the best epoch, and its number.
+        """Return the parameters of the best epoch, in the backend's layout, and its number.
 
         Raises:
             UsageError: no epoch is evaluated yet.
@@ -147,7 +147,7 @@ class Restored(NamedTuple):
         if committed is None:
             raise UsageError(f"{self.run.path}: has no evaluated epoch yet")
         row, arrays = committed
-        return self.assembly.theta(arrays), row.epoch
+        return self.assembly.parameters(arrays), row.epoch
 
     def check(self, on: On) -> None:
         """Check that the data has a split. Raises: UsageError."""
@@ -171,7 +171,7 @@ def restore(runs: Sequence[Run]) -> Iterator[Restored]:
         preconditions.check_content(
             run, run.record.data.sha256, dataset.sha256, "this run was trained"
         )
-        yield Restored(run, dataset, Assembly(config, dataset))
+        yield Restored(run, dataset, Assembly(config, dataset, backends.choose(config, run)))
 
 
 def beliefs(outputs: Array, network: Network) -> Array:

@@ -22,7 +22,7 @@ from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagation, Propagations
 from nnexp.runner.assembly import draws
 from nnexp.training import evaluation
-from nnexp.training.dropout import Dropout
+from nnexp.training.dropout import Dropout, by_layer
 from nnexp.training.evaluation import ROWS
 from nnexp.training.feed import CHUNK, Feed
 
@@ -129,8 +129,9 @@ class Bench:
         config, rows = self._config, self.scope.rows
         dropout = Dropout(config.dropout, config.hidden, config.seed, config.dtype)
         batches = self._feed.batches(self._sample[: self.scope.batches * rows], rows)
-        for batch, masks in zip(batches, dropout.masks(1), strict=False):
-            self._objective.use(len(batch.inputs), (batch,).__iter__, masks)
+        masks = by_layer(dropout.masks(1)(self.scope.batches), config.hidden)
+        for batch, mask in zip(batches, masks, strict=False):
+            self._objective.use(len(batch.inputs), (batch,).__iter__, mask)
             yield evaluation.norms(self._objective.gradient(theta), self._network)
 
 

@@ -49,9 +49,9 @@ def surest(run: Run, on: On, most: int) -> Mistakes:
     # Diverged runs have numbers that are not finite; NumPy's warnings add nothing.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
         (restored,) = restore([run])
-        theta, epoch = restored.best()
+        parameters, epoch = restored.best()
         restored.check(on)
-        outputs = restored.assembly.outputs(theta, on)
+        outputs = restored.assembly.outputs(parameters, on)
         belief = beliefs(outputs, restored.assembly.network)
     labels, predicted = restored.assembly.labels(on), np.argmax(outputs, axis=1)
     rows = np.arange(len(labels))

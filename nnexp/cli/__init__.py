@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from nnexp import __version__
-from nnexp.cli.output import log, log_sentences
+from nnexp.cli.output import log, log_sentences, put
 from nnexp.errors import InterruptedRunError, NnexpError
 
 COMMANDS = {
@@ -87,8 +87,27 @@ class CommandGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    del param
+    if value and not ctx.resilient_parsing:
+        from nnexp.native.availability import VARIABLE, kernels, why_unavailable
+
+        is_numpy = os.environ.get(VARIABLE) == "numpy"
+        reason = f"{VARIABLE} is numpy" if is_numpy else why_unavailable()
+        backend = f"native ({kernels()})" if reason is None else f"NumPy ({reason})"
+        put(f"nnexp {__version__}, backend: {backend}")
+        ctx.exit()
+
+
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="nnexp", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and the backend, and exit.",
+)
 def cli() -> None:
     """Experiments with small neural networks, from YAML files and the shell.
 

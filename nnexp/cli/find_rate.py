@@ -17,6 +17,7 @@ from nnexp.report.text import columns
 @click.argument("config", type=options.CONFIG)
 @options.settings
 @options.runs
+@options.backend
 @click.option(
     "--epochs",
     type=options.WholeNumber(10, 1000),

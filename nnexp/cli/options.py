@@ -6,6 +6,7 @@ Every type rejects a value with a UsageError that names the option, what it allo
 from __future__ import annotations
 
 import functools
+import os
 import stat
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -194,6 +195,34 @@ runs = click.option(
     show_default=True,
     metavar="DIR",
     help="The folder that contains the run directories.",
+)
+
+
+def _choose_backend(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Set the environment variable, which processes inherit, until the command ends."""
+    del param
+    if value is None:
+        return
+    from nnexp.native.availability import VARIABLE
+
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = value
+
+    def restore() -> None:
+        del os.environ[VARIABLE]
+        if before is not None:
+            os.environ[VARIABLE] = before
+
+    ctx.call_on_close(restore)
+
+
+backend = click.option(
+    "--backend",
+    type=OneOf(["auto", "native", "numpy"]),
+    expose_value=False,
+    callback=_choose_backend,
+    help="What computes: the native kernels, or NumPy (default: NNEXP_BACKEND, or auto: native "
+    "where it can, and a run is resumed as it was begun).",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 quiet = click.option(

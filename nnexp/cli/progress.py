@@ -154,6 +154,7 @@ def follow(
         restart=job.restart,
         source=data or load,
         content=job.content,
+        backend=job.backend,
     )
     with TrainingProgress(job.config.epochs, quiet=quiet) as progress:
         for event in events:

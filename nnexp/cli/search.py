@@ -90,6 +90,7 @@ if TYPE_CHECKING:
 )
 @options.settings
 @options.runs
+@options.backend
 @engines.engine_options(default=None)
 @click.option(
     "--curves",

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     help="Train each point with these seeds: 5 means seeds 0 to 4; also a list such as 0-4,7.",
 )
 @options.runs
+@options.backend
 @engines.engine_options(default=None)
 @click.option(
     "--keep-going/--fail-fast",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.argument("config", type=options.CONFIG)
 @options.settings
 @options.runs
+@options.backend
 @click.option(
     "--name",
     metavar="X",

@@ -48,6 +48,7 @@ class Only(click.ParamType[tuple[str, ...]]):
 @click.argument("config", type=options.CONFIG)
 @options.settings
 @options.runs
+@options.backend
 @click.option(
     "--out",
     type=options.Folder(),

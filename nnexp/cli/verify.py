@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnexp.cli import options, progress, signals
-from nnexp.cli.output import put
+from nnexp.cli.output import log, put
 from nnexp.errors import CheckFailedError, DivergedError, InterruptedRunError
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
@@ -29,7 +29,7 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
     from tempfile import TemporaryDirectory
 
     from nnexp.report import verification as report
-    from nnexp.runner import verification
+    from nnexp.runner import backends, verification
     from nnexp.store.run import Run, at
     from nnexp.study.job import Job
 
@@ -38,12 +38,18 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
     with signals.recorded() as signal, TemporaryDirectory(prefix="nnexp-verify-") as folder:
         again = Run(Path(folder) / recorded.record.name)
         try:
-            progress.follow(Job(config, again, until), signal, quiet=quiet)
+            job = Job(config, again, until, backend=recorded.record.backend)
+            progress.follow(job, signal, quiet=quiet)
         except DivergedError:
             pass  # a run that diverged diverges again
         except InterruptedRunError as error:
             message = f"{run}: stopped before it was verified; repeat the command to start again"
             raise InterruptedRunError(error.signal_number, message) from None
+        if again.exists and again.record.backend != recorded.record.backend:
+            log(
+                f"warning: {run}: was trained with the {recorded.record.backend} backend, and is "
+                f"verified with {again.record.backend}: {backends.why_not_native(config)}"
+            )
         difference = verification.first_difference(recorded, again)
         trained_under = recorded.numerics()
         fingerprints = {stretch.numerics for stretch in trained_under}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +17,9 @@ Labels = npt.NDArray[np.int64]
 """Class indices 0, 1, …, one per example."""
 
 
-class Split(NamedTuple):
-    """The examples for training, validation or testing."""
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The examples for training, validation or testing; equal only to itself."""
 
     features: Features  # (examples, fan_in)
     labels: Labels  # (examples,)
@@ -37,6 +39,12 @@ class Dataset(NamedTuple):
     """Content hashes of the files, by names that depend on the source, not on paths."""
     image: tuple[int, ...] = ()
     """The shape of an example in its file; empty if the file gives none."""
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits that the source has, by name."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in named.items() if split is not None}
 
     @property
     def image_shape(self) -> tuple[int, int] | None:

@@ -33,6 +33,9 @@ class Network:
     def outputs(
         self, parameters: Floats, examples: Examples, order: Indices | None, out: Floats, /
     ) -> None: ...
+    def hidden(
+        self, parameters: Floats, examples: Examples, order: Indices | None, out: Floats, /
+    ) -> None: ...
     def evaluate(
         self, parameters: Floats, examples: Examples, order: Indices | None, predicted: Indices, /
     ) -> float: ...

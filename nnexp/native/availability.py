@@ -5,6 +5,16 @@ from __future__ import annotations
 import functools
 import importlib.util
 
+VARIABLE = "NNEXP_BACKEND"
+"""The environment variable with the user's choice of a backend, which processes inherit."""
+
+
+def kernels() -> str:
+    """Return the kind of processor whose kernels are used: avx512, avx2 or neon."""
+    from nnexp.native import _kernels  # noqa: PLC0415 - may fail
+
+    return _kernels.NAME
+
 
 @functools.cache
 def why_unavailable() -> str | None:

@@ -33,8 +33,6 @@ from nnexp.nn.penalties import RegularizerName
 Floats: TypeAlias = npt.NDArray[np.float32]
 Indices: TypeAlias = npt.NDArray[np.int64]
 
-NAME = _kernels.NAME
-"""The kind of processor whose kernels are used: avx512, avx2 or neon."""
 
 MAX_DENSITY = 0.35
 """Maximum fraction of nonzero features with which the sparse kernels are faster."""
@@ -121,6 +119,8 @@ class NativeNetwork:
     ) -> None:
         self._extension = _kernels.Network(tuple(sizes), activation, output, cost)
         self._classes = sizes[-1]
+        self.hidden_sizes = tuple(sizes[1:-1])
+        """Neurons of each hidden layer."""
         self._theta_size = sum((n + 1) * m for n, m in pairwise(sizes))
         self.size = self._extension.size
         """The length of the parameters, padding included."""
@@ -146,13 +146,22 @@ class NativeNetwork:
         self._extension.outputs(parameters, examples.extension, order, out)
         return out
 
-    def evaluate(self, parameters: Floats, examples: NativeExamples) -> tuple[float, Indices]:
-        """Return the summed cost of all examples, without the penalty, and the predicted classes.
+    def hidden(self, parameters: Floats, examples: NativeExamples, order: Indices) -> list[Floats]:
+        """Return each hidden layer's outputs for the examples of an order, (examples, neurons)."""
+        out = np.empty((len(order), sum(self.hidden_sizes)), np.float32)
+        self._extension.hidden(parameters, examples.extension, order, out)
+        ends = np.cumsum(self.hidden_sizes)
+        return [out[:, end - n : end] for end, n in zip(ends, self.hidden_sizes, strict=True)]
+
+    def evaluate(
+        self, parameters: Floats, examples: NativeExamples, order: Indices | None = None
+    ) -> tuple[float, Indices]:
+        """Return the summed cost of an order or of all, without the penalty, and the classes.
 
         An example's class is that of its largest output: the first on a tie, or the first NaN.
         """
-        predicted = np.empty(len(examples), np.int64)
-        cost = self._extension.evaluate(parameters, examples.extension, None, predicted)
+        predicted = np.empty(len(examples) if order is None else len(order), np.int64)
+        cost = self._extension.evaluate(parameters, examples.extension, order, predicted)
         return cost, predicted
 
     def cost(
@@ -227,7 +236,7 @@ class NativeNetwork:
             learning_rate: of each step.
             penalty: the regularization.
             masks: factors of the hidden neurons for each step, (steps, hidden neurons).
-            costs: receives the summed cost of each mini-batch before its step.
+            costs: receives the mean cost of each mini-batch plus the penalty before its step.
         """
         self._extension.descend(
             parameters, examples.extension, order, batch_size, learning_rate, *penalty, masks, costs

@@ -10,12 +10,12 @@ from msgspec import Meta
 
 from nnexp.nn.arrays import Array
 from nnexp.optim.objective import Objective, Slots
-from nnexp.optim.update_rule import UpdateRule
+from nnexp.optim.update_rule import MiniBatchRule
 
 Decay = Annotated[float, Meta(ge=0, lt=1)]
 
 
-class Adam(UpdateRule, frozen=True, tag="adam"):
+class Adam(MiniBatchRule, frozen=True, tag="adam"):
     """Steps scaled by running means of the gradient and of its square.
 
     m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2;

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from nnexp.nn.arrays import Array
 from nnexp.optim.convergence import Tolerance, measures, rounding
-from nnexp.optim.objective import Measures, Objective, Slots
+from nnexp.optim.objective import CurvedObjective, Measures, Objective, Slots
 from nnexp.optim.update_rule import UpdateRule
 
 MAX_HALVINGS = 30
@@ -44,7 +44,7 @@ class HessianFree(UpdateRule, frozen=True, tag="hessian-free"):
         return {"damping": np.full(1, self.damping)}
 
     def step(
-        self, theta: Array, objective: Objective, slots: Slots, learning_rate: float
+        self, theta: Array, objective: CurvedObjective, slots: Slots, learning_rate: float
     ) -> Measures:
         """Move theta, in place, by one step."""
         gradient, value = objective.gradient(theta), objective.value(theta)
@@ -60,11 +60,11 @@ class HessianFree(UpdateRule, frozen=True, tag="hessian-free"):
             "actual_decrease": actual,
         }
 
-    def _product(self, theta: Array, objective: Objective, v: Array) -> Array:
+    def _product(self, theta: Array, objective: CurvedObjective, v: Array) -> Array:
         return objective.hessian_product(theta, v, gauss_newton=self.curvature == "gauss-newton")
 
     def _direction(
-        self, theta: Array, objective: Objective, gradient: Array, damping: float
+        self, theta: Array, objective: CurvedObjective, gradient: Array, damping: float
     ) -> Array:
         """Solve for the direction by conjugate gradients; fall back to steepest descent."""
         solution, residual = np.zeros_like(theta), gradient.copy()

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnexp.nn.arrays import Array
 from nnexp.optim.convergence import Tolerance, check_memory, measures, rounding
-from nnexp.optim.objective import Measures, Objective, Slots
+from nnexp.optim.objective import CurvedObjective, Measures, Slots
 from nnexp.optim.update_rule import UpdateRule
 
 SUFFICIENT_DECREASE = 1e-4
@@ -54,7 +54,7 @@ class Newton(UpdateRule, frozen=True, tag="newton"):
         return {}
 
     def step(
-        self, theta: Array, objective: Objective, slots: Slots, learning_rate: float
+        self, theta: Array, objective: CurvedObjective, slots: Slots, learning_rate: float
     ) -> Measures:
         """Move theta, in place, by one step."""
         del slots
@@ -66,7 +66,7 @@ class Newton(UpdateRule, frozen=True, tag="newton"):
             "actual_decrease": trial.actual,
         }
 
-    def _trial(self, theta: Array, objective: Objective, learning_rate: float) -> _Trial:
+    def _trial(self, theta: Array, objective: CurvedObjective, learning_rate: float) -> _Trial:
         """Increase damping until the cost decreases as predicted; return that step."""
         gradient, value = objective.gradient(theta), objective.value(theta)
         h = hessian(theta, objective)
@@ -85,7 +85,7 @@ class Newton(UpdateRule, frozen=True, tag="newton"):
         return _Trial(np.zeros_like(theta), damping, 0.0, 0.0)
 
 
-def hessian(theta: Array, objective: Objective) -> Array:
+def hessian(theta: Array, objective: CurvedObjective) -> Array:
     """Return the cost's Hessian at theta, (parameters, parameters), exactly."""
     matrix: Array = np.eye(theta.size)
     for start in range(0, theta.size, DIRECTIONS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol, TypeAlias
 
 from nnexp.nn.arrays import Array
@@ -26,16 +27,27 @@ class Objective(Protocol):
         applied to small arrays, which is cheaper than scaling the result.
         """
 
-    def descend(self, theta: Array, learning_rate: float) -> None:
-        """Move theta, in place, by -learning_rate times the cost's gradient.
 
-        Equivalent to ``theta -= gradient(theta, learning_rate)``, with fewer passes over memory.
-        """
+class CurvedObjective(Objective, Protocol):
+    """An objective with a second derivative."""
 
     def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
         """Return the cost's Hessian at theta, or its Gauss-Newton part, times v.
 
         v may be a matrix whose rows are several vectors, which is faster than one at a time.
+        """
+
+
+class Batches(Protocol):
+    """The mini-batches of successive steps, for parameters that the steps change in place."""
+
+    def __iter__(self) -> Iterator[Objective]:
+        """Yield the objective of each mini-batch; it is another's after the next."""
+
+    def descend(self, learning_rate: float) -> None:
+        """Make a step for each mini-batch: parameters <- parameters - learning_rate gradient.
+
+        Equivalent to subtracting each objective's gradient, with fewer passes over memory.
         """
 
 
@@ -46,7 +58,7 @@ class CachedObjective:
     cache depends only on theta, so a resumed training recomputes the same numbers.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: CurvedObjective) -> None:
         self._objective = objective
         self._value: tuple[Array, float] | None = None
         self._gradient: tuple[Array, Array] | None = None
@@ -62,10 +74,6 @@ class CachedObjective:
         if self._gradient is None or not _equal(self._gradient[0], theta):
             self._gradient = theta.copy(), self._objective.gradient(theta).copy()
         return self._gradient[1] * scale
-
-    def descend(self, theta: Array, learning_rate: float) -> None:
-        """Move theta, in place, by -learning_rate times the cost's gradient."""
-        theta -= self.gradient(theta, learning_rate)
 
     def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
         """Return the cost's Hessian at theta, or its Gauss-Newton part, times v."""

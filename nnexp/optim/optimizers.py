@@ -11,6 +11,6 @@ from nnexp.optim.newton import Newton
 from nnexp.optim.quasi_newton import Bfgs, LBfgs
 from nnexp.optim.sgd import Momentum, Nesterov, Sgd
 
-Optimizer: TypeAlias = (
-    Sgd | Momentum | Nesterov | Adam | Newton | HessianFree | ConjugateGradient | Bfgs | LBfgs
-)
+MiniBatchOptimizer: TypeAlias = Sgd | Momentum | Nesterov | Adam
+FullBatchOptimizer: TypeAlias = Newton | HessianFree | ConjugateGradient | Bfgs | LBfgs
+Optimizer: TypeAlias = MiniBatchOptimizer | FullBatchOptimizer

@@ -6,6 +6,9 @@ from typing import ClassVar
 
 from msgspec import Struct
 
+from nnexp.nn.arrays import Array
+from nnexp.optim.objective import Batches, Objective, Slots
+
 
 class UpdateRule(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name"):
     """An optimizer. Its fields are its config; subclasses override the properties below."""
@@ -37,3 +40,16 @@ class UpdateRule(Struct, frozen=True, forbid_unknown_fields=True, tag_field="nam
         """
         del share
         return None
+
+
+class MiniBatchRule(UpdateRule, frozen=True):
+    """An optimizer whose steps use a mini-batch each; subclasses define ``step``."""
+
+    def step(self, theta: Array, objective: Objective, slots: Slots, learning_rate: float) -> None:
+        """Move theta, in place, by one step."""
+        raise NotImplementedError
+
+    def steps(self, theta: Array, batches: Batches, slots: Slots, learning_rate: float) -> None:
+        """Move theta, in place, by a step for each mini-batch."""
+        for objective in batches:
+            self.step(theta, objective, slots, learning_rate)

@@ -160,6 +160,7 @@ def _origin(record: RunRecord) -> dict[str, str]:
         "Python": versions.python,
         "NumPy": versions.numpy,
         "SciPy": versions.scipy,
+        "backend": record.backend,
         "arithmetic": record.numerics,
         **{f"data: {name}": data[name] for name in sorted(data)},
     }

@@ -11,7 +11,7 @@ from nnexp.analysis.inspection import RULES, Inspection
 from nnexp.nn.activations import ACTIVATIONS, ActivationName
 from nnexp.nn.initializers import InitializerName
 from nnexp.report.figure import Axis, Bars, Figure, Line, Mark, Panel, Spans
-from nnexp.training.evaluation import SATURATED
+from nnexp.training.backend import SATURATED
 
 MOST = 6
 """Maximum number of layers in a figure; of a deeper network, evenly spaced ones are shown."""

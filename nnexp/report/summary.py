@@ -19,7 +19,7 @@ from nnexp.report.curves import terminal
 from nnexp.report.document import READABLE, Block, Document, Sentences, Table, plain
 from nnexp.report.text import MISSING, percent, setting
 from nnexp.report.text import table as format_table
-from nnexp.store.records import DataRecord, Result, Versions
+from nnexp.store.records import BackendName, DataRecord, Result, Versions
 from nnexp.training.history import Row
 
 CELL = 24
@@ -147,7 +147,7 @@ def _origin(summary: Summary) -> Iterator[str]:
     yield f"Data: {name}, {counts} examples, {data.features} features, {data.classes} classes."
     yield (
         f"Made by nnexp {versions.nnexp}, Python {versions.python}, NumPy {versions.numpy}, "
-        f"SciPy {versions.scipy}; arithmetic {record.numerics[:12]}."
+        f"SciPy {versions.scipy}; backend {record.backend}, arithmetic {record.numerics[:12]}."
     )
 
 
@@ -211,6 +211,7 @@ class ShowOutput(Struct, frozen=True, kw_only=True):
     """The keys that differ from their defaults."""
     data: DataRecord
     versions: Versions
+    backend: BackendName
     numerics: str
     best: Row | None
     last: Row | None
@@ -233,6 +234,7 @@ def output(summary: Summary) -> ShowOutput:
         changed=[key for key, *_ in summary.changed],
         data=record.data,
         versions=record.versions,
+        backend=record.backend,
         numerics=record.numerics,
         best=summary.best,
         last=summary.last,

@@ -89,7 +89,10 @@ def plan(
         others = [load.changed(config, "--seeds", rng=Pcg64(), seed=seed) for seed in chosen]
         stem = f"{name}-{net.name}" if net.name else name
         names = RunNames(runs, stem, data)
-        book, *seeded = [Job(c, names.run(c), content=names.content(c)) for c in (config, *others)]
+        book, *seeded = [
+            Job(each, names.run(each), content=names.content(each), backend="numpy")
+            for each in (config, *others)
+        ]
         parts.append(NetPlan(net, book, tuple(seeded)))
     return parts
 

@@ -15,15 +15,16 @@ from nnexp.errors import SettingError
 from nnexp.nn.arrays import Array
 from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from nnexp.nn.network import Network
-from nnexp.nn.objective import BatchObjective
-from nnexp.nn.penalties import Penalty
-from nnexp.nn.propagation import Propagations
+from nnexp.optim.optimizers import FullBatchOptimizer
+from nnexp.runner import backends
+from nnexp.store.records import BackendName
 from nnexp.training import evaluation, memory
+from nnexp.training.backend import Backend, Evaluation
 from nnexp.training.dropout import Dropout
-from nnexp.training.evaluation import Evaluation, evaluate, outputs
-from nnexp.training.feed import Feed
+from nnexp.training.full_batch import FullBatchTrainer
 from nnexp.training.running_cost import RunningCosts
-from nnexp.training.trainer import Trainer, TrainingState
+from nnexp.training.state import TrainingState
+from nnexp.training.trainer import Trainer
 
 SLOT = "slot_"
 
@@ -70,12 +71,13 @@ class Assembly:
     Args:
         config: the config.
         dataset: loaded from ``config.data``.
+        backend: what computes.
 
     Raises:
         SettingError: the network is too large to be trained.
     """
 
-    def __init__(self, config: Config, dataset: Dataset) -> None:
+    def __init__(self, config: Config, dataset: Dataset, backend: BackendName = "numpy") -> None:
         self._config = config
         self.examples, features = dataset.train.features.shape
         """Training examples in an epoch."""
@@ -84,77 +86,76 @@ class Assembly:
         if too_large := memory.why_not(sizes, config.optimizer, config.batch_size, itemsize):
             raise SettingError("hidden", too_large)
         self.network = Network(sizes, config.activation, config.output, config.cost)
-        self._penalty = Penalty(
-            self.network, config.regularizer, per_example(config, self.examples), config.dtype
-        )
-        self._propagations = Propagations(self.network, config.dtype)
-        splits = (dataset.train, dataset.validation, dataset.test)
-        self._feeds = {
-            name: Feed(split, dataset.scale, self.network, config.dtype)
-            for name, split in zip(Sizes._fields, splits, strict=True)
-            if split is not None
-        }
-        full_batch = config.batch_size == "all"
-        batch_size = self.examples if full_batch else min(config.batch_size, self.examples)
-        has_running_cost = "running_cost" in config.monitor
-        self.trainer = Trainer(
-            config.optimizer,
-            BatchObjective(self.network, self._penalty, config.dtype),
-            self._feeds["train"],
-            config.rng.orders(config.seed, self.examples),
-            batch_size,
-            Dropout(config.dropout, config.hidden, config.seed, config.dtype),
-            RunningCosts(self.examples, batch_size) if has_running_cost else None,
-        )
+        self._labels = {name: split.labels for name, split in dataset.splits.items()}
+        batch_size = self.examples
+        if config.batch_size != "all":
+            batch_size = min(config.batch_size, self.examples)
+        dropout = Dropout(config.dropout, config.hidden, config.seed, config.dtype)
+        running = None
+        if "running_cost" in config.monitor:
+            running = RunningCosts(self.examples, batch_size)
+        strength = per_example(config, self.examples)
+        parts = (config, self.network, dataset.splits, dataset.scale, strength)
+        self._backend: Backend
+        self.trainer: Trainer | FullBatchTrainer
+        if isinstance(config.optimizer, FullBatchOptimizer):
+            self._backend = numpy = backends.create_numpy(*parts)
+            self.trainer = FullBatchTrainer(config.optimizer, numpy, dropout, running)
+        else:
+            self._backend = backends.create(backend, *parts)
+            orders = config.rng.orders(config.seed, self.examples)
+            self.trainer = Trainer(
+                config.optimizer, self._backend, orders, batch_size, dropout, running
+            )
 
     def set_heartbeat(self, heartbeat: Callable[[], None]) -> None:
         """Set the callback for every loop over many examples; it may raise."""
-        for feed in self._feeds.values():
-            feed.heartbeat = heartbeat
+        self._backend.heartbeat = heartbeat
 
     def initial(self, weights: Arrays | None = None) -> TrainingState:
         """Return the state before the first epoch, drawn or with the weights of another run."""
         if weights is not None:
-            return self.trainer.start(self.theta(weights))
+            return self.trainer.start(self._from(weights))
         return self.trainer.start(next(draws(self._config, self.network)))
 
     def has(self, split: str) -> bool:
         """Return whether the data has a split."""
-        return split in self._feeds
+        return split in self._labels
 
     def labels(self, split: str) -> npt.NDArray[np.int64]:
         """Return a split's labels."""
-        return self._feeds[split].labels
+        return self._labels[split]
 
-    def evaluate(self, theta: Array, split: str) -> Evaluation:
-        """Evaluate parameters on a split."""
-        return evaluate(theta, self._feeds[split], self._propagations, self._penalty)
+    def evaluate(self, parameters: Array, split: str) -> Evaluation:
+        """Evaluate parameters, in the backend's layout, on a split."""
+        return self._backend.evaluate(parameters, split)
 
-    def outputs(self, theta: Array, split: str) -> Array:
+    def outputs(self, parameters: Array, split: str) -> Array:
         """Return the outputs of parameters for each example of a split, (examples, classes)."""
-        return outputs(theta, self._feeds[split], self._propagations)
+        return self._backend.outputs(parameters, split)
 
-    def monitored(self, theta: Array, entry: str) -> dict[str, Any]:
+    def monitored(self, parameters: Array, entry: str) -> dict[str, Any]:
         """Return the fields of a row for one entry of the config's monitor."""
         if entry == "saturation":
-            feed = self._feeds["train"]
-            shares = evaluation.saturation(theta, feed, self.network, self._propagations)
-            return {"saturation": shares}
+            return {"saturation": self._backend.saturation(parameters)}
         if entry == "norms":
-            gradient = self.trainer.full_gradient(theta)
+            gradient = self._backend.gradient(parameters)
             return {
-                "weight_norms": evaluation.norms(theta, self.network),
-                "gradient_norms": evaluation.norms(gradient, self.network),
+                "weight_norms": evaluation.norms(self.theta(parameters), self.network),
+                "gradient_norms": evaluation.norms(self.theta(gradient), self.network),
             }
         if entry == "running_cost":
             return {"running_costs": self.trainer.running_costs}
-        measures = self.evaluate(theta, entry)
+        measures = self.evaluate(parameters, entry)
         return {f"{entry}_cost": measures.cost, f"{entry}_accuracy": measures.accuracy}
 
     def arrays(self, state: TrainingState) -> dict[str, npt.NDArray[Any]]:
         """Return a state as the named arrays of a checkpoint, as views where possible."""
-        slots = {SLOT + name: slot for name, slot in state.slots.items()}
-        return named(self.network, state.theta) | slots
+        slots = {
+            SLOT + name: self.theta(slot) if _is_like(slot, state) else slot
+            for name, slot in state.slots.items()
+        }
+        return named(self.network, self.theta(state.parameters)) | slots
 
     def headers(self, state: TrainingState) -> dict[str, Header]:
         """Return the types and shapes of a checkpoint's arrays."""
@@ -163,15 +164,30 @@ class Assembly:
 
     def restore(self, state: TrainingState, arrays: Arrays) -> None:
         """Load a checkpoint's arrays into a state."""
-        for name, array in self.arrays(state).items():
-            array[...] = arrays[name]
+        state.parameters[...] = self.parameters(arrays)
+        for name, slot in state.slots.items():
+            stored = arrays[SLOT + name]
+            slot[...] = self._backend.pack(stored) if _is_like(slot, state) else stored
 
-    def theta(self, arrays: Arrays) -> Array:
-        """Return the parameters in a checkpoint's arrays."""
+    def theta(self, parameters: Array) -> Array:
+        """Return parameters, or a vector like them, in theta's layout."""
+        return self._backend.unpack(parameters)
+
+    def parameters(self, arrays: Arrays) -> Array:
+        """Return the parameters in a checkpoint's arrays, in the backend's layout."""
+        return self._backend.pack(self._from(arrays))
+
+    def _from(self, arrays: Arrays) -> Array:
+        """Return theta with a checkpoint's arrays."""
         theta: Array = np.empty(self.network.size, self._config.dtype)
         for name, array in named(self.network, theta).items():
             array[...] = arrays[name]
         return theta
+
+
+def _is_like(slot: Array, state: TrainingState) -> bool:
+    """Return whether a slot has an element for each parameter, in the backend's layout."""
+    return slot.shape == state.parameters.shape
 
 
 class Sizes(NamedTuple):

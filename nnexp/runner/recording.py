@@ -15,13 +15,13 @@ from nnexp.errors import DivergedError, MismatchError
 from nnexp.optim.schedules import Scored
 from nnexp.runner.assembly import Assembly
 from nnexp.store import checkpoint
-from nnexp.store.records import Fault, Reason, Result
+from nnexp.store.records import BackendName, Fault, Reason, Result
 from nnexp.store.run import Run
 from nnexp.store.writer import Writer
-from nnexp.training.evaluation import Evaluation
+from nnexp.training.backend import Evaluation
 from nnexp.training.history import Row, best_row, stretches
+from nnexp.training.state import NotFiniteError, TrainingState
 from nnexp.training.stopping import stops
-from nnexp.training.trainer import TrainingState
 
 
 class Opened(NamedTuple):
@@ -92,6 +92,7 @@ class Recording:
         state: the state before the first epoch; training modifies it.
         writer: the run, open for writing.
         numerics: the fingerprint of this machine's arithmetic.
+        backend: what computes.
     """
 
     other_numerics = False
@@ -104,10 +105,11 @@ class Recording:
         state: TrainingState,
         writer: Writer,
         numerics: str,
+        backend: BackendName,
     ) -> None:
         self._config, self._assembly, self._state = config, assembly, state
         self._headers = assembly.headers(state)
-        self._writer, self._numerics = writer, numerics
+        self._writer, self._numerics, self._backend = writer, numerics, backend
         self._history: list[Row] = []
         self._foreign = UNSET if numerics == writer.run.record.numerics else numerics
 
@@ -151,7 +153,10 @@ class Recording:
         run = self._writer.run
         if self._numerics == stretches(run.record.numerics, self._history)[-1].numerics:
             return
-        change = f"{run.path}: this machine's numerics differ from the run's in the last digits"
+        subject = "this machine's numerics differ"
+        if self._backend != run.record.backend:
+            subject = f"the {self._backend} backend's numbers differ"
+        change = f"{run.path}: {subject} from the run's in the last digits"
         if not self.other_numerics:
             raise MismatchError(
                 f"{change}; train again under another --name, or resume with --other-numerics"
@@ -180,17 +185,13 @@ class Recording:
         yield EpochEvaluated(row)
 
     def _train(self, epoch: int) -> Iterator[TrainingEvent]:
-        state, trainer = self._state, self._assembly.trainer
-        learning_rate = self._learning_rate(epoch)
-        before = None if trainer.full_batch else state.copy()
-        for examples in trainer.epoch(state, epoch, learning_rate):
-            fault = state.fault()
-            if fault is not None:
-                batch = 1
-                if before is not None:
-                    batch, fault = trainer.first_fault(before, epoch, learning_rate)
-                raise _Divergence(Fault(epoch=epoch, batch=batch, found=fault))
-            yield ExamplesTrained(epoch, examples)
+        epochs: Callable[..., Iterator[int]] = self._assembly.trainer.epoch
+        try:
+            for examples in epochs(self._state, epoch, self._learning_rate(epoch)):
+                yield ExamplesTrained(epoch, examples)
+        except NotFiniteError as error:
+            fault = Fault(epoch=epoch, batch=error.batch, found=error.found)
+            raise _Divergence(fault) from None
 
     def _learning_rate(self, epoch: int) -> float | None:
         if self._config.learning_rate is None:
@@ -205,7 +206,7 @@ class Recording:
         """
         values: dict[str, Any] = dict(self._state.measures)
         for entry in self._config.monitor:
-            values |= self._assembly.monitored(self._state.theta, entry)
+            values |= self._assembly.monitored(self._state.parameters, entry)
         for name, value in values.items():
             if not np.isfinite(value).all():
                 fault = f"{name.replace('_', ' ')} is {value}"
@@ -252,9 +253,10 @@ class Recording:
 
     def _evaluate_splits(self, epoch: int) -> dict[str, Evaluation]:
         """Evaluate a committed epoch's parameters on the validation and test data, if present."""
-        theta = self._assembly.theta(checkpoint.load(self._writer.run, epoch, self._headers))
+        arrays = checkpoint.load(self._writer.run, epoch, self._headers)
+        parameters = self._assembly.parameters(arrays)
         splits = [split for split in ("validation", "test") if self._assembly.has(split)]
-        return {split: self._assembly.evaluate(theta, split) for split in splits}
+        return {split: self._assembly.evaluate(parameters, split) for split in splits}
 
     def _log(self, line: str) -> None:
         self._writer.log(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}")

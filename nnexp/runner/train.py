@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,6 @@ import numpy as np
 from msgspec import UNSET
 
 import nnexp
-from nnexp import numerics
 from nnexp.config import canonical, dump
 from nnexp.config import load as config_load
 from nnexp.config.model import CheckedConfig, Config
@@ -32,24 +31,25 @@ from nnexp.errors import (
     NewerError,
     UsageError,
 )
-from nnexp.runner import growth, initial_weights, preconditions
+from nnexp.runner import backends, growth, initial_weights, preconditions
 from nnexp.runner.assembly import Assembly, sizes
 from nnexp.runner.growth import Shared
 from nnexp.runner.naming import RunNames, given
 from nnexp.runner.recording import Grown, Recording, TrainingEvent, Warned, describe
 from nnexp.store import predictions
 from nnexp.store import writer as writers
-from nnexp.store.records import WEIGHTS, DataRecord, RunRecord, Versions, growth_digest
+from nnexp.store.records import WEIGHTS, BackendName, DataRecord, RunRecord, Versions, growth_digest
 from nnexp.store.run import Run
 from nnexp.store.writer import Writer
 
 
-def prepare() -> None:
-    """Compute what every run needs once a process, so that forked processes share it."""
+def prepare(configs: Iterable[Config]) -> None:
+    """Compute what the runs of configs need once a process, so that forked processes share it."""
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     with ThreadpoolController().limit(limits=1, user_api="blas"):
-        numerics.fingerprint()
+        for backend in {backends.choose(config) for config in configs}:
+            backends.fingerprint(backend)
     _versions()
 
 
@@ -129,6 +129,7 @@ def events(
     source: Callable[[Source], Dataset] = load,
     content: Mapping[str, str] | None = None,
     grows: bool = True,
+    backend: BackendName | None = None,
 ) -> Iterator[TrainingEvent]:
     """Train a checked config and yield events; raises the errors of ``train``.
 
@@ -144,6 +145,7 @@ def events(
         source: loads the data, or returns it from a cache.
         content: content hashes of the data that the run is for; None for the data as it is now.
         grows: begin with the epochs that a new run shares with another run of its folder.
+        backend: the backend to use where it can be used; None for the user's choice.
     """
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
@@ -158,6 +160,7 @@ def events(
         source=source,
         content=content,
         grows=grows,
+        backend=backend,
     )
     with closing(_restarting(attempt, run) if restart else attempt(run)) as steps:
         while True:
@@ -200,6 +203,7 @@ def _events(
     source: Callable[[Source], Dataset],
     content: Mapping[str, str] | None,
     grows: bool,
+    backend: BackendName | None,
 ) -> Generator[TrainingEvent]:
     weights = initial_weights.read(config)
     from_run = initial_weights.content(weights)
@@ -216,14 +220,16 @@ def _events(
     preconditions.check(config, dataset)
     if weights is not None:
         weights.check(config, dataset)
-    assembly = Assembly(config, dataset)
+    computing = backends.choose(config, run, backend)
+    assembly = Assembly(config, dataset, computing)
     # Raises if the network is too large, before anything is created.
     state = assembly.initial(None if weights is None else weights.arrays)
     yield from map(Warned, preconditions.warnings(config, dataset))
+    yield from map(Warned, backends.warnings(config, run, computing))
     yield from map(Warned, preconditions.threshold_warnings(config, run.path.parent, content))
     if against is not None:
         yield from map(Warned, preconditions.strength_warnings(config, dataset, against))
-    record = _record(config, run, dataset, from_run)
+    record = _record(config, run, dataset, from_run, computing)
     shared = None
     if grows and not (run.exists and run.config == config):
         shared = growth.shared_epochs(config, run, record, assembly.headers(state), until)
@@ -234,7 +240,7 @@ def _events(
             yield Grown(run, epoch, begun_by, writer.former)
         # Another process may have created or finished the run in the meantime.
         if is_new or not is_done(config, writer.run, content):
-            recording = Recording(config, assembly, state, writer, record.numerics)
+            recording = Recording(config, assembly, state, writer, record.numerics, computing)
             recording.other_numerics = other_numerics
             yield from recording.events(until, heartbeat)
 
@@ -310,7 +316,11 @@ def _versions() -> Versions:
 
 
 def _record(
-    config: CheckedConfig, run: Run, dataset: Dataset, from_run: Mapping[str, str]
+    config: CheckedConfig,
+    run: Run,
+    dataset: Dataset,
+    from_run: Mapping[str, str],
+    backend: BackendName,
 ) -> RunRecord:
     return RunRecord(
         name=run.name,
@@ -329,5 +339,6 @@ def _record(
             **sizes(dataset)._asdict(),
         ),
         versions=_versions(),
-        numerics=numerics.fingerprint(),
+        numerics=backends.fingerprint(backend),
+        backend=backend,
     )

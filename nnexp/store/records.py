@@ -25,6 +25,8 @@ BUILT_IN = "mnist"
 WEIGHTS = "initializer"
 """Among content hashes, that of the weights which a run takes from another one."""
 
+BackendName = Literal["numpy", "native"]
+
 T = TypeVar("T")
 
 
@@ -108,6 +110,8 @@ class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The digest that runs share if one can grow from the other; None in runs of nnexp 0.1.0."""
     weights_sha256: str | UnsetType = UNSET
     """The digest of the initial weights, if they are another run's."""
+    backend: BackendName = "numpy"
+    """What computed its numbers."""
 
     @property
     def experiment_sha256(self) -> str:

@@ -32,7 +32,7 @@ from nnexp.errors import (
 from nnexp.runner import train as runner
 from nnexp.runner.recording import EpochEvaluated, Grown, Warned, describe, ending
 from nnexp.store import writer
-from nnexp.store.records import Fault
+from nnexp.store.records import BackendName, Fault
 from nnexp.store.run import Run
 from nnexp.training.history import Row, best_row
 
@@ -59,6 +59,8 @@ class Job(NamedTuple):
     """Resume even if this machine's numerics differ from those the run recorded."""
     restart: bool = False
     """If the run is too damaged to resume, set it aside and train it again."""
+    backend: BackendName | None = None
+    """The backend to use where it can be used; None for the user's choice."""
 
     @property
     def epochs(self) -> int:
@@ -270,6 +272,7 @@ def messages(
         restart=job.restart,
         content=job.content,
         grows=not job.alone,
+        backend=job.backend,
     )
     try:
         for event in events:

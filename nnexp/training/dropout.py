@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from nnexp.nn.arrays import Array
 from nnexp.nn.propagation import Masks
 from nnexp.streams import Purpose, generator
 
@@ -28,16 +30,31 @@ class Dropout:
         self, share: float, hidden: Sequence[int], seed: int, dtype: npt.DTypeLike
     ) -> None:
         self.share = share
-        self._hidden = hidden
+        self._neurons = sum(hidden)
         self._seed = seed
         self._dtype = dtype
 
-    def masks(self, epoch: int) -> Iterator[Masks | None]:
-        """Yield the masks of an epoch's mini-batches, endlessly; None without dropout."""
+    def masks(self, epoch: int) -> Callable[[int], Array | None]:
+        """Return a function that draws an epoch's masks: (n) -> those of the next n mini-batches.
+
+        They have shape (n, hidden neurons), layer by layer; without dropout they are None.
+        """
         if not self.share:
-            while True:
-                yield None
+            return lambda _: None
         rng = generator(self._seed, Purpose.DROPOUT, epoch)
         scale = np.array(1.0 / (1.0 - self.share), self._dtype)
-        while True:
-            yield [(rng.random(size) >= self.share) * scale for size in self._hidden]
+        return lambda batches: (rng.random((batches, self._neurons)) >= self.share) * scale
+
+
+def by_layer(masks: Array | None, hidden: Sequence[int]) -> Iterator[Masks | None]:
+    """Yield the masks of each mini-batch, a factor for each neuron of each hidden layer.
+
+    Args:
+        masks: (mini-batches, hidden neurons); without dropout None, which is yielded for ever.
+        hidden: sizes of the hidden layers.
+    """
+    ends = np.cumsum([0, *hidden])
+    while masks is None:
+        yield None
+    for mask in masks:
+        yield [mask[start:end] for start, end in pairwise(ends)]

@@ -1,9 +1,8 @@
-"""Evaluate a network on a split: cost, accuracy, predicted classes and monitored quantities."""
+"""Evaluate a network on a split with NumPy: cost, accuracy, classes and monitored quantities."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,21 +11,11 @@ from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
 from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagation, Propagations
+from nnexp.training.backend import SATURATED, Evaluation
 from nnexp.training.feed import Feed
 
 ROWS = 500
 """Examples per forward pass. Fixed, since the last bits of a product depend on its shape."""
-
-
-class Evaluation(NamedTuple):
-    """The results of a network on one split."""
-
-    cost: float
-    """The mean cost of the examples plus the penalty."""
-    accuracy: float
-    """The fraction of examples whose class has the largest output."""
-    predicted: npt.NDArray[np.int64]
-    """The class with the largest output for each example, the first on a tie."""
 
 
 def evaluate(theta: Array, feed: Feed, propagations: Propagations, penalty: Penalty) -> Evaluation:
@@ -57,10 +46,6 @@ def _passes(
         propagation.forward(theta, inputs)
         yield slice(done, done + len(inputs)), propagation, targets
         done += len(inputs)
-
-
-SATURATED = 0.05
-"""A neuron is saturated if its slope is below this; the sigmoid's is at most 0.25."""
 
 
 def saturation(

@@ -31,12 +31,19 @@ class Feed:
         scale: the divisor of the features.
         network: determines the targets of a class.
         dtype: of the batches.
+        heartbeat: called before each chunk; an exception that it raises ends the iteration.
     """
 
-    def __init__(self, split: Split, scale: float, network: Network, dtype: npt.DTypeLike) -> None:
+    def __init__(
+        self,
+        split: Split,
+        scale: float,
+        network: Network,
+        dtype: npt.DTypeLike,
+        heartbeat: Callable[[], None] = lambda: None,
+    ) -> None:
         self.labels = split.labels
-        self.heartbeat: Callable[[], None] = lambda: None
-        """Called before each chunk; an exception that it raises ends the iteration."""
+        self._heartbeat = heartbeat
         self._features = split.features
         self._scale: Array = np.array(scale, dtype)
         self._targets = network.targets(np.arange(network.sizes[-1]), dtype)
@@ -55,7 +62,7 @@ class Feed:
         """
         step = CHUNK // rows * rows
         for start in range(0, len(order), step):
-            self.heartbeat()
+            self._heartbeat()
             inputs, targets = self._chunk(order[start : start + step])
             for first in range(0, len(inputs), rows):
                 yield Batch(inputs[first : first + rows], targets[first : first + rows])

@@ -6,19 +6,13 @@ an epoch. This takes one more forward pass per step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
-from nnexp.nn.arrays import Array
-from nnexp.optim.objective import Measures, Objective, Slots
+import numpy as np
+import numpy.typing as npt
 
 PIECES = 10
 """Maximum parts of an epoch; each has a mean cost."""
 EXAMPLES = 100
 """Minimum examples of a part; a mean of fewer is too noisy."""
-
-Step: TypeAlias = Callable[[Array, Objective, Slots, float | None], Measures | None]
-"""The step method of an optimizer, by position."""
 
 
 class RunningCosts:
@@ -41,24 +35,15 @@ class RunningCosts:
         self._counts = [0] * self._pieces
         self._step = 0
 
-    def measure(self, step: Step) -> Step:
-        """Wrap a step so that the cost of its mini-batch is recorded first."""
-
-        def measured_step(
-            theta: Array, objective: Objective, slots: Slots, learning_rate: float | None
-        ) -> Measures | None:
-            self._add(objective.value(theta))
-            return step(theta, objective, slots, learning_rate)
-
-        return measured_step
-
-    def _add(self, cost: float) -> None:
-        done = self._step * self._batch_size
-        examples = min(self._batch_size, self._examples - done)
-        piece = self._step * self._pieces // self._steps
-        self._totals[piece] += cost * examples
-        self._counts[piece] += examples
-        self._step += 1
+    def add(self, costs: npt.NDArray[np.float64]) -> None:
+        """Add the costs of the next mini-batches."""
+        for cost in costs.tolist():
+            done = self._step * self._batch_size
+            examples = min(self._batch_size, self._examples - done)
+            piece = self._step * self._pieces // self._steps
+            self._totals[piece] += cost * examples
+            self._counts[piece] += examples
+            self._step += 1
 
     @property
     def costs(self) -> tuple[float, ...]:

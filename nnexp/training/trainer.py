@@ -1,60 +1,43 @@
-"""Train for an epoch, step by step, and find the batch in which numbers became infinite or NaN."""
+"""Train for an epoch on mini-batches, and find the one in which numbers became infinite or NaN."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from nnexp.nn.arrays import Array
-from nnexp.nn.objective import BatchObjective, Piece
-from nnexp.optim.objective import CachedObjective, Measures, Objective, Slots
-from nnexp.optim.optimizers import Optimizer
-from nnexp.streams import Orders
+from nnexp.optim.optimizers import MiniBatchOptimizer
+from nnexp.streams import Order, Orders
+from nnexp.training.backend import Backend
 from nnexp.training.dropout import Dropout
-from nnexp.training.feed import CHUNK, Feed
 from nnexp.training.running_cost import RunningCosts
+from nnexp.training.state import NotFiniteError, TrainingState
 
 PULSE = 2000
-"""Examples between reports of progress, at which signals and parameters are checked."""
+"""Examples between reports of progress, at which signals and parameters are checked.
+
+The native backend makes that many examples' steps in one call, and the last bits of its results
+depend on how an epoch is divided into calls: never change it.
+"""
 
 
-class TrainingState(NamedTuple):
-    """The state of a training. All of it changes in place."""
+class Stretch(NamedTuple):
+    """Some consecutive mini-batches of an epoch."""
 
-    theta: Array
-    slots: Slots
-    measures: Measures
-    """Metrics of the optimizer's last step; not part of a checkpoint."""
-
-    def copy(self) -> TrainingState:
-        """Return a copy that further training does not change."""
-        slots = {name: slot.copy() for name, slot in self.slots.items()}
-        return TrainingState(self.theta.copy(), slots, dict(self.measures))
-
-    def fault(self) -> str | None:
-        """Describe the numbers that are not finite, or return None if all are.
-
-        The optimizer's slots are checked, too: with an infinite slot, Adam never moves again.
-        """
-        count = np.count_nonzero(~np.isfinite(self.theta))
-        if count:
-            return f"{count} of {self.theta.size} parameters are not finite"
-        for name, slot in self.slots.items():
-            if not np.isfinite(slot).all():
-                return f"the optimizer's {name} is not finite"
-        return None
+    order: Order
+    """Indices of their examples."""
+    masks: Array | None
+    """Dropout's masks, a row for each mini-batch."""
 
 
 class Trainer:
-    """Trains a network with an optimizer, epoch by epoch.
+    """Trains a network with an optimizer on mini-batches, epoch by epoch.
 
     Args:
         optimizer: the optimizer.
-        objective: the cost to minimize.
-        feed: the training examples.
+        backend: computes on the training examples.
         orders: the order of the examples in each epoch.
         batch_size: examples per step; the last batch of an epoch may be smaller.
         dropout: draws the masks of each step, if any.
@@ -63,102 +46,95 @@ class Trainer:
 
     def __init__(
         self,
-        optimizer: Optimizer,
-        objective: BatchObjective,
-        feed: Feed,
+        optimizer: MiniBatchOptimizer,
+        backend: Backend,
         orders: Orders,
         batch_size: int,
         dropout: Dropout,
         running: RunningCosts | None = None,
     ) -> None:
         self._optimizer = optimizer
-        self._objective = objective
-        self._feed = feed
+        self._backend = backend
         self._orders = orders
         self._batch_size = batch_size
         self._dropout = dropout
         self._running = running
-        self._cached = CachedObjective(objective)
-
-    @property
-    def full_batch(self) -> bool:
-        """Whether an epoch is one step on all examples."""
-        return self._optimizer.full_batch
 
     def start(self, theta: Array) -> TrainingState:
         """Return the state before the first step."""
-        return TrainingState(theta, self._optimizer.start(theta), {})
+        parameters = self._backend.pack(theta)
+        return TrainingState(parameters, self._optimizer.start(parameters), {})
 
-    def epoch(
-        self, state: TrainingState, epoch: int, learning_rate: float | None, pulse: int = PULSE
-    ) -> Iterator[int]:
-        """Train for an epoch; yield the number of examples done, about every pulse examples."""
-        step: Callable[..., Measures | None] = self._optimizer.step
+    def epoch(self, state: TrainingState, epoch: int, learning_rate: float) -> Iterator[int]:
+        """Train for an epoch; yield the number of examples done, about every ``PULSE`` examples.
+
+        Raises: NotFiniteError.
+        """
         if self._running is not None:
             self._running.begin()
-            step = self._running.measure(step)
-        theta, slots, measures = state
-        masks, use = self._dropout.masks(epoch), self._objective.use
-        objective = self._epoch_objective()
-        done = reported = 0
-        for examples, pieces in self._batches(epoch):
-            use(examples, pieces, next(masks))
-            step_measures = step(theta, objective, slots, learning_rate)
-            if step_measures:
-                measures.update(step_measures)
-            done += examples
-            if done - reported >= pulse:
-                reported = done
-                yield done
-        if done > reported:
+        done = 0
+        for stretch in self._stretches(epoch):
+            before = state.copy()
+            self._advance(state, stretch, learning_rate, self._running)
+            if state.fault() is not None:
+                batch, found = self._first_fault(before, stretch, learning_rate)
+                raise NotFiniteError(done // self._batch_size + batch, found)
+            done += len(stretch.order)
             yield done
-
-    def first_fault(
-        self, state: TrainingState, epoch: int, learning_rate: float | None
-    ) -> tuple[int, str]:
-        """Repeat an epoch that diverged, and check the numbers after every batch.
-
-        Returns: the first batch (counted from 1) after which they are not finite, and the fault.
-        """
-        for batch, _ in enumerate(self.epoch(state, epoch, learning_rate, pulse=1), 1):
-            fault = state.fault()
-            if fault is not None:
-                return batch, fault
-        raise AssertionError("a repeated epoch must diverge again")
 
     @property
     def running_costs(self) -> tuple[float, ...]:
         """The mean cost of the batches in each part of the last epoch, if it is monitored."""
         return () if self._running is None else self._running.costs
 
-    def full_gradient(self, theta: Array) -> Array:
-        """Return the gradient of the cost over all training examples, without dropout."""
-        self._objective.use(len(self._feed), self._all)
-        gradient: Array = self._objective.gradient(theta).copy()
-        return gradient
+    def _stretches(self, epoch: int) -> Iterator[Stretch]:
+        """Divide an epoch into stretches of about ``PULSE`` examples."""
+        order, masks = self._orders(epoch), self._dropout.masks(epoch)
+        size = max(1, PULSE // self._batch_size) * self._batch_size
+        for start in range(0, len(order), size):
+            part = order[start : start + size]
+            yield Stretch(part, masks(self._steps(part)))
 
-    def _epoch_objective(self) -> Objective:
-        """Return the objective for the steps of an epoch, cached for full-batch optimizers."""
-        if not self._optimizer.full_batch:
-            return self._objective
-        if self._dropout.share:  # new masks change the objective, so the cache is invalid
-            self._cached = CachedObjective(self._objective)
-        return self._cached
+    def _steps(self, order: Order) -> int:
+        return -(-len(order) // self._batch_size)
 
-    def _batches(self, epoch: int) -> Iterator[tuple[int, Callable[[], Iterable[Piece]]]]:
-        """Yield the size and the pieces of each batch of an epoch."""
-        if self._optimizer.full_batch:
-            yield len(self._feed), self._all
-            return
-        rows, order = self._batch_size, self._orders(epoch)
-        if rows <= CHUNK:
-            for batch in self._feed.batches(order, rows):
-                yield len(batch.inputs), (batch,).__iter__
-        else:
-            for start in range(0, len(order), rows):
-                indices = order[start : start + rows]
-                yield len(indices), partial(self._feed.batches, indices, CHUNK)
+    def _advance(
+        self,
+        state: TrainingState,
+        stretch: Stretch,
+        learning_rate: float,
+        running: RunningCosts | None = None,
+    ) -> None:
+        """Make the steps of a stretch."""
+        order, masks = stretch
+        costs = None if running is None else np.empty(self._steps(order))
+        theta = state.parameters
+        batches = self._backend.batches(theta, order, self._batch_size, masks, costs)
+        self._optimizer.steps(theta, batches, state.slots, learning_rate)
+        if running is not None and costs is not None:
+            running.add(costs)
 
-    def _all(self) -> Iterator[Piece]:
-        """Return all examples in the stored order, so that sums always round the same way."""
-        return self._feed.batches(np.arange(len(self._feed)), CHUNK)
+    def _first_fault(
+        self, before: TrainingState, stretch: Stretch, learning_rate: float
+    ) -> tuple[int, str]:
+        """Find the first batch of a stretch after which numbers are not finite, by bisection.
+
+        Numbers that are not finite never become finite again.
+
+        Returns: the batch, counted from 1 within the stretch, and the fault.
+        """
+        finite, faulty, found = 0, self._steps(stretch.order), ""
+        while finite + 1 < faulty or not found:
+            assert finite < faulty, "a repeated stretch must diverge again"  # noqa: S101
+            middle = (finite + faulty + 1) // 2
+            state, masks = before.copy(), stretch.masks
+            part = stretch.order[: middle * self._batch_size]
+            self._advance(
+                state, Stretch(part, None if masks is None else masks[:middle]), learning_rate
+            )
+            fault = state.fault(self._backend.unpack)
+            if fault is None:
+                finite = middle
+            else:
+                faulty, found = middle, fault
+        return faulty, found

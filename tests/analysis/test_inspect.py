@@ -173,7 +173,7 @@ def test_what_is_measured_first_is_the_network_that_training_starts_from(
     monkeypatch.setattr(initial_layers, "NETWORKS", 1)
     own = looked_at(config, data, monkeypatch).initialized[0].layers
     assembly = Assembly(config, data)
-    theta = assembly.initial().theta
+    theta = assembly.initial().parameters
     row = assembly.monitored(theta, "norms") | assembly.monitored(theta, "saturation")
     assert [layer.saturated for layer in own] == [*row["saturation"], None]
     assert [layer.weight_norm for layer in own] == pytest.approx(row["weight_norms"])
@@ -204,9 +204,9 @@ def test_gradients_are_those_of_the_steps_that_training_makes(
     own = looked_at(config, data, monkeypatch).initialized[0].layers
     assembly = Assembly(config, data)
     state = assembly.initial()
-    before = [weights.copy() for weights in assembly.network.weights(state.theta)]
+    before = [weights.copy() for weights in assembly.network.weights(state.parameters)]
     assert list(assembly.trainer.epoch(state, 1, 0.1)) == [60]
-    pairs = zip(assembly.network.weights(state.theta), before, strict=True)
+    pairs = zip(assembly.network.weights(state.parameters), before, strict=True)
     moved = [float(np.linalg.norm(after - weights)) for after, weights in pairs]
     assert [0.1 * layer.gradient_norm for layer in own] == pytest.approx(moved)
 

@@ -69,7 +69,9 @@ def test_all_originals_come_first_and_then_one_change_of_all_after_another(
     assert grown.features[:4].tolist() == train.features.tolist()
     assert grown.labels.tolist() == [0, 1, 2, 3] * times
     for example in range(4):
-        alone = expand(expansion, Split(*(part[[example]] for part in train)), (), "x")
+        alone = expand(
+            expansion, Split(train.features[[example]], train.labels[[example]]), (), "x"
+        )
         assert grown.features[example::4].tolist() == alone.features.tolist()
 
 
@@ -195,7 +197,7 @@ def test_n_and_an_epoch_count_the_expanded_examples(tmp_path: Path) -> None:
             Assembly(Config(data=data, hidden=(), lambda_=strength), loading.load(data))
             for strength in (10.0, 0.0)
         )
-        theta = with_.initial().theta
+        theta = with_.initial().parameters
         costs = [each.evaluate(theta, "validation").cost for each in (with_, without)]
         penalties.append((with_.examples, costs[0] - costs[1]))
     (n, plain), (grown_n, grown) = penalties

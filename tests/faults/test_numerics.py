@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from nnexp import numerics
+from nnexp.runner import backends
 from nnexp.runner.assembly import Assembly
 from nnexp.training.history import Row, stretches
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nnexp.training.trainer import TrainingState
+    from nnexp.training.state import TrainingState
     from tests.conftest import Bench, Said
 
 OTHER = "f" * 64
@@ -31,6 +32,7 @@ import hashlib, json, sys
 from pathlib import Path
 import numpy as np
 from nnexp import numerics
+from nnexp.runner import backends
 from nnexp.runner import train
 from nnexp.config import load
 
@@ -114,14 +116,14 @@ def test_one_other_last_bit_is_another_fingerprint(
 
 
 def nudged(state: TrainingState) -> TrainingState:
-    np.multiply(state.theta, 1.001, out=state.theta)
+    np.multiply(state.parameters, 1.001, out=state.parameters)
     return state
 
 
 def goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Said:
     """Train under arithmetic that calls itself OTHER."""
     with monkeypatch.context() as patch:
-        patch.setattr(numerics, "fingerprint", lambda: OTHER)
+        patch.setattr(backends, "fingerprint", lambda _: OTHER)
         return bench("train", "tiny.yaml", "--name", "n", *arguments)
 
 

@@ -26,7 +26,7 @@ from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.sources import Npz
 from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.schedules import HalveOnPlateau, Schedule, Step
-from nnexp.runner import train
+from nnexp.runner import backends, train
 from nnexp.training.stopping import Average, Stopping
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def check_every_growth(bench: Bench, config: CheckedConfig) -> int:
 def quick(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Data that is all noise, and what costs time and has no part in resuming left out."""
     fingerprint = numerics.fingerprint()
-    monkeypatch.setattr(numerics, "fingerprint", lambda: fingerprint)
+    monkeypatch.setattr(backends, "fingerprint", lambda _: fingerprint)
     monkeypatch.setattr(os, "fsync", lambda _: None)
     rng = np.random.default_rng(3)
     arrays: dict[str, Any] = {}

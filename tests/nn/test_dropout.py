@@ -17,7 +17,7 @@ from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagation
 from nnexp.runner import train
 from nnexp.runner.assembly import Assembly
-from nnexp.training.dropout import Dropout
+from nnexp.training.dropout import Dropout, by_layer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +27,16 @@ if TYPE_CHECKING:
 
 
 def drawn(share: float, count: int, epoch: int = 1, seed: int = 0) -> list[Masks]:
-    masks = islice(Dropout(share, (50, 20), seed, "float64").masks(epoch), count)
-    return [mask for mask in masks if mask is not None]
+    masks = Dropout(share, (50, 20), seed, "float64").masks(epoch)(count)
+    return [mask for mask in islice(by_layer(masks, (50, 20)), count) if mask is not None]
+
+
+def test_masks_are_the_same_however_many_are_drawn_at_once() -> None:
+    draw = Dropout(0.5, (50, 20), 0, "float64").masks(1)
+    one_by_one = [draw(1), draw(1), draw(3)]
+    assert np.vstack([masks for masks in one_by_one if masks is not None]).tolist() == [
+        np.hstack(mask).tolist() for mask in drawn(0.5, 5)
+    ]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
@@ -55,7 +63,9 @@ def test_every_mini_batch_layer_epoch_and_seed_has_masks_of_its_own_and_they_rep
 
 
 def test_without_dropout_there_are_no_masks() -> None:
-    assert list(islice(Dropout(0.0, (5,), 0, "float32").masks(1), 3)) == [None] * 3
+    masks = Dropout(0.0, (5,), 0, "float32").masks(1)(3)
+    assert masks is None
+    assert list(islice(by_layer(masks, (5,)), 3)) == [None] * 3
 
 
 def test_a_neuron_that_is_left_out_is_so_for_a_whole_mini_batch() -> None:
@@ -94,7 +104,7 @@ def test_evaluation_uses_all_neurons() -> None:
     costs, outputs = [], []
     for share in (0.0, 0.5):
         assembly = Assembly(Config(hidden=(4,), dropout=share, dtype="float64"), dataset)
-        theta = assembly.initial().theta
+        theta = assembly.initial().parameters
         costs.append(assembly.evaluate(theta, "validation").cost)
         outputs.append(assembly.outputs(theta, "validation"))
     assert costs[0] == costs[1]

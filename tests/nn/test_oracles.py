@@ -12,11 +12,10 @@ from nnexp.datasets.dataset import Split
 from nnexp.nn.activations import ACTIVATIONS, ActivationName
 from nnexp.nn.costs import COSTS, CostName
 from nnexp.nn.network import Network
-from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
 from nnexp.optim.sgd import Sgd
 from nnexp.training.dropout import Dropout
-from nnexp.training.feed import Feed
+from nnexp.training.numpy_backend import NumpyBackend
 from nnexp.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -40,11 +39,10 @@ def drawn(network: Network) -> Array:
 def after_an_epoch(network: Network, data: Split, decay: float) -> Array:
     """Return theta after one epoch in the order of the data."""
     theta = drawn(network)
-    objective = BatchObjective(network, Penalty(network, "l2", decay, "float64"), "float64")
+    penalty = Penalty(network, "l2", decay, "float64")
     trainer = Trainer(
         Sgd(),
-        objective,
-        Feed(data, 1.0, network, "float64"),
+        NumpyBackend(network, penalty, {"train": data}, 1.0, "float64"),
         lambda _: np.arange(len(data.labels)),
         BATCH,
         Dropout(0.0, SIZES[1:-1], 0, "float64"),

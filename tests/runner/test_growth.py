@@ -112,7 +112,7 @@ def test_a_source_that_is_being_trained_is_passed_over(bench: Bench) -> None:
 
 def test_other_arithmetic_is_no_source(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     trained(bench, "runs", "epochs=2")
-    monkeypatch.setattr("nnexp.numerics.fingerprint", lambda: "0" * 64)
+    monkeypatch.setattr("nnexp.runner.backends.fingerprint", lambda _: "0" * 64)
     assert epochs_trained(trained(bench, "runs", "epochs=4")) == "1"
 
 

@@ -21,7 +21,7 @@ def old(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """The kept folder, on a machine with the arithmetic that it was made with."""
     shutil.copytree(KEPT, bench.folder, dirs_exist_ok=True)
     numerics = json.loads((KEPT / FINISHED / "run.json").read_text())["numerics"]
-    monkeypatch.setattr("nnexp.numerics.fingerprint", lambda: numerics)
+    monkeypatch.setattr("nnexp.runner.backends.fingerprint", lambda _: numerics)
     return bench
 
 

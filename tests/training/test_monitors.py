@@ -97,7 +97,7 @@ def test_the_gradient_s_norms_are_those_of_the_whole_cost_s_slope() -> None:
     split = Split(rng.random((7, 3)), rng.integers(0, 2, 7))
     config = Config(hidden=(2,), lambda_=0.5, dropout=0.5, dtype="float64")
     assembly = Assembly(config, Dataset(split, None, None, 2, 1.0, {}))
-    theta = assembly.initial().theta
+    theta = assembly.initial().parameters
     slope = np.empty_like(theta)
     for place in range(theta.size):
         step = np.zeros_like(theta)
@@ -113,22 +113,10 @@ def test_the_gradient_s_norms_are_those_of_the_whole_cost_s_slope() -> None:
     )
 
 
-class Costs:
-    """An objective whose cost is another one at each step; it has no slope."""
-
-    def __init__(self, costs: list[float]) -> None:
-        self.costs = iter(costs)
-
-    def value(self, theta: Array) -> float:
-        del theta
-        return next(self.costs)
-
-
 def running(examples: int, batch_size: int, costs: list[float]) -> tuple[float, ...]:
-    found, objective = RunningCosts(examples, batch_size), Costs(costs)
-    step = found.measure(lambda *_: {"said": 1.0})
-    for _ in costs:
-        assert step(np.zeros(1), objective, {}, None) == {"said": 1.0}  # type: ignore[arg-type]
+    found = RunningCosts(examples, batch_size)
+    for cost in costs:
+        found.add(np.array([cost]))
     return found.costs
 
 
@@ -156,11 +144,10 @@ def test_a_small_epoch_has_fewer_parts(
 
 def test_each_epoch_is_measured_by_itself() -> None:
     found = RunningCosts(100, 50)
-    for cost in (9.0, 9.0):
-        found.measure(lambda *_: None)(np.zeros(1), Costs([cost]), {}, 0.1)  # type: ignore[arg-type]
+    found.add(np.array([9.0, 9.0]))
     found.begin()
     assert not found.costs
-    found.measure(lambda *_: None)(np.zeros(1), Costs([2.0]), {}, 0.1)  # type: ignore[arg-type]
+    found.add(np.array([2.0]))
     assert found.costs == (2.0,)
 
 
@@ -217,7 +204,7 @@ def test_a_full_batch_s_running_cost_is_the_cost_before_its_step(
         [*settings(optimizer), "monitor=[train, running_cost]", "lambda=0.5", "patience=null"],
     )
     assembly = Assembly(config, loading.load(config.data))
-    start = assembly.evaluate(assembly.initial().theta, "train").cost
+    start = assembly.evaluate(assembly.initial().parameters, "train").cost
     rows = train.train(config, bench.folder / "runs").history()
     found = [cost for row in rows for cost in row.running_costs or ()]
     assert found == pytest.approx([start, *(row.train_cost for row in rows[:-1])], rel=1e-9)

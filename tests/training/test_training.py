@@ -16,7 +16,6 @@ from nnexp.nn.initializers import (
     standard_normal,
 )
 from nnexp.nn.network import Network
-from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagation, Propagations
 from nnexp.optim.sgd import Sgd
@@ -25,8 +24,10 @@ from nnexp.training.dropout import Dropout
 from nnexp.training.evaluation import evaluate
 from nnexp.training.feed import CHUNK, Feed
 from nnexp.training.history import Row, best_row
+from nnexp.training.numpy_backend import NumpyBackend
+from nnexp.training.state import NotFiniteError, TrainingState
 from nnexp.training.stopping import Accuracy, stops
-from nnexp.training.trainer import Trainer, TrainingState
+from nnexp.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from nnexp.nn.arrays import Array
@@ -51,8 +52,7 @@ def trainer(
     """Return an SGD trainer that visits the examples as they stand unless told otherwise."""
     return Trainer(
         Sgd(),
-        BatchObjective(network, Penalty(network, "l2", decay, dtype), dtype),
-        Feed(data, SCALE, network, dtype),
+        NumpyBackend(network, Penalty(network, "l2", decay, dtype), {"train": data}, SCALE, dtype),
         orders or (lambda _: np.arange(len(data.labels))),
         batch_size,
         Dropout(0.0, network.sizes[1:-1], 0, dtype),
@@ -178,38 +178,37 @@ def test_the_first_bad_batch_is_found_by_going_through_again() -> None:
     data.features[3455] = 1e25 * SCALE
     school = trainer(network, data, 10, dtype="float32")
     state = school.start(np.zeros(network.size, "float32"))
-    before = state.copy()
     with np.errstate(all="ignore"):
-        pulses = [(done, state.fault() is None) for done in school.epoch(state, 1, 0.1, pulse=2000)]
-        assert pulses == [(2000, True), (4000, False)]
-        batch, found = school.first_fault(before, 1, 0.1)
-    assert batch == 346
-    assert found == "6 of 8 parameters are not finite"
+        epoch = school.epoch(state, 1, 0.1)
+        assert next(epoch) == 2000
+        with pytest.raises(NotFiniteError, match="6 of 8 parameters are not finite") as caught:
+            next(epoch)
+    assert caught.value.batch == 346
 
 
 def test_a_learning_rate_of_1e30_is_found_in_the_first_batches() -> None:
     data, network = split(200), Network((3, 4, 2), "relu", "linear", "quadratic")
     school = trainer(network, data, 10, dtype="float32")
     theta = np.random.default_rng(0).standard_normal(network.size).astype("float32")
-    with np.errstate(all="ignore"):
-        batch, found = school.first_fault(school.start(theta), 1, 1e30)
-    assert batch in {1, 2, 3}
-    assert found.endswith("parameters are not finite")
+    with np.errstate(all="ignore"), pytest.raises(NotFiniteError) as caught:
+        next(school.epoch(school.start(theta), 1, 1e30))
+    assert caught.value.batch in {1, 2, 3}
+    assert caught.value.found.endswith("parameters are not finite")
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 def test_a_fault_says_how_many_parameters_are_not_finite(wrong: float) -> None:
     state = TrainingState(np.zeros(7), {}, {})
     assert state.fault() is None
-    state.theta[[2, 4]] = wrong
+    state.parameters[[2, 4]] = wrong
     assert state.fault() == "2 of 7 parameters are not finite"
 
 
 def test_a_copied_state_stays_as_it_was() -> None:
     state = TrainingState(np.zeros(3), {"velocity": np.zeros(3)}, {"step_norm": 0.0})
     copied = state.copy()
-    state.theta[0] = state.slots["velocity"][0] = state.measures["step_norm"] = 1
-    assert copied.theta.tolist() == copied.slots["velocity"].tolist() == [0, 0, 0]
+    state.parameters[0] = state.slots["velocity"][0] = state.measures["step_norm"] = 1
+    assert copied.parameters.tolist() == copied.slots["velocity"].tolist() == [0, 0, 0]
     assert copied.measures == {"step_norm": 0.0}
 
 

@@ -41,6 +41,22 @@ static void outputs(struct Network *network, const float *parameters, const stru
     }
 }
 
+static void hidden(struct Network *network, const float *parameters, const struct Batch *batch,
+                   float *to)
+{
+    for (ptrdiff_t done = 0; done < batch->rows; done += EVALUATED) {
+        const struct Batch part = part_of(batch, done, EVALUATED);
+        forward(network, unscaled(parameters), &part, NULL);
+        for (ptrdiff_t row = 0; row < part.rows; row++)
+            for (ptrdiff_t i = 0; i < network->depth - 1; i++) {
+                const struct Layer *layer = &network->layers[i];
+                memcpy(to, layer->activations + row * layer->width,
+                       (size_t)layer->outputs * sizeof(float));
+                to += layer->outputs;
+            }
+    }
+}
+
 static double evaluate(struct Network *network, const float *parameters, const struct Batch *batch,
                        int64_t *predicted)
 {
@@ -56,47 +72,66 @@ static double evaluate(struct Network *network, const float *parameters, const s
     return total;
 }
 
-static double cost(struct Network *network, const float *parameters, const struct Batch *batch,
-                   const float *masks)
+static double summed_cost(struct Network *network, struct Parameters parameters,
+                          const struct Batch *batch, const float *masks)
 {
     double total = 0.0;
     for (ptrdiff_t done = 0; done < batch->rows; done += EVALUATED) {
         const struct Batch part = part_of(batch, done, EVALUATED);
-        forward(network, unscaled(parameters), &part, masks);
+        forward(network, parameters, &part, masks);
         total = add_costs(network, &part, total);
     }
     return total;
 }
 
+static double cost(struct Network *network, const float *parameters, const struct Batch *batch,
+                   const float *masks)
+{
+    return summed_cost(network, unscaled(parameters), batch, masks);
+}
+
+static double penalty(const struct Network *network, const float *parameters,
+                      enum Regularizer regularizer)
+{
+    return penalty_total(network, parameters, 1.0, regularizer);
+}
+
 /* ---- gradients ---- */
 
-/* Add scale times the gradient of the mean cost. If total is not NULL, set it to the summed cost. */
+/* Add scale times the gradient of the mean cost. */
 static void add_gradient(struct Network *network, const float *parameters,
-                         const struct Batch *batch, const float *masks, double scale, float *to,
-                         double *total)
+                         const struct Batch *batch, const float *masks, double scale, float *to)
 {
     const struct Target target = {.parameters = to, .keep = 1.0f, .step = 1.0f};
-    double sum = 0.0;
     for (ptrdiff_t done = 0; done < batch->rows; done += CHUNK) {
         const struct Batch part = part_of(batch, done, CHUNK);
         forward(network, unscaled(parameters), &part, masks);
-        if (total)
-            sum = add_costs(network, &part, sum);
         backward(network, parameters, &part, batch->rows, masks != NULL,
                  (float)(scale / (double)batch->rows), target, target);
     }
-    if (total)
-        *total = sum;
 }
 
 static void gradient(struct Network *network, const float *parameters, const struct Batch *batch,
                      const float *masks, struct Penalty penalty, double scale, float *to)
 {
     penalty_gradient(network, parameters, penalty, scale, to);
-    add_gradient(network, parameters, batch, masks, scale, to, NULL);
+    add_gradient(network, parameters, batch, masks, scale, to);
 }
 
 /* ---- descent ---- */
+
+/* Return the mean cost of a batch plus the penalty. Its forward pass is repeated by the step:
+   these costs are seldom wanted, and the step is simpler without them. */
+static double objective(struct Network *network, struct Parameters parameters,
+                        const struct Batch *batch, const float *masks, struct Penalty penalty)
+{
+    const double mean = summed_cost(network, parameters, batch, masks) / (double)batch->rows;
+    if (penalty.strength == 0.0)
+        return mean;
+    return mean + penalty.strength * penalty_total(network, parameters.values,
+                                                   (double)parameters.input_scale,
+                                                   penalty.regularizer);
+}
 
 /* Return the target of a step: the parameters, which its penalty shrinks. */
 static struct Target descent_target(const struct Descent *descent, float *parameters)
@@ -109,12 +144,12 @@ static struct Target descent_target(const struct Descent *descent, float *parame
 
 /* Make one step on a batch of more than CHUNK examples: sum its gradient first. */
 static void descend_large(struct Network *network, float *parameters, const struct Batch *batch,
-                          const struct Descent *descent, const float *masks, double *total)
+                          const struct Descent *descent, const float *masks)
 {
     const struct Target to = descent_target(descent, parameters);
     float *sum = network->gradient;
     memset(sum, 0, (size_t)network->size * sizeof *sum);
-    add_gradient(network, parameters, batch, masks, descent->learning_rate, sum, total);
+    add_gradient(network, parameters, batch, masks, descent->learning_rate, sum);
     for (ptrdiff_t i = 0; i < network->depth; i++) {
         const struct Layer *layer = &network->layers[i];
         if (to.keep != 1.0f)
@@ -138,14 +173,11 @@ static void settle(const struct Network *network, float *parameters, double *inp
    With sparse inputs the gradient changes few of the first layer's weights, but weight decay
    changes all. Decay is therefore a number, input_scale: the weights are it times their values. */
 static void descend_small(struct Network *network, float *parameters, const struct Batch *batch,
-                          const struct Descent *descent, const float *masks, double *input_scale,
-                          double *total)
+                          const struct Descent *descent, const float *masks, double *input_scale)
 {
     const struct Target rest = descent_target(descent, parameters);
     struct Target inputs = rest;
     forward(network, (struct Parameters){parameters, (float)*input_scale}, batch, masks);
-    if (total)
-        *total = add_costs(network, batch, 0.0);
     if (batch->examples->starts) {
         *input_scale *= (double)rest.keep;
         if (!(*input_scale >= SMALLEST_SCALE))
@@ -183,15 +215,17 @@ static void descend(struct Network *network, float *parameters, const struct Bat
     const ptrdiff_t size = descent->batch_size;
     for (ptrdiff_t done = 0; done < examples->rows; done += size) {
         const struct Batch batch = part_of(examples, done, size);
+        if (costs)
+            *costs++ = objective(network, (struct Parameters){parameters, (float)input_scale},
+                                 &batch, masks, descent->penalty);
         if (batch.rows <= CHUNK) {
             if (examples->examples->starts)
                 prefetch(examples, done + size + AHEAD, done + 2 * size + AHEAD);
-            descend_small(network, parameters, &batch, descent, masks, &input_scale, costs);
+            descend_small(network, parameters, &batch, descent, masks, &input_scale);
         } else {
-            descend_large(network, parameters, &batch, descent, masks, costs);
+            descend_large(network, parameters, &batch, descent, masks);
         }
         masks = masks ? masks + network->hidden : NULL;
-        costs = costs ? costs + 1 : NULL;
     }
     settle(network, parameters, &input_scale);
 }
@@ -211,10 +245,11 @@ static void apply(enum Function function, ptrdiff_t count, const float *from, fl
 
 const struct Kernels KERNELS = {
     .outputs = outputs,
+    .hidden = hidden,
     .evaluate = evaluate,
     .cost = cost,
     .gradient = gradient,
     .descend = descend,
-    .penalty = penalty_total,
+    .penalty = penalty,
     .apply = apply,
 };

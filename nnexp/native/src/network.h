@@ -107,7 +107,7 @@ struct Descent {
     double learning_rate;
     struct Penalty penalty;
     const float *masks; /* (steps, hidden) or NULL */
-    double *costs;      /* (steps): receives the summed cost of each batch before its step; or NULL */
+    double *costs;      /* (steps): receives the mean cost of each batch plus the penalty before its step; or NULL */
 };
 
 /* The kernels for one kind of processor. All kinds give the same results to the last bit. */
@@ -117,6 +117,8 @@ struct Kernels {
     /* Write the predicted classes and return the summed cost. */
     double (*evaluate)(struct Network *, const float *parameters, const struct Batch *,
                        int64_t *predicted);
+    /* Write the hidden neurons' outputs, (rows, hidden). */
+    void (*hidden)(struct Network *, const float *parameters, const struct Batch *, float *to);
     double (*cost)(struct Network *, const float *parameters, const struct Batch *,
                    const float *masks);
     /* Write scale times the gradient of the mean cost plus the penalty. */

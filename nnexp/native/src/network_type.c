@@ -236,21 +236,35 @@ static bool read_regularizer(const char *name, enum Regularizer *regularizer)
     return index >= 0;
 }
 
-static PyObject *network_outputs(PyObject *self, PyObject *args)
+/* Call a kernel that writes a row of floats for each example. */
+static PyObject *write_rows(PyObject *self, PyObject *args, const char *format, ptrdiff_t columns,
+                            void (*kernel)(struct Network *, const float *,
+                                           const struct Batch *, float *))
 {
     PyObject *objects[3], *examples;
-    if (!PyArg_ParseTuple(args, "OOOO:outputs", &objects[0], &examples, &objects[1], &objects[2]))
+    if (!PyArg_ParseTuple(args, format, &objects[0], &examples, &objects[1], &objects[2]))
         return NULL;
     struct Call call = new_call(self, false);
     add_array(&call, (struct Array){.name = "out", .format = 'f', .writable = true, .count = -1});
     if (!begin_call(&call, self, examples, objects))
         return NULL;
-    const bool is_valid =
-        check_count(&call.arrays[2], call.batch.rows * class_count(call.network));
+    const bool is_valid = check_count(&call.arrays[2], call.batch.rows * columns);
     if (is_valid)
-        call.kernels->outputs(call.network, memory(&call, 0), &call.batch, memory(&call, 2));
+        kernel(call.network, memory(&call, 0), &call.batch, memory(&call, 2));
     end_call(&call);
     return is_valid ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *network_outputs(PyObject *self, PyObject *args)
+{
+    return write_rows(self, args, "OOOO:outputs", class_count(network_of(self)),
+                      state_of(self)->kernels->outputs);
+}
+
+static PyObject *network_hidden(PyObject *self, PyObject *args)
+{
+    return write_rows(self, args, "OOOO:hidden", network_of(self)->hidden,
+                      state_of(self)->kernels->hidden);
 }
 
 static PyObject *network_evaluate(PyObject *self, PyObject *args)
@@ -375,6 +389,7 @@ static PyMethodDef network_methods[] = {
     {"pack", network_pack_method, METH_VARARGS, "pack(theta, parameters)"},
     {"unpack", network_unpack_method, METH_VARARGS, "unpack(parameters, theta)"},
     {"outputs", network_outputs, METH_VARARGS, "outputs(parameters, examples, order, out)"},
+    {"hidden", network_hidden, METH_VARARGS, "hidden(parameters, examples, order, out)"},
     {"evaluate", network_evaluate, METH_VARARGS,
      "evaluate(parameters, examples, order, predicted)"},
     {"cost", network_cost, METH_VARARGS, "cost(parameters, examples, order, masks)"},

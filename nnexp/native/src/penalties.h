@@ -52,18 +52,20 @@ static void shrink_weights(const struct Layer *layer, float *parameters, float s
     }
 }
 
-/* Return the penalty for strength 1: 1/2 sum w^2 or sum |w|. */
+/* Return the penalty for strength 1: 1/2 sum w^2 or sum |w|. The first layer's weights are
+   input_scale times their values. */
 static double penalty_total(const struct Network *network, const float *parameters,
-                            enum Regularizer regularizer)
+                            double input_scale, enum Regularizer regularizer)
 {
     double total = 0.0;
     for (ptrdiff_t i = 0; i < network->depth; i++) {
         const struct Layer *layer = &network->layers[i];
         const float *weights = parameters + layer->weights;
+        const double scale = i == 0 ? input_scale : 1.0;
         double sums[PADDED_TO] = {0.0}; /* as many as fill vectors of any kind */
         for (ptrdiff_t j = 0; j < weight_count(layer); j += PADDED_TO)
             for (ptrdiff_t lane = 0; lane < PADDED_TO; lane++) {
-                const double w = (double)weights[j + lane];
+                const double w = scale * (double)weights[j + lane];
                 sums[lane] += regularizer == L2 ? w * w : (w < 0.0 ? -w : w);
             }
         for (ptrdiff_t lane = 0; lane < PADDED_TO; lane++)

@@ -27,6 +27,7 @@ from nnexp.config.model import Config
 from nnexp.datasets.loading import Data
 from nnexp.errors import NameTakenError, NnexpError
 from nnexp.names import is_run_name
+from nnexp.runner import backends
 from nnexp.store import transfer
 from nnexp.store.run import Run
 from nnexp.study.dask import client, worker
@@ -313,6 +314,7 @@ class Cluster:
             token=self._token,
             content=None if job.content is None else dict(job.content),
             until=job.until,
+            backend=job.backend or backends.chosen(),
             seconds=self._limits.seconds,
             memory=self._limits.memory,
             files=files,

@@ -66,6 +66,8 @@ class JobRequest(Struct, frozen=True, kw_only=True):
     """Time limit."""
     memory: int | None
     """Memory limit in bytes."""
+    backend: str
+    """The choice of the backend: the job's, or the user's."""
     files: dict[str, bytes] | None = None
     """The unfinished run to continue, if the worker does not see the client's runs folder."""
 
@@ -223,6 +225,7 @@ def start(request: JobRequest, runs: Path) -> Process:
         "config": request.config,
         "content": request.content,
         "until": request.until,
+        "backend": request.backend,
     }
     temporary = disk.errors(Path(tempfile.gettempdir()))
     with contextlib.ExitStack() as opened, temporary, tempfile.TemporaryFile() as stdin:

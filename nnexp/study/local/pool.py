@@ -23,7 +23,7 @@ from nnexp.config.model import Config
 from nnexp.datasets.expansion import Rotate
 from nnexp.datasets.loading import Data
 from nnexp.errors import DiskError, NnexpError, UsageError
-from nnexp.runner import train
+from nnexp.runner import backends, train
 from nnexp.store import disk
 from nnexp.study.job import Job, Message, Outcome, failure
 from nnexp.study.local import child, lifeline, process
@@ -83,7 +83,7 @@ class Pool:
         _check_files(min(self.slots, len(kept)))
         self._data.check(dict.fromkeys(config.data for config in kept))
         _import_for(kept)
-        train.prepare()
+        train.prepare(kept)
         self._is_prepared = True
         gc.collect()
         gc.freeze()  # a collection writes to all objects, and the forks would copy their pages
@@ -151,9 +151,10 @@ class Pool:
     def _start(self, job: Job) -> Process:
         """Fork a job.
 
-        Raises: DataError, DiskError.
+        Raises: DataError, DiskError, UsageError.
         """
         dataset = self._data(job.config.data)
+        backends.prepare(job.config, dataset)
         with contextlib.ExitStack() as opened:
             with disk.errors(Path(tempfile.gettempdir())):
                 output = opened.enter_context(tempfile.TemporaryFile())
