@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,9 +51,16 @@ def encode(meta: Meta, arrays: Arrays) -> bytes:
 
 
 def archive(arrays: Arrays) -> bytes:
-    """Return the bytes of a NumPy archive. They depend on the arrays only."""
+    """Return the bytes of a NumPy archive. They depend on the arrays only.
+
+    ``numpy.savez`` asks for headers that Python before 3.11.4 wrote differently.
+    """
     content = io.BytesIO()
-    np.savez(content, **arrays)  # type: ignore[arg-type]  # no array is named allow_pickle
+    with zipfile.ZipFile(content, "w") as packed:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, array, allow_pickle=False)
+            packed.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
     return content.getvalue()
 
 

@@ -67,5 +67,9 @@ def count_saturated(propagation: Propagation) -> npt.NDArray[np.int64]:
 
 
 def norms(vector: Array, network: Network) -> tuple[float, ...]:
-    """Return the Euclidean norm of each layer's weights in a vector laid out like theta."""
-    return tuple(float(np.linalg.norm(weights)) for weights in network.weights(vector))
+    """Return the Euclidean norm of each layer's weights in a vector laid out like theta.
+
+    The sums are NumPy's own, in float64: those of BLAS (``np.linalg.norm``) vary by processor.
+    """
+    squares = (np.square(weights, dtype=np.float64) for weights in network.weights(vector))
+    return tuple(float(np.sqrt(square.sum())) for square in squares)

@@ -19,6 +19,9 @@ VECTORS = 12
 LAYERS = 5
 """Arrays with a number for each neuron and each example of a pass."""
 
+WORKSPACE = 1024
+"""Minimum rows of these arrays: the native kernels' CHUNK."""
+
 
 def estimate(
     sizes: Sequence[int], optimizer: Optimizer, batch_size: int | Literal["all"], itemsize: int
@@ -33,6 +36,7 @@ def estimate(
     """
     vectors = VECTORS + optimizer.history_vectors
     rows = ROWS + (CHUNK if batch_size == "all" else min(batch_size, CHUNK))
+    rows = max(rows, WORKSPACE)
     return itemsize * (vectors * _parameters(sizes) + LAYERS * rows * sum(sizes))
 
 
