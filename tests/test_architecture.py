@@ -255,13 +255,12 @@ SINGLE = {
     ),
     "cli/fit_table": "study_progress would be over 400 lines with it; only it needs rich's tables",
     "cli/watch": "imports rich, which a plain listing does without",
-    "native/availability": "comes before the kernels, whose import fails if there are none",
     "native/build": "an entry point: python -m nnexp.native.build",
-    "native/kernels": "all of the extension's interface",
     "nn/curvature": "second derivatives, which only two optimizers ask for",
     "report/charts": "a renderer of figures, of which there are three",
     "report/page_pictures": "half of a comparison's page, whose other half has no pictures",
     "runner/growth": "train would be over 400 lines with it; which epochs two runs share",
+    "study/dask/collector": "what only clusters without a common disk need",
     "study/local/fresh": "the entry point of a subprocess",
 }
 """Modules with one importer, in their own folder: the table they are an entry of, or why."""

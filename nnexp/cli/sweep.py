@@ -159,7 +159,7 @@ def _train(
         ClusterError: the cluster is gone.
     """
     from nnexp.study.execution import JobList
-    from nnexp.study.job import JobError, may_need_training
+    from nnexp.study.job import JobError
 
     indices = {job.run.path: index for index, job in enumerate(jobs)}
     outcomes: list[Outcome | None] = [None] * len(jobs)
@@ -181,7 +181,7 @@ def _train(
             progress,
             data=data,
             isolated=True,
-            configs=[job.config for job in jobs if may_need_training(job)],
+            configs=[job.config for job in jobs if _may_need_training(job)],
             is_fatal=lambda outcome: fail_fast and bool(outcome.code),
             note=note,
             reached=progress_made,
@@ -226,3 +226,11 @@ def _draw(plot: Path, plan: Plan, ranking: Ranking, *, failed: bool, quiet: bool
             raise
         return str(error)
     return "" if quiet else f"{plot}: {ranking.split} accuracy"
+
+
+def _may_need_training(job: Job) -> bool:
+    """Return whether a job may need training, by a check cheap enough for many jobs."""
+    try:
+        return job.run.result is None
+    except NnexpError:
+        return False

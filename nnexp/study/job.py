@@ -377,14 +377,6 @@ def failure_message(run: Path, outcome: Outcome) -> str:
     return f"{reason}; {advice}" if advice else reason
 
 
-def may_need_training(job: Job) -> bool:
-    """Return whether a job may need training, by a check cheap enough for many jobs."""
-    try:
-        return job.run.result is None
-    except NnexpError:
-        return False
-
-
 def existing_outcome(job: Job) -> Outcome | None:
     """Return the outcome of a job that needs no training, or None if it needs training.
 

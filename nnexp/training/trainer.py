@@ -23,7 +23,7 @@ depend on how an epoch is divided into calls: never change it.
 """
 
 
-class Stretch(NamedTuple):
+class Portion(NamedTuple):
     """Some consecutive mini-batches of an epoch."""
 
     order: Order
@@ -73,13 +73,13 @@ class Trainer:
         if self._running is not None:
             self._running.begin()
         done = 0
-        for stretch in self._stretches(epoch):
+        for portion in self._portions(epoch):
             before = state.copy()
-            self._advance(state, stretch, learning_rate, self._running)
+            self._advance(state, portion, learning_rate, self._running)
             if state.fault() is not None:
-                batch, found = self._first_fault(before, stretch, learning_rate)
+                batch, found = self._first_fault(before, portion, learning_rate)
                 raise NotFiniteError(done // self._batch_size + batch, found)
-            done += len(stretch.order)
+            done += len(portion.order)
             yield done
 
     @property
@@ -87,13 +87,13 @@ class Trainer:
         """The mean cost of the batches in each part of the last epoch, if it is monitored."""
         return () if self._running is None else self._running.costs
 
-    def _stretches(self, epoch: int) -> Iterator[Stretch]:
-        """Divide an epoch into stretches of about ``PULSE`` examples."""
+    def _portions(self, epoch: int) -> Iterator[Portion]:
+        """Divide an epoch into portions of about ``PULSE`` examples."""
         order, masks = self._orders(epoch), self._dropout.masks(epoch)
         size = max(1, PULSE // self._batch_size) * self._batch_size
         for start in range(0, len(order), size):
             part = order[start : start + size]
-            yield Stretch(part, masks(self._steps(part)))
+            yield Portion(part, masks(self._steps(part)))
 
     def _steps(self, order: Order) -> int:
         return -(-len(order) // self._batch_size)
@@ -101,12 +101,12 @@ class Trainer:
     def _advance(
         self,
         state: TrainingState,
-        stretch: Stretch,
+        portion: Portion,
         learning_rate: float,
         running: RunningCosts | None = None,
     ) -> None:
-        """Make the steps of a stretch."""
-        order, masks = stretch
+        """Make the steps of a portion."""
+        order, masks = portion
         costs = None if running is None else np.empty(self._steps(order))
         theta = state.parameters
         batches = self._backend.batches(theta, order, self._batch_size, masks, costs)
@@ -115,22 +115,22 @@ class Trainer:
             running.add(costs)
 
     def _first_fault(
-        self, before: TrainingState, stretch: Stretch, learning_rate: float
+        self, before: TrainingState, portion: Portion, learning_rate: float
     ) -> tuple[int, str]:
-        """Find the first batch of a stretch after which numbers are not finite, by bisection.
+        """Find the first batch of a portion after which numbers are not finite, by bisection.
 
         Numbers that are not finite never become finite again.
 
-        Returns: the batch, counted from 1 within the stretch, and the fault.
+        Returns: the batch, counted from 1 within the portion, and the fault.
         """
-        finite, faulty, found = 0, self._steps(stretch.order), ""
+        finite, faulty, found = 0, self._steps(portion.order), ""
         while finite + 1 < faulty or not found:
-            assert finite < faulty, "a repeated stretch must diverge again"  # noqa: S101
+            assert finite < faulty, "a repeated portion must diverge again"  # noqa: S101
             middle = (finite + faulty + 1) // 2
-            state, masks = before.copy(), stretch.masks
-            part = stretch.order[: middle * self._batch_size]
+            state, masks = before.copy(), portion.masks
+            part = portion.order[: middle * self._batch_size]
             self._advance(
-                state, Stretch(part, None if masks is None else masks[:middle]), learning_rate
+                state, Portion(part, None if masks is None else masks[:middle]), learning_rate
             )
             fault = state.fault(self._backend.unpack)
             if fault is None:

@@ -60,9 +60,7 @@ def configs() -> Iterator[CheckedConfig]:
     for activation, output, cost in kinds():
         yield checked(activation=activation, output=output, cost=cost)
     for optimizer, schedule in product(OPTIMIZERS, SCHEDULES):
-        yield checked(
-            optimizer=optimizer, schedule=schedule, learning_rate=0.1, patience=None
-        )
+        yield checked(optimizer=optimizer, schedule=schedule, learning_rate=0.1, patience=None)
     for regularizer, dropout in product(get_args(RegularizerName), (0.0, 0.5)):
         yield checked(regularizer=regularizer, dropout=dropout, lambda_=1.0)
     for initializer in INITIALIZERS:

@@ -11,7 +11,7 @@ from nnexp.errors import CorruptError, NnexpError
 from nnexp.store import disk, transfer
 from nnexp.store.lock import Lock
 from nnexp.store.run import Run
-from nnexp.study.dask.executor import Collector
+from nnexp.study.dask.collector import Collector
 from nnexp.study.job import Job
 from tests.study.dask_jobs import Leaving, linked, trial
 

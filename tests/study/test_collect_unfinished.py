@@ -18,7 +18,7 @@ from nnexp.store.lock import Lock
 from nnexp.store.run import Run
 from nnexp.study import job as jobs
 from nnexp.study.dask import worker
-from nnexp.study.dask.executor import Collector
+from nnexp.study.dask.collector import Collector
 from nnexp.study.dask.worker import JobReport
 from nnexp.study.job import EpochCommitted, Job, Message, Outcome
 from nnexp.training.history import best_row
