@@ -82,7 +82,8 @@ class NativeExamples:
         if features.dtype not in {np.dtype(np.uint8), np.dtype(np.float32)}:
             # Scaled as by the NumPy backend, which divides in the stored dtype and then rounds.
             divisor, scaled = np.array(scale, np.float32), np.empty(features.shape, np.float32)
-            features = np.divide(features, divisor, out=scaled, casting="same_kind")
+            with np.errstate(over="ignore", invalid="ignore"):  # the cost will show it
+                features = np.divide(features, divisor, out=scaled, casting="same_kind")
             scale = 1.0
         # Labels are checked once and then trusted as indices: nobody else may have them.
         self.extension = _kernels.Examples(

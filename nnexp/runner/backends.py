@@ -116,7 +116,7 @@ def create(
 
     kernels = NativeNetwork(network.sizes, config.activation, config.output, config.cost)
     penalty = NativePenalty(config.regularizer, strength)
-    return NativeBackend(kernels, network.activation, penalty, splits, scale)
+    return NativeBackend(kernels, penalty, network.activation, splits, scale)
 
 
 def create_numpy(

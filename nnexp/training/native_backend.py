@@ -19,9 +19,7 @@ from nnexp.native.kernels import (
 )
 from nnexp.nn.activations import Activation
 from nnexp.training.backend import SATURATED, Evaluation
-
-CHUNK = 5000
-"""Examples evaluated between two heartbeats."""
+from nnexp.training.feed import CHUNK
 
 _examples: WeakKeyDictionary[Split, dict[float, NativeExamples]] = WeakKeyDictionary()
 
@@ -39,8 +37,8 @@ class NativeBackend:
 
     Args:
         network: the kernels of the architecture.
-        activation: of the hidden neurons.
         penalty: the regularization.
+        activation: of the hidden neurons.
         splits: the stored examples, among them "train".
         scale: the divisor of the features.
     """
@@ -48,15 +46,15 @@ class NativeBackend:
     def __init__(
         self,
         network: NativeNetwork,
-        activation: Activation,
         penalty: NativePenalty,
+        activation: Activation,
         splits: Mapping[str, Split],
         scale: float,
     ) -> None:
-        self._network, self._activation, self._penalty = network, activation, penalty
+        self._network, self._penalty, self._activation = network, penalty, activation
         self._labels = {name: split.labels for name, split in splits.items()}
         self._splits = {name: examples_of(split, scale) for name, split in splits.items()}
-        self._gradient = aligned_zeros(network.size)
+        self._objective = NativeObjective(network, self._splits["train"], penalty, self._beat)
         self.heartbeat: Callable[[], None] = lambda: None
 
     @property
@@ -81,26 +79,12 @@ class NativeBackend:
         costs: npt.NDArray[np.float64] | None = None,
     ) -> NativeBatches:
         """Return the mini-batches of successive steps; see ``Backend``."""
-        self.heartbeat()
-        return NativeBatches(
-            self._network,
-            parameters,
-            self._splits["train"],
-            self._penalty,
-            self._gradient,
-            order,
-            batch_size,
-            masks,
-            costs,
-        )
+        return NativeBatches(parameters, self._objective, order, batch_size, masks, costs)
 
     def gradient(self, parameters: Floats) -> Floats:
         """Return the gradient of the cost over all training examples, without dropout."""
-        gradient, order = aligned_zeros(self._network.size), np.arange(self.examples)
-        self._network.gradient(
-            parameters, self._splits["train"], order, gradient, penalty=self._penalty
-        )
-        return gradient
+        self._objective.use(np.arange(self.examples), None)
+        return self._objective.gradient(parameters).copy()
 
     def evaluate(self, parameters: Floats, split: str) -> Evaluation:
         """Evaluate parameters on all examples of a split."""
@@ -134,10 +118,20 @@ class NativeBackend:
         return tuple(float(share) for share in counts / pairs)
 
     def _chunks(self, examples: NativeExamples) -> Iterator[Indices]:
-        """Yield the indices of all examples, in chunks; heartbeat before each."""
-        for start in range(0, len(examples), CHUNK):
-            self.heartbeat()
-            yield np.arange(start, min(start + CHUNK, len(examples)))
+        return chunks(np.arange(len(examples)), self._beat)
+
+    def _beat(self) -> None:
+        self.heartbeat()
+
+
+def chunks(order: Indices, heartbeat: Callable[[], None]) -> Iterator[Indices]:
+    """Yield an order in chunks, with a heartbeat before each.
+
+    Sums over several chunks are rounded after each, so that the chunks are part of the arithmetic.
+    """
+    for start in range(0, len(order), CHUNK):
+        heartbeat()
+        yield order[start : start + CHUNK]
 
 
 class NativeObjective:
@@ -147,7 +141,7 @@ class NativeObjective:
         network: the kernels of the architecture.
         examples: the training examples.
         penalty: the regularization.
-        buffer: receives gradients.
+        heartbeat: called before each chunk of examples.
     """
 
     def __init__(
@@ -155,10 +149,11 @@ class NativeObjective:
         network: NativeNetwork,
         examples: NativeExamples,
         penalty: NativePenalty,
-        buffer: Floats,
+        heartbeat: Callable[[], None],
     ) -> None:
         self._network, self._examples, self._penalty = network, examples, penalty
-        self._buffer = buffer
+        self._heartbeat = heartbeat
+        self._total, self._part = aligned_zeros(network.size), aligned_zeros(network.size)
 
     def use(self, order: Indices, masks: Floats | None) -> None:
         """Set the current mini-batch and a factor for each hidden neuron, from dropout."""
@@ -166,32 +161,57 @@ class NativeObjective:
 
     def value(self, theta: Floats) -> float:
         """Return the batch's mean cost plus the penalty."""
-        total = self._network.cost(theta, self._examples, self._order, self._masks)
+        total = 0.0
+        for chunk in chunks(self._order, self._heartbeat):
+            total += self._network.cost(theta, self._examples, chunk, self._masks)
         return total / len(self._order) + self._network.penalty(theta, self._penalty)
 
     def gradient(self, theta: Floats, scale: float = 1.0) -> Floats:
         """Return scale times the gradient of value, in a buffer that may be overwritten."""
-        self._network.gradient(
+        out, strength = self._total, self._penalty.strength
+        for chunk in chunks(self._order, self._heartbeat):
+            share = len(chunk) / len(self._order)
+            self._network.gradient(
+                theta,
+                self._examples,
+                chunk,
+                out,
+                scale=scale * share,
+                penalty=self._penalty._replace(strength=strength / share),
+                masks=self._masks,
+            )
+            if out is self._part:
+                np.add(self._total, out, out=self._total)
+            out, strength = self._part, 0.0  # the penalty is added once
+        return self._total
+
+    def descend(
+        self,
+        theta: Floats,
+        learning_rate: float,
+        batch_size: int,
+        costs: npt.NDArray[np.float64] | None,
+    ) -> None:
+        """Make a step of gradient descent for each part of batch_size examples, all in one call."""
+        self._heartbeat()
+        self._network.descend(
             theta,
             self._examples,
             self._order,
-            self._buffer,
-            scale=scale,
+            batch_size,
+            learning_rate,
             penalty=self._penalty,
             masks=self._masks,
+            costs=costs,
         )
-        return self._buffer
 
 
 class NativeBatches:
     """The mini-batches of successive steps: a ``Batches``.
 
     Args:
-        network: the kernels of the architecture.
         parameters: of the network; change in place.
-        examples: the training examples.
-        penalty: the regularization.
-        buffer: receives gradients.
+        objective: is set to each mini-batch in turn.
         order: indices of training examples.
         batch_size: examples per step.
         masks: factors of the hidden neurons for each step, from dropout.
@@ -200,39 +220,31 @@ class NativeBatches:
 
     def __init__(
         self,
-        network: NativeNetwork,
         parameters: Floats,
-        examples: NativeExamples,
-        penalty: NativePenalty,
-        buffer: Floats,
+        objective: NativeObjective,
         order: Indices,
         batch_size: int,
         masks: Floats | None,
         costs: npt.NDArray[np.float64] | None,
     ) -> None:
-        self._network, self._parameters, self._examples = network, parameters, examples
-        self._penalty, self._buffer, self._order = penalty, buffer, order
+        self._parameters, self._objective, self._order = parameters, objective, order
         self._batch_size, self._masks, self._costs = batch_size, masks, costs
 
     def __iter__(self) -> Iterator[NativeObjective]:
         """Yield the objective of each mini-batch."""
-        objective = NativeObjective(self._network, self._examples, self._penalty, self._buffer)
         for step, start in enumerate(range(0, len(self._order), self._batch_size)):
             masks = None if self._masks is None else self._masks[step]
-            objective.use(self._order[start : start + self._batch_size], masks)
+            self._objective.use(self._order[start : start + self._batch_size], masks)
             if self._costs is not None:
-                self._costs[step] = objective.value(self._parameters)
-            yield objective
+                self._costs[step] = self._objective.value(self._parameters)
+            yield self._objective
 
     def descend(self, learning_rate: float) -> None:
-        """Make a step of gradient descent for each mini-batch, all in one call."""
-        self._network.descend(
-            self._parameters,
-            self._examples,
-            self._order,
-            self._batch_size,
-            learning_rate,
-            penalty=self._penalty,
-            masks=self._masks,
-            costs=self._costs,
-        )
+        """Make a step of gradient descent for each mini-batch, all of them in one call if small."""
+        if self._batch_size <= CHUNK:
+            self._objective.use(self._order, self._masks)
+            self._objective.descend(self._parameters, learning_rate, self._batch_size, self._costs)
+            return
+        for objective in self:
+            gradient = objective.gradient(self._parameters, learning_rate)
+            np.subtract(self._parameters, gradient, out=self._parameters)

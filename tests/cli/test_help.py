@@ -90,7 +90,11 @@ def test_no_command_at_all_shows_the_help(bench: Bench) -> None:
 
 
 def test_version(bench: Bench) -> None:
-    assert bench("--version") == (0, f"nnexp {nnexp.__version__}\n", "")
+    code, out, err = bench("--version")
+    assert (code, err) == (0, "")
+    assert re.fullmatch(
+        rf"nnexp {re.escape(nnexp.__version__)}, backend: (native|NumPy) \(.+\)\n", out
+    )
 
 
 @pytest.mark.parametrize(

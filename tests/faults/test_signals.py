@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 
 from nnexp.cli import signals
+from nnexp.native import availability
 from nnexp.optim.optimizers import Optimizer
 from nnexp.training.feed import Feed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -143,24 +144,39 @@ class Watch:
         """Return how many examples came after the signal."""
         return 0 if self.moment is None else self.examples - self.moment
 
-    def count(self, batch: Batch) -> None:
-        before, self.examples = self.examples, self.examples + len(batch.inputs)
+    def count(self, examples: int) -> None:
+        before, self.examples = self.examples, self.examples + examples
         if self.moment is not None and before < self.moment <= self.examples:
             signal.raise_signal(self._number)
 
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[Watch]:
-    """The watch that counts, which a test puts in its place."""
+    """The watch that counts what either backend goes through, which a test puts in its place."""
     watch, batches = [Watch(None)], Feed.batches
 
     def counted(self: Feed, order: npt.NDArray[np.int64], rows: int) -> Iterator[Batch]:
         for batch in batches(self, order, rows):
-            watch[0].count(batch)
+            watch[0].count(len(batch.inputs))
             yield batch
 
     monkeypatch.setattr(Feed, "batches", counted)
+    if availability.why_unavailable() is None:
+        from nnexp.native.kernels import NativeNetwork  # noqa: PLC0415 - needs the extension
+
+        for name in ("descend", "gradient", "cost", "evaluate", "outputs", "hidden"):
+            monkeypatch.setattr(NativeNetwork, name, counting(getattr(NativeNetwork, name), watch))
     return watch
+
+
+def counting(call: Callable[..., Any], watch: list[Watch]) -> Callable[..., Any]:
+    """Return a method of NativeNetwork that counts the examples of its order."""
+
+    def counted(*arguments: Any, **keys: Any) -> object:  # noqa: ANN401 - of any of them
+        watch[0].count(len(arguments[3]))
+        return call(*arguments, **keys)
+
+    return counted
 
 
 def large(bench: Bench) -> None:

@@ -50,7 +50,7 @@ def test_a_run_holds_the_files_and_keys_that_are_documented(bench: Bench) -> Non
     record = json.loads((run / "run.json").read_text())
     assert list(record) == [
         *("schema", "name", "config", "config_sha256", "data", "versions", "numerics"),
-        *("growth_sha256", "checksum"),
+        *("growth_sha256", "backend", "checksum"),
     ]
     assert list(record["versions"]) == list(Versions.__struct_fields__)
     assert list(record["data"]) == [

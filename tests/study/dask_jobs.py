@@ -41,6 +41,7 @@ def order(bench: Bench, found: Job, **changes: Any) -> JobRequest:  # noqa: ANN4
         "token": TOKEN,
         "seconds": None,
         "memory": None,
+        "backend": "auto",
     }
     return JobRequest(**(fields | changes))
 

@@ -18,6 +18,7 @@ from nnexp.datasets import loading
 from nnexp.datasets.loading import Data
 from nnexp.errors import UsageError
 from nnexp.report import renderer, study_figures, sweep_ranking
+from nnexp.runner import backends
 from nnexp.study import execution, ranking, sweep_file
 from nnexp.study.execution import Execution, JobList
 from nnexp.study.job import Job, Outcome
@@ -156,7 +157,6 @@ def test_files_are_read_once_whatever_is_selected_from_them(
 PREPARED = """
 import gc, json, sys
 from pathlib import Path
-from nnexp import numerics
 from nnexp.runner import train
 from nnexp.config import load
 from nnexp.study.local.pool import Pool
@@ -164,7 +164,12 @@ settings = json.loads(sys.argv[1])
 engine = Pool(2, Path("runs"))
 engine.prepare([load.read("tiny.yaml", settings)])
 late = [each for each in ("scipy.optimize", "scipy.ndimage") if each in sys.modules]
-caches = [numerics.fingerprint.cache_info().currsize, train._versions.cache_info().currsize]
+caches = [train._versions.cache_info().currsize]
+if sys.argv[2] == "native":
+    from nnexp.native.fingerprint import fingerprint
+else:
+    from nnexp.numerics import fingerprint
+caches.append(fingerprint.cache_info().currsize)
 print(json.dumps([late, gc.get_freeze_count() > 1000, caches]))
 engine.close()
 print(gc.get_freeze_count())
@@ -178,7 +183,8 @@ print(gc.get_freeze_count())
 def test_what_trials_need_is_there_before_they_are_forked(
     bench: Bench, settings: list[str], late: list[str]
 ) -> None:
-    done = script(bench, PREPARED, json.dumps(settings))
+    backend = backends.choose(load.read("tiny.yaml", settings))
+    done = script(bench, PREPARED, json.dumps(settings), backend)
     assert done.stderr == ""
     first, last = done.stdout.splitlines()
     assert json.loads(first) == [late, True, [1, 1]]

@@ -1,0 +1,96 @@
+"""Whole runs have the same bytes, whichever kernels the processor gets."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from itertools import product
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+
+from nnexp.nn.activations import ActivationName
+from nnexp.nn.costs import COSTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Bench
+
+TRAIN = """
+import sys
+from pathlib import Path
+from nnexp.config import load
+from nnexp.runner.train import train
+for path in sorted(Path().glob("c-*.yaml")):
+    train(load.read(path), Path(sys.argv[1]), name=path.stem)
+"""
+MONITOR = ["train", "validation", "test", "saturation", "norms", "running_cost"]
+SCHEDULES = (
+    {"name": "step", "every": 1, "factor": 0.7},
+    {"name": "exponential", "factor": 0.9},
+    {"name": "cosine"},
+    {"name": "halve-on-plateau", "patience": 1, "factor": 0.3},
+)
+
+
+def settings() -> Iterator[dict[str, Any]]:
+    """Yield what differs from the defaults, for every value of every key that is computed with."""
+    for activation, (cost, outputs) in product(get_args(ActivationName), COSTS.items()):
+        for output in outputs:
+            yield {"activation": activation, "output": output, "cost": cost}
+    for optimizer, hidden in product(("sgd", "momentum", "nesterov", "adam"), ([9], [17, 5], [])):
+        yield {"optimizer": {"name": optimizer}, "hidden": hidden, "monitor": MONITOR}
+    for schedule in SCHEDULES:
+        yield {"schedule": schedule, "optimizer": {"name": "adam"}}
+    for regularizer, dropout in product(("l2", "l1"), (0.0, 0.5)):
+        yield {"regularizer": regularizer, "dropout": dropout, "lambda": 1.0}
+    for batch_size in (1, 7, "all"):
+        yield {"batch_size": batch_size}
+
+
+def write(bench: Bench) -> int:
+    """Write a config for dense and one for sparse data for each of these; return how many."""
+    import numpy as np  # noqa: PLC0415 - after its variables are set
+
+    arrays = dict(np.load(bench.folder / "tiny.npz"))
+    rng = np.random.default_rng(1)
+    for name, values in arrays.items():
+        if name.startswith("x_"):
+            arrays[name] = values * (rng.random(values.shape) < 0.2)
+    np.savez(bench.folder / "sparse.npz", **{k: v.astype(np.uint8) for k, v in arrays.items()})
+    defaults: dict[str, Any] = {"epochs": 2, "learning_rate": 0.05, "patience": None, "hidden": [9]}
+    count = 0
+    for keys, file in product(settings(), ("tiny.npz", "sparse.npz")):
+        bench.config(f"c-{count:03}.yaml", **(defaults | keys | {"data": _npz(file)}))
+        count += 1
+    return count
+
+
+def _npz(file: str) -> dict[str, str]:
+    return {"name": "npz", "file": file}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other processors have one kind")
+def test_all_configs_are_trained_to_the_same_bytes(bench: Bench) -> None:
+    count = write(bench)
+    for name in ("avx512", "avx2"):
+        environment = {**os.environ, "NNEXP_NATIVE_KERNELS": name, "NNEXP_BACKEND": "native"}
+        done = subprocess.run(
+            [sys.executable, "-c", TRAIN, name],
+            cwd=bench.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if f"no kernels named '{name}'" in done.stderr:
+            pytest.skip(f"this processor cannot run the {name} kernels")
+        assert done.returncode == 0, done.stderr
+    runs = sorted(path.name for path in (bench.folder / "avx2").glob("c-*"))
+    assert len(runs) == count
+    for run in runs:
+        assert bench.files(f"avx512/{run}") == bench.files(f"avx2/{run}"), run
