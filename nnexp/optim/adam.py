@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Meta
 
 from nnexp.nn.arrays import Array
+from nnexp.nn.elementary import power
 from nnexp.optim.objective import Objective, Slots
 from nnexp.optim.update_rule import MiniBatchRule
 
@@ -42,20 +43,20 @@ class Adam(MiniBatchRule, frozen=True, tag="adam"):
         """Move theta, in place, by one step."""
         mean, square, steps = slots["mean"], slots["square"], slots["steps"]
         steps += 1
-        count = float(steps[0])
+        count = int(steps[0])
         new = 1 - self.beta1
         gradient = objective.gradient(theta, new)
         np.multiply(mean, self.beta1, out=mean)
         np.add(mean, gradient, out=mean)
         np.multiply(gradient, gradient, out=gradient)
-        np.multiply(gradient, (1 - self.beta2) / new**2, out=gradient)
+        np.multiply(gradient, (1 - self.beta2) / (new * new), out=gradient)
         np.multiply(square, self.beta2, out=square)
         np.add(square, gradient, out=square)
         # Both bias corrections are folded into two numbers: see the end of the paper's section 2.
-        correction = math.sqrt(1 - self.beta2**count)
+        correction = math.sqrt(1 - power(self.beta2, count))
         np.sqrt(square, out=gradient)
         np.add(gradient, self.epsilon * correction, out=gradient)
         np.divide(mean, gradient, out=gradient)
-        rate = learning_rate * correction / (1 - self.beta1**count)
+        rate = learning_rate * correction / (1 - power(self.beta1, count))
         np.multiply(gradient, rate, out=gradient)
         np.subtract(theta, gradient, out=theta)

@@ -1,4 +1,7 @@
-"""Learning-rate schedules: pure functions of the epoch and the recorded history."""
+"""Learning-rate schedules: pure functions of the epoch and the recorded history.
+
+Their results are the same to the last bit on every machine.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, NamedTuple, TypeAlias
 
 from msgspec import Meta, Struct
+
+from nnexp.nn.elementary import cosine, power
 
 ROUNDING = 1e-9
 """Relative tolerance for reaching the floor, since 0.1 cubed is not exactly 0.001."""
@@ -45,7 +50,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", ta
     def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
         """Return factor^floor((epoch - 1) / every)."""
         del epochs, history
-        return float(self.factor ** ((epoch - 1) // self.every))
+        return power(self.factor, (epoch - 1) // self.every)
 
 
 class Exponential(
@@ -61,7 +66,7 @@ class Exponential(
     def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
         """Return factor^(epoch - 1)."""
         del epochs, history
-        return float(self.factor ** (epoch - 1))
+        return power(self.factor, epoch - 1)
 
 
 class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="cosine"):
@@ -80,7 +85,7 @@ class Cosine(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", 
     def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
         """Return floor + (1 - floor) (1 + cos(pi (epoch - 1) / epochs)) / 2."""
         del history
-        return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+        return self.floor + (1 - self.floor) * (1 + cosine(math.pi * (epoch - 1) / epochs)) / 2
 
 
 class HalveOnPlateau(
@@ -113,7 +118,7 @@ class HalveOnPlateau(
                 best, since = accuracy, evaluated
             elif evaluated - since >= self.patience:
                 cuts, since = cuts + 1, evaluated
-        share = float(self.factor**cuts)
+        share = power(self.factor, cuts)
         return None if share <= self.floor * (1 + ROUNDING) else share
 
 

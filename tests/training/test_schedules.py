@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
@@ -47,6 +48,21 @@ def test_the_epoch_alone_says_what_the_learning_rate_is_multiplied_by(
 ) -> None:
     for epoch, multiplier in multipliers.items():
         assert schedule.multiplier(epoch, 30, scored(0.5, 0.4)) == pytest.approx(multiplier)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "epoch", "exact"),
+    [
+        (Exponential(factor=0.95), 483, Fraction(0.95) ** 482),
+        (Exponential(factor=0.95), 555, Fraction(0.95) ** 554),
+        (Step(every=2, factor=0.7), 497, Fraction(0.7) ** 248),
+        (Step(every=2, factor=0.8), 713, Fraction(0.8) ** 356),
+    ],
+)
+def test_a_factor_s_power_is_rounded_once(schedule: Schedule, epoch: int, exact: Fraction) -> None:
+    """These are powers that the GNU C library rounds otherwise."""
+    multiplier = schedule.multiplier(epoch, 999, [])
+    assert multiplier == exact.numerator / exact.denominator
 
 
 def test_a_plateau_of_three_halves_and_counts_anew_from_the_cut() -> None:
