@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -124,6 +125,41 @@ def test_within_a_part_no_imports_go_round() -> None:
     while free := [name for name, others in needs.items() if not others]:
         needs = {name: others - set(free) for name, others in needs.items() if name not in free}
     assert not needs, "these import each other"
+
+
+PORTABLE = (
+    *("datasets/expansion", "datasets/selection", "nn/elementary", "nn/initializers"),
+    *("optim/adam", "optim/schedules", "streams", "training/dropout", "training/feed"),
+)
+"""Modules whose results must be the same to the last bit on every machine."""
+C_LIBRARY = {
+    *("exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "pow", "power", "float_power"),
+    *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "asin", "acos", "atan", "atan2", "hypot"),
+    *("sinh", "cosh", "tanh", "cbrt", "gamma", "lgamma", "erf", "erfc", "logaddexp"),
+}
+BLAS = {"dot", "vdot", "inner", "outer", "matmul", "tensordot", "einsum", "linalg", "scipy"}
+
+
+def machine_dependent(path: Path) -> set[str]:
+    """Return the operations by which a file may call the C library's functions or BLAS."""
+    found = tops(path) & BLAS
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {"math", "np"}:
+            found |= {node.attr} & (C_LIBRARY | BLAS)
+        elif isinstance(node, ast.BinOp | ast.AugAssign) and not re.fullmatch(
+            r"\d+ \*\* \d+", ast.unparse(node)
+        ):
+            found |= {type(node.op).__name__} & {"Pow", "MatMult"}
+    return found
+
+
+def test_modules_with_portable_results_call_neither_the_c_library_nor_blas() -> None:
+    """What they may use is exactly specified: sums, products, quotients and square roots."""
+    found = offenders(machine_dependent)
+    assert {
+        path: found[path] for path in (f"{name}.py" for name in PORTABLE) if path in found
+    } == {}
+    assert found["nn/propagation.py"] == {"dot", "matmul"}
 
 
 def test_libraries_with_one_owner_are_imported_by_it_alone() -> None:

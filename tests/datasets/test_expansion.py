@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import struct
@@ -13,6 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy import ndimage
 
 from nnexp.config import canonical, dump, load
 from nnexp.config.convert import info
@@ -20,7 +22,7 @@ from nnexp.config.model import Config
 from nnexp.config.schema import schema
 from nnexp.datasets import loading
 from nnexp.datasets.dataset import Split
-from nnexp.datasets.expansion import Expansion, Rotate, Shift, expand
+from nnexp.datasets.expansion import PIXELS, Expansion, Rotate, Shift, expand
 from nnexp.datasets.sources import Csv, Idx, Mnist, Npz
 from nnexp.errors import ConfigError, DataError
 from nnexp.runner.assembly import Assembly
@@ -119,11 +121,75 @@ def test_a_rotation_is_bilinear_and_bytes_are_rounded_to_the_nearest(
 
 
 def test_more_images_than_a_chunk_are_all_rotated() -> None:
-    train = images(4, 4, 2345)
+    n = 2 * PIXELS // 16 + 345
+    train = images(4, 4, n)
     grown = expand(Rotate(), train, (), "x").features
     alone = expand(Rotate(), Split(train.features[-1:], train.labels[-1:]), (), "x").features
     assert grown[-1].tolist() == alone[-1].tolist()
-    assert grown[2345 + 2344].tolist() == alone[1].tolist()
+    assert grown[2 * n - 1].tolist() == alone[1].tolist()
+
+
+def test_an_image_larger_than_a_chunk_is_rotated() -> None:
+    train = images(320, 320, 2)
+    assert train.features.shape[1] > PIXELS
+    assert_as_scipy(train.features.reshape(2, 320, 320), 10.0)
+
+
+def assert_as_scipy(pixels: npt.NDArray[Any], degrees: float) -> None:
+    """Assert that both copies are scipy's: integers exactly, and floats up to rounding."""
+    copies = [np.empty_like(pixels), np.empty_like(pixels)]
+    Rotate(degrees=degrees).write(pixels, copies)
+    is_integer = pixels.dtype.kind == "u"
+    for angle, copy in zip((degrees, -degrees), copies, strict=True):
+        exact = pixels.astype(np.float64)
+        turned = ndimage.rotate(exact, angle, axes=(2, 1), reshape=False, order=1)
+        expected = np.rint(turned).astype(pixels.dtype) if is_integer else turned
+        np.testing.assert_allclose(copy, expected, rtol=0, atol=0 if is_integer else 1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+@pytest.mark.parametrize("degrees", [0.01, 3.7, 10.0, 22.5, 44.0])
+@pytest.mark.parametrize("shape", [(28, 28), (9, 9), (8, 8), (5, 12), (17, 6), (2, 3), (1, 7)])
+def test_rotations_are_those_of_scipy(shape: tuple[int, int], degrees: float, dtype: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, *shape)).astype(np.uint8)
+    assert_as_scipy(pixels if dtype == "uint8" else pixels / 255.0, degrees)
+
+
+@pytest.mark.parametrize("count", [1000, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("degrees", [10.0, 15.0])
+def test_rotated_digits_are_those_of_scipy(count: int | None, degrees: float) -> None:
+    digits = loading.load(Mnist(train=count)).train.features.reshape(-1, 28, 28)
+    assert_as_scipy(digits, degrees)
+
+
+@pytest.mark.parametrize("degrees", [30.0, 45.0])
+def test_rotated_digits_differ_from_scipy_s_only_in_ties(degrees: float) -> None:
+    """Exact values that end in 1/2 are rounded to an integer above or below."""
+    digits = loading.load(Mnist(train=1000)).train.features.reshape(-1, 28, 28)
+    copies = [np.empty_like(digits), np.empty_like(digits)]
+    Rotate(degrees=degrees).write(digits, copies)
+    exact = digits.astype(np.float64)
+    ties = 0
+    for angle, copy in zip((degrees, -degrees), copies, strict=True):
+        turned = ndimage.rotate(exact, angle, axes=(2, 1), reshape=False, order=1)
+        differs = copy != np.rint(turned)
+        ties += int(np.count_nonzero(differs))
+        np.testing.assert_allclose(turned[differs] % 1, 0.5, rtol=0, atol=1e-12)
+    assert 0 < ties < 1e-3 * digits.size
+
+
+def test_rotated_floats_are_the_same_on_every_machine() -> None:
+    """A hash of what one machine computed, where numbers round at every step."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 12, 9))
+    sha256 = hashlib.sha256()
+    for degrees in (10.0, 30.0, 45.0):
+        copies = [np.empty(pixels.shape), np.empty(pixels.shape)]
+        Rotate(degrees=degrees).write(pixels / 255, copies)
+        for copy in copies:
+            sha256.update(copy.tobytes())
+    assert sha256.hexdigest() == (
+        "6f908715c76ee460f8bc24b5dd2b5c006efff5d1dc5be67ef86b213bd941aaa5"
+    )
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ from nnexp.study.local.pool import Pool
 settings = json.loads(sys.argv[1])
 engine = Pool(2, Path("runs"))
 engine.prepare([load.read("tiny.yaml", settings)])
-late = [each for each in ("scipy.optimize", "scipy.ndimage") if each in sys.modules]
+late = [each for each in ("scipy.optimize",) if each in sys.modules]
 caches = [train._versions.cache_info().currsize]
 if sys.argv[2] == "native":
     from nnexp.native.fingerprint import fingerprint

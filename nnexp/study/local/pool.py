@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nnexp.config.model import Config
-from nnexp.datasets.expansion import Rotate
 from nnexp.datasets.loading import Data
 from nnexp.errors import DiskError, NnexpError, UsageError
 from nnexp.runner import backends, train
@@ -198,6 +197,4 @@ def _import_for(configs: Iterable[Config]) -> None:
     """Import modules that only some configs need, and that are otherwise imported late."""
     if any(config.optimizer.full_batch for config in configs):
         import scipy.linalg  # noqa: PLC0415 - a fifth of a second
-        import scipy.optimize  # noqa: PLC0415 - likewise
-    if any(isinstance(config.data.expand, Rotate) for config in configs):
-        import scipy.ndimage  # noqa: F401, PLC0415 - likewise
+        import scipy.optimize  # noqa: F401, PLC0415 - likewise
