@@ -130,6 +130,7 @@ def test_within_a_part_no_imports_go_round() -> None:
 PORTABLE = (
     *("datasets/expansion", "datasets/selection", "nn/elementary", "nn/initializers"),
     *("optim/adam", "optim/schedules", "streams", "training/dropout", "training/feed"),
+    *("native/kernels", "training/native_backend", "training/running_cost"),
 )
 """Modules whose results must be the same to the last bit on every machine."""
 C_LIBRARY = {
