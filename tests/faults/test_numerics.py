@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from nnexp import numerics
+from nnexp.native import availability
 from nnexp.runner import backends
 from nnexp.runner.assembly import Assembly
 from nnexp.training.history import Row, stretches
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nnexp.training.state import TrainingState
@@ -31,9 +33,7 @@ PROBE = """
 import hashlib, json, sys
 from pathlib import Path
 import numpy as np
-from nnexp import numerics
-from nnexp.runner import backends
-from nnexp.runner import train
+from nnexp.runner import backends, train
 from nnexp.config import load
 
 def digest(text, folder):
@@ -46,10 +46,15 @@ def digest(text, folder):
     return total.hexdigest()
 
 trained = [digest(text, Path(sys.argv[1])) for text in sys.argv[2:]]
-print(json.dumps([numerics.fingerprint(), trained]))
+print(json.dumps([backends.fingerprint(backends.chosen()), trained]))
 """
 
 DATA = "data: {name: mnist, train: 200, validation: 100, test: 100}\n"
+NORMS = "monitor: [train, norms]\npatience: null\n"
+FLOAT32 = (
+    f"{DATA}epochs: 1\n",
+    f"{DATA}epochs: 2\ndropout: 0.5\noptimizer: adam\nschedule: cosine\n{NORMS}",
+)
 CONFIGS = (
     f"{DATA}epochs: 1\n",
     f"{DATA}epochs: 1\ndtype: float64\nactivation: tanh\n",
@@ -69,23 +74,43 @@ def settings() -> list[dict[str, str]]:
     ]
 
 
-@pytest.mark.slow
-def test_fingerprints_are_equal_where_bytes_are(tmp_path: Path) -> None:
-    """Equal fingerprints, equal bytes of every training; others, and some training differs."""
+def probed(
+    folder: Path, configs: Sequence[str], backend: str, settings: Sequence[dict[str, str]]
+) -> dict[str, set[str]]:
+    """Train configs in every setting; return the digests of the trainings by fingerprint."""
     found: dict[str, set[str]] = {}
     tried = 0
-    for number, setting in enumerate(settings()):
-        command = [sys.executable, "-c", PROBE, str(tmp_path / str(number)), *CONFIGS]
+    for number, setting in enumerate(settings):
         done = subprocess.run(
-            command, env=os.environ | setting, capture_output=True, text=True, check=False
+            [sys.executable, "-c", PROBE, str(folder / str(number)), *configs],
+            env=os.environ | setting | {"NNEXP_BACKEND": backend},
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        if done.returncode < 0:  # this processor lacks what the kernel takes
-            continue
+        if done.returncode < 0 or "no kernels named" in done.stderr:
+            continue  # this processor lacks what the kernel takes
         assert done.returncode == 0, done.stderr
         fingerprint, trained = json.loads(done.stdout)
         tried += 1
         found.setdefault(fingerprint, set()).add(json.dumps(trained))
     print(f"{tried} settings, {len(found)} fingerprints")  # noqa: T201 - the docs' counts
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(availability.why_unavailable() is not None, reason="there are no kernels")
+def test_the_native_backend_has_one_fingerprint_and_the_same_bytes(tmp_path: Path) -> None:
+    kinds = ("avx512", "avx2", "neon")
+    changes = [*settings(), *({"NNEXP_NATIVE_KERNELS": name} for name in kinds)]
+    ((_, trained),) = probed(tmp_path, FLOAT32, "native", changes).items()
+    assert len(trained) == 1
+
+
+@pytest.mark.slow
+def test_fingerprints_are_equal_where_bytes_are(tmp_path: Path) -> None:
+    """Equal fingerprints, equal bytes of every training; others, and some training differs."""
+    found = probed(tmp_path, CONFIGS, "numpy", settings())
     assert all(len(trained) == 1 for trained in found.values())
     assert len(set.union(*found.values())) == len(found)
     if len(found) == 1:
