@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from pathlib import Path
+
+NOTE = Path(__file__).with_name("not-built.txt")
+"""The reason why nnexp was built without the extension; exists only then."""
 
 VARIABLE = "NNEXP_BACKEND"
 """The environment variable with the user's choice of a backend, which processes inherit."""
@@ -18,9 +22,13 @@ def kernels() -> str:
 
 @functools.cache
 def why_unavailable() -> str | None:
-    """Return why the native kernels cannot be used, or None if they can."""
+    """Return why the native kernels cannot be used, in one line, or None if they can."""
     if importlib.util.find_spec("nnexp.native._kernels") is None:
-        return "the extension is not built: run python -m nnexp.native.build"
+        try:
+            reason = NOTE.read_text("utf-8").strip()
+        except OSError:
+            return "the extension is not built: run python -m nnexp.native.build"
+        return f"nnexp was built without its extension: {reason}"
     try:
         import nnexp.native._kernels  # noqa: F401, PLC0415 - may fail
     except ImportError as error:

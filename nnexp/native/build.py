@@ -2,6 +2,8 @@
 
 Needs a C compiler (the environment variable CC, by default cc) and Python's headers. The kernels
 are compiled once for each kind of processor of the architecture, each time with other flags.
+
+setup.py imports this module before nnexp's dependencies are installed.
 """
 
 from __future__ import annotations
@@ -11,10 +13,13 @@ import os
 import platform
 import shlex
 import subprocess
+import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from nnexp.native.availability import NOTE
 
 SOURCES = Path(__file__).parent / "src"
 EXTENSION = Path(__file__).parent / "_kernels.abi3.so"
@@ -44,6 +49,18 @@ KERNELS: dict[str, dict[str, tuple[str, ...]]] = {
 """The flags of each kind of kernels, by architecture."""
 
 
+LINKING = (
+    # macOS resolves Python's symbols when it loads the extension, as Linux does by default.
+    ("-bundle", "-undefined", "dynamic_lookup") if sys.platform == "darwin" else ("-shared",)
+)
+WITHOUT = "NNEXP_WITHOUT_NATIVE"
+"""Set to install nnexp without the extension."""
+
+
+class BuildError(Exception):
+    """The extension cannot be built; the message is one line, in the past tense."""
+
+
 def build(
     target: Path = EXTENSION,
     compiler: Sequence[str] | None = None,
@@ -55,28 +72,76 @@ def build(
     Args:
         target: the file to create.
         compiler: the command of the compiler, by default that of CC.
-        architecture: of the processor to compile for, by default that of this machine.
+        architecture: of the processor to compile for, by default that of this Python.
         flags: more options for the compiler and the linker.
 
     Raises:
-        OSError: there is no such compiler.
-        subprocess.CalledProcessError: the compiler failed; it has printed why.
-        ValueError: there are no kernels for the architecture.
+        BuildError: there is no such compiler, it failed, Python has no headers or no stable ABI,
+            or there are no kernels for the architecture.
+        OSError: the target cannot be written.
     """
-    architecture = architecture or platform.machine().replace("arm64", "aarch64")
+    architecture = architecture or _architecture()
     if architecture not in KERNELS:
-        raise ValueError(f"no kernels for {architecture} (known: {', '.join(KERNELS)})")
-    command = [*(compiler or shlex.split(os.environ.get("CC", "cc"))), *FLAGS, *flags]
+        raise BuildError(
+            f"there were no kernels for {architecture} processors (known: {', '.join(KERNELS)})"
+        )
+    _check_python()
+    command = [*(compiler or shlex.split(os.environ.get("CC", "")) or ["cc"]), *FLAGS, *flags]
     with tempfile.TemporaryDirectory() as folder:
         objects = []
         for name, source, *options in _units(architecture):
             objects.append(f"{folder}/{name}.o")
             _run([*command, *options, "-c", str(SOURCES / source), "-o", objects[-1]])
         built = Path(folder) / target.name
-        _run([*command, "-shared", *objects, "-o", str(built)])
+        _run([*command, *LINKING, *objects, "-o", str(built)])
         # A process that has loaded the old file keeps it, since the new one is another file.
         target.unlink(missing_ok=True)
         target.write_bytes(built.read_bytes())
+        target.with_name(NOTE.name).unlink(missing_ok=True)
+
+
+def build_optionally(folder: Path) -> str | None:
+    """Compile the extension into a folder, or write a note of the reason why not.
+
+    Returns: the reason, in one line; None if the extension is built.
+    """
+    target = folder / EXTENSION.name
+    try:
+        reason = _attempt(target)
+        if reason:
+            target.unlink(missing_ok=True)  # of an earlier build, perhaps from other sources
+            target.with_name(NOTE.name).write_text(f"{reason}\n", encoding="utf-8")
+    except OSError as error:
+        return str(error)
+    return reason
+
+
+def _attempt(target: Path) -> str | None:
+    """Compile the extension; return the reason if that is impossible or not wanted."""
+    if os.environ.get(WITHOUT, "0") not in {"", "0"}:
+        return f"{WITHOUT} was set"
+    try:
+        build(target, flags=("-Wno-error",))  # a user's compiler may know more warnings than ours
+    except BuildError as error:
+        return str(error)
+    return None
+
+
+def _architecture() -> str:
+    """Return the architecture that this Python builds for.
+
+    It differs from this machine's when cross-compiling, and where an old Python is emulated.
+    """
+    name = sysconfig.get_platform().rpartition("-")[2]
+    name = platform.machine() if name == "universal2" else name
+    return name.replace("arm64", "aarch64")
+
+
+def _check_python() -> None:
+    if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+        raise BuildError("this kind of Python has no stable ABI")
+    if not Path(sysconfig.get_paths()["include"], "Python.h").is_file():
+        raise BuildError("Python's header files were missing (Debian's package is python3-dev)")
 
 
 def _units(architecture: str) -> Iterator[tuple[str, ...]]:
@@ -90,7 +155,13 @@ def _units(architecture: str) -> Iterator[tuple[str, ...]]:
 
 
 def _run(command: Sequence[str]) -> None:
-    subprocess.run(command, check=True)  # noqa: S603 - the user's own compiler
+    try:
+        subprocess.run(command, check=True)  # noqa: S603 - the user's own compiler
+    except subprocess.CalledProcessError as error:
+        raise BuildError(f"the C compiler ({command[0]}) failed") from error
+    except OSError as error:
+        problem = "was not found" if isinstance(error, FileNotFoundError) else "could not be run"
+        raise BuildError(f"the C compiler ({command[0]}) {problem}") from error
 
 
 def main() -> None:
@@ -99,7 +170,10 @@ def main() -> None:
         description="Build the native extension. All arguments are passed to the compiler."
     )
     _, flags = parser.parse_known_args()
-    build(flags=flags)
+    try:
+        build(flags=flags)
+    except (BuildError, OSError) as error:
+        sys.exit(f"the native extension is not built: {error}")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,11 +119,9 @@ def test_a_wheel_has_the_examples_where_the_package_looks_for_them(
 ) -> None:
     """They lie beside the package in a checkout, and within it in a wheel."""
     beside = argument.examples()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    command = [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True)
     package = tmp_path / "nnexp"
-    for source, target in wheel["force-include"].items():
-        shutil.copytree(ROOT / source, tmp_path / target)
     monkeypatch.setattr("nnexp.__file__", str(package / "__init__.py"))
     within = argument.examples()
     assert within.keys() == beside.keys()

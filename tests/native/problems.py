@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 
 from nnexp.nn.activations import ActivationName
 from nnexp.nn.arrays import Array
@@ -15,10 +14,11 @@ from nnexp.nn.network import Network
 from nnexp.nn.objective import BatchObjective
 from nnexp.nn.outputs import OutputName
 from nnexp.nn.penalties import Penalty, RegularizerName
+from tests.native.requirements import require_extension
 
-pytest.importorskip("nnexp.native.kernels", exc_type=ImportError)
+require_extension()
 
-from nnexp.native.kernels import (
+from nnexp.native.kernels import (  # noqa: E402 - see above
     Floats,
     Indices,
     NativeExamples,

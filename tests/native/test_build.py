@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nnexp.native.build import build
+from nnexp.native.build import BuildError, build
+from tests.native.requirements import lacking
 
 COMPILERS = ("gcc", "clang")
 
@@ -18,7 +19,7 @@ COMPILERS = ("gcc", "clang")
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_the_extension_can_be_built_and_loaded(compiler: str, tmp_path: Path) -> None:
     if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} is not installed")
+        lacking(f"{compiler} is not installed")
     build(tmp_path / "_kernels.abi3.so", [compiler])
     code = "import _kernels; print(_kernels.NAME)"
     done = subprocess.run(
@@ -30,16 +31,16 @@ def test_the_extension_can_be_built_and_loaded(compiler: str, tmp_path: Path) ->
 def test_a_failed_build_leaves_the_old_extension(tmp_path: Path) -> None:
     target = tmp_path / "_kernels.abi3.so"
     target.write_bytes(b"old")
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(BuildError, match=r"^the C compiler \(false\) failed$"):
         build(target, ["false"])
     assert target.read_bytes() == b"old"
 
 
 def test_without_a_compiler_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="no-such-compiler"):
+    with pytest.raises(BuildError, match=r"the C compiler \(no-such-compiler\) was not found"):
         build(tmp_path / "_kernels.abi3.so", ["no-such-compiler"])
 
 
 def test_an_architecture_without_kernels_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no kernels for riscv64 \(known: x86_64, aarch64\)"):
+    with pytest.raises(BuildError, match=r"no kernels for riscv64 .*\(known: x86_64, aarch64\)"):
         build(tmp_path / "_kernels.abi3.so", architecture="riscv64")

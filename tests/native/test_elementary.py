@@ -9,7 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-_kernels = pytest.importorskip("nnexp.native._kernels", exc_type=ImportError)
+from tests.native.requirements import require_extension
+
+require_extension()
+
+from nnexp.native import _kernels  # noqa: E402 - see above
 
 Floats = npt.NDArray[np.float32]
 CHUNK = 1 << 20

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from nnexp.native.build import FLAGS, KERNELS, SOURCES
+from tests.native.requirements import lacking
 
 PROGRAM = Path(__file__).parent / "trainings.c"
 
@@ -55,9 +56,9 @@ def output(build: Build, step: int) -> str:
     """Return what the program prints, or skip the test if it cannot be built or run here."""
     for tool in (build.compiler, build.emulator):
         if tool is not None and shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
+            lacking(f"{tool} is not installed")
     if build.emulator and not Path("/usr/aarch64-linux-gnu").is_dir():
-        pytest.skip("the C library for arm64 is not installed")
+        lacking("the C library for arm64 is not installed")
     with tempfile.TemporaryDirectory() as folder:
         program = f"{folder}/{build.name}"
         options = (*FLAGS, *KERNELS[build.architecture][build.kernels], *build.flags)
