@@ -165,6 +165,8 @@ def test_the_source_distribution_has_all_files_and_builds_the_same_wheel(tmp_pat
     (archive,) = tmp_path.glob("*.tar.gz")
     shutil.unpack_archive(archive, unpacked, filter="data")
     (source,) = unpacked.iterdir()
-    assert files(source) == before | {"PKG-INFO", "setup.cfg"}
+    distributed = before | {"PKG-INFO", "setup.cfg"}
+    assert files(source) == distributed
     built = wheel(source, tmp_path / "wheels", NNEXP_WITHOUT_NATIVE="1")
+    assert files(source) == distributed
     assert contents(built) == expected() | {f"nnexp/native/{availability.NOTE.name}"}
