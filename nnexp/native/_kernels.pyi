@@ -9,6 +9,7 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Indices: TypeAlias = npt.NDArray[np.int64]
 
 NAME: Final[str]
+SOURCES: Final[str]
 
 def apply(function: str, values: Floats, out: Floats, /) -> None: ...
 

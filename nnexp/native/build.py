@@ -19,9 +19,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nnexp.native.availability import NOTE
+from nnexp.native.availability import NOTE, SOURCES, digest
 
-SOURCES = Path(__file__).parent / "src"
 EXTENSION = Path(__file__).parent / "_kernels.abi3.so"
 
 FLAGS = (
@@ -149,7 +148,7 @@ def _units(architecture: str) -> Iterator[tuple[str, ...]]:
     headers = sysconfig.get_paths()["include"]
     yield "network", "network.c"
     for name in ("arguments", "examples_type", "network_type", "module"):
-        yield name, f"{name}.c", f"-I{headers}"
+        yield name, f"{name}.c", f"-I{headers}", f'-DSOURCES="{digest()}"'
     for name, options in KERNELS[architecture].items():
         yield f"kernels_{name}", "kernels.c", f"-DKERNELS=kernels_{name}", *options
 

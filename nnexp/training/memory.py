@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
+
 from nnexp.optim.optimizers import Optimizer
 from nnexp.training.evaluation import ROWS
 from nnexp.training.feed import CHUNK
@@ -20,7 +22,7 @@ LAYERS = 5
 """Arrays with a number for each neuron and each example of a pass."""
 
 WORKSPACE = 1024
-"""Minimum rows of these arrays: the native kernels' CHUNK."""
+"""Minimum rows of these arrays in float32: the native kernels' CHUNK."""
 
 
 def estimate(
@@ -36,7 +38,8 @@ def estimate(
     """
     vectors = VECTORS + optimizer.history_vectors
     rows = ROWS + (CHUNK if batch_size == "all" else min(batch_size, CHUNK))
-    rows = max(rows, WORKSPACE)
+    if itemsize == np.float32(0).itemsize:
+        rows = max(rows, WORKSPACE)
     return itemsize * (vectors * _parameters(sizes) + LAYERS * rows * sum(sizes))
 
 

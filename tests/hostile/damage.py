@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from nnexp.store import checkpoint
+
 RUN, OTHER = "runs/hostile-s0", "runs/other"
 COMMANDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "tiny.yaml", "--name", "hostile", "-q"),
@@ -153,8 +155,6 @@ def arrays(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]
     """Return a damage that changes checkpoints' arrays and makes their hashes fit."""
 
     def changed(content: bytes) -> bytes:
-        from nnexp.store import checkpoint  # noqa: PLC0415 - NumPy, after its variables are set
-
         with np.load(io.BytesIO(content)) as file:
             held = dict(file)
         said = json.loads(held.pop("meta").tobytes())
@@ -162,11 +162,18 @@ def arrays(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]
         plain = {name: array for name, array in held.items() if array.dtype != object}
         said["arrays_sha256"] = checkpoint.digest(plain)
         coded = np.frombuffer(json.dumps(said, separators=(",", ":")).encode(), np.uint8)
-        written = io.BytesIO()
-        np.savez(written, meta=coded, **held)
-        return written.getvalue()
+        return archived({"meta": coded, **held})
 
     return replaced("checkpoints/*.npz", changed)
+
+
+def archived(arrays: dict[str, Any]) -> bytes:
+    """Return an archive as nnexp writes it, or with objects, which it never writes."""
+    if all(array.dtype != object for array in arrays.values()):
+        return checkpoint.archive(arrays)
+    written = io.BytesIO()
+    np.savez(written, **arrays)
+    return written.getvalue()
 
 
 def without_weights(content: bytes) -> bytes:
@@ -185,9 +192,7 @@ def meta(**keys: Any) -> Callable[[Path], None]:  # noqa: ANN401 - any JSON
             held = dict(file)
         said = json.loads(held["meta"].tobytes()) | keys
         held["meta"] = np.frombuffer(json.dumps(said, separators=(",", ":")).encode(), np.uint8)
-        written = io.BytesIO()
-        np.savez(written, **held)
-        return written.getvalue()
+        return archived(held)
 
     return replaced("checkpoints/*.npz", changed)
 

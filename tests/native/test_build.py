@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from nnexp.native import availability
 from nnexp.native.build import BuildError, build
-from tests.native.requirements import lacking
+from tests.native.requirements import lacking, require_extension
 
 COMPILERS = ("gcc", "clang")
 
@@ -44,3 +45,13 @@ def test_without_a_compiler_there_is_an_error(tmp_path: Path) -> None:
 def test_an_architecture_without_kernels_is_named(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"no kernels for riscv64 .*\(known: x86_64, aarch64\)"):
         build(tmp_path / "_kernels.abi3.so", architecture="riscv64")
+
+
+def test_an_extension_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_extension()
+    reason = availability.why_unavailable.__wrapped__  # each time anew
+    assert reason() is None
+    monkeypatch.setattr(availability, "digest", lambda: "0" * 16)
+    assert reason() == (
+        "the extension was built from other sources: run python -m nnexp.native.build"
+    )

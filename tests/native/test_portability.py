@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import pytest
 
-from nnexp.native.build import FLAGS, KERNELS, SOURCES
+from nnexp.native.availability import SOURCES
+from nnexp.native.build import FLAGS, KERNELS
 from tests.native.requirements import lacking
 
 PROGRAM = Path(__file__).parent / "trainings.c"

@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef SOURCES
+#error "SOURCES must be the digest of the sources: see nnexp/native/build.py"
+#endif
+
 /* In the order of the enumeration. */
 static const char *const FUNCTIONS[] = {"exp", "log", "log1p", "sigmoid", "tanh", NULL};
 
@@ -109,6 +113,8 @@ static int module_exec(PyObject *module)
     state->examples_type = add_type(module, &examples_spec);
     state->network_type = state->examples_type ? add_type(module, &network_spec) : NULL;
     if (state->network_type == NULL)
+        return -1;
+    if (PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "NAME", choice->name);
 }
