@@ -84,6 +84,7 @@ def output(build: Build, step: int) -> str:
 def test_trainings_give_the_same_bytes(build: Build) -> None:
     """1,440 trainings of two epochs; in an emulator, which takes long, every 13th."""
     step = 13 if build.emulator else 1
-    reference = output(builds()[0], step)
+    slowest = builds()[len(KERNELS.get(platform.machine(), {})) - 1]  # every processor has it
+    reference = output(slowest, step)
     assert len(reference.splitlines()) >= 100
     assert output(build, step) == reference
