@@ -206,7 +206,7 @@ def _notes(sides: Sequence[Side]) -> Iterator[str]:
 
 
 def _other_origins(records: Mapping[str, Sequence[RunRecord]]) -> Iterator[str]:
-    """Yield what runs were trained with that differs between them."""
+    """Yield differences of backend, numerics and version."""
 
     def values(of: Callable[[RunRecord], str]) -> dict[str, set[str]]:
         return {letter: set(map(of, group)) for letter, group in records.items()}
@@ -225,7 +225,7 @@ def _other_origins(records: Mapping[str, Sequence[RunRecord]]) -> Iterator[str]:
         yield f"{letters} were trained with different numerics (the machine's arithmetic)"
     versions = values(lambda record: record.versions.nnexp)
     if len(set().union(*versions.values())) > 1:
-        yield f"{_letters(versions)} were trained with different version of nnexp"
+        yield f"{_letters(versions)} were trained with different versions of nnexp"
 
 
 def _state(status: str, count: int, total: int) -> str:

@@ -90,12 +90,9 @@ class CommandGroup(click.Group):
 def _show_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     del param
     if value and not ctx.resilient_parsing:
-        from nnexp.native.availability import VARIABLE, kernels, why_unavailable
+        from nnexp.native.availability import description
 
-        is_numpy = os.environ.get(VARIABLE) == "numpy"
-        reason = f"{VARIABLE} is numpy" if is_numpy else why_unavailable()
-        backend = f"native ({kernels()})" if reason is None else f"NumPy ({reason})"
-        put(f"nnexp {__version__}, backend: {backend}")
+        put(f"nnexp {__version__}, backend: {description()}")
         ctx.exit()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nnexp.cli import options
-from nnexp.cli.output import put
+from nnexp.cli.output import log, put
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
 
@@ -37,8 +37,13 @@ def evaluate(runs: tuple[Path, ...], on: On, as_json: bool) -> None:
     The ensemble averages the outputs of all networks and chooses the class with the largest.
     """
     from nnexp.analysis import evaluation
+    from nnexp.native.availability import why_unavailable
     from nnexp.report import evaluations
     from nnexp.store.run import at
 
-    result = evaluation.evaluate([at(run) for run in runs], on)
+    measured = [at(run) for run in runs]
+    result = evaluation.evaluate(measured, on)
+    missing = why_unavailable()
+    if missing is not None and any(run.record.backend == "native" for run in measured):
+        log(f"warning: NumPy measured what the native backend trained: {missing}")
     put(json_line(evaluations.output(result)) if as_json else as_text(evaluations.document(result)))

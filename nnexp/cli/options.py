@@ -221,8 +221,8 @@ backend = click.option(
     type=OneOf(["auto", "native", "numpy"]),
     expose_value=False,
     callback=_choose_backend,
-    help="What computes: the native kernels, or NumPy (default: NNEXP_BACKEND, or auto: native "
-    "where it can, and a run is resumed as it was begun).",
+    help="Train with the native kernels or with NumPy (default: NNEXP_BACKEND, or auto: native if "
+    "possible; a run is resumed with the backend that began it).",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 quiet = click.option(

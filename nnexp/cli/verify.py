@@ -28,8 +28,9 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
     """
     from tempfile import TemporaryDirectory
 
+    from nnexp.native.availability import why_unavailable
     from nnexp.report import verification as report
-    from nnexp.runner import backends, verification
+    from nnexp.runner import verification
     from nnexp.store.run import Run, at
     from nnexp.study.job import Job
 
@@ -47,8 +48,8 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
             raise InterruptedRunError(error.signal_number, message) from None
         if again.exists and again.record.backend != recorded.record.backend:
             log(
-                f"warning: {run}: was trained with the {recorded.record.backend} backend, and is "
-                f"verified with {again.record.backend}: {backends.why_not_native(config)}"
+                f"warning: {run}: was trained by the {recorded.record.backend} backend, and is "
+                f"verified with {again.record.backend}: {why_unavailable()}"
             )
         difference = verification.first_difference(recorded, again)
         trained_under = recorded.numerics()

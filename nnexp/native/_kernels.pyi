@@ -10,6 +10,7 @@ Indices: TypeAlias = npt.NDArray[np.int64]
 
 NAME: Final[str]
 SOURCES: Final[str]
+CHUNK: Final[int]
 
 def apply(function: str, values: Floats, out: Floats, /) -> None: ...
 

@@ -1,19 +1,40 @@
-"""Whether this installation and this processor can run the native kernels."""
+"""The user's choice of a backend, and whether the native kernels can run here."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import importlib.util
+import os
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from nnexp.errors import UsageError
 
 SOURCES = Path(__file__).parent / "src"
 
 NOTE = Path(__file__).with_name("not-built.txt")
 """The reason why nnexp was built without the extension; exists only then."""
 
+Choice: TypeAlias = Literal["auto", "native", "numpy"]
+CHOICES: dict[str, Choice] = {choice: choice for choice in get_args(Choice)}
+
 VARIABLE = "NNEXP_BACKEND"
 """The environment variable with the user's choice of a backend, which processes inherit."""
+
+KERNELS = "NNEXP_NATIVE_KERNELS"
+"""The environment variable with the kind of kernels to use in place of the fastest."""
+
+
+def chosen() -> Choice:
+    """Return the user's choice: by default auto, native where that is possible.
+
+    Raises: UsageError if the environment variable has another value.
+    """
+    value = os.environ.get(VARIABLE) or "auto"
+    if value not in CHOICES:
+        raise UsageError(f"{VARIABLE}: must be one of {', '.join(CHOICES)}, got {value!r}")
+    return CHOICES[value]
 
 
 def kernels() -> str:
@@ -47,3 +68,16 @@ def why_unavailable() -> str | None:
     if getattr(_kernels, "SOURCES", None) != digest():
         return "the extension was built from other sources: run python -m nnexp.native.build"
     return None
+
+
+def description() -> str:
+    """Return the backend that is used here for what both can train, and why, in one line.
+
+    Raises: UsageError if the user's choice is none.
+    """
+    choice, missing = chosen(), why_unavailable()
+    if choice == "numpy":
+        return f"NumPy ({VARIABLE} is numpy)"
+    if missing is None:
+        return f"native ({kernels()})"
+    return f"NumPy ({missing})" if choice == "auto" else f"none ({missing})"

@@ -93,9 +93,10 @@ def build(
             _run([*command, *options, "-c", str(SOURCES / source), "-o", objects[-1]])
         built = Path(folder) / target.name
         _run([*command, *LINKING, *objects, "-o", str(built)])
-        # A process that has loaded the old file keeps it, since the new one is another file.
-        target.unlink(missing_ok=True)
-        target.write_bytes(built.read_bytes())
+        # A process that has loaded the old file keeps it, and none ever loads half of the new one.
+        beside = target.with_name(f"{target.name}.new")
+        beside.write_bytes(built.read_bytes())
+        beside.replace(target)
         target.with_name(NOTE.name).unlink(missing_ok=True)
 
 

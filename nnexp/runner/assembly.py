@@ -71,7 +71,7 @@ class Assembly:
     Args:
         config: the config.
         dataset: loaded from ``config.data``.
-        backend: what computes.
+        backend: the backend that trains and evaluates it.
 
     Raises:
         SettingError: the network is too large to be trained.

@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Literal, TypeAlias, get_args
+from contextlib import suppress
 
 from nnexp import numerics
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset, Split
-from nnexp.errors import UsageError
+from nnexp.errors import CorruptError, NnexpError, UsageError
 from nnexp.native import availability
-from nnexp.native.availability import VARIABLE
+from nnexp.native.availability import KERNELS, chosen
 from nnexp.nn.network import Network
 from nnexp.nn.penalties import Penalty
 from nnexp.store.records import BackendName
 from nnexp.store.run import Run
 from nnexp.streams import Pcg64
 from nnexp.training.backend import Backend
+from nnexp.training.history import stretches
 from nnexp.training.numpy_backend import NumpyBackend
-
-Choice: TypeAlias = Literal["auto", "native", "numpy"]
-
-CHOICES: dict[str, Choice] = {choice: choice for choice in get_args(Choice)}
-
-
-def chosen() -> Choice:
-    """Return the user's choice: by default auto, native where that is possible.
-
-    Raises: UsageError if the environment variable has another value.
-    """
-    value = os.environ.get(VARIABLE) or "auto"
-    if value not in CHOICES:
-        raise UsageError(f"{VARIABLE}: must be one of {', '.join(CHOICES)}, got {value!r}")
-    return CHOICES[value]
 
 
 def choose(
@@ -43,26 +29,37 @@ def choose(
 
     Args:
         config: the config.
-        run: its run. If that exists, auto keeps the backend that began it, where it can.
+        run: its run. If that exists, auto keeps the backend of its last epoch, where it can.
         backend: the one to use where it can be used; None for the user's choice.
 
-    Raises: UsageError if the user chose native, and it is not available.
+    Raises: UsageError if the user chose native, or kernels, and they are not available.
     """
     choice = chosen()
     if numpy_only(config) is not None:
         return "numpy"
     missing = availability.why_unavailable()
-    if backend is None and choice == "native" and missing is not None:
-        raise UsageError(f"--backend native: {missing}")
+    if missing is not None and os.environ.get(KERNELS):
+        raise UsageError(missing)
+    if missing is not None and choice == "native" and backend is None:
+        raise UsageError(f"the native backend is not available: {missing}")
     if backend is None and choice == "auto" and run is not None and run.exists:
-        backend = run.record.backend
+        backend = last_used(run)
     wanted = backend or choice
     return "numpy" if wanted == "numpy" or missing is not None else "native"
 
 
-def why_not_native(config: Config) -> str | None:
-    """Return why the native backend cannot train a config here, or None if it can."""
-    return numpy_only(config) or availability.why_unavailable()
+def last_used(run: Run) -> BackendName:
+    """Return the backend of a run's last epoch: the one that began it, unless numerics changed."""
+    begun_by = run.record.backend
+    try:
+        last = stretches(run.record.numerics, run.history())[-1].numerics
+    except CorruptError:  # training may resume from an earlier epoch than can be shown
+        return begun_by
+    if last == run.record.numerics:
+        return begun_by
+    if last == numerics.fingerprint():
+        return "numpy"
+    return "native" if availability.why_unavailable() is None else begun_by
 
 
 def numpy_only(config: Config) -> str | None:
@@ -74,12 +71,36 @@ def numpy_only(config: Config) -> str | None:
     return None
 
 
-def warnings(config: Config, run: Run, backend: BackendName) -> Iterator[str]:
-    """Yield a warning before the first training of a folder if NumPy stands in for the kernels."""
-    is_replacement = backend == "numpy" and chosen() == "auto" and numpy_only(config) is None
-    missing = availability.why_unavailable()
-    if is_replacement and missing is not None and not run.path.parent.exists():
+def warnings(config: Config, run: Run, backend: BackendName | None = None) -> Iterator[str]:
+    """Yield a warning if NumPy trains a run although the user wanted the kernels.
+
+    If they are not available, it is given before the first training of a folder.
+
+    Args:
+        config: the config.
+        run: its run.
+        backend: as in ``choose``; with one, there is no choice of the user.
+    """
+    if backend is not None:
+        return
+    choice, missing, reason = chosen(), availability.why_unavailable(), numpy_only(config)
+    if choice == "native" and reason is not None:
+        yield f"the native backend cannot train this config: {reason}"
+    is_replacement = choice == "auto" and reason is None and missing is not None
+    if is_replacement and not any(run.path.parent.glob("[!.]*")):
         yield f"NumPy trains, which is slower than the native backend: {missing}"
+
+
+def difference(run: Run, backend: BackendName) -> str:
+    """Return how the numbers of a backend differ from a run's, and what to do about it."""
+    last, reason = last_used(run), availability.why_unavailable()
+    advice = "train again under another --name, or resume with --other-numerics"
+    if last == backend:
+        return f"this machine's numerics differ from the run's in the last digits; {advice}"
+    subject = f"the {backend} backend's numbers differ from those of {last}, which trained it"
+    if last == "native" and reason is not None:
+        return f"{subject} and is not available here ({reason}); {advice}"
+    return f"{subject}; resume with --backend {last}, or with --other-numerics"
 
 
 def fingerprint(backend: BackendName) -> str:
@@ -131,13 +152,16 @@ def create_numpy(
     return NumpyBackend(network, penalty, splits, scale, config.dtype)
 
 
-def prepare(config: Config, dataset: Dataset) -> None:
-    """Convert a dataset's examples for a config's backend, so that forked processes share them.
+def prepare(
+    config: Config, dataset: Dataset, run: Run | None = None, backend: BackendName | None = None
+) -> None:
+    """Convert a dataset's examples for a run's backend, so that forked processes share them.
 
-    Raises: UsageError if the user's choice cannot train the config.
+    Errors are left to the training itself, which reports them.
     """
-    if choose(config) == "native":
-        from nnexp.training.native_backend import examples_of  # noqa: PLC0415 - likewise
+    with suppress(NnexpError, ValueError, MemoryError):
+        if choose(config, run, backend) == "native":
+            from nnexp.training.native_backend import examples_of  # noqa: PLC0415 - likewise
 
-        for split in dataset.splits.values():
-            examples_of(split, dataset.scale)
+            for split in dataset.splits.values():
+                examples_of(split, dataset.scale)

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from nnexp.config.model import Config
 from nnexp.errors import DivergedError, MismatchError
 from nnexp.optim.schedules import Scored
+from nnexp.runner import backends
 from nnexp.runner.assembly import Assembly
 from nnexp.store import checkpoint
 from nnexp.store.records import BackendName, Fault, Reason, Result
@@ -92,7 +93,7 @@ class Recording:
         state: the state before the first epoch; training modifies it.
         writer: the run, open for writing.
         numerics: the fingerprint of this machine's arithmetic.
-        backend: what computes.
+        backend: the backend that trains it.
     """
 
     other_numerics = False
@@ -153,15 +154,12 @@ class Recording:
         run = self._writer.run
         if self._numerics == stretches(run.record.numerics, self._history)[-1].numerics:
             return
-        subject = "this machine's numerics differ"
-        if self._backend != run.record.backend:
-            subject = f"the {self._backend} backend's numbers differ"
-        change = f"{run.path}: {subject} from the run's in the last digits"
         if not self.other_numerics:
-            raise MismatchError(
-                f"{change}; train again under another --name, or resume with --other-numerics"
-            )
-        yield f"{change} up to epoch {self._epoch}; the run records the change"
+            raise MismatchError(f"{run.path}: {backends.difference(run, self._backend)}")
+        yield (
+            f"{run.path}: the last digits differ from those up to epoch {self._epoch}; "
+            "the run records the change"
+        )
 
     @property
     def _epoch(self) -> int:

@@ -220,16 +220,16 @@ def _events(
     preconditions.check(config, dataset)
     if weights is not None:
         weights.check(config, dataset)
-    computing = backends.choose(config, run, backend)
-    assembly = Assembly(config, dataset, computing)
+    used = backends.choose(config, run, backend)
+    assembly = Assembly(config, dataset, used)
     # Raises if the network is too large, before anything is created.
     state = assembly.initial(None if weights is None else weights.arrays)
+    yield from map(Warned, backends.warnings(config, run, backend))
     yield from map(Warned, preconditions.warnings(config, dataset))
-    yield from map(Warned, backends.warnings(config, run, computing))
     yield from map(Warned, preconditions.threshold_warnings(config, run.path.parent, content))
     if against is not None:
         yield from map(Warned, preconditions.strength_warnings(config, dataset, against))
-    record = _record(config, run, dataset, from_run, computing)
+    record = _record(config, run, dataset, from_run, used)
     shared = None
     if grows and not (run.exists and run.config == config):
         shared = growth.shared_epochs(config, run, record, assembly.headers(state), until)
@@ -240,7 +240,7 @@ def _events(
             yield Grown(run, epoch, begun_by, writer.former)
         # Another process may have created or finished the run in the meantime.
         if is_new or not is_done(config, writer.run, content):
-            recording = Recording(config, assembly, state, writer, record.numerics, computing)
+            recording = Recording(config, assembly, state, writer, record.numerics, used)
             recording.other_numerics = other_numerics
             yield from recording.events(until, heartbeat)
 

@@ -111,7 +111,7 @@ class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     weights_sha256: str | UnsetType = UNSET
     """The digest of the initial weights, if they are another run's."""
     backend: BackendName = "numpy"
-    """What computed its numbers."""
+    """The backend that began it."""
 
     @property
     def experiment_sha256(self) -> str:

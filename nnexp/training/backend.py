@@ -1,4 +1,4 @@
-"""The interface of what computes: NumPy, the readable reference, or the native kernels.
+"""The interface of the two backends: NumPy, the readable reference, and the native kernels.
 
 A backend has the examples of a dataset's splits and a network with its penalty. The vectors that it
 takes and returns (parameters, gradients, an optimizer's slots) are in its own layout, which need

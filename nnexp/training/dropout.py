@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
@@ -11,6 +12,9 @@ import numpy.typing as npt
 from nnexp.nn.arrays import Array
 from nnexp.nn.propagation import Masks
 from nnexp.streams import Purpose, generator
+
+AT_ONCE = 1_000_000
+"""Factors drawn at once: 13 MB, with the random numbers that they come from."""
 
 
 class Dropout:
@@ -33,6 +37,11 @@ class Dropout:
         self._neurons = sum(hidden)
         self._seed = seed
         self._dtype = dtype
+
+    @property
+    def batches_at_once(self) -> int:
+        """The number of mini-batches whose masks may be drawn at once."""
+        return max(1, AT_ONCE // max(1, self._neurons)) if self.share else sys.maxsize
 
     def masks(self, epoch: int) -> Callable[[int], Array | None]:
         """Return a function that draws an epoch's masks: (n) -> those of the next n mini-batches.

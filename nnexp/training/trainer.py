@@ -90,7 +90,8 @@ class Trainer:
     def _portions(self, epoch: int) -> Iterator[Portion]:
         """Divide an epoch into portions of about ``PULSE`` examples."""
         order, masks = self._orders(epoch), self._dropout.masks(epoch)
-        size = max(1, PULSE // self._batch_size) * self._batch_size
+        batches = min(PULSE // self._batch_size, self._dropout.batches_at_once)
+        size = max(1, batches) * self._batch_size
         for start in range(0, len(order), size):
             part = order[start : start + size]
             yield Portion(part, masks(self._steps(part)))

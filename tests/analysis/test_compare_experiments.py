@@ -160,7 +160,7 @@ def test_seconds_are_shown_where_every_epoch_has_its_time(bench: Bench) -> None:
     ("key", "content", "told"),
     [
         ("numerics", "0" * 64, "A and B were trained with different numerics"),
-        ("versions", None, "A and B were trained with different version of nnexp"),
+        ("versions", None, "A and B were trained with different versions of nnexp"),
     ],
 )
 def test_what_the_numbers_were_made_with_is_said_where_it_differs(

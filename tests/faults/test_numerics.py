@@ -175,8 +175,8 @@ def test_going_on_is_refused_unless_told_otherwise(
     code, out, err = goes_on(bench, monkeypatch, "--other-numerics")
     assert (code, out) == (0, "runs/n-s0\n")
     assert err.startswith(
-        "warning: runs/n-s0: this machine's numerics differ from the run's in the last digits "
-        "up to epoch 1; the run records the change\nruns/n-s0: resuming after epoch 1\n"
+        "warning: runs/n-s0: the last digits differ from those up to epoch 1; "
+        "the run records the change\nruns/n-s0: resuming after epoch 1\n"
     )
 
 

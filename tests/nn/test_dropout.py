@@ -62,6 +62,12 @@ def test_every_mini_batch_layer_epoch_and_seed_has_masks_of_its_own_and_they_rep
     assert all((a == b).all() for a, b in zip(again[1], other, strict=True))
 
 
+def test_wide_layers_draw_fewer_masks_at_once() -> None:
+    assert Dropout(0.5, (60_000,), 0, "float32").batches_at_once == 16
+    assert Dropout(0.5, (10**7,), 0, "float32").batches_at_once == 1
+    assert Dropout(0.0, (60_000,), 0, "float32").batches_at_once > 10**6
+
+
 def test_without_dropout_there_are_no_masks() -> None:
     masks = Dropout(0.0, (5,), 0, "float32").masks(1)(3)
     assert masks is None

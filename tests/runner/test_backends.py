@@ -97,7 +97,14 @@ def test_numpy_alone_trains_some(
 def test_what_is_missing_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(availability, "why_unavailable", lambda: "it is not built")
     code, out, err = bench("train", "tiny.yaml", "--backend", "native")
-    assert (code, out, err) == (2, "", "--backend native: it is not built\n")
+    assert (code, out, err) == (2, "", "the native backend is not available: it is not built\n")
+    assert not (bench.folder / "runs").exists()
+    monkeypatch.setenv(VARIABLE, "native")
+    assert bench("--version").out.endswith("backend: none (it is not built)\n")
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.setenv(availability.KERNELS, "avx1024")
+    assert bench("train", "tiny.yaml") == (2, "", "it is not built\n")
+    monkeypatch.delenv(availability.KERNELS)
     told = "warning: NumPy trains, which is slower than the native backend: it is not built\n"
     assert bench("train", "tiny.yaml", "-q").err == told
     assert bench("train", "tiny.yaml", "--set", "seed=1", "-q").err == "", "the first training only"
@@ -117,9 +124,9 @@ def test_the_version_names_the_kernels(bench: Bench, monkeypatch: pytest.MonkeyP
 def test_another_name_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "fortran")
     told = "NNEXP_BACKEND: must be one of auto, native, numpy, got 'fortran'\n"
-    assert bench("train", "tiny.yaml") == (2, "", told)
+    assert bench("train", "tiny.yaml") == bench("--version") == (2, "", told)
     with pytest.raises(UsageError):
-        backends.chosen()
+        availability.chosen()
 
 
 def recorded(bench: Bench, run: str) -> str:
@@ -159,12 +166,62 @@ def test_to_change_the_backend_is_to_change_the_numerics(bench: Bench) -> None:
     bench("train", "tiny.yaml", "--name", "x", "--until", "1", "-q", "--backend", "native")
     said = bench("train", "tiny.yaml", "--name", "x", "-q", "--backend", "numpy")
     told = (
-        "runs/x-s0: the numpy backend's numbers differ from the run's in the last digits; "
-        "train again under another --name, or resume with --other-numerics\n"
+        "runs/x-s0: the numpy backend's numbers differ from those of native, which trained it; "
+        "resume with --backend native, or with --other-numerics\n"
     )
     assert said == (6, "", told)
-    wanted = ("--backend", "numpy", "--other-numerics")
+    wanted = ("--backend", "numpy", "--other-numerics", "--until", "2")
     assert bench("train", "tiny.yaml", "--name", "x", "-q", *wanted).code == 0
+    assert bench("train", "tiny.yaml", "--name", "x", "-q") == (0, "runs/x-s0\n", ""), "by numpy"
+    rows = (bench.folder / "runs/x-s0/metrics.jsonl").read_text().splitlines()
+    assert len({json.loads(row).get("numerics") for row in rows[1:]}) == 1
+
+
+@needs_kernels
+def test_a_run_whose_backend_is_missing_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    bench("train", "tiny.yaml", "--name", "x", "--until", "1", "-q", "--backend", "native")
+    monkeypatch.setattr(availability, "why_unavailable", lambda: "it is not built")
+    told = (
+        "runs/x-s0: the numpy backend's numbers differ from those of native, which trained it and "
+        "is not available here (it is not built); train again under another --name, or resume with "
+        "--other-numerics\n"
+    )
+    assert bench("train", "tiny.yaml", "--name", "x", "-q") == (6, "", told)
+
+
+@needs_kernels
+def test_native_by_name_and_not_for_this_config(bench: Bench) -> None:
+    told = "the native backend cannot train this config: dtype float64 is computed by NumPy alone"
+    said = bench("train", "tiny.yaml", "--set", "dtype=float64", "--backend", "native", "-q")
+    assert (said.code, said.err) == (0, f"warning: {told}\n")
+
+
+@needs_kernels
+def test_evaluate_says_that_another_backend_measures(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench("train", "tiny.yaml", "--name", "x", "-q", "--backend", "native")
+    monkeypatch.setattr(availability, "why_unavailable", lambda: "it is not built")
+    told = "warning: NumPy measured what the native backend trained: it is not built\n"
+    assert bench("evaluate", "runs/x-s0").err == told
+
+
+@needs_kernels
+def test_data_that_no_job_can_train_on_is_its_own_error(bench: Bench) -> None:
+    """The conversion for all forks takes fewer features than the message is about."""
+    np.savez(
+        bench.folder / "wide.npz",
+        x_train=np.zeros((4, 1_100_000), np.uint8),
+        y_train=np.array([0, 1, 0, 1]),
+    )
+    name = bench.config(data={"name": "npz", "file": "wide.npz"}, monitor=["train"], patience=None)
+    code, _, err = bench("sweep", name, "--grid", "lambda=0,1", "-j", "2", "-q")
+    assert code == 2
+    assert "GiB of memory to train; the limit is 8 GiB" in err
+    assert "Traceback" not in err
 
 
 @needs_kernels
@@ -199,7 +256,8 @@ def test_verify_says_that_it_cannot(bench: Bench, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(availability, "why_unavailable", lambda: "it is not built")
     code, _, err = bench("verify", "runs/x-s0", "-q")
     assert code == 7
-    assert "was trained with the native backend, and is verified with numpy: it is not built" in err
+    told = "was trained by the native backend, and is verified with numpy: it is not built"
+    assert err.startswith(f"warning: runs/x-s0: {told}\n")
 
 
 # Both train the same networks

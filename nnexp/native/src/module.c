@@ -116,6 +116,8 @@ static int module_exec(PyObject *module)
         return -1;
     if (PyModule_AddStringConstant(module, "SOURCES", SOURCES) < 0)
         return -1;
+    if (PyModule_AddIntConstant(module, "CHUNK", CHUNK) < 0)
+        return -1;
     return PyModule_AddStringConstant(module, "NAME", choice->name);
 }
 

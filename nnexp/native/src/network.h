@@ -107,7 +107,8 @@ struct Descent {
     double learning_rate;
     struct Penalty penalty;
     const float *masks; /* (steps, hidden) or NULL */
-    double *costs;      /* (steps): receives the mean cost of each batch plus the penalty before its step; or NULL */
+    double *costs;      /* (steps) or NULL: receives the mean cost of each batch plus the penalty,
+                           before its step */
 };
 
 /* The kernels for one kind of processor. All kinds give the same results to the last bit. */

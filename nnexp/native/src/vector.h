@@ -82,9 +82,6 @@ INLINE Vector select_less(Vector a, Vector b, Vector x, Vector y)
 #error "no vectors for this processor: the kernels need AVX-512, AVX2 with FMA, or NEON"
 #endif
 
-
-
-
 /* Hide from the compiler how an address was computed. Otherwise GCC adds the offset of each vector
    of a row before the row's address, holds all offsets in registers, and spills them. */
 INLINE const float *opaque(const float *address)

@@ -25,7 +25,7 @@ from nnexp.config import canonical
 from nnexp.config.model import Config
 from nnexp.datasets.loading import Data
 from nnexp.errors import NnexpError
-from nnexp.runner import backends
+from nnexp.native.availability import chosen
 from nnexp.study.dask import client, worker
 from nnexp.study.dask.client import CLOSING, OnWait, TokenFile
 from nnexp.study.dask.collector import Collector
@@ -212,7 +212,7 @@ class Cluster:
             token=self._token,
             content=None if job.content is None else dict(job.content),
             until=job.until,
-            backend=job.backend or backends.chosen(),
+            backend=job.backend or chosen(),
             seconds=self._limits.seconds,
             memory=self._limits.memory,
             files=files,

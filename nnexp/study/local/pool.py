@@ -150,10 +150,10 @@ class Pool:
     def _start(self, job: Job) -> Process:
         """Fork a job.
 
-        Raises: DataError, DiskError, UsageError.
+        Raises: DataError, DiskError.
         """
         dataset = self._data(job.config.data)
-        backends.prepare(job.config, dataset)
+        backends.prepare(job.config, dataset, job.run, job.backend)
         with contextlib.ExitStack() as opened:
             with disk.errors(Path(tempfile.gettempdir())):
                 output = opened.enter_context(tempfile.TemporaryFile())
