@@ -1,83 +1,45 @@
-"""nnexp as ``nnexp train`` runs it, and the parts of its step, each alone."""
+"""nnexp as ``nnexp train`` runs it, with either of its backends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-import numpy as np
+from benchmarks.work import Training, Weights, Work
+from nnexp.store.records import BackendName
+from nnexp.training.backend import Evaluation
 
-from benchmarks.work import LEARNING_RATE, Contender, Weights, Work
-from nnexp.training.feed import CHUNK, Feed
 
-
-def nnexp(work: Work) -> Contender:
-    """Train as ``nnexp train`` does."""
-    state, network = work.start.copy(), work.assembly.network
+def train(backend: BackendName, work: Work) -> Training:
+    """Train by the trainer of nnexp."""
+    assembly = work.assembly(backend)
+    state, network = assembly.initial(), assembly.network
 
     def epoch() -> None:
-        for _ in work.assembly.trainer.epoch(state, 1, LEARNING_RATE):
+        for _ in assembly.trainer.epoch(state, 1, work.rate):
             pass
 
     def parameters() -> tuple[Weights, Weights]:
-        theta = work.assembly.theta(state.parameters).copy()
+        theta = assembly.theta(state.parameters).copy()
         return network.weights(theta), network.biases(theta)
 
-    return Contender(epoch, parameters)
+    return Training(epoch, parameters)
 
 
-def part(epoch: Callable[[], None]) -> Contender:
-    """Return a contender that does only a part of the work, so nothing is to be compared."""
-    return Contender(epoch, lambda: ([], []))
+def evaluate(backend: BackendName, work: Work) -> Callable[[], Evaluation]:
+    """Return a function that evaluates the initial parameters on the test data."""
+    assembly = work.assembly(backend)
+    parameters = assembly.initial().parameters
+    return lambda: assembly.evaluate(parameters, "test")
 
 
-def products(work: Work) -> Contender:
-    """Compute nothing but the two largest matrix products of a step, as nnexp lays them out."""
-    fan_in, fan_out = work.sizes[:2]
-    rows = CHUNK // work.batch * work.batch
-    rng = np.random.default_rng(0)
-    inputs = rng.random((rows, fan_in + 1), np.float32)
-    layer = rng.random((fan_out, fan_in + 1), np.float32)
-    gradient, delta = np.empty_like(layer), rng.random((work.batch, fan_out), np.float32)
-    logits = np.empty_like(delta)
-    batches = np.split(inputs, rows // work.batch)
+BACKENDS: dict[str, BackendName] = {"nnexp": "native", "NumPy": "numpy"}
+"""nnexp's backends by the names of the tables."""
 
-    def epoch() -> None:
-        for step in range(len(work.order) // work.batch):
-            batch = batches[step % len(batches)]
-            np.dot(batch, layer.T, logits)
-            np.dot(delta.T, batch, gradient)
+TRAININGS: dict[str, Callable[[Work], Training]] = {
+    name: partial(train, backend) for name, backend in BACKENDS.items()
+}
 
-    return part(epoch)
-
-
-def passes(work: Work) -> Contender:
-    """Do nothing but a step's passes over the whole vector: weight decay and the update."""
-    theta = work.theta.copy()
-    kept, gradient = np.full_like(theta, 1 - 1e-7), np.full_like(theta, 1e-9)
-
-    def epoch() -> None:
-        for _ in range(len(work.order) // work.batch):
-            np.multiply(theta, kept, out=theta)
-            np.subtract(theta, gradient, out=theta)
-
-    return part(epoch)
-
-
-def feed(work: Work) -> Contender:
-    """Do nothing but make the batches: gather, scale, cut."""
-    dataset, network = work.dataset, work.assembly.network
-    batches = Feed(dataset.train, dataset.scale, network, np.float32).batches
-
-    def epoch() -> None:
-        for _ in batches(work.order, work.batch):
-            pass
-
-    return part(epoch)
-
-
-OWN: dict[str, Callable[[Work], Contender]] = {
-    "nnexp": nnexp,
-    "products": products,
-    "passes": passes,
-    "feed": feed,
+EVALUATIONS: dict[str, Callable[[Work], Callable[[], Evaluation]]] = {
+    name: partial(evaluate, backend) for name, backend in BACKENDS.items()
 }

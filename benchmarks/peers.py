@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.work import DECAY, LEARNING_RATE, Contender, Weights, Work
+from benchmarks.work import DECAY, Training, Weights, Work
 from nnexp.nn.arrays import Array
 
 
-def network2(work: Work) -> Contender:
+def network2(work: Work) -> Training:
     """Train one example at a time, with column vectors and a list of gradients, as the book does.
 
     Written anew after the description in Nielsen (2015), chapters 2 and 3.
@@ -25,7 +25,7 @@ def network2(work: Work) -> Contender:
     biases: Weights = [b[:, None] for b in work.biases]
     inputs, targets = work.scaled()
     data = [(x[:, None], y[:, None]) for x, y in zip(inputs, targets, strict=True)]
-    kept, rate = np.float32(1 - LEARNING_RATE * DECAY), np.float32(LEARNING_RATE / work.batch)
+    kept, rate = np.float32(1 - work.rate * DECAY), np.float32(work.rate / work.batch)
 
     def backpropagate(x: Array, y: Array) -> tuple[Weights, Weights]:
         signals: Weights = [x]
@@ -55,10 +55,10 @@ def network2(work: Work) -> Contender:
         for first in range(0, len(shuffled), work.batch):
             step(shuffled[first : first + work.batch])
 
-    return Contender(epoch, lambda: ([w.T for w in weights], [b[:, 0] for b in biases]))
+    return Training(epoch, lambda: ([w.T for w in weights], [b[:, 0] for b in biases]))
 
 
-def scikit_learn(work: Work) -> Contender:
+def scikit_learn(work: Work) -> Training:
     """Train an MLPClassifier by partial_fit; two-dimensional targets make its outputs sigmoid."""
     from sklearn.neural_network import MLPClassifier  # noqa: PLC0415 - it may be missing
 
@@ -71,7 +71,7 @@ def scikit_learn(work: Work) -> Contender:
         solver="sgd",
         alpha=DECAY * work.batch,  # it divides by the batch's examples
         batch_size=work.batch,
-        learning_rate_init=LEARNING_RATE,
+        learning_rate_init=work.rate,
         momentum=0.0,
         nesterovs_momentum=False,
         shuffle=False,
@@ -85,12 +85,12 @@ def scikit_learn(work: Work) -> Contender:
     def epoch() -> None:
         model.partial_fit(inputs[work.order], classes[work.order])
 
-    return Contender(
+    return Training(
         epoch, lambda: ([w.copy() for w in model.coefs_], [b.copy() for b in model.intercepts_])
     )
 
 
-def pytorch(work: Work) -> Contender:
+def pytorch(work: Work) -> Training:
     """Train an nn.Sequential with torch.optim.SGD."""
     import torch  # noqa: PLC0415 - it may be missing
     from torch import nn  # noqa: PLC0415 - likewise
@@ -108,7 +108,7 @@ def pytorch(work: Work) -> Contender:
         {"params": [linear.weight for linear in linears], "weight_decay": DECAY},
         {"params": [linear.bias for linear in linears], "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.SGD(groups, lr=LEARNING_RATE)
+    optimizer = torch.optim.SGD(groups, lr=work.rate)
     cost, order = nn.BCEWithLogitsLoss(reduction="sum"), torch.from_numpy(work.order)
 
     def epoch() -> None:
@@ -117,7 +117,7 @@ def pytorch(work: Work) -> Contender:
             (cost(net(inputs[indices]), targets[indices]) / work.batch).backward()
             optimizer.step()
 
-    return Contender(
+    return Training(
         epoch,
         lambda: (
             [linear.weight.detach().numpy().T.copy() for linear in linears],
@@ -126,7 +126,7 @@ def pytorch(work: Work) -> Contender:
     )
 
 
-def jax(work: Work) -> Contender:
+def jax(work: Work) -> Training:
     """Train with one compiled function: jit of a lax.scan over the epoch's batches."""
     import jax as library  # noqa: PLC0415 - it may be missing
     import jax.numpy as jnp  # noqa: PLC0415 - likewise
@@ -145,7 +145,7 @@ def jax(work: Work) -> Contender:
 
     def step(parameters: Any, batch: Any) -> Any:  # noqa: ANN401 - likewise
         gradient = library.grad(cost)(parameters, *batch)
-        return library.tree.map(lambda p, g: p - LEARNING_RATE * g, parameters, gradient), None
+        return library.tree.map(lambda p, g: p - work.rate * g, parameters, gradient), None
 
     def steps(parameters: Any, x: Any, y: Any, order: Any) -> Any:  # noqa: ANN401 - likewise
         return library.lax.scan(step, parameters, (x[order], y[order]))[0]
@@ -155,10 +155,10 @@ def jax(work: Work) -> Contender:
     def epoch() -> None:
         state[:] = library.block_until_ready(compiled(state, inputs, targets, order))
 
-    return Contender(epoch, lambda: ([*map(np.asarray, state[0])], [*map(np.asarray, state[1])]))
+    return Training(epoch, lambda: ([*map(np.asarray, state[0])], [*map(np.asarray, state[1])]))
 
 
-PEERS: dict[str, Callable[[Work], Contender]] = {
+PEERS: dict[str, Callable[[Work], Training]] = {
     "network2": network2,
     "scikit-learn": scikit_learn,
     "PyTorch": pytorch,

@@ -1,141 +1,133 @@
-"""Training examples a second: nnexp beside its peers and beside the matrix products alone.
+"""Training examples a second: nnexp beside its peers, and its share of the processor's limit.
 
-Each contender is a process of its own, with one BLAS thread and bound to one
-processor. They take turns, round after round, so that whatever else the machine does falls on
-all alike; the table holds medians. What counts as equal work is said in ``work.py``, and is
-checked: after the same epoch all must have arrived at the same parameters.
+Each contender is a process of its own with one thread; all are bound to the same processor, take
+turns, round after round, and are measured in the processor's time. The table has medians. All do
+the same work, which is checked: after an epoch, all must have arrived at the same parameters.
+``work.py`` describes the work and ``limits.py`` the limit.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import product
-from pathlib import Path
-from statistics import median
-from typing import Any
+from statistics import geometric_mean
+from typing import NamedTuple
 
-HERE = Path(__file__).parent
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.limits import Demand, Limit, Limits
+from benchmarks.limits import Rates as CoreRates
+from benchmarks.processes import NUMPY, OWN, Contenders, Rates, bind, environment, print_machine
+from benchmarks.work import DataName, prepare
+from nnexp.native import availability
+
 NETWORKS = ((784, 30, 10), (784, 100, 10), (784, 300, 100, 10))
-EXAMPLES = {1: 1000, 10: 4000, 32: 4800, 100: 5000, 1000: 10_000}
+EXAMPLES = {1: 2000, 10: 4000, 32: 4800, 100: 5000, 1000: 10_000}
 """Examples of a measured epoch, by mini-batch."""
 
-OWN = "nnexp"
 PEERS = ("network2", "scikit-learn", "PyTorch", "JAX")
-PARTS = ("products", "passes", "feed")
-TOLERANCE = 0.0001
-"""How far parameters may be from nnexp's after an epoch, as a share of the way they went."""
-
-Rates = dict[str, float]
+LEAST = 0.9
+"""Every cell's least ratio to the NumPy backend."""
 
 
-class Contender:
-    """A process that trains what it is told to.
+class Cell(NamedTuple):
+    """A network and a mini-batch size."""
 
-    Args:
-        name: a contender of ``own.py`` or ``peers.py``.
-        environment: its variables.
-    """
+    sizes: tuple[int, ...]
+    batch: int
 
-    def __init__(self, name: str, environment: Mapping[str, str]) -> None:
-        self.name = name
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "benchmarks.contender", name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=HERE.parent,
-        )
-
-    def ask(self, question: Mapping[str, object] | None) -> dict[str, Any]:
-        """Send a line and return the answer."""
-        if self._process.stdin is None or self._process.stdout is None:
-            raise TypeError("the process has no pipes")
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.name}: the process ended")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
+    def __str__(self) -> str:
+        return f"{'-'.join(map(str, self.sizes))}:{self.batch}"
 
 
-def environment(blas_kernel: str) -> dict[str, str]:
-    """Return the variables of the contenders: one thread, and OpenBLAS's kernels as asked for."""
-    variables = dict(os.environ)
-    if blas_kernel == "native":
-        for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-            variables.pop(name, None)
-    for library in ("OPENBLAS", "OMP", "MKL"):
-        variables[f"{library}_NUM_THREADS"] = "1"
-    variables["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    variables["JAX_PLATFORMS"] = "cpu"
-    return variables
+class Measured(NamedTuple):
+    """The results of a cell."""
+
+    cell: Cell
+    rates: Rates
+    core: CoreRates
+    limit: Limit
+    """Of a step."""
+
+    def ratio(self, name: str) -> float:
+        """Return nnexp's rate relative to another contender's."""
+        return self.rates[OWN] / self.rates[name]
+
+    @property
+    def best_ratio(self) -> float | None:
+        """The rate of nnexp relative to the fastest peer's; None without peers."""
+        return min((self.ratio(peer) for peer in PEERS if peer in self.rates), default=None)
+
+    @property
+    def share(self) -> float:
+        """The rate of nnexp as a fraction of the limit."""
+        return self.rates[OWN] * self.limit.seconds / self.cell.batch
 
 
-def measure(
-    contenders: dict[str, Contender], sizes: tuple[int, ...], batch: int, rounds: int
-) -> Rates:
-    """Return the median rate of each contender on one cell; drop those that are missing."""
-    cell = {"sizes": sizes, "batch": batch, "examples": EXAMPLES[batch]}
-    answers = {name: contender.ask(cell) for name, contender in contenders.items()}
-    for name in [name for name, answer in answers.items() if "missing" in answer]:
-        print(f"{name} is left out: {answers.pop(name)['missing']} is not installed", flush=True)
-        contenders.pop(name).close()
-    check(cell, answers)
-    rates: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, contender in contenders.items():
-            rates[name].append(contender.ask(None)["rate"])
-    return {name: median(found) for name, found in rates.items()}
+def row(measured: Measured, others: Sequence[str]) -> str:
+    """Return a row of the table: rates, and nnexp's ratio to each of the others."""
+    cell, best = measured.cell, measured.best_ratio
+    columns = [str(cell).partition(":")[0], str(cell.batch), f"{measured.rates[OWN]:,.0f}"]
+    for name in others:
+        rate = measured.rates.get(name)
+        columns.append("-" if rate is None else f"{rate:,.0f} ({measured.ratio(name):.2f})")
+    columns.append("-" if best is None else f"{best:.2f}")
+    columns.append(f"{measured.share:.0%} ({measured.limit.bound})")
+    return f"| {' | '.join(columns)} |"
 
 
-def check(cell: Mapping[str, object], answers: Mapping[str, Mapping[str, Any]]) -> None:
-    """Say so if a contender has not done the work that nnexp has."""
-    for name, answer in answers.items():
-        if answer["strayed"] is not None and not answer["strayed"] < TOLERANCE:
-            print(f"{name} is not comparable on {cell}: {answer['strayed']:.1%} away", flush=True)
+def header(others: Sequence[str]) -> str:
+    """Return the first two lines of the table."""
+    names = ("network", "batch", OWN, *others, "÷ best peer", "of the limit")
+    return f"| {' | '.join(names)} |\n| --- | ---: |{' ---: |' * (len(names) - 2)}"
 
 
-def rates_row(cell: str, rates: Rates) -> str:
-    """Return a row of the first table: rates, and nnexp's ratio to each of the others."""
-    cells = [f"{rates[OWN]:,.0f}"]
-    for name in (*PEERS, "products"):
-        other = rates.get(name)
-        cells.append("-" if other is None else f"{other:,.0f} ({rates[OWN] / other:.2f})")
-    return f"| {cell} | {' | '.join(cells)} |"
+def summary(results: Sequence[Measured]) -> Iterator[str]:
+    """Yield the sentences below the table."""
+    best = {str(result.cell): x for result in results if (x := result.best_ratio) is not None}
+    if best:
+        yield describe("the best peer", best, 1.0)
+    if all(NUMPY in result.rates for result in results):
+        ratios = {str(result.cell): result.ratio(NUMPY) for result in results}
+        yield describe("the NumPy backend", ratios, LEAST)
+    cores = [result.core for result in results]
+    peak = max(core.peak for core in cores)
+    yield (
+        f"The core computes {peak / 1e9:.0f} GFLOP/s in fused multiply-adds; it reads "
+        f"{span([core.reading for core in cores])} and updates "
+        f"{span([core.updating for core in cores])} GB/s of the weights of a step."
+    )
 
 
-def parts_row(cell: str, batch: int, rates: Rates) -> str:
-    """Return a row of the second table: a step's time, and which part of it goes where."""
-    shares = [rates[OWN] / rates[name] for name in PARTS]
-    cells = [f"{batch / rates[OWN] * 1e6:,.0f}", *(f"{x:.0%}" for x in (*shares, 1 - sum(shares)))]
-    return f"| {cell} | {' | '.join(cells)} |"
+def describe(other: str, ratios: dict[str, float], least: float) -> str:
+    """Return the geometric mean of ratios, their smallest one, and the cells below a least one."""
+    below = [f"{name} ({ratio:.2f})" for name, ratio in ratios.items() if ratio < least]
+    name, smallest = min(ratios.items(), key=lambda item: item[1])
+    return (
+        f"Relative to {other}: geometric mean {geometric_mean(ratios.values()):.2f}, smallest "
+        f"{smallest:.2f} ({name}); {len(ratios) - len(below)} of {len(ratios)} cells are at least "
+        f"{least:g}; below: {', '.join(below) or 'none'}."
+    )
 
 
-def table(header: tuple[str, ...], rows: list[str]) -> str:
-    """Return a Markdown table; numbers stand on the right."""
-    rule = "| --- | --- |" + " ---: |" * (len(header) - 2)
-    return "\n".join([f"| {' | '.join(header)} |", rule, *rows])
+def span(rates: Sequence[float]) -> str:
+    """Return the range of rates, in 10⁹ a second."""
+    return f"{min(rates) / 1e9:.0f} to {max(rates) / 1e9:.0f}"
 
 
 def arguments() -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument(
-        "--blas-kernel",
-        choices=("native", "as-set"),
-        default="native",
-        help="native: forget OPENBLAS_CORETYPE, so that OpenBLAS uses what the processor has",
+        "--kernels", help="kernels of the native backend, such as avx2 (default: the fastest)"
+    )
+    parser.add_argument("--dense", action="store_true", help="train on standardized features")
+    parser.add_argument(
+        "--against", nargs="+", choices=(NUMPY, *PEERS), default=[NUMPY, *PEERS], metavar="NAME"
     )
     parser.add_argument("--quick", action="store_true", help="two rounds of each cell")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each cell")
@@ -145,28 +137,51 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def measure(
+    cell: Cell, data: DataName, contenders: Contenders, limits: Limits, rounds: int
+) -> Measured:
+    """Measure a cell."""
+    epoch = {"sizes": cell.sizes, "batch": cell.batch, "examples": EXAMPLES[cell.batch]}
+    rates = contenders.measure({"task": "train", "data": data, **epoch}, rounds)
+    demand = Demand.of_step(cell.sizes, multiplied(cell, data), cell.batch)
+    core = limits.measure(demand.weights)
+    return Measured(cell, rates, core, core.limit(demand))
+
+
+def multiplied(cell: Cell, data: DataName) -> npt.NDArray[np.bool_]:
+    """Return which features of an epoch's examples must be multiplied: with dense data, all."""
+    examples = EXAMPLES[cell.batch]
+    if data == "standardized":
+        return np.ones((examples, cell.sizes[0]), bool)
+    return prepare(data, list(cell.sizes), cell.batch, examples).nonzero()
+
+
 def main() -> None:
-    """Measure all cells and print both tables."""
+    """Measure all cells and print the table."""
     options = arguments()
-    variables = environment(options.blas_kernel)
-    contenders = {name: Contender(name, variables) for name in (OWN, *PEERS, *PARTS)}
-    rates_rows, parts_rows = [], []
-    for sizes, batch in product(NETWORKS, EXAMPLES):
-        network = "-".join(map(str, sizes))
-        if options.cells and f"{network}:{batch}" not in options.cells:
-            continue
-        rates = measure(contenders, sizes, batch, 2 if options.quick else options.rounds)
-        rates_rows.append(rates_row(f"{network} | {batch}", rates))
-        parts_rows.append(parts_row(f"{network} | {batch}", batch, rates))
-        print(rates_rows[-1], file=sys.stderr, flush=True)
-    for contender in contenders.values():
-        contender.close()
-    subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, str(HERE / "machine.py")], env=variables, check=True
-    )
-    print("\n" + table(("network", "batch", OWN, *PEERS, "two products"), rates_rows))
-    header = ("network", "batch", "µs a step", "two products", "passes over θ", "feed", "rest")
-    print("\n" + table(header, parts_rows))
+    bind()
+    variables = environment(options.kernels)
+    kernels = options.kernels or availability.kernels()
+    data: DataName = "standardized" if options.dense else "pixels"
+    cells = [Cell(*cell) for cell in product(NETWORKS, EXAMPLES)]
+    results: list[Measured] = []
+    with (
+        closing(Limits(kernels, variables)) as limits,
+        Contenders([OWN, *options.against], variables) as contenders,
+    ):
+        for cell in cells:
+            if options.cells and str(cell) not in options.cells:
+                continue
+            rounds = 2 if options.quick else options.rounds
+            results.append(measure(cell, data, contenders, limits, rounds))
+            print(row(results[-1], options.against), file=sys.stderr, flush=True)
+    print_machine(variables)
+    print(f"- nnexp's kernels: {kernels}; data: {data}\n\n{header(options.against)}")
+    for result in results:
+        print(row(result, options.against))
+    print()
+    for sentence in summary(results):
+        print(sentence)
 
 
 if __name__ == "__main__":
