@@ -1,12 +1,11 @@
-"""What the command line costs before and beside training: its start, a long list, memory.
+"""What the command line costs before and beside training: its start and a long list.
 
 - ``nnexp --help`` beside ``python -c pass``, in turns;
 - ``nnexp runs`` over thousands of finished runs;
 - ``nnexp train`` beside thousands of runs, among which it looks for epochs to take over, and in an
   empty folder, in turns;
 - 60 epochs after 30, which it takes over, and from scratch, in turns;
-- ``nnexp compare`` of two runs, and of two experiments of fifty seeds;
-- the peak memory of whole MNIST runs.
+- ``nnexp compare`` of two runs, and of two experiments of fifty seeds.
 """
 
 from __future__ import annotations
@@ -31,10 +30,8 @@ PYTHON = sys.executable
 NNEXP = str(Path(PYTHON).with_name("nnexp"))
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 SMALL = ("data.train=100", "data.validation=100", "data.test=100", "epochs=3")
-LARGE = ("hidden=[300, 100]", "epochs=2")
 MEDIUM = ("data.train=10000", "patience=null")
 SEEDS = 50
-MEGA = 1e6
 
 
 class Use(NamedTuple):
@@ -120,7 +117,7 @@ def comparisons(runs: Path) -> dict[str, list[str]]:
 
 
 def main() -> None:
-    """Measure and print a table of times, and the memory."""
+    """Measure and print a table of times."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--starts", type=int, default=40, help="starts of each command")
     parser.add_argument("--count", type=int, default=10_000, help="runs to list")
@@ -146,10 +143,6 @@ def main() -> None:
         compared = comparisons(Path(folder) / "compared")
         for name, used in zip(compared, in_turns(list(compared.values()), 5), strict=True):
             print(row(name, used), flush=True)
-        print()
-        for name, settings in {"quickstart": (), ", ".join(LARGE): LARGE}.items():
-            peak = use(train(one, settings)).memory
-            print(f"peak memory of a run on all of MNIST, {name}: {peak / MEGA:.0f} MB", flush=True)
 
 
 if __name__ == "__main__":
