@@ -109,8 +109,8 @@ def describe(other: str, ratios: dict[str, float], least: float) -> str:
     name, smallest = min(ratios.items(), key=lambda item: item[1])
     return (
         f"Relative to {other}: geometric mean {geometric_mean(ratios.values()):.2f}, smallest "
-        f"{smallest:.2f} ({name}); {len(ratios) - len(below)} of {len(ratios)} cells are at least "
-        f"{least:g}; below: {', '.join(below) or 'none'}."
+        f"{smallest:.2f} ({name}); at least {least:g} in {len(ratios) - len(below)} of "
+        f"{len(ratios)} cells; below it: {', '.join(below) or 'none'}."
     )
 
 
