@@ -69,7 +69,7 @@ class Limit(NamedTuple):
     """FMA or cache, whichever bound on the time is larger."""
 
 
-class Rates(NamedTuple):
+class CoreRates(NamedTuple):
     """Measured rates of one core."""
 
     peak: float
@@ -110,7 +110,7 @@ class Limits:
         ]
         subprocess.run(command, check=True)  # noqa: S603 - the user's own compiler
 
-    def measure(self, size: float) -> Rates:
+    def measure(self, size: float) -> CoreRates:
         """Return the rates of this processor now, for an array of a size in bytes."""
         output = subprocess.run(  # noqa: S603 - our own program
             [self._program, str(int(size))],
@@ -120,7 +120,7 @@ class Limits:
             text=True,
         ).stdout
         peak, reading, updating = map(float, output.split())
-        return Rates(peak, reading, updating)
+        return CoreRates(peak, reading, updating)
 
     def close(self) -> None:
         """Delete the program."""

@@ -19,8 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.limits import Demand, Limit, Limits
-from benchmarks.limits import Rates as CoreRates
+from benchmarks.limits import CoreRates, Demand, Limit, Limits
 from benchmarks.processes import NUMPY, OWN, Contenders, Rates, bind, environment, print_machine
 from benchmarks.work import DataName, prepare
 from nnexp.native import availability

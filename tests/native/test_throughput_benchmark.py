@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from benchmarks.limits import Demand, Limit, Limits, Rates
+from benchmarks.limits import CoreRates, Demand, Limit, Limits
 from benchmarks.throughput import Cell, Measured, describe
 from nnexp.native import availability
 
@@ -38,7 +38,7 @@ def test_a_step_needs_products_of_all_nonzeros_and_the_rows_that_a_batch_touches
     ],
 )
 def test_the_larger_bound_on_the_time_is_the_limit(demand: Demand, limit: Limit) -> None:
-    assert Rates(peak=100, reading=20, updating=10).limit(demand) == limit
+    assert CoreRates(peak=100, reading=20, updating=10).limit(demand) == limit
 
 
 def test_the_limits_program_measures_this_processor() -> None:
@@ -56,7 +56,7 @@ def test_the_limits_program_measures_this_processor() -> None:
 
 def test_ratios_are_to_the_fastest_peer_and_the_share_is_of_the_limit() -> None:
     rates = {"nnexp": 300.0, "NumPy": 600.0, "JAX": 200.0, "PyTorch": 100.0}
-    core = Rates(1e9, 1e9, 1e9)
+    core = CoreRates(1e9, 1e9, 1e9)
     measured = Measured(Cell((3, 4, 2), 10), rates, core, Limit(0.01, "FMA"))
 
     assert measured.best_ratio == 300 / 200  # NumPy is no peer
