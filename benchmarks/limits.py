@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.native import build
+from nnexp.native import availability, build
 
 HERE = Path(__file__).parent
 FLOAT = 4
@@ -103,7 +103,7 @@ class Limits:
             *shlex.split(os.environ.get("CC", "cc")),
             *build.FLAGS,
             *flags[kernels],
-            f"-I{build.SOURCES}",
+            f"-I{availability.SOURCES}",
             str(HERE / "limits.c"),
             "-o",
             self._program,
