@@ -110,7 +110,7 @@ class Assembly:
 
     def set_heartbeat(self, heartbeat: Callable[[], None]) -> None:
         """Set the callback for every loop over many examples; it may raise."""
-        self._backend.heartbeat = heartbeat
+        self._backend.heartbeat.callback = heartbeat
 
     def initial(self, weights: Arrays | None = None) -> TrainingState:
         """Return the state before the first epoch, drawn or with the weights of another run."""

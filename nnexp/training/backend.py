@@ -31,11 +31,27 @@ class Evaluation(NamedTuple):
     """The class with the largest output for each example, the first on a tie."""
 
 
+class Heartbeat:
+    """A callback that can be replaced; called within every loop over many examples.
+
+    An exception that it raises ends the loop. The parts of a backend share it instead of a method
+    of the backend: a cycle of references would keep a dataset in memory until Python finds it.
+    """
+
+    def __init__(self) -> None:
+        self.callback: Callable[[], None] = lambda: None
+
+    def __call__(self) -> None:
+        """Call the callback."""
+        self.callback()
+
+
 class Backend(Protocol):
     """Computes a network's outputs and costs on the splits of a dataset, and their gradients."""
 
-    heartbeat: Callable[[], None]
-    """Called within every loop over many examples; an exception that it raises ends the loop."""
+    @property
+    def heartbeat(self) -> Heartbeat:
+        """The callback of all loops."""
 
     @property
     def examples(self) -> int:

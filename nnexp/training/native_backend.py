@@ -18,7 +18,7 @@ from nnexp.native.kernels import (
     aligned_zeros,
 )
 from nnexp.nn.activations import Activation
-from nnexp.training.backend import SATURATED, Evaluation
+from nnexp.training.backend import SATURATED, Evaluation, Heartbeat
 from nnexp.training.feed import CHUNK
 
 _examples: WeakKeyDictionary[Split, dict[float, NativeExamples]] = WeakKeyDictionary()
@@ -54,8 +54,8 @@ class NativeBackend:
         self._network, self._penalty, self._activation = network, penalty, activation
         self._labels = {name: split.labels for name, split in splits.items()}
         self._splits = {name: examples_of(split, scale) for name, split in splits.items()}
-        self._objective = NativeObjective(network, self._splits["train"], penalty, self._beat)
-        self.heartbeat: Callable[[], None] = lambda: None
+        self.heartbeat = Heartbeat()
+        self._objective = NativeObjective(network, self._splits["train"], penalty, self.heartbeat)
 
     @property
     def examples(self) -> int:
@@ -118,10 +118,7 @@ class NativeBackend:
         return tuple(float(share) for share in counts / pairs)
 
     def _chunks(self, examples: NativeExamples) -> Iterator[Indices]:
-        return chunks(np.arange(len(examples)), self._beat)
-
-    def _beat(self) -> None:
-        self.heartbeat()
+        return chunks(np.arange(len(examples)), self.heartbeat)
 
 
 def chunks(order: Indices, heartbeat: Callable[[], None]) -> Iterator[Indices]:

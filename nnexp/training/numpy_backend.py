@@ -15,7 +15,7 @@ from nnexp.nn.objective import BatchObjective
 from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Masks, Propagations
 from nnexp.training import evaluation
-from nnexp.training.backend import Evaluation
+from nnexp.training.backend import Evaluation, Heartbeat
 from nnexp.training.dropout import by_layer
 from nnexp.training.feed import CHUNK, Batch, Feed
 
@@ -43,13 +43,11 @@ class NumpyBackend:
         self._hidden = network.sizes[1:-1]
         self._propagations = Propagations(network, dtype)
         self._objective = BatchObjective(network, penalty, dtype)
+        self.heartbeat = Heartbeat()
         self._feeds = {
-            name: Feed(split, scale, network, dtype, self._beat) for name, split in splits.items()
+            name: Feed(split, scale, network, dtype, self.heartbeat)
+            for name, split in splits.items()
         }
-        self.heartbeat: Callable[[], None] = lambda: None
-
-    def _beat(self) -> None:
-        self.heartbeat()
 
     @property
     def examples(self) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import weakref
 from itertools import product
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -431,6 +433,25 @@ def test_heartbeats_come_within_every_loop(monkeypatch: pytest.MonkeyPatch) -> N
         beats.clear()
         call()
         assert len(beats) == least
+
+
+@needs_kernels
+@pytest.mark.parametrize("backend", get_args(BackendName))
+def test_a_dataset_is_freed_with_the_parts_that_use_it(backend: BackendName) -> None:
+    """Without the cyclic collector, which large arrays do not bring forward."""
+    data = dataset(0.2)
+    gone = [weakref.ref(split.features) for split in data.splits.values()]
+    gc.disable()
+    try:
+        assembly = Assembly(checked(hidden=(4,)), data, backend)
+        assembly.set_heartbeat(lambda: None)
+        state = assembly.initial()
+        list(assembly.trainer.epoch(state, 1, 0.1))
+        assembly.evaluate(state.parameters, "test")
+        del assembly, data, state
+        assert [features() for features in gone] == [None] * 3
+    finally:
+        gc.enable()
 
 
 @needs_kernels
