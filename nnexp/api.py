@@ -64,7 +64,8 @@ def train(
 ) -> Run:
     """Train a config and return its run; continue it if it is interrupted.
 
-    A finished run is returned as it is. Nothing is ever overwritten.
+    A finished run is returned as it is. Nothing is ever overwritten. The environment variable
+    NNEXP_BACKEND chooses the backend.
 
     Args:
         config: from ``load_config``.

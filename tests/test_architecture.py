@@ -211,7 +211,7 @@ def test_a_run_is_written_through_one_module() -> None:
         "cli/init.py": {"file.open"},  # the user's own file
         "store/lock.py": {"os.open"},  # only to ask who holds it
         "native/build.py": {  # the extension, or a note of why there is none
-            *("target.unlink", "target.write_bytes"),
+            *("target.unlink", "beside.write_bytes"),
             *("target.with_name(NOTE.name).unlink", "target.with_name(NOTE.name).write_text"),
         },
         "config/argument.py": {"os.open", "os.fdopen"},  # these only read

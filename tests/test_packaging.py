@@ -102,7 +102,7 @@ def test_a_build_that_fails_leaves_a_note_instead_of_an_extension(
     assert [path.name for path in tmp_path.iterdir()] == [availability.NOTE.name]
     monkeypatch.setattr(availability, "NOTE", tmp_path / availability.NOTE.name)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    message = f"nnexp was built without its extension: {reason}"
+    message = f"it was not built, since {reason}"
     assert availability.why_unavailable.__wrapped__() == message
 
 
@@ -118,7 +118,7 @@ def test_without_a_note_the_reason_says_how_to_build(
 ) -> None:
     monkeypatch.setattr(availability, "NOTE", tmp_path / "missing")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    message = "the extension is not built: run python -m nnexp.native.build"
+    message = "it is not built; run python -m nnexp.native.build"
     assert availability.why_unavailable.__wrapped__() == message
 
 
@@ -130,7 +130,7 @@ def test_an_installation_without_a_compiler_works_and_says_why_it_is_slow(tmp_pa
     installed = tmp_path / "installed"
     shutil.unpack_archive(built, installed, "zip")
     code = "from nnexp.native import availability as a; print(a.why_unavailable())"
-    message = f"nnexp was built without its extension: {NO_COMPILER}\n"
+    message = f"it was not built, since {NO_COMPILER}\n"
     assert run(sys.executable, "-c", code, cwd=installed) == message
     train = ("train", "quickstart", "--set", "epochs=1", "--set", "data.train=100", "-q")
     run(sys.executable, "-m", "nnexp", *train, cwd=installed)

@@ -222,7 +222,7 @@ backend = click.option(
     expose_value=False,
     callback=_choose_backend,
     help="Train with the native kernels or with NumPy (default: NNEXP_BACKEND, or auto: native if "
-    "possible; a run is resumed with the backend that began it).",
+    "possible, and a run is resumed by its own backend).",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 quiet = click.option(

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 @click.option(
     "--other-numerics",
     is_flag=True,
-    help="Resume even if this machine's arithmetic gives other last digits; the run records it.",
+    help="Resume even if this machine or backend gives other last digits; the run records it.",
 )
 @click.option(
     "--restart",
@@ -166,7 +166,7 @@ def _train_seeds(
         if event.outcome.code:
             progress.log(_advised(event.outcome, event.job))
         elif not quiet:
-            words = "already done" if event.was_done else outcome(Run(event.job.run.path))
+            words = _already_done(event.job) if event.was_done else outcome(Run(event.job.run.path))
             progress.log(f"{event.job.run.path}: {words}")
         progress.clear()
         while waiting and waiting[0].run.path in outcomes:
@@ -275,11 +275,20 @@ def _advised(outcome: Outcome, job: Job) -> str:
     return f"{reason}; {ADVICE}" if would_help else reason
 
 
+def _already_done(job: Job) -> str:
+    """Say that a run was done before, and by which backend if another one was chosen."""
+    from nnexp.native.availability import chosen
+
+    backend = job.run.record.backend
+    other = "" if chosen() in {"auto", backend} else f", by the {backend} backend"
+    return f"already done{other}"
+
+
 def _done(job: Job) -> str:
     """Say that a run was done before, and why it has no epoch that was asked for."""
     result = job.run.result
     if result is None or job.until is None or result.epochs >= job.until:
-        return "already done"
+        return _already_done(job)
     key = ENDED_BY.get(result.reason)
     return f"already {outcome(job.run)}" + (f"; to train longer, set {key}" if key else "")
 

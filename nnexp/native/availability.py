@@ -33,7 +33,7 @@ def chosen() -> Choice:
     """
     value = os.environ.get(VARIABLE) or "auto"
     if value not in CHOICES:
-        raise UsageError(f"{VARIABLE}: must be one of {', '.join(CHOICES)}, got {value!r}")
+        raise UsageError(f"{VARIABLE} must be auto, native or numpy, got {value!r}")
     return CHOICES[value]
 
 
@@ -59,14 +59,14 @@ def why_unavailable() -> str | None:
         try:
             reason = NOTE.read_text("utf-8").strip()
         except OSError:
-            return "the extension is not built: run python -m nnexp.native.build"
-        return f"nnexp was built without its extension: {reason}"
+            return "it is not built; run python -m nnexp.native.build"
+        return f"it was not built, since {reason}"
     try:
         from nnexp.native import _kernels  # noqa: PLC0415 - may fail
     except ImportError as error:
         return str(error)
     if getattr(_kernels, "SOURCES", None) != digest():
-        return "the extension was built from other sources: run python -m nnexp.native.build"
+        return "it was built from other sources; run python -m nnexp.native.build"
     return None
 
 
@@ -77,7 +77,7 @@ def description() -> str:
     """
     choice, missing = chosen(), why_unavailable()
     if choice == "numpy":
-        return f"NumPy ({VARIABLE} is numpy)"
+        return f"numpy ({VARIABLE} is numpy)"
     if missing is None:
         return f"native ({kernels()})"
-    return f"NumPy ({missing})" if choice == "auto" else f"none ({missing})"
+    return f"{'numpy' if choice == 'auto' else 'none'} (native is not available: {missing})"

@@ -156,22 +156,29 @@ def _units(architecture: str) -> Iterator[tuple[str, ...]]:
 
 def _run(command: Sequence[str]) -> None:
     try:
-        subprocess.run(command, check=True)  # noqa: S603 - the user's own compiler
-    except subprocess.CalledProcessError as error:
-        raise BuildError(f"the C compiler ({command[0]}) failed") from error
+        done = subprocess.run(  # noqa: S603 - the user's own compiler
+            command, stderr=subprocess.PIPE, encoding="utf-8", errors="replace", check=False
+        )
     except OSError as error:
         problem = "was not found" if isinstance(error, FileNotFoundError) else "could not be run"
         raise BuildError(f"the C compiler ({command[0]}) {problem}") from error
+    sys.stderr.write(done.stderr)
+    if done.returncode:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        told = next((line for line in lines if "error" in line), "".join(lines[:1]))
+        raise BuildError(f"the C compiler ({command[0]}) failed" + (f": {told}" if told else ""))
 
 
 def main() -> None:
     """Build the extension for this machine in the package's folder."""
     parser = argparse.ArgumentParser(
-        description="Build the native extension. All arguments are passed to the compiler."
+        usage="python -m nnexp.native.build [COMPILER-OPTION ...]",
+        description="Build the native extension. All arguments are passed to the compiler.",
     )
     _, flags = parser.parse_known_args()
     try:
         build(flags=flags)
+        sys.stdout.write(f"built {EXTENSION}\n")
     except (BuildError, OSError) as error:
         sys.exit(f"the native extension is not built: {error}")
 

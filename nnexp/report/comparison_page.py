@@ -20,6 +20,7 @@ from nnexp.report.document import Block, Document, Section, Sentences, Table
 from nnexp.report.markup import Markup, lines, scrolled, shell, swatch, tag
 from nnexp.report.page import page
 from nnexp.report.text import MISSING
+from nnexp.runner import backends
 from nnexp.store import predictions
 from nnexp.store.records import RunRecord
 
@@ -130,12 +131,15 @@ def commands(experiment: Experiment) -> list[str]:
     """Return commands that train an experiment's runs from its config, under the same names."""
     file, runs, (stem, *others) = f"{experiment.label}.yaml", experiment.runs, experiment.stems
     if len(runs) > 1 and not others and all(run.name != stem for run in runs):
-        return [_train(file, stem, "--seeds", ranges(experiment.seeds))]
-    return [_train(file, run.name, "--set", f"seed={seed(run)}") for run in runs]
+        options = ["--seeds", ranges(experiment.seeds), *backends.option(runs[0])]
+        return [_train(file, stem, *options)]
+    return [
+        _train(file, run.name, "--set", f"seed={seed(run)}", *backends.option(run)) for run in runs
+    ]
 
 
-def _train(file: str, name: str, *seeds: str) -> str:
-    return shlex.join(["nnexp", "train", file, "--name", name, *seeds])
+def _train(file: str, name: str, *options: str) -> str:
+    return shlex.join(["nnexp", "train", file, "--name", name, *options])
 
 
 def _origins(sides: Sequence[Side]) -> Table:

@@ -21,6 +21,7 @@ from nnexp.report.curves import terminal
 from nnexp.report.document import Commands, Document, Sentences, Table, plain
 from nnexp.report.samples import SampleOutput, of_sample
 from nnexp.report.text import MISSING, counts, plus_minus, setting
+from nnexp.runner import backends
 from nnexp.seeds import Sample
 from nnexp.store.run import DEFAULT_FOLDER
 
@@ -205,7 +206,7 @@ def _command(experiment: Experiment, name: str, seeds: int) -> str:
     words = ["nnexp", "train", str(run / "config.yaml"), "--name", name, "--seeds", str(seeds)]
     if run.parent != DEFAULT_FOLDER:
         words += ["--runs", str(run.parent)]
-    return shlex.join(words)
+    return shlex.join(words + backends.option(experiment.runs[0]))
 
 
 def _again(experiments: Sequence[Experiment], names: Sequence[str], judged: str) -> str:

@@ -38,7 +38,7 @@ def choose(
     if numpy_only(config) is not None:
         return "numpy"
     missing = availability.why_unavailable()
-    if missing is not None and os.environ.get(KERNELS):
+    if missing is not None and os.environ.get(KERNELS) and choice != "numpy":
         raise UsageError(missing)
     if missing is not None and choice == "native" and backend is None:
         raise UsageError(f"the native backend is not available: {missing}")
@@ -88,7 +88,13 @@ def warnings(config: Config, run: Run, backend: BackendName | None = None) -> It
         yield f"the native backend cannot train this config: {reason}"
     is_replacement = choice == "auto" and reason is None and missing is not None
     if is_replacement and not any(run.path.parent.glob("[!.]*")):
-        yield f"NumPy trains, which is slower than the native backend: {missing}"
+        yield f"numpy trains, and slowly, since the native backend is not available: {missing}"
+
+
+def option(run: Run) -> list[str]:
+    """Return the option with which a command trains more of a run's experiment alike."""
+    is_choice = run.record.backend == "numpy" and numpy_only(run.config) is None
+    return ["--backend", "numpy"] if is_choice else []
 
 
 def difference(run: Run, backend: BackendName) -> str:

@@ -40,12 +40,15 @@ def differs_in_ending(run: Run, config: CheckedConfig) -> bool:
     return canonical.growth_json(run.config) == canonical.growth_json(config)
 
 
-def check_keeps_epochs(run: Run, config: CheckedConfig, shared: Shared | None) -> None:
+def check_keeps_epochs(
+    run: Run, config: CheckedConfig, record: RunRecord, shared: Shared | None
+) -> None:
     """Check that a run of another ending may take the name of one: it keeps each of its epochs.
 
     Args:
         run: the former run of the name.
         config: the config of the one that is to take its name.
+        record: of the one that is to take its name.
         shared: the epochs that it would take over.
 
     Raises:
@@ -53,6 +56,11 @@ def check_keeps_epochs(run: Run, config: CheckedConfig, shared: Shared | None) -
         CorruptError: the former run is damaged.
     """
     history = run.history()
+    if history and run.record.backend != record.backend:
+        raise NameTakenError(
+            f"{run.path}: was trained by the {run.record.backend} backend, so its epochs cannot "
+            f"be kept; choose another name, or --backend {run.record.backend}"
+        )
     kept = 0 if shared is None else shared.epoch
     if history and kept < history[-1].epoch:
         keys = ", ".join(key for key, _, _ in canonical.differences(run.config, config))
@@ -90,6 +98,20 @@ def shared_epochs(
             if shared is not None and (best is None or shared.epoch > best.epoch):
                 best = shared
     return best
+
+
+def epochs_of_other_backend(run: Run, record: RunRecord) -> str | None:
+    """Return a notice of a run whose epochs a new run cannot take over for its backend alone."""
+    for source in growth_index.candidates(run.path.parent, record.growth_sha256 or ""):
+        with suppress(NnexpError):
+            is_same = growth_index.digest_of(source) == record.growth_sha256
+            other = source.record.backend
+            if is_same and other != record.backend and source.history():
+                return (
+                    f"{source.path}: has epochs of this config by the {other} backend; "
+                    f"--backend {other} takes them over"
+                )
+    return None
 
 
 def _shared_with(

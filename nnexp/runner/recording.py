@@ -157,8 +157,8 @@ class Recording:
         if not self.other_numerics:
             raise MismatchError(f"{run.path}: {backends.difference(run, self._backend)}")
         yield (
-            f"{run.path}: the last digits differ from those up to epoch {self._epoch}; "
-            "the run records the change"
+            f"{run.path}: from epoch {self._epoch + 1} on, the {self._backend} backend trains with "
+            "other last digits than before; the run records the change"
         )
 
     @property

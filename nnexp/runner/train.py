@@ -225,14 +225,13 @@ def _events(
     # Raises if the network is too large, before anything is created.
     state = assembly.initial(None if weights is None else weights.arrays)
     yield from map(Warned, backends.warnings(config, run, backend))
-    yield from map(Warned, preconditions.warnings(config, dataset))
-    yield from map(Warned, preconditions.threshold_warnings(config, run.path.parent, content))
-    if against is not None:
-        yield from map(Warned, preconditions.strength_warnings(config, dataset, against))
+    yield from map(Warned, _warnings(config, dataset, run, content, against))
     record = _record(config, run, dataset, from_run, used)
     shared = None
     if grows and not (run.exists and run.config == config):
         shared = growth.shared_epochs(config, run, record, assembly.headers(state), until)
+        passed_over = growth.epochs_of_other_backend(run, record) if shared is None else None
+        yield from map(Warned, filter(None, [passed_over]))
     writer, is_new = _writer(config, run, record, shared)
     with writer:
         if is_new and (shared is not None or writer.former is not None):
@@ -243,6 +242,20 @@ def _events(
             recording = Recording(config, assembly, state, writer, record.numerics, used)
             recording.other_numerics = other_numerics
             yield from recording.events(until, heartbeat)
+
+
+def _warnings(
+    config: CheckedConfig,
+    dataset: Dataset,
+    run: Run,
+    content: Mapping[str, str],
+    against: Run | None,
+) -> Iterator[str]:
+    """Yield warnings about settings that are valid but unlikely to be meant."""
+    yield from preconditions.warnings(config, dataset)
+    yield from preconditions.threshold_warnings(config, run.path.parent, content)
+    if against is not None:
+        yield from preconditions.strength_warnings(config, dataset, against)
 
 
 def is_done(config: CheckedConfig, run: Run, content: Mapping[str, str] | None = None) -> bool:
@@ -290,7 +303,7 @@ def _writer(
         if former.config == config:
             raise NameTakenError(f"{run.path}: another process has just made this run")
         _ = is_done(config, former, record.content)  # raises if it is of another config or data
-        growth.check_keeps_epochs(former, config, shared)
+        growth.check_keeps_epochs(former, config, record, shared)
 
     try:
         if not run.exists:

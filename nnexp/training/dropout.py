@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
@@ -40,8 +39,8 @@ class Dropout:
 
     @property
     def batches_at_once(self) -> int:
-        """The number of mini-batches whose masks may be drawn at once."""
-        return max(1, AT_ONCE // max(1, self._neurons)) if self.share else sys.maxsize
+        """The number of mini-batches whose masks may be drawn at once; many without dropout."""
+        return max(1, AT_ONCE // max(1, self._neurons)) if self.share else AT_ONCE
 
     def masks(self, epoch: int) -> Callable[[int], Array | None]:
         """Return a function that draws an epoch's masks: (n) -> those of the next n mini-batches.

@@ -93,7 +93,7 @@ def test_version(bench: Bench) -> None:
     code, out, err = bench("--version")
     assert (code, err) == (0, "")
     assert re.fullmatch(
-        rf"nnexp {re.escape(nnexp.__version__)}, backend: (native|NumPy) \(.+\)\n", out
+        rf"nnexp {re.escape(nnexp.__version__)}, backend: (native|numpy) \(.+\)\n", out
     )
 
 

@@ -174,9 +174,10 @@ def test_going_on_is_refused_unless_told_otherwise(
     assert bench.files("runs/n-s0") == before
     code, out, err = goes_on(bench, monkeypatch, "--other-numerics")
     assert (code, out) == (0, "runs/n-s0\n")
+    backend = json.loads((bench.folder / "runs/n-s0/run.json").read_text())["backend"]
     assert err.startswith(
-        "warning: runs/n-s0: the last digits differ from those up to epoch 1; "
-        "the run records the change\nruns/n-s0: resuming after epoch 1\n"
+        f"warning: runs/n-s0: from epoch 2 on, the {backend} backend trains with other last digits "
+        "than before; the run records the change\nruns/n-s0: resuming after epoch 1\n"
     )
 
 

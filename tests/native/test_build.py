@@ -37,6 +37,16 @@ def test_a_failed_build_leaves_the_old_extension(tmp_path: Path) -> None:
     assert target.read_bytes() == b"old"
 
 
+def test_a_failed_build_says_what_the_compiler_said(tmp_path: Path) -> None:
+    compiler = tmp_path / "badcc"
+    compiler.write_text(
+        "#!/bin/sh\necho 'x.c:1: note' >&2\necho 'x.c:2: error: bang' >&2\nexit 1\n"
+    )
+    compiler.chmod(0o755)
+    with pytest.raises(BuildError, match=r"badcc\) failed: x\.c:2: error: bang$"):
+        build(tmp_path / "_kernels.abi3.so", [str(compiler)])
+
+
 def test_without_a_compiler_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"the C compiler \(no-such-compiler\) was not found"):
         build(tmp_path / "_kernels.abi3.so", ["no-such-compiler"])
@@ -52,6 +62,4 @@ def test_an_extension_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPat
     reason = availability.why_unavailable.__wrapped__  # each time anew
     assert reason() is None
     monkeypatch.setattr(availability, "digest", lambda: "0" * 16)
-    assert reason() == (
-        "the extension was built from other sources: run python -m nnexp.native.build"
-    )
+    assert reason() == "it was built from other sources; run python -m nnexp.native.build"

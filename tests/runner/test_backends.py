@@ -102,19 +102,23 @@ def test_what_is_missing_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
     assert (code, out, err) == (2, "", "the native backend is not available: it is not built\n")
     assert not (bench.folder / "runs").exists()
     monkeypatch.setenv(VARIABLE, "native")
-    assert bench("--version").out.endswith("backend: none (it is not built)\n")
+    assert bench("--version").out.endswith(
+        "backend: none (native is not available: it is not built)\n"
+    )
     monkeypatch.delenv(VARIABLE)
     monkeypatch.setenv(availability.KERNELS, "avx1024")
     assert bench("train", "tiny.yaml") == (2, "", "it is not built\n")
     monkeypatch.delenv(availability.KERNELS)
-    told = "warning: NumPy trains, which is slower than the native backend: it is not built\n"
-    assert bench("train", "tiny.yaml", "-q").err == told
+    told = "numpy trains, and slowly, since the native backend is not available: it is not built"
+    assert bench("train", "tiny.yaml", "-q").err == f"warning: {told}\n"
     assert bench("train", "tiny.yaml", "--set", "seed=1", "-q").err == "", "the first training only"
     monkeypatch.setenv(VARIABLE, "numpy")
     assert bench("train", "tiny.yaml", "--runs", "others", "-q").err == "", "it was the user's wish"
-    assert bench("--version").out.endswith("backend: NumPy (NNEXP_BACKEND is numpy)\n")
+    assert bench("--version").out.endswith("backend: numpy (NNEXP_BACKEND is numpy)\n")
     monkeypatch.delenv(VARIABLE)
-    assert bench("--version").out.endswith("backend: NumPy (it is not built)\n")
+    assert bench("--version").out.endswith(
+        "backend: numpy (native is not available: it is not built)\n"
+    )
 
 
 @needs_kernels
@@ -125,7 +129,7 @@ def test_the_version_names_the_kernels(bench: Bench, monkeypatch: pytest.MonkeyP
 
 def test_another_name_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "fortran")
-    told = "NNEXP_BACKEND: must be one of auto, native, numpy, got 'fortran'\n"
+    told = "NNEXP_BACKEND must be auto, native or numpy, got 'fortran'\n"
     assert bench("train", "tiny.yaml") == bench("--version") == (2, "", told)
     with pytest.raises(UsageError):
         availability.chosen()
@@ -161,6 +165,54 @@ def test_a_longer_run_of_a_name_keeps_the_backend(
     said = bench("train", "tiny.yaml", "--name", "x", "--set", "epochs=5")
     assert "runs/x-s0: epochs 1 to 3 are kept" in said.err
     assert recorded(bench, "runs/x-s0") == "numpy"
+
+
+@needs_kernels
+def test_a_longer_run_of_a_name_does_not_change_the_backend(bench: Bench) -> None:
+    """Even where another run has as many epochs of the other backend to take over."""
+    bench("train", "tiny.yaml", "--name", "x", "--backend", "native", "-q")
+    bench("train", "tiny.yaml", "--name", "y", "--set", "epochs=4", "--backend", "numpy", "-q")
+    before = bench.files("runs/x-s0")
+    said = bench("train", "tiny.yaml", "--name", "x", "--set", "epochs=5", "--backend", "numpy")
+    told = (
+        "runs/x-s0: was trained by the native backend, so its epochs cannot be kept; "
+        "choose another name, or --backend native\n"
+    )
+    assert said == (4, "", told)
+    assert bench.files("runs/x-s0") == before
+
+
+@needs_kernels
+def test_epochs_that_another_backend_trained_are_pointed_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    bench("train", "tiny.yaml", "--name", "x", "--backend", "numpy", "-q")
+    told = "has epochs of this config by the numpy backend; --backend numpy takes them over"
+    longer = ("train", "tiny.yaml", "--set", "epochs=5")
+    assert bench(*longer, "-q").err == f"warning: runs/x-s0: {told}\n"
+    assert "epochs 1 to 3 are taken from" in bench(*longer, "--name", "z", "--backend", "numpy").err
+
+
+@needs_kernels
+def test_a_finished_run_says_that_another_backend_trained_it(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "x", "--backend", "native", "-q")
+    said = bench("train", "tiny.yaml", "--name", "x", "--backend", "numpy")
+    assert (said.code, said.err) == (0, "runs/x-s0: already done, by the native backend\n")
+
+
+@needs_kernels
+def test_commands_that_are_printed_name_numpy(bench: Bench) -> None:
+    for name, backend in (("x", "numpy"), ("y", "native")):
+        keys = ("--set", f"hidden=[{len(name) + (name == 'x')}]")
+        bench("train", "tiny.yaml", "--name", name, *keys, "--backend", backend, "-q")
+    told = bench("compare", "runs/x-s0", "runs/y-s0").out
+    assert "nnexp train runs/x-s0/config.yaml --name x --seeds 5 --backend numpy\n" in told
+    assert "nnexp train runs/y-s0/config.yaml --name y --seeds 5\n" in told
+    assert bench("report", "runs/x-s0", "runs/y-s0", "-o", "r.html").code == 0
+    page = (bench.folder / "r.html").read_text()
+    assert "--set seed=0 --backend numpy" in page
+    assert "--name y --set seed=0 --backend" not in page
 
 
 @needs_kernels

@@ -40,7 +40,8 @@ static size_t list_choices(struct Choice *choices)
 /* Choose the fastest supported kernels, or those that NNEXP_NATIVE_KERNELS names. */
 static const struct Choice *choose(const struct Choice *choices, size_t count)
 {
-    const char *wanted = getenv("NNEXP_NATIVE_KERNELS");
+    const char *named = getenv("NNEXP_NATIVE_KERNELS");
+    const char *wanted = named && named[0] ? named : NULL;
     for (size_t i = 0; i < count; i++) {
         const bool matches = wanted == NULL || strcmp(wanted, choices[i].name) == 0;
         if (matches && choices[i].is_supported)
@@ -48,7 +49,8 @@ static const struct Choice *choose(const struct Choice *choices, size_t count)
     }
     if (wanted)
         PyErr_Format(PyExc_ImportError,
-                     "NNEXP_NATIVE_KERNELS: this processor has no kernels named '%s'", wanted);
+                     "NNEXP_NATIVE_KERNELS: this processor has no kernels named '%s'; they are "
+                     "avx512, avx2 and neon, of which it has those that it can run", wanted);
     else
         PyErr_SetString(PyExc_ImportError,
                         "this processor has no fused multiply-add (AVX2 with FMA)");
