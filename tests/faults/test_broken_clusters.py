@@ -315,10 +315,10 @@ def test_what_is_frozen_holds_up_neither_a_start_nor_a_signal(
         for process, done in ((starting, "0 of 1"), (running, "0 of 2")):
             until(functools.partial(catches, process, signal.SIGTERM))
             process.send_signal(signal.SIGTERM)
-            code, out, err = ended(process, 40)
+            code, out, err = ended(process, 120)
             assert (code, out) == (143, "")
             assert f"stopped with {done} trials done; committed epochs are safe" in err
-        code, _, err = ended(giving_up, 80)
+        code, _, err = ended(giving_up, 160)
         assert (code, f"the {frozen} does not answer" in err) == (74, True)
     finally:
         os.kill(victim, signal.SIGCONT)

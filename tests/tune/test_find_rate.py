@@ -239,8 +239,8 @@ ends a third above that of 0.1, which is too large.
 
 def answer(rungs: list[tuple[float, str]]) -> str:
     """Return how a sentence on rates and their judgements begins."""
-    threshold = max(rate for rate, judgement in rungs if judgement == "steady")
-    above = min(rate for rate, _ in rungs if rate > threshold)
+    above = min(rate for rate, judgement in rungs if judgement == "too large")
+    threshold = max(rate for rate, _ in rungs if rate < above)
     return rf"η = {threshold / 2:g}, half of the threshold {threshold:g}: .* at {above:g} it is "
 
 
