@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import nnexp
 from nnexp.config import canonical
+from nnexp.native.availability import chosen
 from nnexp.study import sweep_file
 from nnexp.study.dask import worker
 from nnexp.study.dask.client import Client
@@ -41,7 +42,7 @@ def order(bench: Bench, found: Job, **changes: Any) -> JobRequest:  # noqa: ANN4
         "token": TOKEN,
         "seconds": None,
         "memory": None,
-        "backend": "auto",
+        "backend": chosen(),
     }
     return JobRequest(**(fields | changes))
 
