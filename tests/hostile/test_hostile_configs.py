@@ -307,6 +307,7 @@ def test_a_config_that_is_no_file_of_text_is_refused(
     hostile.holds("train", place, code=code, told=told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "told"),
     [("fifo", "nothing was written to this pipe"), ("/dev/zero", "is neither a file nor a run")],

@@ -359,6 +359,7 @@ def test_hostile_tables_are_refused(hostile: Hostile, name: str) -> None:
     assert said.err.startswith("d.csv: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a bomb", "a bomb that says so", "enormous"])
 def test_a_process_does_not_fill_its_memory_with_images(hostile: Hostile, name: str) -> None:
     (hostile.folder / "i").write_bytes(IDX_IMAGES[name].content())

@@ -380,6 +380,7 @@ def test_two_processes_grow_from_one_source_at_once(bench: Bench) -> None:
     assert bench.files(str(source)) == before
 
 
+@pytest.mark.slow
 def test_two_processes_that_grow_one_name_at_once_both_end_right(bench: Bench) -> None:
     """One takes the name; the other finds it taken or done, and nothing is lost."""
     for attempt in range(5):

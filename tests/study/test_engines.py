@@ -45,6 +45,7 @@ def test_a_search_of_four_jobs_at_a_time_is_that_of_one(bench: Bench, name: str)
     assert study(bench, *search(name), "-j", "4") == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [FIND_RATE, TRAIN], ids=["find-rate", "train"])
 def test_two_jobs_at_a_time_are_those_of_one(bench: Bench, command: tuple[str, ...]) -> None:
     expected = sequential(bench, *command)

@@ -108,6 +108,7 @@ def test_a_picture_s_folder_must_be_one_that_may_be_written_to(
     assert bench("sweep", "tiny.yaml", "--grid", "epochs=1,2", "--plot", "p.png", "-q").code == 0
 
 
+@pytest.mark.slow
 def test_where_trials_failed_a_picture_that_cannot_be_changes_no_exit_code(bench: Bench) -> None:
     words = ("sweep", "tiny.yaml", "--grid", "learning_rate=1e30,1e29", "--plot", "p.png")
     code, _, err = bench.process(*words)

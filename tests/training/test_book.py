@@ -42,6 +42,7 @@ def test_all_counts_of_the_new_initialization_s_curve(book: Path, tmp_path: Path
     assert counts == pytest.approx(published, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_first_training_costs_of_the_smallest_learning_rate_s_curve(
     book: Path, tmp_path: Path
 ) -> None:

@@ -154,6 +154,7 @@ def test_a_rate_that_is_looked_at_again_in_vain_stays_and_that_is_a_decision(
     assert f"\nlearning_rate: {rate}\n" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expand", [None, "shift"])
 def test_the_chapter_s_argument_is_of_as_many_updates_as_it_says(
     bench: Bench, expand: str | None
@@ -176,6 +177,7 @@ def test_the_chapter_s_argument_is_of_as_many_updates_as_it_says(
     assert argument.count(40) >= 2
 
 
+@pytest.mark.slow
 def test_a_line_search_has_no_rate_to_tune(bench: Bench) -> None:
     """Where η alone is asked for that is an error; else the rest is decided, and it is said."""
     name = bench.config("l.yaml", optimizer="l-bfgs", batch_size="all", dtype="float64")

@@ -91,6 +91,7 @@ def test_a_lambda_that_learns_nothing_is_decided_with_the_config_s_own_rate(benc
     assert [each["better"] for each in tried] == [False, True]
 
 
+@pytest.mark.slow
 def test_where_no_mini_batch_size_can_be_trained_with_it_ends_with_a_sentence(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
