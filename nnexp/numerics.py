@@ -20,8 +20,16 @@ def fingerprint() -> str:
     Names and versions are not enough: the same NumPy chooses different kernels on different
     processors. The computation includes matrix products of several shapes, elementary functions,
     sums, a permutation and normal draws, in float32 and float64. The result is cached, and forked
-    processes inherit it.
+    processes inherit it. BLAS uses one thread, as in training: sums of several differ.
     """
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
+
+    with threadpool_limits(1, user_api="blas"):
+        return _digest()
+
+
+def _digest() -> str:
+    """Return the hash of the results."""
     sha256 = hashlib.sha256()
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(0)))
     sha256.update(rng.permutation(1000).tobytes())

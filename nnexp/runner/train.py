@@ -45,11 +45,8 @@ from nnexp.store.writer import Writer
 
 def prepare(configs: Iterable[Config]) -> None:
     """Compute what the runs of configs need once a process, so that forked processes share it."""
-    from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
-
-    with ThreadpoolController().limit(limits=1, user_api="blas"):
-        for backend in {backends.choose(config) for config in configs}:
-            backends.fingerprint(backend)
+    for backend in {backends.choose(config) for config in configs}:
+        backends.fingerprint(backend)
     _versions()
 
 

@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from nnexp import numerics
 from nnexp.native import availability
@@ -119,6 +120,21 @@ def test_fingerprints_are_equal_where_bytes_are(tmp_path: Path) -> None:
 
 def test_the_fingerprint_is_the_same_each_time() -> None:
     assert numerics.fingerprint.__wrapped__() == numerics.fingerprint()
+
+
+def test_the_fingerprint_is_computed_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks first: it is cached, and a program that imports nnexp may use more."""
+    threads: set[int] = set()
+
+    def dot(*arguments: Any) -> object:  # noqa: ANN401 - any array
+        threads.update(pool["num_threads"] for pool in threadpool_info())
+        return exact(*arguments)
+
+    exact = np.dot
+    monkeypatch.setattr(np, "dot", dot)
+    with threadpool_limits(2, user_api="blas"):
+        numerics.fingerprint.__wrapped__()
+    assert threads == {1}
 
 
 @pytest.mark.parametrize("function", ["exp", "tanh", "log1p", "dot"])
