@@ -16,6 +16,7 @@ import click
 
 from nnexp.config.messages import closest, shown
 from nnexp.errors import SettingError, UsageError
+from nnexp.native.availability import CHOICES, VARIABLE
 
 
 def rejection(option: str, allowed: str, value: object, known: Collection[str] = ()) -> UsageError:
@@ -203,8 +204,6 @@ def _choose_backend(ctx: click.Context, param: click.Parameter, value: str | Non
     del param
     if value is None:
         return
-    from nnexp.native.availability import VARIABLE
-
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = value
 
@@ -218,7 +217,7 @@ def _choose_backend(ctx: click.Context, param: click.Parameter, value: str | Non
 
 backend = click.option(
     "--backend",
-    type=OneOf(["auto", "native", "numpy"]),
+    type=OneOf(list(CHOICES)),
     expose_value=False,
     callback=_choose_backend,
     help="Train with the native kernels or with NumPy (default: NNEXP_BACKEND, or auto: native if "
