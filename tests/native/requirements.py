@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -18,6 +21,24 @@ def lacking(what: str) -> NoReturn:
     if os.environ.get(MUST_RUN):
         pytest.fail(f"{MUST_RUN} is set, but {what}")
     pytest.skip(what, allow_module_level=True)
+
+
+def run_with_kernels(
+    kernels: str, *arguments: str, cwd: Path | None = None, **variables: str
+) -> str:
+    """Run this Python with some kernels, and return its output; skip if they cannot run here."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, "NNEXP_NATIVE_KERNELS": kernels, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if f"no kernels named '{kernels}'" in done.stderr:
+        pytest.skip(f"this processor cannot run the {kernels} kernels")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def require_extension() -> None:

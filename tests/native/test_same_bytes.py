@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import cast
 
@@ -18,6 +15,7 @@ from nnexp.optim.adam import Adam
 from nnexp.optim.objective import Objective
 from nnexp.optim.sgd import Momentum, Nesterov
 from tests.native.problems import KINDS, NativePenalty, Problem
+from tests.native.requirements import run_with_kernels
 
 OPTIMIZERS = (Momentum(), Nesterov(), Adam())
 PENALTIES = (NativePenalty("l2", 0.0), NativePenalty("l2", 1e-3), NativePenalty("l1", 1e-3))
@@ -88,19 +86,8 @@ def digest() -> str:
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="other processors have one kind")
 def test_all_trainings_give_the_same_bytes() -> None:
-    digests = {}
-    for name in ("avx512", "avx2"):
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.native.test_same_bytes"],
-            env={**os.environ, "NNEXP_NATIVE_KERNELS": name},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if f"no kernels named '{name}'" in done.stderr:
-            pytest.skip(f"this processor cannot run the {name} kernels")
-        assert done.returncode == 0, done.stderr
-        digests[name] = done.stdout
+    program = ("-m", "tests.native.test_same_bytes")
+    digests = {name: run_with_kernels(name, *program) for name in ("avx512", "avx2")}
     assert digests["avx512"] == digests["avx2"]
 
 

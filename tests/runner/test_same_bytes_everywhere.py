@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import subprocess
-import sys
 from itertools import product
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -13,6 +10,7 @@ import pytest
 
 from nnexp.nn.activations import ActivationName
 from nnexp.nn.costs import COSTS
+from tests.native.requirements import run_with_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,18 +76,7 @@ def _npz(file: str) -> dict[str, str]:
 def test_all_configs_are_trained_to_the_same_bytes(bench: Bench) -> None:
     count = write(bench)
     for name in ("avx512", "avx2"):
-        environment = {**os.environ, "NNEXP_NATIVE_KERNELS": name, "NNEXP_BACKEND": "native"}
-        done = subprocess.run(
-            [sys.executable, "-c", TRAIN, name],
-            cwd=bench.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if f"no kernels named '{name}'" in done.stderr:
-            pytest.skip(f"this processor cannot run the {name} kernels")
-        assert done.returncode == 0, done.stderr
+        run_with_kernels(name, "-c", TRAIN, name, cwd=bench.folder, NNEXP_BACKEND="native")
     runs = sorted(path.name for path in (bench.folder / "avx2").glob("c-*"))
     assert len(runs) == count
     for run in runs:
