@@ -45,5 +45,7 @@ def evaluate(runs: tuple[Path, ...], on: On, as_json: bool) -> None:
     result = evaluation.evaluate(measured, on)
     missing = why_unavailable()
     if missing is not None and any(run.record.backend == "native" for run in measured):
-        log(f"warning: NumPy measured what the native backend trained: {missing}")
+        log(
+            f"warning: NumPy measured runs of the native backend, which is not available: {missing}"
+        )
     put(json_line(evaluations.output(result)) if as_json else as_text(evaluations.document(result)))

@@ -71,7 +71,7 @@ def why_unavailable() -> str | None:
 
 
 def description() -> str:
-    """Return the backend that is used here for what both can train, and why, in one line.
+    """Return the backend of configs that both can train, with the reason, in one line.
 
     Raises: UsageError if the user's choice is none.
     """

@@ -30,8 +30,8 @@ FLAGS = (
     "-fvisibility=hidden",
     # Results must not depend on the compiler: it may not fuse operations as it likes.
     "-ffp-contract=off",
-    # What these give up is not used, and they let loops with square roots and comparisons use
-    # vectors. They change no result.
+    # Nothing reads errno or floating-point exceptions. Without them, loops with square roots and
+    # comparisons use vectors; the results are the same.
     "-fno-math-errno",
     "-fno-trapping-math",
     "-Wall",
@@ -165,8 +165,8 @@ def _run(command: Sequence[str]) -> None:
     sys.stderr.write(done.stderr)
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        told = next((line for line in lines if "error" in line), "".join(lines[:1]))
-        raise BuildError(f"the C compiler ({command[0]}) failed" + (f": {told}" if told else ""))
+        message = next((line for line in lines if "error" in line), "".join(lines[:1]))
+        raise BuildError(f"the C compiler ({command[0]}) failed: {message}".removesuffix(": "))
 
 
 def main() -> None:

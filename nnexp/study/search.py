@@ -62,7 +62,7 @@ class SearchResult(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """What to do if all trials diverged, or the cause if it is not the learning rate."""
+        """Advice if all trials diverged: a smaller learning rate, unless the cause is another."""
         for result in self._by_number:
             for path, trained in zip(result.trial.paths, result.performances, strict=False):
                 if trained.fault is not None and measured_only(trained.rows, trained.fault):

@@ -1,4 +1,4 @@
-"""The state of a training, and what is wrong with it if numbers became infinite or NaN."""
+"""The state of a training, and the error if its numbers become infinite or NaN."""
 
 from __future__ import annotations
 

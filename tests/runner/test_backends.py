@@ -259,8 +259,8 @@ def test_evaluate_says_that_another_backend_measures(
 ) -> None:
     bench("train", "tiny.yaml", "--name", "x", "-q", "--backend", "native")
     monkeypatch.setattr(availability, "why_unavailable", lambda: "it is not built")
-    told = "warning: NumPy measured what the native backend trained: it is not built\n"
-    assert bench("evaluate", "runs/x-s0").err == told
+    told = "NumPy measured runs of the native backend, which is not available: it is not built"
+    assert bench("evaluate", "runs/x-s0").err == f"warning: {told}\n"
 
 
 @needs_kernels

@@ -1,4 +1,4 @@
-/* What the parts of the Python module share: its state, and access to the arrays of arguments. */
+/* Shared by the parts of the Python module: its state, and access to the arrays of arguments. */
 #ifndef NNEXP_BINDING_H
 #define NNEXP_BINDING_H
 

@@ -20,7 +20,7 @@ enum {
     FEW_ROWS_VECTORS = 4,
 };
 
-/* What becomes of the sums of a product. */
+/* How the sums of a product are stored. */
 enum Finish {
     STORE,    /* c = sum */
     ADD_BIAS, /* c = sum + bias */

@@ -1,4 +1,4 @@
-/* What neurons compute: activations and outputs with their slopes, and costs.
+/* Neurons: activations and outputs with their slopes, and costs.
 
    Arrays have rows padded with columns that are no neurons. Elementwise functions treat them like
    the others; where their values matter, they are set to 0. */
