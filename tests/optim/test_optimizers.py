@@ -18,7 +18,7 @@ from nnexp.optim.conjugate_gradient import ConjugateGradient
 from nnexp.optim.convergence import check_memory
 from nnexp.optim.newton import Newton
 from nnexp.optim.objective import CachedObjective
-from nnexp.optim.optimizers import Optimizer
+from nnexp.optim.optimizers import FullBatchOptimizer, MiniBatchOptimizer, Optimizer
 from nnexp.optim.quasi_newton import Bfgs, LBfgs
 from nnexp.optim.sgd import Momentum, Nesterov
 from nnexp.store import checkpoint
@@ -492,3 +492,8 @@ def test_a_matrix_of_1_gib_is_allowed_and_no_more() -> None:
     check_memory(11585, "newton")  # 11585² · 8 = 1073697800 <= 2³⁰ = 1073741824 < 11586² · 8
     with pytest.raises(UsageError, match=r"need 1\.0 GiB for a matrix of 11586 x 11586"):
         check_memory(11586, "newton")
+
+
+def test_the_unions_are_of_mini_batch_and_of_full_batch_optimizers() -> None:
+    assert all(optimizer.full_batch for optimizer in get_args(FullBatchOptimizer))
+    assert not any(optimizer.full_batch for optimizer in get_args(MiniBatchOptimizer))
