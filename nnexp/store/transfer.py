@@ -52,7 +52,7 @@ _NAME = re.compile(
 _PARTIAL = re.compile(r"\.epoch-\d{6,7}\.npz\.tmp", re.ASCII)
 """The temporary file of a checkpoint; a killed process leaves it behind."""
 
-_LEFTOVER = re.compile(r"\..+\.(?:home|removed)")
+_LEFTOVER = re.compile(r"\..+\.(?:home|new|removed)")
 """A run's directory before it gets its name, or after it has lost it."""
 
 
@@ -156,7 +156,7 @@ def identity(run: Run) -> str | None:
 
 
 def remove_leftovers(runs: Path) -> None:
-    """Remove the directories of processes that were killed while publishing or removing runs.
+    """Remove the directories of processes killed while creating, publishing or removing runs.
 
     Raises:
         CorruptError, DiskError: one cannot be removed.

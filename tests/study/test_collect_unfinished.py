@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from nnexp.errors import CorruptError, LockedError
-from nnexp.store import disk, transfer
+from nnexp.store import disk, lock, transfer
 from nnexp.store.lock import Lock
-from nnexp.store.run import Run
+from nnexp.store.run import LOCK, Run
 from nnexp.study import job as jobs
 from nnexp.study.dask import worker
 from nnexp.study.dask.collector import Collector
@@ -350,6 +350,20 @@ def test_a_copy_is_there_whole_or_not_at_all_wherever_its_removal_was_killed(
     transfer.remove_leftovers(there.path.parent)
     assert steps > len(transfer.pack(run))
     assert not list(there.path.parent.iterdir())
+
+
+def test_a_run_whose_creation_was_killed_is_a_leftover(
+    unfinished: tuple[Run, Job, dict[str, bytes]],
+) -> None:
+    run, _, _ = unfinished
+    half = run.path.with_name(f".{run.name}.new")
+    shutil.copytree(run.path, half)
+    with lock.hold(half / LOCK, ""):
+        transfer.remove_leftovers(half.parent)
+        assert half.exists()
+    transfer.remove_leftovers(half.parent)
+    assert not half.exists()
+    assert run.exists
 
 
 def test_a_trial_without_a_common_folder_goes_on_from_what_was_sent(
