@@ -24,6 +24,16 @@ class TrainingState(NamedTuple):
         slots = {name: slot.copy() for name, slot in self.slots.items()}
         return TrainingState(self.parameters.copy(), slots, dict(self.measures))
 
+    def flush_denormals(self) -> None:
+        """Set numbers to 0 whose magnitude is below the smallest normal one, 1.2e-38 in float32.
+
+        Weights of inputs that are always 0 decay to such numbers under L2, and the means of
+        gradients that are always 0 whatever the penalty. Processors compute with them up to a
+        hundred times more slowly, and no output depends on them.
+        """
+        for array in (self.parameters, *self.slots.values()):
+            array[np.abs(array) < np.finfo(array.dtype).smallest_normal] = 0.0
+
     def fault(self, unpack: Callable[[Array], Array] = lambda vector: vector) -> str | None:
         """Describe the numbers that are not finite, or return None if all are.
 

@@ -19,7 +19,7 @@ PULSE = 2000
 """Examples between reports of progress, at which signals and parameters are checked.
 
 The native backend makes that many examples' steps in one call, and the last bits of its results
-depend on how an epoch is divided into calls: never change it.
+depend on how an epoch is divided into calls. Denormal numbers become 0 after each. Never change it.
 """
 
 
@@ -79,6 +79,7 @@ class Trainer:
             if state.fault() is not None:
                 batch, found = self._first_fault(before, portion, learning_rate)
                 raise NotFiniteError(done // self._batch_size + batch, found)
+            state.flush_denormals()
             done += len(portion.order)
             yield done
 

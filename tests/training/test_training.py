@@ -18,7 +18,8 @@ from nnexp.nn.initializers import (
 from nnexp.nn.network import Network
 from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagation, Propagations
-from nnexp.optim.sgd import Sgd
+from nnexp.optim.adam import Adam
+from nnexp.optim.sgd import Momentum, Sgd
 from nnexp.streams import Pcg64
 from nnexp.training.dropout import Dropout
 from nnexp.training.evaluation import evaluate
@@ -202,6 +203,31 @@ def test_a_fault_says_how_many_parameters_are_not_finite(wrong: float) -> None:
     assert state.fault() is None
     state.parameters[[2, 4]] = wrong
     assert state.fault() == "2 of 7 parameters are not finite"
+
+
+@pytest.mark.parametrize("optimizer", [Adam(), Momentum()], ids=["adam", "momentum"])
+def test_weights_of_a_dead_input_decay_to_0_and_not_to_denormals(
+    optimizer: Adam | Momentum,
+) -> None:
+    """Denormal weights made an evaluation 80 times as slow."""
+    data = split(40)
+    data.features[:, 1] = 0.0
+    network = Network((3, 2))
+    backend = NumpyBackend(
+        network, Penalty(network, "l2", 200.0, "float32"), {"train": data}, SCALE, "float32"
+    )
+    trained = Trainer(
+        optimizer, backend, lambda _: np.arange(40), 4, Dropout(0.0, (), 0, "float32")
+    )
+    state = trained.start(np.full(network.size, 0.5, np.float32))
+    tiny = np.finfo(np.float32).smallest_normal
+    for epoch in range(1, 301):
+        list(trained.epoch(state, epoch, 0.01))
+        for array in (state.parameters, *state.slots.values()):
+            assert not ((array != 0) & (np.abs(array) < tiny)).any(), epoch
+    (layer,) = network.layers(state.parameters)
+    assert (layer[:, 1] == 0).all()
+    assert (layer[:, [0, 2]] != 0).all()
 
 
 def test_a_copied_state_stays_as_it_was() -> None:
