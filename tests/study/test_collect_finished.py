@@ -110,12 +110,12 @@ def test_what_one_killed_while_publishing_left_is_no_hindrance(
     assert bench.files(f"runs/{found.run.name}") == bench.files(f"away/{found.run.name}")
 
 
-def test_what_one_killed_while_publishing_left_goes_unless_it_is_in_use(
+def test_what_one_killed_while_creating_or_publishing_left_goes_unless_it_is_in_use(
     bench: Bench, at_home: tuple[Run, Job, dict[str, bytes]]
 ) -> None:
     run, _, _ = at_home
     transfer.remove_leftovers(bench.folder / "runs")
-    for name in (".a.home", ".b.home", "c.home", ".d.new"):
+    for name in (".a.home", ".b.home", "c.home", ".d.new", ".e.other"):
         (run.path.parent / name / "checkpoints").mkdir(parents=True)
         (run.path.parent / name / "LOCK").touch()
         (run.path.parent / name / "run.json").touch()
@@ -125,7 +125,7 @@ def test_what_one_killed_while_publishing_left_goes_unless_it_is_in_use(
     Collector(linked(workers), bench.folder / "runs").find_copies()
     assert sorted(path.name for path in run.path.parent.iterdir()) == [
         ".b.home",
-        ".d.new",
+        ".e.other",
         "c.home",
     ]
     lock.release()
