@@ -14,6 +14,7 @@ import numpy as np
 from nnexp.config import dump, load
 from nnexp.datasets import csv_file, idx, npz
 from nnexp.datasets.files import MalformedError
+from nnexp.datasets.sources import Csv
 from nnexp.errors import CorruptError, NnexpError, UsageError
 from nnexp.store import checkpoint, metrics, records, run
 from nnexp.store.meta import Meta
@@ -85,7 +86,7 @@ def _npz() -> Target:
 def _csv() -> Target:
 
     def read(content: bytes) -> None:
-        csv_file.parse(io.BytesIO(content))
+        csv_file.parse(io.BytesIO(content), Csv(train_file=""))
 
     return _allowing(read, MalformedError)._replace(seeds=[b"a,b,label\n1,2.5,0\n3,-4,1\n"])
 

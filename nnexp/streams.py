@@ -31,6 +31,7 @@ class Purpose(IntEnum):
     PARAMETERS = 0
     ORDER = 1
     DROPOUT = 2
+    SPLIT = 3
 
 
 def generator(seed: int, purpose: Purpose, epoch: int = 0) -> np.random.Generator:

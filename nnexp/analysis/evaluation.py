@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from nnexp.datasets.dataset import Dataset
+from nnexp.datasets.dataset import Dataset, Factors
 from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Source
 from nnexp.errors import MismatchError, UsageError
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
 from nnexp.runner import backends, preconditions
-from nnexp.runner.assembly import Assembly, headers
+from nnexp.runner.assembly import Assembly, factors_of, headers
 from nnexp.store import checkpoint, disk
 from nnexp.store.run import Run
 from nnexp.training import memory
@@ -114,11 +114,10 @@ def _check_compatible(runs: Sequence[Run], on: On) -> None:
         data, reference = run.record.data, first.record.data
         if data.sha256 != reference.sha256:
             difference = "data"
-        elif (run.config.data.classes, data.classes) != (
-            first.config.data.classes,
-            reference.classes,
-        ):
+        elif list(run.classes) != list(first.classes):
             difference = "classes"
+        elif data.split_sha256 != reference.split_sha256:
+            difference = "split of the examples"
         elif getattr(data, on) != getattr(reference, on):
             difference = f"number of {on} examples"
         else:
@@ -164,14 +163,31 @@ def restore(runs: Sequence[Run]) -> Iterator[Restored]:
     source: Source | None = None
     dataset: Dataset | None = None
     for run in runs:
-        config = run.config
-        if dataset is None or config.data != source:
+        config, factors = run.config, stored_factors(run)
+        if dataset is None or config.data != source or not _are_equal(factors, dataset.factors):
             dataset = None  # free its memory before loading the next
-            source, dataset = config.data, load(config.data)
+            source, dataset = config.data, load(config.data, factors)
         preconditions.check_content(
             run, run.record.data.sha256, dataset.sha256, "this run was trained"
         )
         yield Restored(run, dataset, Assembly(config, dataset, backends.choose(config, run)))
+
+
+def stored_factors(run: Run) -> Factors | None:
+    """Return how a run standardizes features, as its best checkpoint says; None if it does not.
+
+    Raises: CorruptError, UsageError.
+    """
+    if not run.config.data.standardize:
+        return None
+    committed = checkpoint.best(run, headers(run.config, _network(run)))
+    return None if committed is None else factors_of(committed[1])
+
+
+def _are_equal(first: Factors | None, second: Factors | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return first.equals(second)
 
 
 def beliefs(outputs: Array, network: Network) -> Array:
@@ -200,14 +216,18 @@ def first_layer(run: Run) -> FirstLayer | None:
         UsageError: the network does not fit into memory.
         CorruptError: the run is damaged.
     """
+    committed = checkpoint.best(run, headers(run.config, _network(run)))
+    if committed is None:
+        return None
+    row, arrays = committed
+    return FirstLayer(arrays["weights_1"].T, row.epoch)
+
+
+def _network(run: Run) -> Network:
+    """Return a run's network by its record. Raises: UsageError if it does not fit into memory."""
     config, data = run.config, run.record.data
     sizes = (data.features, *config.hidden, data.classes)
     itemsize = np.dtype(config.dtype).itemsize
     if too_large := memory.why_not(sizes, config.optimizer, config.batch_size, itemsize):
         raise UsageError(f"{run.path}: {too_large}")
-    network = Network(sizes, config.activation, config.output, config.cost)
-    committed = checkpoint.best(run, headers(config, network))
-    if committed is None:
-        return None
-    row, arrays = committed
-    return FirstLayer(arrays["weights_1"].T, row.epoch)
+    return Network(sizes, config.activation, config.output, config.cost)

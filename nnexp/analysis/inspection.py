@@ -58,9 +58,11 @@ def inspect(config: CheckedConfig) -> Inspection:
     """
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
 
-    dataset = load(config.data)
+    weights = initial_weights.read(config)
+    arguments = () if weights is None or weights.factors is None else (weights.factors,)
+    dataset = load(config.data, *arguments)
     preconditions.check(config, dataset)
-    if (weights := initial_weights.read(config)) is not None:
+    if weights is not None:
         weights.check(config, dataset)
     # Inputs may be so large that z is infinite, which the result shows.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from nnexp.analysis.evaluation import On, beliefs, restore
 from nnexp.datasets.dataset import Features
+from nnexp.datasets.standardization import original
 from nnexp.store.predictions import Predictions
 from nnexp.store.run import Run
 
@@ -66,7 +67,7 @@ def surest(run: Run, on: On, most: int) -> Mistakes:
         examples=len(labels),
         wrong=len(wrong),
         place=chosen,
-        features=split.features[chosen],
+        features=original(split.features[chosen], restored.dataset.factors),
         image=restored.dataset.image_shape,
         true=labels[chosen],
         predicted=predicted[chosen],

@@ -43,9 +43,9 @@ class Summary(NamedTuple):
     """Damaged files, whose contents are left out."""
 
     @property
-    def classes(self) -> Sequence[int]:
+    def classes(self) -> Sequence[int | str]:
         """The classes' labels in the data, in the network's order."""
-        return self.config.data.classes or range(self.run.record.data.classes)
+        return self.run.classes
 
 
 def summarize(run: Run) -> Summary:

@@ -58,7 +58,7 @@ def find_rate(
     """
     from nnexp.config import load
     from nnexp.config.argument import required_stem
-    from nnexp.datasets.loading import scale_warning
+    from nnexp.datasets.data_warnings import data_warnings
     from nnexp.report.figure import check_target
     from nnexp.tune import learning_rate
     from nnexp.tune.trials import StepSampler, Trials
@@ -68,7 +68,7 @@ def find_rate(
     described = load.read(config, settings)
     progress = study_progress.of_tuning(quiet=quiet)
     trials = Trials(required_stem(config), runs, tell=progress.report, command="nnexp find-rate")
-    if (warning := scale_warning(trials.dataset(described))) is not None:
+    for warning in data_warnings(trials.dataset(described), described.dtype):
         log_sentences(f"warning: {warning}")
     sampler = StepSampler(learning_rate.find(described, trials, epochs), trials)
     where = engines.EngineOptions(jobs)

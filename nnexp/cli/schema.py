@@ -46,6 +46,7 @@ def output_types() -> dict[str, object]:
     """Return the type of what each command prints with --json."""
     from nnexp.report.comparison_page import ReportOutput
     from nnexp.report.comparisons import CompareOutput
+    from nnexp.report.data_description import DataOutput
     from nnexp.report.evaluations import EvaluateOutput
     from nnexp.report.inspection import InspectOutput
     from nnexp.report.listing import ExperimentRunsOutput, RunOutput
@@ -64,6 +65,7 @@ def output_types() -> dict[str, object]:
         "evaluate": EvaluateOutput,
         "find-rate": FindRateOutput,
         "inspect": InspectOutput,
+        "inspect --data": DataOutput,
         "replay": ReplayOutput,
         "report": ReportOutput,
         "reproduce": list[FigureOutput],

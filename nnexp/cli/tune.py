@@ -103,7 +103,7 @@ def tune(
     """
     from nnexp.config import load
     from nnexp.config.argument import required_stem
-    from nnexp.datasets.loading import scale_warning
+    from nnexp.datasets.data_warnings import data_warnings
     from nnexp.store import disk
     from nnexp.tune import outputs, protocol, quick_problem
     from nnexp.tune.decision import NothingFoundError
@@ -117,8 +117,8 @@ def tune(
     progress = study_progress.of_tuning(quiet=quiet)
     trials = Trials(stem, runs, budget, progress.report)
     dataset = trials.dataset(described)
-    if (warning := scale_warning(dataset)) is not None:
-        log_sentences(f"warning: {warning}")
+    for about_data in data_warnings(dataset, described.dtype):
+        log_sentences(f"warning: {about_data}")
     state, problems = protocol.begin(
         described,
         trials,

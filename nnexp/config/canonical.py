@@ -26,6 +26,22 @@ def to_builtins(config: Config) -> Tree:
     return tree
 
 
+def recorded(config: Config) -> Tree:
+    """Return the config as runs record it: as plain values, without late keys at their defaults.
+
+    Late keys were added to the model after the first release, and earlier runs lack them.
+    """
+    tree, data = to_builtins(config), config.data
+    for field in _fields(type(data)):
+        if field.name in LATE_KEYS and getattr(data, field.name) == field.default:
+            del tree["data"][field.encode_name]
+    return tree
+
+
+LATE_KEYS = {"standardize", "split_seed", "label", "drop", "delimiter", "arrays"}
+"""Keys under data that runs of nnexp 0.1.0 do not have."""
+
+
 def _tuples_to_lists(value: Any) -> Any:  # noqa: ANN401 - any value of a config
     if isinstance(value, dict):
         return {key: _tuples_to_lists(inner) for key, inner in value.items()}
@@ -36,7 +52,8 @@ def canonical_json(config: CheckedConfig) -> bytes:
     """Return the bytes that identify an experiment: all keys but the seed that are not defaults.
 
     The bytes do not depend on short or long forms, on 1 or 1.0, or on the order of keys, and do
-    not change when a key is added to the model.
+    not change when a key is added to the model, or when a default changes whose former value is
+    its section's ``recorded_`` attribute.
     """
     tree = changed(config)
     tree.pop("seed", None)
@@ -76,8 +93,9 @@ def changed(struct: Struct) -> Tree:
     if (tag := struct.__struct_config__.tag) is not None:
         tree["name"] = tag
     for field in _fields(type(struct)):
-        value = getattr(struct, field.name)
-        if field.default is NODEFAULT or value != field.default:
+        value, default = getattr(struct, field.name), field.default
+        default = getattr(struct, f"recorded_{field.name}", default)
+        if default is NODEFAULT or value != default:
             tree[field.encode_name] = _to_plain(value)
     return tree
 

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def to_yaml(config: Config) -> str:
-    """Return the config as YAML with every key, in the model's order.
+    """Return the config as YAML with every key that runs record, in the model's order.
 
     A component is written in its short form if all it has is a name.
     """
-    return "".join(f"{line}\n" for line in lines(canonical.to_builtins(config)))
+    return "".join(f"{line}\n" for line in lines(canonical.recorded(config)))
 
 
 def lines(tree: dict[str, Any], indent: str = "") -> Iterator[str]:

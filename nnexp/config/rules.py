@@ -6,14 +6,15 @@ The range of a single setting is part of its type.
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import structs
 
 from nnexp.config.messages import listed
 from nnexp.config.model import Config, FromRun, PerExample
-from nnexp.datasets.sources import Idx
+from nnexp.datasets.sources import Csv, Idx, Source, has_own
 from nnexp.nn import costs
 from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.streams import Network2
@@ -31,6 +32,9 @@ MAX_DRAWS = 10**9
 
 WARN_FACTOR = 4.0
 """Warn of a learning rate from this multiple of the threshold, which is only an estimate."""
+
+
+HELD_OUT: tuple[Literal["validation"], Literal["test"]] = ("validation", "test")
 
 
 class Clash(NamedTuple):
@@ -120,8 +124,36 @@ def _data(config: Config) -> Iterator[Clash]:
         yield Clash((("data", "classes"),), "names a class more than once")
     elif classes is not None and len(classes) < 2:  # noqa: PLR2004 - a classifier needs two
         yield Clash((("data", "classes"),), f"must name at least 2 classes, got {len(classes)}")
+    yield from _splitting(config.data)
+    if isinstance(config.data, Csv) and len(config.data.delimiter or ",") != 1:
+        message = f'must be one character, such as "\\t", got {config.data.delimiter!r}'
+        yield Clash((("data", "delimiter"),), message)
     if isinstance(config.data, Idx):
         yield from _idx(config.data)
+
+
+def _splitting(data: Source) -> Iterator[Clash]:
+    """Yield a clash for settings of splitting and standardizing that exclude each other."""
+    fractions = {}
+    for split in HELD_OUT:
+        requested = getattr(data, split)
+        if not isinstance(requested, float):
+            continue
+        fractions[split] = requested
+        if has_own(data, split):
+            message = (
+                f"{requested:g} is a fraction of the training examples to split off, but {split} "
+                "examples of its own are given; give a count, or leave it out"
+            )
+            yield Clash((("data", split),), message)
+    if not sum(fractions.values()) < 1:
+        yield Clash(
+            (("data", "validation"), ("data", "test")), "leaves no training examples; lower it"
+        )
+    default = {field.name: field.default for field in structs.fields(type(data))}["scale"]
+    if data.standardize and data.scale != default:
+        message = f"standardize replaces scale; leave one of them out, got scale {data.scale:g}"
+        yield Clash((("data", "scale"), ("data", "standardize")), message)
 
 
 def _idx(data: Idx) -> Iterator[Clash]:

@@ -25,8 +25,21 @@ class Split:
     labels: Labels  # (examples,)
 
 
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """The numbers that standardize features: (x - mean) / deviation."""
+
+    mean: npt.NDArray[np.float64]  # (features,)
+    deviation: npt.NDArray[np.float64]  # (features,), 1 for a constant feature
+
+    def equals(self, other: Factors) -> bool:
+        """Return whether all numbers are equal."""
+        same_means = np.array_equal(self.mean, other.mean)
+        return same_means and np.array_equal(self.deviation, other.deviation)
+
+
 class Dataset(NamedTuple):
-    """All splits of a source, after selection; features are not scaled yet."""
+    """All splits of a source, after selection; features are not divided by the scale yet."""
 
     train: Split
     validation: Split | None
@@ -39,6 +52,14 @@ class Dataset(NamedTuple):
     """Content hashes of the files, by names that depend on the source, not on paths."""
     image: tuple[int, ...] = ()
     """The shape of an example in its file; empty if the file gives none."""
+    class_names: tuple[str, ...] = ()
+    """The label of each class as the data names it; empty in tests, where nothing prints them."""
+    feature_names: tuple[str, ...] = ()
+    """The names of the features' columns; empty if they have none."""
+    factors: Factors | None = None
+    """How the features are standardized; None if they are as in the file."""
+    split_sha256: str | None = None
+    """The digest of which examples were split off; None if each split has its own."""
 
     @property
     def splits(self) -> dict[str, Split]:

@@ -31,6 +31,17 @@ SLACK = 16 << 20
 """Maximum decompressed size: RATIO times the file's size, plus 16 MiB. Images compress 10 to 1."""
 
 
+HTML = (
+    "is an HTML page, not a data file: the download failed or needs a login; download the file "
+    "itself"
+)
+
+
+def is_html(content: bytes | bytearray) -> bool:
+    """Return whether a file's first bytes, four or more, are those of an HTML page."""
+    return bytes(content[:4]).lower() in {b"<!do", b"<htm", b"<hea", b"<bod"}
+
+
 class Stream(Protocol):
     """A binary stream, compressed or not."""
 
@@ -70,7 +81,10 @@ def fill(content: bytearray, stream: Stream, length: int) -> None:
             break
         content += chunk
     if len(content) < length:
-        raise MalformedError(f"cut short: {len(content)} bytes, but its header declares {length}")
+        raise MalformedError(
+            f"cut short: {len(content)} bytes, but its header declares {length}; copy or download "
+            "it again"
+        )
     if len(content) > length:
         raise MalformedError(f"continues after the {length} bytes that its header declares")
 
@@ -81,7 +95,7 @@ def decompression_errors() -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        raise MalformedError(f"damaged or cut short: {error}") from error
+        raise MalformedError(f"damaged or cut short: {error}; copy or download it again") from error
 
 
 @contextmanager
@@ -92,7 +106,9 @@ def file_errors(path: Path) -> Iterator[None]:
     except MalformedError as error:
         raise DataError(f"{path}: {error}") from error
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
+        is_relative = isinstance(error, FileNotFoundError) and not path.is_absolute()
+        hint = "; paths are relative to the working directory" if is_relative else ""
+        raise DataError(f"{path}: {error.strerror or error}{hint}") from error
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import gzip
 import hashlib
 import importlib.resources
 import math
+import re
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -91,8 +92,10 @@ def parse_stream(stream: files.Stream, magic: int, limit: int, *, exact: bool) -
     declared = len(content) + math.prod(shape)
     if declared > limit or (exact and declared < limit):
         actual = f"has {limit}" if exact else f"can contain at most {limit}, compressed"
+        advice = "it is cut short" if declared > limit else "it is damaged"
         raise MalformedError(
-            f"declares {format_shape(shape)} values, {declared} bytes, but the file {actual}"
+            f"declares {format_shape(shape)} values, {declared} bytes, but the file {actual}; "
+            f"{advice}: copy or download it again"
         )
     if math.prod(max(1, size) for size in shape) > files.LIMIT:  # NumPy refuses it even if one is 0
         raise MalformedError(f"declares {format_shape(shape)} values, too many for an array")
@@ -118,10 +121,17 @@ def check_magic(content: bytes | bytearray, magic: int) -> None:
     number = int.from_bytes(content, "big")
     if len(content) == 4 and number == magic:  # noqa: PLR2004 - a magic number has four bytes
         return
-    hint = f" ({MEANINGS[number]})" if number in MEANINGS else ""
+    if files.is_html(content):
+        raise MalformedError(files.HTML)
+    hint, advice = "", "check which file this is"
+    if number in MEANINGS:
+        hint, advice = f" ({MEANINGS[number]})", "exchange the two files"
+    elif content[:2] == GZIP:
+        hint, advice = " (gzip)", "it is compressed twice: gunzip it once"
     got = f"0x{content.hex()}{hint}" if content else "an empty file"
     raise MalformedError(
-        f"not an IDX file of {MEANINGS[magic]}: it must start with 0x{magic:08x}, got {got}"
+        f"not an IDX file of {MEANINGS[magic]}: it must start with 0x{magic:08x}, got {got}; "
+        f"{advice}"
     )
 
 
@@ -169,7 +179,7 @@ def read_mnist(_source: Mnist) -> Parts:
 
 
 def read_idx(source: Idx) -> Parts:
-    """Read the user's files; without validation files, split off the training file's last sixth.
+    """Read the user's files; without validation files, hold out the training file's last sixth.
 
     Raises: DataError if a file is missing or malformed, or if files do not match each other.
     """
@@ -177,10 +187,9 @@ def read_idx(source: Idx) -> Parts:
     sha256: dict[str, str] = {}
     train = read_part("train", paths, sha256)
     validation = read_part("validation", paths, sha256) if "validation_images" in paths else None
-    if validation is None:
-        train, validation = divide(train, len(train.labels) - len(train.labels) // SIXTH)
+    held_out = len(train.labels) // SIXTH if validation is None else 0
     test = read_part("test", paths, sha256) if "test_images" in paths else None
-    return Parts(train, validation, test, sha256)
+    return Parts(train, validation, test, sha256, held_out=held_out)
 
 
 def locate(source: Idx) -> dict[str, Path]:
@@ -206,19 +215,51 @@ def missing_file(source: Idx, name: str) -> str:
     """Return the message for a required file that was not given or found."""
     if source.directory is None:
         return f"data.{name}: a file is required, or a directory that contains it"
-    return f"{source.directory}: contains no file {MNIST_NAMES[name]}, gzipped or not"
+    return (
+        f"{source.directory}: contains no file {MNIST_NAMES[name]}, gzipped or not; name the file "
+        f"in data.{name}"
+    )
+
+
+SPELLING = re.compile(
+    r"(?:(?P<prefix>.+)-)?(?P<split>train|t10k|test)-(?P<kind>images|labels)[-.]idx[13]-ubyte"
+    r"(?P<gzip>\.gz)?",
+    re.ASCII,
+)
+"""Names of MNIST's files and of data sets like it, such as emnist-letters-train-images-…"""
 
 
 def _files_in(directory: Path) -> dict[str, Path]:
-    """Return those of the four files that a directory contains; uncompressed ones are preferred."""
+    """Return those of the four files that a directory contains; uncompressed ones are preferred.
+
+    Raises: DataError if it contains several such data sets.
+    """
     with file_errors(directory):
-        names = {path.name for path in directory.iterdir()}
-    return {
-        field: directory / variant
-        for field, name in MNIST_NAMES.items()
-        for variant in (f"{name}.gz", name)  # the later one wins
-        if variant in names
-    }
+        names = sorted(path.name for path in directory.iterdir())
+    spelled = [match for name in names if (match := SPELLING.fullmatch(name))]
+    prefixes = sorted({match["prefix"] or "" for match in spelled})
+    if len(prefixes) > 1 and "" not in prefixes:
+        raise DataError(
+            f"{directory}: contains several data sets ({', '.join(prefixes)}); name the files of "
+            "one in data.train_images, data.train_labels, …"
+        )
+    found: dict[str, Path] = {}
+    for match in sorted(spelled, key=_preference):
+        if (match["prefix"] or "") == prefixes[0]:
+            split = "train" if match["split"] == "train" else "test"
+            found.setdefault(f"{split}_{match['kind']}", _unpacked(directory / match[0]))
+    return found
+
+
+def _preference(match: re.Match[str]) -> tuple[bool, bool, bool]:
+    """Return a key that sorts uncompressed files first, then those named like MNIST's."""
+    is_mnist = match[0].removesuffix(".gz") in MNIST_NAMES.values()
+    return bool(match["gzip"]), not is_mnist, match["split"] == "test"
+
+
+def _unpacked(path: Path) -> Path:
+    """Return the file itself if an archive was unpacked to a folder of the file's name."""
+    return path / path.name if path.is_dir() and (path / path.name).is_file() else path
 
 
 def read_part(part: str, paths: dict[str, Path], sha256: dict[str, str]) -> Part:
@@ -228,12 +269,6 @@ def read_part(part: str, paths: dict[str, Path], sha256: dict[str, str]) -> Part
     labels, sha256[f"{part}_labels"], _ = read_labels(labels_path)
     split = pair(images, labels, str(images_path), str(labels_path))
     return split._replace(image=image)
-
-
-def divide(part: Part, n: int) -> tuple[Part, Part]:
-    """Return views of the first n examples and of the rest."""
-    first = part._replace(features=part.features[:n], labels=part.labels[:n])
-    return first, part._replace(features=part.features[n:], labels=part.labels[n:])
 
 
 PARTS = ("train", "validation", "test")

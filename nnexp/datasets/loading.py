@@ -8,32 +8,30 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 
+from nnexp.datasets import classes
 from nnexp.datasets.csv_file import read_csv
-from nnexp.datasets.dataset import Dataset
+from nnexp.datasets.dataset import Dataset, Factors
 from nnexp.datasets.idx import MNIST_SHA256, locate, read_idx, read_mnist
 from nnexp.datasets.npz_file import read_npz
 from nnexp.datasets.selection import Parts, select
-from nnexp.datasets.sources import Csv, Idx, Mnist, Npz, Source
+from nnexp.datasets.sources import Csv, Idx, Images, Mnist, Npz, Source
 from nnexp.errors import NnexpError
 
 CACHE_SIZE = 4
 """Sources cached in memory; few are enough, since studies rarely vary the data."""
 
-SMALL_PIXELS, SMALL_FEATURES = 0.02, 0.1
-"""Pixels, and other features, below this after scaling have probably been scaled already."""
 
-LARGE_FEATURES = 20.0
-"""Features above this after scaling, such as unscaled pixels, probably need a larger scale."""
+def load(source: Source, factors: Factors | None = None) -> Dataset:
+    """Load a source's examples as its settings describe them.
 
-
-def load(source: Source) -> Dataset:
-    """Load a source's examples with its selection of classes and counts.
+    Args:
+        source: the settings.
+        factors: to standardize with, such as another run's; None for those of the data.
 
     Raises: DataError if a file is missing or malformed, or has fewer examples than requested.
     """
-    return select(source, READERS[type(source)](source))
+    return select(source, _read(source), factors)
 
 
 def known_content(source: Source) -> Mapping[str, str] | None:
@@ -41,37 +39,25 @@ def known_content(source: Source) -> Mapping[str, str] | None:
     return MNIST_SHA256 if isinstance(source, Mnist) else None
 
 
-def scale_warning(dataset: Dataset) -> str | None:
-    """Return a warning if data.scale is probably wrong for the features, else None."""
-    features = dataset.train.features
-    largest = max(abs(float(features.min())), abs(float(features.max()))) / dataset.scale
-    if not largest:
-        return "all features are 0, so that examples cannot be distinguished"
-    fact = f"the largest value after dividing by data.scale = {dataset.scale:g} is {largest:.3g}"
-    if largest > LARGE_FEATURES:
-        return f"{fact}; such inputs saturate neurons: set data.scale so that it is near 1"
-    if largest < (SMALL_PIXELS if features.dtype == np.uint8 else SMALL_FEATURES):
-        return f"{fact}; already scaled? set data.scale: 1"
-    return None
-
-
 class Data:
     """A cache of datasets; those of the same files share one array of examples."""
 
     def __init__(self) -> None:
         self._read: Callable[[Source], Parts] = lru_cache(CACHE_SIZE)(_read)
-        self._load: Callable[[Source], Dataset] = lru_cache(CACHE_SIZE)(self._select)
+        self._load: Callable[[Source, Factors | None], Dataset] = lru_cache(CACHE_SIZE)(
+            self._select
+        )
         self._content: dict[Source, Mapping[str, str]] = {}
         """Content hashes as first read, by source without its selection."""
         self._stamps: dict[Path, tuple[Stamp | None, Source]] = {}
         """The user's files as they were when they were first read, and for which source."""
 
-    def __call__(self, source: Source) -> Dataset:
-        """Load the dataset of a source.
+    def __call__(self, source: Source, factors: Factors | None = None) -> Dataset:
+        """Load the dataset of a source; see ``load``.
 
         Raises: DataError if a file is missing or malformed, or has fewer examples than requested.
         """
-        return self._load(source)
+        return self._load(source, factors)
 
     def content(self, source: Source) -> Mapping[str, str]:
         """Return the content hashes of a source's files, as run.json records them.
@@ -115,10 +101,10 @@ class Data:
         """
         unexpanded = (msgspec.structs.replace(source, expand=None) for source in sources)
         for source in dict.fromkeys(unexpanded):
-            self._load(source)
+            self._load(source, None)
 
-    def _select(self, source: Source) -> Dataset:
-        return select(source, self._read(_without_selection(source)))
+    def _select(self, source: Source, factors: Factors | None) -> Dataset:
+        return select(source, self._read(_without_selection(source)), factors)
 
 
 class Stamp(NamedTuple):
@@ -150,16 +136,35 @@ def _stamp(path: Path) -> Stamp | None:
 def _paths(source: Source) -> list[Path]:
     """Return the files of a source.
 
-    Raises: DataError if a file of an idx source is missing.
+    Raises: DataError if a file of an idx source, or a folder of images, is missing.
     """
     if isinstance(source, Idx):
         return list(locate(source).values())
-    own = set(source.__struct_fields__) - set(Source.__struct_fields__)
-    return [Path(path) for name in sorted(own) if (path := getattr(source, name)) is not None]
+    if isinstance(source, Images):
+        return _image_paths(source)
+    named = [
+        getattr(source, key, None) for key in ("file", "train_file", "validation_file", "test_file")
+    ]
+    return [Path(path) for path in named if path is not None]
+
+
+def _image_paths(source: Images) -> list[Path]:
+    from nnexp.datasets import image_folder  # noqa: PLC0415 - Pillow, which only this source needs
+
+    return image_folder.paths(source)
+
+
+def _read_images(source: Images) -> Parts:
+    from nnexp.datasets import image_folder  # noqa: PLC0415 - likewise
+
+    return image_folder.read_images(source)
 
 
 def _read(source: Source) -> Parts:
-    return READERS[type(source)](source)
+    parts = READERS[type(source)](source)
+    if parts.names is None:
+        parts.sha256.update(classes.content(parts.train.labels))
+    return parts
 
 
 def _without_selection(source: Source) -> Source:
@@ -175,4 +180,5 @@ READERS: dict[type[Source], Callable[[Any], Parts]] = {
     Idx: read_idx,
     Npz: read_npz,
     Csv: read_csv,
+    Images: _read_images,
 }

@@ -12,7 +12,8 @@ import math
 import re
 import struct
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 AnyArray: TypeAlias = npt.NDArray[Any]
 
 HEADER = re.compile(
-    rb"\{'descr': '([<>|=]?(?:[iu][1248]|f[248]))', 'fortran_order': (True|False), "
+    rb"\{'descr': '([<>|=]?(?:[iu][1248]|f[248]|b1|[US][1-9]\d{0,4}))', "
+    rb"'fortran_order': (True|False), "
     rb"'shape': \(((?:\d{1,19}, ?){0,32}(?:\d{1,19})?)\),? ?\} *\n?"
 )
 
@@ -79,13 +81,22 @@ class Member(NamedTuple):
     fortran_order: bool
 
 
-def read(path: Path, check: Check) -> dict[str, AnyArray]:
-    """Read the arrays of an archive, by name.
+Choose: TypeAlias = Callable[[Mapping[str, Header]], Mapping[str, str]]
+"""Maps names for arrays to those of the members to read; raises MalformedError."""
 
-    Raises: DataError if the file cannot be read, is malformed, or does not pass the check.
+
+def read(path: Path, choose: Choose) -> dict[str, AnyArray]:
+    """Read the arrays of an archive that are chosen by their headers, under new names.
+
+    Raises: DataError if the file cannot be read, is malformed, or nothing can be chosen.
     """
     with files.open_binary(path) as file:
-        return parse(file, check)
+        if files.is_html(file.read(4)):
+            raise MalformedError(files.HTML)
+        file.seek(0)
+        with _opened(file) as (archive, members):
+            chosen = choose({name: member.header for name, member in members.items()})
+            return {new: array(archive, members[name]) for new, name in chosen.items()}
 
 
 def parse(file: BinaryIO, check: Check) -> dict[str, AnyArray]:
@@ -93,12 +104,18 @@ def parse(file: BinaryIO, check: Check) -> dict[str, AnyArray]:
 
     Raises: MalformedError if it is malformed or does not pass the check.
     """
+    with _opened(file) as (archive, members):
+        check({name: member.header for name, member in members.items()})
+        return {name: array(archive, member) for name, member in members.items()}
+
+
+@contextmanager
+def _opened(file: BinaryIO) -> Iterator[tuple[zipfile.ZipFile, dict[str, Member]]]:
+    """Open an archive and check all headers. Errors inside the block become MalformedError."""
     try:
         with files.decompression_errors(), zipfile.ZipFile(LimitedReads(file)) as archive:
             infos = list_members(archive, files.size(file))
-            members = {name: member(archive, name, info) for name, info in infos.items()}
-            check({name: member.header for name, member in members.items()})
-            return {name: array(archive, member) for name, member in members.items()}
+            yield archive, {name: member(archive, name, info) for name, info in infos.items()}
     except (NotImplementedError, RuntimeError, struct.error, UnicodeDecodeError) as error:
         raise MalformedError(f"not an archive that NumPy wrote: {error}") from error
 
@@ -164,7 +181,7 @@ def member(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> Member
         text, start = header_text(stream, name)
     match = HEADER.fullmatch(text)
     if match is None:
-        raise MalformedError(f"{name!r} is not a plain array of numbers: {text[:100]!r}")
+        raise MalformedError(_unreadable(name, text))
     dtype = np.dtype(match[1].decode())
     shape = tuple(int(number) for number in match[3].split(b",") if number.strip())
     declared = math.prod(shape) * dtype.itemsize
@@ -174,6 +191,19 @@ def member(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> Member
             f"but {info.file_size - start} follow"
         )
     return Member(info, Header(dtype, shape), start, match[2] == b"True")
+
+
+def _unreadable(name: str, header: bytes) -> str:
+    """Return the message about an array of a type that is not read."""
+    if b"'descr': '|O'" in header:
+        return (
+            f"{name!r} holds Python objects (dtype=object), which could run code when they are "
+            "read; save it as numbers or strings: array.astype(int) or array.astype(str)"
+        )
+    return (
+        f"{name!r} is not a plain array of numbers or strings: {header[:100]!r}; save real numbers "
+        "or strings"
+    )
 
 
 def header_text(stream: files.Stream, name: str) -> tuple[bytes, int]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnexp.datasets import npz
+from nnexp.datasets import array_labels, npz
+from nnexp.datasets.array_names import SPLITS, choose
 from nnexp.datasets.files import MalformedError
 from nnexp.datasets.selection import Part, Parts, pair
 from nnexp.errors import DataError
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from nnexp.datasets.dataset import Features, Labels
     from nnexp.datasets.sources import Npz
 
-SPLITS = ("train", "validation", "test")
-KNOWN = tuple(f"{letter}_{split}" for split in SPLITS for letter in "xy")
-
 
 def read_npz(source: Npz) -> Parts:
     """Read the splits of an archive; x_* of any shape (examples, …) are flattened to rows.
@@ -29,50 +27,65 @@ def read_npz(source: Npz) -> Parts:
     Raises: DataError if the file is missing or malformed, or its arrays do not match each other.
     """
     path = Path(source.file)
-    arrays = npz.read(path, check)
-    sha256 = {name: content_hash(arrays[name]) for name in sorted(arrays)}
-    train = part(str(path), "train", arrays)
-    validation, test = (
-        part(str(path), split, arrays) if f"x_{split}" in arrays else None
-        for split in ("validation", "test")
-    )
-    return Parts(train, validation, test, sha256)
+    origin: dict[str, str] = {}
+
+    def chosen(headers: Mapping[str, npz.Header]) -> Mapping[str, str]:
+        origin.update(choose(headers, source.arrays))
+        for role, name in origin.items():
+            check_array(role, name, headers[name])
+        return origin
+
+    arrays = npz.read(path, chosen)
+    sha256 = {role: content_hash(arrays[role]) for role in sorted(arrays)}
+    wheres = {role: f"{path}: {name}" for role, name in origin.items()}
+    raw = {role: array for role, array in arrays.items() if role.startswith("y_")}
+    labels, names = array_labels.labels(raw, arrays.get("class_names"), wheres)
+    parts = {
+        split: part(arrays[f"x_{split}"], labels[f"y_{split}"], split, wheres)
+        for split in SPLITS
+        if f"x_{split}" in arrays
+    }
+    train, validation, test = (parts.get(split) for split in SPLITS)
+    assert train is not None  # noqa: S101 - choose raises without it
+    return Parts(train, validation, test, sha256, names)
 
 
-def check(headers: Mapping[str, npz.Header]) -> None:
-    """Raise MalformedError unless the archive consists of pairs of features and integer labels."""
-    npz.check_names(headers, required=("x_train", "y_train"), known=KNOWN)
-    for split in SPLITS:
-        if (f"x_{split}" in headers) != (f"y_{split}" in headers):
-            raise MalformedError(f"x_{split} and y_{split} go together, contains only one of them")
-    for name, header in headers.items():
-        check_array(name, header)
-
-
-def check_array(name: str, header: npz.Header) -> None:
-    """Raise MalformedError if features are not a table or labels not a vector of integers."""
-    if name.startswith("x_") and len(header.shape) < 2:  # noqa: PLR2004 - examples, features
-        raise MalformedError(f"{name} must have shape (examples, features), got {header.shape}")
-    if name.startswith("y_") and len(header.shape) != 1:
-        raise MalformedError(f"{name} must have shape (examples,), got {header.shape}")
-    if name.startswith("y_") and header.dtype.kind not in "iu":
+def check_array(role: str, name: str, header: npz.Header) -> None:
+    """Raise MalformedError if features are not a table of numbers, or labels of no known form."""
+    shape, kind = header.shape, header.dtype.kind
+    if role.startswith("x_") and len(shape) < 2:  # noqa: PLR2004 - examples, features
         raise MalformedError(
-            f"{name} must contain integers, the labels 0, 1, …, got {header.dtype}"
+            f"{name} must have shape (examples, features), got {shape}; for a single feature, save "
+            f"{name}.reshape(-1, 1)"
+        )
+    if role.startswith("x_") and kind in "US":
+        raise MalformedError(f"{name} must contain numbers, got text ({header.dtype}); encode it")
+    if role.startswith("y_") and (len(shape) not in {1, 2} or (len(shape) == 2 and not shape[1])):  # noqa: PLR2004 - one-hot
+        raise MalformedError(
+            f"{name} must have shape (examples,), (examples, 1) or, one-hot, (examples, classes), "
+            f"got {shape}; save one label for each example"
+        )
+    if role == "class_names" and (len(shape) != 1 or kind not in "US"):
+        raise MalformedError(
+            f"{name} must be a list of strings, got {header.dtype} of shape {shape}; "
+            "save it as np.array([...], dtype=str)"
         )
 
 
 def content_hash(array: npz.AnyArray) -> str:
     """Return the sha256 of an array's type, shape and values in C order."""
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
-    digest.update(np.ascontiguousarray(array).data)
+    digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return digest.hexdigest()
 
 
-def part(path: str, split: str, arrays: Mapping[str, npz.AnyArray]) -> Part:
+def part(array: npz.AnyArray, labels: Labels, split: str, wheres: Mapping[str, str]) -> Part:
     """Return one split, with its values checked."""
-    x, y = f"{path}: x_{split}", f"{path}: y_{split}"
-    examples = pair(features(x, arrays[f"x_{split}"]), labels(y, arrays[f"y_{split}"]), x, y)
-    return examples._replace(image=arrays[f"x_{split}"].shape[1:])
+    x, y = wheres[f"x_{split}"], wheres[f"y_{split}"]
+    examples = pair(features(x, array), labels, x, y)
+    shape = array.shape[1:]
+    is_grey = len(shape) == 3 and shape[-1] == 1  # noqa: PLR2004 - rows, columns, channels
+    return examples._replace(image=shape[:-1] if is_grey else shape)
 
 
 def features(source: str, array: npz.AnyArray) -> Features:
@@ -81,18 +94,15 @@ def features(source: str, array: npz.AnyArray) -> Features:
     Raises: DataError if a value is not finite.
     """
     rows = array.reshape(len(array), int(np.prod(array.shape[1:], dtype=np.int64)))
+    if rows.dtype == np.bool_:
+        return rows.astype(np.uint8)
     if rows.dtype != np.uint8:
         rows = rows.astype(np.promote_types(rows.dtype, np.float32), copy=False)
     if rows.size and not (np.isfinite(rows.min()) and np.isfinite(rows.max())):
-        raise DataError(f"{source} contains a value that is not finite")
+        place = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
+        index = ", ".join(map(str, place))
+        raise DataError(
+            f"{source} contains a value that is not finite, {array[place]} at [{index}]; "
+            "remove the example, or fill in a number"
+        )
     return rows
-
-
-def labels(source: str, array: npz.AnyArray) -> Labels:
-    """Return an array of integers as class indices.
-
-    Raises: DataError if one is negative or too large.
-    """
-    if array.size and not 0 <= int(array.min()) <= int(array.max()) <= np.iinfo(np.int64).max:
-        raise DataError(f"{source} must contain labels ≥ 0, got {array.min()} to {array.max()}")
-    return array.astype(np.int64)

@@ -15,6 +15,7 @@ from nnexp.analysis.metrics import Side
 from nnexp.analysis.mistakes import MOST_CLASSES, Confusion, confusion
 from nnexp.config import dump
 from nnexp.config.messages import ranges
+from nnexp.errors import printable
 from nnexp.report import comparisons, page_pictures
 from nnexp.report.document import Block, Document, Section, Sentences, Table
 from nnexp.report.markup import Markup, lines, scrolled, shell, swatch, tag
@@ -202,7 +203,7 @@ def _matrix(index: int, side: Side) -> Markup | None:
     counted = [confusion(part[split], record.classes) for part in read if split in part]
     if not counted:
         return None
-    names = list(map(str, side.experiment.config.data.classes or range(record.classes)))
+    names = [printable(str(label)) for label in runs[0].classes]
     whole = Confusion(np.sum([part.matrix for part in counted], axis=0))
     caption = f": {split} examples{_seeds(len(counted))}; {_confusion_summary(whole, names)}"
     label = tag("span", swatch(index, side.experiment.label), caption)

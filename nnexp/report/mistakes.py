@@ -15,11 +15,13 @@ MOST = 5 * ACROSS
 SIZE = 1.25, 1.5
 """Size of an image with its title, in inches."""
 
+LONGEST_LABEL = 10
+"""Maximum number of characters of a class's name in a title."""
 LONGEST = 100
 """Maximum number of characters of the run's name."""
 
 
-def figure(name: str, mistakes: Mistakes, classes: Sequence[int]) -> Figure:
+def figure(name: str, mistakes: Mistakes, classes: Sequence[int | str]) -> Figure:
     """Return the images with their true and predicted classes.
 
     Args:
@@ -35,7 +37,8 @@ def figure(name: str, mistakes: Mistakes, classes: Sequence[int]) -> Figure:
         raise UsageError(f"{name}: its examples, of {count} features, are no images to draw")
     panels = []
     for index, features in enumerate(mistakes.features):
-        true, predicted = classes[mistakes.true[index]], classes[mistakes.predicted[index]]
+        labels = (mistakes.true[index], mistakes.predicted[index])
+        true, predicted = (shortened(printable(str(classes[i])), LONGEST_LABEL) for i in labels)
         title = f"{true} → {predicted}   {mistakes.belief[index]:.2f}"
         image = Image(features.reshape(mistakes.image).tolist())
         panels.append(Panel([image], title=title))

@@ -111,7 +111,7 @@ def _mixed_up(summary: Summary, on: On) -> list[Block]:
     return []
 
 
-def _confusion(confusion: Confusion, classes: Sequence[int], measured_on: str) -> list[Block]:
+def _confusion(confusion: Confusion, classes: Sequence[int | str], measured_on: str) -> list[Block]:
     """Return the matrix with each class's accuracy or, if too wide, the pairs mixed up most."""
     matrix = _matrix(confusion, classes)
     lines = format_table(matrix.header, matrix.rows).splitlines()
@@ -119,16 +119,16 @@ def _confusion(confusion: Confusion, classes: Sequence[int], measured_on: str) -
         caption = "True classes in rows, predicted classes in columns"
         return [Sentences([f"{caption} ({measured_on}):"]), matrix]
     rows = [
-        [f"{classes[pair.true]} → {classes[pair.predicted]}", str(pair.examples)]
+        [printable(f"{classes[pair.true]} → {classes[pair.predicted]}"), str(pair.examples)]
         for pair in confusion.most_mixed(MIXED)
     ]
     caption = f"The classes mixed up most often ({measured_on}):"
     return [Sentences([caption]), Table(["true → predicted", "examples"], rows)]
 
 
-def _matrix(confusion: Confusion, classes: Sequence[int]) -> Table:
+def _matrix(confusion: Confusion, classes: Sequence[int | str]) -> Table:
     """Return a table with true classes in rows and predicted ones in columns."""
-    names = [str(label) for label in classes]
+    names = [printable(str(label)) for label in classes]
     rows = [
         [name, *(str(count) if count else "." for count in counts), percent(accuracy)]
         for name, counts, accuracy in zip(
@@ -217,7 +217,8 @@ class ShowOutput(Struct, frozen=True, kw_only=True):
     last: Row | None
     diagnosis: DiagnosisOutput | None
     overfitting: OverfittingOutput | None
-    classes: list[int]
+    classes: list[int | str]
+    """The labels: whole numbers, or names."""
     confusion: dict[str, ConfusionOutput]
     problems: list[str]
 
@@ -230,7 +231,7 @@ def output(summary: Summary) -> ShowOutput:
         status=summary.status,
         ending=summary.ending,
         result=summary.result,
-        config=canonical.to_builtins(summary.config),
+        config=canonical.recorded(summary.config),
         changed=[key for key, *_ in summary.changed],
         data=record.data,
         versions=record.versions,

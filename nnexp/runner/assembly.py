@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nnexp.config.model import Config, FromRun, PerExample
-from nnexp.datasets.dataset import Dataset, Split
+from nnexp.datasets import data_warnings
+from nnexp.datasets.dataset import Dataset, Factors, Split
 from nnexp.datasets.npz import Header
-from nnexp.errors import SettingError
+from nnexp.errors import MismatchError, SettingError
 from nnexp.nn.arrays import Array
 from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from nnexp.nn.network import Network
@@ -62,7 +63,21 @@ def headers(config: Config, network: Network) -> dict[str, Header]:
     theta: Array = np.zeros(network.size, config.dtype)
     slots = {SLOT + name: slot for name, slot in config.optimizer.start(theta).items()}
     arrays = named(network, theta) | slots
-    return {name: Header(array.dtype, array.shape) for name, array in arrays.items()}
+    known = {name: Header(array.dtype, array.shape) for name, array in arrays.items()}
+    if config.data.standardize:
+        known |= dict.fromkeys(FACTORS, Header(np.dtype(np.float64), (network.sizes[0],)))
+    return known
+
+
+FACTORS = ("input_mean", "input_deviation")
+"""The names of a checkpoint's arrays that standardize features."""
+
+
+def factors_of(arrays: Arrays) -> Factors | None:
+    """Return how a checkpoint's network standardizes features; None if it does not."""
+    if FACTORS[0] not in arrays:
+        return None
+    return Factors(*(arrays[name] for name in FACTORS))
 
 
 class Assembly:
@@ -86,6 +101,7 @@ class Assembly:
         if too_large := memory.why_not(sizes, config.optimizer, config.batch_size, itemsize):
             raise SettingError("hidden", too_large)
         self.network = Network(sizes, config.activation, config.output, config.cost)
+        self._dataset, self._factors = dataset, dataset.factors
         self._labels = {name: split.labels for name, split in dataset.splits.items()}
         batch_size = self.examples
         if config.batch_size != "all":
@@ -117,6 +133,10 @@ class Assembly:
         if weights is not None:
             return self.trainer.start(self._from(weights))
         return self.trainer.start(next(draws(self._config, self.network)))
+
+    def has_too_large_features(self) -> bool:
+        """Return whether the arithmetic cannot hold a feature, so that costs cannot be finite."""
+        return data_warnings.exceeds(self._dataset, self._config.dtype).size > 0
 
     def has(self, split: str) -> bool:
         """Return whether the data has a split."""
@@ -155,7 +175,10 @@ class Assembly:
             SLOT + name: self.theta(slot) if _is_like(slot, state) else slot
             for name, slot in state.slots.items()
         }
-        return named(self.network, self.theta(state.parameters)) | slots
+        factors = self._factors
+        inputs = () if factors is None else (factors.mean, factors.deviation)
+        standardizing = dict(zip(FACTORS, inputs, strict=False))
+        return named(self.network, self.theta(state.parameters)) | slots | standardizing
 
     def headers(self, state: TrainingState) -> dict[str, Header]:
         """Return the types and shapes of a checkpoint's arrays."""
@@ -163,7 +186,16 @@ class Assembly:
         return {name: Header(array.dtype, array.shape) for name, array in arrays.items()}
 
     def restore(self, state: TrainingState, arrays: Arrays) -> None:
-        """Load a checkpoint's arrays into a state."""
+        """Load a checkpoint's arrays into a state.
+
+        Raises: MismatchError if its features were standardized by other numbers.
+        """
+        factors = factors_of(arrays)
+        if factors is not None and (self._factors is None or not factors.equals(self._factors)):
+            raise MismatchError(
+                "the means or standard deviations of the features differ from those that the run "
+                "was trained with; train again under another --name"
+            )
         state.parameters[...] = self.parameters(arrays)
         for name, slot in state.slots.items():
             stored = arrays[SLOT + name]

@@ -9,7 +9,7 @@ from nnexp.config.model import Config, FromRun
 from nnexp.datasets.dataset import Dataset
 from nnexp.errors import SettingError, UsageError
 from nnexp.nn.network import Network
-from nnexp.runner.assembly import SLOT, headers
+from nnexp.runner.assembly import SLOT, factors_of, headers
 from nnexp.store import checkpoint
 from nnexp.store.records import WEIGHTS
 from nnexp.store.run import Run, at
@@ -43,12 +43,21 @@ class InitialWeights:
             raise SettingError(f"{KEY}.path", str(error)) from None
         self.arrays = {name: array for name, array in arrays.items() if not name.startswith(SLOT)}
         """As in a checkpoint: ``weights_1``, ``biases_1``, …"""
+        self.factors = factors_of(self.arrays)
+        """How the run standardizes features, which its weights are meant for."""
 
     def check(self, config: Config, dataset: Dataset) -> None:
         """Check that the parameters have the shapes of a config's network.
 
         Raises: SettingError.
         """
+        if config.data.standardize != (self.factors is not None):
+            does = "does not standardize" if self.factors is None else "standardizes"
+            raise SettingError(
+                "data.standardize",
+                f"must be {str(self.factors is not None).lower()} to start from the weights of "
+                f"{self._path}, which {does} its features",
+            )
         sizes = (dataset.train.features.shape[1], *config.hidden, dataset.classes)
         if self._sizes != sizes:
             raise SettingError(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from nnexp.config import rules
 from nnexp.config.model import CheckedConfig, Config
+from nnexp.datasets.data_warnings import data_warnings
 from nnexp.datasets.dataset import Dataset
-from nnexp.datasets.loading import scale_warning
 from nnexp.errors import CorruptError, MismatchError, SettingError
 from nnexp.runner.assembly import sizes
 from nnexp.store import thresholds
@@ -75,8 +75,8 @@ def check_content(
 
 def warnings(config: Config, dataset: Dataset) -> list[str]:
     """Return warnings about settings that are valid but will not work well on this data."""
-    scale = scale_warning(dataset)
-    return [*rules.warnings(config, len(dataset.train.labels)), *([] if scale is None else [scale])]
+    own = rules.warnings(config, len(dataset.train.labels))
+    return [*own, *data_warnings(dataset, config.dtype)]
 
 
 def strength_warnings(config: Config, dataset: Dataset, other: Run) -> Iterator[str]:

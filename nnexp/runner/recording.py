@@ -131,7 +131,7 @@ class Recording:
             while (reason := ending(config, history)) is None and not self._reaches(until):
                 yield from self._to_next_commit()
         except _Divergence as divergence:
-            fault = self._finish("diverged", divergence.fault)
+            fault = self._finish("diverged", self._explained(divergence.fault))
         else:
             fault = None if reason is None else self._finish(reason, None)
         if fault is not None:
@@ -249,6 +249,13 @@ class Recording:
         self._log(f"{result.status} after epoch {result.epochs}: {reason}")
         return fault
 
+    def _explained(self, fault: Fault) -> Fault:
+        """Return a fault with its cause, if that is the data."""
+        if not self._assembly.has_too_large_features():
+            return fault
+        found = f"{fault.found}, since {TOO_LARGE} {self._config.dtype} can hold"
+        return Fault(epoch=fault.epoch, batch=fault.batch, found=found)
+
     def _evaluate_splits(self, epoch: int) -> dict[str, Evaluation]:
         """Evaluate a committed epoch's parameters on the validation and test data, if present."""
         arrays = checkpoint.load(self._writer.run, epoch, self._headers)
@@ -260,11 +267,16 @@ class Recording:
         self._writer.log(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}")
 
 
+TOO_LARGE = "the data has features beyond what"
+
+
 def describe(run: Run, fault: Fault) -> str:
     """Return the message about a run's divergence."""
     where = f"epoch {fault.epoch}" + (f", batch {fault.batch}" if fault.batch else "")
     is_measured_only = measured_only(run.history(), fault)
     advice = "check that split's data" if is_measured_only else "try a smaller learning_rate"
+    if TOO_LARGE in fault.found:
+        advice = "set data.standardize: true, or drop those features"
     return f"{run.path}: diverged in {where}: {fault.found}; {advice}"
 
 

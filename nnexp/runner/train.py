@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 import nnexp
 from nnexp.config import canonical, dump
@@ -23,7 +23,7 @@ from nnexp.config import load as config_load
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import Data, known_content, load
-from nnexp.datasets.sources import Source, source_name
+from nnexp.datasets.sources import source_name
 from nnexp.errors import (
     CorruptError,
     DivergedError,
@@ -123,7 +123,7 @@ def events(
     heartbeat: Callable[[], None] = lambda: None,
     against: Run | None = None,
     other_numerics: bool = False,
-    source: Callable[[Source], Dataset] = load,
+    source: Callable[..., Dataset] = load,
     content: Mapping[str, str] | None = None,
     grows: bool = True,
     backend: BackendName | None = None,
@@ -197,7 +197,7 @@ def _events(
     heartbeat: Callable[[], None],
     against: Run | None,
     other_numerics: bool,
-    source: Callable[[Source], Dataset],
+    source: Callable[..., Dataset],
     content: Mapping[str, str] | None,
     grows: bool,
     backend: BackendName | None,
@@ -208,7 +208,8 @@ def _events(
         content = {**known, **from_run}
     if content is not None and is_done(config, run, content):
         return
-    dataset = source(config.data)
+    factors = None if weights is None else weights.factors
+    dataset = source(config.data, factors) if config.data.standardize else source(config.data)
     if content is not None:
         preconditions.check_content(run, content, {**dataset.sha256, **from_run})
     content = {**dataset.sha256, **from_run}
@@ -334,7 +335,7 @@ def _record(
 ) -> RunRecord:
     return RunRecord(
         name=run.name,
-        config=canonical.to_builtins(config),
+        config=canonical.recorded(config),
         config_sha256=canonical.digest(config),
         growth_sha256=growth_digest(
             canonical.growth_json(config),
@@ -346,9 +347,18 @@ def _record(
             sha256=dataset.sha256,
             features=dataset.train.features.shape[1],
             classes=dataset.classes,
+            class_names=_class_names(config, dataset),
+            split_sha256=dataset.split_sha256 or UNSET,
             **sizes(dataset)._asdict(),
         ),
         versions=_versions(),
         numerics=backends.fingerprint(backend),
         backend=backend,
     )
+
+
+def _class_names(config: Config, dataset: Dataset) -> tuple[str, ...] | UnsetType:
+    """Return the names of the classes, unless they are 0, 1, … or those that the config lists."""
+    names = dataset.class_names
+    known = config.data.classes or range(dataset.classes)
+    return UNSET if names == tuple(map(str, known)) else names

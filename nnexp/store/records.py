@@ -85,6 +85,15 @@ class DataRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     test: Size
     features: Size
     classes: Annotated[int, Meta(ge=1, le=MAX_CLASSES)]
+    class_names: tuple[str, ...] | UnsetType = UNSET
+    """The label of each class, unless the labels are 0, 1, … or those that the config lists."""
+    split_sha256: str | UnsetType = UNSET
+    """Which examples were split off for validation and testing, if any were."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if there are not as many names as classes."""
+        if self.class_names is not UNSET and len(self.class_names) != self.classes:
+            raise ValueError("its data has not as many names as classes")
 
 
 class Versions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
+
+from msgspec import UNSET
 
 from nnexp.errors import ConfigError, CorruptError, DiskError, UsageError
 from nnexp.names import is_run_name, without_seed
@@ -110,6 +112,14 @@ class Run:
         if config.data.classes and len(config.data.classes) != self.record.data.classes:
             raise CorruptError(f"{path}: is damaged: its config has other classes than its data")
         return config
+
+    @property
+    def classes(self) -> Sequence[int | str]:
+        """The labels of the classes in the network's order: whole numbers, or names."""
+        data = self.record.data
+        if data.class_names is not UNSET:
+            return data.class_names
+        return self.config.data.classes or range(data.classes)
 
     @property
     def result(self) -> Result | None:

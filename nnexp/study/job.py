@@ -20,7 +20,6 @@ from msgspec import UNSET, Struct
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import load
-from nnexp.datasets.sources import Source
 from nnexp.errors import (
     CorruptError,
     DivergedError,
@@ -247,7 +246,7 @@ def _accuracies(row: Row, test: float | None) -> dict[str, float]:
 def messages(
     job: Job,
     heartbeat: Callable[[], None] = lambda: None,
-    source: Callable[[Source], Dataset] = load,
+    source: Callable[..., Dataset] = load,
 ) -> Generator[Message | None]:
     """Train a job in this process and yield its messages; divergence ends it without an error.
 
@@ -298,7 +297,7 @@ def train(
     job: Job,
     send: Callable[[Message], None],
     check: Callable[[], None],
-    source: Callable[[Source], Dataset] = load,
+    source: Callable[..., Dataset] = load,
 ) -> Outcome:
     """Train a job in this process and return its outcome.
 

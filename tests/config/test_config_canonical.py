@@ -147,7 +147,7 @@ def test_the_resolved_yaml_names_every_key_in_the_model_s_order() -> None:
     )
     assert dump.to_yaml(config) == (
         "data:\n  name: csv\n  train: null\n  validation: null\n  test: null\n  classes: null\n"
-        "  scale: 255.0\n  expand: null\n  train_file: no\n  validation_file: null\n"
+        "  scale: 1.0\n  expand: null\n  train_file: no\n  validation_file: null\n"
         '  test_file: "é 1e3"\n'
         "hidden: [30, 20]\nactivation: sigmoid\noutput: sigmoid\ncost: cross-entropy\n"
         "initializer: lecun-normal\nbias_initializer: standard-normal\noptimizer: sgd\n"

@@ -45,7 +45,7 @@ def test_every_property_is_explained_and_has_its_default() -> None:
     assert len(every) > 40
     assert [key for key, node in every if not node.get("description")] == []
     required = {"name", "file", "train_file", "per_example", "normals", "examples", "epochs"}
-    required.add("path")
+    required |= {"directory", "path"}
     assert {key for key, node in every if "default" not in node} == required
 
 

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnexp.datasets import idx, selection
+from nnexp.datasets.data_warnings import scale_warning
 from nnexp.datasets.dataset import Dataset, Split
-from nnexp.datasets.loading import READERS, load, scale_warning
+from nnexp.datasets.loading import READERS, load
 from nnexp.datasets.selection import Part, Parts
 from nnexp.datasets.sources import Csv, Idx, Mnist, Npz, Source
 from nnexp.errors import DataError
@@ -173,14 +174,13 @@ def test_a_selection_keeps_each_example_of_its_classes_once(
     assert [classes[label] for label in dataset.train.labels] == [train[i] for i in kept]
 
 
-@given(n=st.integers(0, 50), first=st.integers(0, 50))
-def test_divided_parts_are_disjoint_and_complete(n: int, first: int) -> None:
-    part = numbered([0] * n)
-    head, tail = idx.divide(part, min(first, n))
-    joined = np.concatenate([head.features, tail.features])
-    assert np.array_equal(joined, part.features)
-    assert len(head.labels) == min(first, n)
-    assert len(tail.labels) == n - min(first, n)
+@given(n=st.integers(3, 50), held_out=st.integers(1, 50))
+def test_held_out_examples_are_the_last_training_examples(n: int, held_out: int) -> None:
+    held_out = min(held_out, n - 2)
+    whole = numbered([0, 1] * n)
+    dataset = selection.select(Idx(), Parts(whole, None, None, {}, held_out=held_out))
+    assert rows(dataset.train) == list(range(2 * n - held_out))
+    assert rows(dataset.validation) == list(range(2 * n - held_out, 2 * n))
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,16 @@ def test_divided_parts_are_disjoint_and_complete(n: int, first: int) -> None:
             parts([0, 1], [0, 2]),
             "validation-y: data.validation asks for 2 examples of classes [0, 1], but there are 1",
         ),
-        (Mnist(test=1), parts([0, 1], [0]), "data.test: asks for 1 examples, but there are 0"),
+        (
+            Csv(train_file="a", test=2),
+            parts([0, 1], [0]),
+            "train-y: data.validation = 0 and data.test = 2 leave none of the 2 examples",
+        ),
+        (
+            Csv(train_file="a", validation=0.5),
+            parts([0, 1], [0]),
+            "data.validation: 0.5 is a fraction of the training examples to split off, but",
+        ),
         (Mnist(train=-1), parts([0, 1], [0]), "train-y: data.train asks for -1 examples"),
         (Mnist(classes=(0, 0)), parts([0, 1], [0]), "data.classes: a class is named twice"),
         (
@@ -207,22 +216,26 @@ def test_divided_parts_are_disjoint_and_complete(n: int, first: int) -> None:
         (
             Mnist(classes=(1,)),
             parts([0, 1], [0]),
-            "train-y: only one class; a classifier needs at least two",
+            "train-y: only one class, '1'; a classifier needs at least two",
         ),
-        (Mnist(), parts([0, 0], [0]), "train-y: only one class; a classifier needs at least two"),
-        (Mnist(), parts([3, 3], [3]), "train-y: only one class; a classifier needs at least two"),
+        (Mnist(), parts([0, 0], [0]), "train-y: only one class, '0'; a classifier needs at least"),
+        (Mnist(), parts([3, 3], [3]), "train-y: only one class, '3'; a classifier needs at least"),
         (Mnist(), parts([], [0]), "train-x: no training examples"),
         (
             Mnist(),
             parts([0, 1], [0, 2]),
-            "validation-y: label 2, but the largest training label is 1",
+            "validation-y: label 2 of example 2 does not occur in the training data (known: 0, 1)",
         ),
         (
             Mnist(),
             parts([0, 1], [0], [9]),
-            "test-y: label 9, but the largest training label is 1",
+            "test-y: label 9 of example 1 does not occur in the training data (known: 0, 1)",
         ),
-        (Mnist(), parts([0, 10_000], [0]), "labels up to 10000 would need 10001 output neurons"),
+        (
+            Mnist(),
+            parts(list(range(10_001)), [0]),
+            "10001 classes would need as many output neurons",
+        ),
         (
             Mnist(),
             Parts(numbered([0, 1]), numbered([0], "validation", 3), None, {}),
@@ -244,7 +257,7 @@ def test_what_cannot_be_selected_is_refused(
 
 
 def test_features_without_labels_of_their_own_are_refused() -> None:
-    with pytest.raises(DataError, match=r"^y: 3 labels for the 2 examples of x$"):
+    with pytest.raises(DataError, match=r"^y: 3 labels for the 2 examples of x; each"):
         selection.pair(np.zeros((2, 1)), np.zeros(3, dtype=np.int64), "x", "y")
 
 

@@ -252,9 +252,12 @@ def test_files_that_are_needed_are_asked_for(source: Idx, message: str) -> None:
 def test_a_directory_must_hold_all_four_files(tmp_path: Path, name: str) -> None:
     write_four(tmp_path)
     (tmp_path / name).unlink()
+    key = next(key for key, file in idx.MNIST_NAMES.items() if file == name)
     with pytest.raises(DataError) as caught:
         load(Idx(directory=str(tmp_path)))
-    assert str(caught.value) == f"{tmp_path}: contains no file {name}, gzipped or not"
+    assert str(caught.value) == (
+        f"{tmp_path}: contains no file {name}, gzipped or not; name the file in data.{key}"
+    )
 
 
 def test_labels_that_do_not_match_are_refused_with_both_files_named(tmp_path: Path) -> None:
@@ -264,7 +267,7 @@ def test_labels_that_do_not_match_are_refused_with_both_files_named(tmp_path: Pa
         load(Idx(directory=str(tmp_path)))
     assert str(caught.value) == (
         f"{tmp_path}/train-labels-idx1-ubyte: 12 labels for the 13 examples "
-        f"of {tmp_path}/train-images-idx3-ubyte"
+        f"of {tmp_path}/train-images-idx3-ubyte; each example needs one label"
     )
 
 

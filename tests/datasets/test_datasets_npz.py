@@ -30,8 +30,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 def good() -> Arrays:
     """Return a small and sound data set."""
     return {
-        "x_train": np.arange(24, dtype=np.uint8).reshape(4, 2, 3),
-        "y_train": np.array([0, 1, 2, 1]),
+        "x_train": np.arange(36, dtype=np.uint8).reshape(6, 2, 3),
+        "y_train": np.array([0, 1, 2, 1, 0, 1]),
         "x_test": np.ones((1, 6), dtype=np.uint8),
         "y_test": np.array([2], dtype=np.uint8),
     }
@@ -55,6 +55,11 @@ def anything(_headers: Mapping[str, npz.Header]) -> None:
     """Pass every archive."""
 
 
+def all_of(headers: Mapping[str, npz.Header]) -> Mapping[str, str]:
+    """Choose every array."""
+    return {name: name for name in headers}
+
+
 def saved(arrays: Arrays, *, compressed: bool = False) -> bytes:
     buffer = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(buffer, **arrays)  # type: ignore[arg-type] # numpy types the keywords after allow_pickle
@@ -67,8 +72,8 @@ def test_an_archive_becomes_rows_and_labels(tmp_path: Path, *, compressed: bool)
     path.write_bytes(saved(good(), compressed=compressed))
     dataset = load(Npz(file=str(path)))
     assert dataset.train.features.dtype == np.uint8
-    assert dataset.train.features.tolist() == np.arange(24).reshape(4, 6).tolist()
-    assert dataset.train.labels.tolist() == [0, 1, 2, 1]
+    assert dataset.train.features.tolist() == np.arange(36).reshape(6, 6).tolist()
+    assert dataset.train.labels.tolist() == [0, 1, 2, 1, 0, 1]
     assert dataset.validation is None
     assert dataset.test is not None
     assert dataset.test.labels.dtype == np.int64
@@ -83,7 +88,7 @@ def test_hashes_are_of_the_arrays_not_of_the_archive(tmp_path: Path) -> None:
     (tmp_path / "c.npz").write_bytes(saved(in_columns))
     a, b, c = (load(Npz(file=str(tmp_path / f"{name}.npz"))).sha256 for name in "abc")
     assert a == b == c
-    changed = good() | {"y_train": np.array([0, 1, 2, 2])}
+    changed = good() | {"y_train": np.array([0, 1, 2, 2, 0, 1])}
     (tmp_path / "d.npz").write_bytes(saved(changed))
     d = load(Npz(file=str(tmp_path / "d.npz"))).sha256
     assert [name for name in a if a[name] != d[name]] == ["y_train"]
@@ -120,22 +125,24 @@ UNFIT: dict[str, tuple[Arrays, str]] = {
     "no labels": ({"x_train": X}, "contains no y_train"),
     "unknown": (
         {"x_train": X, "y_train": Y, "evil\n": X},
-        r"contains an unknown array 'evil\n' (known: x_test, ",
+        r"contains an unknown array 'evil\n' (known: x_train, ",
     ),
     "half a split": (
         {"x_train": X, "y_train": Y, "x_test": X},
         "x_test and y_test go together, contains only one of them",
     ),
-    "float labels": (
-        {"x_train": X, "y_train": Y.astype(float)},
-        "y_train must contain integers, the labels 0, 1, …, got float64",
+    "fractions": (
+        {"x_train": X, "y_train": Y + 0.5},
+        "y_train[0] is 0.5: numbers with fractions are a regression target",
     ),
-    "negative": ({"x_train": X, "y_train": Y - 1}, "y_train must contain labels ≥ 0, got -1 to 0"),
     "beyond int64": (
         {"x_train": X, "y_train": np.array([0, 2**64 - 1], dtype=np.uint64)},
-        "y_train must contain labels ≥ 0",
+        "y_train has labels from 0 to 18446744073709551615, beyond ±2**53",
     ),
-    "one-hot": ({"x_train": X, "y_train": np.eye(2, dtype=int)}, "y_train must have shape (exam"),
+    "several hot": (
+        {"x_train": X, "y_train": np.ones((2, 2), dtype=int)},
+        "y_train has 2 columns but is not one-hot",
+    ),
     "flat": (
         {"x_train": X[0], "y_train": Y},
         "x_train must have shape (examples, features), got (3,)",
@@ -162,11 +169,10 @@ UNFIT: dict[str, tuple[Arrays, str]] = {
     ),
     "pickle": (
         {"x_train": X, "y_train": np.array([None, 1])},
-        "'y_train' is not a plain array of numbers: b\"{'descr': '|O'",
+        "'y_train' holds Python objects (dtype=object), which could run code",
     ),
     "complex": ({"x_train": X + 1j, "y_train": Y}, "'x_train' is not a plain array of numbers"),
-    "text": ({"x_train": X, "y_train": np.array(["a", "b"])}, "is not a plain array of numbers"),
-    "bool": ({"x_train": X > 0, "y_train": Y}, "is not a plain array of numbers"),
+    "text": ({"x_train": X.astype(str), "y_train": Y}, "x_train must contain numbers, got text"),
 }
 
 
@@ -263,7 +269,7 @@ def test_a_malformed_archive_is_refused_at_once_without_allocating(
     tracemalloc.start()
     try:
         with pytest.raises(DataError) as caught:
-            npz.read(path, anything)
+            npz.read(path, all_of)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

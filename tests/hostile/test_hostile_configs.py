@@ -157,7 +157,7 @@ NUMBERS: dict[str, Case] = {
     "more counts": Case(data("file: tiny.npz, train: 1e300"), "data.train: must be"),
     "classes": Case(data(f"file: tiny.npz, classes: [0, {'9' * 300}]"), "no example of class"),
     "same classes": Case(data("file: tiny.npz, classes: [1, 1]"), "names a class more than once"),
-    "negative classes": Case(data("file: tiny.npz, classes: [-1, 0]"), "data.classes[0]: must"),
+    "negative classes": Case(data("file: tiny.npz, classes: [-1, 0]"), "no example of class -1"),
     "words": Case("hidden: thirty\n", "hidden: must be a list"),
     "true": Case("epochs: true\n", "epochs: must be a whole number"),
     "quoted": Case('seed: "1"\n', "seed: must be"),

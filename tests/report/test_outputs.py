@@ -24,6 +24,7 @@ CASES: dict[str, list[tuple[str, ...]]] = {
     "evaluate": [("runs/a-s0", "runs/a-s1"), ("runs/a-s0", "--on", "test")],
     "find-rate": [("tiny.yaml", "-q", "--epochs", "10")],
     "inspect": [("tiny.yaml",), ("tiny.yaml", "--set", "lambda=1")],
+    "inspect --data": [("tiny.yaml",)],
     "replay": [("runs/a-s0",)],
     "report": [("runs/a", "-o", "r.html")],
     "reproduce": [()],

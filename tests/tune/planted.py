@@ -104,7 +104,7 @@ class Planted(Trials):
         def split(count: int) -> Split:
             return Split(np.zeros((count, 1), np.uint8), np.resize(np.array(kept), count))
 
-        train, validation = config.data.train or EXAMPLES, config.data.validation or VALIDATED
+        train, validation = config.data.train or EXAMPLES, int(config.data.validation or VALIDATED)
         return Dataset(split(train), split(validation), None, len(set(kept)), 255.0, {})
 
     def has_run(self, config: Config) -> bool:

@@ -14,7 +14,6 @@ from typing import NoReturn
 import msgspec
 
 from nnexp.datasets.dataset import Dataset
-from nnexp.datasets.sources import Source
 from nnexp.errors import InterruptedRunError
 from nnexp.study.job import Job, Message, Outcome, failure, train
 from nnexp.study.local.lifeline import (
@@ -65,7 +64,7 @@ def _run(
     run(job, lambda _: dataset, pipe, parent)
 
 
-def run(job: Job, source: Callable[[Source], Dataset], pipe: int, parent: int) -> NoReturn:
+def run(job: Job, source: Callable[..., Dataset], pipe: int, parent: int) -> NoReturn:
     """Train a job, write its messages and outcome, and exit without the parent's exit handlers.
 
     Args:

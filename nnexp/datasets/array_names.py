@@ -1,0 +1,108 @@
+"""Recognize the arrays of an archive by their names: nnexp's own, Keras's, MedMNIST's, and others.
+
+A name consists of a word for features or labels and one for the split, in either order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nnexp.datasets.files import MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from nnexp.datasets.npz import Header
+    from nnexp.datasets.sources import Arrays
+
+SPLITS = ("train", "validation", "test")
+
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+KIND_WORDS = {
+    **dict.fromkeys(("x", "images", "data", "features", "inputs"), "x"),
+    **dict.fromkeys(("y", "labels", "label", "targets", "target"), "y"),
+}
+
+
+def role(name: str) -> str | None:
+    """Return the role of an array by its name, such as x_train, or None if it has none."""
+    lower = name.lower()
+    if lower in {"class_names", "label_names", "target_names"}:
+        return "class_names"
+    if lower in KIND_WORDS:
+        return f"{KIND_WORDS[lower]}_train"
+    first, _, second = lower.partition("_")
+    for kind, split in ((first, second), (second, first)):
+        if kind in KIND_WORDS and split in SPLIT_WORDS:
+            return f"{KIND_WORDS[kind]}_{SPLIT_WORDS[split]}"
+    return None
+
+
+def choose(headers: Mapping[str, Header], given: Arrays) -> dict[str, str]:
+    """Return the name of the array for each role that an archive fills.
+
+    Args:
+        headers: of the archive's arrays.
+        given: names that the config gives.
+
+    Raises: MalformedError if an array is missing, or one is unknown and no names are given.
+    """
+    chosen = {key: name for key, name in msgspec.structs.asdict(given).items() if name is not None}
+    has_names = bool(chosen)
+    for key, name in chosen.items():
+        if name not in headers:
+            raise MalformedError(
+                f"contains no {name!r}, which data.arrays.{key} names; it contains "
+                f"{_listed(headers)}"
+            )
+    unknown = []
+    for name in sorted(headers, key=lambda name: (name != role(name), name)):
+        own = role(name)
+        if name in chosen.values():
+            continue
+        if own is None:
+            unknown.append(name)
+        elif own not in chosen:
+            chosen[own] = name
+        elif not has_names:
+            raise MalformedError(
+                f"contains both {chosen[own]} and {name}, which could be {own}; choose one by "
+                f"data.arrays: {{{own}: {name}}}"
+            )
+    _check(chosen, headers, [] if has_names else unknown)
+    return {key: chosen[key] for key in sorted(chosen)}
+
+
+def _check(chosen: Mapping[str, str], headers: Mapping[str, Header], unknown: list[str]) -> None:
+    for needed in ("x_train", "y_train"):
+        if needed not in chosen:
+            free = [name for name in headers if name not in chosen.values()] or ["NAME"]
+            raise MalformedError(
+                f"contains no {needed}; it contains {_listed(headers)}; say which array it is: "
+                f"data.arrays: {{{needed}: {free[0]}}}"
+            )
+    for split in SPLITS:
+        x, y = f"x_{split}", f"y_{split}"
+        if (x in chosen) != (y in chosen):
+            have, lacks = (x, y) if x in chosen else (y, x)
+            raise MalformedError(
+                f"{x} and {y} go together, contains only one of them, {chosen[have]!r}; name the "
+                f"other by data.arrays: {{{lacks}: …}}"
+            )
+    if unknown:
+        raise MalformedError(
+            f"contains an unknown array {unknown[0]!r} (known: x_train, y_train, x_validation, "
+            "…, y_test, class_names); name the arrays to use by data.arrays: "
+            f"{{x_train: {chosen['x_train']}}}, and the rest is left out"
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = sorted(names)
+    return ", ".join(shown[:8]) + (", …" if len(shown) > 8 else "") if shown else "no arrays"  # noqa: PLR2004 - fits a line

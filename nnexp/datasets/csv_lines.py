@@ -1,0 +1,161 @@
+"""Decode a CSV file: lines of UTF-8 text, the delimiter, and the fields of quoted lines.
+
+Lines without quotes stay as they are, since the fields of a table are many. From the first quoted
+line on, the standard library's csv parses the file, and the fields are joined again by a delimiter
+that no text contains.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import BinaryIO, NamedTuple, TypeAlias
+
+from nnexp.datasets import files
+from nnexp.datasets.files import MalformedError
+
+Lines: TypeAlias = Iterator[tuple[int, str]]
+"""Non-blank lines with their numbers, counted from 1."""
+
+MAX_LINE_BYTES = 1 << 20
+BLOCK_ROWS = 1000
+BLOCK_BYTES = 4 << 20
+"""Maximum rows and bytes parsed at once, so that a file's text is never in memory as a whole."""
+
+DELIMITERS = (",", ";", "\t", "|")
+JOINT = "\x1f"
+"""Unit separator: the delimiter of lines whose quotes have been removed."""
+QUOTE = '"'
+
+SIGNATURES = {
+    b"\x1f\x8b": "is gzipped; gunzip it",
+    b"PK\x03\x04": "is an Excel workbook or a zip archive; save it as CSV, in UTF-8",
+    b"\xd0\xcf\x11\xe0": "is an Excel workbook; save it as CSV, in UTF-8",
+    b"\xff\xfe": "is UTF-16 text, not UTF-8; save it as UTF-8: iconv -f utf-16 -t utf-8",
+    b"\xfe\xff": "is UTF-16 text, not UTF-8; save it as UTF-8: iconv -f utf-16 -t utf-8",
+}
+"""The first bytes of files that people take for CSV."""
+
+
+def read_lines(file: BinaryIO, update: Callable[[bytes], None]) -> Lines:
+    """Yield the non-blank lines; call update with the bytes of every line.
+
+    Raises: MalformedError if a line is too long or not UTF-8.
+    """
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        update(line)
+        number += 1
+        if number == 1:
+            check_signature(line)
+        if len(line) > MAX_LINE_BYTES:
+            raise MalformedError(
+                f"line {number}: longer than {MAX_LINE_BYTES} bytes; a table has a line per example"
+            )
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise MalformedError(_undecodable(number, line, error)) from error
+        if text and not text.isspace():
+            yield number, text
+
+
+def check_signature(line: bytes) -> None:
+    """Raise MalformedError if the first line shows that the file is of another kind."""
+    if files.is_html(line.lstrip()):
+        raise MalformedError(files.HTML)
+    for signature, message in SIGNATURES.items():
+        if line.startswith(signature):
+            raise MalformedError(f"line 1: {message}")
+
+
+def _undecodable(number: int, line: bytes, error: UnicodeDecodeError) -> str:
+    byte, before = line[error.start], line[max(0, error.start - 20) : error.start]
+    context = before.decode("utf-8", "replace")
+    return (
+        f"line {number}: not UTF-8 text, byte 0x{byte:02x} after {context!r}; if it is "
+        "Windows-1252 or Latin-1, save it as UTF-8: iconv -f windows-1252 -t utf-8"
+    )
+
+
+def recognized_delimiter(header: str) -> str:
+    """Return the delimiter that divides a header into the most columns, the comma on a tie."""
+
+    def columns(delimiter: str) -> int:
+        with suppress(MalformedError):  # quotes that make no sense with this delimiter
+            return len(split(header, delimiter))
+        return 0
+
+    return max(DELIMITERS, key=columns)
+
+
+def split(text: str, delimiter: str) -> list[str]:
+    """Return the fields of a line. Raises: MalformedError."""
+    fields = next(_reader([text], delimiter), [])
+    return [field.strip() for field in fields]
+
+
+def _reader(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise MalformedError(f"not CSV: {error}; check the quotes") from error
+
+
+class Block(NamedTuple):
+    """Successive rows of a table without quotes."""
+
+    numbers: list[int]
+    """The number of each row's line in the file."""
+    texts: list[str]
+    delimiter: str
+
+
+def blocks(lines: Lines, delimiter: str) -> Iterator[Block]:
+    """Yield the rows in blocks.
+
+    Raises: MalformedError.
+    """
+    while block := _next(lines, delimiter):
+        if any(QUOTE in text for text in block.texts):
+            rest = chain(zip(block.numbers, block.texts, strict=True), lines)
+            unquoted = _unquoted(rest, delimiter)
+            while block := _next(unquoted, JOINT):
+                yield block
+            return
+        yield block
+
+
+def _next(lines: Lines, delimiter: str) -> Block | None:
+    """Return the next block of lines, or None at the end."""
+    numbers, texts, remaining = [], [], BLOCK_BYTES
+    for number, text in lines:
+        numbers.append(number)
+        texts.append(text)
+        remaining -= len(text)
+        if remaining < 0 or len(texts) >= BLOCK_ROWS:
+            break
+    return Block(numbers, texts, delimiter) if texts else None
+
+
+def _unquoted(lines: Lines, delimiter: str) -> Lines:
+    """Yield lines with their fields joined by JOINT, and the number of the line that ends each."""
+    number = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal number
+        for number, text in lines:  # noqa: B007 - read below, when a row is complete
+            yield f"{text}\n"
+
+    reader = _reader(texts(), delimiter)
+    while True:
+        try:
+            fields = next(reader, None)
+        except MalformedError as error:
+            raise MalformedError(f"line {number}: {error}") from error
+        if fields is None:
+            return
+        yield number, JOINT.join(field.replace("\n", " ").replace(JOINT, " ") for field in fields)

@@ -1,0 +1,195 @@
+"""Warnings about data that can be read but will probably not be learned as intended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from nnexp.datasets.dataset import Dataset, Split
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+SMALL_PIXELS, SMALL_FEATURES = 0.02, 0.1
+"""Pixels, and other features, below this after scaling have probably been scaled already."""
+
+LARGE_FEATURES = 20.0
+"""Features above this after scaling, such as unscaled pixels, probably need a larger scale."""
+
+FEWEST = 10
+"""Splits with fewer examples are not compared: their ranges say little."""
+SHOWN = 3
+"""Maximum number of features or classes that a warning lists."""
+STEPS = 16
+"""A feature with a range of fewer float32 steps than this loses its differences."""
+
+
+class Ranges(NamedTuple):
+    """The smallest and the largest value of each feature."""
+
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+
+_ranges: WeakKeyDictionary[Split, Ranges] = WeakKeyDictionary()
+
+
+def ranges(split: Split) -> Ranges:
+    """Return the range of each feature, computed once for a split."""
+    if split not in _ranges:
+        low, high = split.features.min(axis=0), split.features.max(axis=0)
+        _ranges[split] = Ranges(low.astype(np.float64), high.astype(np.float64))
+    return _ranges[split]
+
+
+def data_warnings(dataset: Dataset, dtype: str = "float32") -> list[str]:
+    """Return all warnings about a dataset.
+
+    Args:
+        dataset: the examples.
+        dtype: of the arithmetic.
+    """
+    scale = scale_warning(dataset)
+    return [
+        *([] if scale is None else [scale]),
+        *_precision(dataset, dtype),
+        *_constant(dataset),
+        *_other_scales(dataset),
+        *_absent(dataset),
+    ]
+
+
+def scale_warning(dataset: Dataset) -> str | None:
+    """Return a warning if data.scale is probably wrong for the features, else None."""
+    if dataset.factors is not None:
+        return None
+    features = dataset.train.features
+    low, high = ranges(dataset.train)
+    largest = max(abs(float(low.min())), abs(float(high.max()))) / dataset.scale
+    if not largest:
+        return "all features are 0, so that examples cannot be distinguished"
+    fact = f"the largest value after dividing by data.scale = {dataset.scale:g} is {largest:.3g}"
+    if largest > LARGE_FEATURES:
+        advice = "set data.scale so that it is near 1"
+        if dataset.feature_names:
+            advice = "set data.standardize: true"
+        return f"{fact}; such inputs saturate neurons: {advice}"
+    if largest < (SMALL_PIXELS if features.dtype == np.uint8 else SMALL_FEATURES):
+        return f"{fact}; already scaled? set data.scale: 1"
+    return None
+
+
+def exceeds(dataset: Dataset, dtype: str) -> npt.NDArray[np.int64]:
+    """Return the features whose scaled values are too large for the arithmetic."""
+    limit = np.finfo(dtype).max
+    large = np.zeros(dataset.train.features.shape[1], bool)
+    for split in dataset.splits.values():
+        low, high = ranges(split)
+        large |= np.maximum(np.abs(low), np.abs(high)) / dataset.scale > limit
+    return np.flatnonzero(large)
+
+
+def _precision(dataset: Dataset, dtype: str) -> Iterator[str]:
+    """Yield a warning for features that the arithmetic cannot hold or cannot tell apart."""
+    too_large = exceeds(dataset, dtype)
+    if too_large.size:
+        yield (
+            f"{_features(dataset, too_large)} exceeds the {np.finfo(dtype).max:.2g} that {dtype} "
+            "can hold: training will diverge; set data.standardize: true or data.scale, or drop it"
+        )
+    low, high = ranges(dataset.train)
+    step = np.maximum(np.abs(low), np.abs(high)) * np.finfo(dtype).eps
+    lost = np.flatnonzero((high > low) & (high - low < STEPS * step))
+    if lost.size:
+        first = lost[0]
+        yield (
+            f"{_features(dataset, lost)} varies only from {low[first]:.12g} to "
+            f"{high[first]:.12g}, which {dtype} can hardly tell apart; set data.standardize: true"
+        )
+
+
+def _constant(dataset: Dataset) -> Iterator[str]:
+    """Yield a warning about constant features; pixels at an image's border often are."""
+    if len(dataset.image) > 1:
+        return
+    low, high = ranges(dataset.train)
+    constant = np.flatnonzero(low == high)
+    if constant.size == len(low):
+        return  # all examples are equal: the scale's warning, or the result, says so
+    if constant.size:
+        advice = f"drop it by data.drop: {_dropping(dataset, constant)}"
+        verb = "is" if constant.size == 1 else "are"
+        yield (
+            f"{_features(dataset, constant)} {verb} constant in the training examples and cannot "
+            f"help{f'; {advice}' if dataset.feature_names else ''}"
+        )
+
+
+def _other_scales(dataset: Dataset) -> Iterator[str]:
+    """Yield a warning for each split whose features are scaled unlike the training examples'."""
+    if len(dataset.train.labels) < FEWEST:
+        return
+    for name, split in dataset.splits.items():
+        if name == "train" or len(split.labels) < FEWEST:
+            continue
+        other = np.flatnonzero(_is_scaled_differently(dataset.train, split))
+        if other.size:
+            index = int(other[0])
+            (low, high), (own_low, own_high) = ranges(dataset.train), ranges(split)
+            yield (
+                f"the {name} examples are scaled differently from the training examples: "
+                f"{_features(dataset, other)} is from {own_low[index]:.4g} to "
+                f"{own_high[index]:.4g} there, and from {low[index]:.4g} to {high[index]:.4g} in "
+                "training; scale both in the same way"
+            )
+
+
+def _is_scaled_differently(train: Split, split: Split) -> npt.NDArray[np.bool_]:
+    """Return for each feature whether most values of one split are far outside the other's range.
+
+    Far means by more than the width of the range.
+    """
+    different = np.zeros(train.features.shape[1], bool)
+    for inside, outside in ((train, split), (split, train)):
+        (low, high), (other_low, other_high) = ranges(inside), ranges(outside)
+        width = high - low
+        candidates = (width > 0) & ((other_low < low - width) | (other_high > high + width))
+        for index in np.flatnonzero(candidates):
+            values = outside.features[:, index]
+            far = (values < low[index] - width[index]) | (values > high[index] + width[index])
+            different[index] |= 2 * np.count_nonzero(far) > len(values)
+    return different
+
+
+def _absent(dataset: Dataset) -> Iterator[str]:
+    """Yield a warning for each split that lacks a class."""
+    for name, split in dataset.splits.items():
+        counts = np.bincount(split.labels, minlength=dataset.classes)
+        absent = np.flatnonzero(counts == 0)
+        if name != "train" and absent.size and len(split.labels) >= dataset.classes:
+            names = [dataset.class_names[i] if dataset.class_names else str(i) for i in absent]
+            yield (
+                f"no {name} example is of class {_listed(names)}, whose accuracy cannot be measured"
+            )
+
+
+def _features(dataset: Dataset, indices: npt.NDArray[np.int64]) -> str:
+    """Return the names of features as a subject."""
+    noun = "feature" if indices.size == 1 else f"{indices.size} features,"
+    if dataset.feature_names:
+        names = [repr(dataset.feature_names[i]) for i in indices]
+    else:
+        names = [str(i + 1) for i in indices]
+    text = f"{noun} {_listed(names)}"
+    return text if indices.size == 1 else f"{text},"
+
+
+def _dropping(dataset: Dataset, indices: npt.NDArray[np.int64]) -> str:
+    return f"[{_listed([dataset.feature_names[i] for i in indices])}]"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")

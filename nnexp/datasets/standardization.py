@@ -1,0 +1,56 @@
+"""Standardize features: subtract the mean and divide by the standard deviation of each.
+
+The sums add row after row in float64, which gives the same bits on every processor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnexp.datasets.dataset import Factors, Split
+
+if TYPE_CHECKING:
+    from nnexp.datasets.dataset import Features
+
+ROWS = 1000
+"""Examples that are converted to float64 at once."""
+
+
+def factors(features: Features) -> Factors:
+    """Return the mean and the standard deviation (of the population) of each feature.
+
+    A constant feature gets the deviation 1, so that it becomes 0.
+    """
+    count, width = features.shape
+    total = np.zeros(width)
+    for start in range(0, count, ROWS):
+        total += features[start : start + ROWS].sum(axis=0, dtype=np.float64)
+    mean = total / count
+    squares = np.zeros(width)
+    for start in range(0, count, ROWS):
+        squares += np.square(features[start : start + ROWS] - mean).sum(axis=0)
+    deviation = np.sqrt(squares / count)
+    is_constant = features.min(axis=0) == features.max(axis=0)
+    mean = np.where(is_constant, features[0], mean)
+    return Factors(mean, np.where(is_constant | (deviation == 0), 1.0, deviation))
+
+
+def standardized(split: Split, factors: Factors) -> Split:
+    """Return a split with standardized features: float32, or float64 if they were."""
+    features = split.features
+    result = np.empty(features.shape, np.promote_types(features.dtype, np.float32))
+    for start in range(0, len(features), ROWS):
+        rows = slice(start, start + ROWS)
+        centred = features[rows] - factors.mean
+        np.divide(centred, factors.deviation, out=result[rows], casting="same_kind")
+    return Split(result, split.labels)
+
+
+def original(features: Features, factors: Factors | None) -> Features:
+    """Return standardized features as they were, but for rounding."""
+    if factors is None:
+        return features
+    result: Features = features * factors.deviation + factors.mean
+    return result
