@@ -1,8 +1,8 @@
 """Decode a CSV file: lines of UTF-8 text, the delimiter, and the fields of quoted lines.
 
-Lines without quotes stay as they are, since the fields of a table are many. From the first quoted
-line on, the standard library's csv parses the file, and the fields are joined again by a delimiter
-that no text contains.
+The fields of a table are many, and NumPy parses a line as a whole. From the first line on whose
+quotes cannot just be removed, the standard library's csv parses the file, and the fields are joined
+again by a delimiter that no text contains.
 """
 
 from __future__ import annotations
@@ -120,13 +120,36 @@ def blocks(lines: Lines, delimiter: str) -> Iterator[Block]:
     Raises: MalformedError.
     """
     while block := _next(lines, delimiter):
-        if any(QUOTE in text for text in block.texts):
+        plain = [
+            text if QUOTE not in text else _without_quotes(text, delimiter) for text in block.texts
+        ]
+        texts = [text for text in plain if text is not None]
+        if len(texts) < len(plain):
             rest = chain(zip(block.numbers, block.texts, strict=True), lines)
             unquoted = _unquoted(rest, delimiter)
             while block := _next(unquoted, JOINT):
                 yield block
             return
-        yield block
+        yield block._replace(texts=texts)
+
+
+def _without_quotes(text: str, delimiter: str) -> str | None:
+    """Return a line without its quotes, or None if it needs a parser.
+
+    It needs none if quotes enclose whole fields without a delimiter, quote or line break.
+    """
+    outside, inside = (pieces := text.split(QUOTE))[::2], pieces[1::2]
+    begins = all(piece.endswith(delimiter) for piece in outside[1:-1])
+    ends = all(piece.startswith(delimiter) for piece in outside[1:-1])
+    is_simple = (
+        len(pieces) % 2 == 1
+        and begins
+        and ends
+        and outside[0][-1:] in {"", delimiter}
+        and outside[-1][:1] in {"", delimiter}
+        and not any(delimiter in piece for piece in inside)
+    )
+    return "".join(pieces) if is_simple else None
 
 
 def _next(lines: Lines, delimiter: str) -> Block | None:

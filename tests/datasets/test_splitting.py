@@ -1,0 +1,155 @@
+"""Validation and test examples are split off within classes, the same for every seed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnexp.datasets import splitting
+from nnexp.datasets.data_warnings import data_warnings
+from nnexp.datasets.dataset import Dataset, Split
+from nnexp.errors import DataError
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+
+@given(
+    sizes=st.lists(st.integers(2, 40), min_size=2, max_size=5),
+    validation=st.floats(0.05, 0.4),
+    test=st.floats(0.05, 0.4),
+    seed=st.integers(0, 5),
+)
+def test_splits_are_disjoint_complete_and_have_each_class_s_share(
+    sizes: list[int], validation: float, test: float, seed: int
+) -> None:
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    n = len(labels)
+    division = splitting.divide(labels, validation, test, seed, "d.csv")
+    assert sorted(np.concatenate(division).tolist()) == list(range(n))
+    assert len(division.test) == max(1, int(test * n + 0.5))
+    assert len(division.validation) == max(1, int(validation * n + 0.5))
+    for kind, size in enumerate(sizes):
+        for rows in (division.validation, division.test):
+            own = np.count_nonzero(labels[rows] == kind)
+            assert abs(own - size * len(rows) / n) <= len(sizes) / 2 + 1
+        assert (labels[division.train] == kind).any()
+
+
+def test_the_split_is_known() -> None:
+    """The rows that a seed chooses must never change."""
+    labels = np.array([0, 1] * 6)
+    division = splitting.divide(labels, 2, 4, 0, "d.csv")
+    assert [rows.tolist() for rows in division[1:]] == KNOWN
+    assert splitting.divide(labels, 2, 4, 1, "d.csv").sha256 != division.sha256
+
+
+KNOWN = [[7, 10], [1, 3, 6, 8]]
+
+
+def test_test_rows_do_not_depend_on_the_validation_rows() -> None:
+    labels = np.arange(60) % 3
+    few, many = (splitting.divide(labels, n, 0.2, 0, "d.csv") for n in (5, 20))
+    assert few.test.tolist() == many.test.tolist()
+    assert set(few.validation.tolist()) < set(many.validation.tolist())
+
+
+def test_something_must_be_left_to_train() -> None:
+    with pytest.raises(DataError, match="leave none of the 4 examples for training; use smaller"):
+        splitting.divide(np.array([0, 1, 0, 1]), 2, 2, 0, "d.csv")
+
+
+def test_every_seed_has_the_same_split_and_another_split_seed_another(bench: Bench) -> None:
+    rows = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(60)]
+    Path("d.csv").write_text("\n".join(["x,y,kind", *rows]) + "\n")
+    data = {"name": "csv", "train_file": "d.csv", "validation": 0.25, "test": 10}
+    bench.config("c.yaml", data=data, epochs=1)
+    assert bench("train", "c.yaml", "-q", "--seeds", "2", "--name", "a").code == 0
+    assert bench("train", "c.yaml", "-q", "--name", "b", "--set", "data.split_seed=1").code == 0
+    records = [
+        json.loads(Path(f"runs/{run}/run.json").read_text()) for run in ("a-s0", "a-s1", "b-s0")
+    ]
+    digests = [record["data"]["split_sha256"] for record in records]
+    assert digests[0] == digests[1] != digests[2]
+    sizes = [records[0]["data"][split] for split in ("train", "validation", "test")]
+    assert sizes == [35, 15, 10]
+    refused = bench("evaluate", "runs/a-s0", "runs/b-s0")
+    assert refused.code == 6
+    assert "does not have the same split of the examples" in refused.err
+
+
+def dataset(train: list[list[float]], test: list[list[float]]) -> Dataset:
+    def split(rows: list[list[float]]) -> Split:
+        return Split(np.array(rows), np.arange(len(rows)) % 2)
+
+    return Dataset(split(train), None, split(test), 2, 1.0, {}, feature_names=("a", "b"))
+
+
+ROWS = [[i / 20, (20 - i) / 20] for i in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "warning"),
+    [
+        (ROWS, [[a, 255 * b] for a, b in ROWS], "the test examples are scaled differently from"),
+        ([[a, 255 * b] for a, b in ROWS], ROWS, "the test examples are scaled differently from"),
+        ([[a, 3] for a, _ in ROWS], ROWS, "feature 'b' is constant in the training examples"),
+        ([[a, 1e39 * b] for a, b in ROWS], ROWS, "feature 'b' exceeds the 3.4e+38 that float32"),
+        ([[a, 1.7e9 + b] for a, b in ROWS], ROWS, "which float32 can hardly tell apart"),
+        (ROWS, [ROWS[0]] * 2, None),
+        (ROWS, ROWS, None),
+    ],
+)
+def test_data_that_will_not_be_learned_causes_a_warning(
+    train: list[list[float]], test: list[list[float]], warning: str | None
+) -> None:
+    warnings = data_warnings(dataset(train, test))
+    if warning is None:
+        assert warnings == []
+    else:
+        assert any(warning in text for text in warnings)
+
+
+def test_an_absent_class_causes_a_warning() -> None:
+    whole = dataset(ROWS, ROWS)
+    assert whole.test is not None
+    only = whole.test.features, np.zeros(20, np.int64)
+    warned = data_warnings(whole._replace(test=Split(*only), class_names=("no", "yes")))
+    assert warned == ["no test example is of class yes, whose accuracy cannot be measured"]
+
+
+def test_the_data_is_blamed_for_features_that_float32_cannot_hold(bench: Bench) -> None:
+    rows = [f"{1 + i % 3}e39,{'ab'[i % 2]}" for i in range(20)]
+    Path("d.csv").write_text("\n".join(["x,kind", *rows]) + "\n")
+    data = {"name": "csv", "train_file": "d.csv"}
+    bench.config("c.yaml", data=data, monitor=["train"], patience=None)
+    said = bench("train", "c.yaml", "-q")
+    assert said.code == 3
+    assert (
+        "since the data has features beyond what float32 can hold; set data.standardize" in said.err
+    )
+    assert "learning_rate" not in said.err
+
+
+def test_inspect_describes_the_data(bench: Bench) -> None:
+    rows = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(60)]
+    Path("d.csv").write_text("\n".join(["x,y,kind", *rows, "0,0,a"]) + "\n")
+    data = {"name": "csv", "train_file": "d.csv", "validation": 0.25, "test": 10}
+    bench.config("c.yaml", data=data)
+    said = bench("inspect", "c.yaml", "--data", "--plot", "d.png")
+    assert said.code == 0
+    assert Path("d.png").read_bytes().startswith(b"\x89PNG")
+    assert "csv: 2 features, 2 classes" in said.out
+    described = json.loads(bench("inspect", "c.yaml", "--data", "--json").out)
+    assert described["classes"] == ["a", "b"]
+    assert sum(split["examples"] for split in described["splits"].values()) == 61
+    assert described["features"][0]["name"] == "x"
+    assert described["features"][0]["values"]["max"] == 6
+    assert not Path("runs").exists()
+    assert bench("inspect", "tiny.yaml", "--data", "--plot", "t.svg").code == 0

@@ -1,0 +1,132 @@
+"""Standardized features: by the training examples' numbers, which stand in the checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from nnexp.datasets import standardization
+from nnexp.datasets.dataset import Split
+from nnexp.datasets.loading import load
+from nnexp.datasets.sources import Csv
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
+
+
+def write_table(path: Path, rows: int = 120, shift: float = 0.0) -> None:
+    """Write a table of two classes, with features of very different sizes."""
+    rng = np.random.default_rng(1)
+    kind = rng.integers(0, 2, rows)
+    small = rng.normal(kind, 0.3) * 0.001
+    large = 5000 + 100 * rng.normal(kind, 0.3) + shift
+    lines = [
+        f"{s:.6f},{b:.2f},{'yes' if k else 'no'}"
+        for s, b, k in zip(small, large, kind, strict=True)
+    ]
+    path.write_text("\n".join(["small,large,answer", *lines]) + "\n")
+
+
+def test_features_are_standardized_by_hand() -> None:
+    features = np.array([[1, 10, 7], [3, 10, 8], [5, 10, 12]], np.uint8)
+    factors = standardization.factors(features)
+    assert factors.mean.tolist() == [3, 10, 9]
+    assert np.allclose(factors.deviation, [np.sqrt(8 / 3), 1, np.sqrt(14 / 3)], rtol=1e-15)
+    split = standardization.standardized(Split(features, np.zeros(3, np.int64)), factors)
+    assert split.features.dtype == np.float32
+    assert np.allclose(split.features[:, 0], [-np.sqrt(1.5), 0, np.sqrt(1.5)])
+    assert split.features[:, 1].tolist() == [0, 0, 0]
+    assert np.allclose(standardization.original(split.features, factors), features)
+
+
+def test_all_splits_are_standardized_by_the_training_examples(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    write_table(path)
+    plain = load(Csv(train_file=str(path), validation=0.2, test=20))
+    dataset = load(Csv(train_file=str(path), validation=0.2, test=20, standardize=True))
+    mean, deviation = plain.train.features.mean(axis=0), plain.train.features.std(axis=0)
+    for name, split in dataset.splits.items():
+        expected = (plain.splits[name].features - mean) / deviation
+        assert np.allclose(split.features, expected, atol=1e-9)
+    assert dataset.scale == 1
+    assert abs(dataset.train.features.mean()) < 1e-12
+
+
+@pytest.fixture
+def table(bench: Bench) -> Bench:
+    """A table and a config that standardizes it."""
+    write_table(bench.folder / "d.csv")
+    data = {"name": "csv", "train_file": "d.csv", "standardize": True}
+    bench.config("c.yaml", data=data | {"validation": 0.2, "test": 0.2}, epochs=3)
+    return bench
+
+
+@pytest.mark.parametrize("backend", ["native", "numpy"])
+def test_the_factors_stand_in_the_checkpoint_and_measure_the_network(
+    table: Bench, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    monkeypatch.setenv("NNEXP_BACKEND", "numpy" if backend == "numpy" else "auto")
+    assert table("train", "c.yaml", "-q", "--name", "a").code == 0
+    (last, *_) = sorted(Path("runs/a-s0/checkpoints").iterdir())
+    with np.load(last, allow_pickle=False) as arrays:
+        assert 4900 < arrays["input_mean"][1] < 5200
+        assert arrays["input_deviation"].shape == (2,)
+    recorded = json.loads(Path("runs/a-s0/result.json").read_text())
+    evaluated = json.loads(table("evaluate", "runs/a-s0", "--on", "test", "--json").out)
+    assert evaluated["runs"][0]["test_accuracy"] == recorded["test_accuracy"]
+    assert evaluated["runs"][0]["test_accuracy"] > 0.8
+    assert table("verify", "runs/a-s0", "-q").code == 0
+
+
+def test_a_run_is_resumed_to_the_same_bytes(table: Bench) -> None:
+    assert table("train", "c.yaml", "-q", "--name", "whole").code == 0
+    assert table("train", "c.yaml", "-q", "--name", "parts", "--until", "1").code == 0
+    assert table("train", "c.yaml", "-q", "--name", "parts").code == 0
+    whole, parts = table.files("runs/whole-s0"), table.files("runs/parts-s0")
+    same = [name for name in whole if name != "run.json"]
+    assert [name for name in same if whole[name] != parts[name]] == []
+
+
+def test_a_run_from_another_s_weights_takes_its_factors(table: Bench) -> None:
+    assert table("train", "c.yaml", "-q", "--name", "first").code == 0
+    write_table(table.folder / "d.csv", shift=300)
+    start = ("--set", "initializer={name: run, path: runs/first-s0}")
+    assert table("train", "c.yaml", "-q", "--name", "second", *start).code == 0
+    means = []
+    for name in ("first", "second"):
+        path = next(Path(f"runs/{name}-s0/checkpoints").iterdir())
+        with np.load(path, allow_pickle=False) as arrays:
+            means.append(arrays["input_mean"].tolist())
+    assert means[0] == means[1]
+    refused = table(
+        "train", "c.yaml", "-q", "--name", "third", *start, "--set", "data.standardize=false"
+    )
+    assert refused.code == 2
+    assert (
+        "data.standardize: must be true to start from the weights of runs/first-s0" in refused.err
+    )
+
+
+def test_standardize_excludes_scale(table: Bench) -> None:
+    refused = table("train", "c.yaml", "--set", "data.scale=10")
+    assert refused.code == 2
+    assert "data.scale: standardize replaces scale; leave one of them out" in refused.err
+
+
+def test_class_names_stand_wherever_classes_are_shown(table: Bench) -> None:
+    assert table("train", "c.yaml", "-q", "--name", "a", "--set", "seed=1").code == 0
+    record = json.loads(Path("runs/a-s1/run.json").read_text())
+    assert record["data"]["class_names"] == ["no", "yes"]
+    shown = table("show", "runs/a-s1").out
+    assert [line.split()[0] for line in shown.splitlines() if line.startswith(("no ", "yes "))] == [
+        "no",
+        "yes",
+    ]
+    assert json.loads(table("show", "runs/a-s1", "--json").out)["classes"] == ["no", "yes"]
+    assert table("report", "runs/a-s1", "-o", "r.html").code == 0
+    page = Path("r.html").read_text()
+    assert '<th scope="row">yes</th>' in page
