@@ -85,10 +85,10 @@ def selected(
 
 def _index(everything: Classes, choice: int | str, source: str) -> int:
     """Return the position of a class that is given by its name or number."""
-    if isinstance(choice, int) and choice in everything.numbers:
-        return everything.numbers.index(choice)
     if str(choice) in everything.names:
         return everything.names.index(str(choice))
+    if isinstance(choice, int) and choice in everything.numbers:
+        return everything.numbers.index(choice)
     raise DataError(
         f"{source}: no example of class {choice} (known: {everything}); change data.classes"
     )

@@ -127,7 +127,7 @@ def _read(
     rows: Features | None = None
     for index, path in enumerate(images):
         with files.open_binary(path) as file:
-            content = file.read(files.LIMIT)
+            content = file.read(files.size(file))
             name = path.relative_to(folder).as_posix()
             digest.update(f"{len(name.encode())} {len(content)} {name}\n".encode())
             digest.update(content)

@@ -97,10 +97,10 @@ def _notes(description: DataDescription) -> Iterator[str]:
         yield f"Shown are the first {MOST_CLASSES} of {classes} classes; --json has all."
     for overlap in description.overlaps:
         if overlap.examples:
-            yield (
-                f"{overlap.examples} {overlap.split} examples have the same features as "
-                f"{'a training example' if overlap.other == 'train' else 'a validation example'}."
-            )
+            number, split = overlap.examples, overlap.split
+            subject = "example has" if number == 1 else "examples have"
+            other = {"train": "training"}.get(overlap.other, overlap.other)
+            yield f"{number} {split} {subject} the same features as a {other} example."
     if len(description.splits) > 1 and not any(o.examples for o in description.overlaps):
         yield "No example is in two splits."
 

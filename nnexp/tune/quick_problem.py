@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset, Labels, Split
+from nnexp.datasets.sources import AnySource
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import Constant
 from nnexp.runner.assembly import per_example
@@ -102,14 +104,44 @@ def two_classes(problem: Config, dataset: Dataset) -> Config | None:
     held_out = None if validation is None else _select(validation, first, second)
     if held_out is None or not len(held_out):
         return None
-    own = problem.data.classes
-    classes = (first, second) if own is None else (own[first], own[second])
+    own = problem.data.classes or _choices(dataset)
     n, all_classes = representative_count(train), problem.data.train or len(dataset.train.labels)
     data = replace(
-        problem.data, classes=classes, train=n, validation=representative_count(held_out)
+        problem.data,
+        classes=(own[first], own[second]),
+        train=n,
+        validation=representative_count(held_out),
     )
+    if dataset.split_sha256 is not None:
+        data = _split_alike(data, dataset, len(train))
+        n = data.train or n
     lambda_ = rounded(per_example(problem, all_classes) * n)
     return replace(problem, data=data, hidden=(), lambda_=lambda_)
+
+
+def _choices(dataset: Dataset) -> Sequence[int | str]:
+    """Return the classes as ``data.classes`` names them: whole numbers where labels are such."""
+    names = dataset.class_names
+    if names in {(), tuple(map(str, range(len(names))))}:
+        return range(dataset.classes)
+    return names
+
+
+def _split_alike(data: AnySource, dataset: Dataset, available: int) -> AnySource:
+    """Return settings that split off as large a share of two classes as of all.
+
+    Args:
+        data: with the two classes.
+        dataset: of the full problem.
+        available: its training examples of the two classes.
+    """
+    examples = sum(len(split.labels) for split in dataset.splits.values())
+    test = data.test
+    if isinstance(test, int):
+        test = min(test / examples, 0.9)
+    rounding = 4  # each class's share of a split is rounded to a whole number
+    train = max(1, min(data.train or available, available - rounding))
+    return replace(data, test=test, train=train)
 
 
 def _select(split: Split, first: int, second: int) -> Labels:

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nnexp.config import load as load_config
 from nnexp.datasets import splitting
 from nnexp.datasets.data_warnings import data_warnings
 from nnexp.datasets.dataset import Dataset, Split
+from nnexp.datasets.loading import load
 from nnexp.errors import DataError
+from nnexp.tune import quick_problem
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -38,7 +41,7 @@ def test_splits_are_disjoint_complete_and_have_each_class_s_share(
     for kind, size in enumerate(sizes):
         for rows in (division.validation, division.test):
             own = np.count_nonzero(labels[rows] == kind)
-            assert abs(own - size * len(rows) / n) <= len(sizes) / 2 + 1
+            assert abs(own - size * len(rows) / n) <= len(sizes) + 1
         assert (labels[division.train] == kind).any()
 
 
@@ -153,3 +156,21 @@ def test_inspect_describes_the_data(bench: Bench) -> None:
     assert described["features"][0]["values"]["max"] == 6
     assert not Path("runs").exists()
     assert bench("inspect", "tiny.yaml", "--data", "--plot", "t.svg").code == 0
+
+
+def test_a_problem_of_two_classes_takes_their_names_and_their_share_of_the_splits(
+    bench: Bench,
+) -> None:
+    kinds = ("ox", "ass", "hen")
+    rows = [f"{i % 7},{i % 5},{kinds[i % 3]}" for i in range(90)]
+    Path("d.csv").write_text("\n".join(["x,y,kind", *rows]) + "\n")
+    data = {"name": "csv", "train_file": "d.csv", "validation": 0.2, "test": 30}
+    config = load_config.read(bench.config("c.yaml", data=data))
+    whole = load(config.data)
+    problem = quick_problem.two_classes(quick_problem.derive(config, whole, 40), whole)
+    assert problem is not None
+    assert problem.data.classes == ("ass", "hen")
+    small = load(problem.data)
+    assert small.class_names == ("ass", "hen")
+    assert small.test is not None
+    assert len(small.test.labels) == 20

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from nnexp.analysis.mistakes import surest
 from nnexp.datasets import standardization
 from nnexp.datasets.dataset import Split
 from nnexp.datasets.loading import load
-from nnexp.datasets.sources import Csv
+from nnexp.datasets.sources import Csv, Npz
+from nnexp.store.run import Run
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -130,3 +132,18 @@ def test_class_names_stand_wherever_classes_are_shown(table: Bench) -> None:
     assert table("report", "runs/a-s1", "-o", "r.html").code == 0
     page = Path("r.html").read_text()
     assert '<th scope="row">yes</th>' in page
+
+
+def test_mistakes_are_drawn_as_they_are_in_the_file(bench: Bench) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (60, 4, 4), dtype=np.uint8)
+    np.savez("d.npz", images=pixels, labels=rng.integers(0, 2, 60))
+    data = {"name": "npz", "file": "d.npz", "standardize": True, "test": 0.5}
+    bench.config("c.yaml", data=data, epochs=1, monitor=["train"], patience=None)
+    assert bench("train", "c.yaml", "-q", "--name", "a").code == 0
+    mistakes = surest(Run("runs/a-s0"), "test", 5)
+    dataset = load(Npz(file="d.npz", test=0.5))
+    assert dataset.test is not None
+    expected = dataset.test.features[mistakes.place]
+    assert np.allclose(mistakes.features, expected, atol=1e-3)
+    assert mistakes.image == (4, 4)

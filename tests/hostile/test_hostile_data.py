@@ -6,6 +6,7 @@ import gzip
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -377,6 +378,17 @@ def test_a_process_does_not_fill_its_memory_with_an_archive(hostile: Hostile, na
     (hostile.folder / "d.npz").write_bytes(NPZ[name].content())
     hostile.config("data: {name: npz, file: d.npz}\n")
     hostile.process_holds("train", "c.yaml", code=2, told=NPZ[name].told)
+
+
+def test_a_picture_that_declares_a_billion_pixels_is_refused(hostile: Hostile) -> None:
+    size = struct.pack(">II", 50_000, 50_000)
+    header = b"IHDR" + size + b"\x08\x00\x00\x00\x00"
+    content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header
+    content += struct.pack(">I", zlib.crc32(header)) + struct.pack(">I", 0) + b"IDAT" + bytes(4)
+    (hostile.folder / "p" / "a").mkdir(parents=True)
+    (hostile.folder / "p" / "a" / "1.png").write_bytes(content)
+    hostile.config("data: {name: images, directory: p, size: 8}\n")
+    hostile.process_holds("train", "c.yaml", code=2, told="p/a/1.png: ")
 
 
 def test_what_the_cases_are_made_of_is_sound(hostile: Hostile) -> None:
