@@ -35,6 +35,7 @@ class Ranges(NamedTuple):
 
 
 _ranges: WeakKeyDictionary[Split, Ranges] = WeakKeyDictionary()
+_different: WeakKeyDictionary[Split, npt.NDArray[np.bool_]] = WeakKeyDictionary()
 
 
 def ranges(split: Split) -> Ranges:
@@ -150,8 +151,10 @@ def _other_scales(dataset: Dataset) -> Iterator[str]:
 def _is_scaled_differently(train: Split, split: Split) -> npt.NDArray[np.bool_]:
     """Return for each feature whether most values of one split are far outside the other's range.
 
-    Far means by more than the width of the range.
+    Far means by more than the width of the range. It is computed once for a split.
     """
+    if split in _different:
+        return _different[split]
     different = np.zeros(train.features.shape[1], bool)
     for inside, outside in ((train, split), (split, train)):
         (low, high), (other_low, other_high) = ranges(inside), ranges(outside)
@@ -161,6 +164,7 @@ def _is_scaled_differently(train: Split, split: Split) -> npt.NDArray[np.bool_]:
             values = outside.features[:, index]
             far = (values < low[index] - width[index]) | (values > high[index] + width[index])
             different[index] |= 2 * np.count_nonzero(far) > len(values)
+    _different[split] = different
     return different
 
 
