@@ -209,7 +209,7 @@ def _events(
     if content is not None and is_done(config, run, content):
         return
     factors = None if weights is None else weights.factors
-    dataset = source(config.data, factors) if config.data.standardize else source(config.data)
+    dataset = source(config.data) if factors is None else source(config.data, factors)
     if content is not None:
         preconditions.check_content(run, content, {**dataset.sha256, **from_run})
     content = {**dataset.sha256, **from_run}

@@ -113,6 +113,19 @@ def test_a_run_from_another_s_weights_takes_its_factors(table: Bench) -> None:
     )
 
 
+def test_several_jobs_standardize_as_one_does(table: Bench) -> None:
+    assert table("train", "c.yaml", "-q", "--name", "first").code == 0
+    start = ("--set", "initializer={name: run, path: runs/first-s0}")
+    for more in ((), start):
+        name = f"several{len(more)}"
+        done = table("train", "c.yaml", "-q", "--seeds", "2", "-j", "2", "--name", name, *more)
+        assert done.code == 0, done.err
+        alone = table("train", "c.yaml", "-q", "--name", f"one{len(more)}", *more)
+        assert alone.code == 0
+        files = table.files(f"runs/{name}-s0"), table.files(f"runs/one{len(more)}-s0")
+        assert files[0]["metrics.jsonl"] == files[1]["metrics.jsonl"]
+
+
 def test_standardize_excludes_scale(table: Bench) -> None:
     refused = table("train", "c.yaml", "--set", "data.scale=10")
     assert refused.code == 2

@@ -13,7 +13,9 @@ from typing import NoReturn
 
 import msgspec
 
-from nnexp.datasets.dataset import Dataset
+from nnexp.datasets.dataset import Dataset, Factors
+from nnexp.datasets.loading import load
+from nnexp.datasets.sources import Source
 from nnexp.errors import InterruptedRunError
 from nnexp.study.job import Job, Message, Outcome, failure, train
 from nnexp.study.local.lifeline import (
@@ -61,7 +63,11 @@ def _run(
         die_with_parent(parent)
     except BaseException:  # noqa: BLE001 - nothing may return into the parent's program
         os._exit(1)
-    run(job, lambda _: dataset, pipe, parent)
+
+    def shared(source: Source, factors: Factors | None = None) -> Dataset:
+        return dataset if factors is None else load(source, factors)
+
+    run(job, shared, pipe, parent)
 
 
 def run(job: Job, source: Callable[..., Dataset], pipe: int, parent: int) -> NoReturn:
