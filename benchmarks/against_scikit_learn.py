@@ -27,7 +27,7 @@ from nnexp.datasets.loading import load as load_data
 from nnexp.runner import train
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "data"
-NAMES = ("iris", "wine", "breast-cancer", "digits")
+NAMES = ("iris", "wine", "breast-cancer", "digits", "semicolons", "pictures")
 
 
 def ours(config: CheckedConfig, runs: Path) -> float:
