@@ -63,6 +63,13 @@ class Config(
         CostName,
         Meta(description="The cost to minimize; must suit the output."),
     ] = "cross-entropy"
+    class_weights: Annotated[
+        Literal["balanced"] | tuple[Annotated[float, Meta(gt=0)], ...] | None,
+        Meta(
+            description="Factors of the cost of each class's examples: a list, or balanced, "
+            "n/(k n_c) for n_c of n training examples and k classes; null for none."
+        ),
+    ] = None
     initializer: Annotated[
         InitializerName | FromRun,
         Meta(

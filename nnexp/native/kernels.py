@@ -109,6 +109,7 @@ class NativeNetwork:
         activation: the hidden neurons' nonlinearity.
         output: the output neurons.
         cost: the cost to minimize; must suit the output.
+        class_weights: a factor of the cost of each class's examples; None for 1.
     """
 
     def __init__(
@@ -117,8 +118,10 @@ class NativeNetwork:
         activation: ActivationName = "sigmoid",
         output: OutputName = "sigmoid",
         cost: CostName = "cross-entropy",
+        class_weights: Sequence[float] | None = None,
     ) -> None:
-        self._extension = _kernels.Network(tuple(sizes), activation, output, cost)
+        weights = None if class_weights is None else np.array(class_weights, np.float32)
+        self._extension = _kernels.Network(tuple(sizes), activation, output, cost, weights)
         self._classes = sizes[-1]
         self.hidden_sizes = tuple(sizes[1:-1])
         """Neurons of each hidden layer."""

@@ -6,10 +6,11 @@ logarithm is taken of 0, in float32 or float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from nnexp.nn.arrays import ONE, Array
 from nnexp.nn.outputs import OutputName
@@ -123,6 +124,51 @@ def quadratic_tanh_gauss_newton(a: Array, y: Array, r: Array) -> Array:
     del y
     slope = 1.0 - a * a
     return slope * slope * r
+
+
+def balanced(labels: npt.NDArray[np.int64], classes: int) -> tuple[float, ...]:
+    """Return weights with which every class has the same part in the cost of these examples.
+
+    They are n / (k n_c) for n examples, n_c of them of class c, and k classes that have any; a
+    class without examples has weight 1.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    present = int(np.count_nonzero(counts))
+    return tuple(len(labels) / (present * int(count)) if count else 1.0 for count in counts)
+
+
+def weighted(cost: CostFunction, weights: Sequence[float]) -> CostFunction:
+    """Return a cost that multiplies each example's by the weight of its class.
+
+    Source: King and Zeng (2001), "Logistic regression in rare events data", section 4.2.
+
+    Args:
+        cost: without weights.
+        weights: one for each class.
+    """
+    table = np.array(weights)
+
+    def of(y: Array, like: Array) -> Array:
+        """Return the weight of each example with the targets y, (rows, 1)."""
+        chosen: Array = table[np.argmax(y, axis=1), None].astype(like.dtype)
+        return chosen
+
+    def total(z: Array, a: Array, y: Array) -> float:
+        classes = np.argmax(y, axis=1)
+        rows = ((weight, classes == label) for label, weight in enumerate(weights))
+        return sum((w * cost.total(z[own], a[own], y[own]) for w, own in rows if own.any()), 0.0)
+
+    def delta(a: Array, y: Array, out: Array) -> None:
+        cost.delta(a, y, out)
+        np.multiply(out, of(y, out), out=out)
+
+    def curvature(a: Array, y: Array, r: Array) -> Array:
+        return cost.curvature(a, y, r) * of(y, r)
+
+    def gauss_newton(a: Array, y: Array, r: Array) -> Array:
+        return cost.gauss_newton(a, y, r) * of(y, r)
+
+    return CostFunction(total, delta, curvature, gauss_newton)
 
 
 COSTS: dict[CostName, dict[OutputName, CostFunction]] = {

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from nnexp.nn.activations import ACTIVATIONS, Activation, ActivationName
 from nnexp.nn.arrays import Array
-from nnexp.nn.costs import COSTS, CostFunction, CostName, why_not
+from nnexp.nn.costs import COSTS, CostFunction, CostName, weighted, why_not
 from nnexp.nn.initializers import Draws
 from nnexp.nn.outputs import OUTPUTS, Output, OutputName
 
@@ -32,6 +32,7 @@ class Network:
         activation: the hidden neurons' nonlinearity.
         output: the output neurons.
         cost: the cost to minimize; must suit the output.
+        class_weights: a factor of the cost of each class's examples; None for 1.
 
     Raises:
         ValueError: cost and output do not match, or there are fewer than two sizes.
@@ -43,6 +44,7 @@ class Network:
         activation: ActivationName = "sigmoid",
         output: OutputName = "sigmoid",
         cost: CostName = "cross-entropy",
+        class_weights: Sequence[float] | None = None,
     ) -> None:
         if len(sizes) < 2 or min(sizes) < 1:  # noqa: PLR2004 - inputs and outputs
             raise ValueError(f"a network needs inputs and outputs, got sizes {tuple(sizes)}")
@@ -53,6 +55,9 @@ class Network:
         self.activation: Activation = ACTIVATIONS[activation]
         self.output: Output = OUTPUTS[output]
         self.cost: CostFunction = COSTS[cost][output]
+        self.class_weights = class_weights
+        if class_weights is not None:
+            self.cost = weighted(self.cost, class_weights)
 
     @cached_property
     def shapes(self) -> tuple[tuple[int, int], ...]:

@@ -14,6 +14,7 @@ from nnexp.datasets.dataset import Dataset, Factors, Split
 from nnexp.datasets.npz import Header
 from nnexp.errors import MismatchError, SettingError
 from nnexp.nn.arrays import Array
+from nnexp.nn.costs import balanced
 from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from nnexp.nn.network import Network
 from nnexp.optim.optimizers import FullBatchOptimizer
@@ -100,7 +101,10 @@ class Assembly:
         itemsize = np.dtype(config.dtype).itemsize
         if too_large := memory.why_not(sizes, config.optimizer, config.batch_size, itemsize):
             raise SettingError("hidden", too_large)
-        self.network = Network(sizes, config.activation, config.output, config.cost)
+        weights = config.class_weights
+        if weights == "balanced":
+            weights = balanced(dataset.train.labels, dataset.classes)
+        self.network = Network(sizes, config.activation, config.output, config.cost, weights)
         self._dataset, self._factors = dataset, dataset.factors
         self._labels = {name: split.labels for name, split in dataset.splits.items()}
         batch_size = self.examples

@@ -141,7 +141,9 @@ def create(
     from nnexp.native.kernels import NativeNetwork, NativePenalty  # noqa: PLC0415 - likewise
     from nnexp.training.native_backend import NativeBackend  # noqa: PLC0415 - likewise
 
-    kernels = NativeNetwork(network.sizes, config.activation, config.output, config.cost)
+    kernels = NativeNetwork(
+        network.sizes, config.activation, config.output, config.cost, network.class_weights
+    )
     penalty = NativePenalty(config.regularizer, strength)
     return NativeBackend(kernels, penalty, network.activation, splits, scale)
 

@@ -31,6 +31,12 @@ def check(config: Config, dataset: Dataset) -> None:
             f"a shared list has the {examples} examples of this net; "
             "a net with another number of examples needs a copy (shared: false)",
         )
+    weights, classes = config.class_weights, dataset.classes
+    if isinstance(weights, tuple) and len(weights) != classes:
+        raise SettingError(
+            "class_weights",
+            f"must have a weight for each of the {classes} classes, got {len(weights)}",
+        )
     for split, examples in sizes(dataset)._asdict().items():
         if split in config.monitor and not examples:
             without = [name for name in config.monitor if name != split]

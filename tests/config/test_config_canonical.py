@@ -150,8 +150,8 @@ def test_the_resolved_yaml_names_every_key_in_the_model_s_order() -> None:
         "  scale: 1.0\n  expand: null\n  train_file: no\n  validation_file: null\n"
         '  test_file: "é 1e3"\n'
         "hidden: [30, 20]\nactivation: sigmoid\noutput: sigmoid\ncost: cross-entropy\n"
-        "initializer: lecun-normal\nbias_initializer: standard-normal\noptimizer: sgd\n"
-        "learning_rate: 0.5\nschedule: constant\nlambda:\n  per_example: 1e-05\n"
+        "class_weights: null\ninitializer: lecun-normal\nbias_initializer: standard-normal\n"
+        "optimizer: sgd\nlearning_rate: 0.5\nschedule: constant\nlambda:\n  per_example: 1e-05\n"
         "regularizer: l2\ndropout: 0.0\nbatch_size: 10\nepochs: 30\nevaluate_every: 1\n"
         "stopping: accuracy\npatience: null\nmonitor: [train, validation]\ndtype: float32\n"
         "rng:\n  name: network2\n  before: null\nseed: 0\n"

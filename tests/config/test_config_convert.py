@@ -192,9 +192,9 @@ def test_every_problem_of_a_file_is_told_at_once_in_its_order() -> None:
             '"a\\u202eb\\e": 5',
             (
                 "a.yaml:1:1: a\\u202eb\\x1b: unknown key 'a\\u202eb\\x1b' (known: data, hidden, "
-                "activation, output, cost, initializer, bias_initializer, optimizer, "
-                "learning_rate, schedule, lambda, regularizer, dropout, batch_size, epochs, "
-                "evaluate_every, stopping, patience, monitor, dtype, rng, seed)"
+                "activation, output, cost, class_weights, initializer, bias_initializer, "
+                "optimizer, learning_rate, schedule, lambda, regularizer, dropout, batch_size, "
+                "epochs, evaluate_every, stopping, patience, monitor, dtype, rng, seed)"
             ),
         ),
         (

@@ -88,8 +88,8 @@ def test_problems_of_file_and_settings_come_together_the_files_first() -> None:
         "a.yaml:1:7: seed: must be a whole number ≥ 0, got -1",
         (
             "--set b=1: b: unknown key 'b' (known: data, hidden, activation, output, cost, "
-            "initializer, bias_initializer, optimizer, learning_rate, schedule, lambda, "
-            "regularizer, dropout, batch_size, epochs, evaluate_every, stopping, patience, "
+            "class_weights, initializer, bias_initializer, optimizer, learning_rate, schedule, "
+            "lambda, regularizer, dropout, batch_size, epochs, evaluate_every, stopping, patience, "
             "monitor, dtype, rng, seed)"
         ),
         "--set epochs=no: epochs: must be a whole number ≥ 1, got 'no'",

@@ -15,9 +15,9 @@ static void output_deltas(const struct Network *network, const struct Batch *bat
     const struct Layer *last = &network->layers[network->depth - 1];
     for (ptrdiff_t row = 0; row < batch->rows; row++) {
         const ptrdiff_t start = row * last->width;
-        output_delta(network, last->activations + start,
-                     network->targets + label_of(batch, row) * last->width, scale,
-                     last->delta + start);
+        const int64_t label = label_of(batch, row);
+        output_delta(network, last->activations + start, network->targets + label * last->width,
+                     scale * network->class_weights[label], last->delta + start);
     }
 }
 

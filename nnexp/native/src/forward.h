@@ -191,8 +191,10 @@ static void forward(struct Network *network, struct Parameters parameters,
 /* Add the costs of a batch after its forward pass, in the order of its examples. */
 static double add_costs(const struct Network *network, const struct Batch *batch, double cost)
 {
-    for (ptrdiff_t row = 0; row < batch->rows; row++)
-        cost += example_cost(network, row, label_of(batch, row));
+    for (ptrdiff_t row = 0; row < batch->rows; row++) {
+        const int64_t label = label_of(batch, row);
+        cost += (double)network->class_weights[label] * unweighted_cost(network, row, label);
+    }
     return cost;
 }
 

@@ -56,19 +56,22 @@ static void lay_out(struct Network *network, struct Arena *arena)
     network->gradient = take_floats(arena, network->size);
     network->targets = take_floats(arena, last->outputs * last->width);
     network->losses = take_floats(arena, last->width);
+    network->class_weights = take_floats(arena, last->outputs);
     network->index.ends = take(arena, first->inputs + 1, sizeof(int32_t));
     network->index.rows = take(arena, ROW_BLOCK * first->inputs, sizeof(uint16_t));
     network->index.values = take_floats(arena, ROW_BLOCK * first->inputs);
 }
 
-/* Set the target outputs of each class. */
-static void fill_targets(struct Network *network)
+/* Set the target outputs and the weight of each class. */
+static void fill_classes(struct Network *network)
 {
     const struct Layer *last = &network->layers[network->depth - 1];
     const float other = network->output == TANH_OUTPUT ? -1.0f : 0.0f;
-    for (ptrdiff_t class = 0; class < last->outputs; class++)
+    for (ptrdiff_t class = 0; class < last->outputs; class++) {
+        network->class_weights[class] = 1.0f;
         for (ptrdiff_t neuron = 0; neuron < last->outputs; neuron++)
             network->targets[class * last->width + neuron] = neuron == class ? 1.0f : other;
+    }
 }
 
 /* Allocate zeros. Pages that small batches never touch take no memory. */
@@ -114,7 +117,7 @@ struct Network *network_new(const ptrdiff_t *sizes, ptrdiff_t depth, enum Activa
         network_free(network);
         return NULL;
     }
-    fill_targets(network);
+    fill_classes(network);
     return network;
 }
 

@@ -59,6 +59,7 @@ struct Network {
     float *transposed; /* a layer's weights */
     float *gradient;   /* (size), for batches larger than CHUNK */
     float *targets;    /* (classes, width): a class's target outputs */
+    float *class_weights; /* (classes): factors of their examples' costs, at first 1 */
     float *losses;     /* (width), of one example */
     void *memory;      /* holds all arrays */
 };

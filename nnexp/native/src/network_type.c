@@ -4,6 +4,8 @@
    milliseconds. */
 #include "binding.h"
 
+#include <string.h>
+
 /* In the order of the enumerations. */
 static const char *const ACTIVATIONS[] = {"sigmoid", "tanh", "relu", NULL};
 static const char *const OUTPUTS[] = {"sigmoid", "softmax", "tanh", "linear", NULL};
@@ -62,13 +64,26 @@ static Py_ssize_t read_sizes(PyObject *tuple, ptrdiff_t *sizes)
     return count;
 }
 
+/* Copy the classes' weights, unless there are none. Return false with an exception. */
+static bool set_class_weights(struct Network *network, PyObject *object)
+{
+    struct Array weights = {.name = "class_weights", .format = 'f', .count = class_count(network)};
+    if (object == Py_None)
+        return true;
+    if (!acquire(&weights, object))
+        return false;
+    memcpy(network->class_weights, weights.buffer.buf, (size_t)weights.buffer.len);
+    PyBuffer_Release(&weights.buffer);
+    return true;
+}
+
 static PyObject *network_create(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"sizes", "activation", "output", "cost", NULL};
-    PyObject *tuple;
+    static char *names[] = {"sizes", "activation", "output", "cost", "class_weights", NULL};
+    PyObject *tuple, *class_weights;
     const char *activation_name, *output_name, *cost_name;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!sss:Network", names, &PyTuple_Type, &tuple,
-                                     &activation_name, &output_name, &cost_name))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!sssO:Network", names, &PyTuple_Type, &tuple,
+                                     &activation_name, &output_name, &cost_name, &class_weights))
         return NULL;
     ptrdiff_t sizes[MAX_LAYERS];
     const Py_ssize_t count = read_sizes(tuple, sizes);
@@ -83,9 +98,11 @@ static PyObject *network_create(PyTypeObject *type, PyObject *args, PyObject *kw
         return NULL;
     self->network = network_new(sizes, count - 1, (enum Activation)activation,
                                 (enum Output)output, (enum Cost)cost);
-    if (self->network == NULL) {
+    if (self->network == NULL)
+        PyErr_NoMemory();
+    if (self->network == NULL || !set_class_weights(self->network, class_weights)) {
         Py_DECREF(self);
-        return PyErr_NoMemory();
+        return NULL;
     }
     return (PyObject *)self;
 }

@@ -169,8 +169,8 @@ static double quadratic(const struct Layer *last, const float *a, const float *t
     return 0.5 * sum;
 }
 
-/* Return the cost of one example of the current batch. */
-static double example_cost(const struct Network *network, ptrdiff_t row, int64_t label)
+/* Return the cost of one example of the current batch, without the weight of its class. */
+static double unweighted_cost(const struct Network *network, ptrdiff_t row, int64_t label)
 {
     const struct Layer *last = &network->layers[network->depth - 1];
     const float *z = last->logits + row * last->width, *a = last->activations + row * last->width;
