@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
+from nnexp.analysis.confusion import Classification, classify
 from nnexp.datasets.dataset import Dataset, Factors
 from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Source
@@ -21,6 +22,7 @@ from nnexp.nn.network import Network
 from nnexp.runner import backends, preconditions
 from nnexp.runner.assembly import Assembly, factors_of, headers
 from nnexp.store import checkpoint, disk
+from nnexp.store.predictions import Predictions
 from nnexp.store.run import Run
 from nnexp.training import memory
 
@@ -28,18 +30,20 @@ On = Literal["validation", "test"]
 
 
 class RunMeasures(Struct, frozen=True):
-    """Cost and accuracy of a run's best epoch on a split."""
+    """Cost, accuracy and quantities by class of a run's best epoch on a split."""
 
     run: str
     epoch: int
     cost: float
     accuracy: float
+    classification: Classification
 
 
 class Vote(Struct, frozen=True):
     """The result of the vote of several runs."""
 
     accuracy: float
+    classification: Classification
 
 
 class JointPrediction(NamedTuple):
@@ -54,6 +58,8 @@ class RunsEvaluation(Struct, frozen=True):
 
     on: On
     examples: int
+    classes: Sequence[int | str]
+    """The classes' labels in the data, in the networks' order."""
     runs: list[RunMeasures]
     vote: Vote | None
 
@@ -77,13 +83,17 @@ def evaluate(runs: Sequence[Run], on: On = "validation") -> RunsEvaluation:
             run, _, assembly = restored
             parameters, epoch = restored.best()
             restored.check(on)
-            evaluation = assembly.evaluate(parameters, on)
-            measured.append(RunMeasures(str(run.path), epoch, evaluation.cost, evaluation.accuracy))
+            labels, evaluation = assembly.labels(on), assembly.evaluate(parameters, on)
+            by_class = classify(Predictions(evaluation.predicted, labels), len(run.classes))
+            measured.append(
+                RunMeasures(str(run.path), epoch, evaluation.cost, evaluation.accuracy, by_class)
+            )
             total = total + beliefs(assembly.outputs(parameters, on), assembly.network)
-    labels = assembly.labels(on)
-    several = len(runs) > 1
-    vote = Vote(combine(total / len(runs), labels).accuracy) if several else None
-    return RunsEvaluation(on, len(labels), measured, vote)
+    classes, vote = runs[0].classes, None
+    if len(runs) > 1:
+        joint = combine(total / len(runs), labels)
+        vote = Vote(joint.accuracy, classify(Predictions(joint.predicted, labels), len(classes)))
+    return RunsEvaluation(on, len(labels), classes, measured, vote)
 
 
 def combine(mean: Array, labels: npt.NDArray[np.int64]) -> JointPrediction:

@@ -1,8 +1,7 @@
-"""A run's mistakes: which classes it confuses, and its most confident wrong answers."""
+"""A run's mistakes: its most confident wrong answers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,6 @@ import numpy.typing as npt
 from nnexp.analysis.evaluation import On, beliefs, restore
 from nnexp.datasets.dataset import Features
 from nnexp.datasets.standardization import original
-from nnexp.store.predictions import Predictions
 from nnexp.store.run import Run
 
 
@@ -73,51 +71,3 @@ def surest(run: Run, on: On, most: int) -> Mistakes:
         predicted=predicted[chosen],
         belief=in_predicted[chosen],
     )
-
-
-Counts = npt.NDArray[np.int64]
-
-MOST_CLASSES = 256
-"""Maximum number of classes for a confusion matrix; larger ones are unreadable."""
-
-
-class Mixed(NamedTuple):
-    """How many examples of one class were predicted to be of another."""
-
-    true: int
-    predicted: int
-    examples: int
-
-
-class Confusion(NamedTuple):
-    """How often each true class is predicted as each class."""
-
-    matrix: Counts
-    """(classes, classes): rows are the true classes, columns the predicted ones."""
-
-    @property
-    def examples(self) -> list[int]:
-        """Number of examples of each class."""
-        return [int(count) for count in self.matrix.sum(axis=1)]
-
-    @property
-    def accuracy(self) -> list[float | None]:
-        """Fraction of each class's examples that is predicted correctly; None if it has none."""
-        correct = np.diagonal(self.matrix).tolist()
-        pairs = zip(correct, self.examples, strict=True)
-        return [right / count if count else None for right, count in pairs]
-
-    def most_mixed(self, most: int) -> list[Mixed]:
-        """Return the pairs of true and predicted class that are confused most often."""
-        wrong = self.matrix.copy()
-        np.fill_diagonal(wrong, 0)
-        order = np.argsort(-wrong, axis=None, kind="stable")[:most]
-        pairs: Sequence[tuple[int, int]] = [divmod(int(index), len(wrong)) for index in order]
-        return [Mixed(i, j, int(wrong[i, j])) for i, j in pairs if wrong[i, j]]
-
-
-def confusion(predictions: Predictions, classes: int) -> Confusion:
-    """Count how often each true class was predicted as each class."""
-    cells = predictions.true.astype(np.int64) * classes + predictions.predicted
-    counts = np.bincount(cells, minlength=classes * classes)
-    return Confusion(counts.reshape(classes, classes))

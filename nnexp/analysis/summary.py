@@ -8,8 +8,14 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgspec import UNSET
 
+from nnexp.analysis.confusion import (
+    MOST_CLASSES,
+    Classification,
+    Confusion,
+    classify,
+    confusion,
+)
 from nnexp.analysis.diagnosis import Diagnosis, Overfitting, diagnose, overfits_from
-from nnexp.analysis.mistakes import MOST_CLASSES, Confusion, confusion
 from nnexp.config import canonical
 from nnexp.config.model import Config
 from nnexp.errors import CorruptError, DiskError
@@ -39,6 +45,8 @@ class Summary(NamedTuple):
     overfitting: Overfitting | None
     confusion: dict[str, Confusion]
     """By split, at the best epoch of a finished run, unless there are too many classes."""
+    classification: dict[str, Classification]
+    """By split, at the best epoch of a finished run."""
     problems: list[CorruptError | DiskError]
     """Damaged files, whose contents are left out."""
 
@@ -76,6 +84,7 @@ def summarize(run: Run) -> Summary:
         diagnosis=_diagnosis(history, result.fault if result else None),
         overfitting=_overfitting(history),
         confusion={split: confusion(own, classes) for split, own in counted.items()},
+        classification={split: classify(own, classes) for split, own in by_split.items()},
         problems=problems,
     )
 

@@ -11,6 +11,7 @@ from nnexp.cli import options
 from nnexp.cli.output import log, put
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
+from nnexp.report.text import columns
 
 if TYPE_CHECKING:
     from nnexp.analysis.evaluation import On
@@ -35,6 +36,7 @@ def evaluate(runs: tuple[Path, ...], on: On, as_json: bool) -> None:
       nnexp evaluate runs/A-s0 runs/A-s1 runs/A-s2
 
     The ensemble averages the outputs of all networks and chooses the class with the largest.
+    Precision, recall and F1 by class are those of the ensemble, or of a single RUN.
     """
     from nnexp.analysis import evaluation
     from nnexp.native.availability import why_unavailable
@@ -48,4 +50,7 @@ def evaluate(runs: tuple[Path, ...], on: On, as_json: bool) -> None:
         log(
             f"warning: NumPy measured runs of the native backend, which is not available: {missing}"
         )
-    put(json_line(evaluations.output(result)) if as_json else as_text(evaluations.document(result)))
+    if as_json:
+        put(json_line(evaluations.output(result)))
+    else:
+        put(as_text(evaluations.document(result), columns()))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--on",
     type=options.OneOf(["validation", "test"]),
-    help="The examples of the confusion matrix and the images (default: validation, if any).",
+    help="The examples of the confusion matrix, F1 and the images (default: validation, if any).",
 )
 @click.option(
     "--images",
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 )
 @options.as_json
 def show(run: Path, on: On | None, images: Path | None, as_json: bool) -> None:
-    """Show RUN: config, metrics, diagnosis of its cost curve, confusion matrix.
+    """Show RUN: config, metrics, diagnosis of its cost curve, confusion matrix, F1 by class.
 
     \b
     Example:

@@ -5,24 +5,26 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
 
 from nnexp.analysis.comparison import Comparison
+from nnexp.analysis.confusion import MOST_CLASSES, Confusion, classify, confusion
 from nnexp.analysis.experiments import Experiment, seed
 from nnexp.analysis.metrics import Side
-from nnexp.analysis.mistakes import MOST_CLASSES, Confusion, confusion
 from nnexp.config import dump
 from nnexp.config.messages import ranges
 from nnexp.errors import printable
-from nnexp.report import comparisons, page_pictures
+from nnexp.report import classifications, comparisons, page_pictures
 from nnexp.report.document import Block, Document, Section, Sentences, Table
 from nnexp.report.markup import Markup, lines, scrolled, shell, swatch, tag
 from nnexp.report.page import page
 from nnexp.report.text import MISSING
 from nnexp.runner import backends
 from nnexp.store import predictions
+from nnexp.store.predictions import Predictions
 from nnexp.store.records import RunRecord
 
 NAMED = 3
@@ -177,36 +179,55 @@ CLASSES = 20
 """Maximum number of classes for which the matrix is shown as a table."""
 
 
+class PooledPredictions(NamedTuple):
+    """The predictions of all runs of an experiment on one split."""
+
+    examples: str
+    """A description of the examples."""
+    predictions: Predictions
+    names: list[str]
+    """Of the classes."""
+
+
 def confusion_section(compared: Comparison) -> Section:
-    """Return a confusion matrix for each experiment, summed over its runs."""
-    tables = [
-        table
-        for index, side in enumerate(compared.sides)
-        if (table := _matrix(index, side)) is not None
-    ]
+    """Return confusion matrices, and precision, recall and F1 by class, over all runs of each."""
+    matrices, tables = [], []
+    for index, side in enumerate(compared.sides):
+        pooled = _pooled(side)
+        if pooled is None:
+            continue
+        if len(pooled.names) <= MOST_CLASSES:
+            matrices.append(_matrix(index, side.experiment.label, pooled))
+        counts = classify(pooled.predictions, len(pooled.names))
+        examples = f"{side.experiment.label}: {pooled.examples}"
+        tables.append(classifications.table(counts, pooled.names, examples))
     intro = tag(
         "p",
         "Rows are the true classes, columns the predicted ones, at the best epoch. "
         "The darker a cell, the larger its share of the row.",
     )
-    gallery = [intro, tag("div", *tables, class_="gallery")]
-    return Section("confusion", "Confusion matrices", gallery if tables else [])
+    gallery = [intro, tag("div", *matrices, class_="gallery")] if matrices else []
+    return Section("confusion", "Confusion matrices", [*gallery, *tables])
 
 
-def _matrix(index: int, side: Side) -> Markup | None:
+def _pooled(side: Side) -> PooledPredictions | None:
+    """Return an experiment's predictions for test examples, or else for validation examples."""
     runs, record = side.experiment.runs, side.experiment.runs[0].record.data
-    if record.classes > MOST_CLASSES:
-        return None
     alike = [run for run in runs if run.record.data == record]
-    read = [by_split for run in alike if (by_split := predictions.read(run))]
     split = "test" if record.test else "validation"
-    counted = [confusion(part[split], record.classes) for part in read if split in part]
-    if not counted:
+    parts = [by_split[split] for run in alike if split in (by_split := predictions.read(run))]
+    if not parts:
         return None
+    whole = Predictions(*map(np.concatenate, zip(*parts, strict=True)))
     names = [printable(str(label)) for label in runs[0].classes]
-    whole = Confusion(np.sum([part.matrix for part in counted], axis=0))
-    caption = f": {split} examples{_seeds(len(counted))}; {_confusion_summary(whole, names)}"
-    label = tag("span", swatch(index, side.experiment.label), caption)
+    return PooledPredictions(f"{split} examples{_seeds(len(parts))}", whole, names)
+
+
+def _matrix(index: int, experiment: str, pooled: PooledPredictions) -> Markup:
+    names = pooled.names
+    whole = confusion(pooled.predictions, len(names))
+    caption = f": {pooled.examples}; {_confusion_summary(whole, names)}"
+    label = tag("span", swatch(index, experiment), caption)
     if len(names) > CLASSES:
         return tag("p", label)
     head = [tag("th", "true", scope="col")]
@@ -222,7 +243,7 @@ def _matrix(index: int, side: Side) -> Markup | None:
         tag("tbody", *body),
         class_="confusion",
     )
-    return scrolled(table, f"{side.experiment.label}: confusion matrix")
+    return scrolled(table, f"{experiment}: confusion matrix")
 
 
 def _seeds(runs: int) -> str:

@@ -5,20 +5,28 @@ from __future__ import annotations
 from msgspec import UNSET, Struct, UnsetType
 
 from nnexp.analysis.evaluation import On, RunsEvaluation
-from nnexp.report.document import Document, Table, plain
+from nnexp.report import classifications
+from nnexp.report.classifications import ClassificationOutput
+from nnexp.report.document import Document, Sentences, Table, plain
 from nnexp.report.text import percent
 
 
 def document(evaluation: RunsEvaluation) -> Document:
-    """Return a table with a row for each run, and one for the vote of several."""
-    rows = [
-        [run.run, str(run.epoch), f"{run.cost:.4f}", percent(run.accuracy)]
-        for run in evaluation.runs
-    ]
-    if evaluation.vote is not None:
-        rows.append([f"vote of {len(rows)}", "", "", percent(evaluation.vote.accuracy)])
-    split = evaluation.on
-    return plain(Table(["run", "best epoch", f"{split} cost", f"{split} accuracy"], rows))
+    """Return a table of runs and their vote, and one by class of the vote or the single run."""
+    split, vote, runs = evaluation.on, evaluation.vote, evaluation.runs
+    header = ["run", "best epoch", f"{split} cost", f"{split} accuracy"]
+    rows = [[run.run, str(run.epoch), f"{run.cost:.4f}", percent(run.accuracy)] for run in runs]
+    examples, shown = f"{split} examples", runs[0].classification
+    if vote is not None:
+        name, shown = f"vote of {len(runs)}", vote.classification
+        examples = f"{examples}, {name}"
+        rows.append([name, "", "", percent(vote.accuracy)])
+        header += ["balanced accuracy", "macro F1"]
+        for row, own in zip(rows, [*(run.classification for run in runs), shown], strict=True):
+            row += [percent(own.balanced_accuracy), percent(own.macro.f1)]
+    by_class = classifications.table(shown, evaluation.classes, examples)
+    caption = Sentences([f"{by_class.caption}:"])
+    return plain(Table(header, rows, folds=True), caption, by_class)
 
 
 class EvaluatedRunOutput(Struct, frozen=True, kw_only=True):
@@ -31,6 +39,7 @@ class EvaluatedRunOutput(Struct, frozen=True, kw_only=True):
     validation_accuracy: float | UnsetType = UNSET
     test_cost: float | UnsetType | None = UNSET
     test_accuracy: float | UnsetType = UNSET
+    classification: ClassificationOutput
 
 
 class VoteOutput(Struct, frozen=True, kw_only=True):
@@ -38,6 +47,7 @@ class VoteOutput(Struct, frozen=True, kw_only=True):
 
     validation_accuracy: float | UnsetType = UNSET
     test_accuracy: float | UnsetType = UNSET
+    classification: ClassificationOutput
 
 
 class EvaluateOutput(Struct, frozen=True, kw_only=True):
@@ -46,6 +56,8 @@ class EvaluateOutput(Struct, frozen=True, kw_only=True):
     on: On
     """The split."""
     examples: int
+    classes: list[int | str]
+    """The labels: whole numbers, or names."""
     runs: list[EvaluatedRunOutput]
     vote: VoteOutput | None
     """Null for a single run."""
@@ -58,11 +70,20 @@ def output(evaluation: RunsEvaluation) -> EvaluateOutput:
     return EvaluateOutput(
         on=split,
         examples=evaluation.examples,
+        classes=list(evaluation.classes),
         runs=[
             EvaluatedRunOutput(
-                run=run.run, best_epoch=run.epoch, **{cost: run.cost, accuracy: run.accuracy}
+                run=run.run,
+                best_epoch=run.epoch,
+                **{cost: run.cost, accuracy: run.accuracy},
+                classification=classifications.output(run.classification),
             )
             for run in evaluation.runs
         ],
-        vote=None if vote is None else VoteOutput(**{accuracy: vote.accuracy}),
+        vote=None
+        if vote is None
+        else VoteOutput(
+            **{accuracy: vote.accuracy},
+            classification=classifications.output(vote.classification),
+        ),
     )

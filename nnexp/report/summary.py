@@ -7,14 +7,15 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
+from nnexp.analysis.confusion import MOST_CLASSES, Confusion
 from nnexp.analysis.diagnosis import Diagnosis, Kind
 from nnexp.analysis.evaluation import On
-from nnexp.analysis.mistakes import MOST_CLASSES, Confusion
 from nnexp.analysis.summary import Summary
 from nnexp.config import canonical
 from nnexp.config.messages import shortened
 from nnexp.errors import printable
-from nnexp.report import braille
+from nnexp.report import braille, classifications
+from nnexp.report.classifications import ClassificationOutput
 from nnexp.report.curves import terminal
 from nnexp.report.document import READABLE, Block, Document, Sentences, Table, plain
 from nnexp.report.text import MISSING, percent, setting
@@ -42,6 +43,7 @@ def document(summary: Summary, on: On) -> Document:
         *braille.drawings(terminal({"": [summary.history]})),
         _diagnoses(summary),
         *_mixed_up(summary, on),
+        *_by_class(summary, on),
         Sentences(list(_origin(summary))),
         title=f"{summary.run.path}  {summary.status}",
     )
@@ -124,6 +126,16 @@ def _confusion(confusion: Confusion, classes: Sequence[int | str], measured_on: 
     ]
     caption = f"The classes mixed up most often ({measured_on}):"
     return [Sentences([caption]), Table(["true → predicted", "examples"], rows)]
+
+
+def _by_class(summary: Summary, on: On) -> list[Block]:
+    """Return precision, recall and F1 by class with a caption, if the run has predictions."""
+    if on not in summary.classification or summary.best is None:
+        return []
+    examples = f"{on} examples, epoch {summary.best.epoch}"
+    own = summary.classification[on]
+    table = classifications.table(own, summary.classes, examples)
+    return [Sentences([f"{table.caption}:"]), table]
 
 
 def _matrix(confusion: Confusion, classes: Sequence[int | str]) -> Table:
@@ -220,6 +232,8 @@ class ShowOutput(Struct, frozen=True, kw_only=True):
     classes: list[int | str]
     """The labels: whole numbers, or names."""
     confusion: dict[str, ConfusionOutput]
+    classification: dict[str, ClassificationOutput]
+    """By split, like confusion."""
     problems: list[str]
 
 
@@ -246,6 +260,9 @@ def output(summary: Summary) -> ShowOutput:
         confusion={
             split: ConfusionOutput(matrix=confusion.matrix.tolist(), accuracy=confusion.accuracy)
             for split, confusion in summary.confusion.items()
+        },
+        classification={
+            split: classifications.output(own) for split, own in summary.classification.items()
         },
         problems=[str(problem) for problem in summary.problems],
     )

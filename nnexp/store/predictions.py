@@ -15,7 +15,7 @@ from nnexp.errors import CorruptError
 from nnexp.store import checkpoint, disk
 from nnexp.store.run import PREDICTIONS, RESULT, Run
 
-Classes = npt.NDArray[np.unsignedinteger[Any]]
+Classes = npt.NDArray[np.integer[Any]]
 
 
 class Predictions(NamedTuple):

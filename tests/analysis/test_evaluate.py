@@ -78,6 +78,7 @@ def test_a_run_s_measure_is_the_one_it_recorded_to_the_last_digit(
         recorded = result(bench, run)
         best = recorded["best"]
         (on_validation,) = json.loads(bench("evaluate", run, "--json").out)["runs"]
+        del on_validation["classification"]
         assert on_validation == {
             "run": run,
             "best_epoch": best["epoch"],
@@ -129,7 +130,9 @@ def test_the_table_has_a_line_a_run_and_one_for_the_vote(bench: Bench, runs: lis
     assert "validation cost  validation accuracy" in lines[0]
     assert [line.split()[0] for line in lines[1:4]] == runs
     assert lines[4].startswith("vote of 3 ")
-    assert len(bench("evaluate", runs[0]).out.splitlines()) == 2
+    alone, by_class = bench("evaluate", runs[0]).out.split("\n\n", 1)
+    assert len(alone.splitlines()) == 2
+    assert by_class.startswith("By class (validation examples); balanced accuracy ")
 
 
 def test_nothing_of_a_run_is_changed_and_no_lock_is_taken(bench: Bench, runs: list[str]) -> None:

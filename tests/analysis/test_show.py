@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from nnexp.analysis.mistakes import Mistakes, Mixed, confusion, surest
+from nnexp.analysis.confusion import Mixed, confusion
+from nnexp.analysis.mistakes import Mistakes, surest
 from nnexp.errors import CorruptError
 from nnexp.report import mistakes as picture
 from nnexp.report import renderer
@@ -47,7 +48,8 @@ def test_the_text_from_above(bench: Bench) -> None:
     name = bench("train", bench.config(epochs=2, patience=5), "-q", "--name", "n").out.strip()
     code, out, err = bench("show", name)
     assert (code, err) == (0, "")
-    head, config, metrics, *curves, cost, caption, matrix, made = out.rstrip("\n").split("\n\n")
+    parts = out.rstrip("\n").split("\n\n")
+    head, config, metrics, *curves, cost, caption, matrix, by_class, classes, made = parts
     assert head == "runs/n-s0  finished\nended after epoch 2: all epochs of the config"
     assert (
         config
@@ -76,6 +78,8 @@ patience          5       10"""
     assert f" to {last['train_cost']:.4g};" in " ".join(cost.split())
     assert caption.startswith("True classes in rows, predicted classes in columns (validat")
     assert len(matrix.splitlines()) == 4
+    assert by_class.startswith("By class (validation examples, epoch ")
+    assert len(classes.splitlines()) == 5
     assert made.startswith("Data: npz, 200 train, 60 validation, 40 test examples, 10 features")
     assert "\nMade by nnexp " in made
 
