@@ -82,10 +82,9 @@ def choose(headers: Mapping[str, Header], given: Arrays) -> dict[str, str]:
 def _check(chosen: Mapping[str, str], headers: Mapping[str, Header], unknown: list[str]) -> None:
     for needed in ("x_train", "y_train"):
         if needed not in chosen:
-            free = [name for name in headers if name not in chosen.values()] or ["NAME"]
             raise MalformedError(
                 f"contains no {needed}; it contains {_listed(headers)}; say which array it is: "
-                f"data.arrays: {{{needed}: {free[0]}}}"
+                f"data.arrays: {_proposal(chosen, headers)}"
             )
     for split in SPLITS:
         x, y = f"x_{split}", f"y_{split}"
@@ -99,8 +98,15 @@ def _check(chosen: Mapping[str, str], headers: Mapping[str, Header], unknown: li
         raise MalformedError(
             f"contains an unknown array {unknown[0]!r} (known: x_train, y_train, x_validation, "
             "…, y_test, class_names); name the arrays to use by data.arrays: "
-            f"{{x_train: {chosen['x_train']}}}, and the rest is left out"
+            f"{_proposal(chosen, headers)}, and the rest is left out"
         )
+
+
+def _proposal(chosen: Mapping[str, str], headers: Mapping[str, Header]) -> str:
+    """Return a value of data.arrays, with the first arrays that have no role where one lacks."""
+    free = (name for name in headers if name not in chosen.values())
+    needed = {key: chosen.get(key) or next(free, "NAME") for key in ("x_train", "y_train")}
+    return f"{{{', '.join(f'{key}: {name}' for key, name in needed.items())}}}"
 
 
 def _listed(names: Iterable[str]) -> str:

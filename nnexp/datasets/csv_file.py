@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
 """Fields that stand for a missing value, in lower case."""
+
+GROUPED = re.compile(r"[+-]?\d{1,3}([.,' \N{NO-BREAK SPACE}]\d{3})+([.,]\d+)?")
+"""A number with thousands separators, which could be read in two ways."""
 
 LARGEST = 2**53
 """Whole numbers up to this are exact as floats; larger labels are names."""
@@ -176,6 +180,9 @@ def _problem(fields: list[str], position: int, columns: CsvColumns) -> str:
         if np.isfinite(float(plain)):
             return ""
         return f"not a finite number, got {field[:60]!r}; correct it, or drop the column: {drop}"
+    if GROUPED.fullmatch(plain):
+        advice = f"remove the thousands separators, or drop the column: {drop}"
+        return f"not a number, got {field[:60]!r}; {advice}"
     texts = [
         columns.names[other]
         for other in columns.features

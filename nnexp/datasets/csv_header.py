@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -120,7 +121,8 @@ def _first(names: list[str], source: Csv, delimiter: str, where: str) -> CsvColu
     """Return the columns of the training file."""
     if unknown := [name for name in source.drop if name not in names]:
         raise MalformedError(
-            f"{where}: has no column {unknown[0]!r}, which data.drop names; it has {listed(names)}"
+            f"{where}: has no column {unknown[0]!r}, which data.drop names; "
+            f"{_corrected('data.drop', unknown[0], names)}"
         )
     kept = [index for index, name in enumerate(names) if name not in source.drop]
     if source.label in source.drop:
@@ -131,7 +133,7 @@ def _first(names: list[str], source: Csv, delimiter: str, where: str) -> CsvColu
     if source.label is not None and source.label not in names:
         raise MalformedError(
             f"{where}: has no column {source.label!r}, which data.label names; "
-            f"it has {listed(names)}"
+            f"{_corrected('data.label', source.label, names)}"
         )
     if len(kept) < 2:  # noqa: PLR2004 - a feature and the label
         raise MalformedError(
@@ -143,6 +145,13 @@ def _first(names: list[str], source: Csv, delimiter: str, where: str) -> CsvColu
     label = kept[-1] if source.label is None else names.index(source.label)
     features = tuple(index for index in kept if index != label)
     return CsvColumns(tuple(names), features, label, source.label is not None, delimiter)
+
+
+def _corrected(key: str, name: str, names: list[str]) -> str:
+    """Return the advice for a key that names a column which does not exist."""
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"correct {key}"
+    return f"{hint} (columns: {listed(names)})"
 
 
 def _check_default(names: list[str], kept: list[int], where: str) -> None:
@@ -167,7 +176,12 @@ def _matching(
         facts = [f"has no column {name!r} of the training file" for name in missing[:1]]
         facts += [f"has a column {name!r} that the training file lacks" for name in unknown[:1]]
         both = " and ".join(facts)
-        advice = "rename it" if missing else f"drop it by data.drop: [{unknown[0]}]"
+        if missing and unknown:
+            advice = "rename one of them"
+        elif missing:
+            advice = f"add it, or drop it everywhere by data.drop: [{missing[0]}]"
+        else:
+            advice = f"drop it by data.drop: [{unknown[0]}]"
         raise MalformedError(
             f"{where}: {both}; columns are matched by name, so {advice} "
             f"(training file: {listed(wanted)})"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from nnexp.datasets import classes, files
 from nnexp.datasets.files import MalformedError
@@ -96,14 +96,20 @@ def _check_subfolders(inside: list[Path], subfolders: list[Path]) -> None:
     names = {path.name.lower() for path in subfolders}
     if names and names <= SPLIT_NAMES:
         first = max(subfolders, key=lambda path: path.name.lower().startswith("train"))
+        keys = [f"data.directory: {first}"]
+        for path in subfolders:
+            if path != first:
+                is_test = path.name.lower().startswith("test")
+                keys.append(f"data.{'test' if is_test else 'validation'}_directory: {path}")
         raise MalformedError(
             f"its subfolders {', '.join(sorted(names))} are splits, not classes; set "
-            f"data.directory: {first} and data.test_directory or data.validation_directory"
+            f"{', '.join(keys)}"
         )
     if not names:
         images = sum(path.suffix.lower() in SUFFIXES for path in inside)
+        number = f"{images} image{'' if images == 1 else 's'}"
         raise MalformedError(
-            f"contains {images} images but no subfolders; put the images of each class into a "
+            f"contains {number} but no subfolders; put the images of each class into a "
             "subfolder of its name"
         )
 
@@ -173,8 +179,13 @@ def _grey(content: bytes, size: tuple[int, int] | None) -> Features:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise MalformedError(
-            f"is no readable PNG or JPEG image: {error}; replace or remove it"
+            f"is no readable PNG or JPEG image{_reason(error)}; replace or remove it"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return Pillow's reason, unless all it knows is that the bytes are no image."""
+    return "" if isinstance(error, UnidentifiedImageError) else f": {error}"
 
 
 def _check_pixels(image: Image.Image) -> None:

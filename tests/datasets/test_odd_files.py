@@ -316,19 +316,19 @@ REFUSED = {
         lambda: {"d.csv": iris()},
         "{name: csv, train_file: d.csv, label: specis}",
         "line 1: has no column 'specis', which data.label names",
-        "it has length, width, species",
+        "did you mean 'species'? (columns: length, width, species)",
     ),
     "a dropped column that does not exist": Refused(
         lambda: {"d.csv": iris()},
         "{name: csv, train_file: d.csv, drop: [id]}",
         "line 1: has no column 'id', which data.drop names",
-        "it has length, width, species",
+        "correct data.drop (columns: length, width, species)",
     ),
     "a test file with other columns": Refused(
         lambda: {"d.csv": iris(), "t.csv": table("length,breadth,species", "1,2,setosa")},
         "{name: csv, train_file: d.csv, test_file: t.csv}",
         "t.csv: line 1: has no column 'width' of the training file and has a column 'breadth'",
-        "(training file: length, width, species)",
+        "rename one of them (training file: length, width, species)",
     ),
     "a test file with a new class": Refused(
         lambda: {"d.csv": iris(), "t.csv": table("length,width,species", "1,2,Setosa")},
@@ -361,7 +361,7 @@ REFUSED = {
         lambda: {"d.csv": table("a;label", "1.234,5;x")},
         CSV,
         "line 2, column 1 ('a'): not a number, got '1.234,5'",
-        "correct it, or drop text columns by data.drop: [a]",
+        "remove the thousands separators, or drop the column: data.drop: [a]",
     ),
     "one class": Refused(
         lambda: {"d.csv": table("a,label", "1,x", "2,x")},
@@ -382,13 +382,13 @@ REFUSED = {
         lambda: {"d.npz": archive(arr_0=X, arr_1=Y)},
         NPZ,
         "d.npz: contains no x_train; it contains arr_0, arr_1",
-        "data.arrays: {x_train: arr_0}",
+        "data.arrays: {x_train: arr_0, y_train: arr_1}",
     ),
     "one more array": Refused(
         lambda: {"d.npz": archive(x_train=X, y_train=Y, ids=Y)},
         NPZ,
         "d.npz: contains an unknown array 'ids'",
-        "name the arrays to use by data.arrays: {x_train: x_train}, and the rest is left out",
+        "by data.arrays: {x_train: x_train, y_train: y_train}, and the rest is left out",
     ),
     "several labels at once": Refused(
         lambda: {"d.npz": archive(x_train=X, y_train=np.ones((12, 3), int))},
@@ -429,14 +429,14 @@ REFUSED = {
     "pictures without subfolders": Refused(
         lambda: {"pictures/1.png": picture(1)},
         PICTURES,
-        "pictures: contains 1 images but no subfolders",
+        "pictures: contains 1 image but no subfolders",
         "put the images of each class into a subfolder of its name",
     ),
     "splits for classes": Refused(
         lambda: {"pictures/train/cat/1.png": picture(1), "pictures/test/cat/1.png": picture(1)},
         PICTURES,
         "pictures: its subfolders test, train are splits, not classes",
-        "set data.directory: pictures/train and data.test_directory or data.validation_directory",
+        "set data.directory: pictures/train, data.test_directory: pictures/test",
     ),
     "pictures of several sizes": Refused(
         lambda: folder() | {"pictures/dog/9.png": picture(1, (5, 4))},
@@ -447,7 +447,7 @@ REFUSED = {
     "a damaged picture": Refused(
         lambda: folder() | {"pictures/dog/9.png": picture(1)[:40]},
         PICTURES,
-        "pictures/dog/9.png: is no readable PNG or JPEG image",
+        "pictures/dog/9.png: is no readable PNG or JPEG image;",
         "replace or remove it",
     ),
 }
