@@ -8,6 +8,7 @@ again by a delimiter that no text contains.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
@@ -119,37 +120,30 @@ def blocks(lines: Lines, delimiter: str) -> Iterator[Block]:
 
     Raises: MalformedError.
     """
+    quoted = _simply_quoted(delimiter)
     while block := _next(lines, delimiter):
-        plain = [
-            text if QUOTE not in text else _without_quotes(text, delimiter) for text in block.texts
-        ]
-        texts = [text for text in plain if text is not None]
-        if len(texts) < len(plain):
+        text = "\n".join(block.texts)
+        if QUOTE not in text:
+            yield block
+            continue
+        text = "".join(quoted.split(text))  # the groups are the fields without their quotes
+        if QUOTE in text:
             rest = chain(zip(block.numbers, block.texts, strict=True), lines)
             unquoted = _unquoted(rest, delimiter)
             while block := _next(unquoted, JOINT):
                 yield block
             return
-        yield block._replace(texts=texts)
+        yield block._replace(texts=text.split("\n"))
 
 
-def _without_quotes(text: str, delimiter: str) -> str | None:
-    """Return a line without its quotes, or None if it needs a parser.
+def _simply_quoted(delimiter: str) -> re.Pattern[str]:
+    """Return the pattern of a quoted field without a delimiter, quote or line break.
 
-    It needs none if quotes enclose whole fields without a delimiter, quote or line break.
+    The first quote of any other field does not match and stays, so that no part of it is lost. The
+    pattern begins with its quote, which the search then finds fastest.
     """
-    outside, inside = (pieces := text.split(QUOTE))[::2], pieces[1::2]
-    begins = all(piece.endswith(delimiter) for piece in outside[1:-1])
-    ends = all(piece.startswith(delimiter) for piece in outside[1:-1])
-    is_simple = (
-        len(pieces) % 2 == 1
-        and begins
-        and ends
-        and outside[0][-1:] in {"", delimiter}
-        and outside[-1][:1] in {"", delimiter}
-        and not any(delimiter in piece for piece in inside)
-    )
-    return "".join(pieces) if is_simple else None
+    ends, inside = f"[^{re.escape(delimiter)}\\n]", f"[^{QUOTE}{re.escape(delimiter)}\\n]"
+    return re.compile(f"{QUOTE}(?<!{ends}{QUOTE})({inside}*){QUOTE}(?!{ends})")
 
 
 def _next(lines: Lines, delimiter: str) -> Block | None:
