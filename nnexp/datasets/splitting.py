@@ -49,14 +49,18 @@ def divide(
         seed: chooses the rows.
         source: where the labels are from, for messages.
 
-    Raises: DataError if no training example would be left.
+    Raises: DataError if a class would be left without a training example.
     """
     n = len(labels)
     counts = {"test": count(test, n), "validation": count(validation, n)}
-    if sum(counts.values()) >= n:
+    left, classes = n - sum(counts.values()), len(np.unique(labels))
+    if left < classes:
+        rest = f"only {left}" if left > 0 else "none"
+        needed = f", which needs one of each of the {classes} classes" if left > 0 else ""
         raise DataError(
             f"{source}: data.validation = {counts['validation']} and data.test = {counts['test']} "
-            f"leave none of the {n} examples for training; use smaller numbers or fractions"
+            f"leave {rest} of the {n} examples for training{needed}; use smaller numbers or "
+            "fractions"
         )
     order = stratified(labels, seed)
     ends = np.cumsum([counts["test"], counts["validation"]])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from nnexp.config import load as load_config
@@ -34,6 +34,7 @@ def test_splits_are_disjoint_complete_and_have_each_class_s_share(
 ) -> None:
     labels = np.repeat(np.arange(len(sizes)), sizes)
     n = len(labels)
+    assume(n - sum(splitting.count(share, n) for share in (validation, test)) >= len(sizes))
     division = splitting.divide(labels, validation, test, seed, "d.csv")
     assert sorted(np.concatenate(division).tolist()) == list(range(n))
     assert len(division.test) == max(1, int(test * n + 0.5))
@@ -63,9 +64,11 @@ def test_test_rows_do_not_depend_on_the_validation_rows() -> None:
     assert set(few.validation.tolist()) < set(many.validation.tolist())
 
 
-def test_something_must_be_left_to_train() -> None:
+def test_an_example_of_each_class_must_be_left_to_train() -> None:
     with pytest.raises(DataError, match="leave none of the 4 examples for training; use smaller"):
         splitting.divide(np.array([0, 1, 0, 1]), 2, 2, 0, "d.csv")
+    with pytest.raises(DataError, match=r"leave only 1 of the 4 examples .* each of the 2 classes"):
+        splitting.divide(np.array([0, 1, 0, 1]), 1, 2, 0, "d.csv")
 
 
 def test_every_seed_has_the_same_split_and_another_split_seed_another(bench: Bench) -> None:
