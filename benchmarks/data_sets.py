@@ -34,9 +34,9 @@ def write(folder: Path) -> None:
     _table(folder / "breast-cancer.csv", ["id", *cancer.feature_names, "diagnosis"], patients)
     numbered = [
         [number, *(str(value).replace(".", ",") for value in row)]
-        for number, row in enumerate(_rows(iris.data, species))
+        for number, row in enumerate(diagnoses)
     ]
-    header = ["", *iris.feature_names, "species"]
+    header = ["", *cancer.feature_names, "diagnosis"]
     _table(folder / "semicolons.csv", header, numbered, delimiter=";", encoding="utf-8-sig")
     digits = load_digits()
     np.savez_compressed(folder / "digits.npz", images=digits.images, target=digits.target)

@@ -47,6 +47,10 @@ def settings() -> Iterator[dict[str, Any]]:
         yield {"regularizer": regularizer, "dropout": dropout, "lambda": 1.0}
     for batch_size in (1, 7, "all"):
         yield {"batch_size": batch_size}
+    for class_weights, (cost, outputs) in product(("balanced", [0.3, 1, 7]), COSTS.items()):
+        for output in outputs:
+            yield {"class_weights": class_weights, "output": output, "cost": cost}
+    yield {"data": {"standardize": True, "validation": 20, "split_seed": 3}}
 
 
 def write(bench: Bench) -> int:
@@ -62,13 +66,10 @@ def write(bench: Bench) -> int:
     defaults: dict[str, Any] = {"epochs": 2, "learning_rate": 0.05, "patience": None, "hidden": [9]}
     count = 0
     for keys, file in product(settings(), ("tiny.npz", "sparse.npz")):
-        bench.config(f"c-{count:03}.yaml", **(defaults | keys | {"data": _npz(file)}))
+        data = keys.get("data", {}) | {"name": "npz", "file": file}
+        bench.config(f"c-{count:03}.yaml", **(defaults | keys | {"data": data}))
         count += 1
     return count
-
-
-def _npz(file: str) -> dict[str, str]:
-    return {"name": "npz", "file": file}
 
 
 @pytest.mark.slow
