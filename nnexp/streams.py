@@ -34,9 +34,15 @@ class Purpose(IntEnum):
     SPLIT = 3
 
 
-def generator(seed: int, purpose: Purpose, epoch: int = 0) -> np.random.Generator:
-    """Return the stream for a purpose and epoch, independent of all other streams."""
-    key = np.random.SeedSequence(seed, spawn_key=(purpose, epoch))
+def generator(seed: int, purpose: Purpose, number: int = 0) -> np.random.Generator:
+    """Return a stream that is independent of those of all other purposes and numbers.
+
+    Args:
+        seed: of the run, or the split_seed.
+        purpose: what is drawn.
+        number: of the epoch, or whatever else has a stream of its own.
+    """
+    key = np.random.SeedSequence(seed, spawn_key=(purpose, number))
     return np.random.Generator(np.random.PCG64(key))
 
 

@@ -31,15 +31,24 @@ def recorded(config: Config) -> Tree:
 
     Late keys were added to the model after the first release, and earlier runs lack them.
     """
-    tree, data = to_builtins(config), config.data
-    for field in _fields(type(data)):
-        if field.name in LATE_KEYS and getattr(data, field.name) == field.default:
-            del tree["data"][field.encode_name]
+    tree = to_builtins(config)
+    for struct, own in ((config, tree), (config.data, tree["data"])):
+        for field in _fields(type(struct)):
+            if field.name in LATE_KEYS and getattr(struct, field.name) == field.default:
+                del own[field.encode_name]
     return tree
 
 
-LATE_KEYS = {"standardize", "split_seed", "label", "drop", "delimiter", "arrays"}
-"""Keys under data that runs of nnexp 0.1.0 do not have."""
+LATE_KEYS = {
+    "class_weights",
+    "standardize",
+    "split_seed",
+    "label",
+    "drop",
+    "delimiter",
+    "arrays",
+}
+"""Keys, of the config and of data, that runs of nnexp 0.1.0 do not have."""
 
 
 def _tuples_to_lists(value: Any) -> Any:  # noqa: ANN401 - any value of a config

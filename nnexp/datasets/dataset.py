@@ -38,6 +38,17 @@ class Factors:
         return same_means and np.array_equal(self.deviation, other.deviation)
 
 
+class SplitOff(NamedTuple):
+    """Which examples were split off from the training examples."""
+
+    splits: tuple[str, ...]
+    """For which splits."""
+    sizes: npt.NDArray[np.int64]
+    """The number of examples of each class before."""
+    sha256: str
+    """The digest of the rows that were chosen."""
+
+
 class Dataset(NamedTuple):
     """All splits of a source, after selection; features are not divided by the scale yet."""
 
@@ -58,8 +69,8 @@ class Dataset(NamedTuple):
     """The names of the features' columns; empty if they have none."""
     factors: Factors | None = None
     """How the features are standardized; None if they are as in the file."""
-    split_sha256: str | None = None
-    """The digest of which examples were split off; None if each split has its own."""
+    split_off: SplitOff | None = None
+    """What was split off from the training examples; None if each split has its own."""
 
     @property
     def splits(self) -> dict[str, Split]:

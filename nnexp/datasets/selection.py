@@ -1,7 +1,8 @@
 """Select classes and examples from the splits of a source, and check that the splits match.
 
-The order is: classes, splitting off validation and test examples, counts, standardization,
-expansion of the training examples.
+The order is: classes, splitting off validation and test examples, counts, the numbers that
+standardize, expansion of the training examples, standardization. So an image's copies are images
+like it, and the edges that become free are as black as others.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from nnexp.datasets import classes, splitting, standardization
 from nnexp.datasets.classes import Classes
-from nnexp.datasets.dataset import Dataset, Factors, Features, Labels, Split
+from nnexp.datasets.dataset import Dataset, Factors, Features, Labels, Split, SplitOff
 from nnexp.datasets.expansion import expand
 from nnexp.errors import DataError
 
@@ -80,7 +81,7 @@ def select(source: Source, parts: Parts, factors: Factors | None = None) -> Data
     Raises: DataError if the splits do not match or have fewer examples than requested.
     """
     if parts.held_out and not isinstance(source.validation, float):
-        parts = _divided(parts)
+        parts = _with_last_held_out(parts)
     check_trainable(parts.train)
     everything = classes.known(parts.train.labels, parts.names)
     train = parts.train
@@ -92,19 +93,24 @@ def select(source: Source, parts: Parts, factors: Factors | None = None) -> Data
         if source.classes is None:
             check_labels(part, chosen, parts.names)
     splits = {name: keep(part, chosen) for name, part in {"train": parts.train, **present}.items()}
-    splits, sha256 = split_off(source, splits, parts.train.labels_from)
-    named["train"] = parts.train
+    splits = {name: split for name, split in splits.items() if len(split.labels)}
+    numbers, origin = requested(source, splits), parts.train
+    split_off = None
+    if numbers:
+        seed, labels_from = source.split_seed, origin.labels_from
+        splits, split_off = divided(splits, numbers, chosen.names, seed, labels_from)
+    named["train"] = origin
     splits = {name: first(source, name, split, named) for name, split in splits.items()}
     if source.standardize:
-        factors = factors or standardization.factors(splits["train"].features)
-        splits = {name: standardization.standardized(s, factors) for name, s in splits.items()}
+        factors = factors or standardization.factors(splits["train"].features, origin.features_from)
     else:
         factors = None
-    expanded, origin = splits["train"], parts.train
     if source.expand is not None:
-        expanded = expand(source.expand, expanded, origin.image, origin.features_from)
+        splits["train"] = expand(source.expand, splits["train"], origin.image, origin.features_from)
+    if factors is not None:
+        splits = {name: standardization.standardized(s, factors) for name, s in splits.items()}
     return Dataset(
-        train=expanded,
+        train=splits["train"],
         validation=splits.get("validation"),
         test=splits.get("test"),
         classes=len(chosen.numbers),
@@ -114,11 +120,11 @@ def select(source: Source, parts: Parts, factors: Factors | None = None) -> Data
         class_names=chosen.names,
         feature_names=parts.feature_names,
         factors=factors,
-        split_sha256=sha256,
+        split_off=split_off,
     )
 
 
-def _divided(parts: Parts) -> Parts:
+def _with_last_held_out(parts: Parts) -> Parts:
     """Return the parts with the last training examples as the validation part."""
     n = len(parts.train.labels)
     first = n - parts.held_out
@@ -168,36 +174,51 @@ def keep(part: Part, chosen: Classes) -> Split:
     return Split(part.features[rows], numbers[rows])
 
 
-def split_off(
-    source: Source, splits: dict[str, Split], labels_from: str
-) -> tuple[dict[str, Split], str | None]:
-    """Split off the validation and test examples that are requested and have no source.
+def requested(source: Source, splits: dict[str, Split]) -> dict[str, float]:
+    """Return how much to split off for each split: a count or a fraction.
 
-    Returns: all splits that have examples, and the digest of those that were split off, if any.
+    Raises: DataError if the data has examples for a split that should be a fraction of the
+        training examples, or if a seed chooses nothing.
     """
-    present = {name: split for name, split in splits.items() if len(split.labels)}
-    requested = {"validation": source.validation, "test": source.test}
-    for name, number in requested.items():
-        if name in present and isinstance(number, float):
+    wanted = {"validation": source.validation, "test": source.test}
+    for name, number in wanted.items():
+        if name in splits and isinstance(number, float):
             raise DataError(
                 f"data.{name}: {number:g} is a fraction of the training examples to split off, but "
                 f"the data has {name} examples of its own; give a count, or leave it out"
             )
-    missing = {name: n for name, n in requested.items() if name not in present}
-    if set(missing.values()) <= {None} or "train" not in present:
-        return present, None
-    train = present["train"]
-    division = splitting.divide(
-        train.labels,
-        missing.get("validation"),
-        missing.get("test"),
-        source.split_seed,
-        labels_from,
-    )
-    for name, rows in division._asdict().items():
-        if len(rows):
-            present[name] = Split(train.features[rows], train.labels[rows])
-    return present, division.sha256
+    missing = {n: number for n, number in wanted.items() if number is not None and n not in splits}
+    if source.split_seed and not missing:
+        raise DataError(
+            f"data.split_seed: {source.split_seed} has nothing to choose, since no examples are "
+            "split off; leave it out, or set data.validation or data.test"
+        )
+    return missing
+
+
+def divided(
+    splits: dict[str, Split],
+    numbers: dict[str, float],
+    names: Sequence[str],
+    seed: int,
+    source: str,
+) -> tuple[dict[str, Split], SplitOff]:
+    """Split off validation and test examples from the training examples.
+
+    Args:
+        splits: that the data has.
+        numbers: how many examples to split off, by split.
+        names: of the classes.
+        seed: chooses them.
+        source: where the labels are from, for messages.
+    """
+    train = splits["train"]
+    validation, test = numbers.get("validation"), numbers.get("test")
+    division = splitting.divide(train.labels, names, validation, test, seed, source)
+    chosen = {name: rows for name, rows in division._asdict().items() if len(rows)}
+    parts = {name: Split(train.features[r], train.labels[r]) for name, r in chosen.items()}
+    sizes = np.bincount(train.labels, minlength=len(names))
+    return splits | parts, SplitOff(tuple(numbers), sizes, division.sha256)
 
 
 def first(source: Source, name: str, split: Split, parts: dict[str, Part | None]) -> Split:
@@ -207,15 +228,16 @@ def first(source: Source, name: str, split: Split, parts: dict[str, Part | None]
 
     Raises: DataError if there are fewer.
     """
-    requested: float | None = getattr(source, name)
+    number: float | None = getattr(source, name)
     available = len(split.labels)
-    if requested is None or isinstance(requested, float):
+    if number is None or isinstance(number, float):
         return split
-    if not 1 <= requested <= available:
+    if not 1 <= number <= available:
         part = parts.get(name)
         where = "" if part is None else f"{part.labels_from}: "
         chosen = "" if source.classes is None else f" of classes {list(source.classes)}"
         raise DataError(
-            f"{where}data.{name} asks for {requested} examples{chosen}, but there are {available}"
+            f"{where}data.{name} asks for {number} examples{chosen}, but there are {available}; "
+            "use a smaller number, or leave it out"
         )
-    return Split(split.features[: int(requested)], split.labels[: int(requested)])
+    return Split(split.features[: int(number)], split.labels[: int(number)])

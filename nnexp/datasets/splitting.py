@@ -12,6 +12,8 @@ from nnexp.errors import DataError
 from nnexp.streams import Purpose, generator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from nnexp.datasets.dataset import Labels
@@ -35,15 +37,23 @@ class Division(NamedTuple):
 
 
 def divide(
-    labels: Labels, validation: float | None, test: float | None, seed: int, source: str
+    labels: Labels,
+    names: Sequence[str],
+    validation: float | None,
+    test: float | None,
+    seed: int,
+    source: str,
 ) -> Division:
     """Choose the rows to split off; either number is a count or a fraction, or None for none.
 
-    Every class contributes its share, to within one example. The test rows do not depend on the
-    number of validation rows, and those of a smaller number are among those of a larger one.
+    Every class contributes its share, to within one example, and keeps one for training. Test rows
+    do not depend on the number of validation rows. The random order of a class's rows depends only
+    on the seed, the class's name and its size, so that it is the same when other classes are left
+    out.
 
     Args:
         labels: the classes of all examples.
+        names: of the classes.
         validation: to split off for validation.
         test: to split off for testing.
         seed: chooses the rows.
@@ -51,20 +61,27 @@ def divide(
 
     Raises: DataError if a class would be left without a training example.
     """
-    n = len(labels)
-    counts = {"test": count(test, n), "validation": count(validation, n)}
-    left, classes = n - sum(counts.values()), len(np.unique(labels))
-    if left < classes:
+    n, sizes = len(labels), np.bincount(labels)
+    test_count, validation_count = count(test, n), count(validation, n)
+    available = np.maximum(sizes - 1, 0)
+    if test_count + validation_count > available.sum():
+        left = n - test_count - validation_count
         rest = f"only {left}" if left > 0 else "none"
+        classes = np.count_nonzero(sizes)
         needed = f", which needs one of each of the {classes} classes" if left > 0 else ""
         raise DataError(
-            f"{source}: data.validation = {counts['validation']} and data.test = {counts['test']} "
-            f"leave {rest} of the {n} examples for training{needed}; use smaller numbers or "
-            "fractions"
+            f"{source}: data.validation = {validation_count} and data.test = {test_count} leave "
+            f"{rest} of the {n} examples for training{needed}; use smaller numbers or fractions"
         )
-    order = stratified(labels, seed)
-    ends = np.cumsum([counts["test"], counts["validation"]])
-    test_rows, validation_rows, train_rows = (np.sort(rows) for rows in np.split(order, ends))
+    test_shares = shares(test_count, sizes, available)
+    validation_shares = shares(validation_count, sizes, available - test_shares, test_shares)
+    parts: list[list[npt.NDArray[np.int64]]] = [[], [], []]
+    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
+    for name, own, *ends in zip(names, by_class, test_shares, validation_shares, strict=False):
+        split = np.split(shuffled(own, name, seed), np.cumsum(ends))
+        for part, rows in zip(parts, split, strict=True):
+            part.append(rows)
+    test_rows, validation_rows, train_rows = (np.sort(np.concatenate(part)) for part in parts)
     return Division(train_rows, validation_rows, test_rows)
 
 
@@ -77,20 +94,32 @@ def count(requested: float | None, n: int) -> int:
     return max(1, math.floor(requested * n + 0.5))
 
 
-def stratified(labels: Labels, seed: int) -> npt.NDArray[np.int64]:
-    """Return an order of the examples each of whose beginnings has all classes in proportion.
+def shares(
+    total: int, sizes: Labels, available: Labels, taken: Labels | None = None
+) -> npt.NDArray[np.int64]:
+    """Return how many of a total each class contributes: its share, rounded up or down.
 
-    Within a class the order is random. The i-th of a class's m examples comes at (i + 1/2) / m;
-    the last one comes after all others, so that each class keeps an example for training.
+    The largest fractions are rounded up; of equal ones, those of the classes from which less has
+    been taken, then of the first. A class contributes no more than it has available.
+
+    Args:
+        total: to distribute, at most the sum of what is available.
+        sizes: of the classes.
+        available: of each class.
+        taken: of each class before; None for nothing.
     """
-    n = len(labels)
-    shuffled = generator(seed, Purpose.SPLIT).permutation(n)
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    sizes = np.bincount(labels)
-    starts = np.cumsum(sizes) - sizes
-    classes = labels[by_class]
-    rank = np.arange(n) - starts[classes]
-    place = (2 * rank + 1) / (2 * sizes[classes])
-    place[rank == sizes[classes] - 1] = np.inf
-    order: npt.NDArray[np.int64] = by_class[np.argsort(place, kind="stable")]
-    return order
+    n = int(sizes.sum())
+    exact = total * sizes
+    result = np.minimum(exact // n, available)
+    taken = np.zeros_like(sizes) if taken is None else taken
+    while (missing := total - int(result.sum())) > 0:
+        order = np.lexsort((taken, result * n - exact))
+        chosen = order[(result < available)[order]][:missing]
+        result[chosen] += 1
+    return result
+
+
+def shuffled(rows: npt.NDArray[np.int64], name: str, seed: int) -> npt.NDArray[np.int64]:
+    """Return the rows of a class in random order."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    return generator(seed, Purpose.SPLIT, number).permutation(rows)

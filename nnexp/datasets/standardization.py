@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnexp.datasets.dataset import Factors, Split
+from nnexp.errors import DataError
 
 if TYPE_CHECKING:
     from nnexp.datasets.dataset import Features
@@ -18,12 +19,29 @@ ROWS = 1000
 """Examples that are converted to float64 at once."""
 
 
-def factors(features: Features) -> Factors:
+LARGEST = 1e150
+"""Features beyond this have squares that float64 cannot add up."""
+
+
+def factors(features: Features, source: str = "data") -> Factors:
     """Return the mean and the standard deviation (of the population) of each feature.
 
     A constant feature gets the deviation 1, so that it becomes 0.
+
+    Args:
+        features: (examples, features).
+        source: where they are from, for messages.
+
+    Raises: DataError if one is too large.
     """
     count, width = features.shape
+    low, high = features.min(axis=0), features.max(axis=0)
+    largest = max(abs(float(low.min())), abs(float(high.max())))
+    if largest > LARGEST:
+        raise DataError(
+            f"{source}: features up to {largest:g} are too large to standardize; use another unit, "
+            "or drop them"
+        )
     total = np.zeros(width)
     for start in range(0, count, ROWS):
         total += features[start : start + ROWS].sum(axis=0, dtype=np.float64)
@@ -32,7 +50,7 @@ def factors(features: Features) -> Factors:
     for start in range(0, count, ROWS):
         squares += np.square(features[start : start + ROWS] - mean).sum(axis=0)
     deviation = np.sqrt(squares / count)
-    is_constant = features.min(axis=0) == features.max(axis=0)
+    is_constant = low == high
     mean = np.where(is_constant, features[0], mean)
     return Factors(mean, np.where(is_constant | (deviation == 0), 1.0, deviation))
 

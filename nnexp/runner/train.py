@@ -348,7 +348,7 @@ def _record(
             features=dataset.train.features.shape[1],
             classes=dataset.classes,
             class_names=_class_names(config, dataset),
-            split_sha256=dataset.split_sha256 or UNSET,
+            split_sha256=UNSET if dataset.split_off is None else dataset.split_off.sha256,
             **sizes(dataset)._asdict(),
         ),
         versions=_versions(),

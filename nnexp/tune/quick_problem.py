@@ -9,7 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
-from nnexp.datasets.dataset import Dataset, Labels, Split
+from nnexp.datasets.dataset import Dataset, Labels, Split, SplitOff
 from nnexp.datasets.sources import AnySource
 from nnexp.errors import UsageError
 from nnexp.optim.schedules import Constant
@@ -111,12 +111,16 @@ def two_classes(problem: Config, dataset: Dataset) -> Config | None:
         classes=(own[first], own[second]),
         train=n,
         validation=representative_count(held_out),
+        test=None,
     )
-    if dataset.split_sha256 is not None:
-        data = _split_alike(data, dataset, len(train))
+    if dataset.split_off is not None:
+        data = _without_test_examples(data, dataset, dataset.split_off, [first, second])
         n = data.train or n
+    weights = problem.class_weights
+    if isinstance(weights, tuple):
+        weights = (weights[first], weights[second])
     lambda_ = rounded(per_example(problem, all_classes) * n)
-    return replace(problem, data=data, hidden=(), lambda_=lambda_)
+    return replace(problem, data=data, hidden=(), class_weights=weights, lambda_=lambda_)
 
 
 def _choices(dataset: Dataset) -> Sequence[int | str]:
@@ -127,21 +131,34 @@ def _choices(dataset: Dataset) -> Sequence[int | str]:
     return names
 
 
-def _split_alike(data: AnySource, dataset: Dataset, available: int) -> AnySource:
-    """Return settings that split off as large a share of two classes as of all.
+def _without_test_examples(
+    data: AnySource, dataset: Dataset, split_off: SplitOff, classes: list[int]
+) -> AnySource:
+    """Return settings with which no example that the full problem tests on is used.
+
+    The rows of a class are split off in an order of their own, first those for testing. So it is
+    enough that each of the two classes has as many test examples as in the full problem.
 
     Args:
         data: with the two classes.
         dataset: of the full problem.
-        available: its training examples of the two classes.
+        split_off: what was split off for the full problem.
+        classes: their numbers in the full problem.
     """
-    examples = sum(len(split.labels) for split in dataset.splits.values())
-    test = data.test
-    if isinstance(test, int):
-        test = min(test / examples, 0.9)
-    rounding = 4  # each class's share of a split is rounded to a whole number
-    train = max(1, min(data.train or available, available - rounding))
-    return replace(data, test=test, train=train)
+    sizes, test, validation = split_off.sizes[classes], 0, 0
+    if "test" in split_off.splits and dataset.test is not None:
+        counts = np.bincount(dataset.test.labels, minlength=dataset.classes)[classes]
+        test = int(np.max(-(-counts * sizes.sum() // sizes)))
+    left = int(sizes.sum()) - test
+    if "validation" in split_off.splits:
+        validation = max(1, min(int(data.validation or 1), left // 2))
+    left -= validation
+    return replace(
+        data,
+        test=test or None,
+        validation=validation or data.validation,
+        train=max(1, min(data.train or left, left)),
+    )
 
 
 def _select(split: Split, first: int, second: int) -> Labels:

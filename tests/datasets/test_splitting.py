@@ -20,7 +20,17 @@ from nnexp.errors import DataError
 from nnexp.tune import quick_problem
 
 if TYPE_CHECKING:
+    from nnexp.datasets.dataset import Labels
     from tests.conftest import Bench
+
+
+NAMES = "abcdefghijklmnop"
+
+
+def divide(
+    labels: Labels, validation: float | None, test: float | None, seed: int = 0
+) -> splitting.Division:
+    return splitting.divide(labels, NAMES, validation, test, seed, "d.csv")
 
 
 @given(
@@ -35,40 +45,41 @@ def test_splits_are_disjoint_complete_and_have_each_class_s_share(
     labels = np.repeat(np.arange(len(sizes)), sizes)
     n = len(labels)
     assume(n - sum(splitting.count(share, n) for share in (validation, test)) >= len(sizes))
-    division = splitting.divide(labels, validation, test, seed, "d.csv")
+    division = divide(labels, validation, test, seed)
     assert sorted(np.concatenate(division).tolist()) == list(range(n))
     assert len(division.test) == max(1, int(test * n + 0.5))
     assert len(division.validation) == max(1, int(validation * n + 0.5))
     for kind, size in enumerate(sizes):
         for rows in (division.validation, division.test):
             own = np.count_nonzero(labels[rows] == kind)
-            assert abs(own - size * len(rows) / n) <= len(sizes) + 1
+            share = min(size * len(rows) / n, size - 1)
+            assert abs(own - share) <= 1 or min(sizes) * len(rows) < 3 * n, "all are rounded"
         assert (labels[division.train] == kind).any()
 
 
 def test_the_split_is_known() -> None:
     """The rows that a seed chooses must never change."""
     labels = np.array([0, 1] * 6)
-    division = splitting.divide(labels, 2, 4, 0, "d.csv")
+    division = divide(labels, 2, 4)
     assert [rows.tolist() for rows in division[1:]] == KNOWN
-    assert splitting.divide(labels, 2, 4, 1, "d.csv").sha256 != division.sha256
+    assert divide(labels, 2, 4, 1).sha256 != division.sha256
 
 
-KNOWN = [[7, 10], [1, 3, 6, 8]]
+KNOWN = [[1, 4], [2, 3, 7, 8]]
 
 
 def test_test_rows_do_not_depend_on_the_validation_rows() -> None:
     labels = np.arange(60) % 3
-    few, many = (splitting.divide(labels, n, 0.2, 0, "d.csv") for n in (5, 20))
+    few, many = (divide(labels, n, 0.2) for n in (5, 20))
     assert few.test.tolist() == many.test.tolist()
     assert set(few.validation.tolist()) < set(many.validation.tolist())
 
 
 def test_an_example_of_each_class_must_be_left_to_train() -> None:
     with pytest.raises(DataError, match="leave none of the 4 examples for training; use smaller"):
-        splitting.divide(np.array([0, 1, 0, 1]), 2, 2, 0, "d.csv")
+        divide(np.array([0, 1, 0, 1]), 2, 2)
     with pytest.raises(DataError, match=r"leave only 1 of the 4 examples .* each of the 2 classes"):
-        splitting.divide(np.array([0, 1, 0, 1]), 1, 2, 0, "d.csv")
+        divide(np.array([0, 1, 0, 1]), 1, 2)
 
 
 def test_every_seed_has_the_same_split_and_another_split_seed_another(bench: Bench) -> None:
@@ -161,19 +172,42 @@ def test_inspect_describes_the_data(bench: Bench) -> None:
     assert bench("inspect", "tiny.yaml", "--data", "--plot", "t.svg").code == 0
 
 
-def test_a_problem_of_two_classes_takes_their_names_and_their_share_of_the_splits(
-    bench: Bench,
+def test_classes_that_are_too_small_for_a_share_contribute_in_turn() -> None:
+    labels = np.repeat(np.arange(11), [60] + [3] * 10)
+    division = divide(labels, 0.2, 0.2)
+    counts = [np.bincount(labels[rows], minlength=11) for rows in division]
+    assert [own.sum() for own in counts] == [54, 18, 18]
+    for own in counts[1:]:
+        assert abs(own[0] - 12) <= 1
+        assert own[1:].max() == 1
+    assert (counts[1] + counts[2])[1:].min() == 1, "no class is left out twice"
+
+
+@pytest.mark.parametrize("numbers", [{"validation": 0.2, "test": 30}, {"test": 0.33}])
+@pytest.mark.parametrize("train", [None, 25])
+def test_a_problem_of_two_classes_uses_no_test_example(
+    bench: Bench, numbers: dict[str, float], train: int | None
 ) -> None:
-    kinds = ("ox", "ass", "hen")
-    rows = [f"{i % 7},{i % 5},{kinds[i % 3]}" for i in range(90)]
+    kinds = ("ox", "ass", "hen", "ox", "hen")
+    rows = [f"{i},{i % 5},{kinds[i % 5]}" for i in range(97)]
     Path("d.csv").write_text("\n".join(["x,y,kind", *rows]) + "\n")
-    data = {"name": "csv", "train_file": "d.csv", "validation": 0.2, "test": 30}
-    config = load_config.read(bench.config("c.yaml", data=data))
+    Path("v.csv").write_text("\n".join(["x,y,kind", *rows[:30]]) + "\n")
+    data: dict[str, object] = {"name": "csv", "train_file": "d.csv", "train": train, **numbers}
+    if "validation" not in numbers:
+        data["validation_file"] = "v.csv"
+    config = load_config.read(bench.config("c.yaml", data=data, class_weights=[1, 2, 3]))
     whole = load(config.data)
     problem = quick_problem.two_classes(quick_problem.derive(config, whole, 40), whole)
     assert problem is not None
     assert problem.data.classes == ("ass", "hen")
+    assert problem.class_weights == (1.0, 2.0)
     small = load(problem.data)
     assert small.class_names == ("ass", "hen")
-    assert small.test is not None
-    assert len(small.test.labels) == 20
+    assert whole.test is not None
+    tested = set(whole.test.features[:, 0].tolist())
+    used = small.train.features[:, 0].tolist()
+    if "validation" in numbers:
+        assert small.validation is not None
+        used += small.validation.features[:, 0].tolist()
+    assert len(used) >= (train or 50) // 2
+    assert not tested & set(used)

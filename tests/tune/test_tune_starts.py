@@ -158,12 +158,12 @@ def pairs(bench: Bench, name: str, labels: list[int], seen: list[int]) -> str:
     return bench.config(f"{name}.yaml", data={"name": "npz", "file": f"{name}.npz"})
 
 
-def test_one_image_of_each_class_is_too_few(bench: Bench) -> None:
-    name = pairs(bench, "one", [0, 1, 2], list(range(3)) * 40)
+def test_two_images_of_each_class_are_too_few(bench: Bench) -> None:
+    name = pairs(bench, "one", [0, 1, 2] * 2, list(range(3)) * 40)
     code, out, err = bench("tune", name, "-q")
     assert (code, out) == (1, "")
     warning, err = err.split("\n", 1)
-    assert warning.startswith("warning: of 3 training examples, one class has only 1")
+    assert warning.startswith("warning: of 6 training examples, one class has only 2")
     assert err.startswith("no trial was better than chance, so nothing is tuned")
     assert "several training examples of each class" in err
     text = failed(bench, err, "one-tuned")
@@ -183,7 +183,7 @@ def test_constant_labels_are_one_class(bench: Bench) -> None:
     for command in ("tune", "find-rate"):
         code, out, err = bench(command, pairs(bench, "constant", [0] * 20, [0] * 9), "-q")
         assert (code, out) == (2, "")
-        assert err == "constant.npz: y_train: only one class; a classifier needs at least two\n"
+        assert err == "constant.npz: y_train: only one class, '0'; a classifier needs at least two\n"
         code, out, err = bench(command, "tiny.yaml", "--set", "data.classes=[1]")
         assert (code, out) == (2, "")
         assert "must name at least 2 classes, got 1" in err
