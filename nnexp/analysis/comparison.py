@@ -12,7 +12,7 @@ from nnexp.analysis.claims import unknown
 from nnexp.analysis.experiments import DIGITS, Experiment
 from nnexp.analysis.metrics import ALIASES, METRICS, Facts, Metric, Side
 from nnexp.analysis.statistics import Difference, mcnemar
-from nnexp.analysis.verdicts import Unit, Verdict, between, judge
+from nnexp.analysis.verdicts import COST, Unit, Verdict, between, judge
 from nnexp.config import canonical
 from nnexp.config.messages import ranges
 from nnexp.errors import UsageError
@@ -137,7 +137,10 @@ def _measure(key: str, metric: Metric, sides: Sequence[Side]) -> Measure:
     differences = {}
     if metric.is_judged and samples[0].is_whole:
         for side, sample in zip(sides[1:], samples[1:], strict=True):
-            if sample.is_whole and _has_same_data(sides[0], side):
+            is_alike = _has_same_data(sides[0], side) and (
+                metric.unit is not COST or _has_same_weights(sides[0], side)
+            )
+            if sample.is_whole and is_alike:
                 differences[side.experiment.label] = _difference(
                     key, (sides[0], side), (samples[0], sample), unit
                 )
@@ -146,8 +149,16 @@ def _measure(key: str, metric: Metric, sides: Sequence[Side]) -> Measure:
 
 
 def _has_same_data(first: Side, second: Side) -> bool:
-    contents = [run.record.data.sha256 for s in (first, second) for run in s.experiment.runs]
+    """Return whether all runs have the same data, split in the same way."""
+    data = [run.record.data for side in (first, second) for run in side.experiment.runs]
+    contents = [(own.sha256, own.split_sha256) for own in data]
     return all(content == contents[0] for content in contents)
+
+
+def _has_same_weights(first: Side, second: Side) -> bool:
+    """Return whether the costs of two experiments weigh the classes alike."""
+    configs = [side.experiment.runs[0].config for side in (first, second)]
+    return configs[0].class_weights == configs[1].class_weights
 
 
 def _resolved(metric: Metric, sides: Sequence[Side]) -> Unit:
@@ -191,9 +202,16 @@ def _notes(sides: Sequence[Side]) -> Iterator[str]:
     first, *others = sides
     if different := [s.experiment.label for s in others if not _has_same_data(first, s)]:
         was, them = ("was", "it") if len(different) == 1 else ("were", "them")
+        digests = {run.record.data_sha256 for side in sides for run in side.experiment.runs}
+        how = "trained on other data" if len(digests) > 1 else "trained and tested on other splits"
         yield (
-            f"{' and '.join(different)} {was} trained on other data than {first.experiment.label}, "
+            f"{' and '.join(different)} {was} {how} than {first.experiment.label}, "
             f"so there is no verdict on {them}"
+        )
+    if weighted := [s.experiment.label for s in others if not _has_same_weights(first, s)]:
+        yield (
+            f"costs of {' and '.join(weighted)} weigh the classes unlike those of "
+            f"{first.experiment.label} (class_weights), so there is no verdict on costs"
         )
     yield from _other_origins(records)
     for facts in (facts for side in sides for facts in side.facts):

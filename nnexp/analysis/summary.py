@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from nnexp.analysis.confusion import (
     MOST_CLASSES,
@@ -76,7 +76,7 @@ def summarize(run: Run) -> Summary:
         status=status,
         ending=_ending(run, config, result, last),
         config=config,
-        changed=canonical.differences(config, Config()),
+        changed=_changed(config),
         history=history,
         best=best,
         last=last,
@@ -87,6 +87,25 @@ def summarize(run: Run) -> Summary:
         classification={split: classify(own, classes) for split, own in by_split.items()},
         problems=problems,
     )
+
+
+def _changed(config: Config) -> list[tuple[str, Any, Any]]:
+    """Return the keys that differ from their defaults, which for data are those of its source."""
+    data = config.data
+    required = {
+        field.name: getattr(data, field.name)
+        for field in structs.fields(type(data))
+        if field.required
+    }
+    source = canonical.flat(structs.replace(Config(), data=type(data)(**required)))
+    defaults = {
+        key: value
+        for key, value in source.items()
+        if key.startswith("data.") and key.removeprefix("data.") not in required
+    }
+    rows = canonical.differences(config, Config())
+    changed = [(key, own, defaults.get(key, default)) for key, own, default in rows]
+    return [row for row in changed if row[1] != row[2]]
 
 
 def _intact(read: Callable[[], T], problems: list[CorruptError | DiskError]) -> T | None:

@@ -49,7 +49,7 @@ class Config(
 
     data: Annotated[
         AnySource,
-        Meta(description="The examples: mnist, or your own files as idx, npz or csv."),
+        Meta(description="The examples: mnist, or your own: csv, npz, idx or images."),
     ] = Mnist()
     hidden: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=1_000_000)], ...],
@@ -64,7 +64,7 @@ class Config(
         Meta(description="The cost to minimize; must suit the output."),
     ] = "cross-entropy"
     class_weights: Annotated[
-        Literal["balanced"] | tuple[Annotated[float, Meta(gt=0)], ...] | None,
+        Literal["balanced"] | tuple[Annotated[float, Meta(gt=0, le=1e6)], ...] | None,
         Meta(
             description="Factors of the cost of each class's examples: a list, or balanced, "
             "n/(k n_c) for n_c of n training examples and k classes; null for none."

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
+from msgspec import Struct
 from msgspec.inspect import Field, StructType
 
 from nnexp.config import canonical, dump, fields
@@ -125,7 +126,10 @@ def _alternative_lines(kind: fields.Kind, value: object, indent: str) -> Iterato
 
 def _default(field: Field) -> str:
     """Return a setting's default as YAML, or dots if there is none."""
-    return "..." if field.required else dump.inline(field.default)
+    if field.required:
+        return "..."
+    default = field.default
+    return dump.inline(canonical.changed(default) if isinstance(default, Struct) else default)
 
 
 def _comment(kind: fields.Kind) -> str:

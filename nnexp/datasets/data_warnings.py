@@ -98,8 +98,9 @@ def _precision(dataset: Dataset, dtype: str) -> Iterator[str]:
     too_large = exceeds(dataset, dtype)
     if too_large.size:
         yield (
-            f"{_features(dataset, too_large)} exceeds the {np.finfo(dtype).max:.2g} that {dtype} "
-            "can hold: training will diverge; set data.standardize: true or data.scale, or drop it"
+            f"{_features(dataset, too_large[:1])} exceeds the {np.finfo(dtype).max:.2g} that "
+            f"{dtype} can hold{_more(too_large)}: training will diverge; set data.standardize: "
+            "true or data.scale, or drop what is too large"
         )
     low, high = ranges(dataset.train)
     step = np.maximum(np.abs(low), np.abs(high)) * np.finfo(dtype).eps
@@ -107,8 +108,9 @@ def _precision(dataset: Dataset, dtype: str) -> Iterator[str]:
     if lost.size:
         first = lost[0]
         yield (
-            f"{_features(dataset, lost)} varies only from {low[first]:.12g} to "
-            f"{high[first]:.12g}, which {dtype} can hardly tell apart; set data.standardize: true"
+            f"{_features(dataset, lost[:1])} varies only from {low[first]:.12g} to "
+            f"{high[first]:.12g}, which {dtype} can hardly tell apart{_more(lost)}; set "
+            "data.standardize: true"
         )
 
 
@@ -121,11 +123,15 @@ def _constant(dataset: Dataset) -> Iterator[str]:
     if constant.size == len(low):
         return  # all examples are equal: the scale's warning, or the result, says so
     if constant.size:
-        advice = f"drop it by data.drop: {_dropping(dataset, constant)}"
-        verb = "is" if constant.size == 1 else "are"
+        verb, it = ("is", "it") if constant.size == 1 else ("are", "them")
+        advice = ""
+        if dataset.feature_names:
+            advice = f"; drop {it} by data.drop"
+        if dataset.feature_names and constant.size <= SHOWN:
+            advice += f": {_dropping(dataset, constant)}"
         yield (
             f"{_features(dataset, constant)} {verb} constant in the training examples and cannot "
-            f"help{f'; {advice}' if dataset.feature_names else ''}"
+            f"help{advice}"
         )
 
 
@@ -142,9 +148,9 @@ def _other_scales(dataset: Dataset) -> Iterator[str]:
             (low, high), (own_low, own_high) = ranges(dataset.train), ranges(split)
             yield (
                 f"the {name} examples are scaled differently from the training examples: "
-                f"{_features(dataset, other)} is from {own_low[index]:.4g} to "
+                f"{_features(dataset, other[:1])} is from {own_low[index]:.4g} to "
                 f"{own_high[index]:.4g} there, and from {low[index]:.4g} to {high[index]:.4g} in "
-                "training; scale both in the same way"
+                f"training{_more(other)}; scale both in the same way"
             )
 
 
@@ -173,11 +179,11 @@ def _absent(dataset: Dataset) -> Iterator[str]:
     for name, split in dataset.splits.items():
         counts = np.bincount(split.labels, minlength=dataset.classes)
         absent = np.flatnonzero(counts == 0)
-        if name != "train" and absent.size and len(split.labels) >= dataset.classes:
+        if absent.size:
             names = [dataset.class_names[i] if dataset.class_names else str(i) for i in absent]
-            yield (
-                f"no {name} example is of class {_listed(names)}, whose accuracy cannot be measured"
-            )
+            noun, which = ("class", "it") if len(names) == 1 else ("classes", "they")
+            kind, done = ("training", "learned") if name == "train" else (name, "judged")
+            yield f"no {kind} example is of {noun} {_listed(names)}: {which} cannot be {done}"
 
 
 def _features(dataset: Dataset, indices: npt.NDArray[np.int64]) -> str:
@@ -189,6 +195,11 @@ def _features(dataset: Dataset, indices: npt.NDArray[np.int64]) -> str:
         names = [str(i + 1) for i in indices]
     text = f"{noun} {_listed(names)}"
     return text if indices.size == 1 else f"{text},"
+
+
+def _more(indices: npt.NDArray[np.int64]) -> str:
+    """Return how many further features a sentence about the first one is true of."""
+    return f", like {indices.size - 1} more" if indices.size > 1 else ""
 
 
 def _dropping(dataset: Dataset, indices: npt.NDArray[np.int64]) -> str:

@@ -12,9 +12,13 @@ from nnexp.report.figure import Figure, Image, Panel
 ACROSS = 6
 MOST = 5 * ACROSS
 """Maximum number of images in a figure."""
-SIZE = 1.25, 1.5
+WIDTH, HEIGHT = 1.25, 1.5
 """Size of an image with its title, in inches."""
+LINE = 0.18
+"""Height of a further line of the title."""
 
+SHORT = 2
+"""Characters of classes' names up to which a title fits in one line."""
 LONGEST_LABEL = 10
 """Maximum number of characters of a class's name in a title."""
 LONGEST = 100
@@ -36,13 +40,16 @@ def figure(name: str, mistakes: Mistakes, classes: Sequence[int | str]) -> Figur
         count = mistakes.features.shape[1]
         raise UsageError(f"{name}: its examples, of {count} features, are no images to draw")
     panels = []
+    is_short = max(len(str(label)) for label in classes) <= SHORT
+    layout = "{} → {}   {:.2f}" if is_short else "{}\n→ {}\n{:.2f}"
     for index, features in enumerate(mistakes.features):
         labels = (mistakes.true[index], mistakes.predicted[index])
         true, predicted = (shortened(printable(str(classes[i])), LONGEST_LABEL) for i in labels)
-        title = f"{true} → {predicted}   {mistakes.belief[index]:.2f}"
+        title = layout.format(true, predicted, mistakes.belief[index])
         image = Image(features.reshape(mistakes.image).tolist())
         panels.append(Panel([image], title=title))
-    return Figure(panels, _title(name, mistakes), size=SIZE, across=ACROSS)
+    size = WIDTH, HEIGHT + LINE * layout.count("\n")
+    return Figure(panels, _title(name, mistakes), size=size, across=ACROSS)
 
 
 def _title(name: str, mistakes: Mistakes) -> str:

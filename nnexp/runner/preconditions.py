@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nnexp.config import rules
+from nnexp.config.messages import listed
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.data_warnings import data_warnings
 from nnexp.datasets.dataset import Dataset
@@ -35,14 +36,15 @@ def check(config: Config, dataset: Dataset) -> None:
     if isinstance(weights, tuple) and len(weights) != classes:
         raise SettingError(
             "class_weights",
-            f"must have a weight for each of the {classes} classes, got {len(weights)}",
+            f"must have a weight for each of the {classes} classes"
+            f" ({listed(dataset.class_names)}), got {len(weights)}",
         )
     for split, examples in sizes(dataset)._asdict().items():
         if split in config.monitor and not examples:
             without = [name for name in config.monitor if name != split]
             raise SettingError(
                 "monitor",
-                f"the data has no {split} examples; set monitor: {without}"
+                f"the data has no {split} examples; set monitor: [{', '.join(without)}]"
                 + (" and patience: null" if split == "validation" else ""),
             )
 

@@ -138,7 +138,17 @@ def test_an_absent_class_causes_a_warning() -> None:
     assert whole.test is not None
     only = whole.test.features, np.zeros(20, np.int64)
     warned = data_warnings(whole._replace(test=Split(*only), class_names=("no", "yes")))
-    assert warned == ["no test example is of class yes, whose accuracy cannot be measured"]
+    assert warned == ["no test example is of class yes: it cannot be judged"]
+
+
+def test_classes_without_training_examples_cause_a_warning(bench: Bench) -> None:
+    rows = [f"{i % 7},{'abc'[i // 20]}" for i in range(60)]
+    Path("d.csv").write_text("\n".join(["x,kind", *rows]) + "\n")
+    data = {"name": "csv", "train_file": "d.csv", "train": 10}
+    bench.config("c.yaml", data=data, epochs=1, monitor=["train"], patience=None)
+    said = bench("train", "c.yaml", "-q")
+    assert said.code == 0
+    assert said.err == "warning: no training example is of classes b, c: they cannot be learned\n"
 
 
 def test_the_data_is_blamed_for_features_that_float32_cannot_hold(bench: Bench) -> None:

@@ -183,7 +183,9 @@ def test_constant_labels_are_one_class(bench: Bench) -> None:
     for command in ("tune", "find-rate"):
         code, out, err = bench(command, pairs(bench, "constant", [0] * 20, [0] * 9), "-q")
         assert (code, out) == (2, "")
-        assert err == "constant.npz: y_train: only one class, '0'; a classifier needs at least two\n"
+        assert (
+            err == "constant.npz: y_train: only one class, '0'; a classifier needs at least two\n"
+        )
         code, out, err = bench(command, "tiny.yaml", "--set", "data.classes=[1]")
         assert (code, out) == (2, "")
         assert "must name at least 2 classes, got 1" in err
