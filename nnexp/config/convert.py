@@ -128,7 +128,7 @@ class _Converter:
             components = {str(kind.tag): kind for kind in choices if fields.is_component(kind)}
             if components:
                 return self._component(components, _literals(choices), value, path)
-        for choice in choices:
+        for choice in fields.numeric_choices(choices, value):
             if isinstance(choice, StructType) and isinstance(value, dict):
                 return self.struct(choice, value, path)
             if isinstance(choice, VarTupleType | TupleType) and isinstance(value, list | tuple):
@@ -169,7 +169,9 @@ class _Converter:
                 self._add_problem((*path, key), message, self._document.keys.get((*path, key)))
             return name if tree.keys() == {NAME} else INVALID
         if isinstance(name, str) and name not in components:
-            return self._add_problem((*path, NAME), messages.unknown(_noun(path), name, known))
+            near = _as_file(components, name)
+            message = messages.unknown(_noun(path), name, known, near)
+            return self._add_problem((*path, NAME), message)
         if isinstance(name, Invalid):
             return INVALID
         return self.struct(components[name], tree, path, components)
@@ -196,6 +198,15 @@ class _Converter:
     def _add_problem(self, path: Path, message: str, place: Place | None = None) -> Invalid:
         self.problems.append(Problem(place or self._document.place(path), path, message))
         return INVALID
+
+
+def _as_file(components: Components, name: str) -> str | None:
+    """Return the component that a file's name was probably meant to be, with its one setting."""
+    component = components.get(name.rpartition(".")[2])
+    required = [field for field in component.fields if field.required] if component else []
+    if component is None or not required:
+        return None
+    return f"{{name: {component.tag}, {required[0].encode_name}: {name}}}"
 
 
 def _literals(choices: Sequence[Kind]) -> list[str]:

@@ -71,6 +71,13 @@ def scalar(kind: Kind, value: object) -> object:
     return value if type(value) is type_ else INVALID
 
 
+def numeric_choices(choices: tuple[Kind, ...], value: object) -> tuple[Kind, ...]:
+    """Return the kinds that may convert a value: 1.0 is no count where fractions are accepted."""
+    if type(value) is not float or not any(isinstance(choice, FloatType) for choice in choices):
+        return choices
+    return tuple(choice for choice in choices if not isinstance(choice, IntType))
+
+
 def is_item(choices: tuple[Kind, ...], value: object) -> bool:
     """Return whether one of these kinds is a list whose items may be equal to value."""
     items = [choice.item_type for choice in choices if isinstance(choice, VarTupleType)]

@@ -108,7 +108,11 @@ def select(source: Source, parts: Parts, factors: Factors | None = None) -> Data
     if source.expand is not None:
         splits["train"] = expand(source.expand, splits["train"], origin.image, origin.features_from)
     if factors is not None:
-        splits = {name: standardization.standardized(s, factors) for name, s in splits.items()}
+        copied = () if split_off is None else ("train", *split_off.splits)
+        splits = {
+            name: standardization.standardized(split, factors, in_place=name in copied)
+            for name, split in splits.items()
+        }
     return Dataset(
         train=splits["train"],
         validation=splits.get("validation"),

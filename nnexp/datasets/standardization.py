@@ -55,10 +55,18 @@ def factors(features: Features, source: str = "data") -> Factors:
     return Factors(mean, np.where(is_constant | (deviation == 0), 1.0, deviation))
 
 
-def standardized(split: Split, factors: Factors) -> Split:
-    """Return a split with standardized features: float32, or float64 if they were."""
+def standardized(split: Split, factors: Factors, *, in_place: bool = False) -> Split:
+    """Return a split with standardized features: float32, or float64 if they were.
+
+    Args:
+        split: the examples.
+        factors: to standardize with.
+        in_place: overwrite the split's own features if they are floats, to save memory.
+    """
     features = split.features
-    result = np.empty(features.shape, np.promote_types(features.dtype, np.float32))
+    dtype = np.promote_types(features.dtype, np.float32)
+    is_overwritten = in_place and features.dtype == dtype
+    result = features if is_overwritten else np.empty(features.shape, dtype)
     for start in range(0, len(features), ROWS):
         rows = slice(start, start + ROWS)
         centred = features[rows] - factors.mean

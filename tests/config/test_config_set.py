@@ -63,6 +63,17 @@ def test_a_setting_goes_over_the_file(text: str, settings: list[str], config: Co
         ),
         ("optimizer.mu=3", "optimizer.mu: unknown key 'mu'; it is a setting of momentum, nesterov"),
         ("learning_rate.x=3", "learning_rate: must be a number > 0 or null, got a mapping"),
+        (
+            "data.test=1.0",
+            ("data.test: must be a whole number ≥ 1 or a number > 0 and < 1 or null, got 1.0"),
+        ),
+        (
+            "data=my iris.csv",
+            (
+                "data.name: unknown data 'my iris.csv'; did you mean '{name: csv, train_file: my "
+                f"iris.csv}}'? (known: {SOURCES})"
+            ),
+        ),
         ("hidden=[3, 0]", "hidden[1]: must be a whole number ≥ 1, got 0"),
         ("hidden=[3", "a ',' or the closing ']' is missing before this"),
         ("seed=*a", "seed: aliases (*) are not allowed; write the value again"),

@@ -12,8 +12,10 @@ import pytest
 from nnexp.analysis.mistakes import surest
 from nnexp.datasets import standardization
 from nnexp.datasets.dataset import Split
+from nnexp.datasets.expansion import Shift
 from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Csv, Npz
+from nnexp.errors import DataError
 from nnexp.store.run import Run
 
 if TYPE_CHECKING:
@@ -43,6 +45,26 @@ def test_features_are_standardized_by_hand() -> None:
     assert np.allclose(split.features[:, 0], [-np.sqrt(1.5), 0, np.sqrt(1.5)])
     assert split.features[:, 1].tolist() == [0, 0, 0]
     assert np.allclose(standardization.original(split.features, factors), features)
+
+
+def test_the_free_edge_of_a_shifted_image_is_as_black_as_others(tmp_path: Path) -> None:
+    images = np.random.default_rng(2).integers(1, 200, (6, 3, 3), dtype=np.uint8)
+    np.savez(tmp_path / "d.npz", x_train=images, y_train=np.arange(6) % 2)
+    source = Npz(file=str(tmp_path / "d.npz"), standardize=True, expand=Shift())
+    dataset = load(source)
+    assert dataset.factors is not None
+    assert dataset.factors.mean == pytest.approx(images.reshape(6, 9).mean(axis=0))
+    pixels = standardization.original(dataset.train.features, dataset.factors).reshape(-1, 3, 3)
+    assert pixels[:6] == pytest.approx(images, abs=1e-4)
+    assert pixels[6:12, :2] == pytest.approx(images[:, 1:], abs=1e-4), "shifted up"
+    assert pixels[6:12, 2] == pytest.approx(np.zeros((6, 3)), abs=1e-4)
+
+
+def test_features_whose_squares_overflow_are_refused(tmp_path: Path) -> None:
+    rows = [f"{i % 3}e200,{'ab'[i % 2]}" for i in range(9)]
+    (tmp_path / "d.csv").write_text("\n".join(["x,kind", *rows]))
+    with pytest.raises(DataError, match=r"up to 2e\+200 are too large to standardize; use another"):
+        load(Csv(train_file=str(tmp_path / "d.csv"), standardize=True))
 
 
 def test_all_splits_are_standardized_by_the_training_examples(tmp_path: Path) -> None:

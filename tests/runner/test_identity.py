@@ -85,6 +85,29 @@ def test_a_comparison_across_data_has_no_verdict(replaced: Bench) -> None:
     assert all("verdict" not in metric["B"] for metric in output["metrics"].values())
 
 
+def test_a_comparison_across_splits_has_no_verdict(bench: Bench) -> None:
+    rows = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(60)]
+    (bench.folder / "d.csv").write_text("\n".join(["x,y,kind", *rows]) + "\n")
+    bench.config(data={"name": "csv", "train_file": "d.csv", "validation": 0.2, "test": 0.2})
+    bench("train", "tiny.yaml", "-q", "--name", "a")
+    bench("train", "tiny.yaml", "-q", "--name", "b", "--set", "data.split_seed=9")
+    output = json.loads(bench("compare", "runs/a-s0", "runs/b-s0", "--json").out)
+    note = "B was trained and tested on other splits than A, so there is no verdict on it"
+    assert note in output["notes"]
+    assert all("verdict" not in metric["B"] for metric in output["metrics"].values())
+
+
+def test_costs_with_other_class_weights_have_no_verdict(bench: Bench) -> None:
+    for name, weights in (("a", "null"), ("b", "balanced")):
+        setting = f"class_weights={weights}"
+        bench("train", "tiny.yaml", "-q", "--seeds", "3", "--name", name, "--set", setting)
+    output = json.loads(bench("compare", "runs/a", "runs/b", "--json").out)
+    judged = {key for key, metric in output["metrics"].items() if "verdict" in metric["B"]}
+    assert "test_accuracy" in judged
+    assert not any("cost" in key for key in judged)
+    assert any("(class_weights), so there is no verdict on costs" in n for n in output["notes"])
+
+
 @pytest.fixture
 def reads(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file with a line for each time that a data file is read, by any process."""
