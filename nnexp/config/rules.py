@@ -125,11 +125,23 @@ def _data(config: Config) -> Iterator[Clash]:
     elif classes is not None and len(classes) < 2:  # noqa: PLR2004 - a classifier needs two
         yield Clash((("data", "classes"),), f"must name at least 2 classes, got {len(classes)}")
     yield from _splitting(config.data)
-    if isinstance(config.data, Csv) and len(config.data.delimiter or ",") != 1:
-        message = f'must be one character, such as "\\t", got {config.data.delimiter!r}'
-        yield Clash((("data", "delimiter"),), message)
+    if isinstance(config.data, Csv) and config.data.delimiter is not None:
+        yield from _delimiter(config.data.delimiter)
     if isinstance(config.data, Idx):
         yield from _idx(config.data)
+
+
+def _delimiter(delimiter: str) -> Iterator[Clash]:
+    """Yield a clash for a delimiter that cannot stand between numbers."""
+    if len(delimiter) != 1:
+        message = f'must be one character, such as "\\t", got {delimiter!r}'
+        yield Clash((("data", "delimiter"),), message)
+    elif delimiter in '\r\n"+-.' or delimiter.isalnum():
+        message = (
+            f'must be no line end, quote, letter, digit or sign, but such as ";" or "\\t", got '
+            f"{delimiter!r}"
+        )
+        yield Clash((("data", "delimiter"),), message)
 
 
 def _splitting(data: Source) -> Iterator[Clash]:

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from nnexp.datasets.npz import AnyArray
 
-LARGEST = 2**53
-"""Whole numbers up to this are exact as floats."""
-
 
 def labels(
     raw: Mapping[str, AnyArray], class_names: AnyArray | None, wheres: Mapping[str, str]
@@ -92,7 +89,7 @@ def _whole(array: AnyArray, where: str) -> Labels:
                 "target, and nnexp classifies; save classes, or name other labels by "
                 "data.arrays.y_train"
             )
-    if array.size and (array.max() > LARGEST or array.min() < -LARGEST):
+    if array.size and (array.max() > classes.LARGEST_LABEL or array.min() < -classes.LARGEST_LABEL):
         raise DataError(
             f"{where} has labels from {array.min()} to {array.max()}, beyond ±2**53; "
             "save labels 0, 1, …, or strings"

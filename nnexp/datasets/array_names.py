@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nnexp.datasets.files import MalformedError
+from nnexp.datasets.name_lists import listed, yaml_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from nnexp.datasets.npz import Header
     from nnexp.datasets.sources import Arrays
 
 SPLITS = ("train", "validation", "test")
+
+SHOWN = 8
+"""Maximum number of arrays that a message lists."""
 
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -59,7 +63,7 @@ def choose(headers: Mapping[str, Header], given: Arrays) -> dict[str, str]:
         if name not in headers:
             raise MalformedError(
                 f"contains no {name!r}, which data.arrays.{key} names; it contains "
-                f"{_listed(headers)}"
+                f"{_contents(headers)}"
             )
     unknown = []
     for name in sorted(headers, key=lambda name: (name != role(name), name)):
@@ -73,7 +77,7 @@ def choose(headers: Mapping[str, Header], given: Arrays) -> dict[str, str]:
         elif not has_names:
             raise MalformedError(
                 f"contains both {chosen[own]} and {name}, which could be {own}; choose one by "
-                f"data.arrays: {{{own}: {name}}}"
+                f"data.arrays: {{{own}: {yaml_name(name)}}}"
             )
     _check(chosen, headers, [] if has_names else unknown)
     return {key: chosen[key] for key in sorted(chosen)}
@@ -83,7 +87,7 @@ def _check(chosen: Mapping[str, str], headers: Mapping[str, Header], unknown: li
     for needed in ("x_train", "y_train"):
         if needed not in chosen:
             raise MalformedError(
-                f"contains no {needed}; it contains {_listed(headers)}; say which array it is: "
+                f"contains no {needed}; it contains {_contents(headers)}; say which array it is: "
                 f"data.arrays: {_proposal(chosen, headers)}"
             )
     for split in SPLITS:
@@ -106,9 +110,8 @@ def _proposal(chosen: Mapping[str, str], headers: Mapping[str, Header]) -> str:
     """Return a value of data.arrays, with the first arrays that have no role where one lacks."""
     free = (name for name in headers if name not in chosen.values())
     needed = {key: chosen.get(key) or next(free, "NAME") for key in ("x_train", "y_train")}
-    return f"{{{', '.join(f'{key}: {name}' for key, name in needed.items())}}}"
+    return f"{{{', '.join(f'{key}: {yaml_name(name)}' for key, name in needed.items())}}}"
 
 
-def _listed(names: Iterable[str]) -> str:
-    shown = sorted(names)
-    return ", ".join(shown[:8]) + (", …" if len(shown) > 8 else "") if shown else "no arrays"  # noqa: PLR2004 - fits a line
+def _contents(headers: Mapping[str, Header]) -> str:
+    return listed(sorted(headers), SHOWN) or "no arrays"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nnexp.datasets.name_lists import listed
 from nnexp.errors import DataError
 from nnexp.names import MAX_CLASSES
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
     from nnexp.datasets.dataset import Labels
 
-SHOWN = 20
-"""Maximum number of classes that a message lists."""
+LARGEST_LABEL = 2**53
+"""Whole numbers up to this are exact as floats; larger labels are names."""
 LONGEST_NAME = 100
 """Maximum characters of a class's name; a longer label is text, not a class."""
 
@@ -37,12 +38,6 @@ class Classes(NamedTuple):
     def __str__(self) -> str:
         """Return the names for a message."""
         return listed(self.names)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names for a message, the first ones if there are many."""
-    shown = ", ".join(names[:SHOWN])
-    return f"{shown}, …" if len(names) > SHOWN else shown
 
 
 def known(labels: Labels, names: Sequence[str] | None) -> Classes:
@@ -119,8 +114,8 @@ def numbered(labels: Labels, classes: Classes) -> Labels:
         return np.where(is_other, -1, labels) if is_other.any() else labels
     ordered = np.array(classes.numbers)
     order = np.argsort(ordered)
-    place = np.minimum(np.searchsorted(ordered[order], labels), count - 1)
-    indices: Labels = np.where(ordered[order][place] == labels, order[place], -1)
+    nearest = np.minimum(np.searchsorted(ordered[order], labels), count - 1)
+    indices: Labels = np.where(ordered[order][nearest] == labels, order[nearest], -1)
     return indices
 
 

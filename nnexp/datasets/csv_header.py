@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
+from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from nnexp.datasets import csv_lines
-from nnexp.datasets.classes import listed
+from nnexp.datasets.csv_numbers import is_number
 from nnexp.datasets.files import MalformedError
+from nnexp.datasets.name_lists import listed, yaml_list, yaml_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +21,18 @@ if TYPE_CHECKING:
 
 UNNAMED = re.compile(r"|Unnamed: \d+", re.ASCII)
 """No name, or the one that pandas gives to a column without a name."""
+
+SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+"""A line before the header, by which Excel is told the delimiter."""
+
+SAMPLE_ROWS = 5
+"""Rows that are compared with the header to recognize the delimiter."""
+
+FEW = 8
+"""Maximum number of other columns that a message lists."""
+
+MANY = 8
+"""Numbers of an example, this many or more, are hardly sorted by chance."""
 
 
 class CsvColumns(NamedTuple):
@@ -32,6 +47,11 @@ class CsvColumns(NamedTuple):
     label_is_given: bool
     """Whether the config names the label's column."""
     delimiter: str
+    delimiter_advice: str
+    """What to do if the delimiter is the wrong one; empty if it can be no other."""
+    dropped: tuple[str, ...]
+    """The columns that data.drop names."""
+    header_line: int
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -53,48 +73,134 @@ class CsvColumns(NamedTuple):
     def advice(self) -> str:
         """What to do if the labels' column is the wrong one."""
         others = [name for name in self.names if name != self.label_name]
-        return f"name the labels' column by data.label (others: {listed(others[:8])})"
+        return f"name the labels' column by data.label (others: {listed(others, FEW)})"
+
+    def labelled(self, name: str) -> str:
+        """Return the setting that makes another column that of the labels, as YAML."""
+        return f"data.label: {yaml_name(name)}"
+
+    def dropping(self, names: Sequence[str]) -> str:
+        """Return the setting that drops more columns, as YAML."""
+        return _dropping(self.dropped, names)
 
 
-def read_header(lines: Lines, source: Csv, train: CsvColumns | None) -> CsvColumns:
+class HeaderLine(NamedTuple):
+    """The header line and how it is divided."""
+
+    names: list[str]
+    line: int
+    delimiter: str
+    delimiter_advice: str
+
+    @property
+    def where(self) -> str:
+        """The line, for messages."""
+        return f"line {self.line}"
+
+
+def read_header(lines: Lines, source: Csv, train: CsvColumns | None) -> tuple[CsvColumns, Lines]:
     """Read the header line, and find the columns by their names.
 
     Args:
-        lines: of the file; the first one is consumed.
+        lines: of the file.
         source: the settings.
         train: the training file's columns; None for that file itself.
 
+    Returns: the columns, and the lines behind the header.
+
     Raises: MalformedError if there is no header, or its names are not as they should be.
     """
-    number, text = next(lines, (0, ""))
+    number, text = _next(lines)
+    given = source.delimiter
+    if match := SEPARATOR.fullmatch(text):
+        given = given or match[1]
+        number, text = _next(lines)
     if not number:
         raise MalformedError("is empty; its first line must name the columns")
-    delimiter = source.delimiter or csv_lines.recognized_delimiter(text)
-    names = csv_lines.split(text, delimiter)
+    sample = list(islice(lines, SAMPLE_ROWS))
+    rows = [row for _, row in sample if not row.isspace()]
+    header = _divided(number, text, rows, given)
+    _check_has_names(header, text)
+    check_names(header.names, source.drop, header.where)
+    columns = _first(header, source) if train is None else _matching(header, train)
+    return columns, chain(sample, lines)
+
+
+def _next(lines: Lines) -> tuple[int, str]:
+    """Return the next line that is not blank, with its number, which is 0 at the end."""
+    return next(((number, text) for number, text in lines if not text.isspace()), (0, ""))
+
+
+def _divided(number: int, text: str, rows: Sequence[str], given: str | None) -> HeaderLine:
+    """Return the header by the delimiter that is given, or by that which fits the first rows.
+
+    Raises: MalformedError if the line is a comment, or has a single column.
+    """
+    delimiter = given or csv_lines.recognized_delimiter(text, rows)
     where = f"line {number}"
-    if all(is_number(name) for name in names):
-        raise MalformedError(
-            f"{where}: must be a header that names the columns, got data, {text[:40]!r}; "
-            "add a line of names"
-        )
-    if len(names) == 1:
-        raise MalformedError(
-            f"{where}: must have two or more columns, got {text[:60]!r}; "
-            "set data.delimiter if it is none of , ; tab |"
-        )
-    check_names(names, source.drop, where)
-    if train is not None:
-        return _matching(names, train, source.drop, delimiter, where)
-    return _first(names, source, delimiter, where)
-
-
-def is_number(field: str) -> bool:
-    """Return whether a field can be parsed as a number."""
+    if text.startswith("#") and not csv_lines.fits(text, rows, delimiter):
+        raise MalformedError(f"{where}: is a comment, got {text[:60]!r}; remove the line")
     try:
-        float(field)
-    except ValueError:
-        return False
-    return True
+        names = csv_lines.split(text, delimiter)
+    except MalformedError as error:
+        raise MalformedError(f"{where}: {error}; names of columns need to be on one line") from None
+    if len(names) == 1:
+        raise MalformedError(f"{where}: {_single(text, rows, given)}")
+    is_sure = given or not any(d in text for d in csv_lines.DELIMITERS if d != delimiter)
+    advice = f", or set data.delimiter if it is not {delimiter!r}"
+    return HeaderLine(names, number, delimiter, "" if is_sure else advice)
+
+
+def _single(text: str, rows: Sequence[str], given: str | None) -> str:
+    """Return why a header has a single column, with advice."""
+    fact = f"must have two or more columns, got {text[:60]!r}"
+    if given is not None:
+        advice = f"the delimiter is {given!r}: correct data.delimiter, or leave it out"
+        return f"{fact}; {advice}"
+    words = len(text.split())
+    if words > 1 and rows and all(len(row.split()) == words for row in rows):
+        return f"{fact}: they are separated by blanks; save the file with commas between columns"
+    return f"{fact}; set data.delimiter if it is none of , ; tab |"
+
+
+def _check_has_names(header: HeaderLine, text: str) -> None:
+    """Raise MalformedError if most names are numbers, unless these look like generated names."""
+    numbers = [float(name) for name in header.names if is_number(name)]
+    named = sum(name != "" for name in header.names)
+    fact = f"{header.where}: must be a header that names the columns, got "
+    if numbers and len(numbers) == named and _count(numbers):
+        raise MalformedError(
+            f"{fact}their numbers, {text[:40]!r}; replace the line by a line of names"
+        )
+    if len(numbers) == named or (2 * len(numbers) > len(header.names) and not _rise(numbers)):
+        raise _not_header(fact, text)
+
+
+def _not_header(fact: str, text: str) -> MalformedError:
+    return MalformedError(f"{fact}data, {text[:40]!r}; add a line of names above it")
+
+
+def _count(numbers: Sequence[float]) -> bool:
+    """Return whether numbers are 0, 1, 2, … or 1, 2, 3, …, as columns are numbered."""
+    return numbers[0] in {0, 1} and all(b - a == 1 for a, b in pairwise(numbers))
+
+
+def _rise(numbers: Sequence[float]) -> bool:
+    """Return whether numbers may name columns: pixels, years or wavelengths in their order."""
+    steps = [b - a for a, b in pairwise(numbers)]
+    is_even = len(steps) > 1 and all(math.isclose(step, steps[0]) for step in steps)
+    is_rising = all(step > 0 for step in steps)
+    return _count(numbers) or (is_rising and (is_even or len(numbers) >= MANY))
+
+
+def check_not_data(columns: CsvColumns, labels: Sequence[str]) -> None:
+    """Raise MalformedError if the label's column has the name of a label, and others are numbers.
+
+    Such a header is the first example of a file without a header.
+    """
+    if columns.label_name in labels and any(map(is_number, columns.feature_names)):
+        fact = f"line {columns.header_line}: must be a header that names the columns, got "
+        raise _not_header(fact, columns.delimiter.join(columns.names))
 
 
 def check_names(names: Sequence[str], drop: Sequence[str], where: str) -> None:
@@ -104,10 +210,9 @@ def check_names(names: Sequence[str], drop: Sequence[str], where: str) -> None:
         if name in drop:
             continue
         if UNNAMED.fullmatch(name):
-            shown = ", ".join(f'"{other}"' for other in [*drop, name])
             raise MalformedError(
                 f"{where}, column {column}: has no name (an index?); drop it by "
-                f"data.drop: [{shown}], or name it"
+                f"{_dropping(drop, [name])}, or name it"
             )
         if name in seen:
             raise MalformedError(
@@ -117,8 +222,14 @@ def check_names(names: Sequence[str], drop: Sequence[str], where: str) -> None:
         seen[name] = column
 
 
-def _first(names: list[str], source: Csv, delimiter: str, where: str) -> CsvColumns:
+def _dropping(dropped: Sequence[str], names: Sequence[str]) -> str:
+    """Return the setting that drops columns besides those that are dropped already, as YAML."""
+    return f"data.drop: {yaml_list([*dropped, *names])}"
+
+
+def _first(header: HeaderLine, source: Csv) -> CsvColumns:
     """Return the columns of the training file."""
+    names, where = header.names, header.where
     if unknown := [name for name in source.drop if name not in names]:
         raise MalformedError(
             f"{where}: has no column {unknown[0]!r}, which data.drop names; "
@@ -144,7 +255,16 @@ def _first(names: list[str], source: Csv, delimiter: str, where: str) -> CsvColu
         _check_default(names, kept, where)
     label = kept[-1] if source.label is None else names.index(source.label)
     features = tuple(index for index in kept if index != label)
-    return CsvColumns(tuple(names), features, label, source.label is not None, delimiter)
+    return CsvColumns(
+        tuple(names),
+        features,
+        label,
+        source.label is not None,
+        header.delimiter,
+        header.delimiter_advice,
+        source.drop,
+        header.line,
+    )
 
 
 def _corrected(key: str, name: str, names: list[str]) -> str:
@@ -161,31 +281,47 @@ def _check_default(names: list[str], kept: list[int], where: str) -> None:
         index = kept[lower.index("label")]
         raise MalformedError(
             f"{where}: the label must be the last column, but is column {index + 1} of "
-            f"{len(names)}; set data.label: {names[index]}, or data.label: {names[kept[-1]]}"
+            f"{len(names)}; set data.label: {yaml_name(names[index])}, or "
+            f"data.label: {yaml_name(names[kept[-1]])}"
         )
 
 
-def _matching(
-    names: list[str], train: CsvColumns, drop: Sequence[str], delimiter: str, where: str
-) -> CsvColumns:
+def _matching(header: HeaderLine, train: CsvColumns) -> CsvColumns:
     """Return the columns of another file, which are matched by name."""
-    wanted = [*train.feature_names, train.label_name]
+    names, label = header.names, train.label_name
+    wanted = [*train.feature_names, label]
     missing = [name for name in wanted if name not in names]
-    unknown = [name for name in names if name not in wanted and name not in drop]
+    unknown = [name for name in names if name not in wanted and name not in train.dropped]
+    if missing == [label] and not unknown:
+        raise MalformedError(
+            f"{header.where}: has no column {label!r}, which holds the labels in the training "
+            "file; examples without labels cannot be tested: add it, or leave the file out of the "
+            "config"
+        )
     if missing or unknown:
         facts = [f"has no column {name!r} of the training file" for name in missing[:1]]
         facts += [f"has a column {name!r} that the training file lacks" for name in unknown[:1]]
-        both = " and ".join(facts)
-        if missing and unknown:
-            advice = "rename one of them"
-        elif missing:
-            advice = f"add it, or drop it everywhere by data.drop: [{missing[0]}]"
-        else:
-            advice = f"drop it by data.drop: [{unknown[0]}]"
         raise MalformedError(
-            f"{where}: {both}; columns are matched by name, so {advice} "
-            f"(training file: {listed(wanted)})"
+            f"{header.where}: {' and '.join(facts)}; columns are matched by name, so "
+            f"{_advice_for(missing, unknown, train)} (training file: {listed(wanted, FEW)})"
         )
-    features = tuple(names.index(name) for name in train.feature_names)
-    label = names.index(train.label_name)
-    return CsvColumns(tuple(names), features, label, train.label_is_given, delimiter)
+    return train._replace(
+        names=tuple(names),
+        features=tuple(names.index(name) for name in train.feature_names),
+        label=names.index(label),
+        delimiter=header.delimiter,
+        delimiter_advice=header.delimiter_advice,
+        header_line=header.line,
+    )
+
+
+def _advice_for(missing: list[str], unknown: list[str], train: CsvColumns) -> str:
+    """Return what to do about columns that a file lacks, and those that it has besides."""
+    if missing == [train.label_name]:
+        return "rename one of them or, if the file has no labels, leave it out of the config"
+    if missing and unknown:
+        return "rename one of them"
+    if missing:
+        features = [name for name in missing if name != train.label_name]
+        return f"add it, or drop it everywhere by {train.dropping(features)}"
+    return f"drop it by {train.dropping(unknown)}"

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import BinaryIO, NamedTuple, TypeAlias
 
 from nnexp.datasets import files
+from nnexp.datasets.csv_numbers import is_number, with_point
 from nnexp.datasets.files import MalformedError
 
 Lines: TypeAlias = Iterator[tuple[int, str]]
-"""Non-blank lines with their numbers, counted from 1."""
+"""Lines that are not empty, with their numbers, counted from 1."""
 
 MAX_LINE_BYTES = 1 << 20
 BLOCK_ROWS = 1000
@@ -41,14 +42,12 @@ SIGNATURES = {
 
 
 def read_lines(file: BinaryIO, update: Callable[[bytes], None]) -> Lines:
-    """Yield the non-blank lines; call update with the bytes of every line.
+    """Yield the lines that are not empty; call update with the bytes of every line.
 
     Raises: MalformedError if a line is too long or not UTF-8.
     """
-    number = 0
-    while line := file.readline(MAX_LINE_BYTES + 1):
+    for number, line in enumerate(_byte_lines(file), 1):
         update(line)
-        number += 1
         if number == 1:
             check_signature(line)
         if len(line) > MAX_LINE_BYTES:
@@ -59,8 +58,34 @@ def read_lines(file: BinaryIO, update: Callable[[bytes], None]) -> Lines:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise MalformedError(_undecodable(number, line, error)) from error
-        if text and not text.isspace():
+        if "\r" in text:
+            raise MalformedError(
+                f"line {number}: contains a line end of another kind, a carriage return; save the "
+                "file with one kind of line ends"
+            )
+        if text:
             yield number, text
+
+
+def _byte_lines(file: BinaryIO) -> Iterator[bytes]:
+    r"""Yield lines that end in LF or, if the file has none, in CR, as on old Macs.
+
+    A line is cut after MAX_LINE_BYTES + 1 bytes, at which the caller refuses it.
+    """
+    line = file.readline(MAX_LINE_BYTES + 1)
+    if line.endswith(b"\n") or b"\r" not in line:
+        while line:
+            yield line
+            line = file.readline(MAX_LINE_BYTES + 1)
+        return
+    while True:
+        *lines, rest = line.split(b"\r")
+        yield from (text + b"\r" for text in lines)
+        chunk = file.read(MAX_LINE_BYTES)
+        if not chunk or len(rest) > MAX_LINE_BYTES:
+            yield rest
+            return
+        line = rest + chunk
 
 
 def check_signature(line: bytes) -> None:
@@ -81,15 +106,33 @@ def _undecodable(number: int, line: bytes, error: UnicodeDecodeError) -> str:
     )
 
 
-def recognized_delimiter(header: str) -> str:
-    """Return the delimiter that divides a header into the most columns, the comma on a tie."""
+def recognized_delimiter(header: str, rows: Sequence[str]) -> str:
+    """Return the delimiter that divides a header and the first rows into the same columns.
 
-    def columns(delimiter: str) -> int:
-        with suppress(MalformedError):  # quotes that make no sense with this delimiter
-            return len(split(header, delimiter))
-        return 0
+    Of several, it is the one that makes the most fields numbers. If there is none, it is the one
+    that divides the header into the most columns, the comma on a tie.
+    """
 
-    return max(DELIMITERS, key=columns)
+    def merit(delimiter: str) -> tuple[bool, int, int]:
+        fields = [field for row in rows for field in _fields(row, delimiter)]
+        numbers = sum(is_number(with_point(field, delimiter)) for field in fields)
+        is_regular = fits(header, rows, delimiter)
+        return is_regular, numbers if is_regular else 0, len(_fields(header, delimiter))
+
+    return max(DELIMITERS, key=merit)
+
+
+def fits(header: str, rows: Sequence[str], delimiter: str) -> bool:
+    """Return whether a delimiter divides a header and rows into equally many columns, over one."""
+    columns = len(_fields(header, delimiter))
+    return columns > 1 and all(len(_fields(row, delimiter)) == columns for row in rows)
+
+
+def _fields(text: str, delimiter: str) -> list[str]:
+    """Return the fields of a line, none if its quotes make no sense with this delimiter."""
+    with suppress(MalformedError):
+        return split(text, delimiter)
+    return []
 
 
 def split(text: str, delimiter: str) -> list[str]:
@@ -103,6 +146,8 @@ def _reader(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
     try:
         yield from reader
     except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise MalformedError("a quote opens here and is not closed; close it") from error
         raise MalformedError(f"not CSV: {error}; check the quotes") from error
 
 
@@ -147,9 +192,11 @@ def _simply_quoted(delimiter: str) -> re.Pattern[str]:
 
 
 def _next(lines: Lines, delimiter: str) -> Block | None:
-    """Return the next block of lines, or None at the end."""
+    """Return the next block of lines that are not blank, or None at the end."""
     numbers, texts, remaining = [], [], BLOCK_BYTES
     for number, text in lines:
+        if text.isspace() and delimiter not in text:
+            continue
         numbers.append(number)
         texts.append(text)
         remaining -= len(text)
@@ -159,20 +206,24 @@ def _next(lines: Lines, delimiter: str) -> Block | None:
 
 
 def _unquoted(lines: Lines, delimiter: str) -> Lines:
-    """Yield lines with their fields joined by JOINT, and the number of the line that ends each."""
-    number = 0
+    """Yield lines with their fields joined by JOINT, each with the number of its first line."""
+    numbers: list[int] = []
 
     def texts() -> Iterator[str]:
-        nonlocal number
-        for number, text in lines:  # noqa: B007 - read below, when a row is complete
+        for number, text in lines:
+            numbers.append(number)
             yield f"{text}\n"
 
     reader = _reader(texts(), delimiter)
     while True:
+        numbers.clear()
         try:
             fields = next(reader, None)
         except MalformedError as error:
-            raise MalformedError(f"line {number}: {error}") from error
+            if not numbers:
+                raise
+            raise MalformedError(f"line {numbers[0]}: {error}") from error
         if fields is None:
             return
-        yield number, JOINT.join(field.replace("\n", " ").replace(JOINT, " ") for field in fields)
+        joined = JOINT.join(field.replace("\n", " ").replace(JOINT, " ") for field in fields)
+        yield numbers[0], joined

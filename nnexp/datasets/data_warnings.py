@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from nnexp.datasets.dataset import Dataset, Split
+from nnexp.datasets.name_lists import listed, yaml_list
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -183,7 +184,7 @@ def _absent(dataset: Dataset) -> Iterator[str]:
             names = [dataset.class_names[i] if dataset.class_names else str(i) for i in absent]
             noun, which = ("class", "it") if len(names) == 1 else ("classes", "they")
             kind, done = ("training", "learned") if name == "train" else (name, "judged")
-            yield f"no {kind} example is of {noun} {_listed(names)}: {which} cannot be {done}"
+            yield f"no {kind} example is of {noun} {listed(names, SHOWN)}: {which} cannot be {done}"
 
 
 def _features(dataset: Dataset, indices: npt.NDArray[np.int64]) -> str:
@@ -193,7 +194,7 @@ def _features(dataset: Dataset, indices: npt.NDArray[np.int64]) -> str:
         names = [repr(dataset.feature_names[i]) for i in indices]
     else:
         names = [str(i + 1) for i in indices]
-    text = f"{noun} {_listed(names)}"
+    text = f"{noun} {listed(names, SHOWN)}"
     return text if indices.size == 1 else f"{text},"
 
 
@@ -203,8 +204,4 @@ def _more(indices: npt.NDArray[np.int64]) -> str:
 
 
 def _dropping(dataset: Dataset, indices: npt.NDArray[np.int64]) -> str:
-    return f"[{_listed([dataset.feature_names[i] for i in indices])}]"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+    return yaml_list([dataset.feature_names[i] for i in indices])

@@ -67,6 +67,8 @@ class Dataset(NamedTuple):
     """The label of each class as the data names it; empty in tests, where nothing prints them."""
     feature_names: tuple[str, ...] = ()
     """The names of the features' columns; empty if they have none."""
+    counting: tuple[str, ...] = ()
+    """The names of features that number the training examples as read: 0, 1, … or 1, 2, …"""
     factors: Factors | None = None
     """How the features are standardized; None if they are as in the file."""
     split_off: SplitOff | None = None

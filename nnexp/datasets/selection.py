@@ -7,6 +7,7 @@ like it, and the edges that become free are as black as others.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -18,11 +19,18 @@ from nnexp.datasets.expansion import expand
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nnexp.datasets.sources import Source
 
 HeldOut = Literal["validation", "test"]
+
+
+class Occurrence(NamedTuple):
+    """A label as a text file has it, and the line where it occurs first."""
+
+    label: str
+    line: int
 
 
 class Part(NamedTuple):
@@ -37,6 +45,8 @@ class Part(NamedTuple):
     """The shape of an example in its file; empty if the file gives none."""
     advice: str = ""
     """What to do if these are not the labels."""
+    occurrences: Mapping[int, Occurrence] = MappingProxyType({})
+    """Where labels occur; empty if the source has no lines."""
 
     def rows(self, start: int, stop: int) -> Part:
         """Return some of the examples, as views."""
@@ -53,6 +63,8 @@ class Parts(NamedTuple):
     names: Sequence[str] | None = None
     """The names that labels index; None if labels are the whole numbers in the files."""
     feature_names: tuple[str, ...] = ()
+    counting: tuple[str, ...] = ()
+    """The names of features that number the training examples."""
     held_out: int = 0
     """The last training examples are for validation, unless a fraction is split off."""
 
@@ -123,6 +135,7 @@ def select(source: Source, parts: Parts, factors: Factors | None = None) -> Data
         image=origin.image,
         class_names=chosen.names,
         feature_names=parts.feature_names,
+        counting=parts.counting,
         factors=factors,
         split_off=split_off,
     )
@@ -159,13 +172,18 @@ def check_width(part: Part, train: Part) -> None:
 
 def check_labels(part: Part, known: Classes, names: Sequence[str] | None) -> None:
     """Raise DataError if a split has a label that the training data does not have."""
-    other = np.flatnonzero(classes.numbered(part.labels, known) < 0)
-    if other.size:
-        label = int(part.labels[other[0]])
-        shown = str(label) if names is None else repr(names[label])
+    unknown = np.flatnonzero(classes.numbered(part.labels, known) < 0)
+    if unknown.size:
+        label = int(part.labels[unknown[0]])
+        if label in part.occurrences:
+            name, line = part.occurrences[label]
+            shown = f"{name!r} in line {line}"
+        else:
+            name = str(label) if names is None else repr(names[label])
+            shown = f"{name} of example {unknown[0] + 1}"
         raise DataError(
-            f"{part.labels_from}: label {shown} of example {other[0] + 1} does not occur in the "
-            f"training data (known: {known}); correct it, or choose classes by data.classes"
+            f"{part.labels_from}: label {shown} does not occur in the training data "
+            f"(known: {known}); correct it, or choose classes by data.classes"
         )
 
 

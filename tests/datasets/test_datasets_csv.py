@@ -51,7 +51,7 @@ def test_pixels_stay_bytes_however_many_rows_are_parsed_at_a_time(
         table = csv_file.read(path, Csv(train_file=""))
     assert table.features.dtype == np.uint8
     assert table.features[:, 0].tolist() == [x for x, _ in pairs]
-    assert [int(table.names[code]) for code in table.codes] == [y for _, y in pairs]
+    assert [int(table.labels.names[code]) for code in table.labels.codes] == [y for _, y in pairs]
 
 
 def test_one_fraction_makes_all_features_floats(
@@ -67,7 +67,7 @@ def test_one_fraction_makes_all_features_floats(
 MALFORMED = {
     "empty": (b"", "is empty; its first line must name the columns"),
     "header only": (b"a,label\n", "contains a header but no examples"),
-    "no header": (b"1,2\n3,4\n", "line 1: must be a header that names the columns, got data"),
+    "no header": (b"1.5,2\n3,4\n", "line 1: must be a header that names the columns, got data"),
     "no header behind a byte-order mark": (
         b"\xef\xbb\xbf1,2\n",
         "line 1: must be a header that names",
@@ -82,21 +82,34 @@ MALFORMED = {
     "wider": (b"a,b\n1,2,0\n", "line 2: 3 columns, but the header names 2; give row names a name"),
     "text": (
         b"a,b\n1,0\nx\x1b[2J,1\n",
-        r"line 3, column 1 ('a'): not a number, got 'x\x1b[2J'; features are numbers",
+        r"line 3, column 1 ('a'): not a number, got 'x\x1b[2J'; the label is the last",
     ),
     "gap": (b"a,b\n1,0\n,1\n", "line 3, column 1 ('a'): a missing value, ''; fill it in, or"),
     "question mark": (b"a,b\n?,0\n", "line 2, column 1 ('a'): a missing value, '?'"),
     "underscore": (b"a,b\n1_0,0\n", "line 2, column 1 ('a'): not a number, got '1_0'"),
     "comment": (b"a,b\n#1,0\n", "line 2, column 1 ('a'): not a number, got '#1'"),
     "a decimal comma beside commas": (b'a,b\n"1,5",0\n', "not a number, got '1,5'"),
-    "an open quote": (b'a,b\n"1,0\n2,1\n', "not CSV: unexpected end of data; check the quotes"),
+    "an open quote": (b'a,b\n"1,0\n2,1\n', "line 2: a quote opens here and is not closed"),
+    "an open quote far above the end": (
+        b"a,b\n" + b"1,0\n" * 5 + b'1,"0\n' + b"2,1\n" * 5,
+        "line 7: a quote opens here and is not closed; close it",
+    ),
+    "a quote that the next one closes": (
+        b'a,b\n1,"0\n2,1\n3,"x"\n',
+        "line 2: not CSV: ',' expected",
+    ),
+    "a line break in the header": (
+        b'"a\nb",label\n1,x\n',
+        "line 1: a quote opens here and is not closed; close it; names of columns need to be on",
+    ),
+    "a carriage return": (b"a,b\n1,0\r2,1\n", "line 2: contains a line end of another kind"),
     "NaN": (b"a,b\n1,0\nnan,1\n", "line 3, column 1 ('a'): a missing value, 'nan'"),
     "infinity": (b"a,b\n1e999,0\n", "line 2, column 1 ('a'): not a finite number, got '1e999'"),
     "no label": (b"a,b\n1,0\n1,\n", "line 3, column 2 ('b'): a missing label, ''"),
     "label NaN": (b"a,b\n1,nan\n", "line 2, column 2 ('b'): a missing label, 'nan'"),
     "a long label": (b"a,b\n1," + b"x" * 101 + b"\n", "line 2, column 2 ('b'): a label of 101"),
     "latin-1": (b"a,b\n1,0\n\xe9,0\n", "line 3: not UTF-8 text, byte 0xe9"),
-    "binary": (bytes(range(256)), "line 1"),
+    "binary": (bytes(range(256)), "line 2: not UTF-8 text, byte 0x80"),
     "endless line": (b"a,b\n" + b"1" * (1 << 25), "line 2: longer than 1048576 bytes"),
     "no name": (b",a,label\n0,1,0\n", "line 1, column 1: has no name (an index?); drop it by"),
     "pandas' index": (b"Unnamed: 0,a,label\n0,1,0\n", 'data.drop: ["Unnamed: 0"]'),

@@ -333,7 +333,7 @@ REFUSED = {
     "a test file with a new class": Refused(
         lambda: {"d.csv": iris(), "t.csv": table("length,width,species", "1,2,Setosa")},
         "{name: csv, train_file: d.csv, test_file: t.csv}",
-        "label 'Setosa' of example 1 does not occur in the training data (known: setosa, versicol",
+        "label 'Setosa' in line 2 does not occur in the training data (known: setosa, versicolor",
         "correct it, or choose classes by data.classes",
     ),
     "UTF-16": Refused(

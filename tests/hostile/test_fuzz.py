@@ -141,7 +141,7 @@ def test_any_text_is_a_table_or_malformed(content: bytes) -> None:
         lambda: csv_file.parse(io.BytesIO(content), Csv(train_file="")), MalformedError
     )
     if table is not None:
-        assert len(table.features) == len(table.codes)
+        assert len(table.features) == len(table.labels.codes)
         assert np.isfinite(table.features).all()
 
 

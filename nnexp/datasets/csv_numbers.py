@@ -1,0 +1,22 @@
+"""Numbers as the fields of a CSV file have them."""
+
+from __future__ import annotations
+
+
+def is_number(field: str) -> bool:
+    """Return whether a field can be parsed as a number."""
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def is_plain_number(field: str) -> bool:
+    """Return whether a field is a number as people write it, unlike 1_0 or other digits."""
+    return is_number(field) and field.isascii() and "_" not in field
+
+
+def with_point(text: str, delimiter: str) -> str:
+    """Return text with decimal points for the decimal commas that are allowed beside ``;``."""
+    return text.replace(",", ".") if delimiter == ";" else text

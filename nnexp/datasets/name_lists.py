@@ -1,0 +1,35 @@
+"""Lists of names in messages: shortened for reading, or as YAML that can be pasted."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SHOWN = 20
+"""Maximum number of names that a message lists."""
+PLAIN = re.compile(r"[^\W\d]([\w ./()-]*[\w./()-])?")
+"""Names that are strings in YAML without quotes, unless they are one of WORDS."""
+WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+"""Names that YAML, in one version or another, takes for a boolean or null."""
+
+
+def listed(names: Sequence[str], shown: int = SHOWN) -> str:
+    """Return the first names for a message, with "…" if there are more."""
+    text = ", ".join(names[:shown])
+    return f"{text}, …" if len(names) > shown else text
+
+
+def yaml_name(name: str) -> str:
+    """Return a name as a YAML string, quoted where YAML needs it."""
+    if PLAIN.fullmatch(name) and name.lower() not in WORDS:
+        return name
+    return json.dumps(name, ensure_ascii=False)
+
+
+def yaml_list(names: Sequence[str], shown: int = SHOWN) -> str:
+    """Return names as a YAML list, such as [id, "1"]; with "…" if there are more than shown."""
+    return f"[{listed([yaml_name(name) for name in names], shown)}]"
