@@ -41,15 +41,18 @@ class FeatureParser:
         self._columns = columns
         self._first: dict[str, Field] = {}
         """The first feature with each decimal sign; empty where there can be no comma."""
+        self._first_line: int | None = None
+        """The line of the first row, in which a column of text shows."""
 
     def parse(self, block: Block) -> Features:
         """Return the features of a block of rows. Raises: MalformedError."""
+        self._first_line = self._first_line or block.numbers[0]
         try:
             values = self._parsed(block)
         except ValueError as error:
-            raise _fault(block, self._columns, str(error)) from error
+            raise self._fault(block, str(error)) from error
         if not np.isfinite(values).all():
-            raise _fault(block, self._columns, "a feature is not a finite number")
+            raise self._fault(block, "a feature is not a finite number")
         if self._columns.delimiter == ";":
             self._check_signs(block)
         return values
@@ -81,6 +84,18 @@ class FeatureParser:
             "remove thousands separators, or use one decimal sign in the whole file"
         )
 
+    def _fault(self, block: Block, otherwise: str) -> MalformedError:
+        """Return the error about the first field that is not a finite number."""
+        columns = self._columns
+        for line, text in zip(block.numbers, block.texts, strict=True):
+            fields = [field.strip() for field in text.split(block.delimiter)]
+            for position in columns.features:
+                is_first = line == self._first_line
+                if message := _problem(fields, position, columns, is_first=is_first):
+                    where = f"line {line}, column {position + 1} ({columns.names[position]!r})"
+                    return MalformedError(f"{where}: {message}")
+        return MalformedError(f"line {block.numbers[0]} or a later one: {otherwise}")
+
 
 def _loaded(texts: Sequence[str], delimiter: str, columns: CsvColumns) -> Features:
     """Parse the features. Raises: ValueError."""
@@ -98,19 +113,7 @@ def _first_with(sign: str, block: Block, columns: CsvColumns) -> Field | None:
     return None
 
 
-def _fault(block: Block, columns: CsvColumns, otherwise: str) -> MalformedError:
-    """Return the error about the first field that is not a finite number."""
-    for number, text in zip(block.numbers, block.texts, strict=True):
-        fields = [field.strip() for field in text.split(block.delimiter)]
-        for position in columns.features:
-            if message := _problem(fields, position, columns):
-                name = columns.names[position]
-                where = f"line {number}, column {position + 1} ({name!r})"
-                return MalformedError(f"{where}: {message}")
-    return MalformedError(f"line {block.numbers[0]} or a later one: {otherwise}")
-
-
-def _problem(fields: list[str], position: int, columns: CsvColumns) -> str:
+def _problem(fields: list[str], position: int, columns: CsvColumns, *, is_first: bool) -> str:
     """Return why a field is not a finite number, with advice; empty if it is one."""
     field = fields[position]
     plain = with_point(field, columns.delimiter)
@@ -127,14 +130,15 @@ def _problem(fields: list[str], position: int, columns: CsvColumns) -> str:
         return f"not a number, {fact} (commas are decimal signs beside ; only); {advice}, {drop}"
     if GROUPED.fullmatch(plain):
         return f"not a number, {fact}; remove the thousands separators, {drop}"
-    return f"not a number, {fact}; {_text_advice(fields, columns)}"
+    may_be_label = is_first and not columns.label_is_given and any(map(str.isalpha, field))
+    return f"not a number, {fact}; {_text_advice(fields, columns, may_be_label=may_be_label)}"
 
 
-def _text_advice(fields: list[str], columns: CsvColumns) -> str:
+def _text_advice(fields: list[str], columns: CsvColumns, *, may_be_label: bool) -> str:
     """Return what to do about the text among a row's features, which may be the labels."""
     texts = [columns.names[i] for i in columns.features if not _is_numeric(fields[i], columns)]
     drop = f"drop text columns by {columns.dropping(texts)}{columns.delimiter_advice}"
-    if columns.label_is_given:
+    if not may_be_label:
         return f"features are numbers: correct it, or {drop}"
     fact = f"the label is the last column, {columns.label_name!r}"
     if len(texts) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
@@ -24,6 +25,8 @@ FEWEST = 10
 """Splits with fewer examples are not compared: their ranges say little."""
 SHOWN = 3
 """Maximum number of features or classes that a warning lists."""
+MANY_NUMBERS, RARE = 30, 5
+"""More classes with whole numbers than this, most with fewer examples, are probably a quantity."""
 STEPS = 16
 """A feature with a range of fewer float32 steps than this loses its differences."""
 
@@ -59,6 +62,8 @@ def data_warnings(dataset: Dataset, dtype: str = "float32") -> list[str]:
         *([] if scale is None else [scale]),
         *_precision(dataset, dtype),
         *_constant(dataset),
+        *_counting(dataset),
+        *_target(dataset),
         *_other_scales(dataset),
         *_absent(dataset),
     ]
@@ -133,6 +138,30 @@ def _constant(dataset: Dataset) -> Iterator[str]:
         yield (
             f"{_features(dataset, constant)} {verb} constant in the training examples and cannot "
             f"help{advice}"
+        )
+
+
+def _counting(dataset: Dataset) -> Iterator[str]:
+    """Yield a warning for each feature that only numbers the examples."""
+    for name in dataset.counting:
+        yield (
+            f"column {name!r} numbers the examples and says nothing about them; drop it by "
+            f"data.drop: {yaml_list([name])}"
+        )
+
+
+def _target(dataset: Dataset) -> Iterator[str]:
+    """Yield a warning if the classes, unless of images, look like the values of a quantity."""
+    if len(dataset.class_names) <= MANY_NUMBERS or len(dataset.image) > 1:
+        return
+    are_numbers = all(re.fullmatch(r"-?\d+", name) for name in dataset.class_names)
+    counts = np.bincount(dataset.train.labels, minlength=dataset.classes)
+    rare = int(np.count_nonzero(counts < RARE))
+    if are_numbers and 2 * rare > dataset.classes:
+        yield (
+            f"the labels are {dataset.classes} different whole numbers, {rare} of them with fewer "
+            f"than {RARE} training examples: that looks like a regression target, and nnexp "
+            "classifies; choose other labels, or group these into a few classes"
         )
 
 

@@ -82,7 +82,7 @@ MALFORMED = {
     "wider": (b"a,b\n1,2,0\n", "line 2: 3 columns, but the header names 2; give row names a name"),
     "text": (
         b"a,b\n1,0\nx\x1b[2J,1\n",
-        r"line 3, column 1 ('a'): not a number, got 'x\x1b[2J'; the label is the last",
+        r"line 3, column 1 ('a'): not a number, got 'x\x1b[2J'; features are numbers",
     ),
     "gap": (b"a,b\n1,0\n,1\n", "line 3, column 1 ('a'): a missing value, ''; fill it in, or"),
     "question mark": (b"a,b\n?,0\n", "line 2, column 1 ('a'): a missing value, '?'"),

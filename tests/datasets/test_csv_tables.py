@@ -1,0 +1,392 @@
+"""Tables as spreadsheets, pandas and Kaggle write them: no example or digit is lost in silence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pytest
+
+from nnexp.config import load as load_config
+from nnexp.datasets import csv_file, csv_lines
+from nnexp.datasets.data_warnings import data_warnings
+from nnexp.datasets.loading import load
+from nnexp.datasets.name_lists import listed, yaml_list, yaml_name
+from nnexp.datasets.sources import Csv
+from nnexp.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nnexp.datasets.dataset import Dataset
+
+
+def read(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    train: str,
+    test: str | None = None,
+    keys: str = "",
+) -> Dataset:
+    """Write a training and a test file, and load them with more keys of data."""
+    (folder / "d.csv").write_bytes(train.encode())
+    files = "train_file: d.csv"
+    if test is not None:
+        (folder / "t.csv").write_bytes(test.encode())
+        files += ", test_file: t.csv"
+    monkeypatch.chdir(folder)
+    data = f"{{name: csv, {files}{keys and ', '}{keys}}}"
+    return load(load_config.parse(f"data: {data}\n", "c.yaml").data)
+
+
+def table(*rows: str, times: int = 1) -> str:
+    """Return a header and rows, the rows several times."""
+    return "".join(f"{row}\n" for row in (rows[0], *rows[1:] * times))
+
+
+IRIS = ("5.1,3.5,1.4,0.2,setosa", "6.4,3.2,4.5,1.5,versicolor")
+
+
+class Refused(NamedTuple):
+    """A table that is refused: the fact and the advice of the message."""
+
+    train: str
+    fact: str
+    advice: str
+    keys: str = ""
+    test: str | None = None
+
+
+REFUSED = {
+    "UCI's iris without a header": Refused(
+        table(*IRIS, times=3),
+        "d.csv: line 1: must be a header that names the columns, got data, '5.1,3.5,1.4,",
+        "add a line of names above it",
+    ),
+    "no header, the label in front": Refused(
+        table("M,17.99,10.38", "B,13.5,14.4"), "line 1: must be a header", "above it", "label: M"
+    ),
+    "no header, a text and a label": Refused(
+        table("7,3.5,Rome,2,x", "8,3,Paris,2,y"), "line 1: must be a header", "above it"
+    ),
+    "no header, numbers that could be names": Refused(
+        table("0,1,2,x", *("3,1,2,x", "4,1,2,y") * 2), "line 1: must be a header", "above it"
+    ),
+    "no header, few numbers": Refused(
+        table("39,Gov,7,Bach,x", *("3,Gov,2,Bach,x", "4,Self,2,Bach,y") * 2),
+        "line 1: must be a header",
+        "above it",
+        "drop: [Gov, Bach]",
+    ),
+    "a test file without a header": Refused(
+        table("a,b,c,d,kind", *IRIS),
+        "t.csv: line 1: must be a header",
+        "add a line of names above it",
+        test=table(*IRIS),
+    ),
+    "pandas' numbers of columns": Refused(
+        table("0,1,2,3,4", *IRIS),
+        "got their numbers, '0,1,2,3,4'",
+        "replace the line by a line of names",
+    ),
+    "pandas' numbers of columns and of rows": Refused(
+        table(",0,1,2,3", "0,5.1,3.5,1,x"), "got their numbers, ',0,1,2,3'", "replace the line"
+    ),
+    "thousands with a comma": Refused(
+        table("a;b;kind", "1.64;1,007;x"),
+        "line 2, column 2 ('b'): '1,007' has a decimal comma, but '1.64' in line 2 has a decimal",
+        "remove thousands separators, or use one decimal sign in the whole file",
+    ),
+    "thousands with a point": Refused(
+        table("a;b;kind", "1,64;2;x", "1,5;1.007;x"),
+        "line 3, column 2 ('b'): '1.007' has a decimal point, but '1,64' in line 2 has a decimal c",
+        "remove thousands separators",
+    ),
+    "points and commas in one column": Refused(
+        table("a;kind", "1.234;x", "2,5;y"), "line 3, column 1 ('a'): '2,5' has", "thousands"
+    ),
+    "a decimal comma beside tabs": Refused(
+        table("a\tkind", "1,5\tx"),
+        "line 2, column 1 ('a'): not a number, got '1,5' (commas are decimal signs beside ; only)",
+        "write decimal points, and no thousands separators",
+    ),
+    "a decimal comma beside bars": Refused(
+        table("a|kind", "1,500|x"), "not a number, got '1,500'", "write decimal points"
+    ),
+    "an unknown test label beside 1.0": Refused(
+        table("a,kind", "1,1", "2,2", "3,3", times=2),
+        "t.csv: column 'kind' (the last one): label 'unknown' in line 3 does not occur",
+        "(known: 1, 2, 3); correct it, or choose classes by data.classes",
+        test=table("a,kind", "1,1.0", "2,unknown", "3,2"),
+    ),
+    "a test label with a fraction": Refused(
+        table("a,kind", "1,1", "2,2", times=3),
+        "label '1.5' in line 2 does not occur",
+        "choose classes",
+        test=table("a,kind", "1,1.5"),
+    ),
+    "a column that is called 1": Refused(
+        table("a,1,kind", "1,x,p"),
+        "line 2, column 2 ('1'): not a number",
+        'set data.label: "1"; or drop text columns by data.drop: ["1"]',
+    ),
+    "a name with a comma, and a column that is dropped already": Refused(
+        table('"Length, cm",id,kind', "p,1,x"),
+        "line 2, column 1 ('Length, cm'): not a number",
+        'data.drop: [id, "Length, cm"]',
+        "drop: [id]",
+    ),
+    "a test file with a column more": Refused(
+        table("a,kind", "1,x"),
+        "t.csv: line 1: has a column '2' that the training file lacks",
+        'drop it by data.drop: ["2"]',
+        test=table("a,2,kind", "1,2,x"),
+    ),
+    "a delimiter that stands in no line": Refused(
+        table("a,b,kind", "1,2,x"),
+        "line 1: must have two or more columns, got 'a,b,kind'; the delimiter is ';'",
+        "correct data.delimiter, or leave it out",
+        'delimiter: ";"',
+    ),
+    "an unclear delimiter": Refused(
+        table("Length, cm;Width, cm;kind", "1;2"),
+        "line 2: 1 columns, but the header names 3",
+        "or set data.delimiter if it is not ','",
+    ),
+    "a row of tabs": Refused(
+        table("a\tb\tkind", "1\t2\tx", "\t\t"),
+        "line 3, column 1 ('a'): a missing value, ''",
+        "fill it in",
+    ),
+    "a label before the last column": Refused(
+        table("kind,a,source", "versicolor,1,lab"),
+        "line 2, column 1 ('kind'): not a number, got 'versicolor'; the label is the last column, "
+        "'source'",
+        "if it is 'kind', set data.label: kind; or drop text columns by data.drop: [kind]",
+    ),
+    "several columns of text": Refused(
+        table("kind,city,source", "versicolor,Rome,lab"),
+        "the label is the last column, 'source'",
+        "if it is one of the text columns, name that by data.label; or drop",
+    ),
+    "text far down": Refused(
+        table("a,kind", "1,x", "2O,y"),
+        "line 3, column 1 ('a'): not a number, got '2O'",
+        "correct it",
+    ),
+    "a test file without labels": Refused(
+        table("id,a,kind", "1,1,x", "2,2,y"),
+        "t.csv: line 1: has no column 'kind', which holds the labels in the training file",
+        "add it, or leave the file out of the config",
+        "drop: [id]",
+        table("id,a", "1,2"),
+    ),
+    "a test file whose label has another name": Refused(
+        table("a,kind", "1,x", "2,y"),
+        "t.csv: line 1: has no column 'kind' of the training file and has a column 'Kind'",
+        "rename one of them or, if the file has no labels, leave it out",
+        test=table("a,Kind", "1,x"),
+    ),
+    "a comment": Refused(
+        table("# measured, in 1936", "a,b,kind", *("1,2,x",) * 3),
+        "line 1: is a comment, got '# measured, in 1936'",
+        "remove the line",
+    ),
+    "columns aligned by blanks": Refused(
+        table("a    b   kind", "1    2   x"),
+        "got 'a    b   kind': they are separated by blanks",
+        "save the file with commas",
+    ),
+    "many columns": Refused(
+        table(",".join(f"c{i}" for i in range(12)), ",".join("1" * 12)),
+        "column 'c11' (the last one): only one class, '1'",
+        "(others: c0, c1, c2, c3, c4, c5, c6, c7, …)",
+    ),
+    "a fault behind sep=": Refused(
+        table("sep=;", "a;kind", "1,5;x", "q;y"), "line 4, column 1 ('a'): not a number", "correct"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_table_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    case = REFUSED[name]
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, monkeypatch, case.train, case.test, case.keys)
+    message = str(caught.value)
+    assert case.fact in message
+    assert case.advice in message[len(message) // 3 :]
+    assert len(message) < 300
+
+
+class Understood(NamedTuple):
+    """A table that becomes examples: the first one's features, and all classes."""
+
+    train: str
+    first: list[float]
+    classes: list[str]
+
+
+UNDERSTOOD = {
+    "Excel's first line": Understood(
+        "sep=;\n" + table("a;b;kind", "1,5;2;x", "2;3;y", times=2), [1.5, 2], ["x", "y"]
+    ),
+    "names with units": Understood(
+        table("Length, cm;Width, cm;kind", "1,5;2;x", "2;3,5;y", times=2), [1.5, 2], ["x", "y"]
+    ),
+    "names with units, and a comma in every field": Understood(
+        table("Length, cm;Width, cm;kind", "1,5;2,5;x", "2,1;3,5;y", times=2),
+        [1.5, 2.5],
+        ["x", "y"],
+    ),
+    "dots outside of the features": Understood(
+        table("a;b;kind", "1,5;2;v.1", "2;3;v.2", times=2), [1.5, 2], ["v.1", "v.2"]
+    ),
+    "quotes beside decimal commas": Understood(
+        table("a;b;kind", '"1,5";2;"x;y"', "2;3,5;z", times=2), [1.5, 2], ["x;y", "z"]
+    ),
+    "carriage returns": Understood(
+        table("a,b,kind", "1,2,x", "2,3,y", times=2).replace("\n", "\r"), [1, 2], ["x", "y"]
+    ),
+    "labels that are missing elsewhere": Understood(
+        table("a,kind", "1,none", "2,-", "3,n/a", "4,null", "5,Na", times=2),
+        [1],
+        ["-", "Na", "n/a", "none", "null"],
+    ),
+    "codes with leading zeros": Understood(
+        table("a,kind", "1,01", "2,1", times=2), [1], ["01", "1"]
+    ),
+    "whole numbers with fractions and exponents": Understood(
+        table("a,kind", "1,1.0", "2,2e0", "3,1", "4,2", times=2), [1], ["1", "2"]
+    ),
+    "whole numbers beside a name": Understood(
+        table("a,kind", "1,1.0", "2,1", "3,none", times=2), [1], ["1", "none"]
+    ),
+    "numbered features": Understood(
+        table("0,1,2,3,kind", *IRIS, times=2), [5.1, 3.5, 1.4, 0.2], ["setosa", "versicolor"]
+    ),
+    "wavelengths as names": Understood(
+        table("400.5,401,402,404,406,407,408,409,kind", "1,2,3,4,5,6,7,8,x", "8,2,3,4,5,6,7,8,y"),
+        [1, 2, 3, 4, 5, 6, 7, 8],
+        ["x", "y"],
+    ),
+    "a blank line of blanks": Understood(table("a,kind", "1,x", "   ", "2,y"), [1], ["x", "y"]),
+}
+
+
+@pytest.mark.parametrize("name", UNDERSTOOD)
+def test_a_table_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    case = UNDERSTOOD[name]
+    dataset = read(tmp_path, monkeypatch, case.train)
+    assert dataset.train.features[0].tolist() == case.first
+    assert list(dataset.class_names) == case.classes
+
+
+@pytest.mark.parametrize("rows", [1, 2, 1000])
+def test_decimal_signs_are_compared_between_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr(csv_lines, "BLOCK_ROWS", rows)
+    path = tmp_path / "d.csv"
+    path.write_text("a;kind\n1;x\n2,5;y\n3;x\n4;y\n1.007;x\n")
+    with pytest.raises(DataError, match=r"line 6, .*'1.007' has .* but '2,5' in line 3 has"):
+        csv_file.read(path, Csv(train_file=""))
+
+
+def test_carriage_returns_are_understood_in_any_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_lines, "MAX_LINE_BYTES", 7)
+    path = tmp_path / "d.csv"
+    path.write_text("a,kind\r" + "1,x\r22,yy\r" * 9, newline="")
+    labels = csv_file.read(path, Csv(train_file="")).labels
+    assert labels.codes.tolist() == [0, 1] * 9
+    path.write_text("a,kind\r" + "1,x\r22222,yy\r" * 9, newline="")
+    with pytest.raises(DataError, match="line 3: longer than 7 bytes"):
+        csv_file.read(path, Csv(train_file=""))
+
+
+def test_classes_drops_unknown_test_labels_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = table("a,kind", "1,1", "2,2", "3,3", times=2)
+    test = table("a,kind", "1,1.0", "2,unknown", "3,2", "4,0.5", "5,99999999999999999999")
+    dataset = read(tmp_path, monkeypatch, train, test, "classes: [2, 1]")
+    assert dataset.test is not None
+    assert dataset.test.labels.tolist() == [1, 0]
+    assert dataset.test.features[:, 0].tolist() == [1, 3]
+
+
+def test_a_column_that_numbers_the_examples_causes_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"{i},{i + 1},{i % 2},{min(i, 8)},{'xy'[i % 2]}" for i in range(12)]
+    train = table("n,no,bit,most,kind", *rows)
+    dataset = read(tmp_path, monkeypatch, train, keys="standardize: true, test: 4")
+    advice = [w.rpartition("; ")[2] for w in data_warnings(dataset) if "numbers the ex" in w]
+    assert advice == [
+        'drop it by data.drop: ["n"]',
+        'drop it by data.drop: ["no"]',
+    ]
+
+
+def test_many_rare_whole_numbers_cause_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warnings(classes: int, examples: int, prefix: str = "") -> list[str]:
+        rows = [f"{i % 7},{prefix}{i % classes}" for i in range(classes * examples)]
+        dataset = read(tmp_path, monkeypatch, table("a,kind", *rows))
+        return [text for text in data_warnings(dataset) if "a regression target" in text]
+
+    assert len(warnings(31, 4)) == 1
+    assert "the labels are 31 different whole numbers, 31 of them with" in warnings(31, 4)[0]
+    assert warnings(30, 4) == warnings(31, 5) == warnings(31, 4, "x") == []
+
+
+NAMES = [
+    "id",
+    "1",
+    "",
+    "Length, cm",
+    "no",
+    "a: b",
+    'a"b',
+    "ä b",
+    "[x]",
+    "#1",
+    "1e3",
+    "-",
+    " a",
+    "~",
+]
+
+
+def test_proposed_lists_are_read_as_the_same_names() -> None:
+    config = load_config.parse(
+        f"data: {{name: csv, train_file: d.csv, drop: {yaml_list(NAMES)}}}\n", "c.yaml"
+    )
+    assert isinstance(config.data, Csv)
+    assert list(config.data.drop) == NAMES
+    assert [yaml_name(name) for name in ("id", "sepal length", "")] == ["id", "sepal length", '""']
+
+
+def test_lists_of_names_end_in_an_ellipsis_if_there_are_more() -> None:
+    assert listed(["a", "b", "c"], 3) == "a, b, c"
+    assert listed(["a", "b", "c"], 2) == "a, b, …"
+
+
+@pytest.mark.parametrize("delimiter", ["\\n", "\\r", '\\"', "x", "1", "-", "."])
+def test_a_delimiter_that_cannot_divide_numbers_is_refused(delimiter: str) -> None:
+    text = f'data: {{name: csv, train_file: d.csv, delimiter: "{delimiter}"}}\n'
+    with pytest.raises(ConfigError, match=r"data\.delimiter: must be no line end, quote, letter"):
+        load_config.parse(text, "c.yaml")
+
+
+@pytest.mark.parametrize("delimiter", [" ", ":", "#", "\x1f"])
+def test_any_other_delimiter_divides(tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("a,b,kind\n1,2,x\n3,4,y\n".replace(",", delimiter))
+    features = csv_file.read(path, Csv(train_file="", delimiter=delimiter)).features
+    np.testing.assert_array_equal(features, [[1, 2], [3, 4]])
