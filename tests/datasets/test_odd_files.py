@@ -384,6 +384,12 @@ REFUSED = {
         "d.npz: contains no x_train; it contains arr_0, arr_1",
         "data.arrays: {x_train: arr_0, y_train: arr_1}",
     ),
+    "arrays whose names are numbers": Refused(
+        lambda: {"d.npz": archive(**{"0": X, "1": Y})},
+        NPZ,
+        "d.npz: contains no x_train; it contains 0, 1",
+        'data.arrays: {x_train: "0", y_train: "1"}',
+    ),
     "one more array": Refused(
         lambda: {"d.npz": archive(x_train=X, y_train=Y, ids=Y)},
         NPZ,
