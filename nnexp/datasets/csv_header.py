@@ -166,13 +166,16 @@ def _single(text: str, rows: Sequence[str], given: str | None) -> str:
 def _check_has_names(header: HeaderLine, text: str) -> None:
     """Raise MalformedError if most names are numbers, unless these look like generated names."""
     numbers = [float(name) for name in header.names if is_number(name)]
-    named = sum(name != "" for name in header.names)
+    if not numbers:
+        return
     fact = f"{header.where}: must be a header that names the columns, got "
-    if numbers and len(numbers) == named and _count(numbers):
-        raise MalformedError(
-            f"{fact}their numbers, {text[:40]!r}; replace the line by a line of names"
-        )
-    if len(numbers) == named or (2 * len(numbers) > len(header.names) and not _rise(numbers)):
+    if len(numbers) == sum(name != "" for name in header.names):
+        if _count(numbers):
+            raise MalformedError(
+                f"{fact}their numbers, {text[:40]!r}; replace the line by a line of names"
+            )
+        raise _not_header(fact, text)
+    if 2 * len(numbers) > len(header.names) and not _rise(numbers):
         raise _not_header(fact, text)
 
 

@@ -320,7 +320,7 @@ CSV: dict[str, Case] = {
     "bidi": Case("a,b,label\n1,\u202e2,0\n".encode, "not a number, got '\\u202e2'"),
     "other digits": Case("a,b,label\n1,٣,0\n".encode, "not a number, got '٣'"),
     "UTF-16": Case(lambda: "a,b,label\n1,2,0\n".encode("utf-16"), "line 1: is UTF-16 text"),
-    "bytes": Case(lambda: bytes(range(256)) * 100, "has no name"),
+    "bytes": Case(lambda: bytes(range(256)) * 100, "line 2: not UTF-8 text"),
     "a line without end": Case(lambda: b"a," * (20 << 20), "line 1: longer than 1048576 bytes"),
     "a row without end": Case(
         lambda: b"a,label\n" + b"1," * (20 << 20), "line 2: longer than 1048576 bytes"
