@@ -130,7 +130,7 @@ def _problem(fields: list[str], position: int, columns: CsvColumns, *, is_first:
         return f"not a number, {fact} (commas are decimal signs beside ; only); {advice}, {drop}"
     if GROUPED.fullmatch(plain):
         return f"not a number, {fact}; remove the thousands separators, {drop}"
-    may_be_label = is_first and not columns.label_is_given and any(map(str.isalpha, field))
+    may_be_label = is_first and not columns.label_is_given and field[:1].isalpha()
     return f"not a number, {fact}; {_text_advice(fields, columns, may_be_label=may_be_label)}"
 
 

@@ -72,8 +72,8 @@ class CsvColumns(NamedTuple):
     @property
     def advice(self) -> str:
         """What to do if the labels' column is the wrong one."""
-        others = [name for name in self.names if name != self.label_name]
-        return f"name the labels' column by data.label (others: {listed(others, FEW)})"
+        candidates = [name for name in self.names if name != self.label_name]
+        return f"name the labels' column by data.label (others: {listed(candidates, FEW)})"
 
     def labelled(self, name: str) -> str:
         """Return the setting that makes another column that of the labels, as YAML."""
@@ -172,7 +172,8 @@ def _check_has_names(header: HeaderLine, text: str) -> None:
     if len(numbers) == sum(name != "" for name in header.names):
         if _count(numbers):
             raise MalformedError(
-                f"{fact}their numbers, {text[:40]!r}; replace the line by a line of names"
+                f"{fact}their numbers, {text[:40]!r}; replace the line by a line of names or, if "
+                "it is an example, add the names above it"
             )
         raise _not_header(fact, text)
     if 2 * len(numbers) > len(header.names) and not _rise(numbers):

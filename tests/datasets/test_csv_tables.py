@@ -87,7 +87,7 @@ REFUSED = {
     "pandas' numbers of columns": Refused(
         table("0,1,2,3,4", *IRIS),
         "got their numbers, '0,1,2,3,4'",
-        "replace the line by a line of names",
+        "replace the line by a line of names or, if it is an example, add the names above it",
     ),
     "pandas' numbers of columns and of rows": Refused(
         table(",0,1,2,3", "0,5.1,3.5,1,x"), "got their numbers, ',0,1,2,3'", "replace the line"
@@ -168,6 +168,9 @@ REFUSED = {
         table("kind,city,source", "versicolor,Rome,lab"),
         "the label is the last column, 'source'",
         "if it is one of the text columns, name that by data.label; or drop",
+    ),
+    "a unit in a number": Refused(
+        table("a,kind", "3kg,x", "2,y"), "got '3kg'; features are numbers", "correct it, or drop"
     ),
     "text far down": Refused(
         table("a,kind", "1,x", "2O,y"),
