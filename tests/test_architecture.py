@@ -173,7 +173,7 @@ def test_libraries_with_one_owner_are_imported_by_it_alone() -> None:
 
 
 def test_pictures_are_drawn_by_one_module() -> None:
-    pictures = {"report/renderer.py", "datasets/image_folder.py"}  # the second one only reads
+    pictures = {"report/renderer.py", "datasets/grey_image.py"}  # the second one only reads
     assert set(offenders(lambda path: tops(path) & {"matplotlib", "PIL"})) == pictures
 
 
@@ -218,7 +218,7 @@ def test_a_run_is_written_through_one_module() -> None:
         },
         "config/argument.py": {"os.open", "os.fdopen"},  # these only read
         "datasets/files.py": {"os.open", "os.fdopen"},
-        "datasets/image_folder.py": {"Image.open"},
+        "datasets/grey_image.py": {"Image.open"},
         "datasets/npz.py": {"archive.open"},
         "reproduction/published.py": {"path.open"},
         # A trial's pipe and standard error, and what the kernel is told of it: none are a run's.
@@ -300,6 +300,7 @@ SINGLE = {
     "datasets/array_names": "half of npz_file, what archives call their arrays",
     "datasets/csv_features": "part of csv_file, how features are parsed and what is wrong",
     "datasets/csv_labels": "part of csv_file, which labels are the same",
+    "datasets/grey_image": "half of image_folder, which pixels a file has",
     "datasets/image_folder": "imports Pillow, which the other sources do without",
     "datasets/splitting": "random, unlike the rest of selection",
     "cli/fit_table": "study_progress would be over 400 lines with it; only it needs rich's tables",

@@ -8,52 +8,78 @@ import numpy as np
 
 from nnexp.datasets import classes
 from nnexp.datasets.dataset import Labels
+from nnexp.datasets.name_lists import listed
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from nnexp.datasets.classes import LabelNames
     from nnexp.datasets.npz import AnyArray
+
+
+MISSING = {"", "nan", "NaN", "NaT", "None", "<NA>"}
+"""Strings that NumPy and pandas make of missing values."""
 
 
 def labels(
     raw: Mapping[str, AnyArray], class_names: AnyArray | None, wheres: Mapping[str, str]
-) -> tuple[dict[str, Labels], Sequence[str] | None]:
+) -> tuple[dict[str, Labels], LabelNames | None]:
     """Return whole-number labels of each array, and their names if they have any.
 
     Args:
         raw: the arrays by role, y_train first of all.
-        class_names: the names of the labels 0, 1, …, or of the sorted labels.
+        class_names: for numbers, the names of the sorted training labels or of 0, 1, …; for
+            strings, the same strings in the order of the classes.
         wheres: where the arrays are from, by role, for messages.
 
-    Raises: DataError if an array holds no labels, or not as many names as classes.
+    Raises: DataError if an array holds no labels, or names and labels do not match.
     """
+    names = None if class_names is None else _class_names(class_names, wheres["class_names"])
     flat = {role: _flat(array, wheres[role]) for role, array in raw.items()}
-    texts = {role: array for role, array in flat.items() if array.dtype.kind in "US"}
-    if texts:
-        return _of_strings(flat, texts, wheres)
+    if any(_is_text(array) for array in flat.values()):
+        return _of_strings(flat, names, wheres)
     numbers = {role: _whole(array, wheres[role]) for role, array in flat.items()}
-    distinct = np.unique(numbers["y_train"])
-    classes.check_target(
-        len(distinct),
-        len(numbers["y_train"]),
-        wheres["y_train"],
-        "name another array by data.arrays.y_train",
+    _check_target(len(np.unique(numbers["y_train"])), len(numbers["y_train"]), wheres["y_train"])
+    return numbers, None if names is None else _named(numbers, names, wheres)
+
+
+def _check_target(count: int, examples: int, where: str) -> None:
+    classes.check_target(count, examples, where, "name another array by data.arrays.y_train")
+
+
+def _is_text(array: AnyArray) -> bool:
+    return array.dtype.kind in "US"
+
+
+def _class_names(array: AnyArray, where: str) -> list[str]:
+    """Return the names of classes. Raises: DataError if two of them are equal."""
+    names = _strings(array, where)
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise DataError(f"{where} has {name!r} twice; give each label a name of its own")
+    return names
+
+
+def _named(
+    numbers: Mapping[str, Labels], names: list[str], wheres: Mapping[str, str]
+) -> dict[int, str]:
+    """Return the name of each label. Raises: DataError if a label has none."""
+    distinct = np.unique(numbers["y_train"]).tolist()
+    named = dict(
+        zip(distinct if len(names) == len(distinct) else range(len(names)), names, strict=True)
     )
-    if class_names is None:
-        return numbers, None
-    names = _strings(class_names, wheres["class_names"])
-    if len(names) == len(distinct) and distinct[-1] >= len(names):
-        known = classes.known(numbers["y_train"], None)
-        numbers = {role: classes.numbered(array, known) for role, array in numbers.items()}
-    largest = max(int(array.max(initial=-1)) for array in numbers.values())
-    smallest = min(int(array.min(initial=0)) for array in numbers.values())
-    if smallest < 0 or largest >= len(names) or len(set(names)) < len(names):
-        raise DataError(
-            f"{wheres['class_names']} has {len(names)} names, {len(set(names))} of them different, "
-            f"for labels from {smallest} to {largest}; give each label one name of its own"
-        )
-    return numbers, names
+    for role, array in numbers.items():
+        nameless = np.flatnonzero(~np.isin(array, list(named)))
+        if nameless.size:
+            needed = np.unique(np.concatenate(list(numbers.values()))).tolist()
+            raise DataError(
+                f"{wheres[role]}: label {array[nameless[0]]} of example {nameless[0] + 1} has no "
+                f"name: class_names has {len(names)} ({listed(names)}), but {len(needed)} "
+                f"names are needed, for the labels {listed([str(n) for n in needed])}; "
+                "correct the label, or save a name for each"
+            )
+    return named
 
 
 def _flat(array: AnyArray, where: str) -> AnyArray:
@@ -62,15 +88,30 @@ def _flat(array: AnyArray, where: str) -> AnyArray:
         return array
     if array.shape[1] == 1:
         return array[:, 0]
-    if array.dtype.kind not in "US" and len(array):
-        is_one = array == 1
-        if (is_one.sum(axis=1) == 1).all() and ((array == 0) | is_one).all():
-            indices: AnyArray = is_one.argmax(axis=1)
-            return indices
-    raise DataError(
-        f"{where} has {array.shape[1]} columns but is not one-hot, with a single 1 in each row; "
-        "save one label for each example"
-    )
+    if _is_text(array):
+        raise DataError(
+            f"{where} has {array.shape[1]} columns of strings; each example needs exactly one "
+            "class: save one label for each example"
+        )
+    is_one = array == 1
+    is_one_hot = (is_one.sum(axis=1) == 1) & ((array == 0) | is_one).all(axis=1)
+    if not is_one_hot.all():
+        row = int(np.argmin(is_one_hot))
+        raise DataError(
+            f"{where} has {array.shape[1]} columns but is not one-hot, with a single 1 in each "
+            f"row: example {row + 1} has {_described(array[row])}; each example needs exactly one "
+            "class: save one label for each example"
+        )
+    indices: AnyArray = is_one.argmax(axis=1)
+    return indices
+
+
+def _described(row: AnyArray) -> str:
+    """Return how a row differs from a one-hot one."""
+    is_odd = (row != 0) & (row != 1)
+    if is_odd.any():
+        return f"the value {row[np.argmax(is_odd)]:g}"
+    return f"{np.count_nonzero(row) or 'no'} ones"
 
 
 def _whole(array: AnyArray, where: str) -> Labels:
@@ -98,29 +139,54 @@ def _whole(array: AnyArray, where: str) -> Labels:
 
 
 def _of_strings(
-    flat: Mapping[str, AnyArray], texts: Mapping[str, AnyArray], wheres: Mapping[str, str]
+    flat: Mapping[str, AnyArray], class_names: list[str] | None, wheres: Mapping[str, str]
 ) -> tuple[dict[str, Labels], list[str]]:
+    """Return labels as indices of names, sorted or in the order of class_names."""
+    text = next(role for role, array in flat.items() if _is_text(array))
+    codes, distinct = {}, {}
     for role, array in flat.items():
-        if role not in texts:
-            other = next(iter(texts))
+        if not _is_text(array):
             raise DataError(
-                f"{wheres[role]} has labels of type {array.dtype}, but {wheres[other]} has "
+                f"{wheres[role]} has labels of type {array.dtype}, but {wheres[text]} has "
                 "strings; save both as the same type"
             )
-    distinct = {role: np.unique(array) for role, array in texts.items()}
-    names = sorted({name for role, a in distinct.items() for name in _strings(a, wheres[role])})
-    place = {name: index for index, name in enumerate(names)}
-    result = {}
-    for role, array in texts.items():
-        codes = np.array([place[name] for name in _strings(distinct[role], wheres[role])], np.int64)
-        result[role] = codes[np.searchsorted(distinct[role], array)] if len(codes) else codes
-    classes.check_target(
-        len(distinct["y_train"]),
-        len(texts["y_train"]),
-        wheres["y_train"],
-        "name another array by data.arrays.y_train",
-    )
-    return result, names
+        spellings, codes[role] = np.unique(array, return_inverse=True)
+        _check_missing(spellings, codes[role], wheres[role])
+        distinct[role] = _strings(spellings, wheres[role])
+    train = "y_train"
+    _check_target(len(set(distinct[train])), len(flat[train]), wheres[train])
+    names = sorted({name for strings in distinct.values() for name in strings})
+    if class_names is not None:
+        if sorted(class_names) != names:
+            raise DataError(
+                f"{wheres['class_names']} has {listed(class_names)}, but the labels are "
+                f"the strings {listed(names)}; remove class_names, or save these strings "
+                "in it, in the order of the classes"
+            )
+        names = class_names
+    index = {name: number for number, name in enumerate(names)}
+    numbers = {
+        role: np.array([index[name] for name in strings], np.int64)[codes[role]]
+        for role, strings in distinct.items()
+    }
+    return numbers, names
+
+
+def _check_missing(spellings: AnyArray, codes: AnyArray, where: str) -> None:
+    """Raise DataError if a label is a missing value.
+
+    Args:
+        spellings: the distinct labels, strings or bytes.
+        codes: the index of each example's label.
+        where: where the labels are from, for the message.
+    """
+    for code, spelling in enumerate(spellings.tolist()):
+        text = spelling.decode(errors="replace") if isinstance(spelling, bytes) else spelling
+        if text.strip() in MISSING:
+            raise DataError(
+                f"{where}: label {text!r} of example {int(np.argmax(codes == code)) + 1} is a "
+                "missing value; remove such examples, or rename the class"
+            )
 
 
 def _strings(array: AnyArray, where: str) -> list[str]:

@@ -87,7 +87,7 @@ def _check(chosen: Mapping[str, str], headers: Mapping[str, Header], unknown: li
     for needed in ("x_train", "y_train"):
         if needed not in chosen:
             raise MalformedError(
-                f"contains no {needed}; it contains {_contents(headers)}; say which array it is: "
+                f"contains no {needed}; it contains {_contents(headers)}; name the array by "
                 f"data.arrays: {_proposal(chosen, headers)}"
             )
     for split in SPLITS:
@@ -96,7 +96,7 @@ def _check(chosen: Mapping[str, str], headers: Mapping[str, Header], unknown: li
             have, lacks = (x, y) if x in chosen else (y, x)
             raise MalformedError(
                 f"{x} and {y} go together, contains only one of them, {chosen[have]!r}; name the "
-                f"other by data.arrays: {{{lacks}: …}}"
+                f"second array by data.arrays: {{{lacks}: …}}"
             )
     if unknown:
         raise MalformedError(

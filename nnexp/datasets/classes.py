@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,14 +14,15 @@ from nnexp.errors import DataError
 from nnexp.names import MAX_CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nnexp.datasets.dataset import Labels
 
 LARGEST_LABEL = 2**53
 """Whole numbers up to this are exact as floats; larger labels are names."""
 LONGEST_NAME = 100
 """Maximum characters of a class's name; a longer label is text, not a class."""
+
+LabelNames: TypeAlias = Sequence[str] | Mapping[int, str]
+"""Names of labels: strings in the file, which labels index, or the names of numbers in it."""
 
 
 class Classes(NamedTuple):
@@ -29,6 +31,8 @@ class Classes(NamedTuple):
     numbers: tuple[int, ...]
     """Their labels: as in the file or, for strings, indices into the names of all labels."""
     names: tuple[str, ...]
+    are_strings: bool = False
+    """Whether the labels in the file are strings, which only names can choose."""
 
     @property
     def are_indices(self) -> bool:
@@ -40,7 +44,7 @@ class Classes(NamedTuple):
         return listed(self.names)
 
 
-def known(labels: Labels, names: Sequence[str] | None) -> Classes:
+def known(labels: Labels, names: LabelNames | None) -> Classes:
     """Return the classes that training labels have.
 
     Args:
@@ -48,7 +52,9 @@ def known(labels: Labels, names: Sequence[str] | None) -> Classes:
         names: the name of each number; None if the numbers themselves are the names.
     """
     numbers = tuple(np.unique(labels).tolist())
-    return Classes(numbers, tuple(str(n) if names is None else names[n] for n in numbers))
+    are_strings = names is not None and not isinstance(names, Mapping)
+    own = tuple(str(n) if names is None else names[n] for n in numbers)
+    return Classes(numbers, own, are_strings)
 
 
 def selected(
@@ -73,19 +79,27 @@ def selected(
     result = Classes(
         tuple(everything.numbers[index] for index in indices),
         tuple(everything.names[index] for index in indices),
+        everything.are_strings,
     )
     check_number(result, source, advice)
     return result
 
 
 def _index(everything: Classes, choice: int | str, source: str) -> int:
-    """Return the position of a class that is given by its name or number."""
-    if str(choice) in everything.names:
-        return everything.names.index(str(choice))
-    if isinstance(choice, int) and choice in everything.numbers:
-        return everything.numbers.index(choice)
+    """Return the position of a class that is given by its name, or by its number in the file."""
+    if isinstance(choice, int) and not everything.are_strings:
+        known: Sequence[str] = [str(number) for number in everything.numbers]
+    else:
+        known = everything.names
+    if str(choice) in known:
+        return known.index(str(choice))
+    if isinstance(choice, int) and everything.are_strings:
+        raise DataError(
+            f"{source}: labels are names: {listed(known)}; choose classes by name in data.classes, "
+            f"not by number, got {choice}"
+        )
     raise DataError(
-        f"{source}: no example of class {choice} (known: {everything}); change data.classes"
+        f"{source}: no example of class {choice} (known: {listed(known)}); change data.classes"
     )
 
 

@@ -15,8 +15,11 @@ from nnexp.datasets.name_lists import listed, yaml_list
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-SMALL_PIXELS, SMALL_FEATURES = 0.02, 0.1
-"""Pixels, and other features, below this after scaling have probably been scaled already."""
+SMALL_PIXELS, SMALL_FEATURES = 0.065, 0.1
+"""Pixels, and other features, below this after scaling have probably been scaled already.
+
+The upper eight bits of 12-bit pixels in 16-bit files are at most 15, which is 0.059 of 255.
+"""
 
 LARGE_FEATURES = 20.0
 """Features above this after scaling, such as unscaled pixels, probably need a larger scale."""
@@ -84,8 +87,10 @@ def scale_warning(dataset: Dataset) -> str | None:
         if dataset.feature_names:
             advice = "set data.standardize: true"
         return f"{fact}; such inputs saturate neurons: {advice}"
-    if largest < (SMALL_PIXELS if features.dtype == np.uint8 else SMALL_FEATURES):
-        return f"{fact}; already scaled? set data.scale: 1"
+    is_pixels = features.dtype == np.uint8
+    if largest < (SMALL_PIXELS if is_pixels else SMALL_FEATURES):
+        scale = float(high.max()) if is_pixels else 1
+        return f"{fact}; already scaled? set data.scale: {scale:g}"
     return None
 
 

@@ -12,19 +12,26 @@ import os
 import stat
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from difflib import SequenceMatcher
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from nnexp.errors import DataError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LIMIT = 2 << 30
 """Maximum bytes of a file, or of an array in it: 2 GiB."""
 
 CHUNK = 1 << 20
+
+NAMES = 5000
+"""Maximum names of a folder that are compared with a misspelt one."""
+SIMILAR = 0.6
+"""Minimum similarity of a name that is proposed, as in difflib."""
 
 RATIO = 100
 SLACK = 16 << 20
@@ -106,9 +113,39 @@ def file_errors(path: Path) -> Iterator[None]:
     except MalformedError as error:
         raise DataError(f"{path}: {error}") from error
     except OSError as error:
-        is_relative = isinstance(error, FileNotFoundError) and not path.is_absolute()
-        hint = "; paths are relative to the working directory" if is_relative else ""
+        hint = _hint(path) if isinstance(error, FileNotFoundError) else ""
         raise DataError(f"{path}: {error.strerror or error}{hint}") from error
+
+
+def _hint(path: Path) -> str:
+    """Return what was probably meant by the path of a missing file or folder, for a message."""
+    with suppress(OSError):
+        if meant := _in_subfolder(path) or _near(path):
+            return f"; did you mean {str(meant)!r}?"
+    return "" if path.is_absolute() else "; paths are relative to the working directory"
+
+
+def _in_subfolder(path: Path) -> Path | None:
+    """Return the path inside a direct subfolder of the working directory, if one has it."""
+    if path.is_absolute():
+        return None
+    candidates = [entry / path for entry in Path().iterdir() if (entry / path).exists()]
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _near(path: Path) -> Path | None:
+    """Return an existing path that differs in one name, such as a misspelt folder's, or None."""
+    missing = next((p for p in (*reversed(path.parents), path) if not p.exists()), path)
+    inside = path.relative_to(missing)
+    scores = {p: _similarity(p, missing) for p in islice(missing.parent.iterdir(), NAMES)}
+    near = [p for p in scores if scores[p] >= SIMILAR and (p / inside).exists()]
+    return max(near, key=scores.__getitem__) / inside if near else None
+
+
+def _similarity(path: Path, wanted: Path) -> float:
+    """Return how similar two names are, from 0 to 1, in stem and ending alike."""
+    names = [(p.stem.lower(), p.suffix.lower()) for p in (path, wanted)]
+    return min(SequenceMatcher(None, *parts).ratio() for parts in zip(*names, strict=True))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ Source: http://yann.lecun.com/exdb/mnist/
 
 from __future__ import annotations
 
+import filecmp
 import gzip
 import hashlib
 import importlib.resources
@@ -197,10 +198,11 @@ def locate(source: Idx) -> dict[str, Path]:
 
     Raises: DataError if a file is missing, or images are given without labels or the reverse.
     """
-    in_directory = {} if source.directory is None else _files_in(Path(source.directory))
     fields = [f"{part}_{kind}" for part in PARTS for kind in ("images", "labels")]
     named = {name: Path(path) for name in fields if (path := getattr(source, name)) is not None}
-    paths = in_directory | named
+    paths = dict(named)
+    if source.directory is not None:
+        paths |= _files_in(Path(source.directory), MNIST_NAMES.keys() - named.keys())
     for name in MNIST_NAMES if source.directory is not None else ("train_images", "train_labels"):
         if name not in paths:
             raise DataError(missing_file(source, name))
@@ -222,44 +224,65 @@ def missing_file(source: Idx, name: str) -> str:
 
 
 SPELLING = re.compile(
-    r"(?:(?P<prefix>.+)-)?(?P<split>train|t10k|test)-(?P<kind>images|labels)[-.]idx[13]-ubyte"
-    r"(?P<gzip>\.gz)?",
-    re.ASCII,
+    r"(?:(?P<prefix>.+)[-_.])?(?P<split>train|t10k|test)[-_.](?P<kind>images|labels)"
+    r"(?:[-_.]idx[13]?)?(?:[-_.]ubyte)?(?P<gzip>\.gz)?",
+    re.ASCII | re.IGNORECASE,
 )
 """Names of MNIST's files and of data sets like it, such as emnist-letters-train-images-…"""
 
 
-def _files_in(directory: Path) -> dict[str, Path]:
-    """Return those of the four files that a directory contains; uncompressed ones are preferred.
+def _files_in(directory: Path, wanted: set[str]) -> dict[str, Path]:
+    """Return those of the wanted files that a directory contains, uncompressed if it has both.
 
-    Raises: DataError if it contains several such data sets.
+    Raises: DataError if it contains several such data sets, or different files for the same role.
     """
     with file_errors(directory):
-        names = sorted(path.name for path in directory.iterdir())
+        names = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
     spelled = [match for name in names if (match := SPELLING.fullmatch(name))]
-    prefixes = sorted({match["prefix"] or "" for match in spelled})
+    spelled = [match for match in spelled if _role(match) in wanted]
+    candidates = {match: _unpacked(directory / match[0]) for match in sorted(spelled, key=_rank)}
+    candidates = {match: path for match, path in candidates.items() if not path.is_dir()}
+    prefixes = sorted({match["prefix"] or "" for match in candidates})
     if len(prefixes) > 1 and "" not in prefixes:
         raise DataError(
             f"{directory}: contains several data sets ({', '.join(prefixes)}); name the files of "
             "one in data.train_images, data.train_labels, …"
         )
-    found: dict[str, Path] = {}
-    for match in sorted(spelled, key=_preference):
+    paths: dict[str, Path] = {}
+    for match, path in candidates.items():
         if (match["prefix"] or "") == prefixes[0]:
-            split = "train" if match["split"] == "train" else "test"
-            found.setdefault(f"{split}_{match['kind']}", _unpacked(directory / match[0]))
-    return found
+            role = _role(match)
+            _check_same(paths.setdefault(role, path), path, role)
+    return paths
 
 
-def _preference(match: re.Match[str]) -> tuple[bool, bool, bool]:
+def _role(match: re.Match[str]) -> str:
+    """Return the role of a file by its name, such as train_images."""
+    split = "train" if match["split"].lower() == "train" else "test"
+    return f"{split}_{match['kind'].lower()}"
+
+
+def _rank(match: re.Match[str]) -> tuple[bool, bool]:
     """Return a key that sorts uncompressed files first, then those named like MNIST's."""
-    is_mnist = match[0].removesuffix(".gz") in MNIST_NAMES.values()
-    return bool(match["gzip"]), not is_mnist, match["split"] == "test"
+    return bool(match["gzip"]), match[0].removesuffix(".gz") not in MNIST_NAMES.values()
 
 
 def _unpacked(path: Path) -> Path:
     """Return the file itself if an archive was unpacked to a folder of the file's name."""
     return path / path.name if path.is_dir() and (path / path.name).is_file() else path
+
+
+def _check_same(first: Path, second: Path, role: str) -> None:
+    """Raise DataError if two files differ, unless one is named as the archive of the other."""
+    if first == second or second.name.lower() == f"{first.name.lower()}.gz":
+        return
+    with file_errors(second):
+        is_same = filecmp.cmp(first, second, shallow=False)
+    if not is_same:
+        raise DataError(
+            f"{first} and {second.name} could both be the {role.replace('_', ' ')}, and differ; "
+            f"remove one of them, or set data.{role}: {first}"
+        )
 
 
 def read_part(part: str, paths: dict[str, Path], sha256: dict[str, str]) -> Part:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import warnings
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from nnexp.datasets import classes, files
+from nnexp.datasets import classes, files, grey_image
 from nnexp.datasets.files import MalformedError
 from nnexp.datasets.selection import Part, Parts
 from nnexp.errors import DataError
@@ -21,12 +19,16 @@ if TYPE_CHECKING:
     from nnexp.datasets.sources import Images
 
 SUFFIXES = {".png", ".jpg", ".jpeg"}
-FORMATS = ("PNG", "JPEG")
+OTHER_SUFFIXES = {
+    *(".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".ico", ".jfif", ".jp2", ".jpe", ".pbm"),
+    *(".pgm", ".ppm", ".svg", ".tga", ".tif", ".tiff", ".webp"),
+}
+"""Images of types that are not read."""
 MAX_FILES = 1_000_000
-MAX_PIXELS = 1 << 26
-"""Maximum pixels of a file, before it is resized."""
 MAX_SIDE = 4096
 """Maximum rows or columns of an example."""
+SAMPLE = 1000
+"""Maximum number of images whose sizes are compared to propose one."""
 
 SPLIT_NAMES = {"train", "training", "test", "testing", "val", "valid", "validation"}
 
@@ -36,59 +38,108 @@ def read_images(source: Images) -> Parts:
 
     Raises: DataError if a folder is missing or has no images, or a file is damaged.
     """
-    folders = {
-        "train": source.directory,
-        "validation": source.validation_directory,
-        "test": source.test_directory,
-    }
-    found = {split: _files(Path(path)) for split, path in folders.items() if path is not None}
-    names = sorted({name for by_class in found.values() for name in by_class})
+    images = {split: _files(folder) for split, folder in _folders(source).items()}
+    names = sorted({name for by_class in images.values() for name in by_class})
     size = None if source.size is None else (source.size, source.size)
     parts: dict[str, Part] = {}
     sha256: dict[str, str] = {}
-    for split, by_class in found.items():
+    for split, by_class in images.items():
         digest = hashlib.sha256()
-        where = str(folders[split])
-        paths = [path for by_name in sorted(by_class) for path in by_class[by_name]]
-        features, size = _read(paths, Path(where), size, digest)
+        folder = _folders(source)[split]
+        own = [path for name in sorted(by_class) for path in by_class[name]]
+        features, shape = _read(own, folder, size, digest)
+        if split == "train":
+            train = own, shape
+        _check_size(own[0], shape, *train)
         counts = [len(by_class.get(name, [])) for name in names]
         labels = np.repeat(np.arange(len(names)), counts)
-        parts[split] = Part(features, labels, where, where, size)
+        parts[split] = Part(features, labels, str(folder), str(folder), shape)
         sha256[f"{split}_directory"] = digest.hexdigest()
     return Parts(*(parts["train"], parts.get("validation"), parts.get("test"), sha256), names=names)
 
 
 def paths(source: Images) -> list[Path]:
-    """Return all files of the source. Raises: DataError."""
-    folders = (source.directory, source.validation_directory, source.test_directory)
-    return [
-        path
-        for folder in folders
-        if folder is not None
-        for by_class in _files(Path(folder)).values()
-        for path in by_class
-    ]
+    """Return all images of the source and the folders that contain them. Raises: DataError."""
+    inside: list[Path] = []
+    for folder in _folders(source).values():
+        inside.append(folder)
+        for images in _files(folder).values():
+            inside += [images[0].parent, *images]
+    return inside
+
+
+def _folders(source: Images) -> dict[str, Path]:
+    """Return the folder of each split that has one."""
+    folders = {
+        "train": source.directory,
+        "validation": source.validation_directory,
+        "test": source.test_directory,
+    }
+    return {split: Path(folder) for split, folder in folders.items() if folder is not None}
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:
     """Return the image files of a folder by class, sorted. Raises: DataError."""
     with files.file_errors(folder):
-        inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        inside = _visible(folder)
         subfolders = [path for path in inside if path.is_dir()]
         _check_subfolders(inside, subfolders)
-        found = {}
+        by_class: dict[str, list[Path]] = {}
         for subfolder in subfolders:
             name = classes.checked_name(subfolder.name, str(folder))
-            own = sorted(p for p in subfolder.iterdir() if p.suffix.lower() in SUFFIXES)
-            if not own:
+            if name in by_class:
                 raise MalformedError(
-                    f"its subfolder {subfolder.name!r} contains no .png, .jpg or .jpeg file; "
-                    "remove it, or add images"
+                    f"has two subfolders for the class {name!r}, whose names differ only in "
+                    "blanks at their ends; rename one of them, or merge them"
                 )
-            found[name] = own
-    if (count := sum(map(len, found.values()))) > MAX_FILES:
+            by_class[name] = _images(subfolder)
+    if (count := sum(map(len, by_class.values()))) > MAX_FILES:
         raise DataError(f"{folder}: contains {count} images; the limit is {MAX_FILES}")
-    return found
+    return by_class
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Return the entries of a folder, sorted, without hidden ones such as macOS's ._1.png."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _images(subfolder: Path) -> list[Path]:
+    """Return the images of a class, sorted.
+
+    Raises: MalformedError if there are none, or others that would not be read.
+    """
+    images: list[Path] = []
+    for path in _visible(subfolder):
+        suffix = path.suffix.lower()
+        if suffix in SUFFIXES:
+            images.append(path)
+        elif suffix in OTHER_SUFFIXES:
+            raise MalformedError(
+                f"its subfolder {subfolder.name!r} contains {path.name!r}, which is neither PNG "
+                "nor JPEG; convert such images to PNG, or remove them"
+            )
+        elif path.is_dir() and (nested := _first_image(path)):
+            raise MalformedError(
+                f"its subfolder {subfolder.name!r} contains images in a subfolder of its own, such "
+                f"as {nested.relative_to(subfolder).as_posix()!r}; move them up into "
+                f"{subfolder.name!r}, or remove them"
+            )
+    if not images:
+        raise MalformedError(
+            f"its subfolder {subfolder.name!r} contains no .png, .jpg or .jpeg file; "
+            "remove it, or add images"
+        )
+    return images
+
+
+def _first_image(folder: Path) -> Path | None:
+    """Return an image of any type inside a folder, at any depth, or None."""
+    return next((path for path in folder.rglob("*") if _is_image(path)), None)
+
+
+def _is_image(path: Path) -> bool:
+    """Return whether a visible file's name is that of an image, of any type."""
+    return path.suffix.lower() in SUFFIXES | OTHER_SUFFIXES and not path.name.startswith(".")
 
 
 def _check_subfolders(inside: list[Path], subfolders: list[Path]) -> None:
@@ -105,12 +156,17 @@ def _check_subfolders(inside: list[Path], subfolders: list[Path]) -> None:
             f"its subfolders {', '.join(sorted(names))} are splits, not classes; set "
             f"{', '.join(keys)}"
         )
+    images = [path for path in inside if _is_image(path) and path not in subfolders]
     if not names:
-        images = sum(path.suffix.lower() in SUFFIXES for path in inside)
-        number = f"{images} image{'' if images == 1 else 's'}"
+        number = f"{len(images)} image{'' if len(images) == 1 else 's'}"
         raise MalformedError(
-            f"contains {number} but no subfolders; put the images of each class into a "
-            "subfolder of its name"
+            f"contains {number} but no subfolders; make a subfolder for each class, two or more, "
+            "and put its images there"
+        )
+    if images:
+        raise MalformedError(
+            f"contains the image {images[0].name!r} beside the subfolders of the classes; move it "
+            "into one of them, or remove it"
         )
 
 
@@ -137,20 +193,30 @@ def _read(
             name = path.relative_to(folder).as_posix()
             digest.update(f"{len(name.encode())} {len(content)} {name}\n".encode())
             digest.update(content)
-            grey = _grey(content, size if resize else None)
+            grey = grey_image.decode(content, size if resize else None)
         shape = grey.shape
         if size is None or rows is None:
             size = (shape[0], shape[1])
             rows = _allocate(len(images), size, folder)
-        if shape != size:
-            raise DataError(
-                f"{path}: has {shape[0]} x {shape[1]} pixels, but {images[0]} has "
-                f"{size[0]} x {size[1]}; set data.size to resize all images"
-            )
+        _check_size(path, shape, images, size)
         rows[index] = grey.reshape(-1)
     assert rows is not None  # noqa: S101 - there is at least one image
     assert size is not None  # noqa: S101 - likewise
     return rows, size
+
+
+def _check_size(
+    path: Path, shape: tuple[int, ...], images: list[Path], size: tuple[int, int]
+) -> None:
+    """Raise DataError if an image's shape is not the size of the first image.
+
+    The advice proposes the most frequent size of the images.
+    """
+    if shape != size:
+        raise DataError(
+            f"{path}: has {shape[0]} x {shape[1]} pixels, but {images[0]} has "
+            f"{size[0]} x {size[1]}; resize all images by data.size: {_common_side(images)}"
+        )
 
 
 def _allocate(count: int, size: tuple[int, int], folder: Path) -> Features:
@@ -162,43 +228,11 @@ def _allocate(count: int, size: tuple[int, int], folder: Path) -> Features:
     return np.empty((count, size[0] * size[1]), np.uint8)
 
 
-def _grey(content: bytes, size: tuple[int, int] | None) -> Features:
-    """Decode an image as grey pixels. Raises: MalformedError."""
-    if files.is_html(content[:64].lstrip()):
-        raise MalformedError(files.HTML)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large images, which are checked below
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                _check_pixels(image)
-                grey = _as_grey(image)
-                if size is not None and grey.size != (size[1], size[0]):
-                    grey = grey.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-                return np.asarray(grey, np.uint8)
-    except MalformedError:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise MalformedError(
-            f"is no readable PNG or JPEG image{_reason(error)}; replace or remove it"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    """Return Pillow's reason, unless all it knows is that the bytes are no image."""
-    return "" if isinstance(error, UnidentifiedImageError) else f": {error}"
-
-
-def _check_pixels(image: Image.Image) -> None:
-    """Raise MalformedError if a file declares too many pixels to decode."""
-    if image.width * image.height > MAX_PIXELS:
-        raise MalformedError(
-            f"has {image.height} x {image.width} pixels; the limit is {MAX_PIXELS} in all; "
-            "reduce it"
-        )
-
-
-def _as_grey(image: Image.Image) -> Image.Image:
-    """Return an image as 8-bit grey; of 16 bits, the upper eight, which Pillow would clip."""
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image, np.int64) >> 8).astype(np.uint8))
-    return image.convert("L")
+def _common_side(images: list[Path]) -> int:
+    """Return the shorter side of the most frequent size, among some images if there are many."""
+    sizes = Counter(
+        shape
+        for path in images[:: -(-len(images) // SAMPLE)]
+        if (shape := grey_image.shape(path)) is not None
+    )
+    return min(MAX_SIDE, *sizes.most_common(1)[0][0])

@@ -50,7 +50,7 @@ class Data:
         self._content: dict[Source, Mapping[str, str]] = {}
         """Content hashes as first read, by source without its selection."""
         self._stamps: dict[Path, tuple[Stamp | None, Source]] = {}
-        """The user's files as they were when they were first read, and for which source."""
+        """The user's files and folders as first read, and for which source."""
 
     def __call__(self, source: Source, factors: Factors | None = None) -> Dataset:
         """Load the dataset of a source; see ``load``.
@@ -76,9 +76,10 @@ class Data:
         return self._content[files]
 
     def changed_files(self) -> list[Path]:
-        """Return the user's files that have changed or gone since they were first read.
+        """Return the user's files and folders that have changed since they were first read.
 
-        Files with another stamp are read again, since they may only have been touched.
+        Sources with another stamp are read again, since they may only have been touched, or files
+        that do not matter may have been added to a folder.
         """
         return [
             path
@@ -108,7 +109,7 @@ class Data:
 
 
 class Stamp(NamedTuple):
-    """A file's status, which changes when its content does."""
+    """The status of a file or folder, which changes when its content does."""
 
     inode: int
     size: int
@@ -134,12 +135,13 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 def _paths(source: Source) -> list[Path]:
-    """Return the files of a source.
+    """Return the files of a source, and the folders that are searched for them.
 
     Raises: DataError if a file of an idx source, or a folder of images, is missing.
     """
     if isinstance(source, Idx):
-        return list(locate(source).values())
+        folders = [] if source.directory is None else [Path(source.directory)]
+        return [*folders, *locate(source).values()]
     if isinstance(source, Images):
         return _image_paths(source)
     named = [

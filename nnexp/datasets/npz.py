@@ -33,6 +33,38 @@ HEADER = re.compile(
     rb"'shape': \(((?:\d{1,19}, ?){0,32}(?:\d{1,19})?)\),? ?\} *\n?"
 )
 
+OTHER_DTYPE = re.compile(rb"\{'descr': (?:'[<>|=]?(?=[OcMmV]|f1[26])|(?=\[))(.)")
+"""The types of UNREADABLE, by their first character."""
+
+UNREADABLE = {
+    "O": "Python objects (dtype=object), which could run code when they are read; save it as "
+    "numbers or strings: array.astype(int) or array.astype(str)",
+    "c": "complex numbers; save array.real, or real and imaginary parts as features of their own",
+    "M": "dates (datetime64); save numbers such as days, (array - array.min()).astype(int), or "
+    "strings, array.astype(str)",
+    "m": "durations (timedelta64); save numbers: array.astype(int)",
+    "f": "numbers of extended precision (longdouble); save array.astype('float64')",
+    "V": "raw bytes (void); save numbers or strings",
+    "[": "records with named fields (a structured array); save one array of numbers: "
+    "numpy.lib.recfunctions.structured_to_unstructured(array)",
+}
+"""Types that are not read, by NumPy's character, and what to do."""
+
+BEGINNING = 512
+OTHER_FORMATS = {
+    b"\x93NUMPY": "a single .npy array, not an .npz archive; save examples and labels with "
+    "numpy.savez(file, x_train=…, y_train=…)",
+    b"\x89HDF": "an HDF5 file, not an .npz archive; read it in Python, and save its arrays with "
+    "numpy.savez",
+    b"MATLAB 5.0": "a MATLAB file, not an .npz archive; read it by scipy.io.loadmat, and save its "
+    "arrays with numpy.savez",
+    b"\x80": "a Python pickle, not an .npz archive; load it in Python, and save its arrays with "
+    "numpy.savez",
+    b"\x1f\x8b": "a gzip file, not an .npz archive; decompress it: gunzip",
+}
+"""Formats by their first bytes, and what to do."""
+TEXT = re.compile(r"[^\x00-\x08\x0e-\x1f]*")
+
 HEADER_BYTES = 10_000
 MEMBERS = 1000
 READ_LIMIT = files.CHUNK
@@ -91,12 +123,25 @@ def read(path: Path, choose: Choose) -> dict[str, AnyArray]:
     Raises: DataError if the file cannot be read, is malformed, or nothing can be chosen.
     """
     with files.open_binary(path) as file:
-        if files.is_html(file.read(4)):
-            raise MalformedError(files.HTML)
+        _check_beginning(file.read(BEGINNING))
         file.seek(0)
         with _opened(file) as (archive, members):
             chosen = choose({name: member.header for name, member in members.items()})
             return {new: array(archive, members[name]) for new, name in chosen.items()}
+
+
+def _check_beginning(content: bytes) -> None:
+    """Raise MalformedError if a file's first bytes are those of another format."""
+    if files.is_html(content):
+        raise MalformedError(files.HTML)
+    for beginning, format_and_advice in OTHER_FORMATS.items():
+        if content.startswith(beginning):
+            raise MalformedError(f"is {format_and_advice}")
+    if content and TEXT.fullmatch(content.decode(errors="ignore")):
+        raise MalformedError(
+            "is a text file, not an .npz archive; is it a table with a header? then set data.name: "
+            "csv and data.train_file"
+        )
 
 
 def parse(file: BinaryIO, check: Check) -> dict[str, AnyArray]:
@@ -195,15 +240,9 @@ def member(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> Member
 
 def _unreadable(name: str, header: bytes) -> str:
     """Return the message about an array of a type that is not read."""
-    if b"'descr': '|O'" in header:
-        return (
-            f"{name!r} holds Python objects (dtype=object), which could run code when they are "
-            "read; save it as numbers or strings: array.astype(int) or array.astype(str)"
-        )
-    return (
-        f"{name!r} is not a plain array of numbers or strings: {header[:100]!r}; save real numbers "
-        "or strings"
-    )
+    if match := OTHER_DTYPE.match(header):
+        return f"{name!r} holds {UNREADABLE[match[1].decode()]}"
+    return f"{name!r} is not a plain array of numbers or strings; save it again with numpy.savez"
 
 
 def header_text(stream: files.Stream, name: str) -> tuple[bytes, int]:

@@ -99,10 +99,10 @@ def features(source: str, array: npz.AnyArray) -> Features:
     if rows.dtype != np.uint8:
         rows = rows.astype(np.promote_types(rows.dtype, np.float32), copy=False)
     if rows.size and not (np.isfinite(rows.min()) and np.isfinite(rows.max())):
-        place = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
-        index = ", ".join(map(str, place))
+        position = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
+        index = ", ".join(map(str, position))
         raise DataError(
-            f"{source} contains a value that is not finite, {array[place]} at [{index}]; "
+            f"{source} contains a value that is not finite, {array[position]} at [{index}]; "
             "remove the example, or fill in a number"
         )
     return rows

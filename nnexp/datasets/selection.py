@@ -21,6 +21,7 @@ from nnexp.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nnexp.datasets.classes import LabelNames
     from nnexp.datasets.sources import Source
 
 HeldOut = Literal["validation", "test"]
@@ -38,7 +39,7 @@ class Part(NamedTuple):
 
     features: Features  # (examples, fan_in)
     labels: Labels
-    """(examples,): the labels themselves if they are whole numbers, else indices of names."""
+    """(examples,): the labels themselves if they are whole numbers; if strings, their indices."""
     features_from: str
     labels_from: str
     image: tuple[int, ...] = ()
@@ -60,8 +61,8 @@ class Parts(NamedTuple):
     validation: Part | None
     test: Part | None
     sha256: dict[str, str]
-    names: Sequence[str] | None = None
-    """The names that labels index; None if labels are the whole numbers in the files."""
+    names: LabelNames | None = None
+    """The names of labels; None if labels are whole numbers without names."""
     feature_names: tuple[str, ...] = ()
     counting: tuple[str, ...] = ()
     """The names of features that number the training examples."""
@@ -158,19 +159,19 @@ def check_trainable(train: Part) -> None:
 
 def check_width(part: Part, train: Part) -> None:
     """Raise DataError if a split has other features than the training data."""
-    images = part.image, train.image
-    shapes = [f"examples of shape {image}" for image in images]
     if part.features.shape[1] != train.features.shape[1]:
-        shapes = [f"{p.features.shape[1]} features per example" for p in (part, train)]
-    elif min(map(len, images)) < 2 or images[0] == images[1]:  # noqa: PLR2004 - rows, columns
+        own, expected = (f"{p.features.shape[1]} features per example" for p in (part, train))
+    elif part.image != train.image:
+        own, expected = (f"examples of shape {p.image}" for p in (part, train))
+    else:
         return
     raise DataError(
-        f"{part.features_from}: {shapes[0]}, but {train.features_from} has "
-        f"{shapes[1].removesuffix(' per example')}; all splits need the same features"
+        f"{part.features_from}: {own}, but {train.features_from} has "
+        f"{expected.removesuffix(' per example')}; save all splits in the same shape"
     )
 
 
-def check_labels(part: Part, known: Classes, names: Sequence[str] | None) -> None:
+def check_labels(part: Part, known: Classes, names: LabelNames | None) -> None:
     """Raise DataError if a split has a label that the training data does not have."""
     unknown = np.flatnonzero(classes.numbered(part.labels, known) < 0)
     if unknown.size:

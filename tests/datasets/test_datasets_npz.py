@@ -32,7 +32,7 @@ def good() -> Arrays:
     return {
         "x_train": np.arange(36, dtype=np.uint8).reshape(6, 2, 3),
         "y_train": np.array([0, 1, 2, 1, 0, 1]),
-        "x_test": np.ones((1, 6), dtype=np.uint8),
+        "x_test": np.ones((1, 2, 3), dtype=np.uint8),
         "y_test": np.array([2], dtype=np.uint8),
     }
 
@@ -171,7 +171,7 @@ UNFIT: dict[str, tuple[Arrays, str]] = {
         {"x_train": X, "y_train": np.array([None, 1])},
         "'y_train' holds Python objects (dtype=object), which could run code",
     ),
-    "complex": ({"x_train": X + 1j, "y_train": Y}, "'x_train' is not a plain array of numbers"),
+    "complex": ({"x_train": X + 1j, "y_train": Y}, "'x_train' holds complex numbers; save array"),
     "text": ({"x_train": X.astype(str), "y_train": Y}, "x_train must contain numbers, got text"),
 }
 
@@ -203,7 +203,7 @@ DIRECTORY = b"PK\1\2"
 
 MALFORMED = {
     "empty": (b"", "damaged or cut short: File is not a zip file"),
-    "text": (b"hello" * 100, "damaged or cut short: File is not a zip file"),
+    "bytes": (b"\0" * 100, "damaged or cut short: File is not a zip file"),
     "cut": (SOUND[:-30], "damaged or cut short"),
     "checksum": (SOUND.replace(bytes(8), b"\0" * 7 + b"\1", 1), "damaged or cut short"),
     "not npy": (archive({"a.npy": b"hello"}), "'a' is not in NumPy's .npy format: b'hello'"),

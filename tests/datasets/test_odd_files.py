@@ -408,12 +408,6 @@ REFUSED = {
         "x_train contains a value that is not finite, nan at [1, 2]",
         "remove the example, or fill in a number",
     ),
-    "too few names": Refused(
-        lambda: {"d.npz": archive(x_train=X, y_train=Y, class_names=np.array(["a", "b"]))},
-        NPZ,
-        "class_names has 2 names, 2 of them different, for labels from 0 to 2",
-        "give each label one name of its own",
-    ),
     "an HTML page for images": Refused(
         lambda: four() | {"train-images-idx3-ubyte": b"<html>403 Forbidden"},
         IDX,
@@ -436,7 +430,7 @@ REFUSED = {
         lambda: {"pictures/1.png": picture(1)},
         PICTURES,
         "pictures: contains 1 image but no subfolders",
-        "put the images of each class into a subfolder of its name",
+        "make a subfolder for each class, two or more, and put its images there",
     ),
     "splits for classes": Refused(
         lambda: {"pictures/train/cat/1.png": picture(1), "pictures/test/cat/1.png": picture(1)},
@@ -448,7 +442,7 @@ REFUSED = {
         lambda: folder() | {"pictures/dog/9.png": picture(1, (5, 4))},
         PICTURES,
         "pictures/dog/9.png: has 4 x 5 pixels, but pictures/cat/0.png has 4 x 4",
-        "set data.size to resize all images",
+        "resize all images by data.size: 4",
     ),
     "a damaged picture": Refused(
         lambda: folder() | {"pictures/dog/9.png": picture(1)[:40]},

@@ -183,7 +183,7 @@ def objects() -> npt.NDArray[Any]:
 
 NPZ: dict[str, Case] = {
     "empty": Case(lambda: b"", "damaged or cut short: File is not a zip file"),
-    "an array alone": Case(lambda: members()["x_train.npy"], "File is not a zip file"),
+    "an array alone": Case(lambda: members()["x_train.npy"], "is a single .npy array"),
     "cut short": Case(lambda: saved(good())[:-10], "File is not a zip file"),
     "half": Case(lambda: saved(good())[: len(saved(good())) // 2], "File is not a zip file"),
     "no members": Case(lambda: archive({}), "contains no x_train"),
@@ -229,12 +229,12 @@ NPZ: dict[str, Case] = {
     "pickled": Case(changed(x_train=objects()), "holds Python objects"),
     "pickled labels": Case(changed(y_train=objects()), "holds Python objects"),
     "a pickle": Case(changed(x_train=b"cos\nsystem\n(S'id'\ntR."), "not in NumPy's .npy format"),
-    "records": Case(changed(x_train=np.zeros(12, "u1,f4")), "is not a plain array of numbers"),
+    "records": Case(changed(x_train=np.zeros(12, "u1,f4")), "records with named fields"),
     "text": Case(changed(x_train=np.array([["a"]] * 12)), "must contain numbers, got text"),
-    "complex": Case(changed(x_train=np.zeros((12, 2), complex)), "is not a plain array"),
-    "dates": Case(changed(y_train=np.zeros(12, "M8[s]")), "is not a plain array of numbers"),
-    "wide floats": Case(changed(x_train=np.zeros((12, 2), "g")), "is not a plain array"),
-    "voids": Case(changed(x_train=np.zeros((12, 2), "V8")), "is not a plain array of numbers"),
+    "complex": Case(changed(x_train=np.zeros((12, 2), complex)), "holds complex numbers"),
+    "dates": Case(changed(y_train=np.zeros(12, "M8[s]")), "holds dates"),
+    "wide floats": Case(changed(x_train=np.zeros((12, 2), "g")), "numbers of extended precision"),
+    "voids": Case(changed(x_train=np.zeros((12, 2), "V8")), "holds raw bytes"),
     "an expression": Case(
         changed(x_train=npy("__import__('os').system('id')", "(12, 2)")), "is not a plain array"
     ),

@@ -188,7 +188,11 @@ def test_a_finished_search_needs_its_data_to_know_its_runs(bench: Bench) -> None
     first = bench(*command)
     assert (bench(*command).out, first.code) == (first.out, 0)
     (bench.folder / "tiny.npz").unlink()
-    assert bench(*command) == (2, "", "tiny.npz: No such file or directory\n")
+    assert bench(*command) == (
+        2,
+        "",
+        "tiny.npz: No such file or directory; paths are relative to the working directory\n",
+    )
 
 
 def test_values_that_are_bad_alike_are_told_once(bench: Bench) -> None:

@@ -130,7 +130,11 @@ def test_a_run_that_is_trained_elsewhere_is_waited_for(bench: Bench) -> None:
 
 def test_data_that_is_missing_is_told_before_anything_is_trained(bench: Bench) -> None:
     code, out, err = bench.process("sweep", "tiny.yaml", "--grid", "data.file=tiny.npz,gone.npz")
-    assert (code, out, err) == (2, "", "gone.npz: No such file or directory\n")
+    assert (code, out, err) == (
+        2,
+        "",
+        "gone.npz: No such file or directory; paths are relative to the working directory\n",
+    )
     assert not (bench.folder / "runs").exists()
 
 
@@ -138,7 +142,11 @@ def test_without_its_data_a_finished_sweep_cannot_know_its_runs(bench: Bench) ->
     arguments = ("sweep", "tiny.yaml", *GRID, "-q")
     assert bench.process(*arguments).code == 0
     (bench.folder / "tiny.npz").unlink()
-    assert bench.process(*arguments) == (2, "", "tiny.npz: No such file or directory\n")
+    assert bench.process(*arguments) == (
+        2,
+        "",
+        "tiny.npz: No such file or directory; paths are relative to the working directory\n",
+    )
 
 
 def test_data_that_is_too_small_for_some_is_told_before_anything_is_trained(bench: Bench) -> None:

@@ -1,0 +1,124 @@
+"""Decode PNG and JPEG files as grey pixels. Which files are read is decided in image_folder."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from nnexp.datasets import files
+from nnexp.datasets.files import MalformedError
+from nnexp.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nnexp.datasets.dataset import Features
+
+FORMATS = ("PNG", "JPEG")
+MAX_PIXELS = 1 << 26
+"""Maximum pixels of a file, before it is resized."""
+
+ORIENTATION = 0x0112
+"""The EXIF tag that says how the camera was held."""
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""How to turn an image of each orientation."""
+
+
+def decode(content: bytes, size: tuple[int, int] | None = None) -> Features:
+    """Return a file's pixels as uint8 of shape (rows, columns), upright.
+
+    Args:
+        content: of the file.
+        size: rows and columns to resize to; None for the image's own.
+
+    Raises: MalformedError if it is no PNG or JPEG image, damaged or too large.
+    """
+    with _opened(content) as image:
+        grey = _upright(image, _grey(image))
+        if size is not None and grey.size != (size[1], size[0]):
+            grey = grey.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+        return np.asarray(grey, np.uint8)
+
+
+def shape(path: Path) -> tuple[int, int] | None:
+    """Return the rows and columns that a file declares, before it is turned upright, or None."""
+    with suppress(DataError), files.open_binary(path) as file, _opened(file.read()) as image:
+        return image.height, image.width
+    return None
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[Image.Image]:
+    """Open an image. Errors inside the block become MalformedError."""
+    if files.is_html(content[:64].lstrip()):
+        raise MalformedError(files.HTML)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large images, which are checked below
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                _check_pixels(image)
+                yield image
+    except MalformedError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise MalformedError(
+            f"is no readable PNG or JPEG image{_reason(error)}; replace or remove it"
+        ) from error
+
+
+def _check_pixels(image: Image.Image) -> None:
+    """Raise MalformedError if a file declares too many pixels to decode."""
+    if image.width * image.height > MAX_PIXELS:
+        raise MalformedError(
+            f"has {image.height} x {image.width} pixels; the limit is {MAX_PIXELS} in all; "
+            "reduce it"
+        )
+
+
+def _reason(error: Exception) -> str:
+    """Return Pillow's reason, unless all it knows is that the bytes are no image."""
+    return "" if isinstance(error, UnidentifiedImageError) else f": {error}"
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """Return an image as 8-bit grey.
+
+    Of 16 bits, the upper eight are kept, which Pillow would clip. Transparent pixels become white,
+    or black if the image would be constant otherwise: white ink on a transparent ground.
+    """
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image, np.int64) >> 8).astype(np.uint8))
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image.convert("L")
+    on_white = _composite(image, "white")
+    darkest, lightest = on_white.getextrema()
+    return _composite(image, "black") if darkest == lightest else on_white
+
+
+def _composite(image: Image.Image, ground: str) -> Image.Image:
+    """Return a transparent image on an opaque ground as grey."""
+    opaque = Image.new("RGBA", image.size, ground)
+    return Image.alpha_composite(opaque, image.convert("RGBA")).convert("L")
+
+
+def _upright(image: Image.Image, grey: Image.Image) -> Image.Image:
+    """Turn the grey pixels of an image as its EXIF data says, if that can be read."""
+    orientation = None
+    with suppress(SyntaxError, struct.error):
+        orientation = image.getexif().get(ORIENTATION)
+    return grey.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else grey

@@ -1,0 +1,81 @@
+"""A missing file's message proposes the path that was probably meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nnexp.datasets.loading import load
+from nnexp.datasets.sources import Csv, Idx, Images, Npz, Source
+from nnexp.errors import DataError
+
+PROPOSED = {
+    "a file in a subfolder": (["data/d.csv"], Csv(train_file="d.csv"), "data/d.csv"),
+    "a misspelt name": (["iris.csv"], Csv(train_file="irsi.csv"), "iris.csv"),
+    "capitals": (["Iris.CSV"], Csv(train_file="iris.csv"), "Iris.CSV"),
+    "another ending": (["data/mydata.npz"], Npz(file="data/mydata.np"), "data/mydata.npz"),
+    "a misspelt folder": (["data/d.csv"], Csv(train_file="dat/d.csv"), "data/d.csv"),
+    "a folder of images in a subfolder": (
+        ["data/pics/cat/1.png"],
+        Images(directory="pics"),
+        "data/pics",
+    ),
+    "a misspelt folder of IDX files": (["fashion/x"], Idx(directory="fashoin"), "fashion"),
+    "the nearest of which exists": (
+        ["data/x", "dataa/d.csv"],
+        Csv(train_file="dat/d.csv"),
+        "dataa/d.csv",
+    ),
+}
+
+
+def message(folder: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], source: Source) -> str:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    monkeypatch.chdir(folder)
+    with pytest.raises(DataError) as caught:
+        load(source)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", PROPOSED)
+def test_an_existing_path_is_proposed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    names, source, expected = PROPOSED[name]
+    text = message(tmp_path, monkeypatch, names, source)
+    assert text.endswith(f": No such file or directory; did you mean {expected!r}?")
+
+
+def test_absolute_paths_are_corrected_in_their_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Csv(train_file=str(tmp_path / "dd.csv"))
+    text = message(tmp_path, monkeypatch, ["ddd.csv", "data/dd.csv"], source)
+    assert text.endswith(f"did you mean '{tmp_path}/ddd.csv'?")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [],
+        ["one/d.csv", "two/d.csv"],
+        ["data/deep/d.csv"],
+        ["quite-another-table.txt"],
+        ["d.yaml"],
+        ["t.csv"],
+    ],
+)
+def test_nothing_is_proposed_if_nothing_or_too_much_is_like_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]
+) -> None:
+    text = message(tmp_path, monkeypatch, names, Csv(train_file="d.csv"))
+    assert text == ("d.csv: No such file or directory; paths are relative to the working directory")
+
+
+def test_a_link_to_nowhere_is_not_proposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "d.csv").symlink_to("nowhere")
+    text = message(tmp_path, monkeypatch, [], Csv(train_file="d.csv"))
+    assert "did you mean" not in text
