@@ -97,7 +97,7 @@ def _changed(config: Config) -> list[tuple[str, Any, Any]]:
         for field in structs.fields(type(data))
         if field.required
     }
-    source = canonical.flat(structs.replace(Config(), data=type(data)(**required)))
+    source = canonical.flat(Config(data=type(data)(**required)))
     defaults = {
         key: value
         for key, value in source.items()
