@@ -410,7 +410,7 @@ def test_a_split_that_the_data_lacks_is_named_with_the_way_out(bench: Bench) -> 
         2,
         "",
         (
-            "part.yaml:1:1: monitor: the data has no validation examples; set monitor: ['train'] "
+            "part.yaml:1:1: monitor: the data has no validation examples; set monitor: [train] "
             "and patience: null\n"
         ),
     )

@@ -133,6 +133,17 @@ class Newer(Struct):
     momentum: float = 0.0
 
 
+def test_keys_added_later_are_recorded_only_if_they_are_set() -> None:
+    assert not set(canonical.LATE_KEYS) & {*canonical.recorded(Config())}
+    set_ = Config(class_weights="balanced", data=Mnist(standardize=True, split_seed=3))
+    assert canonical.recorded(set_)["class_weights"] == "balanced"
+    data = canonical.recorded(set_)["data"]
+    assert {key: data[key] for key in canonical.LATE_KEYS if key in data} == {
+        "standardize": True,
+        "split_seed": 3,
+    }
+
+
 def test_a_key_added_to_the_model_later_renames_nothing() -> None:
     assert canonical.changed(Older(0.1)) == canonical.changed(Newer(0.1)) == {"rate": 0.1}
 
@@ -150,7 +161,7 @@ def test_the_resolved_yaml_names_every_key_in_the_model_s_order() -> None:
         "  scale: 1.0\n  expand: null\n  train_file: no\n  validation_file: null\n"
         '  test_file: "é 1e3"\n'
         "hidden: [30, 20]\nactivation: sigmoid\noutput: sigmoid\ncost: cross-entropy\n"
-        "class_weights: null\ninitializer: lecun-normal\nbias_initializer: standard-normal\n"
+        "initializer: lecun-normal\nbias_initializer: standard-normal\n"
         "optimizer: sgd\nlearning_rate: 0.5\nschedule: constant\nlambda:\n  per_example: 1e-05\n"
         "regularizer: l2\ndropout: 0.0\nbatch_size: 10\nepochs: 30\nevaluate_every: 1\n"
         "stopping: accuracy\npatience: null\nmonitor: [train, validation]\ndtype: float32\n"

@@ -124,7 +124,10 @@ def test_equal_weights_of_one_change_nothing() -> None:
 
 
 def test_there_must_be_a_weight_for_every_class() -> None:
-    data = Dataset(split(200), None, None, 3, 1.0, {})
+    names = ("a", "b", "c")
+    data = Dataset(split(200), None, None, 3, 1.0, {}, class_names=names)
     config = Config(class_weights=(1.0, 2.0), monitor=("train",))
-    with pytest.raises(SettingError, match="a weight for each of the 3 classes, got 2"):
+    with pytest.raises(
+        SettingError, match=r"a weight for each of the 3 classes \(a, b, c\), got 2"
+    ):
         preconditions.check(config, data)
