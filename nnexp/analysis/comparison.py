@@ -149,10 +149,20 @@ def _measure(key: str, metric: Metric, sides: Sequence[Side]) -> Measure:
 
 
 def _has_same_data(first: Side, second: Side) -> bool:
-    """Return whether all runs have the same data, split in the same way."""
-    data = [run.record.data for side in (first, second) for run in side.experiment.runs]
-    contents = [(own.sha256, own.split_sha256) for own in data]
-    return all(content == contents[0] for content in contents)
+    """Return whether all runs are trained and tested on the same examples."""
+    examples = [examples_of(run) for side in (first, second) for run in side.experiment.runs]
+    return all(own == examples[0] for own in examples)
+
+
+def examples_of(run: Run) -> tuple[object, ...]:
+    """Return what identifies the examples of a run: data, classes, and how they are split.
+
+    Counts of examples are left out, as experiments may ask how many are needed.
+
+    Raises: CorruptError.
+    """
+    data = run.record.data
+    return data.sha256, data.split_sha256, tuple(run.classes)
 
 
 def _has_same_weights(first: Side, second: Side) -> bool:

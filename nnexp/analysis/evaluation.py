@@ -161,7 +161,9 @@ class Restored(NamedTuple):
     def check(self, on: On) -> None:
         """Check that the data has a split. Raises: UsageError."""
         if not self.assembly.has(on):
-            raise UsageError(f"{self.run.path}: its data has no {on} examples")
+            other: On = "test" if on == "validation" else "validation"
+            advice = f"; use --on {other}" if self.assembly.has(other) else ""
+            raise UsageError(f"{self.run.path}: its data has no {on} examples{advice}")
 
 
 def restore(runs: Sequence[Run]) -> Iterator[Restored]:

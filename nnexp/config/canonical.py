@@ -40,15 +40,11 @@ def recorded(config: Config) -> Tree:
 
 
 LATE_KEYS = {
-    "class_weights",
-    "standardize",
-    "split_seed",
-    "label",
-    "drop",
-    "delimiter",
-    "arrays",
+    key.removeprefix("data.").partition(".")[0]
+    for defaults in keys.LATE_DEFAULTS.values()
+    for key in defaults
 }
-"""Keys, of the config and of data, that runs of nnexp 0.1.0 do not have."""
+"""Keys, of the config and of data, that are left out at their defaults."""
 
 
 def _tuples_to_lists(value: Any) -> Any:  # noqa: ANN401 - any value of a config

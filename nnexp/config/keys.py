@@ -19,6 +19,26 @@ MAX_DEPTH = 20
 TOO_DEEP = f"values are nested more than {MAX_DEPTH} deep"
 
 
+LATE_DEFAULTS: dict[str, dict[str, Any]] = {
+    "": {"class_weights": None, "data.standardize": False, "data.split_seed": 0},
+    "csv": {"data.label": None, "data.drop": [], "data.delimiter": None},
+    "npz": {
+        f"data.arrays.{name}": None
+        for name in (
+            *("x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test"),
+            "class_names",
+        )
+    },
+}
+"""Keys that runs of nnexp 0.1.0 do not have, and later ones only if they are set, by the source."""
+
+
+def with_late_defaults(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return a recorded config by dotted key, with the defaults of the late keys that it lacks."""
+    own = LATE_DEFAULTS.get(str(settings.get("data")), {})
+    return LATE_DEFAULTS[""] | own | settings
+
+
 def flat(tree: dict[str, Any], depth: int = 1) -> dict[str, Any]:
     """Return a tree of plain values by dotted key.
 

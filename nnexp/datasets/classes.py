@@ -39,6 +39,11 @@ class Classes(NamedTuple):
         """Whether the labels are 0, 1, … in this order, so that they need no renumbering."""
         return self.numbers == tuple(range(len(self.numbers)))
 
+    @property
+    def choices(self) -> tuple[int | str, ...]:
+        """How ``data.classes`` chooses the classes."""
+        return self.names if self.are_strings else self.numbers
+
     def __str__(self) -> str:
         """Return the names for a message."""
         return listed(self.names)

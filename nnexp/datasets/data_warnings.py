@@ -89,8 +89,12 @@ def scale_warning(dataset: Dataset) -> str | None:
         return f"{fact}; such inputs saturate neurons: {advice}"
     is_pixels = features.dtype == np.uint8
     if largest < (SMALL_PIXELS if is_pixels else SMALL_FEATURES):
+        if dataset.feature_names:
+            return f"{fact}; such inputs are learned slowly: set data.standardize: true"
         scale = float(high.max()) if is_pixels else 1
-        return f"{fact}; already scaled? set data.scale: {scale:g}"
+        return (
+            None if scale == dataset.scale else f"{fact}; already scaled? set data.scale: {scale:g}"
+        )
     return None
 
 

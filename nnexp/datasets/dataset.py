@@ -65,6 +65,8 @@ class Dataset(NamedTuple):
     """The shape of an example in its file; empty if the file gives none."""
     class_names: tuple[str, ...] = ()
     """The label of each class as the data names it; empty in tests, where nothing prints them."""
+    class_choices: tuple[int | str, ...] = ()
+    """How ``data.classes`` chooses each class: by the number or name in the file."""
     feature_names: tuple[str, ...] = ()
     """The names of the features' columns; empty if they have none."""
     counting: tuple[str, ...] = ()

@@ -105,8 +105,9 @@ def select(source: Source, parts: Parts, factors: Factors | None = None) -> Data
         check_width(part, parts.train)
         if source.classes is None:
             check_labels(part, chosen, parts.names)
+    present = {name: part for name, part in present.items() if len(part.labels)}
     splits = {name: keep(part, chosen) for name, part in {"train": parts.train, **present}.items()}
-    splits = {name: split for name, split in splits.items() if len(split.labels)}
+    check_kept(present, splits, chosen)
     numbers, origin = requested(source, splits), parts.train
     split_off = None
     if numbers:
@@ -135,6 +136,7 @@ def select(source: Source, parts: Parts, factors: Factors | None = None) -> Data
         sha256=parts.sha256,
         image=origin.image,
         class_names=chosen.names,
+        class_choices=chosen.choices,
         feature_names=parts.feature_names,
         counting=parts.counting,
         factors=factors,
@@ -186,6 +188,16 @@ def check_labels(part: Part, known: Classes, names: LabelNames | None) -> None:
             f"{part.labels_from}: label {shown} does not occur in the training data "
             f"(known: {known}); correct it, or choose classes by data.classes"
         )
+
+
+def check_kept(parts: Mapping[str, Part], splits: Mapping[str, Split], chosen: Classes) -> None:
+    """Raise DataError if a split has none of the chosen classes."""
+    for name, part in parts.items():
+        if not len(splits[name].labels):
+            raise DataError(
+                f"{part.labels_from}: none of the {len(part.labels)} {name} examples is of the "
+                f"chosen classes ({chosen}); change data.classes, or leave the {name} data out"
+            )
 
 
 def keep(part: Part, chosen: Classes) -> Split:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, Struct, UnsetType
 
+from nnexp.analysis.comparison import examples_of
 from nnexp.config import dump
 from nnexp.errors import NnexpError
 from nnexp.report.comparisons import VerdictOutput, verdict_output
@@ -97,7 +98,7 @@ def verdicts(
 ) -> dict[int, Verdict]:
     """Return the verdict on each experiment but the best, by its index in the ranking.
 
-    Raises: CorruptError if the best one's run, which records the number of examples, is damaged.
+    Raises: CorruptError if a run, which records its examples, is damaged.
     """
     if ranking.split is None:
         return {}
@@ -105,7 +106,8 @@ def verdicts(
     examples = getattr(Run(best.run.path).record.data, ranking.split)
 
     def has_same_data(standing: Standing) -> bool:
-        return data_content(jobs[standing.trials[0]]) == data_content(best)
+        run = Run(jobs[standing.trials[0]].run.path)
+        return examples_of(run) == examples_of(Run(best.run.path))
 
     return ranks.verdicts(plan, outcomes, ranking, examples, has_same_data)
 
@@ -113,6 +115,12 @@ def verdicts(
 def data_content(job: Job) -> dict[str, str]:
     """Return the content hashes of a job's data, without that of another run's weights."""
     return {key: value for key, value in (job.content or {}).items() if key != WEIGHTS}
+
+
+def _examples(job: Job) -> tuple[object, ...]:
+    """Return the settings that decide on which of the data's examples a job trains and tests."""
+    data = job.config.data
+    return data.classes, data.split_seed, data.validation, data.test
 
 
 def advice(verdicts: Mapping[int, Verdict]) -> str | None:
@@ -134,6 +142,8 @@ def notes(ranking: Ranking, jobs: Sequence[Job]) -> Iterator[str]:
     """Yield notes on a ranking by test accuracy, and on one of different data."""
     if any(data_content(job) != data_content(jobs[0]) for job in jobs):
         yield "note: the points have different data; those of other data have no verdict"
+    elif any(_examples(job) != _examples(jobs[0]) for job in jobs):
+        yield "note: the points have different splits or classes; those of others have no verdict"
     if ranking.split != "test":
         return
     yield (

@@ -105,7 +105,7 @@ def _intact_entry(run: Run) -> Entry:
 
 def _flat_config(run: Run, record: RunRecord) -> dict[str, Any]:
     try:
-        return keys.flat(record.config)
+        return keys.with_late_defaults(keys.flat(record.config))
     except ValueError as error:
         raise CorruptError(f"{run.path / RUN}: is damaged: {error}") from None
 

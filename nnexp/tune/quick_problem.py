@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
+from nnexp.datasets import splitting
 from nnexp.datasets.dataset import Dataset, Labels, Split, SplitOff
 from nnexp.datasets.sources import AnySource
 from nnexp.errors import UsageError
@@ -63,10 +63,8 @@ def derive(config: Config, dataset: Dataset, n: int) -> Config:
         raise UsageError(
             f"data: all training examples ({n:,}) are of one class; use more of them (data.train)"
         )
-    train, validation = (
-        representative_count(dataset.train.labels),
-        representative_count(dataset.validation.labels),
-    )
+    train = representative_count(dataset.train.labels)
+    validation = _validation(config, dataset.validation.labels)
     data = replace(config.data, train=train, validation=validation, expand=None)
     return replace(
         plain(config),
@@ -74,6 +72,12 @@ def derive(config: Config, dataset: Dataset, n: int) -> Config:
         hidden=tuple(min(NEURONS, size) for size in config.hidden[:1]),
         lambda_=rounded(per_example(config, n) * train),
     )
+
+
+def _validation(config: Config, labels: Labels) -> float:
+    """Return how many validation examples to use; a fraction stays, as it chooses the same rows."""
+    requested = config.data.validation
+    return requested if isinstance(requested, float) else representative_count(labels)
 
 
 def sample_size_warning(dataset: Dataset) -> str | None:
@@ -96,7 +100,7 @@ def two_classes(problem: Config, dataset: Dataset) -> Config | None:
         problem: the quick problem.
         dataset: of the full problem, without expanded images.
 
-    Returns: None if the validation data has neither class.
+    Returns: None if the validation data has neither class, or the classes are too small.
     """
     validation = dataset.validation
     first, second = np.unique(dataset.train.labels)[:2].tolist()
@@ -104,18 +108,20 @@ def two_classes(problem: Config, dataset: Dataset) -> Config | None:
     held_out = None if validation is None else _select(validation, first, second)
     if held_out is None or not len(held_out):
         return None
-    own = problem.data.classes or _choices(dataset)
+    own = problem.data.classes or dataset.class_choices or range(dataset.classes)
     n, all_classes = representative_count(train), problem.data.train or len(dataset.train.labels)
     data = replace(
         problem.data,
         classes=(own[first], own[second]),
         train=n,
-        validation=representative_count(held_out),
+        validation=_validation(problem, held_out),
         test=None,
     )
     if dataset.split_off is not None:
-        data = _without_test_examples(data, dataset, dataset.split_off, [first, second])
-        n = data.train or n
+        changed = _without_test_examples(data, dataset, dataset.split_off, [first, second])
+        if changed is None:
+            return None
+        data, n = changed, changed.train or n
     weights = problem.class_weights
     if isinstance(weights, tuple):
         weights = (weights[first], weights[second])
@@ -123,17 +129,9 @@ def two_classes(problem: Config, dataset: Dataset) -> Config | None:
     return replace(problem, data=data, hidden=(), class_weights=weights, lambda_=lambda_)
 
 
-def _choices(dataset: Dataset) -> Sequence[int | str]:
-    """Return the classes as ``data.classes`` names them: whole numbers where labels are such."""
-    names = dataset.class_names
-    if names in {(), tuple(map(str, range(len(names))))}:
-        return range(dataset.classes)
-    return names
-
-
 def _without_test_examples(
     data: AnySource, dataset: Dataset, split_off: SplitOff, classes: list[int]
-) -> AnySource:
+) -> AnySource | None:
     """Return settings with which no example that the full problem tests on is used.
 
     The rows of a class are split off in an order of their own, first those for testing. So it is
@@ -144,21 +142,23 @@ def _without_test_examples(
         dataset: of the full problem.
         split_off: what was split off for the full problem.
         classes: their numbers in the full problem.
+
+    Returns: None if the classes have too few examples.
     """
     sizes, test, validation = split_off.sizes[classes], 0, 0
+    n = int(sizes.sum())
     if "test" in split_off.splits and dataset.test is not None:
         counts = np.bincount(dataset.test.labels, minlength=dataset.classes)[classes]
-        test = int(np.max(-(-counts * sizes.sum() // sizes)))
-    left = int(sizes.sum()) - test
+        test = int(np.max(-(-counts * n // sizes)))
     if "validation" in split_off.splits:
-        validation = max(1, min(int(data.validation or 1), left // 2))
-    left -= validation
-    return replace(
-        data,
-        test=test or None,
-        validation=validation or data.validation,
-        train=max(1, min(data.train or left, left)),
-    )
+        validation = splitting.count(data.validation, n)
+        if isinstance(data.validation, int):
+            validation = max(1, min(validation, (n - test) // 2))
+            data = replace(data, validation=validation)
+    left = n - test - validation
+    if left < len(classes):
+        return None
+    return replace(data, test=test or None, train=min(data.train or left, left))
 
 
 def _select(split: Split, first: int, second: int) -> Labels:

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, Struct, structs
 
-from nnexp.config import canonical, dump, load, reader, rules
+from nnexp.config import canonical, dump, keys, load, reader, rules
 from nnexp.config.model import CheckedConfig, Config, PerExample
 from nnexp.datasets.expansion import Rotate, Shift
-from nnexp.datasets.sources import Csv, Idx, Mnist, Npz
+from nnexp.datasets.sources import AnySource, Arrays, Csv, Idx, Images, Mnist, Npz
 from nnexp.nn.costs import COSTS
 from nnexp.streams import Network2, Pcg64
 
@@ -142,6 +142,24 @@ def test_keys_added_later_are_recorded_only_if_they_are_set() -> None:
         "standardize": True,
         "split_seed": 3,
     }
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        Mnist(),
+        Csv(train_file="d.csv"),
+        Csv(train_file="d.csv", label="a", drop=("b",)),
+        Npz(file="d.npz"),
+        Npz(file="d.npz", arrays=Arrays(x_train="a")),
+        Idx(directory="d"),
+        Images(directory="d"),
+    ],
+)
+def test_listings_know_the_defaults_of_keys_that_are_not_recorded(data: AnySource) -> None:
+    config = Config(data=data)
+    listed = keys.with_late_defaults(keys.flat(canonical.recorded(config)))
+    assert listed == canonical.flat(config)
 
 
 def test_a_key_added_to_the_model_later_renames_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from nnexp.datasets import splitting
 from nnexp.datasets.data_warnings import data_warnings
 from nnexp.datasets.dataset import Dataset, Split
 from nnexp.datasets.loading import load
+from nnexp.datasets.sources import Npz
 from nnexp.errors import DataError
 from nnexp.tune import quick_problem
 
@@ -221,3 +223,63 @@ def test_a_problem_of_two_classes_uses_no_test_example(
         used += small.validation.features[:, 0].tolist()
     assert len(used) >= (train or 50) // 2
     assert not tested & set(used)
+
+
+def idx_files(folder: Path, examples: int) -> None:
+    """Write images of a number, its place in the file, and labels in the order of the classes."""
+    count = np.arange(examples, dtype=">u4").view(np.uint8)
+    labels = bytes(3 * i // examples for i in range(examples))
+    (folder / "i").write_bytes(struct.pack(">4I", 0x803, examples, 2, 2) + count.tobytes())
+    (folder / "l").write_bytes(struct.pack(">2I", 0x801, examples) + labels)
+
+
+def places(split: Split | None) -> set[int]:
+    assert split is not None
+    return {int.from_bytes(bytes(row), "big") for row in split.features}
+
+
+def test_a_quick_problem_of_idx_files_uses_no_test_example(bench: Bench) -> None:
+    """Their last sixth is for validation only where no fraction is asked for."""
+    idx_files(bench.folder, 3000)
+    data = {"name": "idx", "train_images": "i", "train_labels": "l", "validation": 0.1, "test": 0.2}
+    config = load_config.read(bench.config("c.yaml", data=data))
+    whole = load(config.data)
+    quick = quick_problem.derive(config, whole, 2100)
+    for problem in (quick, quick_problem.two_classes(quick, whole)):
+        assert problem is not None
+        small = load(problem.data)
+        used = places(small.train) | places(small.validation)
+        assert len(used) > 500
+        assert not used & places(whole.test)
+
+
+def test_a_problem_of_two_classes_needs_examples_to_train_on(bench: Bench) -> None:
+    rows = [f"{i},{kind}" for i, kind in enumerate(["a"] * 2 + ["b"] * 2 + ["c"] * 100)]
+    Path("d.csv").write_text("\n".join(["x,kind", *rows]) + "\n")
+    data = {"name": "csv", "train_file": "d.csv", "validation": 0.2, "test": 0.2}
+    config = load_config.read(bench.config("c.yaml", data=data))
+    whole = load(config.data)
+    assert quick_problem.two_classes(quick_problem.derive(config, whole, 60), whole) is None
+
+
+def test_a_problem_of_two_classes_chooses_them_by_their_labels(bench: Bench) -> None:
+    labels = np.arange(60) % 3 + 1
+    names = np.array(["0", "1", "2"])
+    np.savez("d.npz", x_train=np.arange(60.0)[:, None], y_train=labels, class_names=names)
+    config = load_config.read(
+        bench.config("c.yaml", data={"name": "npz", "file": "d.npz", "validation": 0.2})
+    )
+    whole = load(config.data)
+    problem = quick_problem.two_classes(quick_problem.derive(config, whole, 48), whole)
+    assert problem is not None
+    assert problem.data.classes == (1, 2)
+    assert load(problem.data).class_names == ("0", "1")
+
+
+@pytest.mark.parametrize("test", [None, 5, 0.2])
+def test_a_split_of_other_classes_only_is_refused(tmp_path: Path, test: float | None) -> None:
+    x, y = np.arange(30.0)[:, None], np.arange(30) % 3
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x[:5], y_test=np.full(5, 2))
+    source = Npz(file=str(tmp_path / "d.npz"), classes=(0, 1), test=test)
+    with pytest.raises(DataError, match=r"none of the 5 test examples is of the chosen classes"):
+        load(source)

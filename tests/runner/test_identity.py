@@ -97,6 +97,26 @@ def test_a_comparison_across_splits_has_no_verdict(bench: Bench) -> None:
     assert all("verdict" not in metric["B"] for metric in output["metrics"].values())
 
 
+def test_a_ranking_across_splits_has_no_verdict_and_shows_the_seed(bench: Bench) -> None:
+    rows = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(60)]
+    (bench.folder / "d.csv").write_text("\n".join(["x,y,kind", *rows]) + "\n")
+    bench.config(data={"name": "csv", "train_file": "d.csv", "validation": 0.2, "test": 0.2})
+    grid = ("--grid", "data.split_seed=0,1", "--seeds", "3")
+    said = bench("sweep", "tiny.yaml", *grid)
+    assert "the points have different splits or classes" in said.err + said.out
+    assert all(row["against_best"] is None for row in ranked(bench, *grid))
+    listed = bench("runs").out
+    assert "split_seed" in listed.splitlines()[0]
+    assert len(bench("runs", "--where", "data.split_seed=0", "--each", "-q").out.split()) == 3
+
+
+def ranked(bench: Bench, *grid: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(bench("sweep", "tiny.yaml", *grid, "--json").out)[
+        "ranking"
+    ]
+    return rows
+
+
 def test_costs_with_other_class_weights_have_no_verdict(bench: Bench) -> None:
     for name, weights in (("a", "null"), ("b", "balanced")):
         setting = f"class_weights={weights}"
