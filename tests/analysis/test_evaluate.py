@@ -226,7 +226,10 @@ def test_what_cannot_be_measured_exits_2_and_says_why(bench: Bench, runs: list[s
         np.savez("no-test.npz", **{name: arrays[name] for name in arrays if "test" not in name})
     run = bench("train", "tiny.yaml", "-q", "--set", "data.file=no-test.npz").out.strip()
     said = bench("evaluate", run, "--on", "test")
-    assert (said.code, said.err) == (2, f"{run}: its data has no test examples\n")
+    assert (said.code, said.err) == (
+        2,
+        f"{run}: its data has no test examples; use --on validation\n",
+    )
     assert bench("evaluate", run).code == 0
 
 
