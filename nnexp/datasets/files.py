@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from nnexp.datasets.name_lists import yaml_name
 from nnexp.errors import DataError, printable
 
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ RATIO = 100
 SLACK = 16 << 20
 """Maximum decompressed size: RATIO times the file's size, plus 16 MiB. Images compress 10 to 1."""
 
+
+TABLE = ("a table", "csv", "train_file")
+FILE_SOURCES = {
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt", ".dat", ".data"), TABLE),
+    ".npz": ("an archive", "npz", "file"),
+}
+"""What a file named in place of a folder holds by its ending, its source, and the source's key."""
+
+ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z"}
 
 HTML = (
     "is an HTML page, not a data file: the download failed or needs a login; download the file "
@@ -113,11 +123,32 @@ def file_errors(path: Path) -> Iterator[None]:
     except MalformedError as error:
         raise DataError(f"{path}: {error}") from error
     except OSError as error:
-        hint = _hint(path) if isinstance(error, FileNotFoundError) else ""
-        raise DataError(f"{path}: {error.strerror or error}{hint}") from error
+        raise DataError(f"{path}: {error.strerror or error}{_hint(path, error)}") from error
 
 
-def _hint(path: Path) -> str:
+def _hint(path: Path, error: OSError) -> str:
+    """Return what to do about a path that cannot be read, for a message; empty if unknown."""
+    if isinstance(error, FileNotFoundError):
+        return _missing_hint(path)
+    return _file_hint(path) if isinstance(error, NotADirectoryError) else ""
+
+
+def _file_hint(path: Path) -> str:
+    """Return what to do about a path that uses a file as a folder."""
+    file = next((p for p in (path, *path.parents) if p.is_file()), path)
+    if file != path:
+        return f"; {str(file)!r} is a file: correct the path"
+    suffix = path.suffix.lower()
+    if suffix in ARCHIVES:
+        return "; unpack it, and name the folder"
+    if suffix in FILE_SOURCES:
+        kind, name, key = FILE_SOURCES[suffix]
+        setting = f"data.name: {name} and data.{key}: {yaml_name(str(path))}"
+        return f"; name a folder or, to read {kind}, set {setting}"
+    return "; name the folder that contains it"
+
+
+def _missing_hint(path: Path) -> str:
     """Return what was probably meant by the path of a missing file or folder, for a message."""
     with suppress(OSError):
         if meant := _in_subfolder(path) or _near(path):
@@ -167,7 +198,11 @@ def check_regular(path: Path) -> None:
     except ValueError as error:
         raise MalformedError(f"is not a valid file name: {error}") from error
     if not stat.S_ISREG(status.st_mode):
-        kind = "is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
-        raise MalformedError(f"{kind}; a data file is needed")
+        if stat.S_ISDIR(status.st_mode):
+            raise MalformedError(
+                "is a directory; a data file is needed or, to read a folder of images, data.name: "
+                "images and data.directory"
+            )
+        raise MalformedError("is not a regular file; a data file is needed")
     if status.st_size > LIMIT:
         raise MalformedError(f"has {status.st_size} bytes; the limit is {LIMIT}")

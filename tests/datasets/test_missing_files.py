@@ -75,6 +75,59 @@ def test_nothing_is_proposed_if_nothing_or_too_much_is_like_it(
     assert text == ("d.csv: No such file or directory; paths are relative to the working directory")
 
 
+INSTEAD = {
+    "a table for a folder of images": (
+        Images(directory="rare.csv"),
+        (
+            "rare.csv: Not a directory; name a folder or, to read a table, set data.name: csv and "
+            "data.train_file: rare.csv"
+        ),
+    ),
+    "a table for a folder of IDX files": (
+        Idx(directory="imb.TSV"),
+        (
+            "imb.TSV: Not a directory; name a folder or, to read a table, set data.name: csv and "
+            "data.train_file: imb.TSV"
+        ),
+    ),
+    "an archive of arrays": (
+        Images(directory="d.npz"),
+        (
+            "d.npz: Not a directory; name a folder or, to read an archive, set data.name: npz and "
+            "data.file: d.npz"
+        ),
+    ),
+    "a packed folder": (
+        Images(directory="pics.zip"),
+        "pics.zip: Not a directory; unpack it, and name the folder",
+    ),
+    "an image": (
+        Images(directory="1.png"),
+        "1.png: Not a directory; name the folder that contains it",
+    ),
+    "a file in a file": (
+        Csv(train_file="d.npz/x"),
+        "d.npz/x: Not a directory; 'd.npz' is a file: correct the path",
+    ),
+    "a folder for a table": (
+        Csv(train_file="data"),
+        (
+            "data: is a directory; a data file is needed or, to read a folder of images, "
+            "data.name: images and data.directory"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", INSTEAD)
+def test_a_file_for_a_folder_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    source, expected = INSTEAD[name]
+    names = ["rare.csv", "imb.TSV", "d.npz", "pics.zip", "1.png", "data/d.csv"]
+    assert message(tmp_path, monkeypatch, names, source) == expected
+
+
 def test_a_link_to_nowhere_is_not_proposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "d.csv").symlink_to("nowhere")
     text = message(tmp_path, monkeypatch, [], Csv(train_file="d.csv"))
