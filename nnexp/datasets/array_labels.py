@@ -44,8 +44,9 @@ def labels(
     return numbers, None if names is None else _named(numbers, names, wheres)
 
 
-def _check_target(count: int, examples: int, where: str) -> None:
-    classes.check_target(count, examples, where, "name another array by data.arrays.y_train")
+def _check_target(count: int, examples: int, where: str, *, are_text: bool = False) -> None:
+    advice = "name another array by data.arrays.y_train"
+    classes.check_target(count, examples, where, advice, are_text=are_text)
 
 
 def _is_text(array: AnyArray) -> bool:
@@ -154,7 +155,7 @@ def _of_strings(
         _check_missing(spellings, codes[role], wheres[role])
         distinct[role] = _strings(spellings, wheres[role])
     train = "y_train"
-    _check_target(len(set(distinct[train])), len(flat[train]), wheres[train])
+    _check_target(len(set(distinct[train])), len(flat[train]), wheres[train], are_text=True)
     names = sorted({name for strings in distinct.values() for name in strings})
     if class_names is not None:
         if sorted(class_names) != names:

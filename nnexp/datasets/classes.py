@@ -150,15 +150,19 @@ def content(labels: Labels) -> dict[str, str]:
     return {"classes": hashlib.sha256(json.dumps(numbers).encode()).hexdigest()}
 
 
-def check_target(count: int, examples: int, source: str, advice: str) -> None:
+def check_target(
+    count: int, examples: int, source: str, advice: str, *, are_text: bool = False
+) -> None:
     """Refuse a column with more than half as many different labels as examples.
 
     Raises: DataError.
     """
     if count > 2 and 2 * count > examples:  # noqa: PLR2004 - two values are no regression target
+        fact = "that is a regression target, and nnexp classifies"
+        if are_text:
+            fact = "these are identifiers, not classes"
         raise DataError(
-            f"{source} has {count} different labels in {examples} examples: that is a "
-            f"regression target, and nnexp classifies; {advice}"
+            f"{source} has {count} different labels in {examples} examples: {fact}; {advice}"
         )
 
 

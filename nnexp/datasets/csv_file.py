@@ -121,16 +121,23 @@ def _check_widths(block: Block, columns: CsvColumns) -> None:
     separators = len(columns.names) - 1
     for number, text in zip(block.numbers, block.texts, strict=True):
         if text.count(block.delimiter) != separators:
-            count = text.count(block.delimiter) + 1
-            excess = count - len(columns.names)
-            advice = "quote fields that contain the delimiter"
-            if excess == 1:
-                advice = f"give row names a name in the header, or {advice}"
+            fields = text.split(block.delimiter)
             raise MalformedError(
-                f"line {number}: {count} columns, but the header names {separators + 1}; "
-                f"{advice if excess > 0 else 'complete the line, or remove it'}"
-                f"{columns.delimiter_advice}"
+                f"line {number}: {len(fields)} columns, but the header names {separators + 1}; "
+                f"{_width_advice(fields, separators + 1)}{columns.delimiter_advice}"
             )
+
+
+def _width_advice(fields: list[str], columns: int) -> str:
+    """Return what to do about a row that has more or fewer fields than columns."""
+    excess = fields[columns:]
+    if not excess:
+        return "complete the line, or remove it"
+    if not any(map(str.strip, excess)):
+        last = "last delimiter" if len(excess) == 1 else f"last {len(excess)} delimiters"
+        return f"remove the {last} of each line"
+    advice = "quote fields that contain the delimiter"
+    return f"give row names a name in the header, or {advice}" if len(excess) == 1 else advice
 
 
 def _as_bytes(features: Features) -> Features:

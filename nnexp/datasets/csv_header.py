@@ -35,6 +35,22 @@ MANY = 8
 """Numbers of an example, this many or more, are hardly sorted by chance."""
 
 
+LABEL_NAMES = {"label", "labels", "class", "target", "species", "y"}
+"""Usual names of the labels' column, in lower case."""
+
+ANY_DELIMITER = "".join(csv_lines.DELIMITERS)
+
+IF_TITLE = "if the line is a title, remove it"
+
+
+class Given(NamedTuple):
+    """A delimiter that the config or the file itself names."""
+
+    delimiter: str
+    advice: str
+    """What to do if it is the wrong one."""
+
+
 class CsvColumns(NamedTuple):
     """Where the columns stand in a file."""
 
@@ -111,16 +127,20 @@ def read_header(lines: Lines, source: Csv, train: CsvColumns | None) -> tuple[Cs
     Raises: MalformedError if there is no header, or its names are not as they should be.
     """
     number, text = _next(lines)
-    given = source.delimiter
+    given = None
+    if source.delimiter is not None:
+        given = Given(source.delimiter, "correct data.delimiter, or leave it out")
     if match := SEPARATOR.fullmatch(text):
-        given = given or match[1]
+        given = given or Given(match[1], f"correct or remove line {number}, {text!r}")
         number, text = _next(lines)
     if not number:
         raise MalformedError("is empty; its first line must name the columns")
     sample = list(islice(lines, SAMPLE_ROWS))
-    rows = [row for _, row in sample if not row.isspace()]
+    rows = [row for _, row in sample if not csv_lines.is_blank(row, ANY_DELIMITER)]
     header = _divided(number, text, rows, given)
-    _check_has_names(header, text)
+    _check_is_no_title(header, text, source.drop)
+    is_known = train is not None and set(train.feature_names) <= set(header.names)
+    _check_has_names(header, text, rows, is_known=is_known)
     check_names(header.names, source.drop, header.where)
     columns = _first(header, source) if train is None else _matching(header, train)
     return columns, chain(sample, lines)
@@ -128,15 +148,16 @@ def read_header(lines: Lines, source: Csv, train: CsvColumns | None) -> tuple[Cs
 
 def _next(lines: Lines) -> tuple[int, str]:
     """Return the next line that is not blank, with its number, which is 0 at the end."""
-    return next(((number, text) for number, text in lines if not text.isspace()), (0, ""))
+    filled = (line for line in lines if not csv_lines.is_blank(line[1], ANY_DELIMITER))
+    return next(filled, (0, ""))
 
 
-def _divided(number: int, text: str, rows: Sequence[str], given: str | None) -> HeaderLine:
+def _divided(number: int, text: str, rows: Sequence[str], given: Given | None) -> HeaderLine:
     """Return the header by the delimiter that is given, or by that which fits the first rows.
 
     Raises: MalformedError if the line is a comment, or has a single column.
     """
-    delimiter = given or csv_lines.recognized_delimiter(text, rows)
+    delimiter = given.delimiter if given else csv_lines.recognized_delimiter(text, rows)
     where = f"line {number}"
     if text.startswith("#") and not csv_lines.fits(text, rows, delimiter):
         raise MalformedError(f"{where}: is a comment, got {text[:60]!r}; remove the line")
@@ -146,25 +167,46 @@ def _divided(number: int, text: str, rows: Sequence[str], given: str | None) -> 
         raise MalformedError(f"{where}: {error}; names of columns need to be on one line") from None
     if len(names) == 1:
         raise MalformedError(f"{where}: {_single(text, rows, given)}")
-    is_sure = given or not any(d in text for d in csv_lines.DELIMITERS if d != delimiter)
-    advice = f", or set data.delimiter if it is not {delimiter!r}"
-    return HeaderLine(names, number, delimiter, "" if is_sure else advice)
+    is_sure = not any(d in text for d in csv_lines.DELIMITERS if d != delimiter)
+    advice = given.advice if given else f"set data.delimiter if it is not {delimiter!r}"
+    return HeaderLine(names, number, delimiter, "" if is_sure else f", or {advice}")
 
 
-def _single(text: str, rows: Sequence[str], given: str | None) -> str:
+def _single(text: str, rows: Sequence[str], given: Given | None) -> str:
     """Return why a header has a single column, with advice."""
     fact = f"must have two or more columns, got {text[:60]!r}"
-    if given is not None:
-        advice = f"the delimiter is {given!r}: correct data.delimiter, or leave it out"
-        return f"{fact}; {advice}"
     words = len(text.split())
-    if words > 1 and rows and all(len(row.split()) == words for row in rows):
+    if not given and words > 1 and rows and all(len(row.split()) == words for row in rows):
         return f"{fact}: they are separated by blanks; save the file with commas between columns"
+    delimiters = [given.delimiter] if given else csv_lines.DELIMITERS
+    if rows and any(csv_lines.fits(rows[0], rows[1:], delimiter) for delimiter in delimiters):
+        return f"{fact}; {IF_TITLE}"
+    if given:
+        return f"{fact}; the delimiter is {given.delimiter!r}: {given.advice}"
     return f"{fact}; set data.delimiter if it is none of , ; tab |"
 
 
-def _check_has_names(header: HeaderLine, text: str) -> None:
-    """Raise MalformedError if most names are numbers, unless these look like generated names."""
+def _check_is_no_title(header: HeaderLine, text: str, drop: Sequence[str]) -> None:
+    """Raise MalformedError if most columns have no name, unless these are dropped."""
+    unnamed = [name for name in header.names if UNNAMED.fullmatch(name)]
+    named = len(header.names) - len(unnamed)
+    is_single = named <= 1 < len(unnamed)
+    if is_single or (named < len(unnamed) and not set(unnamed) <= set(drop)):
+        raise MalformedError(
+            f"{header.where}: most columns have no name, got {text[:60]!r}; {IF_TITLE}, else name "
+            "the columns"
+        )
+
+
+def _check_has_names(header: HeaderLine, text: str, rows: Sequence[str], *, is_known: bool) -> None:
+    """Raise MalformedError if most names are numbers, unless these look like names.
+
+    Args:
+        header: the line as divided.
+        text: the line itself.
+        rows: the first rows.
+        is_known: whether the training file has the same names.
+    """
     numbers = [float(name) for name in header.names if is_number(name)]
     if not numbers:
         return
@@ -175,13 +217,34 @@ def _check_has_names(header: HeaderLine, text: str) -> None:
                 f"{fact}their numbers, {text[:40]!r}; replace the line by a line of names or, if "
                 "it is an example, add the names above it"
             )
-        raise _not_header(fact, text)
-    if 2 * len(numbers) > len(header.names) and not _rise(numbers):
-        raise _not_header(fact, text)
+        raise _not_header(fact, text, header.names)
+    if 2 * len(numbers) <= len(header.names) or _rise(numbers) or is_known:
+        return
+    if not (_differ(numbers) and _ends_in_name(header, rows)):
+        raise _not_header(fact, text, header.names)
 
 
-def _not_header(fact: str, text: str) -> MalformedError:
-    return MalformedError(f"{fact}data, {text[:40]!r}; add a line of names above it")
+def _not_header(fact: str, text: str, names: Sequence[str]) -> MalformedError:
+    numbers = [name[:10] for name in names if is_number(name)]
+    written = ", ".join(f"w{number}" for number in numbers[:2])
+    return MalformedError(
+        f"{fact}data, {text[:40]!r}; add a line of names above it or, if these are names, write "
+        f"them as {written}"
+    )
+
+
+def _differ(numbers: Sequence[float]) -> bool:
+    """Return whether numbers that stand above labels may be names: different ones, or rising."""
+    is_whole = all(number.is_integer() for number in numbers)
+    is_rising = all(a < b for a, b in pairwise(numbers))
+    return is_rising or (is_whole and len(set(numbers)) == len(numbers))
+
+
+def _ends_in_name(header: HeaderLine, rows: Sequence[str]) -> bool:
+    """Return whether a header's last field is text, and no row has it as its label."""
+    name = header.names[-1]
+    labels = [csv_lines.fields(row, header.delimiter)[-1:] for row in rows]
+    return name != "" and not is_number(name) and [name] not in labels
 
 
 def _count(numbers: Sequence[float]) -> bool:
@@ -204,7 +267,7 @@ def check_not_data(columns: CsvColumns, labels: Sequence[str]) -> None:
     """
     if columns.label_name in labels and any(map(is_number, columns.feature_names)):
         fact = f"line {columns.header_line}: must be a header that names the columns, got "
-        raise _not_header(fact, columns.delimiter.join(columns.names))
+        raise _not_header(fact, columns.delimiter.join(columns.names), columns.names)
 
 
 def check_names(names: Sequence[str], drop: Sequence[str], where: str) -> None:
@@ -279,13 +342,17 @@ def _corrected(key: str, name: str, names: list[str]) -> str:
 
 
 def _check_default(names: list[str], kept: list[int], where: str) -> None:
-    """Raise MalformedError if another column than the last one is called label."""
+    """Raise MalformedError if another column than the last one has a name of labels.
+
+    Beside a column x, y is a coordinate.
+    """
     lower = [names[index].lower() for index in kept]
-    if "label" in lower[:-1] and lower[-1] != "label":
-        index = kept[lower.index("label")]
+    usual = LABEL_NAMES - {"y"} if "x" in lower else LABEL_NAMES
+    likely = [index for index, name in zip(kept, lower, strict=True) if name in usual]
+    if likely and lower[-1] not in usual:
         raise MalformedError(
-            f"{where}: the label must be the last column, but is column {index + 1} of "
-            f"{len(names)}; set data.label: {yaml_name(names[index])}, or "
+            f"{where}: the label must be the last column, but is column {likely[0] + 1} of "
+            f"{len(names)}; set data.label: {yaml_name(names[likely[0]])}, or "
             f"data.label: {yaml_name(names[kept[-1]])}"
         )
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from nnexp.datasets import classes
-from nnexp.datasets.csv_numbers import is_plain_number, with_point
+from nnexp.datasets.csv_numbers import exact, with_point
 from nnexp.datasets.files import MalformedError
 from nnexp.datasets.selection import Occurrence
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from nnexp.datasets.csv_header import CsvColumns
     from nnexp.datasets.csv_lines import Block
     from nnexp.datasets.dataset import Labels
@@ -97,24 +98,38 @@ class LabelCollector:
 def whole_number(label: str, delimiter: str = ",") -> int | None:
     """Return the whole number that a label is, such as 1.0 or 1e0, or None for another label."""
     plain = with_point(label, delimiter)
-    if not is_plain_number(plain) or LEADING_ZERO.match(plain):
+    value = exact(plain)
+    if value is None or LEADING_ZERO.match(plain):
         return None
-    value = float(plain)
-    is_whole = value.is_integer() and abs(value) <= classes.LARGEST_LABEL
-    return int(value) if is_whole else None
+    is_small = -classes.LARGEST_LABEL <= value <= classes.LARGEST_LABEL
+    return int(value) if is_small and not _has_fraction(value) else None
+
+
+def _has_fraction(value: Decimal) -> bool:
+    return value != value.to_integral_value()
 
 
 def check_target(labels: CsvLabels, columns: CsvColumns, source: str) -> None:
-    """Raise DataError if training labels are a regression target."""
-    plain = [with_point(name, columns.delimiter) for name in labels.names]
-    if all(map(is_plain_number, plain)):
-        for name, line, value in zip(labels.names, labels.lines, map(float, plain), strict=True):
-            if math.isfinite(value) and not value.is_integer():
-                raise DataError(
-                    f"{source} is {name!r} in line {line}: numbers with fractions are a "
-                    f"regression target, and nnexp classifies; {columns.advice}"
-                )
-    classes.check_target(len(labels.names), len(labels.codes), source, columns.advice)
+    """Raise DataError if training labels are a regression target or identifiers.
+
+    A single fraction is enough: the other labels may stand for missing values.
+    """
+    for name, line in zip(labels.names, labels.lines, strict=True):
+        value = exact(with_point(name, columns.delimiter))
+        if value is not None and _has_fraction(value):
+            raise DataError(
+                f"{source} is {name!r} in line {line}: numbers with fractions are a "
+                f"regression target, and nnexp classifies; {columns.advice}"
+            )
+    classes.check_target(
+        *(len(labels.names), len(labels.codes), source, columns.advice),
+        are_text=_are_text(labels.names),
+    )
+
+
+def _are_text(labels: Sequence[str]) -> bool:
+    """Return whether most labels are no whole numbers."""
+    return 2 * sum(whole_number(label) is None for label in labels) > len(labels)
 
 
 class Unified(NamedTuple):

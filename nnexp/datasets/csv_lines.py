@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import re
+import string
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, compress
 from typing import BinaryIO, NamedTuple, TypeAlias
 
 from nnexp.datasets import files
@@ -30,6 +31,7 @@ DELIMITERS = (",", ";", "\t", "|")
 JOINT = "\x1f"
 """Unit separator: the delimiter of lines whose quotes have been removed."""
 QUOTE = '"'
+BLANKS = string.whitespace + "\N{NO-BREAK SPACE}"
 
 SIGNATURES = {
     b"\x1f\x8b": "is gzipped; gunzip it",
@@ -114,21 +116,21 @@ def recognized_delimiter(header: str, rows: Sequence[str]) -> str:
     """
 
     def merit(delimiter: str) -> tuple[bool, int, int]:
-        fields = [field for row in rows for field in _fields(row, delimiter)]
-        numbers = sum(is_number(with_point(field, delimiter)) for field in fields)
+        cells = [cell for row in rows for cell in fields(row, delimiter)]
+        numbers = sum(is_number(with_point(cell, delimiter)) for cell in cells)
         is_regular = fits(header, rows, delimiter)
-        return is_regular, numbers if is_regular else 0, len(_fields(header, delimiter))
+        return is_regular, numbers if is_regular else 0, len(fields(header, delimiter))
 
     return max(DELIMITERS, key=merit)
 
 
 def fits(header: str, rows: Sequence[str], delimiter: str) -> bool:
     """Return whether a delimiter divides a header and rows into equally many columns, over one."""
-    columns = len(_fields(header, delimiter))
-    return columns > 1 and all(len(_fields(row, delimiter)) == columns for row in rows)
+    columns = len(fields(header, delimiter))
+    return columns > 1 and all(len(fields(row, delimiter)) == columns for row in rows)
 
 
-def _fields(text: str, delimiter: str) -> list[str]:
+def fields(text: str, delimiter: str) -> list[str]:
     """Return the fields of a line, none if its quotes make no sense with this delimiter."""
     with suppress(MalformedError):
         return split(text, delimiter)
@@ -169,16 +171,31 @@ def blocks(lines: Lines, delimiter: str) -> Iterator[Block]:
     while block := _next(lines, delimiter):
         text = "\n".join(block.texts)
         if QUOTE not in text:
-            yield block
+            yield from _filled(block)
             continue
         text = "".join(quoted.split(text))  # the groups are the fields without their quotes
         if QUOTE in text:
             rest = chain(zip(block.numbers, block.texts, strict=True), lines)
             unquoted = _unquoted(rest, delimiter)
             while block := _next(unquoted, JOINT):
-                yield block
+                yield from _filled(block)
             return
-        yield block._replace(texts=text.split("\n"))
+        yield from _filled(block._replace(texts=text.split("\n")))
+
+
+def _filled(block: Block) -> Iterator[Block]:
+    """Yield a block without its rows of empty fields, unless it has no others."""
+    is_filled = [not is_blank(text, block.delimiter) for text in block.texts]
+    if all(is_filled):
+        yield block
+    elif any(is_filled):
+        numbers, texts = compress(block.numbers, is_filled), compress(block.texts, is_filled)
+        yield block._replace(numbers=list(numbers), texts=list(texts))
+
+
+def is_blank(text: str, delimiters: str) -> bool:
+    """Return whether a line without quotes has no fields, or only empty ones."""
+    return not text.lstrip(BLANKS + delimiters)
 
 
 def _simply_quoted(delimiter: str) -> re.Pattern[str]:
@@ -192,11 +209,9 @@ def _simply_quoted(delimiter: str) -> re.Pattern[str]:
 
 
 def _next(lines: Lines, delimiter: str) -> Block | None:
-    """Return the next block of lines that are not blank, or None at the end."""
+    """Return the next block of lines, or None at the end."""
     numbers, texts, remaining = [], [], BLOCK_BYTES
     for number, text in lines:
-        if text.isspace() and delimiter not in text:
-            continue
         numbers.append(number)
         texts.append(text)
         remaining -= len(text)

@@ -154,8 +154,8 @@ def _counting(dataset: Dataset) -> Iterator[str]:
     """Yield a warning for each feature that only numbers the examples."""
     for name in dataset.counting:
         yield (
-            f"column {name!r} numbers the examples and says nothing about them; drop it by "
-            f"data.drop: {yaml_list([name])}"
+            f"column {name!r} numbers the examples: it tells only their order in the file; drop it "
+            f"by data.drop: {yaml_list([name])}"
         )
 
 

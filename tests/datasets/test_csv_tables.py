@@ -153,11 +153,95 @@ REFUSED = {
         "line 2: 1 columns, but the header names 3",
         "or set data.delimiter if it is not ','",
     ),
-    "a row of tabs": Refused(
-        table("a\tb\tkind", "1\t2\tx", "\t\t"),
+    "a row of tabs and a label": Refused(
+        table("a\tb\tkind", "1\t2\tx", "\t\ty"),
         "line 3, column 1 ('a'): a missing value, ''",
         "fill it in",
     ),
+    "a price, missing in words": Refused(
+        table("a,price", *(f"1,{p}" for p in ("n/a", "3", "2.25", "4")), times=3),
+        "column 'price' (the last one) is '2.25' in line 4: numbers with fractions are a regr",
+        "name the labels' column by data.label (others: a)",
+    ),
+    "a price with a decimal comma, missing in words": Refused(
+        table("a;price", "1;unknown", "1;1,5", times=3), "is '1,5' in line 3", "name the labels'"
+    ),
+    "a fraction beyond the digits of a float": Refused(
+        table("a,price", "1,x", "1,0.99999999999999999999", times=3),
+        "is '0.99999999999999999999' in line 3: numbers with fractions",
+        "name the labels'",
+    ),
+    "text that identifies the examples": Refused(
+        table("a,kind", *(f"1,n{i}" for i in range(60))),
+        "has 60 different labels in 60 examples: these are identifiers, not classes",
+        "name the labels' column by data.label (others: a)",
+    ),
+    "prices without fractions, missing in words": Refused(
+        table("a,price", *(f"1,{i}" for i in range(10)), "1,n/a"),
+        "11 different labels in 11 examples: that is a regression target",
+        "name the labels'",
+    ),
+    **{
+        f"the usual name {name} in column {column}": Refused(
+            table(header, "1,2,3", "2,3,4"),
+            f"line 1: the label must be the last column, but is column {column} of 3",
+            f"set data.label: {name}, or data.label: {last}",
+        )
+        for header, column, name, last in (
+            ("class,x,y", 1, "class", '"y"'),
+            ("target,x,y", 1, "target", '"y"'),
+            ("x,labels,y", 2, "labels", '"y"'),
+            ("Species,a,b", 1, "Species", "b"),
+            ("a,CLASS,b", 2, "CLASS", "b"),
+            ("y,x1,x2", 1, '"y"', "x2"),
+        )
+    },
+    "names that are numbers, without a label's name": Refused(
+        table("400,500,620", "1,2,0", "2,3,1", times=3),
+        "must be a header that names the columns, got data, '400,500,620'",
+        "if these are names, write them as w400, w500",
+    ),
+    "no header, a label that recurs": Refused(
+        table("1,5,7,x", "2,5,8,y", "3,4,9,x"), "got data, '1,5,7,x'", "write them as w1, w5"
+    ),
+    "no header, a label that recurs far down": Refused(
+        table("1,5,7,x", *("2,5,8,y",) * 9, "3,4,9,x"), "got data, '1,5,7,x'", "names above it"
+    ),
+    "sep= that is wrong": Refused(
+        "sep=,\n" + table("a;b;kind", "1;2;x"),
+        "line 2: must have two or more columns, got 'a;b;kind'; the delimiter is ','",
+        "correct or remove line 1, 'sep=,'",
+    ),
+    "sep= that is wrong beside names with units": Refused(
+        "sep=,\n" + table("Length, cm;Width, cm;kind", "1;2;x"),
+        "line 3: 1 columns, but the header names 3",
+        "or correct or remove line 1, 'sep=,'",
+    ),
+    "a delimiter at the end of each row": Refused(
+        table("a,b,kind", "1,2,x,", "2,3,y,"),
+        "line 2: 4 columns, but the header names 3",
+        "remove the last delimiter of each line",
+    ),
+    "several delimiters at the end of each row": Refused(
+        table("a;b;kind", "1;2;x; ;", "2;3;y;;"),
+        "line 2: 5 columns, but the header names 3",
+        "remove the last 2 delimiters of each line",
+    ),
+    **{
+        f"a title line, {title!r}": Refused(
+            table(title, "a,b,kind", "1,2,x", "2,3,y"),
+            fact,
+            "if the line is a title, remove it",
+            keys,
+        )
+        for title, fact, keys in (
+            ("Measurements 2024,,", "line 1: most columns have no name, got 'Measurements", ""),
+            ("Measurements 2024,,", "line 1: most columns have no name", 'drop: [""]'),
+            ("Measurements,Unnamed: 1,Unnamed: 2", "most columns have no name", ""),
+            ("Measurements 2024", "line 1: must have two or more columns, got 'Meas", ""),
+            ("Measured 2024", "must have two or more columns", 'delimiter: ","'),
+        )
+    },
     "a label before the last column": Refused(
         table("kind,a,source", "versicolor,1,lab"),
         "line 2, column 1 ('kind'): not a number, got 'versicolor'; the label is the last column, "
@@ -230,6 +314,7 @@ class Understood(NamedTuple):
     train: str
     first: list[float]
     classes: list[str]
+    keys: str = ""
 
 
 UNDERSTOOD = {
@@ -275,6 +360,62 @@ UNDERSTOOD = {
         [1, 2, 3, 4, 5, 6, 7, 8],
         ["x", "y"],
     ),
+    **{
+        f"empty fields as rows, by {delimiter!r}": Understood(
+            (",,\n" + table("a,b,kind", ",,", "1,2,x", " , ,", "2,3,y", times=2)).replace(
+                ",", delimiter
+            ),
+            [1, 2],
+            ["x", "y"],
+        )
+        for delimiter in (",", ";", "\t", "|")
+    },
+    "empty fields as rows, in quotes": Understood(
+        table("a,b,kind", '"1","2","x"', '"","",""', "2,3,y", times=2), [1, 2], ["x", "y"]
+    ),
+    "empty fields as rows behind quotes in quotes": Understood(
+        table("a,b,kind", '1,2,"x ""y"""', '"",,', "2,3,y", times=2), [1, 2], ['x "y"', "y"]
+    ),
+    "an empty line of delimiters in quotes": Understood(
+        table("a,kind", '1,"x\n,\ny"', "2,z", times=2), [1], ["x , y", "z"]
+    ),
+    "neighbours beyond the digits of a float": Understood(
+        table(
+            "a,kind",
+            *("1,9007199254740992", "2,9007199254740993", "3,9007199254740993.0"),
+            times=3,
+        ),
+        [1],
+        ["9007199254740992", "9007199254740993", "9007199254740993.0"],
+    ),
+    "an exponent of many digits": Understood(
+        table("a,kind", "1,1e-99999999999999999999", "2,1e99999999999999999999", times=2),
+        [1],
+        ["1e-99999999999999999999", "1e99999999999999999999"],
+    ),
+    **{
+        f"names that are numbers, {header}": Understood(
+            table(header, row, row.replace("x", "y"), times=2),
+            [1, *[2] * (row.count(",") - 1)],
+            ["x", "y"],
+        )
+        for header, row in (
+            ("400,500,label", "1,2,x"),
+            ("2010,2011,2015,label", "1,2,2,x"),
+            ("450,532,650,k", "1,2,2,x"),
+            ("650,450,532,k", "1,2,2,x"),
+            ("400.5,401.25,499,kind", "1,2,2,x"),
+        )
+    },
+    "coordinates x and y": Understood(
+        table("x,y,kind", "1,2,p", "2,3,q", times=2), [1, 2], ["p", "q"]
+    ),
+    "two usual names of labels": Understood(
+        table("class,a,target", "1,2,p", "2,3,q", times=2), [1, 2], ["p", "q"]
+    ),
+    "columns without names that are dropped": Understood(
+        table("a,kind,,,", "1,x,,,", "2,y,,,", times=2), [1], ["x", "y"], 'drop: [""]'
+    ),
     "a blank line of blanks": Understood(table("a,kind", "1,x", "   ", "2,y"), [1], ["x", "y"]),
 }
 
@@ -282,9 +423,22 @@ UNDERSTOOD = {
 @pytest.mark.parametrize("name", UNDERSTOOD)
 def test_a_table_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     case = UNDERSTOOD[name]
-    dataset = read(tmp_path, monkeypatch, case.train)
+    dataset = read(tmp_path, monkeypatch, case.train, keys=case.keys)
     assert dataset.train.features[0].tolist() == case.first
     assert list(dataset.class_names) == case.classes
+
+
+def test_a_test_file_has_the_same_names_that_are_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ("1,2,x", "3,4,y")
+    train, test = (
+        table("500,400,label", *rows[1:], "5,6,p", times=3),
+        table("500,400,label", rows[1]),
+    )
+    dataset = read(tmp_path, monkeypatch, train, test)
+    assert dataset.test is not None
+    assert dataset.test.features.tolist() == [[3, 4]]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 1000])
@@ -328,7 +482,8 @@ def test_a_column_that_numbers_the_examples_causes_a_warning(
     rows = [f"{i},{i + 1},{i % 2},{i ^ (4 < i < 8)},{'xy'[i % 2]}" for i in range(12)]
     train = table("n,no,bit,mixed,kind", *rows)
     dataset = read(tmp_path, monkeypatch, train, keys="standardize: true, test: 4")
-    advice = [w.rpartition("; ")[2] for w in data_warnings(dataset) if "numbers the ex" in w]
+    fact = "numbers the examples: it tells only their order in the file; "
+    advice = [w.rpartition(fact)[2] for w in data_warnings(dataset) if fact in w]
     assert advice == [
         'drop it by data.drop: ["n"]',
         'drop it by data.drop: ["no"]',

@@ -144,6 +144,11 @@ REFUSED = {
         "d.npz: y_train: label '' of example 3 is a missing value",
         "remove such examples",
     ),
+    "strings that identify the examples": Refused(
+        of(y_train=np.array([f"n{i}" for i in range(len(X))])),
+        f"d.npz: y_train has {len(X)} different labels in {len(X)} examples: these are identifiers",
+        "name another array by data.arrays.y_train",
+    ),
     "a test label without a name": Refused(
         archive(**FROM_ONE, x_test=X[:2], y_test=np.array([1, 4])),
         "d.npz: y_test: label 4 of example 2 has no name: class_names has 3 (apple, pear, plum), "
