@@ -84,6 +84,12 @@ REFUSED = {
         "add a line of names above it",
         test=table(*IRIS),
     ),
+    "a test file of whole numbers without a header": Refused(
+        table("a,b,c,kind", "1,5,7,x", "2,5,8,y", times=3),
+        "t.csv: line 1: must be a header that names the columns, got data, '1,5,7,x'",
+        "add a line of names above it",
+        test=table("1,5,7,x", "2,5,8,y", "3,5,9,x"),
+    ),
     "pandas' numbers of columns": Refused(
         table("0,1,2,3,4", *IRIS),
         "got their numbers, '0,1,2,3,4'",
@@ -428,15 +434,11 @@ def test_a_table_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert list(dataset.class_names) == case.classes
 
 
-def test_a_test_file_has_the_same_names_that_are_numbers(
+def test_names_that_are_numbers_are_matched_in_another_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = ("1,2,x", "3,4,y")
-    train, test = (
-        table("500,400,label", *rows[1:], "5,6,p", times=3),
-        table("500,400,label", rows[1]),
-    )
-    dataset = read(tmp_path, monkeypatch, train, test)
+    train = table("400,500,label", "1,2,x", "3,4,y", times=3)
+    dataset = read(tmp_path, monkeypatch, train, table("label,500,400", "y,4,3"))
     assert dataset.test is not None
     assert dataset.test.features.tolist() == [[3, 4]]
 
