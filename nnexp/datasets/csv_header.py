@@ -179,7 +179,8 @@ def _single(text: str, rows: Sequence[str], given: Given | None) -> str:
     if not given and words > 1 and rows and all(len(row.split()) == words for row in rows):
         return f"{fact}: they are separated by blanks; save the file with commas between columns"
     delimiters = [given.delimiter] if given else csv_lines.DELIMITERS
-    if rows and any(csv_lines.fits(rows[0], rows[1:], delimiter) for delimiter in delimiters):
+    is_plain = set(text).isdisjoint(ANY_DELIMITER)
+    if is_plain and rows and any(csv_lines.fits(rows[0], rows[1:], d) for d in delimiters):
         return f"{fact}; {IF_TITLE}"
     if given:
         return f"{fact}; the delimiter is {given.delimiter!r}: {given.advice}"

@@ -218,6 +218,11 @@ REFUSED = {
         "line 2: must have two or more columns, got 'a;b;kind'; the delimiter is ','",
         "correct or remove line 1, 'sep=,'",
     ),
+    "sep= that is wrong above decimal commas": Refused(
+        "sep=,\n" + table("a;b;kind", "1,5;2,5;x", times=3),
+        "got 'a;b;kind'; the delimiter is ','",
+        "correct or remove line 1, 'sep=,'",
+    ),
     "sep= that is wrong beside names with units": Refused(
         "sep=,\n" + table("Length, cm;Width, cm;kind", "1;2;x"),
         "line 3: 1 columns, but the header names 3",
