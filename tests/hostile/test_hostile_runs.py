@@ -212,7 +212,7 @@ CASES: dict[str, Case] = {
     ),
     "checkpoints: pickled": Case(
         arrays(lambda a: a.update(weights_1=np.array([{}], object))),
-        "is not a plain array of numbers",
+        "'weights_1' holds Python objects",
         CHECKPOINT,
     ),
     "checkpoints: other values": Case(

@@ -50,7 +50,7 @@ def settings() -> Iterator[dict[str, Any]]:
     for class_weights, (cost, outputs) in product(("balanced", [0.3, 1, 7]), COSTS.items()):
         for output in outputs:
             yield {"class_weights": class_weights, "output": output, "cost": cost}
-    yield {"data": {"standardize": True, "validation": 20, "split_seed": 3}}
+    yield {"data": {"standardize": True, "validation": 20}}
 
 
 def write(bench: Bench) -> int:
