@@ -302,7 +302,6 @@ SINGLE = {
     "datasets/csv_labels": "part of csv_file, which labels are the same",
     "datasets/grey_image": "half of image_folder, which pixels a file has",
     "datasets/image_folder": "imports Pillow, which the other sources do without",
-    "datasets/splitting": "random, unlike the rest of selection",
     "cli/fit_table": "study_progress would be over 400 lines with it; only it needs rich's tables",
     "cli/watch": "imports rich, which a plain listing does without",
     "native/build": "an entry point: python -m nnexp.native.build",
