@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Bench
 
+pytestmark = pytest.mark.slow
+
 RATES = ("0.3", "0.5")
 
 

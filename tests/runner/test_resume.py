@@ -57,6 +57,7 @@ class Mortal:
         return die
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keys",
     [

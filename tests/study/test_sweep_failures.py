@@ -23,6 +23,8 @@ from tests.study.sweeps import GRID, LONG, PATCHED, Ended, epochs, patched, runs
 if TYPE_CHECKING:
     from tests.conftest import Bench
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_trial_that_diverges_touches_no_other(bench: Bench) -> None:
     arguments = ("sweep", "tiny.yaml", "--grid", "learning_rate=1e30,0.1,1", "-j", "2")
