@@ -32,11 +32,11 @@ class Classes(NamedTuple):
     """Their labels: as in the file or, for strings, indices into the names of all labels."""
     names: tuple[str, ...]
     are_strings: bool = False
-    """Whether the labels in the file are strings, which only names can choose."""
+    """Whether the labels in the file are strings; ``data.classes`` then takes names only."""
 
     @property
     def are_indices(self) -> bool:
-        """Whether the labels are 0, 1, … in this order, so that they need no renumbering."""
+        """Whether the labels are 0, 1, … in this order and need no renumbering."""
         return self.numbers == tuple(range(len(self.numbers)))
 
     @property

@@ -23,7 +23,7 @@ UNNAMED = re.compile(r"|Unnamed: \d+", re.ASCII)
 """No name, or the one that pandas gives to a column without a name."""
 
 SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
-"""A line before the header, by which Excel is told the delimiter."""
+"""A line before the header that tells Excel the delimiter."""
 
 SAMPLE_ROWS = 5
 """Rows that are compared with the header to recognize the delimiter."""
@@ -48,11 +48,11 @@ class Given(NamedTuple):
 
     delimiter: str
     advice: str
-    """What to do if it is the wrong one."""
+    """Advice if it is wrong."""
 
 
 class CsvColumns(NamedTuple):
-    """Where the columns stand in a file."""
+    """The positions of the columns in a file."""
 
     names: tuple[str, ...]
     """Of all columns, in the file's order."""
@@ -61,10 +61,10 @@ class CsvColumns(NamedTuple):
     label: int
     """The position of the labels."""
     label_is_given: bool
-    """Whether the config names the label's column."""
+    """Whether data.label names the column of the labels."""
     delimiter: str
     delimiter_advice: str
-    """What to do if the delimiter is the wrong one; empty if it can be no other."""
+    """Advice if the delimiter is wrong; empty if no other is possible."""
     dropped: tuple[str, ...]
     """The columns that data.drop names."""
     header_line: int
@@ -87,7 +87,7 @@ class CsvColumns(NamedTuple):
 
     @property
     def advice(self) -> str:
-        """What to do if the labels' column is the wrong one."""
+        """Advice if another column holds the labels."""
         candidates = [name for name in self.names if name != self.label_name]
         return f"name the labels' column by data.label (others: {listed(candidates, FEW)})"
 
