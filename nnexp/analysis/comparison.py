@@ -212,8 +212,12 @@ def _notes(sides: Sequence[Side]) -> Iterator[str]:
     first, *others = sides
     if different := [s.experiment.label for s in others if not _has_same_data(first, s)]:
         was, them = ("was", "it") if len(different) == 1 else ("were", "them")
-        digests = {run.record.data_sha256 for side in sides for run in side.experiment.runs}
-        how = "trained on other data" if len(digests) > 1 else "trained and tested on other splits"
+        data = [run.record.data for side in sides for run in side.experiment.runs]
+        how = "trained and tested on other classes"
+        if any(own.sha256 != data[0].sha256 for own in data):
+            how = "trained on other data"
+        elif any(own.split_sha256 != data[0].split_sha256 for own in data):
+            how = "trained and tested on other splits"
         yield (
             f"{' and '.join(different)} {was} {how} than {first.experiment.label}, "
             f"so there is no verdict on {them}"

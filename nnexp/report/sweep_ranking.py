@@ -117,10 +117,12 @@ def data_content(job: Job) -> dict[str, str]:
     return {key: value for key, value in (job.content or {}).items() if key != WEIGHTS}
 
 
-def _examples(job: Job) -> tuple[object, ...]:
-    """Return the settings that decide on which of the data's examples a job trains and tests."""
-    data = job.config.data
-    return data.classes, data.split_seed, data.validation, data.test
+def _examples(job: Job) -> tuple[object, ...] | None:
+    """Return what identifies the examples of a job's run; None if that cannot be read."""
+    try:
+        return examples_of(Run(job.run.path))
+    except NnexpError:
+        return None
 
 
 def advice(verdicts: Mapping[int, Verdict]) -> str | None:
@@ -140,9 +142,12 @@ def advice(verdicts: Mapping[int, Verdict]) -> str | None:
 
 def notes(ranking: Ranking, jobs: Sequence[Job]) -> Iterator[str]:
     """Yield notes on a ranking by test accuracy, and on one of different data."""
-    if any(data_content(job) != data_content(jobs[0]) for job in jobs):
+    is_same_data = all(data_content(job) == data_content(jobs[0]) for job in jobs)
+    if not is_same_data:
         yield "note: the points have different data; those of other data have no verdict"
-    elif any(_examples(job) != _examples(jobs[0]) for job in jobs):
+    ranked = [jobs[standing.trials[0]] for standing in ranking.standings if standing.trials]
+    examples = [own for job in ranked if (own := _examples(job)) is not None]
+    if is_same_data and any(own != examples[0] for own in examples):
         yield "note: the points have different splits or classes; those of others have no verdict"
     if ranking.split != "test":
         return

@@ -110,6 +110,20 @@ def test_a_ranking_across_splits_has_no_verdict_and_shows_the_seed(bench: Bench)
     assert len(bench("runs", "--where", "data.split_seed=0", "--each", "-q").out.split()) == 3
 
 
+def test_a_ranking_of_counts_of_a_split_s_own_examples_has_no_note_on_splits(bench: Bench) -> None:
+    said = bench("sweep", "tiny.yaml", "--grid", "data.validation=30,60", "--seeds", "2")
+    assert said.code == 0
+    assert "splits or classes" not in said.err + said.out
+
+
+def test_a_comparison_across_classes_has_no_verdict(bench: Bench) -> None:
+    for name, classes in (("a", "null"), ("b", "[0, 1]")):
+        bench("train", "tiny.yaml", "-q", "--name", name, "--set", f"data.classes={classes}")
+    output = json.loads(bench("compare", "runs/a-s0", "runs/b-s0", "--json").out)
+    note = "B was trained and tested on other classes than A, so there is no verdict on it"
+    assert note in output["notes"]
+
+
 def ranked(bench: Bench, *grid: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = json.loads(bench("sweep", "tiny.yaml", *grid, "--json").out)[
         "ranking"
