@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnexp.datasets import classes
+from nnexp.datasets.csv_numbers import exact, has_fraction
 from nnexp.datasets.dataset import Labels
 from nnexp.datasets.name_lists import listed
 from nnexp.errors import DataError
@@ -155,6 +156,7 @@ def _of_strings(
         _check_missing(spellings, codes[role], wheres[role])
         distinct[role] = _strings(spellings, wheres[role])
     train = "y_train"
+    _check_fractions(distinct[train], wheres[train])
     _check_target(len(set(distinct[train])), len(flat[train]), wheres[train], are_text=True)
     names = sorted({name for strings in distinct.values() for name in strings})
     if class_names is not None:
@@ -171,6 +173,18 @@ def _of_strings(
         for role, strings in distinct.items()
     }
     return numbers, names
+
+
+def _check_fractions(spellings: list[str], where: str) -> None:
+    """Raise DataError if a label is a number with a fraction."""
+    for spelling in spellings:
+        value = exact(spelling)
+        if value is not None and has_fraction(value):
+            raise DataError(
+                f"{where} has the label {spelling!r}: numbers with fractions are a regression "
+                "target, and nnexp classifies; save classes, or name other labels by "
+                "data.arrays.y_train"
+            )
 
 
 def _check_missing(spellings: AnyArray, codes: AnyArray, where: str) -> None:

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nnexp.datasets import classes
-from nnexp.datasets.csv_numbers import exact, with_point
+from nnexp.datasets.csv_numbers import exact, has_fraction, with_point
 from nnexp.datasets.files import MalformedError
 from nnexp.datasets.selection import Occurrence
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from nnexp.datasets.csv_header import CsvColumns
     from nnexp.datasets.csv_lines import Block
     from nnexp.datasets.dataset import Labels
@@ -102,11 +100,7 @@ def whole_number(label: str, delimiter: str = ",") -> int | None:
     if value is None or LEADING_ZERO.match(plain):
         return None
     is_small = -classes.LARGEST_LABEL <= value <= classes.LARGEST_LABEL
-    return int(value) if is_small and not _has_fraction(value) else None
-
-
-def _has_fraction(value: Decimal) -> bool:
-    return value != value.to_integral_value()
+    return int(value) if is_small and not has_fraction(value) else None
 
 
 def check_target(labels: CsvLabels, columns: CsvColumns, source: str) -> None:
@@ -116,7 +110,7 @@ def check_target(labels: CsvLabels, columns: CsvColumns, source: str) -> None:
     """
     for name, line in zip(labels.names, labels.lines, strict=True):
         value = exact(with_point(name, columns.delimiter))
-        if value is not None and _has_fraction(value):
+        if value is not None and has_fraction(value):
             raise DataError(
                 f"{source} is {name!r} in line {line}: numbers with fractions are a "
                 f"regression target, and nnexp classifies; {columns.advice}"

@@ -1,4 +1,4 @@
-"""Numbers as the fields of a CSV file have them."""
+"""Numbers as text, such as the fields of a CSV file."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ def exact(field: str) -> Decimal | None:
     except InvalidOperation:  # an exponent of many digits
         return None
     return value if value.is_finite() else None
+
+
+def has_fraction(value: Decimal) -> bool:
+    """Return whether a number is not whole."""
+    return value != value.to_integral_value()
 
 
 def with_point(text: str, delimiter: str) -> str:

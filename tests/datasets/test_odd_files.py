@@ -378,6 +378,12 @@ REFUSED = {
         "d.npz: 'y_train' holds Python objects (dtype=object)",
         "save it as numbers or strings: array.astype(int) or array.astype(str)",
     ),
+    "fractions as strings": Refused(
+        lambda: {"d.npz": archive(x_train=X, y_train=np.array(["1.5", "2", "unknown"])[Y])},
+        NPZ,
+        "d.npz: y_train has the label '1.5': numbers with fractions are a regression target",
+        "save classes, or name other labels by data.arrays.y_train",
+    ),
     "arrays without names": Refused(
         lambda: {"d.npz": archive(arr_0=X, arr_1=Y)},
         NPZ,
