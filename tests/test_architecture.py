@@ -288,7 +288,6 @@ def test_no_class_name_stands_twice() -> None:
 
 
 SINGLE = {
-    **dict.fromkeys(("datasets/csv_file", "datasets/idx", "datasets/npz_file"), "READERS"),
     **dict.fromkeys(
         (
             *("optim/adam", "optim/conjugate_gradient", "optim/hessian_free", "optim/newton"),
@@ -296,11 +295,9 @@ SINGLE = {
         ),
         "the union Optimizer",
     ),
-    "datasets/array_labels": "half of npz_file, which labels an array can hold",
-    "datasets/array_names": "half of npz_file, what archives call their arrays",
     "datasets/csv_features": "part of csv_file, how features are parsed and what is wrong",
     "datasets/csv_labels": "part of csv_file, which labels are the same",
-    "datasets/grey_image": "half of image_folder, which pixels a file has",
+    "datasets/drawing": "prepares pictures as MNIST's makers did; new_examples reads files",
     "datasets/image_folder": "imports Pillow, which the other sources do without",
     "cli/fit_table": "study_progress would be over 400 lines with it; only it needs rich's tables",
     "cli/watch": "imports rich, which a plain listing does without",

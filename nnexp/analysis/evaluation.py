@@ -22,6 +22,7 @@ from nnexp.nn.network import Network
 from nnexp.runner import backends, preconditions
 from nnexp.runner.assembly import Assembly, factors_of, headers
 from nnexp.store import checkpoint, disk
+from nnexp.store.checkpoint import Arrays
 from nnexp.store.predictions import Predictions
 from nnexp.store.run import Run
 from nnexp.training import memory
@@ -136,6 +137,36 @@ def _check_compatible(runs: Sequence[Run], on: On) -> None:
             f"{run.path}: does not have the same {difference} as {first.path}: they cannot vote "
             "together; evaluate them one by one"
         )
+
+
+def check_same_task(runs: Sequence[Run]) -> None:
+    """Check that runs have the same classes and take the same examples. Raises: MismatchError."""
+    first = runs[0]
+    for run in runs[1:]:
+        data, reference = run.record.data, first.record.data
+        if list(run.classes) != list(first.classes):
+            difference = "classes"
+        elif (data.features, data.feature_names) != (reference.features, reference.feature_names):
+            difference = "features"
+        else:
+            continue
+        raise MismatchError(
+            f"{run.path}: does not have the same {difference} as {first.path}: they cannot vote "
+            "together"
+        )
+
+
+def best_arrays(run: Run) -> Arrays:
+    """Return the arrays of a run's best checkpoint.
+
+    Raises:
+        UsageError: no epoch is evaluated yet.
+        CorruptError: the run is damaged.
+    """
+    committed = checkpoint.best(run, headers(run.config, _network(run)))
+    if committed is None:
+        raise UsageError(f"{run.path}: has no evaluated epoch yet")
+    return committed[1]
 
 
 class Restored(NamedTuple):

@@ -29,6 +29,7 @@ COMMANDS = {
     "compare": "show how experiments differ, and whether that is more than noise",
     "report": "write one HTML file that shows and compares runs",
     "evaluate": "measure runs on validation or test data, and their ensemble",
+    "predict": "predict the classes of pictures, tables and other new examples",
     "replay": "show where other stopping rules would have ended a run",
     "runs": "list, filter, sort and watch experiments or runs",
     "verify": "train a run again and check that the result is identical",

@@ -116,7 +116,7 @@ class AnyPath(click.Path):
         return Path(value)
 
 
-CONFIG = RUN = AnyPath()
+CONFIG = RUN = DATA = AnyPath()
 
 
 class File(click.Path):

@@ -50,6 +50,7 @@ def output_types() -> dict[str, object]:
     from nnexp.report.evaluations import EvaluateOutput
     from nnexp.report.inspection import InspectOutput
     from nnexp.report.listing import ExperimentRunsOutput, RunOutput
+    from nnexp.report.predictions import PredictionOutput
     from nnexp.report.replays import ReplayOutput
     from nnexp.report.search_ranking import SearchOutput
     from nnexp.report.summary import ShowOutput
@@ -66,6 +67,7 @@ def output_types() -> dict[str, object]:
         "find-rate": FindRateOutput,
         "inspect": InspectOutput,
         "inspect --data": DataOutput,
+        "predict": list[PredictionOutput],
         "replay": ReplayOutput,
         "report": ReportOutput,
         "reproduce": list[FigureOutput],

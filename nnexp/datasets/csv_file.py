@@ -10,13 +10,21 @@ import numpy as np
 
 from nnexp.datasets import csv_labels, csv_lines, files
 from nnexp.datasets.csv_features import FeatureParser
-from nnexp.datasets.csv_header import CsvColumns, check_not_data, read_header
+from nnexp.datasets.csv_header import (
+    CsvColumns,
+    check_not_data,
+    read_header,
+    read_header_of_new,
+)
 from nnexp.datasets.csv_labels import CsvLabels, LabelCollector
 from nnexp.datasets.csv_lines import Block
 from nnexp.datasets.files import MalformedError
 from nnexp.datasets.selection import Part, Parts, pair
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nnexp.datasets.csv_lines import Lines
     from nnexp.datasets.dataset import Features
     from nnexp.datasets.sources import Csv
 
@@ -64,6 +72,7 @@ def read_csv(source: Csv) -> Parts:
         *(parts["train"], parts.get("validation"), parts.get("test"), sha256),
         names=unified.names,
         feature_names=train.columns.feature_names,
+        label_name=train.columns.label_name,
         counting=counting(train.features, train.columns.feature_names),
     )
 
@@ -102,18 +111,42 @@ def parse(file: BinaryIO, source: Csv, train: CsvColumns | None = None) -> CsvTa
     Raises: MalformedError.
     """
     digest = hashlib.sha256()
-    lines = csv_lines.read_lines(file, digest.update)
-    columns, rows = read_header(lines, source, train)
+    columns, rows = read_header(csv_lines.read_lines(file, digest.update), source, train)
+    features, labels = _examples(columns, rows)
+    check_not_data(columns, labels.names)
+    return CsvTable(features, labels, columns, digest.hexdigest())
+
+
+def read_new(
+    path: Path, source: Csv, feature_names: Sequence[str], label_name: str
+) -> tuple[Features, CsvLabels]:
+    """Read new examples: columns are found by their names, others than these are left out.
+
+    Args:
+        path: the file.
+        source: the settings of the training data.
+        feature_names: of the features, in their order.
+        label_name: of the labels' column, which may be missing: then there are no labels.
+
+    Raises: DataError, with the line, if the file is malformed.
+    """
+    with files.open_binary(path) as file:
+        lines = csv_lines.read_lines(file, lambda _: None)
+        columns, rows = read_header_of_new(lines, source, feature_names, label_name)
+        return _examples(columns, rows)
+
+
+def _examples(columns: CsvColumns, rows: Lines) -> tuple[Features, CsvLabels]:
+    """Return the features and labels in a file's rows. Raises: MalformedError."""
     features, numbers, labels = [], FeatureParser(columns), LabelCollector(columns)
     for block in csv_lines.blocks(rows, columns.delimiter):
         _check_widths(block, columns)
         features.append(_as_bytes(numbers.parse(block)))
-        labels.add(block)
+        if columns.label >= 0:
+            labels.add(block)
     if not features:
         raise MalformedError("contains a header but no examples; add a line for each example")
-    collected = labels.labels()
-    check_not_data(columns, collected.names)
-    return CsvTable(np.concatenate(features), collected, columns, digest.hexdigest())
+    return np.concatenate(features), labels.labels()
 
 
 def _check_widths(block: Block, columns: CsvColumns) -> None:

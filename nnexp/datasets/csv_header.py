@@ -126,6 +126,57 @@ def read_header(lines: Lines, source: Csv, train: CsvColumns | None) -> tuple[Cs
 
     Raises: MalformedError if there is no header, or its names are not as they should be.
     """
+    known = () if train is None else train.feature_names
+    header, rows = _header(lines, source, known)
+    check_names(header.names, source.drop, header.where)
+    return _first(header, source) if train is None else _matching(header, train), rows
+
+
+def read_header_of_new(
+    lines: Lines, source: Csv, feature_names: Sequence[str], label_name: str
+) -> tuple[CsvColumns, Lines]:
+    """Read the header line of new examples: features by name, perhaps labels, and other columns.
+
+    Args:
+        lines: of the file.
+        source: the settings of the training data.
+        feature_names: of the features, in their order.
+        label_name: of the labels' column, which may be missing: then ``label`` is -1.
+
+    Raises: MalformedError if there is no header, or it lacks a feature.
+    """
+    header, rows = _header(lines, source, feature_names)
+    names = header.names
+    others = [name for name in names if name not in feature_names and name != label_name]
+    check_names(names, others, header.where)
+    if missing := [name for name in feature_names if name not in names]:
+        raise MalformedError(
+            f"{header.where}: has no column {missing[0]!r}, which the run was trained with; "
+            f"{_corrected('its name', missing[0], names)}"
+        )
+    columns = CsvColumns(
+        names=tuple(names),
+        features=tuple(names.index(name) for name in feature_names),
+        label=names.index(label_name) if label_name in names else -1,
+        label_is_given=True,
+        delimiter=header.delimiter,
+        delimiter_advice=header.delimiter_advice,
+        dropped=tuple(others),
+        header_line=header.line,
+    )
+    return columns, rows
+
+
+def _header(lines: Lines, source: Csv, known: Sequence[str]) -> tuple[HeaderLine, Lines]:
+    """Return the header line, and the lines behind it.
+
+    Args:
+        lines: of the file.
+        source: the settings.
+        known: names that the header should have; empty for the training file.
+
+    Raises: MalformedError.
+    """
     number, text = _next(lines)
     given = None
     if source.delimiter is not None:
@@ -139,11 +190,9 @@ def read_header(lines: Lines, source: Csv, train: CsvColumns | None) -> tuple[Cs
     rows = [row for _, row in sample if not csv_lines.is_blank(row, ANY_DELIMITER)]
     header = _divided(number, text, rows, given)
     _check_is_no_title(header, text, source.drop)
-    is_known = train is not None and set(train.feature_names) <= set(header.names)
+    is_known = bool(known) and set(known) <= set(header.names)
     _check_has_names(header, text, rows, is_known=is_known)
-    check_names(header.names, source.drop, header.where)
-    columns = _first(header, source) if train is None else _matching(header, train)
-    return columns, chain(sample, lines)
+    return header, chain(sample, lines)
 
 
 def _next(lines: Lines) -> tuple[int, str]:

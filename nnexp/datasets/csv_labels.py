@@ -66,8 +66,9 @@ class LabelCollector:
         self._codes.append(np.array(codes, np.int64))
 
     def labels(self) -> CsvLabels:
-        """Return the labels of all blocks, of which there is at least one."""
-        return CsvLabels(np.concatenate(self._codes), list(self._names), self._lines)
+        """Return the labels of all blocks; empty without any."""
+        codes = np.concatenate(self._codes) if self._codes else np.empty(0, np.int64)
+        return CsvLabels(codes, list(self._names), self._lines)
 
     def _new(self, label: str, line: int) -> int:
         where = f"line {line}, column {self._columns.label + 1} ({self._columns.label_name!r})"

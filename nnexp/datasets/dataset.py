@@ -71,6 +71,8 @@ class Dataset(NamedTuple):
     """The names of the features' columns; empty if they have none."""
     counting: tuple[str, ...] = ()
     """The names of features that number the training examples as read: 0, 1, … or 1, 2, …"""
+    label_name: str = ""
+    """The name of the labels' column; empty if it has none."""
     factors: Factors | None = None
     """How the features are standardized; None if they are as in the file."""
     split_off: SplitOff | None = None

@@ -40,7 +40,7 @@ def ink(picture: Grey) -> Grey:
 
 
 def ground(picture: Grey) -> Grey:
-    """Return the paper's greys: a plane, as light falls evenly or from one side, fitted to the edge.
+    """Return the paper's greys: a plane, since light falls from one side, fitted to the edge.
 
     Pixels of the edge that are far from the plane, such as a stroke that leaves the paper, are left
     out.

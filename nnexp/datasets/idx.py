@@ -256,6 +256,19 @@ def _files_in(directory: Path, wanted: set[str]) -> dict[str, Path]:
     return paths
 
 
+def labels_beside(images: Path) -> Path | None:
+    """Return the file of labels that belongs to a file of images by its name, if it exists."""
+    match = SPELLING.fullmatch(images.name)
+    if match is None or match["kind"].lower() != "images":
+        return None
+    start, end = match.span("kind")
+    name = images.name
+    named = f"{name[:start]}labels{name[end:]}".replace("idx3", "idx1")
+    bare = named.removesuffix(".gz")
+    paths = [images.with_name(candidate) for candidate in (named, bare, f"{bare}.gz")]
+    return next((path for path in paths if path.is_file()), None)
+
+
 def _role(match: re.Match[str]) -> str:
     """Return the role of a file by its name, such as train_images."""
     split = "train" if match["split"].lower() == "train" else "test"

@@ -19,7 +19,7 @@ from nnexp.datasets.expansion import expand
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Sized
 
     from nnexp.datasets.classes import LabelNames
     from nnexp.datasets.sources import Source
@@ -64,6 +64,8 @@ class Parts(NamedTuple):
     names: LabelNames | None = None
     """The names of labels; None if labels are whole numbers without names."""
     feature_names: tuple[str, ...] = ()
+    label_name: str = ""
+    """The name of the labels' column."""
     counting: tuple[str, ...] = ()
     """The names of features that number the training examples."""
     held_out: int = 0
@@ -75,12 +77,17 @@ def pair(features: Features, labels: Labels, features_from: str, labels_from: st
 
     Raises: DataError if their numbers differ.
     """
+    check_paired(features, labels, features_from, labels_from)
+    return Part(features, labels, features_from, labels_from)
+
+
+def check_paired(features: Sized, labels: Sized, features_from: str, labels_from: str) -> None:
+    """Raise DataError unless there are as many labels as examples."""
     if len(features) != len(labels):
         raise DataError(
             f"{labels_from}: {len(labels)} labels for the {len(features)} examples "
             f"of {features_from}; each example needs one label"
         )
-    return Part(features, labels, features_from, labels_from)
 
 
 def select(source: Source, parts: Parts, factors: Factors | None = None) -> Dataset:
@@ -138,6 +145,7 @@ def select(source: Source, parts: Parts, factors: Factors | None = None) -> Data
         class_names=chosen.names,
         class_choices=chosen.choices,
         feature_names=parts.feature_names,
+        label_name=parts.label_name,
         counting=parts.counting,
         factors=factors,
         split_off=split_off,

@@ -21,7 +21,7 @@ import nnexp
 from nnexp.config import canonical, dump
 from nnexp.config import load as config_load
 from nnexp.config.model import CheckedConfig, Config
-from nnexp.datasets.dataset import Dataset
+from nnexp.datasets.dataset import Dataset, image_shape
 from nnexp.datasets.loading import Data, known_content, load
 from nnexp.datasets.sources import source_name
 from nnexp.errors import (
@@ -349,12 +349,22 @@ def _record(
             classes=dataset.classes,
             class_names=_class_names(config, dataset),
             split_sha256=UNSET if dataset.split_off is None else dataset.split_off.sha256,
+            feature_names=dataset.feature_names or UNSET,
+            label_name=dataset.label_name or UNSET,
+            image=_image(dataset),
             **sizes(dataset)._asdict(),
         ),
         versions=_versions(),
         numerics=backends.fingerprint(backend),
         backend=backend,
     )
+
+
+def _image(dataset: Dataset) -> tuple[int, int] | UnsetType:
+    """Return the shape of an image, unless examples are no images or images are square."""
+    shape = dataset.image_shape
+    is_square = shape == image_shape(dataset.train.features.shape[1], ())
+    return UNSET if shape is None or is_square else shape
 
 
 def _class_names(config: Config, dataset: Dataset) -> tuple[str, ...] | UnsetType:

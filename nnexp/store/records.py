@@ -89,11 +89,19 @@ class DataRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The label of each class, unless the labels are 0, 1, … or those that the config lists."""
     split_sha256: str | UnsetType = UNSET
     """Which examples were split off for validation and testing, if any were."""
+    feature_names: tuple[str, ...] | UnsetType = UNSET
+    """The columns of the features in their order, if they have names."""
+    label_name: str | UnsetType = UNSET
+    """The column of the labels, if it has a name."""
+    image: tuple[Size, Size] | UnsetType = UNSET
+    """Rows and columns of an image that is not square."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError if there are not as many names as classes."""
+        """Raise ValueError if there are not as many names as classes, or as features."""
         if self.class_names is not UNSET and len(self.class_names) != self.classes:
             raise ValueError("its data has not as many names as classes")
+        if self.feature_names is not UNSET and len(self.feature_names) != self.features:
+            raise ValueError("its data has not as many names as features")
 
 
 class Versions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -57,6 +57,7 @@ ARGUMENTS = {
     "reproduce": ["weight_initialization_30"],
     "show": ["runs/a"],
     "evaluate": ["runs/a"],
+    "predict": ["runs/a", "tiny.npz"],
     "replay": ["runs/a"],
     "verify": ["runs/a"],
 }

@@ -1,0 +1,142 @@
+"""Predict the classes of new examples by a run's best network, or by the vote of several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from msgspec import UNSET
+
+from nnexp.analysis.evaluation import beliefs, best_arrays, check_same_task
+from nnexp.datasets import new_examples
+from nnexp.datasets.dataset import Dataset, Features, Split, image_shape
+from nnexp.datasets.idx import MNIST_SHA256
+from nnexp.datasets.new_examples import Inputs, NewExamples
+from nnexp.datasets.sources import Csv
+from nnexp.datasets.standardization import standardized
+from nnexp.errors import DataError
+from nnexp.nn.arrays import Array
+from nnexp.runner import backends
+from nnexp.runner.assembly import Assembly, factors_of
+from nnexp.store.checkpoint import Arrays
+from nnexp.store.run import Run
+
+SHARED = "train_images"
+"""The content hash by which MNIST is recognized, whatever its source."""
+
+
+class FilePrediction(NamedTuple):
+    """The predictions for the examples of a file."""
+
+    file: Path
+    examples: NewExamples
+    outputs: Array
+    """(examples, classes): of the network or, of several, the mean of their degrees of belief."""
+    classes: Sequence[str]
+    """The names of the classes, in the networks' order."""
+
+    @property
+    def predicted(self) -> Sequence[int]:
+        """The number of the class with the largest output; the first one of equals."""
+        return np.argmax(self.outputs, axis=1).tolist()  # type: ignore[no-any-return]
+
+    @property
+    def accuracy(self) -> float | None:
+        """The fraction of examples whose class is their label; None without labels."""
+        labels = self.examples.labels
+        if labels is None:
+            return None
+        names = [self.classes[index] for index in self.predicted]
+        return sum(map(str.__eq__, names, labels)) / len(labels)
+
+
+class UnreadFile(NamedTuple):
+    """A file whose examples cannot be read."""
+
+    file: Path
+    reason: str
+    """Why, in one line that names the file."""
+
+
+class Predictor:
+    """The best networks of runs that were trained for the same task.
+
+    Args:
+        runs: one or several; they must have the same classes and take the same examples.
+
+    Raises:
+        UsageError: a run has no evaluated epoch yet.
+        MismatchError: the runs have other classes or take other examples.
+        CorruptError: a run is damaged.
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        check_same_task(runs)
+        self._runs = [(run, best_arrays(run)) for run in runs]
+        self.inputs = inputs(runs[0])
+        self.classes = tuple(map(str, runs[0].classes))
+
+    def outputs(self, features: Features) -> Array:
+        """Return the outputs for examples that are not scaled yet, (examples, classes).
+
+        Those of several runs are the mean of their degrees of belief, from 0 to 1.
+        """
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing sets a variable
+
+        total: Array = np.zeros(())
+        with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+            for run, arrays in self._runs:
+                assembly = _assembly(run, arrays, features)
+                outputs = assembly.outputs(assembly.parameters(arrays), "train")
+                if len(self._runs) == 1:
+                    return outputs
+                total = total + beliefs(outputs, assembly.network)
+        return total / len(self._runs)
+
+    def predict(
+        self, paths: Sequence[Path], *, raw: bool = False
+    ) -> Iterator[FilePrediction | UnreadFile]:
+        """Yield the predictions for each file, or why it cannot be read.
+
+        Args:
+            paths: of files, as ``new_examples.read`` takes them.
+            raw: only resize pictures.
+        """
+        for path in paths:
+            try:
+                examples = new_examples.read(path, self.inputs, raw=raw)
+            except DataError as error:
+                yield UnreadFile(path, str(error))
+                continue
+            yield FilePrediction(path, examples, self.outputs(examples.features), self.classes)
+
+
+def inputs(run: Run) -> Inputs:
+    """Return what a run's network takes as an example."""
+    data, source = run.record.data, run.config.data
+    names = () if data.feature_names is UNSET else data.feature_names
+    shape = image_shape(data.features, ()) if data.image is UNSET else data.image
+    if isinstance(source, Csv):
+        shape = None  # its columns are quantities, whatever their number
+    return Inputs(
+        source=source,
+        features=data.features,
+        image=shape,
+        is_mnist=data.sha256.get(SHARED) == MNIST_SHA256[SHARED],
+        feature_names=names,
+        label_name="" if data.label_name is UNSET else data.label_name,
+    )
+
+
+def _assembly(run: Run, arrays: Arrays, features: Features) -> Assembly:
+    """Return the parts of a run with new examples in place of its training data."""
+    factors = factors_of(arrays)
+    split = Split(features, np.zeros(len(features), np.int64))
+    scale = run.config.data.scale
+    if factors is not None:
+        split, scale = standardized(split, factors), 1.0
+    classes = run.record.data.classes
+    dataset = Dataset(split, None, None, classes, scale, {}, factors=factors)
+    return Assembly(run.config, dataset, backends.choose(run.config, run))

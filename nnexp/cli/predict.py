@@ -1,0 +1,94 @@
+"""nnexp predict: the classes of new examples by a trained network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnexp.cli import options
+from nnexp.cli.output import log, put
+from nnexp.report.document import as_csv as csv_text
+from nnexp.report.document import as_text
+from nnexp.report.text import as_json as json_line
+from nnexp.report.text import columns
+
+PARTIAL, NOTHING = 1, 2
+"""Exit codes if some files, or all, cannot be read."""
+
+
+@click.command()
+@click.argument("run", metavar="RUN", type=options.RUN)
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+@click.option("--raw", is_flag=True, help="Only resize pictures; do not prepare them like MNIST's.")
+@click.option(
+    "--top",
+    type=options.WholeNumber(1),
+    default=2,
+    show_default=True,
+    help="List the classes with the N largest outputs.",
+)
+@click.option(
+    "--shown",
+    type=options.File(),
+    metavar="FILE",
+    help="Draw the examples as the network saw them: .png, .svg or .pdf.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print all outputs as CSV.")
+@options.as_json
+def predict(
+    run: Path,
+    files: tuple[Path, ...],
+    raw: bool,
+    top: int,
+    shown: Path | None,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Predict the class of each example in each FILE by the best network of RUN.
+
+    \b
+    Example:
+      nnexp predict runs/A drawing.png
+      nnexp predict runs/A photos/*.jpg --shown seen.png
+      nnexp predict runs/A new.csv --csv > predictions.csv
+
+    A FILE is a PNG or JPEG picture, a csv, npz or IDX file; it may have labels. It is scaled as
+    the run's own data was. Pictures for a network that knows MNIST are prepared like MNIST's:
+    grey, light on dark, cropped, 20 x 20 pixels centred in 28 x 28. If RUN is an experiment,
+    the networks of its seeds vote.
+    """
+    from nnexp.analysis.experiments import gather
+    from nnexp.analysis.prediction import Predictor, UnreadFile
+    from nnexp.errors import UsageError
+    from nnexp.report import predictions
+    from nnexp.report.figure import check_target
+
+    if as_csv and as_json:
+        raise UsageError("--csv and --json exclude each other")
+    if shown is not None:
+        check_target(shown)
+    (experiment,) = gather([run])
+    predictor = Predictor(experiment.runs)
+    read = []
+    for result in predictor.predict(files, raw=raw):
+        if isinstance(result, UnreadFile):
+            log(result.reason)
+        else:
+            read.append(result)
+    if not read:
+        raise SystemExit(NOTHING)
+    if shown is not None:
+        from nnexp.report import renderer
+
+        renderer.save(predictions.figure(read, predictor.inputs), shown)
+    if as_json:
+        put(json_line(predictions.output(read)))
+    elif as_csv:
+        put(csv_text(*predictions.rows(read)))
+    else:
+        put(as_text(predictions.document(read, min(top, len(predictor.classes))), columns()))
+    if len(read) < len(files):
+        raise SystemExit(PARTIAL)

@@ -1,0 +1,169 @@
+"""Read new examples for a trained network: pictures, tables, archives and IDX files.
+
+They are read as the training data was, so that the network's own scaling applies to them. Pictures
+for a network that was trained on MNIST are prepared as its makers prepared theirs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from nnexp.datasets import array_labels, csv_file, drawing, files, idx, npz
+from nnexp.datasets.array_names import role
+from nnexp.datasets.files import MalformedError
+from nnexp.datasets.npz_file import features as as_rows
+from nnexp.datasets.selection import check_paired
+from nnexp.datasets.sources import Csv, Idx, Images, Mnist
+from nnexp.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nnexp.datasets.dataset import Features
+    from nnexp.datasets.sources import Source
+
+BEGINNING = 16
+"""Bytes by which a file's format is recognized."""
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
+ARCHIVE = b"PK\x03\x04"
+WHITE = 255.0
+"""The grey of white pixels."""
+
+
+class Inputs(NamedTuple):
+    """What a network takes as an example."""
+
+    source: Source
+    """The settings of its training data."""
+    features: int
+    image: tuple[int, int] | None
+    """Rows and columns of an image; None if examples are not images."""
+    is_mnist: bool
+    """Whether it was trained on MNIST's images, whatever their source."""
+    feature_names: Sequence[str] = ()
+    label_name: str = ""
+
+
+class NewExamples(NamedTuple):
+    """The examples of a file."""
+
+    features: Features
+    """(examples, features), not scaled yet."""
+    labels: Sequence[str] | None
+    """The label of each example, as it is written in tables; None if the file has none."""
+    is_picture: bool = False
+    """Whether the file is a single picture, not rows of examples."""
+
+
+def read(path: Path, inputs: Inputs, *, raw: bool = False) -> NewExamples:
+    """Read the examples of a file.
+
+    Args:
+        path: a PNG or JPEG picture, a csv or IDX file of images, or an npz archive.
+        inputs: what the network takes.
+        raw: only resize pictures.
+
+    Raises: DataError if the file cannot be read, or its examples are not such as the network takes.
+    """
+    with files.open_binary(path) as file:
+        beginning = file.read(BEGINNING)
+    if beginning.startswith(PICTURES):
+        return NewExamples(_picture(path, inputs, raw=raw), None, is_picture=True)
+    if beginning.startswith(ARCHIVE):
+        examples = _archive(path)
+    elif beginning.startswith((idx.GZIP, idx.IMAGES.to_bytes(4, "big"))):
+        examples = _idx(path)
+    else:
+        examples = _table(path, inputs)
+    if examples.features.shape[1] != inputs.features:
+        raise DataError(
+            f"{path}: {examples.features.shape[1]} features per example, but the run was trained "
+            f"with {inputs.features}"
+        )
+    return examples
+
+
+def _picture(path: Path, inputs: Inputs, *, raw: bool) -> Features:
+    """Return a picture as one row of pixels, as the training data has them."""
+    from nnexp.datasets import grey_image  # noqa: PLC0415 - Pillow, which only pictures need
+
+    if inputs.image is None:
+        raise DataError(
+            f"{path}: is a picture, but the run was trained on tables of {inputs.features} features"
+        )
+    with files.open_binary(path) as file:
+        content = file.read()
+        is_prepared = inputs.is_mnist and not raw
+        pixels = grey_image.decode(content, None if is_prepared else inputs.image)
+        if is_prepared and not _is_like_mnist(pixels):
+            greys = drawing.prepared(drawing.ink(pixels.astype(np.float64)))
+            pixels = np.rint(WHITE * greys).astype(np.uint8)
+    row = pixels.reshape(1, -1)
+    if isinstance(inputs.source, Mnist | Idx | Images):
+        return row
+    if inputs.source.standardize:
+        raise DataError(f"{path}: is a picture, and the run's own pixels may have another range")
+    return row * (inputs.source.scale / WHITE)
+
+
+def _is_like_mnist(pixels: Features) -> bool:
+    """Return whether a picture has MNIST's format already: its size, and a black edge."""
+    return pixels.shape == (drawing.SIDE, drawing.SIDE) and not drawing.edge(pixels).any()
+
+
+def _idx(path: Path) -> NewExamples:
+    """Return the images of an IDX file, and the labels of the file beside it, if there is one."""
+    images = idx.read_images(path)
+    labels_path = idx.labels_beside(path)
+    if labels_path is None:
+        return NewExamples(images.array, None)
+    labels = idx.read_labels(labels_path).array
+    check_paired(images.array, labels, str(path), str(labels_path))
+    return NewExamples(images.array, [str(label) for label in labels.tolist()])
+
+
+def _archive(path: Path) -> NewExamples:
+    """Return the examples of an archive: its test examples, or else its only ones."""
+    origin: dict[str, str] = {}
+
+    def chosen(headers: Mapping[str, npz.Header]) -> Mapping[str, str]:
+        roles = {role(name) or "": name for name in headers}
+        for split in ("test", "train"):
+            if f"x_{split}" in roles:
+                origin["x_test"] = roles[f"x_{split}"]
+                if f"y_{split}" in roles:
+                    origin["y_test"] = roles[f"y_{split}"]
+                return origin
+        if len(headers) != 1:
+            raise MalformedError(
+                f"contains {', '.join(sorted(headers)) or 'no array'}; name the examples x"
+            )
+        origin["x_test"] = next(iter(headers))
+        return origin
+
+    arrays = npz.read(path, chosen)
+    rows = as_rows(f"{path}: {origin['x_test']}", arrays["x_test"])
+    if "y_test" not in arrays:
+        return NewExamples(rows, None)
+    where = f"{path}: {origin['y_test']}"
+    raw, names = array_labels.labels({"y_train": arrays["y_test"]}, None, {"y_train": where})
+    labels = raw["y_train"].tolist()
+    check_paired(rows, labels, str(path), where)
+    return NewExamples(rows, [str(n) if names is None else names[n] for n in labels])
+
+
+def _table(path: Path, inputs: Inputs) -> NewExamples:
+    """Return the examples of a table, whose columns are found by their names."""
+    if not inputs.feature_names or not isinstance(inputs.source, Csv):
+        raise DataError(
+            f"{path}: is no picture, archive or IDX file; tables are read by runs whose training "
+            "data was one"
+        )
+    features, labels = csv_file.read_new(
+        path, inputs.source, inputs.feature_names, inputs.label_name
+    )
+    names = [labels.names[code] for code in labels.codes.tolist()]
+    return NewExamples(features, names or None)
