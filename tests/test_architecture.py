@@ -29,7 +29,7 @@ ORDER = [
     *("errors", "names", "streams", "numerics", "seeds"),
     *("nn", "native", "optim", "datasets"),
     *("training", "config", "store"),
-    *("runner", "analysis", "study", "report", "reproduction", "tune"),
+    *("runner", "analysis", "export", "study", "report", "reproduction", "tune"),
     *("api", "cli"),
 ]
 """A part imports parts that stand before it, and itself (docs/architecture.md)."""

@@ -30,6 +30,7 @@ COMMANDS = {
     "report": "write one HTML file that shows and compares runs",
     "evaluate": "measure runs on validation or test data, and their ensemble",
     "predict": "predict the classes of pictures, tables and other new examples",
+    "export": "write a network, or metrics, for ONNX, PyTorch, TensorBoard or pandas",
     "replay": "show where other stopping rules would have ended a run",
     "runs": "list, filter, sort and watch experiments or runs",
     "verify": "train a run again and check that the result is identical",

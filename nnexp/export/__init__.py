@@ -1,0 +1,1 @@
+"""Trained networks and their metrics in the formats of other tools."""
