@@ -296,6 +296,7 @@ SINGLE = {
         "the union Optimizer",
     ),
     "datasets/csv_features": "part of csv_file, how features are parsed and what is wrong",
+    "datasets/csv_header": "half of csv_columns, which line names columns, and how it is divided",
     "datasets/csv_labels": "part of csv_file, which labels are the same",
     "datasets/drawing": "prepares pictures as MNIST's makers did; new_examples reads files",
     "datasets/image_folder": "imports Pillow, which the other sources do without",

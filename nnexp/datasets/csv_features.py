@@ -13,7 +13,7 @@ from nnexp.datasets.files import MalformedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nnexp.datasets.csv_header import CsvColumns
+    from nnexp.datasets.csv_columns import CsvColumns
     from nnexp.datasets.csv_lines import Block
     from nnexp.datasets.dataset import Features
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import numpy as np
 
 from nnexp.datasets import csv_labels, csv_lines, files
-from nnexp.datasets.csv_features import FeatureParser
-from nnexp.datasets.csv_header import (
+from nnexp.datasets.csv_columns import (
     CsvColumns,
     check_not_data,
-    read_header,
-    read_header_of_new,
+    read_columns,
+    read_columns_of_new,
 )
+from nnexp.datasets.csv_features import FeatureParser
 from nnexp.datasets.csv_labels import CsvLabels, LabelCollector
 from nnexp.datasets.csv_lines import Block
 from nnexp.datasets.files import MalformedError
@@ -111,7 +111,7 @@ def parse(file: BinaryIO, source: Csv, train: CsvColumns | None = None) -> CsvTa
     Raises: MalformedError.
     """
     digest = hashlib.sha256()
-    columns, rows = read_header(csv_lines.read_lines(file, digest.update), source, train)
+    columns, rows = read_columns(csv_lines.read_lines(file, digest.update), source, train)
     features, labels = _examples(columns, rows)
     check_not_data(columns, labels.names)
     return CsvTable(features, labels, columns, digest.hexdigest())
@@ -132,7 +132,7 @@ def read_new(
     """
     with files.open_binary(path) as file:
         lines = csv_lines.read_lines(file, lambda _: None)
-        columns, rows = read_header_of_new(lines, source, feature_names, label_name)
+        columns, rows = read_columns_of_new(lines, source, feature_names, label_name)
         return _examples(columns, rows)
 
 

@@ -15,7 +15,7 @@ from nnexp.datasets.selection import Occurrence
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
-    from nnexp.datasets.csv_header import CsvColumns
+    from nnexp.datasets.csv_columns import CsvColumns
     from nnexp.datasets.csv_lines import Block
     from nnexp.datasets.dataset import Labels
 

@@ -15,7 +15,7 @@ from nnexp.runner.assembly import factors_of
 from nnexp.store.run import Run
 
 
-class Layer(NamedTuple):
+class LayerParameters(NamedTuple):
     """A layer's parameters: it computes x @ weights + biases."""
 
     weights: Array
@@ -28,7 +28,7 @@ class TrainedNetwork(NamedTuple):
     """The network of a run's best epoch."""
 
     run: str
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerParameters, ...]
     activation: ActivationName
     """Of the hidden layers."""
     output: OutputName
@@ -65,7 +65,7 @@ def trained(run: Run) -> TrainedNetwork:
     return TrainedNetwork(
         run=run.name,
         layers=tuple(
-            Layer(arrays[f"weights_{number}"], arrays[f"biases_{number}"])
+            LayerParameters(arrays[f"weights_{number}"], arrays[f"biases_{number}"])
             for number in range(1, depth + 1)
         ),
         activation=config.activation,
