@@ -29,6 +29,8 @@ BEGINNING = 16
 """Bytes by which a file's format is recognized."""
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
 ARCHIVE = b"PK\x03\x04"
+BYTES = Mnist | Idx | Images
+"""Sources whose pixels range from 0 to 255."""
 WHITE = 255.0
 """The grey of white pixels."""
 
@@ -90,23 +92,28 @@ def _picture(path: Path, inputs: Inputs, *, raw: bool) -> Features:
     """Return a picture as one row of pixels, as the training data has them."""
     from nnexp.datasets import grey_image  # noqa: PLC0415 - Pillow, which only pictures need
 
-    if inputs.image is None:
-        raise DataError(
-            f"{path}: is a picture, but the run was trained on tables of {inputs.features} features"
-        )
+    if reason := why_no_pictures(inputs):
+        raise DataError(f"{path}: is a picture, but {reason}")
     with files.open_binary(path) as file:
         content = file.read()
         is_prepared = inputs.is_mnist and not raw
         pixels = grey_image.decode(content, None if is_prepared else inputs.image)
         if is_prepared and not _is_like_mnist(pixels):
             greys = drawing.prepared(drawing.ink(pixels.astype(np.float64)))
-            pixels = np.rint(WHITE * greys).astype(np.uint8)
+            pixels = np.floor(WHITE * greys + 0.5).astype(np.uint8)  # as the page rounds
     row = pixels.reshape(1, -1)
-    if isinstance(inputs.source, Mnist | Idx | Images):
+    if isinstance(inputs.source, BYTES):
         return row
-    if inputs.source.standardize:
-        raise DataError(f"{path}: is a picture, and the run's own pixels may have another range")
     return row * (inputs.source.scale / WHITE)
+
+
+def why_no_pictures(inputs: Inputs) -> str | None:
+    """Return why a network cannot be given pictures; None if it can."""
+    if inputs.image is None:
+        return f"the run was trained on tables of {inputs.features} features"
+    if inputs.source.standardize and not isinstance(inputs.source, BYTES):
+        return "the pixels that the run was trained on may have another range than 0 to 255"
+    return None
 
 
 def _is_like_mnist(pixels: Features) -> bool:

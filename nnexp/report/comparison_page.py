@@ -17,7 +17,7 @@ from nnexp.analysis.metrics import Side
 from nnexp.config import dump
 from nnexp.config.messages import ranges
 from nnexp.errors import printable
-from nnexp.report import classifications, comparisons, page_pictures
+from nnexp.report import classifications, comparisons, drawing_pad, page_pictures
 from nnexp.report.document import Block, Document, Section, Sentences, Table
 from nnexp.report.markup import Markup, lines, scrolled, shell, swatch, tag
 from nnexp.report.page import page
@@ -41,7 +41,9 @@ def report(compared: Comparison) -> str:
     made = f"Made by nnexp report of {runs} run{'' if runs == 1 else 's'}"
     document = Document(_title(compared), [build(compared) for build in SECTIONS])
     footer = f"{made}; this page works offline."
-    return page(document, "nnexp report", footer, len(compared.sides))
+    has_pad = any(section.name == drawing_pad.NAME for section in document.nonempty_sections)
+    scripts = ["page.js", *(["pad.js"] if has_pad else [])]
+    return page(document, "nnexp report", footer, len(compared.sides), scripts)
 
 
 def _title(compared: Comparison) -> str:
@@ -271,9 +273,8 @@ def _shaded(row: Sequence[int], true: int) -> list[Markup]:
 
 
 SECTIONS = (
-    *(verdict, config, results),
-    *(page_pictures.curves, page_pictures.learned, page_pictures.monitored, confusion_section),
-    reproduction,
+    *(verdict, config, results, page_pictures.curves, drawing_pad.pad),
+    *(page_pictures.learned, page_pictures.monitored, confusion_section, reproduction),
 )
 """In the order of the page, the verdicts first."""
 

@@ -30,7 +30,13 @@ FEW = 3
 """Maximum number of verdicts in large letters."""
 
 
-def page(document: Document, command: str, footer: str = "", experiments: int = 0) -> str:
+def page(
+    document: Document,
+    command: str,
+    footer: str = "",
+    experiments: int = 0,
+    scripts: Sequence[str] = (),
+) -> str:
     """Return a document as HTML: the same bytes for the same document.
 
     Args:
@@ -38,11 +44,12 @@ def page(document: Document, command: str, footer: str = "", experiments: int = 
         command: the command that made it, such as ``nnexp report``; the title of a document
             that has none.
         footer: the last line.
-        experiments: number of experiments, each with its colour; their charts are interactive.
+        experiments: number of experiments, each with its colour.
+        scripts: the files of the page's scripts.
     """
     sections = document.nonempty_sections
     style = f"{_asset('page.css')}{_colours(experiments)}"
-    script = _asset("page.js") if experiments else ""
+    script = "".join(map(_asset, scripts))
     policy = (
         f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
         f"{f'script-src {_hash(script)}; ' if script else ''}base-uri 'none'; form-action 'none'"
