@@ -6,17 +6,23 @@ It only reads: it takes no locks, so that runs may be training meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from nnexp.analysis.confusion import Classification, classify
-from nnexp.datasets.dataset import Dataset, Factors
+from nnexp.datasets import new_examples
+from nnexp.datasets.dataset import Dataset, Factors, Split, image_shape
+from nnexp.datasets.idx import MNIST_SHA256
 from nnexp.datasets.loading import load
-from nnexp.datasets.sources import Source
-from nnexp.errors import MismatchError, UsageError
+from nnexp.datasets.name_lists import listed
+from nnexp.datasets.new_examples import Inputs
+from nnexp.datasets.sources import Csv, Source
+from nnexp.datasets.standardization import standardized
+from nnexp.errors import DataError, MismatchError, UsageError
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
 from nnexp.runner import backends, preconditions
@@ -28,6 +34,9 @@ from nnexp.store.run import Run
 from nnexp.training import memory
 
 On = Literal["validation", "test"]
+
+SHARED = "train_images"
+"""The content hash by which MNIST is recognized, whatever its source."""
 
 
 class RunMeasures(Struct, frozen=True):
@@ -55,10 +64,14 @@ class JointPrediction(NamedTuple):
 
 
 class RunsEvaluation(Struct, frozen=True):
-    """The evaluation of runs on one split; the vote is None for a single run."""
+    """The evaluation of runs on one split, or on a file; the vote is None for a single run."""
 
     on: On
+    file: str | None
+    """Whose examples stand in for the test examples."""
     examples: int
+    left_out: int
+    """Examples of the file whose class the runs leave out of their own data."""
     classes: Sequence[int | str]
     """The classes' labels in the data, in the networks' order."""
     runs: list[RunMeasures]
@@ -73,14 +86,85 @@ def evaluate(runs: Sequence[Run], on: On = "validation") -> RunsEvaluation:
         MismatchError: the data changed since a run was trained, or differs between runs.
         CorruptError: a run is damaged.
     """
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
-
     _check_distinct(runs)
     _check_compatible(runs, on)
+    return _evaluate(runs, on, None)
+
+
+def evaluate_file(runs: Sequence[Run], path: Path) -> RunsEvaluation:
+    """Evaluate each run's best epoch, and their vote, on a file's examples in place of test data.
+
+    The examples are read and scaled as the runs' own. If ``data.classes`` selects classes, examples
+    of others are left out, as they are of the runs' own data.
+
+    Raises:
+        DataError: the file cannot be read, or an example has no label or an unknown one.
+        UsageError: a run is named twice or has no evaluated epoch.
+        MismatchError: the data changed since a run was trained, or the runs' tasks differ.
+        CorruptError: a run is damaged.
+    """
+    _check_distinct(runs)
+    check_same_task(runs)
+    return _evaluate(runs, "test", labelled(path, runs[0]))
+
+
+class LabelledFile(NamedTuple):
+    """The examples of a file whose labels are classes of a run."""
+
+    path: Path
+    split: Split
+    left_out: int
+    """Examples of classes that the run's config does not select."""
+
+
+def labelled(path: Path, run: Run) -> LabelledFile:
+    """Return a file's examples, with labels that are numbers of a run's classes.
+
+    Raises:
+        DataError: the file cannot be read, or an example has no label or an unknown one.
+    """
+    examples = new_examples.read(path, inputs(run))
+    if examples.labels is None:
+        raise DataError(f"{path}: has no labels to compare predictions with; use nnexp predict")
+    numbers = {str(name): number for number, name in enumerate(run.classes)}
+    labels = np.array([numbers.get(label, -1) for label in examples.labels], np.int64)
+    is_known = labels >= 0
+    unknown = int(np.argmin(is_known))
+    if not is_known[unknown] and (run.config.data.classes is None or not is_known.any()):
+        raise DataError(
+            f"{path}: example {unknown + 1} has the label {examples.labels[unknown]!r}; the "
+            f"classes of {run.path} are {listed(tuple(numbers))}"
+        )
+    if is_known.all():
+        return LabelledFile(path, Split(examples.features, labels), 0)
+    split = Split(examples.features[is_known], labels[is_known])
+    return LabelledFile(path, split, int(np.count_nonzero(~is_known)))
+
+
+def inputs(run: Run) -> Inputs:
+    """Return what a run's network takes as an example."""
+    data, source = run.record.data, run.config.data
+    names = () if data.feature_names is UNSET else data.feature_names
+    shape = image_shape(data.features, ()) if data.image is UNSET else data.image
+    if isinstance(source, Csv):
+        shape = None  # its columns are quantities, whatever their number
+    return Inputs(
+        source=source,
+        features=data.features,
+        image=shape,
+        is_mnist=data.sha256.get(SHARED) == MNIST_SHA256[SHARED],
+        feature_names=names,
+        label_name="" if data.label_name is UNSET else data.label_name,
+    )
+
+
+def _evaluate(runs: Sequence[Run], on: On, file: LabelledFile | None) -> RunsEvaluation:
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
+
     measured, total = [], np.zeros(())
     # Diverged runs have numbers that are not finite; NumPy's warnings add nothing.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-        for restored in restore(runs):
+        for restored in restore(runs, None if file is None else file.split):
             run, _, assembly = restored
             parameters, epoch = restored.best()
             restored.check(on)
@@ -94,7 +178,8 @@ def evaluate(runs: Sequence[Run], on: On = "validation") -> RunsEvaluation:
     if len(runs) > 1:
         joint = combine(total / len(runs), labels)
         vote = Vote(joint.accuracy, classify(Predictions(joint.predicted, labels), len(classes)))
-    return RunsEvaluation(on, len(labels), classes, measured, vote)
+    path, left_out = (None, 0) if file is None else (str(file.path), file.left_out)
+    return RunsEvaluation(on, path, len(labels), left_out, classes, measured, vote)
 
 
 def combine(mean: Array, labels: npt.NDArray[np.int64]) -> JointPrediction:
@@ -197,8 +282,12 @@ class Restored(NamedTuple):
             raise UsageError(f"{self.run.path}: its data has no {on} examples{advice}")
 
 
-def restore(runs: Sequence[Run]) -> Iterator[Restored]:
+def restore(runs: Sequence[Run], test: Split | None = None) -> Iterator[Restored]:
     """Yield each run with its data and parts; data shared by successive runs is loaded once.
+
+    Args:
+        runs: the runs.
+        test: examples in place of the test examples, not scaled yet.
 
     Raises:
         MismatchError: the data changed since a run was trained.
@@ -213,7 +302,12 @@ def restore(runs: Sequence[Run]) -> Iterator[Restored]:
         preconditions.check_content(
             run, run.record.data.sha256, dataset.sha256, "this run was trained"
         )
-        yield Restored(run, dataset, Assembly(config, dataset, backends.choose(config, run)))
+        evaluated = dataset
+        if test is not None:
+            factors = dataset.factors
+            split = test if factors is None else standardized(test, factors)
+            evaluated = dataset._replace(test=split)
+        yield Restored(run, evaluated, Assembly(config, evaluated, backends.choose(config, run)))
 
 
 def stored_factors(run: Run) -> Factors | None:

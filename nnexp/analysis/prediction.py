@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from msgspec import UNSET
 
-from nnexp.analysis.evaluation import beliefs, best_arrays, check_same_task
+from nnexp.analysis.evaluation import beliefs, best_arrays, check_same_task, inputs
 from nnexp.datasets import new_examples
-from nnexp.datasets.dataset import Dataset, Features, Split, image_shape
-from nnexp.datasets.idx import MNIST_SHA256
-from nnexp.datasets.new_examples import Inputs, NewExamples
-from nnexp.datasets.sources import Csv
+from nnexp.datasets.dataset import Dataset, Features, Split
+from nnexp.datasets.new_examples import NewExamples
 from nnexp.datasets.standardization import standardized
 from nnexp.errors import DataError
 from nnexp.nn.arrays import Array
@@ -22,9 +19,6 @@ from nnexp.runner import backends
 from nnexp.runner.assembly import Assembly, factors_of
 from nnexp.store.checkpoint import Arrays
 from nnexp.store.run import Run
-
-SHARED = "train_images"
-"""The content hash by which MNIST is recognized, whatever its source."""
 
 
 class FilePrediction(NamedTuple):
@@ -43,13 +37,18 @@ class FilePrediction(NamedTuple):
         return np.argmax(self.outputs, axis=1).tolist()  # type: ignore[no-any-return]
 
     @property
+    def labelled(self) -> int:
+        """The number of examples whose label is one of the classes."""
+        return sum(label in self.classes for label in self.examples.labels or ())
+
+    @property
     def accuracy(self) -> float | None:
-        """The fraction of examples whose class is their label; None without labels."""
+        """The fraction of these examples whose class is their label; None without any."""
         labels = self.examples.labels
-        if labels is None:
+        if labels is None or not self.labelled:
             return None
         names = [self.classes[index] for index in self.predicted]
-        return sum(map(str.__eq__, names, labels)) / len(labels)
+        return sum(map(str.__eq__, names, labels)) / self.labelled
 
 
 class UnreadFile(NamedTuple):
@@ -111,23 +110,6 @@ class Predictor:
                 yield UnreadFile(path, str(error))
                 continue
             yield FilePrediction(path, examples, self.outputs(examples.features), self.classes)
-
-
-def inputs(run: Run) -> Inputs:
-    """Return what a run's network takes as an example."""
-    data, source = run.record.data, run.config.data
-    names = () if data.feature_names is UNSET else data.feature_names
-    shape = image_shape(data.features, ()) if data.image is UNSET else data.image
-    if isinstance(source, Csv):
-        shape = None  # its columns are quantities, whatever their number
-    return Inputs(
-        source=source,
-        features=data.features,
-        image=shape,
-        is_mnist=data.sha256.get(SHARED) == MNIST_SHA256[SHARED],
-        feature_names=names,
-        label_name="" if data.label_name is UNSET else data.label_name,
-    )
 
 
 def _assembly(run: Run, arrays: Arrays, features: Features) -> Assembly:

@@ -22,29 +22,40 @@ if TYPE_CHECKING:
 @click.option(
     "--on",
     type=options.OneOf(["validation", "test"]),
-    default="validation",
-    show_default=True,
-    help="The examples to measure on.",
+    help="The examples to measure on (default: validation).",
+)
+@click.option(
+    "--data",
+    type=options.File(),
+    metavar="FILE",
+    help="Measure on the labelled examples of a file, as nnexp predict reads them.",
 )
 @options.as_json
-def evaluate(runs: tuple[Path, ...], on: On, as_json: bool) -> None:
+def evaluate(runs: tuple[Path, ...], on: On | None, data: Path | None, as_json: bool) -> None:
     """Measure the best network of each RUN on validation or test data, and their ensemble.
 
     \b
     Example:
       nnexp evaluate runs/A --on test
       nnexp evaluate runs/A-s0 runs/A-s1 runs/A-s2
+      nnexp evaluate runs/A --data new.csv
 
     The ensemble averages the outputs of all networks and chooses the class with the largest.
     Precision, recall and F1 by class are those of the ensemble, or of a single RUN.
     """
     from nnexp.analysis import evaluation
+    from nnexp.errors import UsageError
     from nnexp.native.availability import why_unavailable
     from nnexp.report import evaluations
     from nnexp.store.run import at
 
+    if on is not None and data is not None:
+        raise UsageError("--on and --data exclude each other")
     measured = [at(run) for run in runs]
-    result = evaluation.evaluate(measured, on)
+    if data is None:
+        result = evaluation.evaluate(measured, on or "validation")
+    else:
+        result = evaluation.evaluate_file(measured, data)
     missing = why_unavailable()
     if missing is not None and any(run.record.backend == "native" for run in measured):
         log(

@@ -45,6 +45,26 @@ def labels(
     return numbers, None if names is None else _named(numbers, names, wheres)
 
 
+def labels_of_new(array: AnyArray, class_names: AnyArray | None, where: str) -> list[str]:
+    """Return the label of each new example as text, whatever classes a network knows.
+
+    Args:
+        array: the labels.
+        class_names: for numbers, the names of 0, 1, ….
+        where: where the labels are from, for messages.
+
+    Raises: DataError if the array holds no labels.
+    """
+    flat = _flat(array, where)
+    if _is_text(flat):
+        return _strings(flat, where)
+    numbers: list[int] = _whole(flat, where).tolist()
+    if class_names is None:
+        return [str(number) for number in numbers]
+    names = dict(enumerate(_class_names(class_names, where)))
+    return [names.get(number, str(number)) for number in numbers]
+
+
 def _check_target(count: int, examples: int, where: str, *, are_text: bool = False) -> None:
     advice = "name another array by data.arrays.y_train"
     classes.check_target(count, examples, where, advice, are_text=are_text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import numpy as np
 
 from nnexp.datasets import array_labels, csv_file, drawing, files, idx, npz
@@ -16,7 +17,7 @@ from nnexp.datasets.array_names import role
 from nnexp.datasets.files import MalformedError
 from nnexp.datasets.npz_file import features as as_rows
 from nnexp.datasets.selection import check_paired
-from nnexp.datasets.sources import Csv, Idx, Images, Mnist
+from nnexp.datasets.sources import Arrays, Csv, Idx, Images, Mnist, Npz
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def read(path: Path, inputs: Inputs, *, raw: bool = False) -> NewExamples:
     if beginning.startswith(PICTURES):
         return NewExamples(_picture(path, inputs, raw=raw), None, is_picture=True)
     if beginning.startswith(ARCHIVE):
-        examples = _archive(path)
+        examples = _archive(path, inputs)
     elif beginning.startswith((idx.GZIP, idx.IMAGES.to_bytes(4, "big"))):
         examples = _idx(path)
     else:
@@ -132,34 +133,38 @@ def _idx(path: Path) -> NewExamples:
     return NewExamples(images.array, [str(label) for label in labels.tolist()])
 
 
-def _archive(path: Path) -> NewExamples:
+def _archive(path: Path, inputs: Inputs) -> NewExamples:
     """Return the examples of an archive: its test examples, or else its only ones."""
+    given = inputs.source.arrays if isinstance(inputs.source, Npz) else Arrays()
     origin: dict[str, str] = {}
 
     def chosen(headers: Mapping[str, npz.Header]) -> Mapping[str, str]:
         roles = {role(name) or "": name for name in headers}
-        for split in ("test", "train"):
-            if f"x_{split}" in roles:
-                origin["x_test"] = roles[f"x_{split}"]
-                if f"y_{split}" in roles:
-                    origin["y_test"] = roles[f"y_{split}"]
-                return origin
-        if len(headers) != 1:
+        own = msgspec.structs.asdict(given)
+        roles |= {key: name for key, name in own.items() if name in headers}
+        split = next((split for split in ("test", "train") if f"x_{split}" in roles), None)
+        if split is not None:
+            origin["x"] = roles[f"x_{split}"]
+        elif len(headers) == 1:
+            origin["x"] = next(iter(headers))
+        else:
             raise MalformedError(
                 f"contains {', '.join(sorted(headers)) or 'no array'}; name the examples x"
             )
-        origin["x_test"] = next(iter(headers))
+        if f"y_{split}" in roles:
+            origin["y"] = roles[f"y_{split}"]
+            if "class_names" in roles:
+                origin["class_names"] = roles["class_names"]
         return origin
 
     arrays = npz.read(path, chosen)
-    rows = as_rows(f"{path}: {origin['x_test']}", arrays["x_test"])
-    if "y_test" not in arrays:
+    rows = as_rows(f"{path}: {origin['x']}", arrays["x"])
+    if "y" not in arrays:
         return NewExamples(rows, None)
-    where = f"{path}: {origin['y_test']}"
-    raw, names = array_labels.labels({"y_train": arrays["y_test"]}, None, {"y_train": where})
-    labels = raw["y_train"].tolist()
-    check_paired(rows, labels, str(path), where)
-    return NewExamples(rows, [str(n) if names is None else names[n] for n in labels])
+    where = f"{path}: {origin['y']}"
+    labels = array_labels.labels_of_new(arrays["y"], arrays.get("class_names"), where)
+    check_paired(rows, arrays["y"], str(path), where)
+    return NewExamples(rows, labels)
 
 
 def _table(path: Path, inputs: Inputs) -> NewExamples:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nnexp.analysis.evaluation import best_arrays
-from nnexp.analysis.prediction import inputs
+from nnexp.analysis.evaluation import best_arrays, inputs
 from nnexp.datasets.dataset import Factors
 from nnexp.datasets.new_examples import Inputs
 from nnexp.nn.activations import ActivationName

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nnexp.analysis.comparison import Comparison
+from nnexp.analysis.evaluation import inputs
 from nnexp.analysis.metrics import METRICS, Facts, Side
-from nnexp.analysis.prediction import inputs
 from nnexp.datasets.drawing import SIDE
 from nnexp.datasets.new_examples import Inputs, why_no_pictures
 from nnexp.errors import printable

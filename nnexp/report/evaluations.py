@@ -17,6 +17,8 @@ def document(evaluation: RunsEvaluation) -> Document:
     header = ["run", "best epoch", f"{split} cost", f"{split} accuracy"]
     rows = [[run.run, str(run.epoch), f"{run.cost:.4f}", percent(run.accuracy)] for run in runs]
     examples, shown = f"{split} examples", runs[0].classification
+    if evaluation.file is not None:
+        examples = f"examples of {evaluation.file}"
     if vote is not None:
         name, shown = f"vote of {len(runs)}", vote.classification
         examples = f"{examples}, {name}"
@@ -25,8 +27,10 @@ def document(evaluation: RunsEvaluation) -> Document:
         for row, own in zip(rows, [*(run.classification for run in runs), shown], strict=True):
             row += [percent(own.balanced_accuracy), percent(own.macro.f1)]
     by_class = classifications.table(shown, evaluation.classes, examples)
-    caption = Sentences([f"{by_class.caption}:"])
-    return plain(Table(header, rows, folds=True), caption, by_class)
+    lines = [f"{by_class.caption}:"]
+    if evaluation.left_out:
+        lines.insert(0, f"{evaluation.left_out} examples of other classes are left out.")
+    return plain(Table(header, rows, folds=True), Sentences(lines), by_class)
 
 
 class EvaluatedRunOutput(Struct, frozen=True, kw_only=True):
@@ -55,7 +59,11 @@ class EvaluateOutput(Struct, frozen=True, kw_only=True):
 
     on: On
     """The split."""
+    file: str | None
+    """The file of the examples that stand in for test data; null without --data."""
     examples: int
+    left_out: int
+    """Examples of the file whose class the runs leave out of their own data."""
     classes: list[int | str]
     """The labels: whole numbers, or names."""
     runs: list[EvaluatedRunOutput]
@@ -69,7 +77,9 @@ def output(evaluation: RunsEvaluation) -> EvaluateOutput:
     cost, accuracy, vote = f"{split}_cost", f"{split}_accuracy", evaluation.vote
     return EvaluateOutput(
         on=split,
+        file=evaluation.file,
         examples=evaluation.examples,
+        left_out=evaluation.left_out,
         classes=list(evaluation.classes),
         runs=[
             EvaluatedRunOutput(

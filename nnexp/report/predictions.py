@@ -78,20 +78,32 @@ def document(predictions: Sequence[FilePrediction], top: int) -> Document:
         [_name(example), *_ranked(example, classes, top), *_label(example, classes)]
         for example in examples(predictions)
     ]
-    is_labelled = any(prediction.accuracy is not None for prediction in predictions)
+    is_labelled = any(prediction.examples.labels for prediction in predictions)
     header = ["example", "class", "output"]
     for rank in range(2, top + 1):
         header += ["runner-up" if rank == 2 else f"{rank}.", "output"]  # noqa: PLR2004
     if is_labelled:
         header.append("label")
     rows = [[*row, *[""] * (len(header) - len(row))] for row in rows]
-    lines = [
-        f"{printable(str(prediction.file))}: {percent(prediction.accuracy)} of "
-        f"{len(prediction.outputs)} examples have the class of their label"
-        for prediction in predictions
-        if prediction.accuracy is not None
-    ]
+    lines = [line for prediction in predictions for line in _accuracy(prediction)]
     return plain(Table(header, rows, left=2, folds=True), Sentences(lines) if lines else None)
+
+
+def _accuracy(prediction: FilePrediction) -> Iterator[str]:
+    """Yield how many examples have the class of their label, and how many labels are no class."""
+    labels, file = prediction.examples.labels, printable(str(prediction.file))
+    if labels is None:
+        return
+    known = prediction.labelled
+    if prediction.accuracy is not None:
+        examples = f"{known} example{'' if known == 1 else 's'}"
+        yield f"{file}: {percent(prediction.accuracy)} of {examples} have the class of their label"
+    if known < len(labels):
+        other = next(label for label in labels if label not in prediction.classes)
+        yield (
+            f"{file}: {len(labels) - known} of {len(labels)} labels are no class of the network, "
+            f"such as {printable(repr(other))}"
+        )
 
 
 def _name(example: Example) -> str:

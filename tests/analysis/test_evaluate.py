@@ -254,3 +254,83 @@ def test_from_python_a_mismatch_is_an_error_of_its_own_kind(bench: Bench, runs: 
     assert evaluation.evaluate(pair, "validation").vote is not None
     with pytest.raises(MismatchError, match="number of test examples"):
         evaluation.evaluate(pair, "test")
+
+
+def measured(bench: Bench, *arguments: str) -> dict[str, Any]:
+    """Return what evaluate says as JSON."""
+    code, out, err = bench("evaluate", *arguments, "--json")
+    assert (code, err) == (0, "")
+    result: dict[str, Any] = json.loads(out)
+    return result
+
+
+@pytest.mark.parametrize("keys", [{}, {"class_weights": "balanced", "lambda": 0.3}], ids=str)
+def test_the_test_examples_in_another_file_give_the_test_measures(
+    bench: Bench, keys: dict[str, Any]
+) -> None:
+    bench.config("c.yaml", **keys)
+    bench("train", "c.yaml", "--name", "c", "--seeds", "2", "-q")
+    with np.load(bench.folder / "tiny.npz") as arrays:
+        np.savez(bench.folder / "new.npz", x=arrays["x_test"], y=arrays["y_test"])
+    names = ["runs/c-s0", "runs/c-s1"]
+    expected = measured(bench, *names, "--on", "test") | {"file": "new.npz"}
+    assert measured(bench, *names, "--data", "new.npz") == expected
+
+
+def test_standardized_tables_are_measured_on_another_file(bench: Bench) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{a + 100 * kind:.3f},{b - kind:.3f},{'ab'[kind]}"
+        for kind in (0, 1)
+        for a, b in rng.normal(size=(60, 2))
+    ]
+    table = "x,y,kind\n" + "\n".join(rows) + "\n"
+    (bench.folder / "all.csv").write_text(table)
+    data = {"name": "csv", "train_file": "all.csv", "standardize": True, "validation": 0.2}
+    bench.config("t.yaml", data=data)
+    bench("train", "t.yaml", "--name", "t", "-q")
+    swapped = ["kind,note,y,x", *(f"{k},?,{y},{x}" for x, y, k in (r.split(",") for r in rows))]
+    (bench.folder / "new.csv").write_text("\n".join(swapped) + "\n")
+    result = measured(bench, "runs/t-s0", "--data", "new.csv")
+    assert (result["examples"], result["runs"][0]["test_accuracy"]) == (120, 1.0)
+    code, out, _ = bench("evaluate", "runs/t-s0", "--data", "new.csv")
+    assert code == 0
+    assert (
+        "Precision and recall by class, examples of new.csv" in out or "examples of new.csv" in out
+    )
+
+
+def test_examples_of_classes_that_a_run_leaves_out_are_left_out(bench: Bench) -> None:
+    bench.config("c.yaml", data={"name": "npz", "file": "tiny.npz", "classes": [0, 2]})
+    bench("train", "c.yaml", "--name", "c", "-q")
+    with np.load(bench.folder / "tiny.npz") as arrays:
+        labels = arrays["y_test"]
+        np.savez(bench.folder / "new.npz", x=arrays["x_test"], y=labels)
+    result = measured(bench, "runs/c-s0", "--data", "new.npz")
+    left_out = np.count_nonzero(~np.isin(labels, [0, 2]))
+    assert (result["left_out"], result["examples"]) == (left_out, len(labels) - left_out)
+    assert result["runs"] == measured(bench, "runs/c-s0", "--on", "test")["runs"]
+    _, out, _ = bench("evaluate", "runs/c-s0", "--data", "new.npz")
+    assert f"{left_out} examples of other classes are left out." in out
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (None, "new.npz: has no labels to compare predictions with; use nnexp predict"),
+        ([0, 7, 1], "new.npz: example 2 has the label '7'; the classes of runs/r-s0 are 0, 1, 2"),
+    ],
+)
+def test_a_file_without_known_labels_is_refused(
+    bench: Bench, labels: list[int] | None, said: str
+) -> None:
+    bench("train", "tiny.yaml", "--name", "r", "-q")
+    with np.load(bench.folder / "tiny.npz") as arrays:
+        given: dict[str, Any] = {} if labels is None else {"y": np.array(labels)}
+        np.savez(bench.folder / "new.npz", x=arrays["x_test"][:3], **given)
+    assert bench("evaluate", "runs/r-s0", "--data", "new.npz") == (2, "", f"{said}\n")
+
+
+def test_a_split_and_a_file_exclude_each_other(bench: Bench, runs: list[str]) -> None:
+    code, _, err = bench("evaluate", runs[0], "--on", "test", "--data", "tiny.npz")
+    assert (code, err.splitlines()[-1]) == (2, "--on and --data exclude each other")

@@ -8,7 +8,7 @@ import io
 import json
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -157,3 +157,58 @@ def test_what_cannot_be_read_has_a_line_and_the_rest_is_classified(flowers: Benc
     assert lines[2].startswith("pic.png: is a picture, but the run was trained on tables")
     nothing: Said = flowers("predict", "runs/f-s0", "none.csv")
     assert (nothing.code, nothing.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "shown"),
+    [
+        ([0, 1, 2], None, ["0", "1", "2"]),
+        ([2.0, 2.0], None, ["2", "2"]),
+        (["2", "0"], None, ["2", "0"]),
+        ([[0, 1, 0], [1, 0, 0]], None, ["1", "0"]),
+        ([1, 0], ["0", "2"], ["2", "0"]),
+    ],
+)
+def test_a_few_labels_in_an_archive_are_read_as_such(
+    bench: Bench, labels: list[object], names: list[str] | None, shown: list[str]
+) -> None:
+    """As few examples as classes are no regression target here."""
+    bench("train", "tiny.yaml", "--name", "r", "-q")
+    with np.load("tiny.npz") as arrays:
+        given: dict[str, Any] = {} if names is None else {"class_names": np.array(names)}
+        np.savez("new.npz", x=arrays["x_test"][: len(labels)], y=np.array(labels), **given)
+    said = bench("predict", "runs/r", "new.npz", "--csv")
+    assert [row["label"] for row in table(said.out)] == shown
+
+
+def test_arrays_have_the_names_that_the_config_gives_them(bench: Bench) -> None:
+    with np.load("tiny.npz") as arrays:
+        foreign = {"x_train": "points", "y_train": "kinds", "x_test": "others", "y_test": "theirs"}
+        np.savez("foreign.npz", **{new: arrays[old] for old, new in foreign.items()})
+    data = {"name": "npz", "file": "foreign.npz", "arrays": foreign, "validation": 10}
+    bench.config("f.yaml", data=data)
+    assert bench("train", "f.yaml", "--name", "f", "-q").code == 0
+    said = bench("predict", "runs/f", "foreign.npz", "--csv")
+    assert (said.code, said.err) == (0, "")
+    with np.load("foreign.npz") as arrays:
+        assert [int(row["label"]) for row in table(said.out)] == arrays["theirs"].tolist()
+
+
+def test_labels_that_are_no_class_are_counted_apart(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "r", "-q")
+    with np.load("tiny.npz") as arrays:
+        labels = arrays["y_test"].copy()
+        labels[:2] = 7
+        np.savez("new.npz", x=arrays["x_test"], y=labels)
+        np.savez("strange.npz", x=arrays["x_test"], y=labels + 10)
+    _, out, _ = bench("predict", "runs/r", "new.npz", "strange.npz")
+    known = len(labels) - 2
+    classes = [
+        int(row["class"]) for row in table(bench("predict", "runs/r", "new.npz", "--csv").out)
+    ]
+    right = np.count_nonzero(np.array(classes)[2:] == labels[2:]) / known
+    assert out.splitlines()[-3:] == [
+        f"new.npz: {100 * right:.2f} % of {known} examples have the class of their label",
+        f"new.npz: 2 of {len(labels)} labels are no class of the network, such as '7'",
+        f"strange.npz: {known + 2} of {known + 2} labels are no class of the network, such as '17'",
+    ]

@@ -21,7 +21,7 @@ SPACE = ("--space", "learning_rate=[1e30, 0.1]", "--method", "grid", "-q")
 TEST_ONLY = ("--set", "monitor=[test]", "--set", "patience=null", "-q")
 CASES: dict[str, list[tuple[str, ...]]] = {
     "compare": [("runs/a", "runs/b", "--check", "A.epochs = 3 and B.epochs = 3")],
-    "evaluate": [("runs/a-s0", "runs/a-s1"), ("runs/a-s0", "--on", "test")],
+    "evaluate": [("runs/a-s0", "runs/a-s1"), ("runs/a-s0", "--data", "tiny.npz")],
     "find-rate": [("tiny.yaml", "-q", "--epochs", "10")],
     "inspect": [("tiny.yaml",), ("tiny.yaml", "--set", "lambda=1")],
     "inspect --data": [("tiny.yaml",)],
