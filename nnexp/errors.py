@@ -135,4 +135,6 @@ def printable(text: str) -> str:
     Characters that Python calls printable include no control characters, bidi overrides, line or
     paragraph separators, and surrogates.
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

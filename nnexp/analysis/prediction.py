@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -96,20 +96,38 @@ class Predictor:
 
     def predict(
         self, paths: Sequence[Path], *, raw: bool = False
-    ) -> Iterator[FilePrediction | UnreadFile]:
-        """Yield the predictions for each file, or why it cannot be read.
+    ) -> list[FilePrediction | UnreadFile]:
+        """Return the predictions for each file, or why it cannot be read.
 
         Args:
             paths: of files, as ``new_examples.read`` takes them.
             raw: only resize pictures.
         """
-        for path in paths:
-            try:
-                examples = new_examples.read(path, self.inputs, raw=raw)
-            except DataError as error:
-                yield UnreadFile(path, str(error))
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing sets a variable
+
+        with threadpool_limits(1, user_api="blas"):  # of matrices too small for several threads
+            read = [self._read(path, raw=raw) for path in paths]
+        # All pictures are one batch, since a network is slower to set up than to apply.
+        pictures = [each.features for each in read if _is_picture(each)]
+        batch = iter(self.outputs(np.concatenate(pictures)) if pictures else ())
+        results: list[FilePrediction | UnreadFile] = []
+        for path, examples in zip(paths, read, strict=True):
+            if isinstance(examples, DataError):
+                results.append(UnreadFile(path, str(examples)))
                 continue
-            yield FilePrediction(path, examples, self.outputs(examples.features), self.classes)
+            outputs = next(batch)[None] if examples.is_picture else self.outputs(examples.features)
+            results.append(FilePrediction(path, examples, outputs, self.classes))
+        return results
+
+    def _read(self, path: Path, *, raw: bool) -> NewExamples | DataError:
+        try:
+            return new_examples.read(path, self.inputs, raw=raw)
+        except DataError as error:
+            return error
+
+
+def _is_picture(read: NewExamples | DataError) -> TypeGuard[NewExamples]:
+    return isinstance(read, NewExamples) and read.is_picture
 
 
 def _assembly(run: Run, arrays: Arrays, features: Features) -> Assembly:

@@ -10,11 +10,15 @@ The page of ``nnexp report`` prepares drawings by the same steps in JavaScript.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-Grey = npt.NDArray[np.float64]
+Grey = npt.NDArray[np.float32]
 """(rows, columns)."""
+Pixels = npt.NDArray[np.uint8]
+"""(rows, columns), from 0 for black to 255 for white."""
 
 SIDE, BOX = 28, 20
 """Rows and columns of a prepared picture, and of the square that the ink is scaled into."""
@@ -28,61 +32,84 @@ ROUNDS, TOLERANCE, LEAST = 3, 2.5, 4.0
 """Pixels of the border that are further from the ground are left out: so many medians, or greys."""
 
 
-def ink(picture: Grey) -> Grey:
-    """Return the ink of an opaque picture, from 0 to 1: how much it differs from its ground.
+def prepared(picture: Pixels) -> Pixels:
+    """Return an opaque picture in MNIST's format, (28, 28), light on black; all 0 without ink."""
+    result = np.zeros((SIDE, SIDE), np.uint8)
+    drawn = cropped(contrast(picture))
+    if not drawn.size:
+        return result
+    scaled = fitted(drawn)
+    scaled *= 255 / scaled.max()
+    top, left = (offset(scaled.sum(axis=1 - axis), scaled.shape[axis]) for axis in (0, 1))
+    result[top : top + scaled.shape[0], left : left + scaled.shape[1]] = np.floor(scaled + 0.5)
+    return result
 
-    Args:
-        picture: greys from 0 (black) to 255.
+
+def contrast(picture: Pixels) -> Grey:
+    """Return how much darker than light paper, or lighter than a dark ground, each pixel is."""
+    plane, middle = ground(picture)
+    first, second = (plane, picture) if middle > MIDDLE else (picture, plane)
+    return np.subtract(first, second, dtype=np.float32)
+
+
+def ground(picture: Pixels) -> tuple[Grey, float]:
+    """Return the paper's greys, and the one in its middle.
+
+    They are a plane, since light falls from one side, fitted to the pixels of the edge. Those that
+    are far from it, such as a stroke that leaves the paper, are left out.
+
+    Returns: an array that broadcasts to the picture, and a grey.
     """
-    light = ground(picture)
-    difference = light - picture if np.median(light) > MIDDLE else picture - light
-    return normalized(difference)
-
-
-def ground(picture: Grey) -> Grey:
-    """Return the paper's greys: a plane, since light falls from one side, fitted to the edge.
-
-    Pixels of the edge that are far from the plane, such as a stroke that leaves the paper, are left
-    out.
-    """
-    rows, columns = picture.shape
-    y, x = np.linspace(0, 1, rows)[:, None], np.linspace(0, 1, columns)
-    values = edge(picture)
-    terms = [edge(np.broadcast_to(term, picture.shape)) for term in (np.ones((1, 1)), y, x)]
-    matrix = np.stack(terms, axis=1)
+    values = edge(picture).astype(np.float64)
+    if values.min() == values.max():
+        return np.full((1, 1), values[0], np.float32), float(values[0])
+    y, x = (np.linspace(0, 1, count) for count in picture.shape)
+    across, along = np.ones_like(x), np.ones_like(y[1:-1])
+    terms = np.array(
+        [
+            np.ones(len(values)),
+            np.concatenate([0 * across, across, y[1:-1], y[1:-1]]),
+            np.concatenate([x, x, 0 * along, along]),
+        ]
+    )
     kept = np.ones(len(values), bool)
     for _ in range(ROUNDS):
-        level, down, right = np.linalg.lstsq(matrix[kept], values[kept], rcond=None)[0]
-        distance = np.abs(values - matrix @ (level, down, right))
-        kept = distance <= max(TOLERANCE * float(np.median(distance)), LEAST)
-    plane: Grey = level + down * y + right * x
-    return plane
+        matrix = terms[:, kept]
+        plane = np.linalg.lstsq(matrix @ matrix.T, matrix @ values[kept])[0]
+        distance = np.abs(values - plane @ terms)
+        earlier, kept = kept, distance <= max(TOLERANCE * _median(distance), LEAST)
+        if np.array_equal(kept, earlier):
+            break
+    level, down, right = plane.tolist()
+    greys = np.add((level + down * y)[:, None], right * x, dtype=np.float32)
+    return greys, level + (down + right) / 2
 
 
-def edge(picture: Grey) -> Grey:
+def _median(values: npt.NDArray[np.float64]) -> float:
+    """Return the upper median, sooner than NumPy's own."""
+    middle = len(values) // 2
+    return float(np.partition(values, middle)[middle])
+
+
+def edge(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the pixels of a picture's first and last rows and columns."""
     return np.concatenate([picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]])
 
 
-def normalized(difference: Grey) -> Grey:
-    """Return differences from the ground as ink from 0 to 1; all 0 if there is none."""
-    positive = np.maximum(difference, 0.0)
-    return positive / max(float(positive.max()), 1.0)
+def cropped(difference: Grey) -> Grey:
+    """Return the part of a picture that has ink, as ink from 0 to 1; empty if none has any.
 
-
-def prepared(drawn: Grey) -> Grey:
-    """Return ink, from 0 to 1, as a picture of MNIST's format, (28, 28); all 0 if there is none."""
-    result = np.zeros((SIDE, SIDE))
-    inked = drawn > INKED
-    if not inked.any():
-        return result
+    Args:
+        difference: from the ground.
+    """
+    darkest = max(float(difference.max()), 1.0)
+    inked = difference > INKED * darkest
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
-    cropped = drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scaled = fitted(np.where(cropped < FAINT, 0.0, cropped))
-    scaled /= scaled.max()
-    top, left = (offset(scaled.sum(axis=1 - axis), scaled.shape[axis]) for axis in (0, 1))
-    result[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
-    return result
+    if not rows.size:
+        return difference[:0]
+    ink = difference[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] / np.float32(darkest)
+    ink[ink < FAINT] = 0.0
+    return ink
 
 
 def fitted(drawn: Grey) -> Grey:
@@ -91,8 +118,7 @@ def fitted(drawn: Grey) -> Grey:
     longest = max(rows, columns)
     # In whole numbers, so that every machine and the page round alike.
     height, width = (max(1, (2 * BOX * side + longest) // (2 * longest)) for side in drawn.shape)
-    result: Grey = areas(rows, height) @ drawn @ areas(columns, width).T
-    return result
+    return np.asarray(areas(rows, height) @ drawn @ areas(columns, width).T, np.float32)
 
 
 def areas(length: int, count: int) -> Grey:
@@ -100,8 +126,7 @@ def areas(length: int, count: int) -> Grey:
     ends = np.arange(count + 1) * length / count
     pixels = np.arange(length)
     inside = np.minimum(ends[1:, None], pixels + 1) - np.maximum(ends[:-1, None], pixels)
-    weights: Grey = np.maximum(inside, 0.0) * count / length
-    return weights
+    return np.asarray(np.maximum(inside, 0.0) * (count / length), np.float32)
 
 
 def offset(mass: Grey, length: int) -> int:

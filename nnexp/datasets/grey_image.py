@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
 
 from nnexp.datasets import files
 from nnexp.datasets.files import MalformedError
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from nnexp.datasets.dataset import Features
 
 FORMATS = ("PNG", "JPEG")
+PNG = b"\x89PNG\r\n\x1a\n"
 MAX_PIXELS = 1 << 26
 """Maximum pixels of a file, before it is resized."""
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how the camera was held."""
+EXIF = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
+"""The entries of an image's information that may have the tag."""
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -68,17 +72,24 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
     if files.is_html(content[:64].lstrip()):
         raise MalformedError(files.HTML)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large images, which are checked below
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                _check_pixels(image)
-                yield image
+        with _image(content) as image:
+            _check_pixels(image)
+            yield image
     except MalformedError:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise MalformedError(
             f"is no readable PNG or JPEG image{_reason(error)}; replace or remove it"
         ) from error
+
+
+def _image(content: bytes) -> Image.Image:
+    """Open an image of any size."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of large images, which are checked later
+        if content.startswith(PNG):  # for small images, Image.open is half of the work
+            return PngImageFile(io.BytesIO(content))
+        return Image.open(io.BytesIO(content), formats=FORMATS)
 
 
 def _check_pixels(image: Image.Image) -> None:
@@ -102,9 +113,10 @@ def _grey(image: Image.Image) -> Image.Image:
     or black if the image would be constant otherwise: white ink on a transparent ground.
     """
     if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image, np.int64) >> 8).astype(np.uint8))
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if "A" not in image.getbands() and "transparency" not in image.info:
         return image.convert("L")
+    image = image if image.mode == "RGBA" else image.convert("RGBA")
     on_white = _composite(image, "white")
     darkest, lightest = on_white.getextrema()
     return _composite(image, "black") if darkest == lightest else on_white
@@ -113,12 +125,15 @@ def _grey(image: Image.Image) -> Image.Image:
 def _composite(image: Image.Image, ground: str) -> Image.Image:
     """Return a transparent image on an opaque ground as grey."""
     opaque = Image.new("RGBA", image.size, ground)
-    return Image.alpha_composite(opaque, image.convert("RGBA")).convert("L")
+    return Image.alpha_composite(opaque, image).convert("L")
 
 
 def _upright(image: Image.Image, grey: Image.Image) -> Image.Image:
     """Turn the grey pixels of an image as its EXIF data says, if that can be read."""
+    if image.info.keys().isdisjoint(EXIF):
+        return grey
     orientation = None
-    with suppress(SyntaxError, struct.error):
+    with suppress(SyntaxError, struct.error), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damaged entries
         orientation = image.getexif().get(ORIENTATION)
     return grey.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else grey

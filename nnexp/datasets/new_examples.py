@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-import numpy as np
 
 from nnexp.datasets import array_labels, csv_file, drawing, files, idx, npz
 from nnexp.datasets.array_names import role
@@ -73,8 +72,9 @@ def read(path: Path, inputs: Inputs, *, raw: bool = False) -> NewExamples:
     """
     with files.open_binary(path) as file:
         beginning = file.read(BEGINNING)
-    if beginning.startswith(PICTURES):
-        return NewExamples(_picture(path, inputs, raw=raw), None, is_picture=True)
+        if beginning.startswith(PICTURES):
+            content = beginning + file.read()
+            return NewExamples(_picture(path, content, inputs, raw=raw), None, is_picture=True)
     if beginning.startswith(ARCHIVE):
         examples = _archive(path, inputs)
     elif beginning.startswith((idx.GZIP, idx.IMAGES.to_bytes(4, "big"))):
@@ -89,19 +89,16 @@ def read(path: Path, inputs: Inputs, *, raw: bool = False) -> NewExamples:
     return examples
 
 
-def _picture(path: Path, inputs: Inputs, *, raw: bool) -> Features:
+def _picture(path: Path, content: bytes, inputs: Inputs, *, raw: bool) -> Features:
     """Return a picture as one row of pixels, as the training data has them."""
     from nnexp.datasets import grey_image  # noqa: PLC0415 - Pillow, which only pictures need
 
     if reason := why_no_pictures(inputs):
         raise DataError(f"{path}: is a picture, but {reason}")
-    with files.open_binary(path) as file:
-        content = file.read()
-        is_prepared = inputs.is_mnist and not raw
-        pixels = grey_image.decode(content, None if is_prepared else inputs.image)
-        if is_prepared and not _is_like_mnist(pixels):
-            greys = drawing.prepared(drawing.ink(pixels.astype(np.float64)))
-            pixels = np.floor(WHITE * greys + 0.5).astype(np.uint8)  # as the page rounds
+    is_prepared = inputs.is_mnist and not raw
+    pixels = grey_image.decode(content, None if is_prepared else inputs.image)
+    if is_prepared and not _is_like_mnist(pixels):
+        pixels = drawing.prepared(pixels)
     row = pixels.reshape(1, -1)
     if isinstance(inputs.source, BYTES):
         return row

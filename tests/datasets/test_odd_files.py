@@ -453,7 +453,7 @@ REFUSED = {
     "a damaged picture": Refused(
         lambda: folder() | {"pictures/dog/9.png": picture(1)[:40]},
         PICTURES,
-        "pictures/dog/9.png: is no readable PNG or JPEG image;",
+        "pictures/dog/9.png: is no readable PNG or JPEG image: ",
         "replace or remove it",
     ),
 }
