@@ -7,23 +7,31 @@ exit with an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
+
+import numpy.typing as npt
 
 from nnexp.analysis import comparison, experiments, query
 from nnexp.analysis.comparison import Comparison
+from nnexp.analysis.experiments import LETTERS, Experiment
+from nnexp.analysis.prediction import ArrayPrediction, Predictor
 from nnexp.config import dump, load
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.loading import Data
-from nnexp.errors import UsageError
+from nnexp.errors import NnexpError, UsageError
+from nnexp.report import comparisons, notebook
+from nnexp.report.listing import run_columns
 from nnexp.runner import train as runner
 from nnexp.store import listing
-from nnexp.store.run import DEFAULT_FOLDER, Run
+from nnexp.store.listing import Entry
+from nnexp.store.run import DEFAULT_FOLDER, at
+from nnexp.store.run import Run as StoredRun
 from nnexp.study import execution, sweep_file
 from nnexp.study.in_process import InProcess
 from nnexp.study.job import Outcome, recorded_outcome
@@ -36,6 +44,116 @@ __all__ = ["Run", "compare", "load_config", "runs", "sweep", "train"]
 StrPath: TypeAlias = str | PathLike[str]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class TrainedRun(StoredRun):
+    """A run directory, with its files, its best network, and its report in notebooks.
+
+    Files are read when they are needed. ``nnexp.Run`` is this class.
+
+    Args:
+        path: the directory.
+    """
+
+    def predict(self, x: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> ArrayPrediction:
+        """Predict the class of new examples by the network of the best epoch.
+
+        They are scaled as the run's own data was. Images are taken as they are: unlike
+        ``nnexp predict``, this does not crop or centre them.
+
+        Example: ``run.predict(images).predicted``
+
+        Args:
+            x: an array in the units of the data's files, such as pixels from 0 to 255. Its shape
+                is (examples, features) or, for images, (examples, rows, columns). A single
+                example may lack the first axis. If the data was a table, x may also be a data
+                frame or a mapping of columns, which are found by name; other columns are left out.
+
+        Returns: ``predicted``, the label of the class of each example, of shape (examples,);
+            ``outputs``, of shape (examples, classes); and ``classes``, the labels of the classes
+            in the order of the outputs. ``columns()`` returns them for a data frame.
+
+        Raises:
+            DataError: x does not contain such examples as the network takes.
+            UsageError: the run has no evaluated epoch yet.
+            CorruptError: the run is damaged.
+        """
+        return Predictor([self]).predict_array(x)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        return _shown(self._report)
+
+    def _report(self) -> str:
+        alone = Experiment(LETTERS[0], str(self.path), (at(self.path),))
+        return notebook.comparison(comparison.compare([alone]))
+
+
+Run: TypeAlias = TrainedRun
+
+
+class RunList(Sequence[TrainedRun]):
+    """Runs in an order: a sequence, columns for a data frame, and a table in notebooks.
+
+    Columns and table are of the time when the runs were listed.
+
+    Args:
+        entries: the runs.
+    """
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._entries = tuple(entries)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return settings and results as columns, one row a run: ``DataFrame(runs.columns())``.
+
+        The columns are the fields of ``nnexp runs --each --json`` and the keys of the configs;
+        ``epochs`` is the number trained, ``config.epochs`` the setting. Accuracies are fractions
+        from 0 to 1. Lists are text. Missing values are None.
+
+        Returns: equally long lists by name; each has values of one type.
+        """
+        return run_columns(self._entries)
+
+    @overload
+    def __getitem__(self, index: int) -> TrainedRun: ...
+    @overload
+    def __getitem__(self, index: slice) -> RunList: ...
+    def __getitem__(self, index: int | slice) -> TrainedRun | RunList:
+        if isinstance(index, slice):
+            return RunList(self._entries[index])
+        return TrainedRun(self._entries[index].path)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    def _repr_html_(self) -> str:
+        return _shown(partial(notebook.runs, self._entries))
+
+
+class ComparisonReport(Comparison):
+    """A comparison whose text is its verdicts, and which notebooks show as a report."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "\n".join(comparisons.verdicts(self))
+
+    def _repr_html_(self) -> str:
+        return _shown(partial(notebook.comparison, self))
+
+
+def _shown(report: Callable[[], str]) -> str:
+    """Return a report as HTML, or in its place why there is none."""
+    try:
+        return report()
+    except NnexpError as error:
+        return notebook.problem(error)
 
 
 def load_config(path: StrPath, settings: Mapping[str, object] = NOTHING) -> CheckedConfig:
@@ -86,19 +204,21 @@ def train(
         CorruptError: the run is damaged.
         DiskError: the run cannot be written.
     """
-    return runner.train(config, Path(runs), name=name, stem=stem, until=until)
+    return Run(runner.train(config, Path(runs), name=name, stem=stem, until=until).path)
 
 
-def runs(folder: StrPath = DEFAULT_FOLDER, where: str | None = None) -> list[Run]:
+def runs(folder: StrPath = DEFAULT_FOLDER, where: str | None = None) -> RunList:
     """Return the runs in a folder, sorted by name.
 
     Without a condition, damaged runs are included; reading one raises CorruptError.
 
-    Example: ``runs(where="learning_rate < 1 and test >= 85%")``
+    Example: ``pandas.DataFrame(runs(where="learning_rate < 1 and test >= 85%").columns())``
 
     Args:
         folder: the folder of the runs; it need not exist.
         where: a condition as in ``nnexp runs --where``; None for all runs.
+
+    Returns: a sequence of runs, whose ``columns()`` are the settings and results of all of them.
 
     Raises:
         UsageError: the condition cannot be parsed, or no run has one of its keys.
@@ -110,10 +230,10 @@ def runs(folder: StrPath = DEFAULT_FOLDER, where: str | None = None) -> list[Run
         for key in condition.keys:
             query.check(key, entries, "where")
         entries = [entry for entry in entries if condition.fits(partial(query.value, entry))]
-    return [Run(Path(entry.path)) for entry in entries]
+    return RunList(entries)
 
 
-def compare(*places: Run | StrPath, metric: str | None = None) -> Comparison:
+def compare(*places: StoredRun | StrPath, metric: str | None = None) -> ComparisonReport:
     """Compare runs or experiments with the first one: settings, results, verdicts.
 
     Example: ``compare("runs/init-large-*", "runs/init-scaled-*").verdicts["B"].outcome``
@@ -125,17 +245,18 @@ def compare(*places: Run | StrPath, metric: str | None = None) -> Comparison:
         metric: of the verdict; None for the test accuracy at the best epoch, if all runs have one.
             Accuracies are fractions from 0 to 1.
 
-    Returns: the comparison; its experiments have the letters A, B, … in the order given.
+    Returns: the comparison; its experiments have the letters A, B, … in the order given. A
+        notebook shows it as ``nnexp report`` does.
 
     Raises:
         UsageError: a run or metric does not exist, or there are fewer than two experiments.
         CorruptError: a run is damaged.
     """
-    paths = [place.path if isinstance(place, Run) else Path(place) for place in places]
+    paths = [place.path if isinstance(place, StoredRun) else Path(place) for place in places]
     gathered = experiments.gather(paths)
     if len(gathered) < 2:  # noqa: PLR2004 - A and B
         raise UsageError("a comparison needs two experiments or more")
-    return comparison.compare(gathered, metric)
+    return ComparisonReport(*comparison.compare(gathered, metric))
 
 
 def sweep(
@@ -146,7 +267,7 @@ def sweep(
     seeds: Sequence[int] | None = None,
     runs: StrPath = DEFAULT_FOLDER,
     jobs: int = 1,
-) -> list[Run]:
+) -> RunList:
     """Train a config at all points of a grid and return the runs, the best experiment first.
 
     Finished runs are not trained again. Runs that diverged come last; their ``status`` is
@@ -185,7 +306,8 @@ def sweep(
     outcomes: list[Outcome | None] = [recorded_outcome(job) for job in work]
     ranked = [index for standing in rank(planned, outcomes).standings for index in standing.trials]
     rest = [index for index in range(len(work)) if index not in set(ranked)]
-    return [Run(work[index].run.path) for index in ranked + rest]
+    entries = (listing.entry(work[index].run) for index in ranked + rest)
+    return RunList(entry for entry in entries if entry is not None)
 
 
 def _assignments(values: Mapping[str, object]) -> list[str]:

@@ -305,7 +305,6 @@ SINGLE = {
     "nn/curvature": "second derivatives, which only two optimizers ask for",
     "report/charts": "a renderer of figures, of which there are three",
     "report/drawing_pad": "the part of a comparison's page that has networks",
-    "report/page_pictures": "half of a comparison's page, whose other half has no pictures",
     "runner/growth": "train would be over 400 lines with it; which epochs two runs share",
     "study/dask/collector": "what only clusters without a common disk need",
     "study/local/fresh": "the entry point of a subprocess",

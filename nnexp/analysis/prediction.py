@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 
 from nnexp.analysis.evaluation import beliefs, best_arrays, check_same_task, inputs
-from nnexp.datasets import new_examples
+from nnexp.datasets import new_arrays, new_examples
 from nnexp.datasets.dataset import Dataset, Features, Split
 from nnexp.datasets.new_examples import NewExamples
 from nnexp.datasets.standardization import standardized
@@ -51,6 +52,25 @@ class FilePrediction(NamedTuple):
         return sum(map(str.__eq__, names, labels)) / self.labelled
 
 
+class ArrayPrediction(NamedTuple):
+    """The predictions for the examples of an array."""
+
+    predicted: npt.NDArray[Any]
+    """The label of the class with the largest output, the first one of equals; (examples,)."""
+    outputs: Array
+    """(examples, classes)."""
+    classes: Sequence[int | str]
+    """The labels of the classes, in the order of the outputs."""
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the classes and outputs as ``nnexp predict --csv`` prints them: a data frame.
+
+        Returns: equally long lists by name: ``class``, and ``output`` with each class's label.
+        """
+        outputs = zip(self.classes, self.outputs.T.tolist(), strict=True)
+        return {"class": self.predicted.tolist()} | {f"output {c}": own for c, own in outputs}
+
+
 class UnreadFile(NamedTuple):
     """A file whose examples cannot be read."""
 
@@ -75,7 +95,8 @@ class Predictor:
         check_same_task(runs)
         self._runs = [(run, best_arrays(run)) for run in runs]
         self.inputs = inputs(runs[0])
-        self.classes = tuple(map(str, runs[0].classes))
+        self._labels = tuple(runs[0].classes)
+        self.classes = tuple(map(str, self._labels))
 
     def outputs(self, features: Features) -> Array:
         """Return the outputs for examples that are not scaled yet, (examples, classes).
@@ -93,6 +114,16 @@ class Predictor:
                     return outputs
                 total = total + beliefs(outputs, assembly.network)
         return total / len(self._runs)
+
+    def predict_array(self, x: object) -> ArrayPrediction:
+        """Return the predictions for an array or data frame, as ``new_arrays.features`` takes it.
+
+        Raises: DataError if it has not such examples as the networks take.
+        """
+        outputs = self.outputs(new_arrays.features(x, self.inputs))
+        return ArrayPrediction(
+            np.array(self._labels)[np.argmax(outputs, axis=1)], outputs, self._labels
+        )
 
     def predict(
         self, paths: Sequence[Path], *, raw: bool = False

@@ -187,6 +187,40 @@ def run_outputs(entries: Sequence[Entry]) -> list[RunOutput]:
     ]
 
 
+def run_columns(entries: Sequence[Entry]) -> dict[str, list[Any]]:
+    """Return runs as columns that data frames take: their fields for JSON, then the config's keys.
+
+    Lists are text, such as "[30]". A key that is also a field, such as epochs, has the prefix
+    ``config.``; the seed is one column.
+
+    Returns: equally long lists by name. A list has values of one type, and None where a run lacks
+        the value.
+    """
+    names = [name for name in RunOutput.__struct_fields__ if name != "config"]
+    rows = []
+    for run in run_outputs(entries):
+        config = {} if run.config is UNSET else run.config
+        settings = {
+            f"{PREFIX}{key}" if key in names else key: setting_text(value)
+            if isinstance(value, list)
+            else value
+            for key, value in config.items()
+            if key != "seed"
+        }
+        rows.append(asdict(run) | settings)
+    keys = dict.fromkeys([*names, *(key for row in rows for key in row if key != "config")])
+    return {key: _of_one_type([row.get(key) for row in rows]) for key in keys}
+
+
+def _of_one_type(cells: list[Any]) -> list[Any]:
+    """Return numbers of two types as floats, and any other mixture of types as text."""
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if len(kinds) < 2:  # noqa: PLR2004 - of one type already
+        return cells
+    unified = float if kinds == {int, float} else setting_text
+    return [None if cell is None else unified(cell) for cell in cells]
+
+
 def _fields(run: Entry) -> dict[str, Any]:
     fields = asdict(run)
     fields["run"] = fields.pop("path")

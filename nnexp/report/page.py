@@ -48,8 +48,9 @@ def page(
         scripts: the files of the page's scripts.
     """
     sections = document.nonempty_sections
-    style = f"{_asset('page.css')}{_colours(experiments)}"
-    script = "".join(map(_asset, scripts))
+    light, dark = colours(experiments)
+    style = f"{asset('page.css')}{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
+    script = "".join(map(asset, scripts))
     policy = (
         f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
         f"{f'script-src {_hash(script)}; ' if script else ''}base-uri 'none'; form-action 'none'"
@@ -66,7 +67,7 @@ def page(
     )
     kicker = [tag("p", command, class_="kicker")] if document.title else []
     heading = tag("h1", document.title or command)
-    top = [*kicker, heading, *_blocks(document.intro), *_contents(sections)]
+    top = [*kicker, heading, *rendered(document.intro), *_contents(sections)]
     body = tag(
         "body",
         tag("header", *top),
@@ -89,18 +90,19 @@ def _contents(sections: Sequence[Section]) -> list[Markup]:
 
 def _section(section: Section) -> Markup:
     if not section.heading:
-        return tag("section", *_blocks(section.blocks))
+        return tag("section", *rendered(section.blocks))
     name = f"{section.name}-heading"
     return tag(
         "section",
         tag("h2", section.heading, id=name),
-        *_blocks(section.blocks),
+        *rendered(section.blocks),
         id=section.name,
         aria_labelledby=name,
     )
 
 
-def _blocks(blocks: Sequence[Block]) -> Iterable[Markup]:
+def rendered(blocks: Sequence[Block]) -> Iterable[Markup]:
+    """Yield blocks as HTML."""
     for index, block in enumerate(blocks):
         if isinstance(block, Drawing):
             if block.svg:
@@ -215,7 +217,8 @@ def _align(index: int, left: int, cell: str = "") -> str | None:
     return "short" if 0 < len(cell) <= WORD else None
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return the text of a style sheet or script of this package."""
     return files("nnexp.report").joinpath(name).read_text("utf-8")
 
 
@@ -224,10 +227,10 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _colours(count: int) -> str:
-    """Return style rules with the experiments' colours, for light and dark mode."""
+def colours(count: int) -> tuple[str, str]:
+    """Return style rules with the experiments' colours: on a light ground, and on a dark one."""
     light, dark = (
         "".join(f".e{index}{{--e:{palette[index % len(palette)]}}}" for index in range(count))
         for palette in (LIGHT, DARK)
     )
-    return f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
+    return light, dark

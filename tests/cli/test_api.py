@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 import re
 import subprocess
@@ -103,7 +104,7 @@ def test_a_number_that_an_epoch_lacks_is_nan() -> None:
 
 
 def test_runs_are_listed_by_name_and_condition(bench: Bench) -> None:
-    assert nnexp.runs() == []
+    assert not nnexp.runs()
     for seed in (1, 0):
         config = nnexp.load_config(bench.config(), {"seed": seed})
         nnexp.train(config, name=f"a-s{seed}")
@@ -112,7 +113,50 @@ def test_runs_are_listed_by_name_and_condition(bench: Bench) -> None:
     with pytest.raises(UsageError, match="where"):
         nnexp.runs(where="sede = 1")
     (bench.folder / "runs" / "a-s0" / "run.json").write_text("{}")
-    assert [run.name for run in nnexp.runs()] == ["a-s0", "a-s1"]
+    damaged = nnexp.runs()
+    assert [run.name for run in damaged] == ["a-s0", "a-s1"]
+    assert damaged.columns()["status"] == ["damaged", "finished"]
+    assert damaged.columns()["learning_rate"] == [None, 0.5]
+
+
+def test_runs_are_a_sequence_and_columns(bench: Bench) -> None:
+    grid: dict[str, list[Any]] = {"learning_rate": [0.5, 1e-6], "hidden": [[5]]}
+    ranked = nnexp.sweep(bench.config(), grid, seeds=[0, 2])
+    assert isinstance(ranked[0], nnexp.Run)
+    assert [run.path for run in ranked[1:3]] == [ranked[1].path, ranked[-2].path]
+    assert repr(ranked[:1]) == f"[Run('{ranked[0].path}')]"
+    columns = ranked.columns()
+    assert {len(column) for column in columns.values()} == {4}
+    assert columns["run"] == [str(run.path) for run in ranked]
+    assert columns["learning_rate"] == [0.5, 0.5, 1e-6, 1e-6]
+    assert columns["hidden"] == ["[5]"] * 4
+    assert (columns["epochs"], columns["config.epochs"]) == ([3] * 4, [3] * 4)
+    printed = json.loads(bench("runs", "--each", "--json").out)
+    by_run = {row["run"]: row for row in printed}
+    for index, run in enumerate(columns["run"]):
+        for key in by_run[run].keys() - {"config"}:
+            assert columns[key][index] == by_run[run][key]
+        for key, value in by_run[run]["config"].items():
+            name = f"config.{key}" if key == "epochs" else key
+            text = json.dumps(value) if isinstance(value, list) else value
+            assert columns[name][index] == text
+    assert nnexp.runs("none").columns()["status"] == []
+
+
+def test_a_column_has_values_of_one_type(bench: Bench) -> None:
+    for name, keys in (
+        ("a", {"data.validation": 20, "class_weights": "balanced", "batch_size": "all"}),
+        ("b", {"class_weights": [1, 2, 3], "optimizer": "momentum", "data.validation": None}),
+    ):
+        nnexp.train(nnexp.load_config(bench.config(), keys), name=name)
+    nnexp.train(nnexp.load_config(bench.config(), {"batch_size": 7}), name="c")
+    columns = nnexp.runs().columns()
+    assert columns["batch_size"] == ["all", "10", "7"]
+    assert columns["class_weights"] == ["balanced", "[1.0, 2.0, 3.0]", None]
+    assert columns["optimizer.mu"] == [None, 0.9, None]
+    assert columns["data.validation"] == [20, None, None]
+    for column in columns.values():
+        assert len({type(cell) for cell in column if cell is not None}) <= 1
 
 
 def test_compare_takes_runs_names_and_patterns(bench: Bench) -> None:

@@ -29,7 +29,7 @@ from nnexp.training.history import Row
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
 
-VOID = {"img", "meta"}
+VOID = {"img", "meta", "wbr"}
 
 
 class Parsed(HTMLParser):

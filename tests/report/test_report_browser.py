@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+import nnexp
+from nnexp.report.figure import DARK, LIGHT
+
 if TYPE_CHECKING:
     from tests.conftest import Bench
     from tests.report.browser import Browser
@@ -303,4 +306,74 @@ def test_a_narrow_page_of_decisions_shows_its_tables_whole_or_that_they_go_on(
     assert browser.ask(CUT) == [["auto", "local, local, scroll, scroll"]]  # a shadow at its edge
     assert browser.ask(OVERFLOW) <= 0
     assert not browser.ask(FAINT)["faint"]
+    assert not browser.complaints
+
+
+HOST = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Host</title>
+<style>.cell td,.cell th{{text-align:center;max-width:3em;border:3px solid}}
+.cell tbody tr:nth-child(odd){{background:#888}}</style>
+<body {theme} style="background:{ground};color:{ink};margin:8px"><main class="cell">
+<section class="host"><h2>Host</h2><table><tbody><tr><td>1</td></tr></tbody></table>
+<p class="number right verdict">text</p><pre>pre</pre></section>{fragment}</main></body></html>
+"""
+STYLES = """
+[...document.querySelectorAll(".host, .host *, body")].map((element) => {
+  const style = getComputedStyle(element);
+  return ["color", "backgroundColor", "font", "textAlign", "display", "margin", "padding",
+    "border", "borderCollapse", "maxWidth", "whiteSpace", "boxSizing", "colorScheme"]
+    .map((key) => style[key]).join();
+})
+"""
+INK = "getComputedStyle(document.querySelector('.nnexp')).color"
+LINES = (
+    "[...document.querySelectorAll('.nnexp polyline.e4')].map((each) => getComputedStyle(each))"
+    ".slice(0, 1).map((style) => style.stroke)"
+)
+SERIES = {"light": LIGHT[4], "dark": DARK[4]}
+BLACK, WHITE = ("#111", "#eee"), ("#fff", "#222")
+
+
+THEMES = [
+    ("", "light", WHITE, "light"),
+    ("", "dark", WHITE, "dark"),  # on a ground of its own
+    ('data-jp-theme-light="false"', "light", BLACK, "dark"),
+    ('data-jp-theme-light="true"', "dark", WHITE, "light"),
+    ('class="vscode-dark"', "light", BLACK, "dark"),
+    ('class="vscode-light"', "dark", WHITE, "light"),
+]
+"""The mark of a notebook's theme, the system's, the ground, and the colours that suit it."""
+
+
+@pytest.mark.usefixtures("report")
+def test_a_notebook_shows_runs_in_its_own_theme(browser: Browser, bench: Bench) -> None:
+    """Text stands out whatever the theme, and nothing outside of the fragment changes."""
+    runs = nnexp.sweep("images.yaml", {"learning_rate": [0.1, 0.2, 0.3, 0.4, 0.5]})
+    values = (nnexp.compare(*runs), runs[0], runs)
+    fragments = [value._repr_html_() for value in values]
+    for theme, scheme, (ground, ink), shown in THEMES:
+        styles = []
+        for fragment in ("", *fragments):
+            text = HOST.format(theme=theme, ground=ground, ink=ink, fragment=fragment)
+            (bench.folder / "host.html").write_text(text)
+            browser.open(bench.folder / "host.html", scheme=scheme)
+            styles.append(browser.ask(STYLES))
+            if fragment:
+                check_fragment(browser, shown)
+        assert all(style == styles[0] for style in styles)
+
+
+def check_fragment(browser: Browser, shown: str) -> None:
+    """Check what a page shows of a fragment, unfolded and alone."""
+    browser.ask("document.querySelectorAll('details').forEach((each) => each.open = true)")
+    browser.ask("document.querySelector('.host').remove()")
+    told = browser.ask(FAINT)
+    assert told["seen"] > 20
+    assert not told["faint"]
+    assert browser.ask(OVERFLOW) <= 0
+    cell = "getComputedStyle(document.querySelector('.nnexp td'))"
+    assert browser.ask(f"{cell}.maxWidth") == "none"
+    assert browser.ask(f"{cell}.borderLeftWidth") == "0px"
+    assert browser.ask(INK) == ("rgb(27, 29, 34)" if shown == "light" else "rgb(230, 232, 236)")
+    red, green, blue = (int(SERIES[shown][k : k + 2], 16) for k in (1, 3, 5))
+    assert browser.ask(LINES) in ([], [f"rgb({red}, {green}, {blue})"])
     assert not browser.complaints

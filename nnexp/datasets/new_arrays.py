@@ -1,0 +1,105 @@
+"""Take new examples for a trained network from arrays and data frames of a Python program.
+
+``new_examples`` reads those of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnexp.datasets.name_lists import listed
+from nnexp.datasets.npz_file import features as as_rows
+from nnexp.datasets.sources import Idx, Images, Mnist
+from nnexp.errors import DataError
+
+if TYPE_CHECKING:
+    from nnexp.datasets.dataset import Features
+    from nnexp.datasets.new_examples import Inputs
+    from nnexp.datasets.npz import AnyArray
+
+WHITE = 255
+"""The largest value of a pixel."""
+
+
+def features(x: object, inputs: Inputs) -> Features:
+    """Return new examples as rows, not scaled yet.
+
+    Args:
+        x: an array in the units of the data's files, of shape (examples, features) or, for
+            images, (examples, rows, columns), with or without a last axis of length 1. A single
+            example may lack the first axis. If the features have names: a data frame or mapping
+            with a column of each name, in any order; other columns are left out.
+        inputs: what the network takes.
+
+    Returns: shape (examples, features).
+
+    Raises: DataError if these are not examples such as the network takes.
+    """
+    is_table = isinstance(x, Mapping) or hasattr(x, "columns")
+    array = _joined(x, inputs) if is_table and inputs.feature_names else _array(x, "x")
+    shapes: list[tuple[int, ...]] = [(inputs.features,)]
+    if inputs.image is not None:
+        shapes += [inputs.image, (*inputs.image, 1)]
+    if array.shape in shapes:
+        array = array[np.newaxis]
+    if array.shape[1:] not in shapes:
+        raise DataError(_wrong_shape(array.shape, shapes))
+    if not len(array):
+        raise DataError("x has no examples")
+    rows = np.ascontiguousarray(as_rows("x", array))
+    if isinstance(inputs.source, Mnist | Idx | Images) or inputs.is_mnist:
+        _check_pixels(array)
+    return rows
+
+
+def _joined(x: Any, inputs: Inputs) -> AnyArray:  # noqa: ANN401 - a data frame of any library
+    """Return the columns of the run's features, in their order, side by side."""
+    known = list(x if isinstance(x, Mapping) else x.columns)
+    missing = [name for name in inputs.feature_names if name not in known]
+    if missing:
+        raise DataError(
+            f"x has no column {missing[0]!r}, which the run was trained with; "
+            f"its columns are {listed([repr(name) for name in known]) or 'none'}"
+        )
+    columns = [_array(x[name], f"column {name!r} of x") for name in inputs.feature_names]
+    if any(column.ndim != 1 or len(column) != len(columns[0]) for column in columns):
+        raise DataError("x must have one value in each row of each column; some have more or fewer")
+    return np.stack(columns, axis=1)
+
+
+def _array(x: Any, what: str) -> AnyArray:  # noqa: ANN401 - whatever NumPy makes an array of
+    """Return numbers as an array."""
+    if isinstance(x, Mapping):
+        raise DataError(f"{what} has named columns, but the run's data has none; pass an array")
+    try:
+        array = np.asarray(x)
+    except ValueError as error:  # lists of different lengths
+        raise DataError(f"{what} is no array: {error}") from error
+    if array.dtype.kind not in "biuf":
+        kind = {"U": "text", "S": "text", "O": "objects"}.get(array.dtype.kind, str(array.dtype))
+        raise DataError(f"{what} must contain numbers, got {kind}")
+    return array if array.dtype.itemsize <= np.dtype(np.float64).itemsize else array.astype(float)
+
+
+def _wrong_shape(shape: tuple[int, ...], shapes: list[tuple[int, ...]]) -> str:
+    """Return the message for an array of another shape."""
+    known = [f"({', '.join(['examples', *map(str, each)])})" for each in shapes[:2]]
+    message = f"x has shape {shape}, but the run takes {' or '.join(known)}"
+    if len(shape) == 1 and shapes[0] == (1,):
+        message += "; use x.reshape(-1, 1)"
+    return message
+
+
+def _check_pixels(array: AnyArray) -> None:
+    """Raise DataError if an array is not of pixels from 0 to 255, but scaled otherwise."""
+    low, high = float(array.min()) + 0.0, float(array.max()) + 0.0  # -0 becomes 0
+    is_scaled = array.dtype.kind in "bf" and 0 < high <= 1
+    if low < 0 or high > WHITE or is_scaled:
+        advice = "; multiply them by 255" if is_scaled and low >= 0 else ""
+        raise DataError(
+            f"x has values from {low:g} to {high:g}, but the run was trained on pixels from 0 to "
+            f"{WHITE}{advice}"
+        )

@@ -1,0 +1,105 @@
+"""Which arrays and data frames are new examples, and what is said of others."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from nnexp.datasets.new_arrays import features
+from nnexp.datasets.new_examples import Inputs
+from nnexp.datasets.sources import Csv, Mnist, Npz
+from nnexp.errors import DataError
+
+MNIST = Inputs(Mnist(), 784, (28, 28), is_mnist=True)
+WIDE = Inputs(Npz(file="a.npz"), 6, (2, 3), is_mnist=False)
+NAMES = ("length", "width")
+TABLE = Inputs(Csv(train_file="a.csv"), 2, None, is_mnist=False, feature_names=NAMES)
+SINGLE = Inputs(Npz(file="a.npz"), 1, (1, 1), is_mnist=False)
+SIX = np.arange(6)
+
+
+class Frame(NamedTuple):
+    """What data frames of pandas and polars have in common."""
+
+    data: dict[str, Any]
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.data)
+
+    def __getitem__(self, name: Any) -> Any:  # noqa: ANN401 - as in a data frame
+        return self.data[name]
+
+
+@pytest.mark.parametrize(
+    ("x", "inputs", "rows"),
+    [
+        (np.tile(SIX, (4, 1)), WIDE, 4),
+        (np.tile(SIX.reshape(2, 3), (4, 1, 1)), WIDE, 4),
+        (np.tile(SIX.reshape(2, 3, 1), (4, 1, 1, 1)), WIDE, 4),
+        (SIX, WIDE, 1),
+        (SIX.reshape(2, 3), WIDE, 1),
+        (SIX.reshape(2, 3, 1), WIDE, 1),
+        (SIX.tolist(), WIDE, 1),
+        ([SIX.tolist()], WIDE, 1),
+        (np.tile(SIX, (8, 1))[::2], WIDE, 4),
+        (np.asfortranarray(np.tile(SIX, (4, 1))), WIDE, 4),
+        (np.tile(SIX, (4, 1)).astype(">f4"), WIDE, 4),
+        (np.tile(SIX, (4, 1)).astype(np.longdouble), WIDE, 4),
+        (np.tile(SIX, (4, 1)).astype(np.float16), WIDE, 4),
+    ],
+)
+def test_an_array_has_rows_of_features(x: Any, inputs: Inputs, rows: int) -> None:  # noqa: ANN401
+    taken = features(x, inputs)
+    assert np.array_equal(taken, np.tile(SIX, (rows, 1)))
+    assert taken.flags.c_contiguous
+    assert taken.dtype in (np.uint8, np.float32, np.float64)
+
+
+def test_bytes_stay_bytes() -> None:
+    images = np.full((2, 28, 28), 7, np.uint8)
+    assert features(images, MNIST).dtype == np.uint8
+    assert not features(np.zeros((1, 784)), MNIST).any()
+
+
+@pytest.mark.parametrize("of", [dict, Frame])
+def test_columns_are_found_by_name(of: Any) -> None:  # noqa: ANN401 - a kind of table
+    table = of({"width": [3, 4], "kind": ["a", "b"], "length": np.array([1.5, 2.5])})
+    assert features(table, TABLE).tolist() == [[1.5, 3.0], [2.5, 4.0]]
+    assert features([[1.5, 3], [2.5, 4]], TABLE).tolist() == [[1.5, 3.0], [2.5, 4.0]]
+
+
+@pytest.mark.parametrize(
+    ("x", "inputs", "message"),
+    [
+        (np.zeros((3, 5)), WIDE, "shape (3, 5), but the run takes (examples, 6) or (examples, 2,"),
+        (np.zeros((3, 3, 2)), WIDE, "shape (3, 3, 2), but the run takes (examples, 6) or "),
+        (np.zeros(5), WIDE, "x has shape (5,), but"),
+        (np.float64(3), WIDE, "x has shape (), but"),
+        (np.zeros((0, 6)), WIDE, "x has no examples"),
+        (np.zeros((3, 3)), TABLE, "x has shape (3, 3), but the run takes (examples, 2)"),
+        (np.zeros(3), SINGLE, "(examples, 1) or (examples, 1, 1); use x.reshape(-1, 1)"),
+        ("six", WIDE, "x must contain numbers, got text"),
+        ([None] * 6, WIDE, "x must contain numbers, got objects"),
+        (np.zeros(6, complex), WIDE, "x must contain numbers, got complex128"),
+        ([[1, 2], [3]], WIDE, "x is no array: "),
+        ([0, 1, 2, np.nan, 4, 5], WIDE, "a value that is not finite, nan at [0, 3]"),
+        ({"width": [1]}, TABLE, "x has no column 'length', which the run was trained with; its "),
+        ({}, TABLE, "its columns are none"),
+        ({"width": [1], "length": ["a"]}, TABLE, "column 'length' of x must contain numbers, got"),
+        ({"width": [1], "length": [1, 2]}, TABLE, "x must have one value in each row of each "),
+        ({"width": 1, "length": 2}, TABLE, "x must have one value in each row of each column"),
+        ({"width": [1]}, WIDE, "x has named columns, but the run's data has none; pass an array"),
+        (np.full((1, 784), 0.5), MNIST, "from 0.5 to 0.5, but the run was trained on pixels from"),
+        (np.ones((1, 784), bool), MNIST, "pixels from 0 to 255; multiply them by 255"),
+        (np.full((1, 784), 256), MNIST, "x has values from 256 to 256"),
+        (-np.eye(28), MNIST, "x has values from -1 to 0, but the run was trained on pixels"),
+    ],
+)
+def test_what_is_no_example_is_refused(x: Any, inputs: Inputs, message: str) -> None:  # noqa: ANN401
+    with pytest.raises(DataError) as refused:
+        features(x, inputs)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
