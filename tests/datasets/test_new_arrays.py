@@ -71,6 +71,19 @@ def test_columns_are_found_by_name(of: Any) -> None:  # noqa: ANN401 - a kind of
     assert features([[1.5, 3], [2.5, 4]], TABLE).tolist() == [[1.5, 3.0], [2.5, 4.0]]
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames_are_taken(library: str) -> None:
+    frame = pytest.importorskip(library).DataFrame
+    table = frame({"width": [3, 4], "kind": ["a", "b"], "length": [1.5, 2.5]})
+    assert features(table, TABLE).tolist() == [[1.5, 3.0], [2.5, 4.0]]
+    unnamed = frame({str(k): [k, k + 1] for k in range(6)})
+    assert features(unnamed, WIDE).tolist() == [[*range(6)], [*range(1, 7)]]
+    with pytest.raises(DataError, match="has no column 'length'"):
+        features(frame({"width": [1]}), TABLE)
+    with pytest.raises(DataError, match="column 'width' of x must contain numbers"):
+        features(frame({"width": ["a"], "length": [1]}), TABLE)
+
+
 @pytest.mark.parametrize(
     ("x", "inputs", "message"),
     [
