@@ -17,7 +17,9 @@ import pytest
 
 import nnexp
 from nnexp.errors import ConfigError, CorruptError, UsageError
+from nnexp.report.listing import run_columns
 from nnexp.store import metrics
+from nnexp.store.listing import Entry
 from nnexp.training.history import Row
 
 if TYPE_CHECKING:
@@ -172,6 +174,14 @@ def test_compare_takes_runs_names_and_patterns(bench: Bench) -> None:
         assert nnexp.compare(*places, metric="last_train_cost").verdicts == compared.verdicts
     with pytest.raises(UsageError, match="two experiments"):
         nnexp.compare(*slow[:1])
+
+
+def test_counts_and_fractions_of_one_key_are_fractions() -> None:
+    sizes: list[dict[str, Any]] = [{"data.validation": 20}, {"data.validation": 0.5}, {}]
+    entries = [Entry(name="a", path="a", status="finished", config=config) for config in sizes]
+    column = run_columns(entries)["data.validation"]
+    assert column == [20.0, 0.5, None]
+    assert isinstance(column[0], float)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
