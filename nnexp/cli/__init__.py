@@ -28,7 +28,7 @@ COMMANDS = {
     "show": "show one run: config, metrics, cost curve, confusion matrix",
     "compare": "show how experiments differ, and whether that is more than noise",
     "report": "write one HTML file that shows and compares runs",
-    "evaluate": "measure runs on validation or test data, and their ensemble",
+    "evaluate": "measure runs on validation, test or other data, and their ensemble",
     "predict": "predict the classes of pictures, tables and other new examples",
     "export": "write a network, or metrics, for ONNX, PyTorch, TensorBoard or pandas",
     "replay": "show where other stopping rules would have ended a run",

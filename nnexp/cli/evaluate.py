@@ -1,4 +1,4 @@
-"""nnexp evaluate: measure runs on validation or test data, and their ensemble."""
+"""nnexp evaluate: measure runs on validation, test or other data, and their ensemble."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 )
 @options.as_json
 def evaluate(runs: tuple[Path, ...], on: On | None, data: Path | None, as_json: bool) -> None:
-    """Measure the best network of each RUN on validation or test data, and their ensemble.
+    """Measure the best network of each RUN on validation, test or other data, and their ensemble.
 
     \b
     Example:

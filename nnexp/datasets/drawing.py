@@ -45,10 +45,17 @@ def prepared(picture: Pixels) -> Pixels:
     return result
 
 
-def contrast(picture: Pixels) -> Grey:
-    """Return how much darker than light paper, or lighter than a dark ground, each pixel is."""
+def contrast(picture: Pixels) -> Grey | Pixels:
+    """Return how much darker than light paper, or lighter than a dark ground, each pixel is.
+
+    Returns: bytes without negative numbers if the ground is even, which are quicker to work with.
+    """
     plane, middle = ground(picture)
-    first, second = (plane, picture) if middle > MIDDLE else (picture, plane)
+    is_paper = middle > MIDDLE
+    if plane.size == 1:
+        grey = np.uint8(middle)
+        return grey - np.minimum(picture, grey) if is_paper else np.maximum(picture, grey) - grey
+    first, second = (plane, picture) if is_paper else (picture, plane)
     return np.subtract(first, second, dtype=np.float32)
 
 
@@ -96,18 +103,20 @@ def edge(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.concatenate([picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]])
 
 
-def cropped(difference: Grey) -> Grey:
+def cropped(difference: Grey | Pixels) -> Grey:
     """Return the part of a picture that has ink, as ink from 0 to 1; empty if none has any.
 
     Args:
         difference: from the ground.
     """
     darkest = max(float(difference.max()), 1.0)
-    inked = difference > INKED * darkest
+    least = INKED * darkest
+    inked = difference > (int(least) if difference.dtype == np.uint8 else least)
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     if not rows.size:
-        return difference[:0]
-    ink = difference[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] / np.float32(darkest)
+        return np.empty((0, 0), np.float32)
+    part = difference[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    ink = np.divide(part, darkest, dtype=np.float32)
     ink[ink < FAINT] = 0.0
     return ink
 

@@ -115,7 +115,7 @@ def _grey(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if "A" not in image.getbands() and "transparency" not in image.info:
-        return image.convert("L")
+        return image if image.mode == "L" else image.convert("L")
     image = image if image.mode == "RGBA" else image.convert("RGBA")
     on_white = _composite(image, "white")
     darkest, lightest = on_white.getextrema()

@@ -29,7 +29,7 @@ BEGINNING = 16
 """Bytes by which a file's format is recognized."""
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
 ARCHIVE = b"PK\x03\x04"
-BYTES = Mnist | Idx | Images
+BYTES = (Mnist, Idx, Images)
 """Sources whose pixels range from 0 to 255."""
 WHITE = 255.0
 """The grey of white pixels."""
