@@ -248,7 +248,7 @@ def best_arrays(run: Run) -> Arrays:
         UsageError: no epoch is evaluated yet.
         CorruptError: the run is damaged.
     """
-    committed = checkpoint.best(run, headers(run.config, _network(run)))
+    committed = checkpoint.best(run, headers(run.config, network_of(run)))
     if committed is None:
         raise UsageError(f"{run.path}: has no evaluated epoch yet")
     return committed[1]
@@ -317,7 +317,7 @@ def stored_factors(run: Run) -> Factors | None:
     """
     if not run.config.data.standardize:
         return None
-    committed = checkpoint.best(run, headers(run.config, _network(run)))
+    committed = checkpoint.best(run, headers(run.config, network_of(run)))
     return None if committed is None else factors_of(committed[1])
 
 
@@ -353,14 +353,14 @@ def first_layer(run: Run) -> FirstLayer | None:
         UsageError: the network does not fit into memory.
         CorruptError: the run is damaged.
     """
-    committed = checkpoint.best(run, headers(run.config, _network(run)))
+    committed = checkpoint.best(run, headers(run.config, network_of(run)))
     if committed is None:
         return None
     row, arrays = committed
     return FirstLayer(arrays["weights_1"].T, row.epoch)
 
 
-def _network(run: Run) -> Network:
+def network_of(run: Run) -> Network:
     """Return a run's network by its record. Raises: UsageError if it does not fit into memory."""
     config, data = run.config, run.record.data
     sizes = (data.features, *config.hidden, data.classes)

@@ -96,6 +96,25 @@ def gather(arguments: Sequence[Path]) -> list[Experiment]:
     ]
 
 
+def named_runs(arguments: Sequence[Path]) -> list[Run]:
+    """Return the runs that arguments name, in their order, without grouping or a limit.
+
+    An argument is as for ``gather``, but a run's directory names that run alone.
+
+    Raises:
+        UsageError: an argument matches no run, or a run is named twice.
+        CorruptError: a run is damaged.
+    """
+    runs = [run for argument in arguments for run in _matching_runs(_with_name(argument))]
+    _check_distinct(runs)
+    return runs
+
+
+def _with_name(path: Path) -> Path:
+    """Return a path that ends in a directory's name, which "." and ".." do not."""
+    return path.resolve() if path.name in {"", ".."} else path
+
+
 def _matching_runs(argument: Path) -> list[Run]:
     if stat.S_ISDIR(disk.mode(argument)):
         return [at(argument)]
@@ -145,13 +164,18 @@ def _by_experiment(runs: Iterable[Run]) -> list[list[Run]]:
     return list(parts.values())
 
 
-def _check(parts: Sequence[Sequence[Run]]) -> None:
+def _check_distinct(runs: Iterable[Run]) -> None:
+    """Check that no run is named twice. Raises: UsageError."""
     seen: set[Path] = set()
-    for run in (run for part in parts for run in part):
+    for run in runs:
         path = _place(run)
         if path in seen:
             raise UsageError(f"{run.path}: is named twice")
         seen.add(path)
+
+
+def _check(parts: Sequence[Sequence[Run]]) -> None:
+    _check_distinct(run for part in parts for run in part)
     for part in parts:
         by_seed: dict[int, Run] = {}
         for run in part:

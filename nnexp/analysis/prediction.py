@@ -9,17 +9,26 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.analysis.evaluation import beliefs, best_arrays, check_same_task, inputs
+from nnexp.analysis.evaluation import (
+    beliefs,
+    best_arrays,
+    check_same_task,
+    inputs,
+    network_of,
+)
 from nnexp.datasets import new_arrays, new_examples
-from nnexp.datasets.dataset import Dataset, Features, Split
+from nnexp.datasets.dataset import Features, Split
 from nnexp.datasets.new_examples import NewExamples
 from nnexp.datasets.standardization import standardized
 from nnexp.errors import DataError
 from nnexp.nn.arrays import Array
-from nnexp.runner import backends
-from nnexp.runner.assembly import Assembly, factors_of
+from nnexp.nn.network import Network
+from nnexp.nn.propagation import Propagations
+from nnexp.runner.assembly import factors_of, theta_of
 from nnexp.store.checkpoint import Arrays
 from nnexp.store.run import Run
+from nnexp.training import evaluation
+from nnexp.training.feed import Feed
 
 
 class FilePrediction(NamedTuple):
@@ -101,18 +110,23 @@ class Predictor:
     def outputs(self, features: Features) -> Array:
         """Return the outputs for examples that are not scaled yet, (examples, classes).
 
-        Those of several runs are the mean of their degrees of belief, from 0 to 1.
+        They are computed in float64 and rounded to the run's dtype, so that they do not depend on
+        the backend, and other programs that compute in float64 have the same. Those of several
+        runs are the mean of their degrees of belief, from 0 to 1.
         """
         from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing sets a variable
 
         total: Array = np.zeros(())
         with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
             for run, arrays in self._runs:
-                assembly = _assembly(run, arrays, features)
-                outputs = assembly.outputs(assembly.parameters(arrays), "train")
+                network = network_of(run)
+                theta = theta_of(network, arrays, np.float64)
+                feed = _feed(run, network, arrays, features)
+                outputs = evaluation.outputs(theta, feed, Propagations(network, np.float64))
+                outputs = outputs.astype(run.config.dtype)
                 if len(self._runs) == 1:
                     return outputs
-                total = total + beliefs(outputs, assembly.network)
+                total = total + beliefs(outputs, network)
         return total / len(self._runs)
 
     def predict_array(self, x: object) -> ArrayPrediction:
@@ -161,13 +175,11 @@ def _is_picture(read: NewExamples | DataError) -> TypeGuard[NewExamples]:
     return isinstance(read, NewExamples) and read.is_picture
 
 
-def _assembly(run: Run, arrays: Arrays, features: Features) -> Assembly:
-    """Return the parts of a run with new examples in place of its training data."""
+def _feed(run: Run, network: Network, arrays: Arrays, features: Features) -> Feed:
+    """Return new examples, scaled in the run's dtype as the training data were."""
     factors = factors_of(arrays)
     split = Split(features, np.zeros(len(features), np.int64))
     scale = run.config.data.scale
     if factors is not None:
         split, scale = standardized(split, factors), 1.0
-    classes = run.record.data.classes
-    dataset = Dataset(split, None, None, classes, scale, {}, factors=factors)
-    return Assembly(run.config, dataset, backends.choose(run.config, run))
+    return Feed(split, scale, network, run.config.dtype)

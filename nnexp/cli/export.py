@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,16 +17,19 @@ from nnexp.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nnexp.analysis.experiments import Experiment
     from nnexp.store.run import Run
 
-SUFFIXES = {"onnx": ".onnx", "safetensors": ".safetensors", "csv": ".csv", "tensorboard": ""}
-"""The formats, with the ending of their files; tensorboard makes a folder."""
+SUFFIXES = {"onnx": ".onnx", "safetensors": ".safetensors", "csv": ".csv"}
+"""The endings of files by format."""
+LOGS = "tensorboard"
+"""The format that makes a folder for each run."""
 
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=options.RUN)
-@click.option("--to", "to", type=options.OneOf(tuple(SUFFIXES)), required=True, help="The format.")
+@click.option(
+    "--to", "to", type=options.OneOf((*SUFFIXES, LOGS)), required=True, help="The format."
+)
 @click.option(
     "-o",
     "--output",
@@ -48,20 +52,36 @@ def export(runs: tuple[Path, ...], to: str, output: Path) -> None:
     and the names of its classes. csv and tensorboard hold every metric of every epoch; RUN may
     be an experiment or a pattern. docs/export.md shows what to do with the files.
     """
-    from nnexp.analysis.experiments import gather
+    from nnexp.analysis.experiments import named_runs
 
-    suffix = SUFFIXES[to]
-    if suffix and output.suffix != suffix:
-        raise UsageError(f"--output: the name of a file for {to} ends in {suffix}, got {output}")
-    experiments = gather(runs)
+    _check_output(to, output)
+    named = named_runs(runs)
     with _extra(to):
         if to == "csv":
-            _write_table(experiments, output)
-        elif to == "tensorboard":
-            _write_events(experiments, output)
+            _write_table(named, output)
+        elif to == LOGS:
+            _write_events(named, output)
         else:
-            _write_network(_single(experiments, to), to, output)
+            _write_network(_single(named, to), to, output)
     put(str(output))
+
+
+def _check_output(to: str, output: Path) -> None:
+    """Check, before any work is done, that output can be written. Raises: UsageError, DiskError."""
+    from nnexp.store import disk
+
+    mode = disk.mode(output)
+    if to == LOGS:
+        if mode and not stat.S_ISDIR(mode):
+            raise options.rejection("-o", "a directory, not a file", str(output))
+        disk.check_directory(output)
+        return
+    if mode and stat.S_ISDIR(mode):
+        raise options.rejection("-o", "a file, not a directory", str(output))
+    if output.suffix != SUFFIXES[to]:
+        raise options.rejection("-o", f"a file whose name ends in {SUFFIXES[to]}", str(output))
+    if not stat.S_ISDIR(disk.mode(output.parent)):
+        raise UsageError(f"{output.parent}: there is no such folder")
 
 
 @contextmanager
@@ -70,15 +90,16 @@ def _extra(to: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
+        if (error.name or "nnexp").startswith("nnexp"):
+            raise
         raise UsageError(
             f"--to {to} needs {error.name}, which is not installed: pip install 'nnexp[{to}]'"
         ) from error
 
 
-def _single(experiments: Sequence[Experiment], to: str) -> Run:
-    runs = [run for experiment in experiments for run in experiment.runs]
+def _single(runs: Sequence[Run], to: str) -> Run:
     if len(runs) > 1:
-        raise UsageError(f"--to {to} exports one run, got {len(runs)}; name a seed: {runs[0].path}")
+        raise UsageError(f"--to {to} exports one run, got {len(runs)}; name one: {runs[0].path}")
     return runs[0]
 
 
@@ -89,24 +110,33 @@ def _write_network(run: Run, to: str, output: Path) -> None:
     if to == "onnx":
         from nnexp.export.onnx_model import model
 
-        disk.write_atomically(output, model(trained(run)))
+        disk.write_output(output, model(trained(run)))
     else:
         from nnexp.export.tensors import tensors
 
-        disk.write_atomically(output, tensors(trained(run)))
+        disk.write_output(output, tensors(trained(run)))
 
 
-def _write_table(experiments: Sequence[Experiment], output: Path) -> None:
+def _write_table(runs: Sequence[Run], output: Path) -> None:
     from nnexp.export.metrics_table import table
     from nnexp.report.document import as_csv
     from nnexp.store import disk
 
-    disk.write_atomically(output, f"{as_csv(*table(experiments))}\n".encode())
+    disk.write_output(output, f"{as_csv(*table(runs))}\n".encode(errors="surrogateescape"))
 
 
-def _write_events(experiments: Sequence[Experiment], output: Path) -> None:
+def _write_events(runs: Sequence[Run], output: Path) -> None:
     from nnexp.export import tensorboard
+    from nnexp.store import disk
 
-    for experiment in experiments:
-        for run in experiment.runs:
-            tensorboard.write(run, output)
+    by_name: dict[str, Run] = {}
+    for run in runs:
+        if (other := by_name.setdefault(run.name, run)) is not run:
+            raise UsageError(
+                f"{other.path} and {run.path} have the same name; export them to different "
+                "directories"
+            )
+    for run in runs:
+        content = tensorboard.events(run)
+        disk.make_directories(output / run.name)
+        disk.write_output(output / run.name / tensorboard.FILE, content)

@@ -86,6 +86,11 @@ class OneOf(click.Choice[str]):
             raise rejection(option_name(param), either(self.choices), value, self.choices)
         return value
 
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        """Return the choices in one line, without the tabs of click's own message."""
+        del param, ctx
+        return f"Choose {either(self.choices)}."
+
 
 class SeedList(click.ParamType[list[int]]):
     """``5`` is seeds 0 to 4; ``0-4,7`` is a list with ranges."""

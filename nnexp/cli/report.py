@@ -50,7 +50,7 @@ def report(paths: tuple[Path, ...], output: Path, metric: str | None, as_json: b
     judged = None if metric is None else comparison.judged_metric(metric, "--metric")
     compared = comparison.compare(experiments.gather(paths), judged)
     content = comparison_page.report(compared).encode("utf-8")
-    disk.write_atomically(output, content)
+    disk.write_output(output, content)
     if as_json:
         put(json_line(comparison_page.output(compared, output, len(content))))
     else:

@@ -15,6 +15,7 @@ from nnexp.cli import options
 from nnexp.cli.output import log, put
 from nnexp.errors import UsageError
 from nnexp.names import without_seed
+from nnexp.report.document import as_csv as csv_text
 from nnexp.report.document import as_text, plain
 from nnexp.report.text import as_json as json_line
 from nnexp.report.text import columns
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     flag_value=1,
     help="List only the N (default: 1) with the best validation accuracy, the best first.",
 )
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with one row per run.")
 @click.option("--watch", is_flag=True, help="Show running runs live, until all have ended.")
 @options.as_json
 @click.option("-q", "--quiet", is_flag=True, help="Print only the paths, one per line.")
@@ -58,6 +60,7 @@ def runs(
     sort: str | None,
     reverse: bool,
     best: int | None,
+    as_csv: bool,
     watch: bool,
     as_json: bool,
     quiet: bool,
@@ -69,6 +72,7 @@ def runs(
       nnexp runs --sort test --reverse
       nnexp runs 'quickstart-*' --where 'learning_rate<1 and optimizer=sgd'
       nnexp runs --best 2 --quiet
+      nnexp runs --csv > runs.csv
       nnexp runs --watch
 
     A PATTERN with * and ? selects runs by name, with or without -s and the seed; it may begin
@@ -87,10 +91,12 @@ def runs(
     condition = _condition(where)
     _check_folders(patterns, runs)
     if watch:
-        if status or each or sort or reverse or best or as_json or quiet:
+        if status or each or sort or reverse or best or as_csv or as_json or quiet:
             raise UsageError("--watch can only be combined with PATTERN and --where")
         _watch(runs, patterns, condition)
         return
+    if as_csv and (as_json or quiet):
+        raise UsageError("--csv, --json and --quiet exclude each other")
     entries = _entries(runs, patterns, status)
     sort = sort and query.column(sort)
     for option, keys in (("--where", condition.keys), ("--sort", (sort,) if sort else ())):
@@ -98,10 +104,8 @@ def runs(
             query.check(key, entries, option)
     fitting = [entry for entry in entries if condition.fits(partial(query.value, entry))]
     chosen = _arranged(fitting, sort, each=each, reverse=reverse, best=best)
-    if quiet:
-        _put_paths(chosen)
-    elif as_json:
-        _put_json(chosen, each=each)
+    if quiet or as_csv or as_json:
+        _put_data(chosen, each=each, quiet=quiet, csv=as_csv)
     elif chosen:
         _put_table(chosen, each=each)
     else:
@@ -167,11 +171,17 @@ def _put_table(rows: Sequence[ExperimentRow], *, each: bool) -> None:
         log(f"not enough room for {left_out}; use a wider terminal, a pipe or --json")
 
 
-def _put_json(rows: Sequence[ExperimentRow], *, each: bool) -> None:
+def _put_data(rows: Sequence[ExperimentRow], *, each: bool, quiet: bool, csv: bool) -> None:
+    """Print what other programs read: paths, CSV or else JSON."""
     from nnexp.report import listing
 
-    if each:
-        put(json_line(listing.run_outputs([run for row in rows for run in row.runs])))
+    runs = [run for row in rows for run in row.runs]
+    if quiet:
+        _put_paths(rows)
+    elif csv:
+        put(csv_text(*listing.csv_rows(runs)))
+    elif each:
+        put(json_line(listing.run_outputs(runs)))
     else:
         put(json_line([listing.experiment_output(row) for row in rows]))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnexp import __version__
+from nnexp.datasets.sources import Idx, Images, Mnist
+from nnexp.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,15 +26,17 @@ OUTPUTS = {"sigmoid": "Sigmoid", "softmax": "Softmax", "tanh": "Tanh", "linear":
 def model(network: TrainedNetwork) -> bytes:
     """Return the model as the bytes of an .onnx file.
 
-    Its input x, (examples, features), is as in the data's files: float32 pixels, or float64
-    columns. Its outputs are ``outputs``, (examples, classes), the number ``class`` of the largest
-    one, and its name ``class_name``, both (examples,).
+    Its input ``x``, (examples, features), is as in the data's files: float32, which holds pixels
+    exactly, if they are images of bytes, else float64. Its outputs are ``outputs``, (examples,
+    classes), the number ``class`` of the largest one, and its name ``class_name``, both
+    (examples,).
     """
     from onnx import checker, helper  # noqa: PLC0415 - an extra
     from onnx import numpy_helper as arrays  # noqa: PLC0415 - likewise
 
     dtype = network.layers[0].weights.dtype
-    entry = np.dtype(np.float64) if network.inputs.image is None else np.dtype(np.float32)
+    has_bytes = isinstance(network.inputs.source, Mnist | Idx | Images)
+    entry = np.dtype(np.float32 if has_bytes else np.float64)
     constants = _constants(network, dtype)
     features, classes = network.sizes[0], len(network.classes)
 
@@ -43,7 +46,7 @@ def model(network: TrainedNetwork) -> bytes:
 
     graph = helper.make_graph(
         list(_nodes(network, dtype)),
-        network.run,
+        printable(network.run),
         [declared("x", entry, features)],
         [
             declared("outputs", dtype, classes),
@@ -60,15 +63,7 @@ def model(network: TrainedNetwork) -> bytes:
         opset_imports=versions,
         ir_version=IR,
     )
-    helper.set_model_props(
-        whole,
-        {
-            "run": network.run,
-            "preprocessing": network.preprocessing,
-            "classes": json.dumps(network.classes, ensure_ascii=False),
-            "feature_names": json.dumps(list(network.inputs.feature_names), ensure_ascii=False),
-        },
-    )
+    helper.set_model_props(whole, network.description)
     checker.check_model(whole, full_check=True)
     return whole.SerializeToString()  # type: ignore[no-any-return]
 
@@ -77,7 +72,7 @@ def _constants(network: TrainedNetwork, dtype: np.dtype[Any]) -> dict[str, np.nd
     """Return the arrays of the graph by name."""
     constants: dict[str, np.ndarray[Any, Any]] = {}
     if network.factors is None:
-        constants["scale"] = np.array(network.scale)
+        constants["scale"] = np.array(network.scale, dtype).astype(np.float64)  # as in training
     else:
         constants["input_mean"] = network.factors.mean
         constants["input_deviation"] = network.factors.deviation
@@ -88,28 +83,35 @@ def _constants(network: TrainedNetwork, dtype: np.dtype[Any]) -> dict[str, np.nd
 
 
 def _nodes(network: TrainedNetwork, dtype: np.dtype[Any]) -> Iterator[NodeProto]:
-    """Generate the steps from an example to its class. Scaling is in float64, as in nnexp."""
+    """Generate the steps from an example to its class.
+
+    As in ``Predictor.outputs``, an example is scaled in float64 and rounded to the run's dtype, the
+    layers compute in float64, and the outputs are rounded, too.
+    """
     from onnx import helper  # noqa: PLC0415 - an extra
 
     make = helper.make_node
-    double, single = (
-        helper.np_dtype_to_tensor_dtype(kind) for kind in (np.dtype(np.float64), dtype)
-    )
+    double, single = map(helper.np_dtype_to_tensor_dtype, (np.dtype(np.float64), dtype))
     yield make("Cast", ["x"], ["unscaled"], to=double)
     if network.factors is None:
         yield make("Div", ["unscaled", "scale"], ["scaled"])
     else:
         yield make("Sub", ["unscaled", "input_mean"], ["centred"])
         yield make("Div", ["centred", "input_deviation"], ["scaled"])
-    yield make("Cast", ["scaled"], ["a_0"], to=single)
+    yield make("Cast", ["scaled"], ["input"], to=single)
+    yield make("Cast", ["input"], ["a_0"], to=double)
     last = len(network.layers)
     for number in range(1, last + 1):
-        inputs = [f"a_{number - 1}", f"weights_{number}", f"biases_{number}"]
-        yield make("Gemm", inputs, [f"z_{number}"])
+        parameters = [f"weights_{number}", f"biases_{number}"]
+        wide = [f"{name}_as_double" for name in parameters]
+        for name, target in zip(parameters, wide, strict=True):
+            yield make("Cast", [name], [target], to=double)
+        yield make("Gemm", [f"a_{number - 1}", *wide], [f"z_{number}"])
         if number < last:
             yield make(ACTIVATIONS[network.activation], [f"z_{number}"], [f"a_{number}"])
     axis = {"axis": 1} if network.output == "softmax" else {}
-    yield make(OUTPUTS[network.output], [f"z_{last}"], ["outputs"], **axis)
+    yield make(OUTPUTS[network.output], [f"z_{last}"], [f"a_{last}"], **axis)
+    yield make("Cast", [f"a_{last}"], ["outputs"], to=single)
     yield make("ArgMax", ["outputs"], ["class"], axis=1, keepdims=0)
     yield make(
         "LabelEncoder",

@@ -12,6 +12,9 @@ from nnexp import __version__
 if TYPE_CHECKING:
     from nnexp.export.trained import TrainedNetwork
 
+LENGTH = 8
+"""Bytes of the header's length at the beginning of a file."""
+
 
 def tensors(network: TrainedNetwork) -> bytes:
     """Return the bytes of a .safetensors file.
@@ -28,17 +31,17 @@ def tensors(network: TrainedNetwork) -> bytes:
     if network.factors is not None:
         arrays["input_mean"] = network.factors.mean
         arrays["input_deviation"] = network.factors.deviation
-    architecture = {
-        "sizes": network.sizes,
-        "activation": network.activation,
-        "output": network.output,
-    }
-    metadata = {
-        "producer": f"nnexp {__version__}",
-        "run": network.run,
-        "architecture": json.dumps(architecture),
-        "preprocessing": network.preprocessing,
-        "classes": json.dumps(network.classes, ensure_ascii=False),
-        "feature_names": json.dumps(list(network.inputs.feature_names), ensure_ascii=False),
-    }
-    return save(arrays, metadata)  # type: ignore[no-any-return]
+    metadata = {"producer": f"nnexp {__version__}", **network.description}
+    return _sorted(save(arrays, metadata))
+
+
+def _sorted(content: bytes) -> bytes:
+    """Return a .safetensors file with sorted metadata, which the package writes in any order.
+
+    Source: the format's description, https://huggingface.co/docs/safetensors
+    """
+    length = int.from_bytes(content[:LENGTH], "little")
+    header = json.loads(content[LENGTH : LENGTH + length])
+    text = json.dumps(header, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % LENGTH)  # so that the arrays stay aligned
+    return len(text).to_bytes(LENGTH, "little") + text + content[LENGTH + length :]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from nnexp.analysis.evaluation import best_arrays, inputs
 from nnexp.datasets.dataset import Factors
 from nnexp.datasets.new_examples import Inputs
+from nnexp.errors import printable
 from nnexp.nn.activations import ActivationName
 from nnexp.nn.arrays import Array
 from nnexp.nn.outputs import OutputName
@@ -49,7 +51,20 @@ class TrainedNetwork(NamedTuple):
         """How examples are scaled, as a formula."""
         if self.factors is not None:
             return "(x - input_mean) / input_deviation"
-        return f"x / {self.scale:g}"
+        return f"x / {str(self.scale).removesuffix('.0')}"
+
+    @property
+    def description(self) -> dict[str, str]:
+        """All but the numbers, as metadata of a file; values are text, or JSON."""
+        activations = [self.activation] * (len(self.layers) - 1) + [self.output]
+        architecture = {"sizes": self.sizes, "activations": activations}
+        return {
+            "run": printable(self.run),
+            "architecture": json.dumps(architecture),
+            "preprocessing": self.preprocessing,
+            "classes": json.dumps(self.classes, ensure_ascii=False),
+            "feature_names": json.dumps(list(self.inputs.feature_names), ensure_ascii=False),
+        }
 
 
 def trained(run: Run) -> TrainedNetwork:

@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 
 from nnexp.analysis import experiments, query
 from nnexp.analysis.query import COLUMNS, PREFIX
+from nnexp.analysis.run_keys import run_keys
 from nnexp.config.messages import ranges, shortened
 from nnexp.errors import printable
 from nnexp.names import is_derived
@@ -219,6 +220,27 @@ def _of_one_type(cells: list[Any]) -> list[Any]:
         return cells
     unified = float if kinds == {int, float} else setting_text
     return [None if cell is None else unified(cell) for cell in cells]
+
+
+CSV_COLUMNS = (
+    *("run", "experiment", "seed", "status", "epochs"),
+    *("best_validation_accuracy", "best_epoch", "test_accuracy"),
+)
+
+
+def csv_rows(entries: Sequence[Entry]) -> tuple[list[str], list[list[object]]]:
+    """Return a header, and a row for each run; accuracies are fractions, as recorded.
+
+    ``run`` is the run's directory. The last columns are the config's keys that differ.
+    """
+    keys = run_keys(entries, CSV_COLUMNS)
+    rows = [
+        [entry.path, keys.experiments[entry.path]]
+        + [getattr(entry, column) for column in CSV_COLUMNS[2:]]
+        + keys.settings[entry.path]
+        for entry in entries
+    ]
+    return [*CSV_COLUMNS, *keys.header], rows
 
 
 def _fields(run: Entry) -> dict[str, Any]:

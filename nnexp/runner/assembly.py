@@ -59,6 +59,14 @@ def named(network: Network, theta: Array) -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
+def theta_of(network: Network, arrays: Arrays, dtype: npt.DTypeLike) -> Array:
+    """Return the parameters in a checkpoint's arrays as one vector."""
+    theta: Array = np.empty(network.size, dtype)
+    for name, array in named(network, theta).items():
+        array[...] = arrays[name]
+    return theta
+
+
 def headers(config: Config, network: Network) -> dict[str, Header]:
     """Return the types and shapes of a checkpoint's arrays; needs no data."""
     theta: Array = np.zeros(network.size, config.dtype)
@@ -215,10 +223,7 @@ class Assembly:
 
     def _from(self, arrays: Arrays) -> Array:
         """Return theta with a checkpoint's arrays."""
-        theta: Array = np.empty(self.network.size, self._config.dtype)
-        for name, array in named(self.network, theta).items():
-            array[...] = arrays[name]
-        return theta
+        return theta_of(self.network, arrays, self._config.dtype)
 
 
 def _is_like(slot: Array, state: TrainingState) -> bool:

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 
@@ -131,6 +131,25 @@ def write_atomically(path: Path, content: bytes) -> None:
     sync_directory(path.parent)
 
 
+def write_output(path: Path, content: bytes) -> None:
+    """Write a file that the user asked for atomically and durably, replacing an existing one.
+
+    Raises:
+        DiskError: it cannot be written. The error names it, not the temporary file, which is
+            removed.
+    """
+    new = temporary(path)
+    try:
+        with errors(path):
+            _overwrite(new, content)
+            os.replace(new, path)  # noqa: PTH105 - as above
+    except BaseException:
+        with suppress(OSError):
+            new.unlink()
+        raise
+    sync_directory(path.parent)
+
+
 def move(source: Path, target: Path) -> None:
     """Rename a synced file, replacing target, and sync the rename to disk.
 
@@ -144,10 +163,14 @@ def move(source: Path, target: Path) -> None:
 def write(path: Path, content: bytes) -> None:
     """Create or overwrite a file and sync it to disk."""
     with errors(path):
-        descriptor = open_for_writing(path, os.O_CREAT | os.O_TRUNC)
-        with closing(descriptor):
-            _write_all(descriptor, content)
-            os.fsync(descriptor)
+        _overwrite(path, content)
+
+
+def _overwrite(path: Path, content: bytes) -> None:
+    descriptor = open_for_writing(path, os.O_CREAT | os.O_TRUNC)
+    with closing(descriptor):
+        _write_all(descriptor, content)
+        os.fsync(descriptor)
 
 
 def append(path: Path, content: bytes, *, sync: bool) -> None:

@@ -72,12 +72,13 @@ def by_experiment(entries: Iterable[Entry]) -> list[list[Entry]]:
 def entry(run: Run) -> Entry | None:
     """Return the entry of one run, or None if its directory holds no run."""
     try:
-        return _intact_entry(run) if run.is_there() else None
+        return intact_entry(run) if run.is_there() else None
     except (CorruptError, DiskError) as error:
         return Entry(name=run.name, path=str(run.path), status="damaged", problem=str(error))
 
 
-def _intact_entry(run: Run) -> Entry:
+def intact_entry(run: Run) -> Entry:
+    """Return the entry of one run. Raises: CorruptError, DiskError."""
     result = run.result
     record = run.record  # raises if run.json is damaged or missing
     if result is None:

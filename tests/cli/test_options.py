@@ -58,6 +58,7 @@ ARGUMENTS = {
     "show": ["runs/a"],
     "evaluate": ["runs/a"],
     "predict": ["runs/a", "tiny.npz"],
+    "export": ["runs/a", "--to", "csv"],
     "replay": ["runs/a"],
     "verify": ["runs/a"],
 }

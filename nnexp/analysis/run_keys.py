@@ -1,0 +1,67 @@
+"""The columns by which tables for other programs tell runs apart: experiment, seed, settings."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import UNSET
+
+from nnexp.analysis import experiments, query
+from nnexp.names import stem
+from nnexp.store.listing import by_experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from nnexp.store.listing import Entry
+
+
+class RunKeys(NamedTuple):
+    """What tells runs apart, as the cells of a table."""
+
+    header: list[str]
+    """The keys of the config, or of contents, that differ between the runs."""
+    experiments: dict[str, str]
+    """The name of its experiment, by a run's directory; no two experiments share one."""
+    settings: dict[str, list[object]]
+    """The values of those keys, by a run's directory; None for a key that a run does not have."""
+
+
+def run_keys(runs: Sequence[Entry], taken: Collection[str]) -> RunKeys:
+    """Return what tells runs apart.
+
+    Args:
+        runs: the runs.
+        taken: the other columns of the table; a key of the same name gets the prefix ``config.``.
+    """
+    rows = experiments.listed(runs, each=True)
+    keys = experiments.differing(rows, seed=False)
+    contents = experiments.differing_content(rows)
+    header = [f"{query.PREFIX}{key}" if key in taken else key for key in keys]
+    settings: dict[str, list[object]] = {}
+    for row in rows:
+        own = [_cell(query.setting(row.config, key)) for key in keys]
+        settings[row.runs[0].path] = own + [row.content[key] for key in contents]
+    return RunKeys(header + contents, _experiments(runs), settings)
+
+
+def _experiments(runs: Sequence[Entry]) -> dict[str, str]:
+    """Return the most frequent name without ``-s<seed>`` of the runs of each experiment."""
+    names: dict[str, str] = {}
+    for group in by_experiment(runs):
+        stems = Counter(stem(run.name, run.seed) for run in group)
+        name = stems.most_common(1)[0][0]
+        if name in names.values():  # given by hand to runs of different configs
+            name = group[0].name if group[0].name not in names.values() else group[0].path
+        names |= dict.fromkeys((run.path for run in group), name)
+    return names
+
+
+def _cell(value: object) -> object:
+    """Return a config's value as a field of CSV: truth values, lists and sections as JSON."""
+    if value is UNSET:
+        return None
+    is_plain = isinstance(value, str | int | float | None) and not isinstance(value, bool)
+    return value if is_plain else json.dumps(value)
