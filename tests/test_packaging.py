@@ -133,8 +133,22 @@ def test_an_installation_without_a_compiler_works_and_says_why_it_is_slow(tmp_pa
     message = f"it was not built, since {NO_COMPILER}\n"
     assert run(sys.executable, "-c", code, cwd=installed) == message
     train = ("train", "quickstart", "--set", "epochs=1", "--set", "data.train=100", "-q")
-    run(sys.executable, "-m", "nnexp", *train, cwd=installed)
-    assert list((installed / "runs").glob("quickstart-*/result.json"))
+    elsewhere = tmp_path / "empty"
+    elsewhere.mkdir()
+    nnexp = (sys.executable, "-m", "nnexp")
+    path = {"PYTHONPATH": str(installed)}
+    trained = run(*nnexp, *train, cwd=elsewhere, environment=path).splitlines()[-1]
+    assert (elsewhere / trained / "result.json").exists()
+    export = ("export", trained, "--to", "csv", "-o", "metrics.csv")
+    assert run(*nnexp, *export, cwd=elsewhere, environment=path) == "metrics.csv\n"
+    assert (elsewhere / "metrics.csv").read_text().startswith("run,experiment,seed,epoch,metric,")
+    table = run(*nnexp, "runs", "--csv", cwd=elsewhere, environment=path)
+    assert table.splitlines()[1].startswith(f"{trained},")
+    images = installed / "nnexp" / "datasets" / "mnist" / "t10k-images-idx3-ubyte.gz"
+    predict = ("predict", trained, str(images), "--csv")
+    rows = run(*nnexp, *predict, cwd=elsewhere, environment=path).splitlines()
+    assert len(rows) == 10_001
+    assert set(rows[0].split(",")) >= {"file", "row", "class"}
 
 
 # ---- with a compiler ----

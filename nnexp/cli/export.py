@@ -90,10 +90,11 @@ def _extra(to: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "nnexp").startswith("nnexp"):
+        package = (error.name or "nnexp").partition(".")[0]
+        if package == "nnexp":
             raise
         raise UsageError(
-            f"--to {to} needs {error.name}, which is not installed: pip install 'nnexp[{to}]'"
+            f"--to {to} needs {package}, which is not installed: pip install 'nnexp[{to}]'"
         ) from error
 
 

@@ -1,9 +1,9 @@
-"""Every snippet of docs/export.md runs, where the packages that it needs are installed."""
+"""Every command and snippet of docs/export.md runs, where the packages that it needs are there."""
 
 from __future__ import annotations
 
-import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,69 +11,119 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.export.page import COMMANDS, PACKAGES, PAGE, Program, programs
+from tests.export.requirements import is_installed, require
+
 if TYPE_CHECKING:
     from tests.conftest import Bench
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "export.md").read_text("utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-COMMANDS = [line.split()[1:] for line in PAGE.splitlines() if line.startswith("nnexp ")]
-PACKAGES = {"torch", "safetensors", "onnxruntime", "pandas", "polars", "duckdb"}
-"""Packages of the extra ``interop``, which may be missing."""
+ROOT = Path(__file__).parents[2]
+EXTRAS = {"onnx": "onnx", "safetensors": "safetensors", "tensorboard": "tensorboardX"}
+"""The package that an export to a format needs."""
+QUICK = ("--set", "data.train=2000", "--set", "epochs=2")
+PROGRAMS = programs()
+NUMPY = [program for program in PROGRAMS if not program.packages]
+OTHERS = [program for program in PROGRAMS if program.packages]
 
 
-def needed(snippet: str) -> list[str]:
-    """Return the packages that a snippet imports, besides NumPy and nnexp."""
-    imported = re.findall(r"^(?:import|from) (\w+)", snippet, re.MULTILINE)
-    return [name for name in imported if name in PACKAGES]
+def run(folder: Path, program: str) -> str:
+    """Return what a program prints, warnings being errors of the page."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout
+    return done.stdout
 
 
-def needs(command: list[str]) -> str:
-    """Return the package that an export needs."""
-    kind = command[command.index("--to") + 1] if "--to" in command else ""
-    return {"tensorboard": "tensorboardX", "csv": ""}.get(kind, kind)
+def command(folder: Path, line: str) -> None:
+    """Run a command of the page, on less data and for fewer epochs."""
+    words = shlex.split(line)
+    target = words[words.index(">") + 1] if ">" in words else None
+    arguments = words[1 : words.index(">")] if target else words[1:]
+    quick = QUICK if words[1] == "train" else ()
+    printed = subprocess.run(
+        [sys.executable, "-m", "nnexp", *arguments, *quick],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert printed.stderr == ""
+    if target:
+        (folder / target).write_text(printed.stdout)
 
 
-def is_installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
+def needed(line: str) -> str | None:
+    """Return the package that a command needs."""
+    words = shlex.split(line)
+    return EXTRAS.get(words[words.index("--to") + 1]) if "--to" in words else None
 
 
-@pytest.fixture
-def exported(bench: Bench) -> Bench:
-    """What the page's commands write, as far as their packages are installed."""
-    for command in COMMANDS:
-        if not needs(command) or is_installed(needs(command)):
-            short = ["--set", "epochs=2"] if command[0] == "train" else []
-            said = bench(*command, *short)
-            assert (said.code, said.err) == (0, "")
-    return bench
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the page's commands were run, as far as their packages are there."""
+    folder = tmp_path_factory.mktemp("page")
+    for line in COMMANDS:
+        package = needed(line)
+        if package is None or is_installed(package):
+            command(folder, line)
+    run(folder, PROGRAMS[0].text)
+    return folder
+
+
+def test_numpy_alone_predicts_the_classes_of_the_run(bench: Bench) -> None:
+    command(bench.folder, COMMANDS[0].replace("--seeds 2", ""))
+    images, steps = NUMPY
+    assert run(bench.folder, images.text) == "(10000, 784)\n"
+    lines = run(bench.folder, steps.text).splitlines()
+    assert lines[:2] == ["[('weights_1', (784, 30)), ('weights_2', (30, 10))]", "[7, 2, 1, 0, 4]"]
+    same, right = map(float, lines[2].split())
+    assert same >= 0.9999  # a tie may go the other way
+    assert right > 0.8
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda text: "-".join(needed(text)) or "numpy")
-def test_a_snippet_runs(exported: Bench, snippet: str) -> None:
-    if missing := [name for name in needed(snippet) if not is_installed(name)]:
-        pytest.skip(f"{', '.join(missing)} is not installed")
-    done = subprocess.run(
-        [sys.executable, "-c", snippet],
-        cwd=exported.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout
-    if not needed(snippet):
-        assert float(done.stdout) > 0.9
+@pytest.mark.parametrize("program", OTHERS, ids=lambda program: "-".join(program.packages))
+def test_a_snippet_runs(exported: Path, program: Program) -> None:
+    require(*program.packages)
+    if "logs/" in program.text:
+        require("tensorboardX")
+    if "digits.onnx" in program.text:
+        require("onnx")
+    printed = run(exported, program.text)
+    if "images.npy" in program.text:
+        assert re.search(r"7\D+2\D+1\D+0\D+4", printed)
+    else:
+        assert re.search(r"0\.[89]\d", printed), "accuracies"
 
 
-def test_a_missing_package_is_named_with_its_command(bench: Bench) -> None:
-    bench("train", "tiny.yaml", "-q", "--name", "a")
-    for command in COMMANDS:
-        package = needs(command)
-        if package and not is_installed(package):
-            kind = command[command.index("--to") + 1]
-            target = "logs" if kind == "tensorboard" else f"a.{kind}"
-            said = bench("export", "runs/a", "--to", kind, "-o", target)
-            assert said.code == 2
-            fact = f"--to {kind} needs {package}, which is not installed"
-            assert said.err == f"{fact}: pip install 'nnexp[{kind}]'\n"
+def test_every_snippet_is_in_a_program_and_every_package_in_the_extra() -> None:
+    assert sum(program.text.count("\nprint(") for program in PROGRAMS) == PAGE.count("\nprint(")
+    assert {name for program in PROGRAMS for name in program.packages} == {*PACKAGES}
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    interop = re.search(r"^interop = \[.*?^\]", project, re.DOTALL | re.MULTILINE)
+    assert interop is not None
+    for package in {*PACKAGES} - {"safetensors"}:
+        assert f'"{package}' in interop[0]
+    assert '"nnexp[onnx,safetensors,tensorboard]"' in interop[0]
+
+
+def test_every_extra_is_in_the_readme() -> None:
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    section = project.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    extras = set(re.findall(r"^(\w+) = \[", section, re.MULTILINE))
+    assert "interop" in extras
+    table = (ROOT / "README.md").read_text("utf-8").partition("## Extras")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == extras
+
+
+def test_the_figures_are_bounds_that_the_tests_hold() -> None:
+    from tests.export.networks import BOUNDS, NEAR  # noqa: PLC0415 - trains
+
+    rows = re.findall(r"^\| (float\d+) \| (\S+) \| (\S+) \| (\S+) \|", PAGE, re.MULTILINE)
+    assert {row[0] for row in rows} == BOUNDS.keys()
+    for dtype, *figures in rows:
+        assert all(float(figure) <= BOUNDS[dtype] <= NEAR for figure in figures)
