@@ -55,7 +55,7 @@ def by_torch(run: Run, folder: Path) -> float:
     x = eval(formula, {"x": test.features} | given)  # noqa: S307 - the file's own
     rounded = torch.tensor(x).to(names["weights"].dtype).to(torch.float64)
     with torch.no_grad():
-        return test.check(names["network"](rounded).numpy())
+        return test.check(names["network"](rounded).to(names["weights"].dtype).numpy())
 
 
 @pytest.mark.parametrize("case", EVERYDAY, ids=str)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from nnexp.store.run import Run
+from nnexp.training.history import Row
 from tests.export.conftest import MONITORS
 from tests.export.requirements import require
 
@@ -132,6 +133,19 @@ def test_a_run_without_epochs_has_no_rows(bench: Bench) -> None:
     Path("runs/a-s0/metrics.jsonl").write_bytes(b"")
     assert export(bench, "runs/a") == []
     assert Path("metrics.csv").read_text() == "run,experiment,seed,epoch,metric,value\n"
+
+
+def test_a_metric_that_an_epoch_does_not_have_is_left_out(
+    trained: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        Row(epoch=1, learning_rate=None, train_cost=float("inf")),
+        Row(epoch=2, learning_rate=0.5, train_cost=0.25),
+    ]
+    monkeypatch.setattr(Run, "history", lambda _: rows)
+    assert [
+        (row["epoch"], row["metric"], row["value"]) for row in export(trained, "runs/a-s0")
+    ] == [("1", "train_cost", "inf"), ("2", "train_cost", "0.25"), ("2", "learning_rate", "0.5")]
 
 
 def test_runs_as_csv(trained: Bench) -> None:
