@@ -76,7 +76,7 @@ class Compared(NamedTuple):
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the difference."""
-        half = self.difference.half_width or 0.0
+        half = self.difference.half_width() or 0.0
         return self.difference.difference - half, self.difference.difference + half
 
     def __str__(self) -> str:

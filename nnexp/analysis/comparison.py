@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from msgspec import UNSET
 
+from nnexp.analysis import apart
 from nnexp.analysis.claims import unknown
+from nnexp.analysis.comparability import has_same_data, has_same_weights, notes
 from nnexp.analysis.experiments import DIGITS, Experiment
 from nnexp.analysis.metrics import ALIASES, METRICS, Facts, Metric, Side
 from nnexp.analysis.statistics import Difference, mcnemar
-from nnexp.analysis.verdicts import COST, Unit, Verdict, between, judge
+from nnexp.analysis.verdicts import COST, Unit, Verdict, between, judge, judge_others
 from nnexp.config import canonical
-from nnexp.config.messages import ranges
 from nnexp.errors import UsageError
 from nnexp.seeds import Sample
 from nnexp.store import predictions
@@ -31,8 +32,9 @@ class Measure(NamedTuple):
     key: str
     metric: Metric
     samples: tuple[Sample, ...]
+    """The values of the runs that are not apart."""
     verdicts: Mapping[str, Verdict]
-    """By letter; missing if a run has no value or the metric is not judged."""
+    """By letter; missing if a run has no value, if one diverged, or if the metric is not judged."""
 
 
 class Comparison(NamedTuple):
@@ -52,14 +54,37 @@ class Comparison(NamedTuple):
         return self.measures[self.judged].verdicts
 
     @property
+    def method(self) -> str:
+        """How words are adjusted for the number of comparisons; empty if nothing is judged."""
+        judged = [verdict for verdict in self.verdicts.values() if verdict.is_judged]
+        if not judged:
+            return ""
+        label = self.measures[self.judged].metric.label.strip()
+        count = len(judged)
+        over = f", over {count} comparisons by Bonferroni's method" if count > 1 else ""
+        text = f"judged first: {label}, at 5 %{over}"
+        if any(verdict.differs for verdict in judged):
+            where = ", where it differs" if count > 1 else ""
+            return f"{text}; then the other rows by Hommel's method{where}; intervals likewise"
+        return f"{text}; it does not differ, so that the other rows have intervals and no words"
+
+    @property
     def has_same_data(self) -> bool:
         """Whether all runs were trained on the same data."""
-        return all(_has_same_data(self.sides[0], side) for side in self.sides)
+        return all(has_same_data(self.sides[0], side) for side in self.sides)
+
+    @property
+    def diverged(self) -> list[Side]:
+        """The experiments with runs that diverged, on which there is no verdict."""
+        return [side for side in self.sides if side.diverged]
 
     def value(self, letter: str, metric: str) -> float | None:
-        """Return an experiment's mean of a metric, or None if a run has none."""
-        letters = [side.experiment.label for side in self.sides]
-        return self.measures[metric].samples[letters.index(letter)].mean
+        """Return the mean of a metric over all runs of an experiment; None if one has no value.
+
+        Runs that are shown apart count as well, so that a claim cannot hold by leaving them out.
+        """
+        (side,) = (side for side in self.sides if side.experiment.label == letter)
+        return Sample(tuple(map(self.measures[metric].metric.of, side.facts))).mean
 
 
 def compare(experiments: Sequence[Experiment], metric: str | None = None) -> Comparison:
@@ -75,18 +100,35 @@ def compare(experiments: Sequence[Experiment], metric: str | None = None) -> Com
         CorruptError: a run is damaged.
     """
     metric = None if metric is None else judged_metric(metric)
-    sides = tuple(Side(e, tuple(map(Facts, e.runs))) for e in experiments)
-    measures = {key: _measure(key, item, sides) for key, item in METRICS.items()}
-    judged = metric or next(
-        (key for key in PREFERRED if all(s.is_whole for s in measures[key].samples)),
-        PREFERRED[0],
-    )
-    notes = list(_notes(sides))
+    sides = [_read(experiment) for experiment in experiments]
+    judged = metric or next((key for key in PREFERRED if _all_have(sides, key)), PREFERRED[0])
+    sides = [_set_apart(side, judged) for side in sides]
+    remarks = list(notes(sides))
     if metric is None and judged != PREFERRED[0]:
-        notes.append(
+        remarks.append(
             f"the verdict is on {METRICS[judged].label.strip()}: some runs have no test accuracy"
         )
-    return Comparison(sides, differing(experiments), notes, measures, judged)
+    return Comparison(
+        tuple(sides), differing(experiments), remarks, _measures(sides, judged), judged
+    )
+
+
+def _read(experiment: Experiment) -> Side:
+    facts = tuple(map(Facts, experiment.runs))
+    return Side(experiment, facts, tuple(apart.unfinished(facts)))
+
+
+def _all_have(sides: Sequence[Side], key: str) -> bool:
+    return all(METRICS[key].of(facts) is not None for side in sides for facts in side.counted)
+
+
+def _set_apart(side: Side, judged: str) -> Side:
+    """Return a side whose runs that did not finish, or are far from the others, are apart."""
+    metric = METRICS[judged]
+    resolution = _resolved(metric, side).resolution
+    runs = [run._replace(value=metric.of(run.facts)) for run in side.apart]
+    far = apart.far(side.counted, metric.of, resolution, metric.unit.show)
+    return side._replace(apart=(*runs, *far))
 
 
 def judged_metric(name: str, source: str = "metric") -> str:
@@ -131,64 +173,70 @@ def _same(values: Sequence[Any]) -> bool:
     return all(value == present[0] for value in present)
 
 
-def _measure(key: str, metric: Metric, sides: Sequence[Side]) -> Measure:
-    samples = tuple(Sample(tuple(map(metric.of, side.facts))) for side in sides)
-    unit = _resolved(metric, sides)
-    differences = {}
-    if metric.is_judged and samples[0].is_whole:
-        for side, sample in zip(sides[1:], samples[1:], strict=True):
-            is_alike = _has_same_data(sides[0], side) and (
-                metric.unit is not COST or _has_same_weights(sides[0], side)
+def _measures(sides: Sequence[Side], judged: str) -> dict[str, Measure]:
+    """Return all metrics, the judged one first judged by itself."""
+    baseline = sides[0].experiment.label
+    units = {key: _resolved(metric, sides[0]) for key, metric in METRICS.items()}
+    samples = {
+        key: [Sample(tuple(map(metric.of, side.counted))) for side in sides]
+        for key, metric in METRICS.items()
+    }
+    differences = {
+        key: _differences(key, sides, samples[key], units[key])
+        for key, metric in METRICS.items()
+        if metric.is_judged
+    }
+    headlines = judge(differences[judged], units[judged], baseline)
+    verdicts: dict[str, dict[str, Verdict]] = {judged: headlines}
+    for letter, headline in headlines.items():
+        others = {
+            key: (found[letter], units[key])
+            for key, found in differences.items()
+            if key != judged and letter in found
+        }
+        for key, verdict in judge_others(others, letter, headline, baseline).items():
+            verdicts.setdefault(key, {})[letter] = verdict
+    return {
+        key: Measure(key, metric, tuple(samples[key]), verdicts.get(key, {}))
+        for key, metric in METRICS.items()
+    }
+
+
+def _differences(
+    key: str, sides: Sequence[Side], samples: Sequence[Sample], unit: Unit
+) -> dict[str, Difference]:
+    """Return the differences from the first experiment, by letter, where there can be one."""
+    first, found = sides[0], {}
+    for side, sample in zip(sides[1:], samples[1:], strict=True):
+        is_alike = has_same_data(first, side) and (
+            METRICS[key].unit is not COST or has_same_weights(first, side)
+        )
+        is_whole = samples[0].is_whole and sample.is_whole
+        if is_whole and is_alike and not first.diverged and not side.diverged:
+            found[side.experiment.label] = _difference(
+                key, (first, side), (samples[0], sample), unit
             )
-            if sample.is_whole and is_alike:
-                differences[side.experiment.label] = _difference(
-                    key, (sides[0], side), (samples[0], sample), unit
-                )
-    verdicts = judge(differences, unit, sides[0].experiment.label)
-    return Measure(key, metric, samples, verdicts)
+    return found
 
 
-def _has_same_data(first: Side, second: Side) -> bool:
-    """Return whether all runs are trained and tested on the same examples."""
-    examples = [examples_of(run) for side in (first, second) for run in side.experiment.runs]
-    return all(own == examples[0] for own in examples)
-
-
-def examples_of(run: Run) -> tuple[object, ...]:
-    """Return what identifies the examples of a run: data, classes, and how they are split.
-
-    Counts of examples are left out, as experiments may ask how many are needed.
-
-    Raises: CorruptError.
-    """
-    data = run.record.data
-    return data.sha256, data.split_sha256, tuple(run.classes)
-
-
-def _has_same_weights(first: Side, second: Side) -> bool:
-    """Return whether the costs of two experiments weigh the classes alike."""
-    configs = [side.experiment.runs[0].config for side in (first, second)]
-    return configs[0].class_weights == configs[1].class_weights
-
-
-def _resolved(metric: Metric, sides: Sequence[Side]) -> Unit:
+def _resolved(metric: Metric, side: Side) -> Unit:
     """Return a metric's unit; for an accuracy, with a resolution of one example of its split."""
     if metric.split is None:
         return metric.unit
-    data = sides[0].experiment.runs[0].record.data
+    data = side.experiment.runs[0].record.data
     return metric.unit._replace(resolution=1 / max(1, getattr(data, metric.split)))
 
 
 def _difference(
     key: str, sides: tuple[Side, Side], samples: tuple[Sample, Sample], unit: Unit
 ) -> Difference:
-    runs = [side.experiment.runs for side in sides]
+    runs = [[facts.run for facts in side.counted] for side in sides]
     if key == "test_accuracy" and len(runs[0]) == len(runs[1]) == 1:
         nets = _nets(runs[0][0], runs[1][0])
         if nets is not None:
             return mcnemar(*nets)
     first, second = (
-        dict(zip(side.experiment.seeds, sample.known, strict=True))
+        dict(zip(side.seeds, sample.known, strict=True))
         for side, sample in zip(sides, samples, strict=True)
     )
     return between(first, second, unit)
@@ -202,97 +250,3 @@ def _nets(a: Run, b: Run) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] |
     if not np.array_equal(first.true, second.true):
         return None
     return first.predicted == first.true, second.predicted == second.true
-
-
-def _notes(sides: Sequence[Side]) -> Iterator[str]:
-    """Yield caveats that a reader must know to interpret the numbers."""
-    records = {
-        side.experiment.label: [run.record for run in side.experiment.runs] for side in sides
-    }
-    first, *others = sides
-    if different := [s.experiment.label for s in others if not _has_same_data(first, s)]:
-        was, them = ("was", "it") if len(different) == 1 else ("were", "them")
-        data = [run.record.data for side in sides for run in side.experiment.runs]
-        how = "trained and tested on other classes"
-        if any(own.sha256 != data[0].sha256 for own in data):
-            how = "trained on other data"
-        elif any(own.split_sha256 != data[0].split_sha256 for own in data):
-            how = "trained and tested on other splits"
-        yield (
-            f"{' and '.join(different)} {was} {how} than {first.experiment.label}, "
-            f"so there is no verdict on {them}"
-        )
-    if weighted := [s.experiment.label for s in others if not _has_same_weights(first, s)]:
-        yield (
-            f"costs of {' and '.join(weighted)} weigh the classes unlike those of "
-            f"{first.experiment.label} (class_weights), so there is no verdict on costs"
-        )
-    yield from _other_origins(records)
-    for facts in (facts for side in sides for facts in side.facts):
-        yield from _changed_numerics(facts)
-    yield from _unpaired(sides)
-    for side in sides:
-        unfinished = {s: n for s, n in side.statuses.items() if s != "finished"}
-        for status, count in unfinished.items():
-            yield f"{side.experiment.label}: {_state(status, count, len(side.facts))}"
-
-
-def _other_origins(records: Mapping[str, Sequence[RunRecord]]) -> Iterator[str]:
-    """Yield differences of backend, numerics and version."""
-
-    def values(of: Callable[[RunRecord], str]) -> dict[str, set[str]]:
-        return {letter: set(map(of, group)) for letter, group in records.items()}
-
-    backends = values(lambda record: record.backend)
-    numerics = values(lambda record: record.numerics)
-    known = sorted(set().union(*backends.values()))
-    if len(known) > 1:
-        yield (
-            f"{_letters(backends)} were trained with different backends ({' and '.join(known)}), "
-            "whose numbers differ in the last digits"
-        )
-    # Each backend has numerics of its own.
-    if len(set().union(*numerics.values())) > len(known):
-        letters = _letters(numerics)
-        yield f"{letters} were trained with different numerics (the machine's arithmetic)"
-    versions = values(lambda record: record.versions.nnexp)
-    if len(set().union(*versions.values())) > 1:
-        yield f"{_letters(versions)} were trained with different versions of nnexp"
-
-
-def _state(status: str, count: int, total: int) -> str:
-    """Return a phrase such as ``2 of 3 runs diverged`` or ``1 of 3 runs is interrupted``."""
-    verb = "" if status == "diverged" else "is " if count == 1 else "are "
-    return f"{count} of {total} run{'s' * (total != 1)} {verb}{status}"
-
-
-def _unpaired(sides: Sequence[Side]) -> Iterator[str]:
-    """Yield notes on seeds that count in an experiment's mean, but in none of its pairs."""
-    first = sides[0].experiment
-    for side in sides[1:]:
-        if not _has_same_data(sides[0], side):
-            continue
-        common = set(first.seeds) & set(side.experiment.seeds)
-        if common and (set(first.seeds) | set(side.experiment.seeds)) - common:
-            paired = ranges(sorted(common))
-            yield (
-                f"{side.experiment.label} is paired with {first.label} on their common seeds, "
-                f"{paired}; means are over all seeds"
-            )
-
-
-def _changed_numerics(facts: Facts) -> Iterator[str]:
-    stretches = facts.numerics
-    if len(stretches) > 1:
-        count = len({stretch.numerics for stretch in stretches})
-        since = ", ".join(str(stretch.since) for stretch in stretches[1:])
-        run = facts.run.path
-        yield f"{run} was trained under {count} numerics: they changed with epoch {since}"
-
-
-def _letters(values: Mapping[str, set[Any]]) -> str:
-    """Return the letters whose values differ, within one experiment or between several."""
-    within = [letter for letter, own in values.items() if len(own) > 1]
-    if within and set().union(*values.values()) == set().union(*(values[w] for w in within)):
-        return f"the runs of {' and of '.join(within)}"
-    return " and ".join(values)

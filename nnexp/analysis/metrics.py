@@ -9,7 +9,7 @@ from typing import NamedTuple
 from nnexp.analysis.experiments import Experiment
 from nnexp.analysis.statistics import LARGEST
 from nnexp.analysis.verdicts import ACCURACY, COST, EPOCHS, Unit
-from nnexp.store.run import Run
+from nnexp.store.run import Run, Status
 from nnexp.training.history import Row, Stretch, best_row, stretches
 
 LEVELS = (0.90, 0.93, 0.95, 0.96, 0.97, 0.975, 0.98)
@@ -23,6 +23,11 @@ class Facts:
 
     def __init__(self, run: Run) -> None:
         self.run = run
+
+    @cached_property
+    def status(self) -> Status:
+        """The run's status when it was first asked for."""
+        return self.run.status
 
     @cached_property
     def history(self) -> list[Row]:
@@ -146,19 +151,45 @@ ALIASES = {
 """Other accepted names of metrics: those of older versions and of the columns of ``runs``."""
 
 
+class RunApart(NamedTuple):
+    """A run that is shown apart, since no mean or test over seeds should contain it."""
+
+    facts: Facts
+    value: float | None
+    """Its value of the judged metric."""
+    why: str
+
+
 class Side(NamedTuple):
     """One side of a comparison: an experiment with its runs' records."""
 
     experiment: Experiment
     facts: tuple[Facts, ...]
+    apart: tuple[RunApart, ...] = ()
+
+    @property
+    def counted(self) -> tuple[Facts, ...]:
+        """The records of the runs that count in means and tests: all but those apart."""
+        apart = [run.facts for run in self.apart]
+        return tuple(facts for facts in self.facts if facts not in apart)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the runs that count."""
+        return tuple(facts.run.config.seed for facts in self.counted)
+
+    @property
+    def diverged(self) -> int:
+        """Number of runs that diverged."""
+        return self.statuses.get("diverged", 0)
 
     @property
     def histories(self) -> list[list[Row]]:
-        """The rows of each run."""
-        return [facts.history for facts in self.facts]
+        """The rows of each run that counts."""
+        return [facts.history for facts in self.counted]
 
     @property
     def statuses(self) -> dict[str, int]:
         """Number of runs by status."""
-        statuses = [run.status for run in self.experiment.runs]
+        statuses = [facts.status for facts in self.facts]
         return {status: statuses.count(status) for status in dict.fromkeys(statuses)}

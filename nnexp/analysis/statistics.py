@@ -14,13 +14,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from nnexp.analysis.power import ALPHA
+
 TestName: TypeAlias = Literal["paired t", "Welch", "McNemar", "none"]
-
-LEVEL = 0.95
-"""Confidence level of every interval."""
-
-PERMUTED = 8
-"""Minimum pairs for a sign-flip test beside the t-test; with fewer than six p exceeds 5 %."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +28,31 @@ class Difference:
     difference: float
     sizes: tuple[int, int]
     """Number of values, or examples, of the first and the second; pairs count on both sides."""
-    half_width: float | None = None
-    """Half-width of the 95 % interval, which excludes zero if p is below 5 %."""
     p: float | None = None
     """Two-sided p-value."""
+    error: float | None = None
+    """Standard error of the difference; None without a test."""
     degrees_of_freedom: float | None = None
+    """Of Student's t; infinity for a normal distribution."""
     sd: float | None = None
     """Standard deviation of the pairs' differences or, unpaired, the root mean square of both
     sides' standard deviations; that of rounding if all are equal."""
-    sign_flip_p: float | None = None
-    """p-value of the exact permutation test, with eight or more pairs."""
+    off_centre: float = 0.0
+    """Distance of the difference from the centre of its interval."""
     identical: bool = False
     """Whether all pairs, values or examples are equal."""
+
+    def half_width(self, alpha: float = ALPHA) -> float | None:
+        """Return the half-width of the interval at level 1 - alpha; None without a test.
+
+        It reaches as far as the farther end. It includes zero if p is at least alpha; for the
+        t-tests, it excludes zero otherwise.
+        """
+        if self.error is None or self.degrees_of_freedom is None:
+            return None
+        width = _quantile(self.degrees_of_freedom, 1 - alpha / 2) * self.error + self.off_centre
+        is_noise = self.p is not None and self.p >= alpha
+        return max(width, abs(self.difference)) if is_noise else width
 
 
 def paired_t(first: Values, second: Values, resolution: float = 0.0) -> Difference:
@@ -70,16 +79,15 @@ def paired_t(first: Values, second: Values, resolution: float = 0.0) -> Differen
     n = len(differences)
     variance = _variance(differences) or resolution**2 / 6
     mean, identical = float(differences.mean()), not differences.any()
-    half_width, p = _student(mean, 0.0 if identical else math.sqrt(variance / n), n - 1)
+    error = 0.0 if identical else math.sqrt(variance / n)
     return Difference(
         "paired t",
         mean,
         (n, n),
-        half_width,
-        p,
+        _student(mean, error, n - 1),
+        error,
         degrees_of_freedom=n - 1,
         sd=0.0 if identical else math.sqrt(variance),
-        sign_flip_p=sign_flip(differences, resolution) if n >= PERMUTED else None,
         identical=identical,
     )
 
@@ -108,13 +116,12 @@ def welch(first: Values, second: Values, resolution: float = 0.0) -> Difference:
     c = shares[0] / total if total else len(b) / (len(a) + len(b))
     freedom = 1 / (c**2 / (len(a) - 1) + (1 - c) ** 2 / (len(b) - 1))
     mean = 0.0 if identical else float(b.mean() - a.mean())
-    half_width, p = _student(mean, math.sqrt(total), freedom)
     return Difference(
         "Welch",
         mean,
         (len(a), len(b)),
-        half_width,
-        p,
+        _student(mean, math.sqrt(total), freedom),
+        math.sqrt(total),
         degrees_of_freedom=freedom,
         sd=0.0 if identical else math.sqrt(sum(variances) / 2),
         identical=identical,
@@ -126,8 +133,8 @@ def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.boo
 
     p is exact: among the examples that only one net classifies correctly, each net's share is
     binomial with probability 1/2. The interval is Bonett and Price's: Wald's after adding one
-    example of each kind. It agrees with the test except for a few outcomes with p between 0.05
-    and 0.07. The half-width is the distance from the difference to the farther end.
+    example of each kind. For a few outcomes with p between 0.05 and 0.07 it would exclude zero,
+    and is widened to include it.
 
     Args:
         first_right: whether the first net classifies each example correctly.
@@ -140,7 +147,7 @@ def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.boo
         difference of binomial proportions based on paired data; recommended in Fagerland,
         Lydersen and Laake (2014), doi:10.1002/sim.6148.
     """
-    from scipy.special import bdtr, ndtri  # noqa: PLC0415 - a tenth of a second to import
+    from scipy.special import bdtr  # noqa: PLC0415 - a tenth of a second to import
 
     a, b = np.asarray(first_right, bool), np.asarray(second_right, bool)
     if a.shape != b.shape:
@@ -150,38 +157,75 @@ def mcnemar(first_right: npt.NDArray[np.bool_], second_right: npt.NDArray[np.boo
     n, lost, won = a.size, int((a & ~b).sum()), int((b & ~a).sum())
     difference, centre = (won - lost) / n, (won - lost) / (n + 2)
     variance = ((won + lost + 2) / (n + 2) - centre**2) / (n + 2)
-    half_width = float(ndtri((1 + LEVEL) / 2)) * math.sqrt(variance) + abs(difference - centre)
     p = min(1.0, 2 * float(bdtr(min(won, lost), won + lost, 0.5)))
-    identical = won + lost == 0
-    return Difference("McNemar", difference, (n, n), half_width, p, identical=identical)
+    return Difference(
+        "McNemar",
+        difference,
+        (n, n),
+        p,
+        math.sqrt(variance),
+        degrees_of_freedom=math.inf,
+        off_centre=abs(difference - centre),
+        identical=won + lost == 0,
+    )
 
 
-def holm(p: Sequence[float]) -> list[float]:
+def hommel(p: Sequence[float]) -> list[float]:
     """Adjust p-values for multiple comparisons; they stay in the given order.
 
-    In increasing order, each is multiplied by the number of those left, itself included, and is
-    at least as large as the one before.
-    Source: Holm (1979), A simple sequentially rejective multiple test procedure.
+    This is closed testing with Simes' test: a hypothesis is rejected if every set of hypotheses
+    that contains it is, and a set of n is if its k-th smallest p is at most k alpha / n for some
+    k. It holds the family-wise error under independence and the usual positive dependence.
+
+    Source: Hommel (1988), A stagewise rejective multiple test procedure; Wright (1992), Adjusted
+        p-values for simultaneous inference, for the algorithm.
     """
-    adjusted, largest = list(p), 0.0
-    for rank, index in enumerate(sorted(range(len(p)), key=lambda index: p[index])):
-        largest = max(largest, min(1.0, (len(p) - rank) * p[index]))
-        adjusted[index] = largest
-    return adjusted
+    order = sorted(range(len(p)), key=lambda index: p[index])
+    sizes, n = [p[index] for index in order], len(p)
+    adjusted = list(sizes)
+    for m in range(n, 1, -1):
+        first = n - m + 1  # the largest m - 1 are compared with their ranks
+        least = min(m * sizes[i] / (m - n + 1 + i) for i in range(first, n))
+        values = [min(m * size, least) for size in sizes[:first]]
+        values += [values[-1]] * (n - first)
+        adjusted = list(map(max, adjusted, values))
+    result = [0.0] * n
+    for index, value in zip(order, adjusted, strict=True):
+        result[index] = min(1.0, value)
+    return result
+
+
+def hommel_level(p: Sequence[float], alpha: float) -> float:
+    """Return the level at which Hommel's method tests each p-value, alpha / j.
+
+    j is the size of the largest set of hypotheses that Simes' test does not reject. A p-value
+    below the level is one whose adjusted value is below alpha.
+    """
+    sizes, n = sorted(p), len(p)
+    for j in range(n, 0, -1):
+        if all(sizes[n - j + k - 1] > k * alpha / j for k in range(1, j + 1)):
+            return alpha / j
+    return alpha
 
 
 def _variance(values: Floats) -> float:
     return 0.0 if (values == values[0]).all() else float(values.var(ddof=1))
 
 
-def _student(mean: float, error: float, freedom: float) -> tuple[float, float]:
-    """Return the interval's half-width and p; for a standard error of 0, their limits."""
-    from scipy.special import stdtr, stdtrit  # noqa: PLC0415 - a tenth of a second to import
+def _student(mean: float, error: float, freedom: float) -> float:
+    """Return the two-sided p of Student's t; for a standard error of 0, its limit."""
+    from scipy.special import stdtr  # noqa: PLC0415 - a tenth of a second to import
 
     if not error:
-        return 0.0, 0.0 if mean else 1.0
-    half_width = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
-    return half_width, 2 * float(stdtr(freedom, -abs(mean) / error))
+        return 0.0 if mean else 1.0
+    return 2 * float(stdtr(freedom, -abs(mean) / error))
+
+
+def _quantile(freedom: float, probability: float) -> float:
+    """Return a quantile of Student's t; of the normal distribution if freedom is infinite."""
+    from scipy.special import ndtri, stdtrit  # noqa: PLC0415 - a tenth of a second to import
+
+    return float(ndtri(probability) if math.isinf(freedom) else stdtrit(freedom, probability))
 
 
 Values: TypeAlias = Sequence[float] | npt.NDArray[np.float64]
@@ -213,64 +257,28 @@ def finite(values: Values, fewest: int = FEWEST) -> Floats:
     return array
 
 
-ENUMERATED = 32
-"""Maximum number of pairs whose 2^n sign flips are enumerated; each half has 65,536 sums."""
+def farthest(values: Values, resolution: float = 0.0) -> tuple[int, float]:
+    """Return the index of the value that is farthest from the others, and its p (Grubbs's test).
 
-LATTICE = 1_000_000
-"""Maximum size of a lattice on which the sign flips of any number of pairs are counted."""
+    Each value is held against the mean of the others by a t-test with n - 2 degrees of freedom;
+    p is the smallest of these times n. Rounding to the resolution adds resolution²/12 to the
+    variance of values that are all equal.
 
-TIE = 1e-9
-"""Tolerance for ties between sums of differences, relative to the sum of their sizes."""
+    Args:
+        values: of one method, at least three.
+        resolution: as in ``paired_t``.
 
-
-def sign_flip(differences: Values, resolution: float = 0.0) -> float | None:
-    """Return the exact two-sided p of the sign-flip test of paired differences.
-
-    It is the fraction of the 2^n sign assignments whose sum is at least as far from zero as the
-    observed one. If differences are multiples of the resolution, sums are counted on that lattice
-    by dynamic programming; otherwise up to 32 differences are enumerated in two halves.
-
-    Returns: None for more than 32, since random flips would not be exact.
-
-    Source: Fisher (1935), The Design of Experiments, section 21; Horowitz and Sahni (1974) for
-        the halves.
+    Raises:
+        TooFewError: there are fewer than three values.
+        ValueError: a value is not finite.
+    Source: Grubbs (1950), Sample criteria for testing outlying observations.
     """
-    sizes = np.abs(finite(differences, 1))
-    observed = abs(float(np.sum(differences))) - TIE * float(sizes.sum())
-    if (steps := _lattice(sizes, resolution)) is not None:
-        return _share_on_lattice(steps, observed / resolution)
-    sizes = sizes[sizes > 0]  # a zero's sign changes nothing
-    return _share_of_halves(sizes, observed) if len(sizes) <= ENUMERATED else None
-
-
-def _lattice(sizes: Floats, resolution: float) -> npt.NDArray[np.int64] | None:
-    """Return sizes in steps of the resolution, or None if they are not multiples or too many."""
-    if not resolution or sizes.sum() > LATTICE * resolution:
-        return None
-    steps = np.rint(sizes / resolution)
-    return steps.astype(np.int64) if np.allclose(sizes / resolution, steps, 0, 1e-6) else None
-
-
-def _share_on_lattice(steps: npt.NDArray[np.int64], observed: float) -> float:
-    flipped = np.zeros(int(steps.sum()) + 1)  # fraction of the flips with each sum of steps
-    flipped[0] = 1.0
-    for step in steps[steps > 0]:
-        flipped[step:] += flipped[:-step]
-        flipped /= 2
-    sums = steps.sum() - 2 * np.arange(len(flipped))
-    return min(1.0, float(flipped[np.abs(sums) >= observed].sum()))
-
-
-def _share_of_halves(sizes: Floats, observed: float) -> float:
-    halves = [_signed_sums(half) for half in (sizes[::2], sizes[1::2])]
-    right = np.sort(halves[1])
-    above = len(right) - np.searchsorted(right, observed - halves[0], "left")
-    below = np.searchsorted(right, -observed - halves[0], "right")
-    return min(1.0, float((above + below).sum()) / 2.0 ** len(sizes))
-
-
-def _signed_sums(sizes: Floats) -> Floats:
-    sums = np.zeros(1)
-    for size in sizes:
-        sums = np.concatenate([sums - size, sums + size])
-    return sums
+    array, n = finite(values, 3), len(values)
+    ps = []
+    for index in range(n):
+        others = np.delete(array, index)
+        variance = max(_variance(others), resolution**2 / 12)
+        error = math.sqrt(variance * (1 + 1 / (n - 1)))
+        ps.append(_student(float(array[index] - others.mean()), error, n - 2))
+    index = int(np.argmin(ps))
+    return index, min(1.0, n * ps[index])

@@ -1,4 +1,9 @@
-"""Verdicts on differences: better, worse, inside the noise, or too few seeds."""
+"""Verdicts on differences: better, worse, inside the noise, or too few seeds.
+
+Of a comparison's many metrics, one is the headline, and is judged first (``judge``). Only where it
+differs are the other metrics judged as well (``judge_others``), so that a comparison of equal
+methods has a wrong word in at most 5 %.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +15,18 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from nnexp.analysis.power import ALPHA, FEWEST_SEEDS, MOST, REASONABLE, seeds_needed
-from nnexp.analysis.statistics import Difference, TooFewError, finite, holm, paired_t, welch
+from nnexp.analysis.statistics import (
+    Difference,
+    TooFewError,
+    finite,
+    hommel,
+    hommel_level,
+    paired_t,
+    welch,
+)
 
-VerdictName: TypeAlias = Literal["better", "worse", "noise", "identical", "too few"]
+VerdictName: TypeAlias = Literal["better", "worse", "noise", "identical", "too few", "unjudged"]
+"""``unjudged``: the headline does not differ, so that other metrics are not judged."""
 
 USUAL = 5
 """Recommended number of seeds if their spread is unknown."""
@@ -34,6 +48,13 @@ class Unit(NamedTuple):
     decimals: int | None = None
     """None for as many as show two digits of the interval's half-width."""
 
+    def show(self, amount: float, *, whole: bool = False) -> str:
+        """Format a value; costs have four decimals, and whole epochs none."""
+        decimals = 4 if self.decimals is None else self.decimals
+        if whole and self.name == "epochs":
+            decimals = 0
+        return f"{self.factor * amount:.{decimals}f}"
+
 
 class Verdict(NamedTuple):
     """The verdict on one comparison."""
@@ -44,10 +65,27 @@ class Verdict(NamedTuple):
     """The difference with its interval, without unit, for table cells."""
     difference: Difference
     p: float | None
-    """Adjusted if several are compared; the outcome is better or worse if it is below 0.05."""
+    """Adjusted for all that is judged; the outcome is better or worse if it is below 0.05."""
     needed: int | None
     """Seeds needed on each side if these are too few; None if they suffice, or for more than
     10,000."""
+    alpha: float = ALPHA
+    """The level at which it is judged by itself; the interval has the level 1 - alpha."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether it is better or worse."""
+        return self.outcome in {"better", "worse"}
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether methods are tested; two networks, or too few seeds, say nothing about them."""
+        return self.p is not None and self.difference.kind != "McNemar"
+
+    @property
+    def half_width(self) -> float | None:
+        """Half-width of the interval, which excludes zero if p is below 0.05."""
+        return self.difference.half_width(self.alpha)
 
     @property
     def is_out_of_reach(self) -> bool:
@@ -58,7 +96,7 @@ class Verdict(NamedTuple):
 def between(first: Mapping[int, float], second: Mapping[int, float], unit: Unit) -> Difference:
     """Compare two methods by the test that their seeds allow.
 
-    With three or more common seeds: paired t on those. With no common seeds and at least two on
+    With three or more common seeds: paired t on those. With no common seeds and at least three on
     each side: Welch's t. Otherwise no test: one or two pairs are too few, and partly common seeds
     are neither pairs nor independent.
 
@@ -91,21 +129,64 @@ def judge(
 ) -> dict[str, Verdict]:
     """Return the verdict on each method, compared with one baseline.
 
-    If several are tested, p is adjusted by Holm's method. A difference inside the noise comes with
-    the number of seeds that would detect it with 80 % power, at a level of 5 % divided by the
-    number of tests.
+    If several are tested, p and interval are adjusted alike, by Bonferroni's method. A difference
+    inside the noise comes with the number of seeds that would detect it with 80 % power, at a
+    level of 5 % divided by the number of tests. Two single networks have no verdict.
 
     Args:
         differences: by the method's name; each is the method minus the baseline.
         unit: of the values.
         baseline: its name.
     """
-    tested = {name: d.p for name, d in differences.items() if d.p is not None}
-    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    tested = sum(d.p is not None and d.kind != "McNemar" for d in differences.values())
+    alpha = ALPHA / max(1, tested)
+    method = f", Bonferroni over {tested}" if tested > 1 else ""
     return {
-        name: _verdict(name, baseline, difference, unit, adjusted.get(name), len(tested))
-        for name, difference in differences.items()
+        name: _verdict(name, baseline, d, unit, _Judgement(_bonferroni(d, tested), alpha, method))
+        for name, d in differences.items()
     }
+
+
+def _bonferroni(difference: Difference, tested: int) -> float | None:
+    if difference.p is None or difference.kind == "McNemar":
+        return difference.p
+    return min(1.0, tested * difference.p)
+
+
+def judge_others(
+    others: Mapping[str, tuple[Difference, Unit]], name: str, headline: Verdict, baseline: str = "A"
+) -> dict[str, Verdict]:
+    """Return the verdicts on a method's other metrics, whose headline is judged.
+
+    They are judged by Hommel's method at the headline's level, if it is better or worse. Together
+    with the headline, which is then wrong in 5 %, or right, the family-wise error is 5 %.
+    Intervals have the level of Hommel's method in either case. Metrics that are equal with every
+    seed cannot differ by chance, and do not count.
+
+    Args:
+        others: difference and unit by metric.
+        name: the method's name.
+        headline: its verdict.
+        baseline: the other method's name.
+    """
+    tested = {
+        key: difference.p
+        for key, (difference, _) in others.items()
+        if difference.p is not None and not difference.identical and difference.kind != "McNemar"
+    }
+    alpha = hommel_level(list(tested.values()), headline.alpha)
+    adjusted = dict(zip(tested, hommel(list(tested.values())), strict=True))
+    verdicts = {}
+    for key, (difference, unit) in others.items():
+        p = difference.p
+        if key in adjusted:
+            p = min(1.0, max(headline.p or 0.0, adjusted[key] * ALPHA / headline.alpha))
+        verdict = _verdict(name, baseline, difference, unit, _Judgement(p, alpha, ", Hommel"))
+        if verdict.outcome in {"better", "worse", "noise"} and not headline.differs:
+            words = f"not judged: {verdict.amount} {unit.name}".rstrip()
+            verdict = verdict._replace(outcome="unjudged", words=words, p=None, needed=None)
+        verdicts[key] = verdict
+    return verdicts
 
 
 def _untested(a: list[float], b: list[float]) -> Difference:
@@ -115,40 +196,74 @@ def _untested(a: list[float], b: list[float]) -> Difference:
     return Difference("none", difference, (len(a), len(b)))
 
 
+class _Judgement(NamedTuple):
+    """How a difference is judged beside others."""
+
+    p: float | None
+    """Adjusted."""
+    alpha: float
+    """The level at which it is judged by itself."""
+    method: str
+    """In words, after p."""
+
+
 def _verdict(
-    name: str, baseline: str, difference: Difference, unit: Unit, p: float | None, tested: int
+    name: str, baseline: str, difference: Difference, unit: Unit, judgement: _Judgement
 ) -> Verdict:
+    p, alpha, method = judgement
+    if difference.kind == "McNemar":
+        alpha = ALPHA  # two networks are not judged, so that nothing is adjusted
     outcome = _outcome(difference, unit, p)
     needed = None
     if outcome in {"noise", "too few"} or difference.kind == "McNemar":
-        needed = _needed(difference, ALPHA / max(1, tested))
-    amount = _amount(difference, unit)
+        needed = _needed(difference, alpha)
+    amount = _amount(difference, unit, alpha)
     measured = f"{amount} {unit.name}".rstrip()
-    evidence = _evidence(difference, p, tested)
-    if outcome == "too few":
+    if _is_of_two_networks(difference):
+        words = _of_two_networks(name, baseline, difference, measured, needed)
+    elif outcome == "too few":
         enough = f"{_rounded(difference, needed)} would do"
         words = f"too few seeds: {measured} with {_seeds(difference, '')}; {enough}"
     elif outcome == "identical":
-        words = f"identical: {name} equals {baseline} ({_count(difference)})"
+        words = f"identical: {name} equals {baseline} ({_seeds(difference, ' seeds')})"
     elif outcome != "noise":
-        words = f"{name} is {outcome}: {measured} ({_count(difference)}, {evidence})"
+        evidence = f"{_seeds(difference, ' seeds')}, {_p(p or 0.0)}{method}"
+        words = f"{name} is {outcome}: {measured} ({evidence})"
     else:
-        shown = tested > 1 or difference.sign_flip_p is not None or difference.kind == "McNemar"
-        words = f"~ inside the noise: {measured}"
-        words += f" ({_count(difference)}, {evidence})" if shown else ""
-        if difference.kind != "McNemar":
-            each = " each" if difference.kind == "Welch" else ""
-            words += f"; {_rounded(difference, needed)} seeds{each} would detect it"
+        evidence = f" ({_seeds(difference, ' seeds')}, {_p(p or 0.0)}{method})" if method else ""
+        each = " each" if difference.kind == "Welch" else ""
+        enough = f"{_rounded(difference, needed)} seeds{each} would detect it"
+        words = f"~ inside the noise: {measured}{evidence}; {enough}"
+    return Verdict(outcome, words, amount, difference, p, needed, alpha)
+
+
+def _is_of_two_networks(difference: Difference) -> bool:
+    return difference.kind == "McNemar" or (
+        difference.kind == "none" and difference.sizes == (1, 1)
+    )
+
+
+def _of_two_networks(
+    name: str, baseline: str, difference: Difference, measured: str, needed: int | None
+) -> str:
+    """Return a sentence about two networks, which says nothing about their configs."""
+    examples = f"{difference.sizes[0]:,} examples"
+    if difference.identical:
+        return f"these two networks: {name} equals {baseline} ({examples})"
+    words = f"{name} minus {baseline} is {measured}"
     if difference.kind == "McNemar":
-        words += "; this compares these two nets, not the methods"
-    return Verdict(outcome, words, amount, difference, p, needed)
+        p = difference.p or 0.0
+        words += ", inside the noise" if p >= ALPHA else ""
+        words += f" ({examples}, McNemar's {_p(p)})"
+    enough = _rounded(difference, needed)
+    return f"these two networks: {words}; to judge the configs, {enough} seeds would do"
 
 
 def _outcome(difference: Difference, unit: Unit, p: float | None) -> VerdictName:
-    if p is None:
-        return "too few"
     if difference.identical:
         return "identical"
+    if p is None or difference.kind == "McNemar":
+        return "too few"
     if not p < ALPHA:
         return "noise"
     return "better" if (difference.difference > 0) == unit.larger_is_better else "worse"
@@ -167,27 +282,22 @@ def _rounded(difference: Difference, needed: int | None) -> str:
     """Format an estimated number of seeds, rounded up to two digits."""
     if needed is None:
         return f"more than {MOST:,}"
-    if difference.kind == "none" and needed == USUAL:
+    if difference.kind in {"none", "McNemar"} and needed == USUAL:
         return str(needed)
     unit = 10 ** max(0, len(str(needed)) - DIGITS)
     return f"about {-(-needed // unit) * unit:,}"
 
 
-def _amount(difference: Difference, unit: Unit) -> str:
+def _amount(difference: Difference, unit: Unit, alpha: float) -> str:
     value = unit.factor * difference.difference
-    half_width = None if difference.half_width is None else unit.factor * difference.half_width
+    width = difference.half_width(alpha)
+    half_width = None if width is None else unit.factor * width
     decimals = unit.decimals
     if decimals is None:
         shown = half_width or abs(value)
         decimals = max(0, DIGITS - 1 - math.floor(math.log10(shown))) if shown else 0
     amount = f"{value:+z.{decimals}f}"
     return amount if half_width is None else f"{amount} ± {half_width:.{decimals}f}"
-
-
-def _count(difference: Difference) -> str:
-    if difference.kind == "McNemar":
-        return f"1 seed, {difference.sizes[0]:,} examples"
-    return _seeds(difference, " seeds")
 
 
 def _seeds(difference: Difference, noun: str) -> str:
@@ -197,24 +307,14 @@ def _seeds(difference: Difference, noun: str) -> str:
     return f"{a}{noun}" if a == b else f"{a} and {b}{noun}"
 
 
-def _evidence(difference: Difference, p: float | None, tested: int) -> str:
-    parts = []
-    if p is not None:
-        parts.append(f"{_p('p', p)}{' after Holm' if tested > 1 else ''}")
-    if difference.sign_flip_p is not None:
-        text = _p("sign-flip p", difference.sign_flip_p)
-        parts.append(f"{text}{' before' if tested > 1 else ''}")
-    return ", ".join(parts)
-
-
-def _p(name: str, p: float) -> str:
+def _p(p: float) -> str:
     """Format p with three decimals, or as many as show on which side of 0.05 it is."""
     if p < 0.0005:  # noqa: PLR2004 - would round to 0.000
-        return f"{name} < 0.001"
+        return "p < 0.001"
     decimals = 3
     while p != ALPHA and round(p, decimals) == ALPHA:
         decimals += 1
-    return f"{name} = {p:.{decimals}f}"
+    return f"p = {p:.{decimals}f}"
 
 
 ACCURACY = Unit("points", 100.0, larger_is_better=True, resolution=1e-4, decimals=2)

@@ -110,12 +110,12 @@ def _rendered(
     markdown: bool,
     json: bool,
 ) -> str:
-    from nnexp.report import comparisons, document
+    from nnexp.report import comparison_output, comparisons, document
 
     if json:
-        return json_line(comparisons.output(compared, outcomes))
+        return json_line(comparison_output.output(compared, outcomes))
     if csv:
-        return document.as_csv(comparisons.LONG_HEADER, comparisons.long_rows(compared))
+        return document.as_csv(comparison_output.LONG_HEADER, comparison_output.long_rows(compared))
     if markdown:
         return document.as_markdown(comparisons.document(compared))
     return document.as_text(comparisons.document(compared, with_curves=curves), columns())

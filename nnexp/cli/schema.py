@@ -44,8 +44,8 @@ def _output_schema(command: str) -> dict[str, object]:
 
 def output_types() -> dict[str, object]:
     """Return the type of what each command prints with --json."""
+    from nnexp.report.comparison_output import CompareOutput
     from nnexp.report.comparison_page import ReportOutput
-    from nnexp.report.comparisons import CompareOutput
     from nnexp.report.data_description import DataOutput
     from nnexp.report.evaluations import EvaluateOutput
     from nnexp.report.inspection import InspectOutput

@@ -1,15 +1,12 @@
-"""A comparison as a document, as CSV records and as a value for JSON."""
+"""A comparison as a document: tables, curves, notes and verdicts."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from msgspec import UNSET, Struct, UnsetType
-from msgspec.structs import asdict
+from msgspec import UNSET
 
-from nnexp.analysis.claims import ClaimResult
 from nnexp.analysis.comparison import PREFERRED, Comparison, Measure
 from nnexp.analysis.experiments import Experiment
 from nnexp.analysis.metrics import Side
@@ -19,15 +16,21 @@ from nnexp.names import DIGITS
 from nnexp.report import braille
 from nnexp.report.curves import terminal
 from nnexp.report.document import Commands, Document, Sentences, Table, plain
-from nnexp.report.samples import SampleOutput, of_sample
 from nnexp.report.text import MISSING, counts, plus_minus, setting
 from nnexp.runner import backends
 from nnexp.seeds import Sample
 from nnexp.store.run import DEFAULT_FOLDER
 
-MARKS = {"better": "better", "worse": "worse", "noise": "~", "identical": "=", "too few": ""}
-SIGNS = MARKS | {"better": "+", "worse": "-"}
-"""Shorter marks, for tables of three or more experiments."""
+MARKS = {
+    "better": "better",
+    "worse": "worse",
+    "noise": "~",
+    "identical": "=",
+    "too few": "",
+    "unjudged": "",
+}
+NETWORKS = "these two networks:"
+"""The beginning of verdicts that are not about configs."""
 TOO_SMALL = "the difference is too small for a reasonable number of seeds to tell"
 CAPTION = 60
 """Characters of a legend's line; longer ones are cut."""
@@ -43,6 +46,8 @@ def document(comparison: Comparison, *, with_curves: bool = False) -> Document:
     histories = {side.experiment.label: side.histories for side in comparison.sides}
     return plain(
         *(sides(comparison), config(comparison), results(comparison)),
+        Sentences(legend(comparison)),
+        apart(comparison),
         *(braille.drawings(terminal(histories)) if with_curves else []),
         Sentences(comparison.notes, "note") if comparison.notes else None,
         Sentences(verdicts(comparison), "verdict"),
@@ -94,10 +99,49 @@ def results(comparison: Comparison) -> Table:
             last = verdicts[1]
             cells += [_amount(last), MARKS[last.outcome]] if last else [MISSING, ""]
         else:
-            signs = [SIGNS[verdict.outcome] if verdict else "" for verdict in verdicts]
-            cells = [f"{c} {sign}".rstrip() for c, sign in zip(cells, signs, strict=True)]
+            marks = [MARKS[verdict.outcome] if verdict else "" for verdict in verdicts]
+            cells = [f"{c} {mark}".rstrip() for c, mark in zip(cells, marks, strict=True)]
         rows.append([measure.metric.label, *cells])
     return Table(["result (accuracies in %)", *names, *(["B - A", ""] if is_pair else [])], rows)
+
+
+def legend(comparison: Comparison) -> list[str]:
+    """Return what the signs of the results mean that occur in them, and how they are judged."""
+    verdicts = [v for m in comparison.measures.values() for v in m.verdicts.values()]
+    outcomes = {verdict.outcome for verdict in verdicts}
+    lines = []
+    if any(len(side.counted) > 1 for side in comparison.sides):
+        lines.append("±: standard deviation over seeds")
+        if len(comparison.sides) == 2 and any(v.half_width is not None for v in verdicts):  # noqa: PLR2004 - only two have a difference
+            lines[-1] += "; of B - A, the half of its interval"
+    words = [name for name in ("better", "worse") if name in outcomes]
+    first = comparison.sides[0].experiment.label
+    marks = [f"{' or '.join(words)}: than {first}, by more than noise"] if words else []
+    marks += [text for name, text in SIGNS.items() if name in outcomes]
+    if any(not s.is_whole for m in comparison.measures.values() for s in m.samples):
+        marks.append(f"{MISSING}: no value")
+    return list(filter(None, [*lines, "; ".join(marks), comparison.method]))
+
+
+SIGNS = {"noise": "~: inside the noise", "identical": "=: identical"}
+
+
+def apart(comparison: Comparison) -> Table | None:
+    """Return the runs that are shown apart, with the reason; None if there are none."""
+    metric = comparison.measures[comparison.judged].metric
+    rows = [
+        [
+            side.experiment.label,
+            str(run.facts.run.path),
+            str(run.facts.run.config.seed),
+            MISSING if run.value is None else metric.unit.show(run.value, whole=True),
+            run.why,
+        ]
+        for side in comparison.sides
+        for run in side.apart
+    ]
+    header = ["apart", "run", "seed", metric.label.strip(), "why"]
+    return Table(header, rows, left=len(header)) if rows else None
 
 
 def _amount(verdict: Verdict) -> str:
@@ -118,24 +162,11 @@ def cell(sample: Sample, unit: Unit) -> str:
     if not sample.is_whole:
         reached = "reached by " if unit.name == "epochs" else ""
         return f"{reached}{known} of {count}"
-    mean = number(sample.mean, unit, whole=count == 1)
-    return plus_minus(mean, None if sample.sd is None else number(sample.sd, unit, whole=False))
-
-
-def number(amount: float | None, unit: Unit, *, whole: bool) -> str:
-    """Format a number in its unit.
-
-    Args:
-        amount: the number.
-        unit: its unit; costs have four decimals.
-        whole: whether to show epochs without decimals.
-    """
-    if amount is None:
+    spread = sample.spread
+    if spread is None:
         return MISSING
-    decimals = 4 if unit.decimals is None else unit.decimals
-    if whole and unit.name == "epochs":
-        decimals = 0
-    return f"{unit.factor * amount:.{decimals}f}"
+    mean = unit.show(spread.mean, whole=count == 1)
+    return plus_minus(mean, None if spread.sd is None else unit.show(spread.sd))
 
 
 def verdicts(comparison: Comparison) -> list[str]:
@@ -143,16 +174,31 @@ def verdicts(comparison: Comparison) -> list[str]:
     label = comparison.measures[comparison.judged].metric.label.strip()
     if not comparison.verdicts and not comparison.has_same_data:
         return ["no verdict: the runs were trained on different data"]
-    if not comparison.verdicts:
-        return [f"no verdict: some runs have no {label}"]
-    prefixes = {
-        letter: f"{letter}: " if _needs_letter(comparison, letter, verdict) else ""
-        for letter, verdict in comparison.verdicts.items()
-    }
-    return [
-        f"{label}: {prefixes[letter]}{_words(verdict)}"
-        for letter, verdict in comparison.verdicts.items()
+    diverged = [
+        f"no verdict on {_scope(comparison, side)}: {side.diverged} of {len(side.facts)} "
+        f"run{'s' * (len(side.facts) != 1)} of {side.experiment.label} diverged"
+        for side in comparison.diverged
     ]
+    if not comparison.verdicts:
+        return diverged or [f"no verdict: some runs have no {label}"]
+    return [*diverged, *(_sentence(comparison, letter, label) for letter in comparison.verdicts)]
+
+
+def _scope(comparison: Comparison, side: Side) -> str:
+    """Return what a diverged run leaves without verdict: its experiment, or all for a baseline."""
+    return "any experiment" if side is comparison.sides[0] else side.experiment.label
+
+
+def _sentence(comparison: Comparison, letter: str, label: str) -> str:
+    """Return the verdict on an experiment; that on two networks begins with these words."""
+    verdict = comparison.verdicts[letter]
+    if verdict.words.startswith(NETWORKS):
+        return f"{NETWORKS} {label}:{_words(verdict).removeprefix(NETWORKS)}"
+    prefix = f"{letter}: " if _needs_letter(comparison, letter, verdict) else ""
+    pair = {letter, comparison.sides[0].experiment.label}
+    is_without = any(s.apart for s in comparison.sides if s.experiment.label in pair)
+    without = "; without what is shown apart" if is_without else ""
+    return f"{label}: {prefix}{_words(verdict)}{without}"
 
 
 def _words(verdict: Verdict) -> str:
@@ -236,150 +282,3 @@ def captions(comparison: Comparison) -> list[str]:
 def _statuses(side: Side) -> str:
     statuses = side.statuses
     return next(iter(statuses)) if len(statuses) == 1 else counts(statuses)
-
-
-LONG_HEADER = (
-    *("experiment", "run", "metric", "count", "missing", "mean", "sd"),
-    *("difference", "low", "high", "test", "p", "p_adjusted", "verdict"),
-)
-
-
-def long_rows(comparison: Comparison) -> Iterator[list[Any]]:
-    """Yield a row for each experiment and metric; accuracies are fractions, as recorded."""
-    for key, measure in comparison.measures.items():
-        for side, sample in zip(comparison.sides, measure.samples, strict=True):
-            fields = asdict(_metric(sample, measure.verdicts.get(side.experiment.label)))
-            fields |= {"experiment": side.experiment.label, "run": side.experiment.place}
-            fields["metric"] = key
-            cells = [fields[name] for name in LONG_HEADER]
-            yield [None if cell is UNSET else cell for cell in cells]
-
-
-class VerdictOutput(Struct, frozen=True, kw_only=True):
-    """A verdict on the difference between an experiment and the one it is compared with."""
-
-    difference: float
-    low: float | None
-    """This and the next are the ends of the difference's 95 % interval."""
-    high: float | None
-    test: str
-    """The statistical test."""
-    p: float | None
-    p_adjusted: float | None
-    sign_flip_p: float | None
-    verdict: str
-    seeds_needed: int | None
-
-
-class MetricOutput(SampleOutput, frozen=True, kw_only=True):
-    """A metric of one experiment and, with ``difference``, its verdict against the first one."""
-
-    missing: int
-    """The number of runs without a value."""
-    difference: float | UnsetType = UNSET
-    low: float | UnsetType | None = UNSET
-    """This and the next are the ends of the difference's 95 % interval."""
-    high: float | UnsetType | None = UNSET
-    test: str | UnsetType = UNSET
-    """The statistical test."""
-    p: float | UnsetType | None = UNSET
-    p_adjusted: float | UnsetType | None = UNSET
-    sign_flip_p: float | UnsetType | None = UNSET
-    verdict: str | UnsetType = UNSET
-    seeds_needed: int | UnsetType | None = UNSET
-
-
-class StretchOutput(Struct, frozen=True, kw_only=True):
-    """Consecutive epochs of a run that were trained under the same arithmetic."""
-
-    since: int
-    """The first of them."""
-    numerics: str
-    """The fingerprint of the arithmetic."""
-
-
-class ExperimentOutput(Struct, frozen=True, kw_only=True):
-    """One side of a comparison."""
-
-    run: str
-    """Its name on the command line: a run's path, or one that its runs share but for the seed."""
-    runs: list[str]
-    seeds: list[int]
-    statuses: dict[str, int]
-    numerics: list[list[StretchOutput]]
-    """By run."""
-
-
-class CompareOutput(Struct, frozen=True, kw_only=True):
-    """The result of compare."""
-
-    experiments: dict[str, ExperimentOutput]
-    """By letter."""
-    config: dict[str, dict[str, Any]]
-    """The values of the keys that differ, by key and letter."""
-    notes: list[str]
-    metrics: dict[str, dict[str, MetricOutput]]
-    """By metric and letter."""
-    judged: str
-    """The metric that the verdicts are on."""
-    verdicts: dict[str, str]
-    """By letter."""
-    checks: list[ClaimResult]
-
-
-def output(comparison: Comparison, outcomes: Sequence[ClaimResult] = ()) -> CompareOutput:
-    """Return a comparison and the outcomes of its checks as a value for JSON."""
-    names = letters(comparison)
-    return CompareOutput(
-        experiments={side.experiment.label: _experiment(side) for side in comparison.sides},
-        config={
-            key: {n: v for n, v in zip(names, values, strict=True) if v is not UNSET}
-            for key, values in comparison.config
-        },
-        notes=list(comparison.notes),
-        metrics={
-            key: {
-                name: _metric(sample, measure.verdicts.get(name))
-                for name, sample in zip(names, measure.samples, strict=True)
-            }
-            for key, measure in comparison.measures.items()
-        },
-        judged=comparison.judged,
-        verdicts={name: verdict.words for name, verdict in comparison.verdicts.items()},
-        checks=list(outcomes),
-    )
-
-
-def _experiment(side: Side) -> ExperimentOutput:
-    return ExperimentOutput(
-        run=side.experiment.place,
-        runs=[str(run.path) for run in side.experiment.runs],
-        seeds=list(side.experiment.seeds),
-        statuses=side.statuses,
-        numerics=[
-            [StretchOutput(**turn._asdict()) for turn in facts.numerics] for facts in side.facts
-        ],
-    )
-
-
-def _metric(sample: Sample, verdict: Verdict | None) -> MetricOutput:
-    known = asdict(of_sample(sample))
-    judged = {} if verdict is None else asdict(verdict_output(verdict))
-    return MetricOutput(**known, **judged, missing=len(sample.values) - len(sample.known))
-
-
-def verdict_output(verdict: Verdict) -> VerdictOutput:
-    """Return a verdict as a value for JSON."""
-    d = verdict.difference
-    half = d.half_width
-    return VerdictOutput(
-        difference=d.difference,
-        low=None if half is None else d.difference - half,
-        high=None if half is None else d.difference + half,
-        test=d.kind,
-        p=d.p,
-        p_adjusted=verdict.p,
-        sign_flip_p=d.sign_flip_p,
-        verdict=verdict.outcome,
-        seeds_needed=verdict.needed,
-    )

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from nnexp.analysis.verdicts import ACCURACY
 from nnexp.config import dump
-from nnexp.report import comparisons, sweep_ranking
-from nnexp.report.comparisons import CompareOutput
+from nnexp.report import comparison_output, comparisons, sweep_ranking
+from nnexp.report.comparison_output import CompareOutput
 from nnexp.report.document import Document, Section, Sentences, Table
 from nnexp.report.samples import SampleOutput, of_sample
 from nnexp.report.sweep_ranking import FailureOutput
@@ -154,7 +154,7 @@ def output(result: SearchResult, compared: Comparison | None) -> SearchOutput:
         baseline=None if result.baseline is None else _trial_output(result, result.baseline),
         trials=[_trial_output(result, trial) for trial in result.results],
         failures=[sweep_ranking.failure_output(*failure) for failure in result.failures],
-        comparison=None if compared is None else comparisons.output(compared),
+        comparison=None if compared is None else comparison_output.output(compared),
     )
 
 

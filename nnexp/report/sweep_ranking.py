@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from nnexp.analysis.comparison import examples_of
+from nnexp.analysis.comparability import examples_of
 from nnexp.config import dump
 from nnexp.errors import NnexpError
-from nnexp.report.comparisons import VerdictOutput, verdict_output
+from nnexp.report.comparison_output import VerdictOutput, verdict_output
 from nnexp.report.document import Document, Sentences, Table, plain
 from nnexp.report.samples import SampleOutput, of_spread
 from nnexp.report.text import MISSING, counts, percent_spread

@@ -40,7 +40,7 @@ def test_runs_of_one_experiment_are_compared_one_by_one(many: Bench) -> None:
 def test_seeds_are_paired_by_their_number(many: Bench) -> None:
     """A seed that only one side has takes no part: b's mean without it is what counts."""
     assert "common seeds" not in many("compare", "runs/a", "runs/b").out
-    seeds(many, "b", {7: [(1.0, 0.10)]}, "learning_rate=1")
+    seeds(many, "b", {7: [(1.0, 0.94)]}, "learning_rate=1")
     assert verdict(many, "runs/a", "runs/b").endswith(PAIRED)
     told = "note: B is paired with A on their common seeds, 0-4; means are over all seeds\n"
     assert told in many("compare", "runs/a", "runs/b").out
@@ -62,12 +62,16 @@ def test_noise_is_called_noise_and_how_many_seeds_would_tell(many: Bench) -> Non
     assert said.endswith("seeds would detect it")
 
 
-def test_several_are_corrected_by_holm(many: Bench) -> None:
+def test_several_are_adjusted_and_so_are_their_intervals(many: Bench) -> None:
+    """At 1 - 0.05 / 2, t on 4 degrees is 3.4954: 3.4954 · 0.3162 = 1.105 and · 0.4472 = 1.563."""
     out = many("compare", "runs/a", "runs/b", "runs/c").out
-    assert "B is better: +2.00 ± 0.88 points (5 seeds, p = 0.006 after Holm)" in out
-    assert "C: ~ inside the noise: +0.00 ± 1.24 points (5 seeds, p = 1.000 after Holm)" in out
+    assert "B is better: +2.00 ± 1.11 points (5 seeds, p = 0.006, Bonferroni over 2)" in out
+    noise = "C: ~ inside the noise: +0.00 ± 1.56 points (5 seeds, p = 1.000, Bonferroni over 2)"
+    assert noise in out
     row = next(line for line in out.splitlines() if line.startswith("best validation"))
-    assert " ".join(row.split()[3:]) == "90.80 ± 0.84 92.80 ± 1.10 + 90.80 ± 0.84 ~"
+    assert " ".join(row.split()[3:]) == "90.80 ± 0.84 92.80 ± 1.10 better 90.80 ± 0.84 ~"
+    method = "at 5 %, over 2 comparisons by Bonferroni's method; then the other rows by Hommel's"
+    assert f"judged first: best validation accuracy, {method}" in out
 
 
 def test_what_was_not_tested_has_no_mark_beside_several(many: Bench) -> None:
@@ -104,8 +108,10 @@ def test_mcnemar_compares_two_nets_on_the_same_images(bench: Bench) -> None:
     lost, won = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
     p = binomtest(won, won + lost).pvalue
     assert lost > won
-    assert f"(1 seed, 40 examples, p {'< 0.001' if p < 0.0005 else f'= {p:.3f}'})" in out
-    assert "these two nets, not the methods" in out
+    assert f"(40 examples, McNemar's p {'< 0.001' if p < 0.0005 else f'= {p:.3f}'})" in out
+    assert "\nthese two networks: test accuracy, best epoch: B minus A is -" in out
+    assert "B is" not in out
+    assert "worse" not in out
     assert "nnexp train runs/a-s0/config.yaml --name a --seeds 5" in out
 
 

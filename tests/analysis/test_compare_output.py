@@ -13,7 +13,7 @@ import pytest
 from nnexp.analysis import comparison
 from nnexp.analysis.metrics import METRICS, Metric
 from nnexp.analysis.verdicts import ACCURACY
-from nnexp.report import comparisons, document
+from nnexp.report import comparison_output, document
 from nnexp.store.lock import Lock
 from tests.analysis.histories import verdict
 
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 def test_the_whole_text(two: Bench) -> None:
     code, out, err = two("compare", "runs/a", "runs/b")
+    words = "these two networks: best validation accuracy: B minus A is -2.60 points; "
+    words += "to judge the configs, 5 seeds would do"
     # The commands say so if NumPy trained these runs.
     assert (code, out.replace(" --backend numpy", ""), err) == (
         0,
-        """\
+        f"""\
    run     seeds  status
 A  runs/a  0      interrupted
 B  runs/b  0      interrupted
@@ -53,11 +55,13 @@ epochs to 97 % validation         4       -       -
 epochs to 97.5 % validation       4       -       -
 epochs run                        4       3       -
 
+-: no value
+
 note: A: 1 of 1 run is interrupted
 note: B: 1 of 1 run is interrupted
 note: the verdict is on best validation accuracy: some runs have no test accuracy
 
-best validation accuracy: too few seeds: -2.60 points with 1; 5 would do
+{words}
 
 to know, train more seeds and compare again:
   nnexp train runs/a/config.yaml --name a --seeds 5
@@ -88,10 +92,13 @@ def test_json_says_the_same(two: Bench) -> None:
         "runs": ["runs/a"],
         "seeds": [0],
         "statuses": {"interrupted": 1},
+        "apart": [],
     }
     assert told["metrics"]["best_epoch"]["B"]["mean"] == 2
     assert told["metrics"]["test_accuracy"]["B"]["values"] == [None]
-    assert told["verdicts"] == {"B": "too few seeds: -2.60 points with 1; 5 would do"}
+    words = "B minus A is -2.60 points; to judge the configs, 5 seeds would do"
+    assert told["verdicts"] == {"B": f"these two networks: {words}"}
+    assert told["method"] == ""
 
 
 def test_equal_configs_are_called_the_same(bench: Bench) -> None:
@@ -104,7 +111,7 @@ def test_equal_configs_are_called_the_same(bench: Bench) -> None:
     test = f"{100 * result['test_accuracy']:.2f}"
     line = next(line for line in out.splitlines() if line.startswith("test accuracy, best"))
     assert line.split()[4:7] == [test, test, "+0.00"]
-    assert "identical: B equals A (1 seed, 40 examples)" in out
+    assert "\nthese two networks: test accuracy, best epoch: B equals A (40 examples)" in out
 
 
 # Other forms
@@ -126,7 +133,7 @@ def test_csv_has_a_row_for_each_experiment_and_metric(many: Bench) -> None:
 def test_the_csv_of_a_comparison_has_the_names_and_numbers_of_its_json(many: Bench) -> None:
     rows = csv.DictReader(many("compare", "runs/a", "runs/b", "--csv").out.splitlines())
     tree = json.loads(many("compare", "runs/a", "runs/b", "--json").out)
-    unseen = set(comparisons.LONG_HEADER)
+    unseen = set(comparison_output.LONG_HEADER)
     keys = {"experiment", "metric"}  # of the objects experiments and metrics
     for row in rows:
         experiment = tree["experiments"][row["experiment"]]

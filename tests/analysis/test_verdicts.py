@@ -10,7 +10,7 @@ from scipy import stats
 
 from nnexp.analysis.power import seeds_needed
 from nnexp.analysis.statistics import Difference, mcnemar, paired_t
-from nnexp.analysis.verdicts import ACCURACY, COST, EPOCHS, Unit, between, judge
+from nnexp.analysis.verdicts import ACCURACY, COST, EPOCHS, Unit, between, judge, judge_others
 from tests.analysis.samples import PLAIN, right, seeds, verdict
 
 
@@ -21,7 +21,8 @@ from tests.analysis.samples import PLAIN, right, seeds, verdict
         (range(5), range(2, 9), "paired t", (3, 3)),
         (range(5), range(3, 9), "none", (2, 2)),
         (range(5), range(4, 9), "none", (1, 1)),
-        (range(5), range(5, 7), "Welch", (5, 2)),
+        (range(5), range(5, 8), "Welch", (5, 3)),
+        (range(8), range(8, 10), "none", (8, 2)),
         (range(5), range(5, 6), "none", (5, 1)),
     ],
 )
@@ -91,7 +92,12 @@ def test_identical_in_words() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "start", "words"),
     [
-        ([0.95], [0.9539], 0, "too few seeds: +0.39 points with 1; 5 would do"),
+        (
+            [0.95],
+            [0.9539],
+            0,
+            "these two networks: B minus A is +0.39 points; to judge the configs, 5 seeds would do",
+        ),
         ([0.95, 0.95], [0.95, 0.95], 0, "too few seeds: +0.00 points with 2; 5 would do"),
         ([0.95, 0.95], [0.96, 0.9602], 0, "too few seeds: +1.01 points with 2; 5 would do"),
         ([0.95, 0.95], [0.951, 0.953], 0, "too few seeds: +0.20 points with 2; about 7 would do"),
@@ -109,62 +115,94 @@ def test_too_few_in_words(first: list[float], second: list[float], start: int, w
     assert (found.outcome, found.words, found.p) == ("too few", words, None)
 
 
-def test_from_eight_pairs_on_a_sign_flip_stands_beside() -> None:
-    rng = np.random.default_rng(1)
-    a = rng.normal(0.95, 0.001, 8).round(4)
-    for n, stands in ((7, False), (8, True)):
-        for shift in (0.0001, 0.004):
-            b = (a + shift + np.linspace(-0.001, 0.001, 8)).round(4)
-            found = verdict(a[:n], b[:n], ACCURACY)
-            assert ("sign-flip p" in found.words) == stands
-            assert (found.difference.sign_flip_p is not None) == stands
-    assert found.words == (
-        "B is better: +0.40 ± 0.06 points (8 seeds, p < 0.001, sign-flip p = 0.008)"
-    )
-
-
 def test_two_nets_alone_in_words() -> None:
-    better = judge({"B": mcnemar(*right(9500, 20, 59, 421))}, ACCURACY)["B"]
-    assert better.words == (
-        "B is better: +0.39 ± 0.18 points (1 seed, 10,000 examples, p < 0.001); "
-        "this compares these two nets, not the methods"
+    """No word about methods: of one config, two seeds differ significantly in 39 of 100 cases."""
+    far = judge({"B": mcnemar(*right(9500, 20, 59, 421))}, ACCURACY)["B"]
+    assert far.words == (
+        "these two networks: B minus A is +0.39 ± 0.18 points (10,000 examples, McNemar's "
+        "p < 0.001); to judge the configs, 5 seeds would do"
     )
-    noise = judge({"B": mcnemar(*right(9500, 40, 47, 413))}, ACCURACY)["B"]
-    assert noise.words == (
-        "~ inside the noise: +0.07 ± 0.18 points (1 seed, 10,000 examples, p = 0.520); "
-        "this compares these two nets, not the methods"
+    near = judge({"B": mcnemar(*right(9500, 40, 47, 413))}, ACCURACY)["B"]
+    assert near.words == (
+        "these two networks: B minus A is +0.07 ± 0.18 points, inside the noise (10,000 examples, "
+        "McNemar's p = 0.520); to judge the configs, 5 seeds would do"
     )
-    assert better.needed == noise.needed == 5  # seeds, to speak of the methods
+    assert far.outcome == near.outcome == "too few"
+    assert far.needed == near.needed == 5
+    assert not far.is_judged
     same = judge({"B": mcnemar(*right(9500, 0, 0, 500))}, ACCURACY)["B"]
     assert same.outcome == "identical"
+    assert same.words == "these two networks: B equals A (10,000 examples)"
 
 
-def test_several_are_corrected_and_it_is_said() -> None:
-    """p of 0.030 alone is significant; as the smaller of two it is 0.060."""
-    differences = {
-        name: Difference("paired t", 0.003, (5, 5), 0.002, p, 4, 0.002)
-        for name, p in (("B", 0.03), ("C", 0.2))
-    }
+def test_several_are_adjusted_with_their_intervals_and_the_method_is_named() -> None:
+    """p of 0.028 alone is significant; as one of two it is 0.057, and its interval agrees."""
+    a, b = [0.0, 0.1, 0.2, 0.3, 0.4], [0.1, 0.15, 0.4, 0.4, 0.7]
+    alone = verdict(a, b)
+    assert (alone.outcome, alone.alpha) == ("better", 0.05)
+    differences = {name: between(seeds(a), seeds(b), PLAIN) for name in "BC"}
     one_seed = {"D": Difference("none", 0.003, (1, 1))}
-    found = judge(differences | one_seed, ACCURACY)
+    found = judge(differences | one_seed, PLAIN)
     assert [each.outcome for each in found.values()] == ["noise", "noise", "too few"]
-    assert found["B"].p == pytest.approx(0.06)
-    assert "(5 seeds, p = 0.060 after Holm); about" in found["B"].words
-    alone = judge({"B": differences["B"]}, ACCURACY)["B"]
-    assert alone.words == "B is better: +0.30 ± 0.20 points (5 seeds, p = 0.030)"
+    assert alone.p is not None
+    assert found["B"].p == pytest.approx(2 * alone.p)
+    assert "(5 seeds, p = 0.057, Bonferroni over 2); about" in found["B"].words
+    low, high = stats.ttest_rel(b, a).confidence_interval(0.975)
+    assert found["B"].half_width == pytest.approx((high - low) / 2)
+    assert (found["B"].half_width or 0.0) > found["B"].difference.difference
+    assert (alone.half_width or 0.0) < alone.difference.difference
 
 
-def test_noise_after_holm_takes_more_seeds_than_there_are() -> None:
+def test_noise_beside_others_takes_more_seeds_than_there_are() -> None:
     """Five seeds would tell 1.7 deviations at 5 %, but not at the third of it that is asked."""
     assert seeds_needed(1.7, 1.0, "paired t") == 5
     p = 2 * float(stats.t.sf(1.7 * 5**0.5, 4))
     found = judge(
-        {name: Difference("paired t", 1.7, (5, 5), 1.2, p, 4, 1.0) for name in "BCD"}, PLAIN
+        {name: Difference("paired t", 1.7, (5, 5), p, 5**-0.5, 4, 1.0) for name in "BCD"}, PLAIN
     )["B"]
     assert p < 0.05 < (found.p or 0)
     assert found.outcome == "noise"
     assert found.needed == seeds_needed(1.7, 1.0, "paired t", 0.05 / 3)
     assert (found.needed or 0) > 5
+
+
+def student(p: float) -> Difference:
+    """Return a difference of 0.3 points that has a p in a paired test of five seeds."""
+    error = 0.003 / float(stats.t.isf(p / 2, 4))
+    return Difference("paired t", 0.003, (5, 5), p, error, 4, error * 5**0.5)
+
+
+def test_other_rows_are_silent_unless_the_headline_speaks() -> None:
+    others = {"x": (student(0.001), ACCURACY), "y": (student(0.9), ACCURACY)}
+    noise = judge({"B": student(0.2)}, ACCURACY)["B"]
+    for found in judge_others(others, "B", noise).values():
+        assert (found.outcome, found.p, found.needed) == ("unjudged", None, None)
+        assert found.half_width is not None
+        assert found.words.startswith("not judged: +0.30 ± ")
+    better = judge({"B": student(0.04)}, ACCURACY)["B"]
+    judged = judge_others(others, "B", better)
+    assert {key: each.outcome for key, each in judged.items()} == {"x": "better", "y": "noise"}
+
+
+def test_other_rows_are_judged_by_hommel_and_so_are_their_intervals() -> None:
+    """Of 0.01, 0.02, 0.03 and 0.9 at 5 %: by hand, 0.03 and 0.9 are a set that Simes keeps.
+
+    So j is 2, the level 0.025, and the adjusted values are 0.04, 0.045, 0.06 and 0.9.
+    """
+    ps = {"a": 0.01, "b": 0.02, "c": 0.03, "d": 0.9}
+    others = {key: (student(p), ACCURACY) for key, p in ps.items()}
+    headline = judge({"B": student(0.001)}, ACCURACY)["B"]
+    found = judge_others(others, "B", headline)
+    assert [each.outcome for each in found.values()] == ["better", "better", "noise", "noise"]
+    assert [each.p for each in found.values()] == pytest.approx([0.04, 0.045, 0.06, 0.9])
+    assert {each.alpha for each in found.values()} == {0.025}
+    for each in found.values():
+        assert ((each.half_width or 0.0) < 0.003) == each.differs
+    assert "p = 0.040, Hommel)" in found["a"].words
+    of_two = judge({name: student(0.001) for name in "BC"}, ACCURACY)["B"]
+    halved = judge_others(others, "B", of_two)  # at 2.5 %: 0.02 and 0.03 are kept as well
+    assert [each.p for each in halved.values()] == pytest.approx([0.08, 0.09, 0.12, 1.0])
+    assert not any(each.differs for each in halved.values())
 
 
 @pytest.mark.parametrize(
@@ -174,25 +212,25 @@ def test_noise_after_holm_takes_more_seeds_than_there_are() -> None:
 def test_many_seeds_are_rounded_up_to_two_digits(
     kind: Literal["paired t", "Welch"], words: str
 ) -> None:
-    found = Difference(kind, 0.1, (5, 5), 1.2, 0.8, 4, 1.0)
+    found = Difference(kind, 0.1, (5, 5), 0.8, 0.4, 4, 1.0)
     assert words in judge({"B": found}, PLAIN)["B"].words
 
 
 @pytest.mark.parametrize(
     ("p", "words"),
     [
-        (0.0496, "B is better: +0.30 ± 0.20 points (5 seeds, p = 0.0496)"),
-        (0.04999, "B is better: +0.30 ± 0.20 points (5 seeds, p = 0.04999)"),
-        (0.0004, "B is better: +0.30 ± 0.20 points (5 seeds, p < 0.001)"),
+        (0.0496, "B is better: +0.30 ± 0.30 points (5 seeds, p = 0.0496)"),
+        (0.04999, "B is better: +0.30 ± 0.30 points (5 seeds, p = 0.04999)"),
+        (0.0004, "B is better: +0.30 ± 0.08 points (5 seeds, p < 0.001)"),
     ],
 )
 def test_p_shows_on_which_side_of_the_limit_it_is(p: float, words: str) -> None:
-    found = Difference("paired t", 0.003, (5, 5), 0.002, p, 4, 0.002)
+    found = student(p)
     assert judge({"B": found}, ACCURACY)["B"].words == words
 
 
 def test_five_per_cent_itself_is_not_under_five_per_cent() -> None:
-    found = Difference("paired t", 0.003, (5, 5), 0.002, 0.05, 4, 0.002)
+    found = student(0.05)
     assert judge({"B": found}, ACCURACY)["B"].outcome == "noise"
 
 

@@ -28,7 +28,7 @@ from nnexp.analysis import comparison, evaluation, experiments, summary
 from nnexp.config import load
 from nnexp.datasets import loading
 from nnexp.errors import CheckFailedError, CorruptError, MismatchError, NnexpError, UsageError
-from nnexp.report import comparison_page, comparisons
+from nnexp.report import comparison_output, comparison_page
 from nnexp.report.document import as_text
 from nnexp.report.summary import document
 from nnexp.runner import train, verification
@@ -132,7 +132,7 @@ def verified() -> str | None:
 def compared() -> dict[str, Any]:
     """What ``nnexp compare`` says, but for the clock's seconds, which nothing vouches for."""
     told: dict[str, Any] = msgspec.to_builtins(
-        comparisons.output(comparison.compare(experiments.gather([RUN, OTHER])))
+        comparison_output.output(comparison.compare(experiments.gather([RUN, OTHER])))
     )
     del told["metrics"]["seconds"]
     return told
