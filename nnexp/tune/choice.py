@@ -3,13 +3,16 @@
 With one seed, differences below two standard errors of the validation accuracy are too close to
 call. Only then are seeds added, up to five; from three on, a paired t-test decides. Ties go to
 the preferred candidate: for λ, the smaller.
+
+Seeds are added to some candidates only, and a mean over other seeds is another quantity. So
+candidates are always compared on the seeds that they have in common.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from statistics import mean
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -19,7 +22,7 @@ from nnexp.analysis import verdicts
 from nnexp.analysis.power import FEWEST_SEEDS
 from nnexp.analysis.verdicts import ACCURACY
 from nnexp.report.samples import SampleOutput, of_sample
-from nnexp.report.text import percent
+from nnexp.report.text import MISSING, percent
 from nnexp.seeds import Sample
 
 MOST_SEEDS = 5
@@ -35,8 +38,8 @@ class CandidateStanding(NamedTuple):
     """A candidate compared with the best one."""
 
     standing: RateVerdict
-    accuracy: float
-    seeds: int
+    gap: float
+    """By how much the best one is better, on the seeds that both have."""
     words: str
 
 
@@ -52,7 +55,12 @@ class CandidateOutput(Struct, frozen=True, kw_only=True, tag_field="tried"):
     def cells(self) -> list[str]:
         """The cells of its table row, after the candidate itself."""
         accuracy = self.best_validation_accuracy
-        return [self.comparison, percent(accuracy.mean), str(accuracy.count)]
+        by_seed = [MISSING if v is None else f"{100 * v:.2f}" for v in accuracy.values]
+        return [self.comparison, percent(accuracy.mean), ", ".join(by_seed)]
+
+
+COLUMNS = ("beside the best", "validation", "by seed, in %")
+"""The headers of a candidate's cells."""
 
 
 def accuracy_output(scores: Mapping[int, float]) -> SampleOutput:
@@ -61,8 +69,32 @@ def accuracy_output(scores: Mapping[int, float]) -> SampleOutput:
 
 
 def best(scores: Scores) -> float:
-    """Return the candidate with the highest mean accuracy; the smaller if several are equal."""
-    return min(scores, key=lambda candidate: (-mean(scores[candidate].values()), candidate))
+    """Return the best candidate; the smaller if several are equal.
+
+    It is the best of those with the most seeds, on their common seeds. ``needed_trials`` gives
+    these seeds to every candidate that is better than it on those that both have.
+    """
+    most = max(map(len, scores.values()))
+    finalists = [candidate for candidate, values in scores.items() if len(values) == most]
+    common = set.intersection(*(set(scores[candidate]) for candidate in finalists))
+    return min(finalists, key=lambda c: (-_mean(scores[c], common), c))
+
+
+def gap(scores: Scores, leader: float, candidate: float) -> float:
+    """Return by how much one candidate is better than another, on the seeds that both have."""
+    first, second = scores[leader], scores[candidate]
+    common = first.keys() & second.keys()
+    return _mean(first, common) - _mean(second, common)
+
+
+def _mean(values: Mapping[int, float], seeds: Collection[int]) -> float:
+    """Return the mean over some seeds, rounded so that equal means are equal numbers."""
+    return round(math.fsum(values[seed] for seed in seeds) / len(seeds), 12)
+
+
+def are_paired(scores: Scores) -> bool:
+    """Return whether all candidates have the same seeds."""
+    return len({frozenset(values) for values in scores.values()}) == 1
 
 
 def error(accuracy: float, examples: int) -> float:
@@ -98,32 +130,39 @@ def standings(
 def _standing(
     scores: Scores, leader: float, candidate: float, examples: int, most: int
 ) -> CandidateStanding:
-    values, top = scores[candidate], scores[leader]
-    accuracy, seeds = mean(values.values()), len(values)
     if candidate == leader:
-        return CandidateStanding("best", accuracy, seeds, "highest")
-    gap = mean(top.values()) - accuracy
-    limit = noise(mean(top.values()), examples)
-    common = {seed: values[seed] for seed in values if seed in top}
+        return CandidateStanding("best", 0.0, "highest")
+    values, top = scores[candidate], scores[leader]
+    common = values.keys() & top.keys()
+    behind = gap(scores, leader, candidate)
+    limit = noise(_mean(top, common), examples)
     settled = len(common) >= most
     if len(common) < FEWEST_SEEDS["paired t"]:
-        if gap > limit:
-            words = f"worse: {100 * gap:.2f} points, beyond the noise of {100 * limit:.2f}"
-            return CandidateStanding("worse", accuracy, seeds, words)
-        return _close(accuracy, seeds, f"{100 * gap:.2f} points less", settled=settled)
+        on = _on(common, values, top)
+        if behind > limit:
+            words = f"worse: {100 * behind:.2f} points{on}, beyond the noise of {100 * limit:.2f}"
+            return CandidateStanding("worse", behind, words)
+        return _close(behind, f"{100 * behind:.2f} points less{on}", settled=settled)
     verdict = verdicts.judge({"it": verdicts.between(top, values, ACCURACY)}, ACCURACY)["it"]
     if verdict.outcome == "worse":
         p = "" if verdict.p is None else f", p = {verdict.p:.3f}"
-        return CandidateStanding("worse", accuracy, seeds, f"worse: {verdict.amount} points{p}")
+        return CandidateStanding("worse", behind, f"worse: {verdict.amount} points{p}")
     if verdict.outcome == "identical":
-        return CandidateStanding("tie", accuracy, seeds, "identical")
-    return _close(accuracy, seeds, f"{verdict.amount} points", settled=settled)
+        return CandidateStanding("tie", behind, "identical")
+    return _close(behind, f"{verdict.amount} points", settled=settled)
 
 
-def _close(accuracy: float, seeds: int, words: str, *, settled: bool) -> CandidateStanding:
+def _on(common: Collection[int], *sides: Mapping[int, float]) -> str:
+    """Return on which seeds two candidates are compared, unless these are all that they have."""
+    if all(len(side) == len(common) for side in sides):
+        return ""
+    return f" on the first {'seed' if len(common) == 1 else f'{len(common)} seeds'}"
+
+
+def _close(gap: float, words: str, *, settled: bool) -> CandidateStanding:
     if not settled:
-        return CandidateStanding("unsure", accuracy, seeds, f"too close to call: {words}")
-    return CandidateStanding("tie", accuracy, seeds, f"inside the noise: {words}")
+        return CandidateStanding("unsure", gap, f"too close to call: {words}")
+    return CandidateStanding("tie", gap, f"inside the noise: {words}")
 
 
 def needed_trials(
@@ -134,11 +173,15 @@ def needed_trials(
 ) -> list[tuple[float, int]]:
     """Return the trials needed to settle the choice, as (candidate, seed); [] if it is settled.
 
-    A candidate that is too close to call matters only if it is preferred to the best one. Seeds
-    are added in order, to those that lack them, so that candidates can be compared in pairs.
+    A candidate that is too close to call matters only if it is preferred to the best one, or is
+    better on the seeds that both have. Seeds are added in order, to those that lack them, so that
+    candidates can be compared in pairs.
     """
     leader = best(scores)
     ranks = standings(scores, examples, most_seeds)
+    better = [c for c, r in ranks.items() if r.gap < 0 and len(scores[c]) < len(scores[leader])]
+    if better:
+        return [(candidate, _first_missing(scores[candidate])) for candidate in better]
     rivals = [candidate for candidate in _before(preferred, leader) if candidate in ranks]
     unsure = [candidate for candidate in rivals if ranks[candidate].standing == "unsure"]
     if not unsure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import mean
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -238,7 +239,7 @@ def _schedule_decision(
 ) -> Decision:
     scores = _scores(trials, patience)
     ranks = choice.standings(scores, n, SEEDS)
-    constant, schedule = (f"{100 * ranks[c].accuracy:.2f} %" for c in (CONSTANT, SCHEDULE))
+    constant, schedule = (f"{100 * mean(scores[c].values()):.2f} %" for c in (CONSTANT, SCHEDULE))
     if chosen == SCHEDULE:
         answer = f"halve-on-plateau: {schedule} validation accuracy, beyond the noise of"
         answer += f" the constant rate's {constant} with a patience of {patience}."
@@ -273,11 +274,11 @@ def _schedule_decision(
         rule=SCHEDULE_RULE.format(
             patience=patience,
             n=n,
-            noise=100 * choice.noise(ranks[choice.best(scores)].accuracy, n),
+            noise=100 * choice.noise(mean(scores[choice.best(scores)].values()), n),
             seeds=SEEDS,
         ),
         alternatives=tried,
-        header=("schedule", "beside the best", "validation", "seeds"),
+        header=("schedule", *choice.COLUMNS),
         rows=[[schedule.schedule, *schedule.cells] for schedule in tried],
         left=2,
         picture=picture("The final training, first seed", BY_EPOCH, ACCURACY, curves),

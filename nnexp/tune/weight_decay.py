@@ -126,11 +126,12 @@ def _decision(
         )
         for strength, rank in ranks.items()
     ]
-    means = [mean(by_seed.values()) for by_seed in scores.values()]
-    others = means.count(max(means)) - 1
-    why = "the highest validation accuracy"
-    if len(set(means)) == 1:
-        why = "all reach the same validation accuracy"
+    gaps = [ranks[strength].gap for strength in scores]
+    others = gaps.count(0.0) - 1
+    on = "" if choice.are_paired(scores) else " on common seeds"
+    why = f"the highest validation accuracy{on}"
+    if not any(gaps):
+        why = f"all reach the same validation accuracy{on}"
     elif chosen == best and others:
         larger = "a larger one" if others == 1 else f"{others} larger ones"
         why += f", which {larger} reached as well"
@@ -143,7 +144,7 @@ def _decision(
         answer=f"λ = {chosen:g}: {why}.",
         rule=rule,
         alternatives=tried,
-        header=("lambda", "beside the best", "validation", "seeds"),
+        header=("lambda", *choice.COLUMNS),
         rows=[[f"{strength.lambda_:g}", *strength.cells] for strength in tried],
         left=2,
         picture=accuracy_figure(scores, chosen),
