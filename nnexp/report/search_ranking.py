@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from nnexp.study.trials import TrialResult
 
 GIVEN = "as given"
+OPTIMISTIC = (
+    "*: optimistic: chosen from {} trials by these runs, which were partly lucky; "
+    "this holds for validation and test accuracies"
+)
 
 
 def document(
@@ -36,7 +40,9 @@ def document(
         compared: the unchanged config and the best trials; None if there is only one config.
         with_curves: include curves for a terminal.
     """
-    own = Section("trials", "", [_trials(result), Sentences(list(_summary(result)))])
+    is_marked = any(map(result.is_optimistic, result.ranked))
+    marks = [Sentences([OPTIMISTIC.format(result.choices)])] if is_marked else []
+    own = Section("trials", "", [_trials(result), *marks, Sentences(list(_summary(result)))])
     if compared is None:
         return Document("", [own])
     comparison = comparisons.document(compared, with_curves=with_curves)
@@ -54,12 +60,13 @@ def _trials(result: SearchResult) -> Table:
 def _row(result: SearchResult, trial: TrialResult) -> list[str]:
     values = result.values(trial)
     epochs = sorted({performance.epochs for performance in trial.performances})
+    mark = " *" if result.is_optimistic(trial) else "  " if result.choices > 1 else ""
     return [
         GIVEN if trial.trial.is_baseline else str(trial.trial.number),
         *(MISSING if value is None else dump.inline(value) for value in values),
         "-".join(map(str, epochs[:: max(1, len(epochs) - 1)])),
-        unscored(trial) if trial.score is None else _cell(trial.validation),
-        _cell(trial.test),
+        unscored(trial) if trial.score is None else _cell(trial.validation) + mark,
+        _cell(trial.test) + mark,
     ]
 
 
@@ -119,6 +126,8 @@ class TrialOutput(Struct, frozen=True, kw_only=True):
     best_validation_accuracy: SampleOutput
     test_accuracy: SampleOutput
     """At the best epoch."""
+    optimistic: bool
+    """Whether the trial was chosen by these runs, so that both accuracies are too high by luck."""
 
 
 class SearchOutput(Struct, frozen=True, kw_only=True):
@@ -169,6 +178,7 @@ def _trial_output(result: SearchResult, trial: TrialResult) -> TrialOutput:
         examples=[performance.examples for performance in trial.performances],
         best_validation_accuracy=of_sample(trial.validation),
         test_accuracy=of_sample(trial.test),
+        optimistic=result.is_optimistic(trial),
     )
 
 

@@ -41,15 +41,36 @@ def test_trials_are_ordinary_runs(bench: Bench) -> None:
 @pytest.mark.slow
 def test_the_table_ranks_by_validation_and_ends_as_compare_does(bench: Bench) -> None:
     said = search(bench, "--trials", "4", "--seeds", "3")
-    header, *rows = (line.split("  ") for line in said.out.split("\n\n")[0].splitlines())
-    assert header[0].startswith("trial")
+    lines = said.out.split("\n\n")[0].splitlines()
+    header, *rows = (re.split("  +", line.strip()) for line in lines)
+    assert header[0].endswith("trial")
     validation = [float(row[-2].split()[0]) for row in rows]
     assert len(rows) == 5
     assert "as given" in [row[0] for row in rows]
     assert validation == sorted(validation, reverse=True)
     paths = [line.split()[1] for line in said.out.splitlines() if line[:3] in {"A  ", "B  ", "C  "}]
     assert len(paths) == 3
-    assert said.out.endswith(f"\n\n{bench('compare', *paths).out}")
+    (note,) = (line for line in said.out.splitlines() if line.startswith("note: B and C: "))
+    assert note.endswith("are optimistic, those on test data as well")
+    rest = re.sub(r"\n\nnote: B and C: .*\n(?=\n)|note: B and C: .*\n", "\n", said.out)
+    assert rest.endswith(f"\n\n{bench('compare', *paths).out}")
+
+
+def test_the_best_of_several_is_marked_as_optimistic(bench: Bench) -> None:
+    """Its test accuracy, too: networks that are lucky on validation data are lucky there."""
+    said = search(bench, "--trials", "4", "--seeds", "2")
+    table, legend, *_ = said.out.split("\n\n")
+    rows = table.splitlines()[1:]
+    marked = [row.count(" *") for row in rows]
+    given = next(index for index, row in enumerate(rows) if row.startswith("as given"))
+    assert sorted(marked) == [0, 0, 0, 2, 2]
+    assert marked[given] == 0
+    assert legend.startswith("*: optimistic: chosen from 4 trials by these runs")
+    found = json.loads(search(bench, "--trials", "4", "--seeds", "2", "--json").out)
+    assert [trial["optimistic"] for trial in found["trials"]] == [True, True, False, False]
+    assert not found["baseline"]["optimistic"]
+    single = search(bench, "--trials", "1").out  # nothing was chosen
+    assert "optimistic" not in single
 
 
 def test_the_first_side_is_the_config_as_given_then_the_best_two(bench: Bench) -> None:
