@@ -8,7 +8,7 @@ not sums. Claims are parsed here and never executed as Python.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct, structs
@@ -22,7 +22,7 @@ from nnexp.errors import UsageError
 _TERM = re.compile(
     r"\s*([+-])?\s*"
     r"(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*([*%])?\s*)?"
-    r"(?:([A-Z])\.([a-z][a-z_]*(?:\d+(?:\.\d+)?)?))?\s*",
+    r"(?:([A-Z]{1,2})\.([a-z][a-z_]*(?:\d+(?:\.\d+)?)?))?\s*",
     re.ASCII,
 )
 LONGEST = 1000
@@ -80,7 +80,7 @@ class Claim(NamedTuple):
         return ClaimResult(self.text, holds, None, None, tuple(results.values()))
 
 
-def parse(text: str, letters: str) -> Claim:
+def parse(text: str, letters: Sequence[str]) -> Claim:
     """Parse a claim.
 
     Args:
@@ -116,7 +116,7 @@ def parse(text: str, letters: str) -> Claim:
     return Claim(text, Parser(text, comparison, f"--check {text!r}").query())
 
 
-def _side(parser: Parser[_Inequality], letters: str) -> tuple[_Term, ...]:
+def _side(parser: Parser[_Inequality], letters: Sequence[str]) -> tuple[_Term, ...]:
     """Parse the sum that is next; return () if there is none."""
     start = end = parser.next().start
     while parser.next().kind == "text" and not is_miscased_word(parser.next()):
@@ -125,7 +125,7 @@ def _side(parser: Parser[_Inequality], letters: str) -> tuple[_Term, ...]:
     return tuple(_terms(parser, parser.text[start:end], letters))
 
 
-def _terms(parser: Parser[_Inequality], text: str, letters: str) -> Iterator[_Term]:
+def _terms(parser: Parser[_Inequality], text: str, letters: Sequence[str]) -> Iterator[_Term]:
     position = 0
     while position < len(text):
         match = _TERM.match(text, position)

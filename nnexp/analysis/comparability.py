@@ -63,6 +63,7 @@ def notes(sides: Sequence[Side]) -> Iterator[str]:
         yield from _changed_numerics(facts)
     yield from _unpaired(sides)
     yield from _batch_sizes(sides)
+    yield from _loads(sides)
     for side in sides:
         if side.apart:
             runs = "run that is" if len(side.apart) == 1 else "runs that are"
@@ -70,9 +71,7 @@ def notes(sides: Sequence[Side]) -> Iterator[str]:
                 f"means, tests and curves of {side.experiment.label} are without the {runs} "
                 "shown apart"
             )
-        unfinished = {s: n for s, n in side.statuses.items() if s != "finished"}
-        for status, count in unfinished.items():
-            yield f"{side.experiment.label}: {_state(status, count, len(side.facts))}"
+    yield from _unfinished(sides)
 
 
 def _other_origins(records: Mapping[str, Sequence[RunRecord]]) -> Iterator[str]:
@@ -96,6 +95,31 @@ def _other_origins(records: Mapping[str, Sequence[RunRecord]]) -> Iterator[str]:
     versions = values(lambda record: record.versions.nnexp)
     if len(set().union(*versions.values())) > 1:
         yield f"{_letters(versions)} were trained with different versions of nnexp"
+
+
+def _unfinished(sides: Sequence[Side]) -> Iterator[str]:
+    """Yield how many runs of which experiments did not finish; the same of many in one note."""
+    letters: dict[str, list[str]] = {}
+    for side in sides:
+        for status, count in side.statuses.items():
+            if status != "finished":
+                state = _state(status, count, len(side.facts))
+                letters.setdefault(state, []).append(side.experiment.label)
+    for state, several in letters.items():
+        if len(several) > FEW:
+            yield f"{_listed(several)}: of each, {state}"
+        else:
+            yield from (f"{letter}: {state}" for letter in several)
+
+
+FEW = 2
+"""Maximum number of experiments that have a note each, if it is the same."""
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Return words as ``A, B and C``."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _state(status: str, count: int, total: int) -> str:
@@ -135,11 +159,22 @@ def _batch_sizes(sides: Sequence[Side]) -> Iterator[str]:
         else:
             unscaled.append(f"{letter} ({own:g}, scaled {factor * rate:g})")
     label = first.experiment.label
-    parts = [f"η was scaled along from {label} to {' and '.join(scaled)}"] if scaled else []
+    parts = [f"η was scaled along from {label} to {_listed(scaled)}"] if scaled else []
     if unscaled:
-        parts.append(f"η was not scaled along from {label} to {' and '.join(unscaled)}")
+        parts.append(f"η was not scaled along from {label} to {_listed(unscaled)}")
     facts = ", and ".join(["mini-batch sizes differ", *parts])
     yield f"{facts}; nnexp tune CONFIG --only batch-size chooses size and η together"
+
+
+def _loads(sides: Sequence[Side]) -> Iterator[str]:
+    """Yield which times were measured while processes waited for a core."""
+    loads = {side.experiment.label: side.overload for side in sides}
+    if busy := {letter: timing for letter, timing in loads.items() if timing is not None}:
+        highest = max(busy.values(), key=lambda timing: timing.load or 0.0)
+        yield (
+            f"times of {_listed(list(busy))} were measured under load, up to {highest.load:g} on "
+            f"{highest.cores} cores, so that they are too long"
+        )
 
 
 SCALED = 0.01

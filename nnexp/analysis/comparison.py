@@ -54,19 +54,25 @@ class Comparison(NamedTuple):
         return self.measures[self.judged].verdicts
 
     @property
-    def method(self) -> str:
-        """How words are adjusted for the number of comparisons; empty if nothing is judged."""
-        judged = [verdict for verdict in self.verdicts.values() if verdict.is_judged]
-        if not judged:
+    def headline_method(self) -> str:
+        """How verdicts are adjusted for the number of experiments; empty if nothing is judged."""
+        count = sum(verdict.is_judged for verdict in self.verdicts.values())
+        if not count:
             return ""
         label = self.measures[self.judged].metric.label.strip()
-        count = len(judged)
         over = f", over {count} comparisons by Bonferroni's method" if count > 1 else ""
-        text = f"judged first: {label}, at 5 %{over}"
-        if any(verdict.differs for verdict in judged):
-            where = ", where it differs" if count > 1 else ""
-            return f"{text}; then the other rows by Hommel's method{where}; intervals likewise"
-        return f"{text}; it does not differ, so that the other rows have intervals and no words"
+        return f"judged first: {label}, at 5 %{over}"
+
+    @property
+    def method(self) -> str:
+        """How words are adjusted for the number of comparisons; empty if nothing is judged."""
+        first = self.headline_method
+        if not first:
+            return ""
+        if any(verdict.differs for verdict in self.verdicts.values()):
+            where = ", where it differs" if len(self.verdicts) > 1 else ""
+            return f"{first}; then the other rows by Hommel's method{where}; intervals likewise"
+        return f"{first}; it does not differ, so that the other rows have intervals and no words"
 
     @property
     def has_same_data(self) -> bool:

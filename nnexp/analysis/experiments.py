@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nnexp.config.model import Config
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LABELS = [*LETTERS, *(f"{first}{second}" for first in LETTERS for second in LETTERS)]
+"""A to Z, then AA to ZZ: the experiments of a comparison in their order."""
 DIGITS = 8
 """Hexadecimal digits that tables show of a digest of data or weights."""
 
@@ -31,7 +33,7 @@ class Experiment(NamedTuple):
     """An experiment that is compared: one side of a comparison."""
 
     label: str
-    """A letter: A, B, C, …"""
+    """A letter: A, B, C, … or, from the 27th on, two: AA, AB, …"""
     place: str
     """Its name on the command line, a path."""
     runs: tuple[Run, ...]
@@ -90,10 +92,43 @@ def gather(arguments: Sequence[Path]) -> list[Experiment]:
             else:
                 parts.append(alone.setdefault(digest, part))
     _check(parts)
-    return [
-        Experiment(letter, _common_name(part), tuple(sorted(part, key=seed)))
-        for letter, part in zip(LETTERS, parts, strict=False)
-    ]
+    return _labelled((_common_name(part), tuple(sorted(part, key=seed))) for part in parts)
+
+
+def _labelled(experiments: Iterable[tuple[str, tuple[Run, ...]]]) -> list[Experiment]:
+    """Give experiments, names with their runs, letters in their order."""
+    pairs = zip(LABELS, experiments, strict=False)
+    return [Experiment(letter, name, runs) for letter, (name, runs) in pairs]
+
+
+def with_baseline(experiments: Sequence[Experiment], baseline: Path) -> list[Experiment]:
+    """Return the experiments with one of them first, and letters in the new order.
+
+    Args:
+        experiments: at least one.
+        baseline: one of them: a run's directory, the common name of its runs, or its name in the
+            table.
+
+    Raises:
+        UsageError: none of them has this name.
+    """
+    first = [experiment for experiment in experiments if _is_named(experiment, baseline)]
+    if len(first) != 1:
+        known = ", ".join(experiment.place for experiment in experiments[:FEW])
+        more = ", …" if len(experiments) > FEW else ""
+        raise UsageError(f"--baseline {baseline}: is none of the experiments: {known}{more}")
+    others = [experiment for experiment in experiments if experiment not in first]
+    return _labelled((each.place, each.runs) for each in (*first, *others))
+
+
+FEW = 4
+"""Maximum number of experiments that a message names."""
+
+
+def _is_named(experiment: Experiment, name: Path) -> bool:
+    paths = {Path(experiment.place), *(run.path for run in experiment.runs)}
+    paths |= {path.with_name(without_seed(path.name)) for path in paths}
+    return name in paths
 
 
 def named_runs(arguments: Sequence[Path]) -> list[Run]:
@@ -185,9 +220,9 @@ def _check(parts: Sequence[Sequence[Run]]) -> None:
                     f"{twin.path} and {run.path} have the same config and seed: "
                     "a repeated result is not independent evidence; name only one of them"
                 )
-    if len(parts) > len(LETTERS):
+    if len(parts) > len(LABELS):
         raise UsageError(
-            f"{len(parts)} experiments are too many for one table: at most {len(LETTERS)}"
+            f"{len(parts)} experiments are too many for one table: at most {len(LABELS)}"
         )
 
 

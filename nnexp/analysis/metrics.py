@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
+from itertools import accumulate
 from typing import NamedTuple
 
 from nnexp.analysis.experiments import Experiment
 from nnexp.analysis.statistics import LARGEST
 from nnexp.analysis.verdicts import ACCURACY, COST, EPOCHS, Unit
+from nnexp.store.metrics import Timing
 from nnexp.store.run import Run, Status
 from nnexp.training.history import Row, Stretch, best_row, stretches
 
@@ -45,12 +47,32 @@ class Facts:
         return stretches(self.run.record.numerics, self.history)
 
     @cached_property
+    def timings(self) -> list[Timing]:
+        """The times of the epochs, as far as they are recorded."""
+        return self.run.timing()
+
+    @cached_property
+    def elapsed(self) -> dict[int, float] | None:
+        """Seconds of training up to each evaluated epoch, without evaluation.
+
+        None if there is no epoch, or if the time of one is missing.
+        """
+        seconds = {timing.epoch: timing.train_seconds for timing in self.timings}
+        epochs = [row.epoch for row in self.history]
+        if not epochs or any(epoch not in seconds for epoch in epochs):
+            return None
+        return dict(zip(epochs, accumulate(seconds[epoch] for epoch in epochs), strict=True))
+
+    @property
     def seconds(self) -> float | None:
         """Training time without evaluation; None if an epoch's time is missing."""
-        seconds = {timing.epoch: timing.train_seconds for timing in self.run.timing()}
-        if not self.history or any(row.epoch not in seconds for row in self.history):
-            return None
-        return sum(seconds[row.epoch] for row in self.history)
+        return None if self.elapsed is None else self.elapsed[self.history[-1].epoch]
+
+    @property
+    def overload(self) -> Timing | None:
+        """The time measured under the highest load, if the machine had more than it has cores."""
+        busy = [timing for timing in self.timings if timing.is_under_load]
+        return max(busy, key=lambda timing: timing.load or 0.0, default=None)
 
 
 class Metric(NamedTuple):
@@ -182,6 +204,12 @@ class Side(NamedTuple):
     def diverged(self) -> int:
         """Number of runs that diverged."""
         return self.statuses.get("diverged", 0)
+
+    @property
+    def overload(self) -> Timing | None:
+        """The time measured under the highest load, if any was, of the runs that count."""
+        busy = [timing for facts in self.counted if (timing := facts.overload) is not None]
+        return max(busy, key=lambda timing: timing.load or 0.0, default=None)
 
     @property
     def histories(self) -> list[list[Row]]:

@@ -20,12 +20,28 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", metavar="A B...", nargs=-1, required=True, type=options.RUN)
 @click.option("--metric", metavar="KEY", help="Metric of the verdict (default: test_accuracy).")
+@click.option(
+    "--baseline", type=options.RUN, metavar="A", help="Compare with this one instead of the first."
+)
+@click.option(
+    "--top",
+    type=options.WholeNumber(1),
+    metavar="N",
+    help="Show the N best experiments and the baseline, one a row.",
+)
 @click.option("--curves", is_flag=True, help="Also draw the curves in the terminal.")
 @click.option(
     "--plot",
     type=options.File(),
     metavar="FILE",
     help="Also draw the curves, with a band for the seeds; FILE is .png, .svg or .pdf.",
+)
+@click.option(
+    "--x",
+    type=options.OneOf(("epochs", "seconds")),
+    default="epochs",
+    show_default=True,
+    help="The x axis of --curves and --plot.",
 )
 @click.option(
     "--check",
@@ -43,8 +59,11 @@ if TYPE_CHECKING:
 def compare(
     paths: tuple[Path, ...],
     metric: str | None,
+    baseline: Path | None,
+    top: int | None,
     curves: bool,
     plot: Path | None,
+    x: str,
     checks: tuple[str, ...],
     as_csv: bool,
     as_markdown: bool,
@@ -60,7 +79,8 @@ def compare(
 
     A and B are run directories or experiments. An experiment is all seeds of a config: write
     the path of its runs without -s and the seed, or a pattern with *. The first one is the
-    baseline. Runs that differ only in the seed are grouped.
+    baseline. Runs that differ only in the seed are grouped. More than four experiments have a
+    row each, the best first.
 
     KEY is test_accuracy or test_cost (both at the best epoch), best_validation_accuracy,
     first_validation_accuracy, last_train_accuracy or last_train_cost (also validation and
@@ -76,49 +96,107 @@ def compare(
 
     if sum((as_csv, as_markdown, as_json)) + curves > 1:
         raise UsageError("--csv, --markdown, --json and --curves: choose one of them")
+    _check_use(top, x, is_table=not (as_csv or as_json), has_curves=curves or plot is not None)
     judged = None if metric is None else comparison.judged_metric(metric, "--metric")
     gathered = experiments.gather(paths)
     if len(gathered) == 1:
         raise UsageError(f"{gathered[0].place}: is one experiment; name another to compare it with")
-    letters = "".join(side.label for side in gathered)
-    parsed = [claims.parse(check, letters) for check in checks]
+    if baseline is not None:
+        gathered = experiments.with_baseline(gathered, baseline)
+    parsed = [claims.parse(check, [side.label for side in gathered]) for check in checks]
     compared = comparison.compare(gathered, judged)
+    clock = _clock(compared) if x == "seconds" else None
     if plot is not None:  # first, so that nothing is printed if the picture's name is wrong
-        _plot(plot, compared)
+        _plot(plot, compared, clock)
     if parsed and not compared.has_same_data:
         raise UsageError("--check: the runs were trained on different data, so no claim is judged")
     outcomes = [claim.judge(compared.value) for claim in parsed]
-    put(_rendered(compared, outcomes, curves, csv=as_csv, markdown=as_markdown, json=as_json))
+    if as_json or as_csv:
+        put(_json(compared, outcomes) if as_json else _csv(compared))
+    else:
+        put(
+            _markdown(compared, top)
+            if as_markdown
+            else _text(compared, top, clock, with_curves=curves)
+        )
     if failed := [outcome for outcome in outcomes if not outcome.holds]:
         raise CheckFailedError("; ".join(map(_failure, failed)))
 
 
-def _plot(path: Path, compared: Comparison) -> None:
+def _check_use(top: int | None, x: str, *, is_table: bool, has_curves: bool) -> None:
+    """Check that options have an effect. Raises: UsageError."""
+    from nnexp.errors import UsageError
+
+    if top is not None and not is_table:
+        raise UsageError("--top is for tables; --csv and --json have all experiments")
+    if x != "epochs" and not has_curves:
+        raise UsageError("--x is for curves: add --curves or --plot FILE")
+
+
+def _clock(compared: Comparison) -> dict[str, list[dict[int, float]]]:
+    """Return the seconds of training up to each epoch, by experiment and run."""
+    from nnexp.errors import UsageError
+
+    clock: dict[str, list[dict[int, float]]] = {}
+    for side in compared.sides:
+        for facts in side.counted:
+            if facts.elapsed is None:
+                raise UsageError(
+                    f"--x seconds: {facts.run.path}: timing.jsonl lacks the times of some epochs"
+                )
+            clock.setdefault(side.experiment.label, []).append(facts.elapsed)
+    return clock
+
+
+def _plot(
+    path: Path, compared: Comparison, clock: dict[str, list[dict[int, float]]] | None
+) -> None:
     from nnexp.report import comparisons, curves, renderer
 
     labels = comparisons.captions(compared)
     histories = [side.histories for side in compared.sides]
-    renderer.save(curves.figure(dict(zip(labels, histories, strict=True))), path)
+    times = None if clock is None else dict(zip(labels, clock.values(), strict=True))
+    figure = curves.figure(dict(zip(labels, histories, strict=True)), times)
+    renderer.save(figure, path)
 
 
-def _rendered(
+def _json(compared: Comparison, outcomes: list[ClaimResult]) -> str:
+    from nnexp.report import comparison_output
+
+    return json_line(comparison_output.output(compared, outcomes))
+
+
+def _csv(compared: Comparison) -> str:
+    from nnexp.report import comparison_output, document
+
+    return document.as_csv(comparison_output.LONG_HEADER, comparison_output.long_rows(compared))
+
+
+def _markdown(compared: Comparison, top: int | None) -> str:
+    from nnexp.report import comparison_ranking, comparisons, document
+
+    if comparison_ranking.suits(compared, top):
+        return document.as_markdown(comparison_ranking.document(compared, top, width=0))
+    return document.as_markdown(comparisons.document(compared))
+
+
+def _text(
     compared: Comparison,
-    outcomes: list[ClaimResult],
-    curves: bool,
+    top: int | None,
+    clock: dict[str, list[dict[int, float]]] | None,
     *,
-    csv: bool,
-    markdown: bool,
-    json: bool,
+    with_curves: bool,
 ) -> str:
-    from nnexp.report import comparison_output, comparisons, document
+    from nnexp.report import comparison_ranking, comparisons, document
 
-    if json:
-        return json_line(comparison_output.output(compared, outcomes))
-    if csv:
-        return document.as_csv(comparison_output.LONG_HEADER, comparison_output.long_rows(compared))
-    if markdown:
-        return document.as_markdown(comparisons.document(compared))
-    return document.as_text(comparisons.document(compared, with_curves=curves), columns())
+    width = columns()
+    if not comparison_ranking.suits(compared, top):
+        return document.as_text(
+            comparisons.document(compared, clock, with_curves=with_curves), width
+        )
+    fit = width or comparison_ranking.WIDTH
+    ranking = comparison_ranking.document(compared, top, fit, clock, with_curves=with_curves)
+    return document.as_text(ranking, fit)
 
 
 def _failure(outcome: ClaimResult) -> str:

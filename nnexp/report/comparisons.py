@@ -9,12 +9,12 @@ from msgspec import UNSET
 
 from nnexp.analysis.comparison import PREFERRED, Comparison, Measure
 from nnexp.analysis.experiments import Experiment
-from nnexp.analysis.metrics import Side
+from nnexp.analysis.metrics import SECONDS, Side
 from nnexp.analysis.verdicts import Unit, Verdict
 from nnexp.config.messages import ranges
 from nnexp.names import DIGITS
 from nnexp.report import braille
-from nnexp.report.curves import terminal
+from nnexp.report.curves import Clock, terminal
 from nnexp.report.document import Commands, Document, Sentences, Table, plain
 from nnexp.report.text import MISSING, counts, plus_minus, setting
 from nnexp.runner import backends
@@ -36,11 +36,14 @@ CAPTION = 60
 """Characters of a legend's line; longer ones are cut."""
 
 
-def document(comparison: Comparison, *, with_curves: bool = False) -> Document:
+def document(
+    comparison: Comparison, clock: Clock | None = None, *, with_curves: bool = False
+) -> Document:
     """Return a comparison's tables, curves, notes and verdicts, the verdicts last.
 
     Args:
         comparison: of two experiments or more.
+        clock: of the curves' runs; None for curves against epochs.
         with_curves: include curves for a terminal.
     """
     histories = {side.experiment.label: side.histories for side in comparison.sides}
@@ -48,7 +51,7 @@ def document(comparison: Comparison, *, with_curves: bool = False) -> Document:
         *(sides(comparison), config(comparison), results(comparison)),
         Sentences(legend(comparison)),
         apart(comparison),
-        *(braille.drawings(terminal(histories)) if with_curves else []),
+        *(braille.drawings(terminal(histories, clock)) if with_curves else []),
         Sentences(comparison.notes, "note") if comparison.notes else None,
         Sentences(verdicts(comparison), "verdict"),
         advice(comparison),
@@ -67,7 +70,7 @@ def sides(comparison: Comparison) -> Table:
             side.experiment.label,
             side.experiment.place,
             ranges(side.experiment.seeds),
-            _statuses(side),
+            statuses(side),
         ]
         for side in comparison.sides
     ]
@@ -91,9 +94,9 @@ def results(comparison: Comparison) -> Table:
     is_pair = len(names) == 2  # noqa: PLR2004 - only two have a column for the difference
     rows = []
     for measure in comparison.measures.values():
-        if not _has_value(measure):
+        if not has_value(measure):
             continue
-        cells = [cell(sample, measure.metric.unit) for sample in measure.samples]
+        cells = cells_of(comparison, measure)
         verdicts = [measure.verdicts.get(name) for name in names]
         if is_pair:
             last = verdicts[1]
@@ -107,20 +110,35 @@ def results(comparison: Comparison) -> Table:
 
 def legend(comparison: Comparison) -> list[str]:
     """Return what the signs of the results mean that occur in them, and how they are judged."""
-    verdicts = [v for m in comparison.measures.values() for v in m.verdicts.values()]
+    measures = list(comparison.measures.values())
+    difference = "B - A" if len(comparison.sides) == 2 else ""  # noqa: PLR2004 - only two have a column
+    return [*signs(comparison, measures, difference), *filter(None, [comparison.method])]
+
+
+def signs(comparison: Comparison, measures: Sequence[Measure], difference: str) -> list[str]:
+    """Return what the signs mean that occur in some metrics.
+
+    Args:
+        comparison: of the experiments.
+        measures: the metrics that are judged in the table.
+        difference: the header of the differences' column; empty if there is none.
+    """
+    verdicts = [verdict for measure in measures for verdict in measure.verdicts.values()]
     outcomes = {verdict.outcome for verdict in verdicts}
     lines = []
     if any(len(side.counted) > 1 for side in comparison.sides):
         lines.append("±: standard deviation over seeds")
-        if len(comparison.sides) == 2 and any(v.half_width is not None for v in verdicts):  # noqa: PLR2004 - only two have a difference
-            lines[-1] += "; of B - A, the half of its interval"
+        if difference and any(verdict.half_width is not None for verdict in verdicts):
+            lines[-1] += f"; of {difference}, the half of its interval"
     words = [name for name in ("better", "worse") if name in outcomes]
     first = comparison.sides[0].experiment.label
     marks = [f"{' or '.join(words)}: than {first}, by more than noise"] if words else []
     marks += [text for name, text in SIGNS.items() if name in outcomes]
     if any(not s.is_whole for m in comparison.measures.values() for s in m.samples):
         marks.append(f"{MISSING}: no value")
-    return list(filter(None, [*lines, "; ".join(marks), comparison.method]))
+    if any(side.overload for side in comparison.sides):
+        marks.append(f"{LOADED}: measured under load")
+    return list(filter(None, [*lines, "; ".join(marks)]))
 
 
 SIGNS = {"noise": "~: inside the noise", "identical": "=: identical"}
@@ -149,7 +167,21 @@ def _amount(verdict: Verdict) -> str:
     return verdict.amount.removesuffix(".0") if verdict.outcome == "too few" else verdict.amount
 
 
-def _has_value(measure: Measure) -> bool:
+def cells_of(comparison: Comparison, measure: Measure) -> list[str]:
+    """Return a metric's cells; times measured under load have a mark."""
+    cells = [cell(sample, measure.metric.unit) for sample in measure.samples]
+    if measure.metric.unit is not SECONDS:
+        return cells
+    pairs = zip(cells, comparison.sides, strict=True)
+    return [
+        f"{text} {LOADED}" if side.overload and text != MISSING else text for text, side in pairs
+    ]
+
+
+LOADED = "!"
+
+
+def has_value(measure: Measure) -> bool:
     """Return whether any run has a value; a level that none has reached is not shown."""
     return any(sample.known for sample in measure.samples)
 
@@ -172,6 +204,13 @@ def cell(sample: Sample, unit: Unit) -> str:
 def verdicts(comparison: Comparison) -> list[str]:
     """Return the verdict on each experiment but the first, in words."""
     label = comparison.measures[comparison.judged].metric.label.strip()
+    sentences = [_sentence(comparison, letter, label) for letter in comparison.verdicts]
+    return [*without_verdict(comparison), *sentences]
+
+
+def without_verdict(comparison: Comparison) -> list[str]:
+    """Return why there is no verdict, on some experiments or on all."""
+    label = comparison.measures[comparison.judged].metric.label.strip()
     if not comparison.verdicts and not comparison.has_same_data:
         return ["no verdict: the runs were trained on different data"]
     diverged = [
@@ -179,9 +218,9 @@ def verdicts(comparison: Comparison) -> list[str]:
         f"run{'s' * (len(side.facts) != 1)} of {side.experiment.label} diverged"
         for side in comparison.diverged
     ]
-    if not comparison.verdicts:
-        return diverged or [f"no verdict: some runs have no {label}"]
-    return [*diverged, *(_sentence(comparison, letter, label) for letter in comparison.verdicts)]
+    if not comparison.verdicts and not diverged:
+        return [f"no verdict: some runs have no {label}"]
+    return diverged
 
 
 def _scope(comparison: Comparison, side: Side) -> str:
@@ -214,13 +253,7 @@ def advice(comparison: Comparison) -> Commands | None:
     """Return commands that train the seeds needed for a verdict; None if there are enough."""
     if len({side.experiment.runs[0].record.experiment_sha256 for side in comparison.sides}) == 1:
         return None  # seeds are compared, so more of them do not help
-    needed = [
-        verdict.needed or 0
-        for verdict in comparison.verdicts.values()
-        if (verdict.outcome == "too few" or verdict.difference.kind == "McNemar")
-        and not verdict.is_out_of_reach
-    ]
-    seeds = max(needed, default=0)
+    seeds = seeds_needed(comparison)
     judged = {comparison.sides[0].experiment.label, *comparison.verdicts}
     experiments = [s.experiment for s in comparison.sides if s.experiment.label in judged]
     names = _names(experiments)
@@ -233,6 +266,17 @@ def advice(comparison: Comparison) -> Commands | None:
         return None
     again = _again(experiments, names, comparison.judged)
     return Commands("to know, train more seeds and compare again", [*commands, again])
+
+
+def seeds_needed(comparison: Comparison) -> int:
+    """Return how many seeds would give the verdicts for which there are too few; 0 for none."""
+    needed = [
+        verdict.needed or 0
+        for verdict in comparison.verdicts.values()
+        if (verdict.outcome == "too few" or verdict.difference.kind == "McNemar")
+        and not verdict.is_out_of_reach
+    ]
+    return max(needed, default=0)
 
 
 def _names(experiments: Sequence[Experiment]) -> list[str]:
@@ -279,6 +323,7 @@ def captions(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _statuses(side: Side) -> str:
+def statuses(side: Side) -> str:
+    """Return the status of an experiment's runs, or how many have which."""
     statuses = side.statuses
     return next(iter(statuses)) if len(statuses) == 1 else counts(statuses)

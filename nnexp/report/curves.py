@@ -1,8 +1,9 @@
-"""Curves of runs against epochs: cost and accuracy, means over seeds with their spread."""
+"""Curves of runs: cost and accuracy against epochs or seconds, means with their spread."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 
 from nnexp.analysis.averages import average
 from nnexp.report.figure import GREY, Axis, Figure, Line, Panel, Style
@@ -11,9 +12,12 @@ from nnexp.training.history import Row
 Histories = Sequence[Sequence[Row]]
 """The rows of each run of an experiment."""
 
+Clock = Mapping[str, Sequence[Mapping[int, float]]]
+"""The seconds of training up to each epoch, by run, for each experiment."""
+
 STYLES: dict[str, Style] = {"train": ":", "validation": "-", "test": "--"}
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
-EPOCHS = Axis("epoch", whole=True)
+EPOCHS, SECONDS = Axis("epoch", whole=True), Axis("seconds of training")
 MEASURES = {"cost": Axis("cost"), "accuracy": Axis("accuracy", "%")}
 TERMINAL = {
     "train_cost": Panel((), EPOCHS, MEASURES["cost"], "training cost"),
@@ -21,26 +25,28 @@ TERMINAL = {
 }
 
 
-def panels(experiments: Mapping[str, Histories]) -> list[Panel]:
+def panels(experiments: Mapping[str, Histories], clock: Clock | None = None) -> list[Panel]:
     """Return costs and accuracies: a colour for each experiment, a line style for each split.
 
     Args:
         experiments: the histories of its runs, by letter or name.
+        clock: by the same letters or names; None for curves against epochs.
     """
-    return [Panel(list(_lines(experiments, kind)), EPOCHS, axis) for kind, axis in MEASURES.items()]
+    x = EPOCHS if clock is None else SECONDS
+    return [Panel(list(_lines(experiments, kind, clock)), x, y) for kind, y in MEASURES.items()]
 
 
-def _lines(experiments: Mapping[str, Histories], kind: str) -> Iterator[Line]:
+def _lines(experiments: Mapping[str, Histories], kind: str, clock: Clock | None) -> Iterator[Line]:
     for index, (name, histories) in enumerate(experiments.items()):
         for split, style in STYLES.items():
-            line = _line(name, histories, f"{split}_{kind}", index)
+            line = _line(name, histories, f"{split}_{kind}", index, clock)
             if line.x:
                 yield line._replace(label=f"{name} {SPLITS[split]}", style=style)
 
 
-def figure(experiments: Mapping[str, Histories]) -> Figure:
+def figure(experiments: Mapping[str, Histories], clock: Clock | None = None) -> Figure:
     """Return costs beside accuracies, with one legend for experiments and one for splits."""
-    costs, accuracies = panels(experiments)
+    costs, accuracies = panels(experiments, clock)
     styles = {mark.style for mark in costs.marks if isinstance(mark, Line)}
     splits = [Line(s, colour=GREY, style=style) for s, style in STYLES.items() if style in styles]
     return Figure(
@@ -50,17 +56,27 @@ def figure(experiments: Mapping[str, Histories]) -> Figure:
     )
 
 
-def terminal(experiments: Mapping[str, Histories]) -> Figure:
+def terminal(experiments: Mapping[str, Histories], clock: Clock | None = None) -> Figure:
     """Return training cost and validation accuracy, if every experiment has two epochs of them."""
     panels = []
     for key, panel in TERMINAL.items():
-        lines = [_line(n, runs, key, index) for index, (n, runs) in enumerate(experiments.items())]
+        lines = [
+            _line(name, runs, key, index, clock)
+            for index, (name, runs) in enumerate(experiments.items())
+        ]
         if all(len(line.x) > 1 for line in lines):
-            panels.append(panel._replace(marks=lines))
+            x = EPOCHS if clock is None else SECONDS
+            panels.append(panel._replace(marks=lines, x=x))
     return Figure(panels)
 
 
-def _line(name: str, histories: Histories, key: str, index: int) -> Line:
-    """Return the mean of a measure over an experiment's runs, with its letter at the end."""
+def _line(name: str, histories: Histories, key: str, index: int, clock: Clock | None) -> Line:
+    """Return the mean of a measure over an experiment's runs, with its letter at the end.
+
+    Against seconds, each epoch stands at the mean of the times at which the runs ended it.
+    """
     epochs, mean, sd = average(histories, key)
-    return Line(name, epochs, mean, colour=index, spread=sd, end=name)
+    x: Sequence[float] = epochs
+    if clock is not None:
+        x = [fmean(run[epoch] for run in clock[name]) for epoch in epochs]
+    return Line(name, x, mean, colour=index, spread=sd, end=name)

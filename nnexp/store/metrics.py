@@ -6,6 +6,7 @@ Both are append-only. timing.jsonl is not synced, so any of its lines may be mis
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from operator import attrgetter
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from nnexp.store import disk
 from nnexp.training.history import Row
@@ -85,11 +86,29 @@ class Timing(Struct, frozen=True):
     epoch: Annotated[int, Meta(ge=1)]
     train_seconds: Seconds
     evaluate_seconds: Seconds
+    load: Annotated[float, Meta(ge=0, le=1e9)] | UnsetType = UNSET
+    """The machine's load at the end: processes that ran or waited, over a minute."""
+    cores: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+
+    @property
+    def is_under_load(self) -> bool:
+        """Whether processes waited for a core, so that the times are too long."""
+        return self.load is not UNSET and self.cores is not UNSET and self.load > self.cores
 
     @property
     def seconds(self) -> float:
         """Training and evaluation together."""
         return self.train_seconds + self.evaluate_seconds
+
+
+def timed(epoch: int, train_seconds: float, evaluate_seconds: float) -> Timing:
+    """Return the times of an epoch that has just ended, with the machine's load."""
+    seconds = round(train_seconds, 6), round(evaluate_seconds, 6)
+    try:
+        load = os.getloadavg()[0]
+    except OSError:  # not known on this machine
+        return Timing(epoch, *seconds)
+    return Timing(epoch, *seconds, round(load, 2), os.cpu_count() or 1)
 
 
 _TIMING_DECODER = msgspec.json.Decoder(Timing)

@@ -23,7 +23,6 @@ from nnexp.store import checkpoint, disk, growth_index, lock, metrics, records
 from nnexp.store.checkpoint import Arrays, Commit
 from nnexp.store.lock import Lock, ReplacedError
 from nnexp.store.meta import Meta
-from nnexp.store.metrics import Timing
 from nnexp.store.records import SCHEMA, Result, RunRecord
 from nnexp.store.run import (
     CHECKPOINTS,
@@ -155,9 +154,9 @@ class Writer:
             disk.write_atomically(self._path / RESULT, sealed_result)
 
     def time(self, epoch: int, train_seconds: float, evaluate_seconds: float) -> None:
-        """Append an epoch's duration in seconds to timing.jsonl."""
+        """Append an epoch's duration in seconds, and the machine's load, to timing.jsonl."""
         with self._noticing_removal():
-            row = Timing(epoch, round(train_seconds, 6), round(evaluate_seconds, 6))
+            row = metrics.timed(epoch, train_seconds, evaluate_seconds)
             disk.append(self._path / TIMING, msgspec.json.encode(row) + b"\n", sync=False)
 
     def log(self, line: str) -> None:
