@@ -206,8 +206,9 @@ def _report(
     else:
         put(as_text(sweep_ranking.document(plan, ranking, verdicts)))
     if not quiet:
-        advice = sweep_ranking.advice(verdicts)
-        for line in [*sweep_ranking.notes(ranking, jobs), *([advice] if advice else [])]:
+        legend = None if as_json else sweep_ranking.legend(verdicts)
+        notes = sweep_ranking.notes(ranking, jobs)
+        for line in filter(None, [legend, *notes, sweep_ranking.advice(verdicts)]):
             log(line)
     for line in sweep_ranking.failures(jobs, outcomes):
         log(line)

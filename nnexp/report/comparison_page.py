@@ -97,14 +97,15 @@ def config(compared: Comparison) -> Section:
 def results(compared: Comparison) -> Section:
     """Return the metrics, with an explanation in the caption."""
     table = comparisons.results(compared)
-    caption = "Accuracies in %; means ± standard deviation over seeds"
-    several = len(compared.sides)
-    if several == 2:  # noqa: PLR2004 - the difference of two has a column
-        caption += "; B − A with its 95 % interval; ~ is inside the noise, = identical"
-    elif several > 1:
-        caption += "; + is better than A, − worse, ~ inside the noise, = identical"
+    signs = comparisons.legend(compared) if len(compared.sides) > 1 else [SPREAD]
+    caption = "; ".join(["Accuracies in %", *signs])
     table = table._replace(header=["metric", *table.header[1:]], caption=caption)
-    return Section("results", "Metrics", [table])
+    apart = comparisons.apart(compared)
+    shown = [] if apart is None else [apart._replace(caption="Runs that are shown apart")]
+    return Section("results", "Metrics", [table, *shown])
+
+
+SPREAD = "±: standard deviation over seeds"
 
 
 def reproduction(compared: Comparison) -> Section:

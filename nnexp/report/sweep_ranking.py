@@ -140,6 +140,18 @@ def advice(verdicts: Mapping[int, Verdict]) -> str | None:
     )
 
 
+def legend(verdicts: Mapping[int, Verdict]) -> str | None:
+    """Return what the signs of a ranking mean, and how it is judged; None if it has none."""
+    tested = sum(verdict.is_judged for verdict in verdicts.values())
+    if not tested:
+        return None
+    over = f", over {tested} comparisons by Bonferroni's method" if tested > 1 else ""
+    return (
+        "to the best: the difference in points ± the half of its interval; worse or better at "
+        f"5 %{over}; ~: inside the noise; identical: equal with every seed; -: not judged"
+    )
+
+
 def notes(ranking: Ranking, jobs: Sequence[Job]) -> Iterator[str]:
     """Yield notes on a ranking by test accuracy, and on one of different data."""
     is_same_data = all(data_content(job) == data_content(jobs[0]) for job in jobs)
