@@ -70,8 +70,11 @@ class Facts:
 
     @property
     def overload(self) -> Timing | None:
-        """The time measured under the highest load, if the machine had more than it has cores."""
-        busy = [timing for timing in self.timings if timing.is_under_load]
+        """The time measured under the highest load, if that was above the number of cores.
+
+        None if the times of some epochs are missing, since then none is shown.
+        """
+        busy = [] if self.elapsed is None else [t for t in self.timings if t.is_under_load]
         return max(busy, key=lambda timing: timing.load or 0.0, default=None)
 
 

@@ -127,10 +127,14 @@ def gap(best: Candidate, other: Candidate) -> float:
     return fmean(best.values[:n]) - fmean(other.values[:n])
 
 
+def error(per_cent: float, examples: float) -> float:
+    """Return the standard error of an accuracy in points, as if one more example were wrong."""
+    p = min(max(per_cent / 100, 1 / (examples + 1)), 1 - 1 / (examples + 1))
+    return float(100 * (p * (1 - p) / examples) ** 0.5)
+
+
 def noise(best: Candidate, n: int, examples: int) -> float:
-    p = fmean(best.values[:n]) / 100
-    p = min(max(p, 1 / (examples + 1)), 1 - 1 / (examples + 1))
-    return float(100 * 2 * (2 * p * (1 - p) / examples) ** 0.5)
+    return 2 * 2**0.5 * error(fmean(best.values[:n]), examples)
 
 
 def check_beside(best: Candidate, other: Candidate, examples: int) -> str:
@@ -155,13 +159,13 @@ def check_beside(best: Candidate, other: Candidate, examples: int) -> str:
         return standing
     differences = np.subtract(other.values[:n], best.values[:n])
     sd = float(differences.std(ddof=1)) or 0.01 / 6**0.5  # of rounding to 0.01 points
-    error = sd / n**0.5
-    p = 2 * float(stats.t.sf(abs(differences.mean()) / error, n - 1))
+    spread = sd / n**0.5
+    p = 2 * float(stats.t.sf(abs(differences.mean()) / spread, n - 1))
     amount, half, stated = matched(
         rf"([-+]{NUMBER}) ± ({NUMBER}) points(?:, p = ({NUMBER}))?", rest
     ).groups()
     assert float(amount) == pytest.approx(differences.mean(), abs=ROUNDED)
-    assert float(half) == pytest.approx(stats.t.isf(0.025, n - 1) * error, rel=0.05, abs=ROUNDED)
+    assert float(half) == pytest.approx(stats.t.isf(0.025, n - 1) * spread, rel=0.05, abs=ROUNDED)
     assert (standing == "worse") == (p < 0.05) == (stated is not None)
     assert stated is None or float(stated) == pytest.approx(p, abs=0.005)
     return standing
@@ -252,12 +256,11 @@ def check_patience(part: Part) -> None:
         part.answer,
     ).groups()
     top = number(part.rows[-1]["best validation"])
-    examples, error = map(
+    examples, limit = map(
         number, matched(rf".* on ({NUMBER}) images, ({NUMBER}) .*", part.rule).groups()
     )
-    p = top / 100
-    assert error == pytest.approx(100 * (p * (1 - p) / examples) ** 0.5, abs=ROUNDED)
-    row = next(r for r in part.rows if top - number(r["best validation"]) < error)
+    assert limit == pytest.approx(error(top, examples), abs=ROUNDED)
+    row = next(r for r in part.rows if top - number(r["best validation"]) < limit)
     assert list(row.values()) == [patience, epoch, reached]
     assert number(longest) == top
     assert not part.notes
