@@ -103,6 +103,10 @@ class DiskError(NnexpError):
     exit_code = 74
 
 
+class DrawingError(NnexpError):
+    """A picture could not be drawn; the result that it shows has been printed."""
+
+
 class ClusterError(NnexpError):
     """The cluster does not respond."""
 

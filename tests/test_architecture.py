@@ -26,7 +26,7 @@ PACKAGE = Path(nnexp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 ORDER = [
-    *("errors", "names", "streams", "numerics", "seeds"),
+    *("errors", "names", "paths", "streams", "numerics", "seeds"),
     *("nn", "native", "optim", "datasets"),
     *("training", "config", "store"),
     *("runner", "analysis", "export", "study", "report", "reproduction", "tune"),
@@ -210,7 +210,8 @@ def test_a_run_is_written_through_one_module() -> None:
     assert found.pop("store/disk.py") >= mine
     assert found.pop("study/search.py") == {"self._open.remove"}  # of a list
     assert found == {
-        "cli/init.py": {"file.open"},  # the user's own file
+        "cli/output.py": {"os.open"},  # standard streams that were closed
+        "cli/pictures.py": {"os.open"},  # the working directory, to come back to it
         "store/lock.py": {"os.open"},  # only to ask who holds it
         "native/build.py": {  # the extension, or a note of why there is none
             *("target.unlink", "beside.write_bytes"),
@@ -220,10 +221,44 @@ def test_a_run_is_written_through_one_module() -> None:
         "datasets/files.py": {"os.open", "os.fdopen"},
         "datasets/grey_image.py": {"Image.open"},
         "datasets/npz.py": {"archive.open"},
-        "reproduction/published.py": {"path.open"},
         # A trial's pipe and standard error, and what the kernel is told of it: none are a run's.
         "study/local/child.py": {"os.write"},
         "study/local/lifeline.py": {"Path('/proc/self/oom_score_adj').write_bytes"},
+    }
+
+
+ASKS = {"exists", "lexists", "is_file", "is_dir", "is_symlink", "isfile", "isdir", "stat", "lstat"}
+ASKS |= {"access", "scandir", "iterdir", "glob", "rglob", "readlink", "samefile"}
+"""Calls that ask the disk, and raise OSError or take errors for an answer."""
+
+
+def asked(path: Path) -> set[str]:
+    """Return the calls by which a file asks the disk, except those of disk and paths."""
+    calls = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    names = [ast.unparse(node.func) for node in calls if isinstance(node.func, ast.Attribute)]
+    return {
+        name
+        for name in names
+        if name.rpartition(".")[2] in ASKS and name.rpartition(".")[0] not in {"disk", "paths"}
+    }
+
+
+def test_the_disk_is_asked_where_its_errors_are_told() -> None:
+    """An error is no answer: `paths` tells "nothing" from "this cannot be determined"."""
+    found = offenders(asked)
+    data = {path for path in found if path.startswith("datasets/")}  # within their file_errors
+    assert {path: found[path] for path in set(found) - data - {"store/disk.py", "paths.py"}} == {
+        "analysis/evaluation.py": {"run.path.stat"},  # within disk.errors, as the next ones
+        "analysis/watch.py": {"(run.path / TIMING).stat"},
+        "store/growth_index.py": {"runs.stat"},
+        "store/listing.py": {"folder.iterdir"},
+        "store/lock.py": {"path.lstat"},
+        "report/figure.py": {"os.access"},  # every error means that it may not be written
+        "study/dask/worker.py": {"os.access"},
+        "config/argument.py": {"folder.rglob"},  # of the package
+        "native/availability.py": {"SOURCES.iterdir"},
+        "native/build.py": {"Path(sysconfig.get_paths()['include'], 'Python.h').is_file"},
+        "study/local/pool.py": {"Path('/dev/fd').iterdir"},
     }
 
 
@@ -307,6 +342,7 @@ SINGLE = {
     "report/charts": "a renderer of figures, of which there are three",
     "report/drawing_pad": "the part of a comparison's page that has networks",
     "runner/growth": "train would be over 400 lines with it; which epochs two runs share",
+    "store/exchange": "disk would be over 400 lines with it; a system call that Python lacks",
     "study/dask/collector": "what only clusters without a common disk need",
     "study/local/fresh": "the entry point of a subprocess",
 }

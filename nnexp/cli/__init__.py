@@ -15,8 +15,8 @@ from typing import NoReturn
 import click
 
 from nnexp import __version__
-from nnexp.cli.output import log, log_sentences, put
-from nnexp.errors import InterruptedRunError, NnexpError
+from nnexp.cli.output import log, log_sentences, put, reserve_standard_streams
+from nnexp.errors import DiskError, InterruptedRunError, NnexpError
 
 COMMANDS = {
     "train": "train a config into a run directory, or resume it",
@@ -123,6 +123,7 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     for variable in ONE_THREAD:  # one thread gives the same bytes anywhere; NumPy reads these
         os.environ[variable] = "1"
+    reserve_standard_streams()
     try:
         code = cli.main(prog_name="nnexp", standalone_mode=False)
     except click.NoSuchOption as error:
@@ -141,6 +142,9 @@ def main() -> NoReturn:
     except NnexpError as error:
         log_sentences(str(error))
         code = error.exit_code
+    except OSError as error:  # such as click's, of --help on a full disk
+        log(f"{error.filename or 'standard output'}: {(error.strerror or str(error)).lower()}")
+        code = DiskError.exit_code
     except MemoryError as error:
         log(f"there is not enough memory: {error}".removesuffix(": "))
         code = 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import options
+from nnexp.cli import options, pictures
 from nnexp.cli.output import put
 from nnexp.report.text import as_json as json_line
 from nnexp.report.text import columns
@@ -15,6 +15,7 @@ from nnexp.report.text import columns
 if TYPE_CHECKING:
     from nnexp.analysis.claims import ClaimResult
     from nnexp.analysis.comparison import Comparison
+    from nnexp.report.figure import Figure
 
 
 @click.command()
@@ -93,10 +94,13 @@ def compare(
     """
     from nnexp.analysis import claims, comparison, experiments
     from nnexp.errors import CheckFailedError, UsageError
+    from nnexp.report.figure import check_target
 
     if sum((as_csv, as_markdown, as_json)) + curves > 1:
         raise UsageError("--csv, --markdown, --json and --curves: choose one of them")
     _check_use(top, x, is_table=not (as_csv or as_json), has_curves=curves or plot is not None)
+    if plot is not None:
+        check_target(plot)
     judged = None if metric is None else comparison.judged_metric(metric, "--metric")
     gathered = experiments.gather(paths)
     if len(gathered) == 1:
@@ -106,8 +110,6 @@ def compare(
     parsed = [claims.parse(check, [side.label for side in gathered]) for check in checks]
     compared = comparison.compare(gathered, judged)
     clock = _clock(compared) if x == "seconds" else None
-    if plot is not None:  # first, so that nothing is printed if the picture's name is wrong
-        _plot(plot, compared, clock)
     if parsed and not compared.has_same_data:
         raise UsageError("--check: the runs were trained on different data, so no claim is judged")
     outcomes = [claim.judge(compared.value) for claim in parsed]
@@ -119,6 +121,8 @@ def compare(
             if as_markdown
             else _text(compared, top, clock, with_curves=curves)
         )
+    if plot is not None:
+        pictures.save(lambda: _picture(compared, clock), plot)
     if failed := [outcome for outcome in outcomes if not outcome.holds]:
         raise CheckFailedError("; ".join(map(_failure, failed)))
 
@@ -148,16 +152,15 @@ def _clock(compared: Comparison) -> dict[str, list[dict[int, float]]]:
     return clock
 
 
-def _plot(
-    path: Path, compared: Comparison, clock: dict[str, list[dict[int, float]]] | None
-) -> None:
-    from nnexp.report import comparisons, curves, renderer
+def _picture(
+    compared: Comparison, clock: dict[str, list[dict[int, float]]] | None
+) -> Figure:
+    from nnexp.report import comparisons, curves
 
     labels = comparisons.captions(compared)
     histories = [side.histories for side in compared.sides]
     times = None if clock is None else dict(zip(labels, clock.values(), strict=True))
-    figure = curves.figure(dict(zip(labels, histories, strict=True)), times)
-    renderer.save(figure, path)
+    return curves.figure(dict(zip(labels, histories, strict=True)), times)
 
 
 def _json(compared: Comparison, outcomes: list[ClaimResult]) -> str:

@@ -111,11 +111,11 @@ def _write_network(run: Run, to: str, output: Path) -> None:
     if to == "onnx":
         from nnexp.export.onnx_model import model
 
-        disk.write_output(output, model(trained(run)))
+        disk.publish(output, model(trained(run)))
     else:
         from nnexp.export.tensors import tensors
 
-        disk.write_output(output, tensors(trained(run)))
+        disk.publish(output, tensors(trained(run)))
 
 
 def _write_table(runs: Sequence[Run], output: Path) -> None:
@@ -123,7 +123,7 @@ def _write_table(runs: Sequence[Run], output: Path) -> None:
     from nnexp.report.document import as_csv
     from nnexp.store import disk
 
-    disk.write_output(output, f"{as_csv(*table(runs))}\n".encode(errors="surrogateescape"))
+    disk.publish(output, f"{as_csv(*table(runs))}\n".encode(errors="surrogateescape"))
 
 
 def _write_events(runs: Sequence[Run], output: Path) -> None:
@@ -140,4 +140,4 @@ def _write_events(runs: Sequence[Run], output: Path) -> None:
     for run in runs:
         content = tensorboard.events(run)
         disk.make_directories(output / run.name)
-        disk.write_output(output / run.name / tensorboard.FILE, content)
+        disk.publish(output / run.name / tensorboard.FILE, content)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nnexp.cli import engines, options, study_progress
+from nnexp.cli import engines, options, pictures, study_progress
 from nnexp.cli.output import log, log_sentences, put
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
@@ -77,13 +77,11 @@ def find_rate(
     decision = learning_rate.decision(
         rungs, stage=2, heading="Learning rate", rule=learning_rate.RULE
     )
-    if decision.picture is not None and plot is not None:
-        from nnexp.report import renderer  # matplotlib is slow to import
-
-        renderer.save(decision.picture, plot)
     if as_json:
         put(json_line(learning_rate.output(rungs)))
     else:
         put(as_text(learning_rate.document(decision), columns()))
-    if plot is not None and not quiet:
-        log(f"{plot}: the cost of each rate")
+    if plot is not None and (picture := decision.picture) is not None:
+        pictures.save(lambda: picture, plot)
+        if not quiet:
+            log(f"{plot}: the cost of each rate")

@@ -8,7 +8,7 @@ import click
 
 from nnexp.cli import options
 from nnexp.cli.output import put
-from nnexp.errors import DiskError, UsageError
+from nnexp.errors import UsageError
 
 
 @click.command()
@@ -25,15 +25,11 @@ def init(file: Path, example: str | None) -> None:
     An existing file is never overwritten.
     """
     from nnexp.config.schema import starter
+    from nnexp.store import disk
 
     content = starter() if example is None else _example(example)
-    try:
-        with file.open("x", encoding="utf-8") as stream:
-            stream.write(content)
-    except FileExistsError:
-        raise UsageError(f"{file}: already exists; choose another name") from None
-    except OSError as error:
-        raise DiskError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+    if not disk.create(file, content.encode("utf-8")):
+        raise UsageError(f"{file}: already exists; choose another name")
     put(str(file))
 
 

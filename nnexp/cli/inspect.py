@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import options
+from nnexp.cli import options, pictures
 from nnexp.cli.output import log, put
 from nnexp.report.document import READABLE, as_text
 from nnexp.report.text import as_json as json_line
@@ -63,14 +63,12 @@ def _inspect_data(checked: CheckedConfig, config: str, plot: Path | None, as_jso
     description = describe(checked)
     for warning in description.warnings:
         log(f"warning: {warning}")
-    if plot is not None:
-        from nnexp.report import renderer
-
-        renderer.save(data_description.figure(description, config), plot)
     if as_json:
         put(json_line(data_description.output(description)))
     else:
         put(as_text(data_description.document(description, config), READABLE))
+    if plot is not None:
+        pictures.save(lambda: data_description.figure(description, config), plot)
 
 
 def _inspect_network(checked: CheckedConfig, config: str, plot: Path | None, as_json: bool) -> None:
@@ -80,11 +78,11 @@ def _inspect_network(checked: CheckedConfig, config: str, plot: Path | None, as_
     result = inspected(checked)
     for warning in result.warnings:
         log(f"warning: {warning}")
-    if plot is not None:
-        from nnexp.report import distributions, renderer
-
-        renderer.save(distributions.figure(result, checked.activation), plot)
     if as_json:
         put(json_line(inspection.output(result)))
     else:
         put(as_text(inspection.document(result, config), READABLE))
+    if plot is not None:
+        from nnexp.report import distributions
+
+        pictures.save(lambda: distributions.figure(result, checked.activation), plot)

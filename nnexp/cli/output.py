@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import stat
 import sys
@@ -33,6 +34,36 @@ def put(text: str) -> bool:
             return False  # the terminal was closed
         raise DiskError(f"standard output: {(error.strerror or str(error)).lower()}") from error
     return True
+
+
+class ClosedOutput(io.TextIOBase):
+    """A standard output that was closed before nnexp started."""
+
+    encoding = "utf-8"
+
+    def fileno(self) -> int:
+        """Return the descriptor of standard output."""
+        return 1
+
+    def write(self, text: str) -> int:
+        """Raise the OSError of a closed descriptor."""
+        del text
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+def reserve_standard_streams() -> None:
+    """Open what was closed before nnexp started, so that no other file gets its descriptor.
+
+    Writing to a closed standard output then fails, as it does for other programs; a closed
+    standard error stays silent.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # the lowest free number, which is this one
+    if sys.stdout is None:
+        sys.stdout = ClosedOutput()
 
 
 def _is_device(stream: TextIO) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nnexp.cli import options
+from nnexp.cli import options, pictures
 from nnexp.cli.output import log, put
 from nnexp.report.document import as_csv as csv_text
 from nnexp.report.document import as_text
@@ -80,15 +80,13 @@ def predict(
             read.append(result)
     if not read:
         raise SystemExit(NOTHING)
-    if shown is not None:
-        from nnexp.report import renderer
-
-        renderer.save(predictions.figure(read, predictor.inputs), shown)
     if as_json:
         put(json_line(predictions.output(read)))
     elif as_csv:
         put(csv_text(*predictions.rows(read)))
     else:
         put(as_text(predictions.document(read, min(top, len(predictor.classes))), columns()))
+    if shown is not None:
+        pictures.save(lambda: predictions.figure(read, predictor.inputs), shown)
     if len(read) < len(files):
         raise SystemExit(PARTIAL)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nnexp.cli import options
+from nnexp.cli import options, pictures
 from nnexp.cli.output import put
 from nnexp.report.text import as_json as json_line
 
@@ -49,8 +49,9 @@ def report(paths: tuple[Path, ...], output: Path, metric: str | None, as_json: b
         raise UsageError(f"{output.parent}: there is no such folder")
     judged = None if metric is None else comparison.judged_metric(metric, "--metric")
     compared = comparison.compare(experiments.gather(paths), judged)
-    content = comparison_page.report(compared).encode("utf-8")
-    disk.write_output(output, content)
+    with pictures.drawing(output):
+        content = comparison_page.report(compared).encode("utf-8")
+    disk.publish(output, content)
     if as_json:
         put(json_line(comparison_page.output(compared, output, len(content))))
     else:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import engines, options
+from nnexp import paths
+from nnexp.cli import engines, options, pictures
 from nnexp.cli.output import log, put
 from nnexp.cli.study_progress import SEED, StudyProgress
 from nnexp.config.messages import unknown
@@ -87,7 +88,7 @@ def reproduce(
         return
     chosen = _figure(FIGURES, figure)
     target = plot or runs / f"{figure}.png"
-    if plot is None and not runs.is_dir():  # the folder is made by training
+    if plot is None and not paths.is_folder(runs):  # the folder is made by training
         check_format(target)
     else:
         check_target(target)
@@ -96,13 +97,12 @@ def reproduce(
     published = None if against is None else files.read(against, figure, chosen, configs)
     _train(parts, runs, jobs, quiet=quiet)
     results = outcomes(parts, published, changed=bool(settings))
-    from nnexp.report import renderer  # matplotlib is slow to import
-
-    renderer.save(picture.figure(f"{figure}\n{chosen.title}", parts, published), target)
     if as_json:
         put(json_line(document.output(figure, results, target)))
     else:
         put(as_text(document.document(results)))
+    title = f"{figure}\n{chosen.title}"
+    pictures.save(lambda: picture.figure(title, parts, published), target)
     if not quiet:
         log(f"{target}: published and obtained")
     if broken := [net.part.net.name or figure for net in results if net.is_broken]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import engines, options
+from nnexp.cli import engines, options, pictures
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import log, put
 from nnexp.cli.study_progress import Columns, StudyProgress
@@ -196,18 +196,18 @@ def _report(
 ) -> None:
     from nnexp.report import search_ranking
 
-    if plot is not None and result.best is not None:
-        from nnexp.report import renderer, study_figures
-
-        renderer.save(study_figures.search(result), plot)
-        if not quiet:
-            log(f"{plot}: drawn")
     compared = result.compare()
     if as_json:
         put(json_line(search_ranking.output(result, compared)))
     else:
         document = search_ranking.document(result, compared, with_curves=curves)
         put(as_text(document, columns()))
+    if plot is not None and result.best is not None:
+        from nnexp.report import study_figures
+
+        pictures.save(lambda: study_figures.search(result), plot)
+        if not quiet:
+            log(f"{plot}: drawn")
 
 
 def _job_columns(search: Search) -> Columns:

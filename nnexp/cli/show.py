@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import options
+from nnexp.cli import options, pictures
 from nnexp.cli.output import log, put
 from nnexp.report.document import READABLE, as_text
 from nnexp.report.text import as_json as json_line
@@ -15,6 +15,7 @@ from nnexp.report.text import as_json as json_line
 if TYPE_CHECKING:
     from nnexp.analysis.evaluation import On
     from nnexp.analysis.summary import Summary
+    from nnexp.report.figure import Figure
 
 
 @click.command()
@@ -48,11 +49,13 @@ def show(run: Path, on: On | None, images: Path | None, as_json: bool) -> None:
 
     summary = summarize(at(run))
     on = _split(summary, on)
-    if images is not None:  # first, so that nothing is printed if the picture's name is wrong
-        _draw(summary, on, images)
+    # What is drawn is read first, so that nothing is printed if there is nothing to draw.
+    mistakes = None if images is None else _mistakes(summary, on, images)
     put(json_line(output(summary)) if as_json else as_text(document(summary, on), READABLE))
     for problem in summary.problems:
         log(str(problem))
+    if images is not None and mistakes is not None:
+        pictures.save(lambda: mistakes, images)
     if summary.problems:
         click.get_current_context().exit(max(problem.exit_code for problem in summary.problems))
 
@@ -67,20 +70,21 @@ def _split(summary: Summary, on: On | None) -> On:
     return on or ("test" if data.test and not data.validation else "validation")
 
 
-def _draw(summary: Summary, on: On, path: Path) -> None:
+def _mistakes(summary: Summary, on: On, path: Path) -> Figure:
+    """Return the figure of a run's mistakes, for a file.
+
+    Raises: UsageError if the file's name or folder is wrong, or if there are no mistakes.
+    """
     from nnexp.analysis.mistakes import surest
     from nnexp.errors import UsageError
     from nnexp.report import mistakes
-    from nnexp.report.figure import check_format
+    from nnexp.report.figure import check_target
 
     run = summary.run
-    check_format(path)  # before anything is loaded
+    check_target(path)  # before anything is loaded
     surest_mistakes = surest(run, on, mistakes.MOST)
     if not surest_mistakes.wrong:
         raise UsageError(
             f"{run.path}: classifies every {on} example correctly: there is nothing to draw"
         )
-    figure = mistakes.figure(run.name, surest_mistakes, summary.classes)
-    from nnexp.report import renderer  # matplotlib is slow to import
-
-    renderer.save(figure, path)
+    return mistakes.figure(run.name, surest_mistakes, summary.classes)

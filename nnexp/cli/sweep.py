@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import engines, options
+from nnexp.cli import engines, options, pictures
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import log, put
 from nnexp.cli.study_progress import Columns, StudyProgress
@@ -117,9 +117,8 @@ def sweep(
     outcomes = _train(plan, jobs, runs, where, data, fail_fast=not keep_going, quiet=quiet)
     ranking = rank(plan, outcomes)
     codes = [outcome.code for outcome in outcomes if outcome is not None and outcome.code]
-    drawn = "" if plot is None else _draw(plot, plan, ranking, failed=bool(codes), quiet=quiet)
     _report(plan, jobs, outcomes, ranking, as_json=as_json, quiet=quiet)
-    if drawn:
+    if plot is not None and (drawn := _draw(plot, plan, ranking, failed=bool(codes), quiet=quiet)):
         log(drawn)
     if codes:
         click.get_current_context().exit(codes[0])
@@ -216,12 +215,12 @@ def _report(
 
 def _draw(plot: Path, plan: Plan, ranking: Ranking, *, failed: bool, quiet: bool) -> str:
     """Draw a sweep and return what to say of it; if trials failed, that may be an error."""
-    from nnexp.report import renderer, study_figures
+    from nnexp.report import study_figures
 
     try:
         if ranking.split is None:
             raise UsageError(f"{plot}: no trial has a result to draw")
-        renderer.save(study_figures.sweep(plan, ranking), plot)
+        pictures.save(lambda: study_figures.sweep(plan, ranking), plot)
     except NnexpError as error:
         if not failed:
             raise

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import engines, options, study_progress
+from nnexp.cli import engines, options, pictures, study_progress
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import log, log_sentences, put
 from nnexp.cli.quantities import Spending
+from nnexp.errors import NnexpError
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
 from nnexp.report.text import columns
@@ -138,16 +139,26 @@ def tune(
     try:
         engines.train(sampler, where, runs, progress, data=trials.data)
     except NothingFoundError as error:
-        path = outputs.write_failure(folder, state.decisions, error.decision, str(config))
+        with pictures.drawing(folder):
+            path = outputs.write_failure(folder, state.decisions, error.decision, str(config))
         raise NothingFoundError(f"{error}; {path} shows what was tried", error.decision) from None
     result = sampler.result
-    files = outputs.write(folder, result, described, str(config))
+
+    def show(files: dict[str, Path]) -> None:
+        if as_json:
+            put(json_line(outputs.output(result, files, trials.epochs)))
+        else:
+            put(as_text(outputs.summary(result, files), columns()))
+
+    try:
+        with pictures.drawing(folder):
+            files = outputs.write(folder, result, described, str(config))
+    except NnexpError:
+        show({})
+        raise
     for warning in _warnings(result.config, trials):
         log_sentences(f"warning: {files['tuned']}: {warning}")
-    if as_json:
-        put(json_line(outputs.output(result, files, trials.epochs)))
-    else:
-        put(as_text(outputs.summary(result, files), columns()))
+    show(files)
 
 
 def _warn(settings: tuple[str, ...], described: Config) -> None:

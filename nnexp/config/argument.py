@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import nnexp
+from nnexp import paths
 from nnexp.config import reader
 from nnexp.config.messages import closest
 from nnexp.errors import ConfigError, DiskError, UsageError
@@ -30,21 +31,22 @@ def examples() -> dict[str, Path]:
     """
     package = Path(nnexp.__file__).parent
     folder = next(
-        (f for f in (package / "configs", package.parent / "configs") if f.is_dir()), None
+        (f for f in (package / "configs", package.parent / "configs") if paths.is_folder(f)), None
     )
     files = [] if folder is None else sorted(folder.rglob("*.yaml"))
     return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files if folder}
 
 
 def locate(argument: str | os.PathLike[str]) -> str:
-    """Return the file that an argument names, or the argument itself if there is none."""
+    """Return the file that an argument names, or the argument itself if there is none.
+
+    Raises:
+        DiskError: this cannot be determined.
+    """
     name = os.fspath(argument)
-    try:
-        if Path(name, RUN).is_file():
-            return str(Path(name, CONFIG))
-        if name == STANDARD_INPUT or Path(name).exists():
-            return name
-    except (OSError, ValueError):  # reading will say what is wrong
+    if paths.is_file(Path(name, RUN)):
+        return str(Path(name, CONFIG))
+    if name == STANDARD_INPUT or paths.mode(Path(name)):
         return name
     example = examples().get(name)
     return name if example is None else str(example)
@@ -54,14 +56,19 @@ def stem(argument: str | os.PathLike[str]) -> str | None:
     """Return the beginning of the names of runs made from an argument; None if it has no name.
 
     A run keeps its own stem: runs made from ``quickstart-b76005d11616-s0`` begin with quickstart.
+
+    Raises:
+        DiskError: it cannot be determined what the argument names.
     """
     path = Path(argument)
-    if os.fspath(argument) == STANDARD_INPUT or _is_pipe(path):
+    mode = paths.mode(path)
+    if os.fspath(argument) == STANDARD_INPUT or stat.S_ISFIFO(mode):
         return None
     folder = path.parent if path.name == CONFIG else path
-    if (folder / RUN).is_file():
-        return _stem_of_run(folder.resolve().name)
-    return path.stem if path.exists() or os.fspath(argument) not in examples() else path.name
+    if paths.is_file(folder / RUN):
+        with paths.errors(folder):
+            return _stem_of_run(folder.resolve(strict=True).name)
+    return path.stem if mode or os.fspath(argument) not in examples() else path.name
 
 
 def required_stem(argument: str | os.PathLike[str], advice: str = "write it to a file") -> str:
@@ -85,8 +92,8 @@ def read(path: str) -> bytes:
     if path == STANDARD_INPUT:
         return _not_empty(path, sys.stdin.buffer.read(reader.MAX_BYTES + 1))
     try:
-        mode = Path(path).stat().st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+        mode = paths.mode(Path(path))
+        if mode and not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
             raise ConfigError([f"{path}: is neither a file nor a run"])
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
@@ -120,13 +127,6 @@ def _not_empty(path: str, content: bytes) -> bytes:
     if not content:
         raise ConfigError([f"{path}: nothing was written to this pipe"])
     return content
-
-
-def _is_pipe(path: Path) -> bool:
-    try:
-        return stat.S_ISFIFO(path.stat().st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def _stem_of_run(name: str) -> str:

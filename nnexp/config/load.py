@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec import structs
 
+from nnexp import paths
 from nnexp.config import argument, overrides, problem, reader
 from nnexp.config.document import YamlDocument
 from nnexp.config.problem import Place, Problem
@@ -55,7 +56,7 @@ def located(
         settings: as for ``read``.
     """
     located = argument.locate(path)
-    if not FilePath(located).is_file():
+    if not paths.is_file(FilePath(located)):
         return error
     base = document(located)
     keys = tuple(error.key.split("."))

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
+from nnexp import paths
 from nnexp.errors import DiskError, UsageError
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -219,7 +220,7 @@ def check_target(path: Path) -> None:
         DiskError: its folder is not there, or it may not be written.
     """
     check_format(path)
-    if not path.parent.is_dir():
+    if not paths.is_folder(path.parent):
         raise DiskError(f"{path}: there is no folder {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    if not os.access(path.parent, os.W_OK | os.X_OK):
         raise DiskError(f"{path}: may not be written")

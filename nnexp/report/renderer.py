@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps, rc_context, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis as DrawnAxis
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_hex
@@ -65,22 +65,31 @@ WEIGHTS = LinearSegmentedColormap.from_list(
 COLORMAPS = {"grey": colormaps["gray_r"], "weights": WEIGHTS}
 
 
+DEFAULTS: dict[Any, Any] = {
+    key: value for key, value in rcParamsDefault.items() if not key.startswith("backend")
+}
+"""matplotlib's own settings, since the process may have the user's; files need no backend."""
+
+
 def save(figure: Figure, path: Path) -> None:
     """Draw a figure into a file, in the format of its suffix.
 
     Raises:
         UsageError: the suffix is not a format of pictures.
+        CorruptError: a link, a pipe, a device or a folder is at path.
         DiskError: the file cannot be written.
     """
     check_format(path)
-    with disk.errors(path):
-        drawing(figure).savefig(path, dpi=DOTS_PER_INCH)
+    content = io.BytesIO()
+    with rc_context(DEFAULTS):
+        drawing(figure).savefig(content, format=path.suffix[1:], dpi=DOTS_PER_INCH)
+    disk.publish(path, content.getvalue())
 
 
 def svg(figure: Figure) -> bytes:
     """Return a figure as SVG on white, always with the same bytes; text is not outlined."""
     content = io.BytesIO()
-    with rc_context({"svg.hashsalt": "nnexp", "svg.fonttype": "none"}):
+    with rc_context({**DEFAULTS, "svg.hashsalt": "nnexp", "svg.fonttype": "none"}):
         drawing(figure).savefig(content, format="svg", metadata={"Date": None})
     return content.getvalue()
 

@@ -16,10 +16,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from nnexp.config.model import Config
+from nnexp.datasets.files import open_binary
 from nnexp.errors import DataError
 from nnexp.reproduction.figures import BookFigure
 from nnexp.reproduction.measures import Curve
-from nnexp.store import disk
 
 LIMIT = 1 << 20
 """Maximum bytes of a file; the author's largest has some 20,000."""
@@ -81,9 +81,7 @@ def _tree(path: Path) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _content(path: Path) -> bytes:
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    with disk.errors(path), path.open("rb") as file:
+    with open_binary(path) as file:
         content = file.read(LIMIT + 1)
     if len(content) > LIMIT:
         raise DataError(f"{path}: is larger than {LIMIT} bytes; the author's files are smaller")

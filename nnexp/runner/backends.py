@@ -14,6 +14,7 @@ from nnexp.native import availability
 from nnexp.native.availability import KERNELS, chosen
 from nnexp.nn.network import Network
 from nnexp.nn.penalties import Penalty
+from nnexp.store import listing
 from nnexp.store.records import BackendName
 from nnexp.store.run import Run
 from nnexp.streams import Pcg64
@@ -87,7 +88,7 @@ def warnings(config: Config, run: Run, backend: BackendName | None = None) -> It
     if choice == "native" and reason is not None:
         yield f"the native backend cannot train this config: {reason}"
     is_replacement = choice == "auto" and reason is None and missing is not None
-    if is_replacement and not any(run.path.parent.glob("[!.]*")):
+    if is_replacement and not listing.names(run.path.parent):
         yield f"numpy trains, and slowly, since the native backend is not available: {missing}"
 
 

@@ -173,7 +173,7 @@ def _read(
     source: Run, history: Sequence[Row], last: int, headers: Mapping[str, Header]
 ) -> Beginning:
     """Read what a run takes over up to an epoch. Raises: CorruptError, DiskError."""
-    content = checkpoint.read_metrics(source)
+    content = source.read_metrics() or b""
     rows = [row for row in history if row.epoch <= last]
     kept = epochs_to_keep(rows) & set(source.checkpoints())
     commits = {

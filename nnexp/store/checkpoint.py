@@ -25,7 +25,7 @@ from nnexp.errors import CorruptError
 from nnexp.store import disk
 from nnexp.store import meta as metas
 from nnexp.store.meta import Meta
-from nnexp.store.run import METRICS, METRICS_LIMIT, Run
+from nnexp.store.run import Run
 from nnexp.training.history import Row, best_row
 
 META = "meta"
@@ -101,11 +101,6 @@ class Commit(NamedTuple):
     meta: Meta
 
 
-def read_metrics(run: Run) -> bytes:
-    """Return the content of metrics.jsonl, including rows that are not committed."""
-    return disk.read(run.path / METRICS, METRICS_LIMIT) or b""
-
-
 def newest(
     run: Run, content: bytes, expected: Mapping[str, Header], warn: Callable[[str], None]
 ) -> Commit | None:
@@ -159,7 +154,8 @@ def load(run: Run, epoch: int, expected: Mapping[str, Header]) -> Arrays:
     Raises:
         CorruptError: the checkpoint is missing or damaged.
     """
-    return read(run, run.checkpoint_path(epoch), epoch, read_metrics(run), expected).arrays
+    content = run.read_metrics() or b""
+    return read(run, run.checkpoint_path(epoch), epoch, content, expected).arrays
 
 
 def read(

@@ -5,38 +5,31 @@ No other module of ``store`` opens, writes, renames or removes a file or directo
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 
+from nnexp import paths
 from nnexp.errors import CorruptError, DiskError
 
 OPEN_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Do not follow a symbolic link, and do not block on a pipe or device."""
-NO_SUCH_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
-"""errno values that mean "no such file", as opposed to "could not tell"."""
+NO_SUCH_FILE, errors, mode, exists = paths.NO_SUCH_FILE, paths.errors, paths.mode, paths.exists
+
+
+NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
+"""errno values of file systems without hard links."""
 
 
 @contextmanager
-def errors(path: Path) -> Iterator[None]:
-    """Convert an ``OSError`` to a DiskError that names the file."""
+def closing(descriptor: int) -> Iterator[int]:
+    """Yield a descriptor and close it on exit. Raises OSError if that fails."""
     try:
-        yield
-    except OSError as error:
-        raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-
-
-@contextmanager
-def closing(descriptor: int) -> Iterator[None]:
-    """Close a descriptor on exit. Raises OSError if that fails."""
-    try:
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -72,31 +65,20 @@ def read(path: Path, limit: int, *, cut: bool = False) -> bytes | None:
         return b"".join(parts)
 
 
+def size(path: Path) -> int:
+    """Return the size of a file in bytes; 0 if there is none. Raises: DiskError."""
+    with errors(path):
+        try:
+            return path.lstat().st_size
+        except FileNotFoundError:
+            return 0
+
+
 def _size(path: Path, descriptor: int) -> int:
     """Return the size of an open file in bytes; raise CorruptError if it is not a regular file."""
     status = os.fstat(descriptor)
     check_mode(path, status.st_mode, stat.S_IFREG)
     return status.st_size
-
-
-def exists(path: Path) -> bool:
-    """Return whether there is anything at path; a broken link counts."""
-    return mode(path, follow=False) != 0
-
-
-def mode(path: Path, *, follow: bool = True) -> int:
-    """Return the mode of the file at path, or 0 if there is none.
-
-    Raises:
-        DiskError: it cannot be determined. pathlib and os.path sometimes report that as "no file".
-    """
-    with errors(path):
-        try:
-            return path.stat(follow_symlinks=follow).st_mode
-        except OSError as error:
-            if error.errno not in NO_SUCH_FILE:
-                raise
-    return 0
 
 
 def check_kind(path: Path, kind: int = stat.S_IFREG) -> None:
@@ -122,32 +104,79 @@ def temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file atomically and durably: after a crash it is complete or unchanged."""
-    new = temporary(path)
-    write(new, content)
-    with errors(path):
-        os.replace(new, path)  # noqa: PTH105 - the atomic rename, as the system call is named
-    sync_directory(path.parent)
-
-
-def write_output(path: Path, content: bytes) -> None:
-    """Write a file that the user asked for atomically and durably, replacing an existing one.
-
-    Raises:
-        DiskError: it cannot be written. The error names it, not the temporary file, which is
-            removed.
-    """
-    new = temporary(path)
+@contextmanager
+def _removed_on_error(new: Path) -> Iterator[None]:
+    """Remove a temporary file if it does not get its final name."""
     try:
-        with errors(path):
-            _overwrite(new, content)
-            os.replace(new, path)  # noqa: PTH105 - as above
+        yield
+    except CorruptError:  # something else is at its name
+        raise
     except BaseException:
         with suppress(OSError):
             new.unlink()
         raise
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file of a run that this process has locked, atomically and durably.
+
+    After a crash, it is complete or unchanged. No other process writes the same temporary file, and
+    the next process that opens the run replaces one that a kill left.
+    """
+    new = temporary(path)
+    with _removed_on_error(new):
+        write(new, content)
+        with errors(path):
+            os.replace(new, path)  # noqa: PTH105 - the atomic rename, as the system call is named
     sync_directory(path.parent)
+
+
+def publish(path: Path, content: bytes) -> None:
+    """Write a file that other processes may write at the same time, atomically and durably.
+
+    The last one to finish wins. Only a kill leaves a temporary file, whose name is unique.
+
+    Raises:
+        CorruptError: a link, a pipe, a device or a folder is at path.
+        DiskError: it cannot be written.
+    """
+    check_kind(path)
+    with _new_file(path, content) as new:
+        os.replace(new, path)  # noqa: PTH105 - as above
+    sync_directory(path.parent)
+
+
+def create(path: Path, content: bytes) -> bool:
+    """Create a file atomically and durably; return False if anything is at path already.
+
+    Raises: DiskError.
+    """
+    with _new_file(path, content) as new:
+        try:
+            os.link(new, path)  # unlike a rename, it replaces nothing
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in NO_HARD_LINKS:
+                raise
+            if exists(path):
+                return False
+            os.replace(new, path)  # noqa: PTH105 - as above
+        finally:
+            new.unlink(missing_ok=True)
+    sync_directory(path.parent)
+    return True
+
+
+@contextmanager
+def _new_file(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a file of a unique name beside path, for use in a ``with`` block."""
+    new = path.with_name(f".nnexp-{os.urandom(8).hex()}.tmp")
+    with errors(path), _removed_on_error(new):
+        with closing(open_for_writing(new, os.O_CREAT | os.O_EXCL)) as descriptor:
+            _write_all(descriptor, content)
+            os.fsync(descriptor)
+        yield new
 
 
 def move(source: Path, target: Path) -> None:
@@ -266,6 +295,18 @@ def check_directory(path: Path) -> None:
         raise DiskError(f"{existing}: is not writable")
 
 
+def make_subfolder(path: Path) -> None:
+    """Create a folder of nnexp's own in the folder of runs, such as ``.trash``, and its parents.
+
+    Raises:
+        CorruptError: something else is at path, such as a link to a directory.
+        DiskError: it cannot be created.
+    """
+    check_kind(path, stat.S_IFDIR)
+    make_directories(path)
+    check_kind(path, stat.S_IFDIR)
+
+
 def make_directories(path: Path) -> None:
     """Create a directory and its missing parents, and sync their entries to disk.
 
@@ -348,42 +389,6 @@ def check_plain(folder: Path) -> None:
         entry_mode = mode(path, follow=False)
         if not stat.S_ISDIR(entry_mode):
             check_mode(path, entry_mode, stat.S_IFREG)
-
-
-def exchange(first: Path, second: Path) -> bool:
-    """Exchange two directories of one file system by a single rename, and sync it to disk.
-
-    Returns: False if the system or the file system cannot do that, and nothing was changed.
-    """
-    with errors(second):
-        if not _exchange(first, second):
-            return False
-    for folder in {first.parent, second.parent}:
-        sync_directory(folder)
-    return True
-
-
-def _exchange(first: Path, second: Path) -> bool:
-    """Exchange two directories; return False if the system or the file system cannot.
-
-    Source: renameat2(2) of Linux; renamex_np(2) of macOS.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    arguments: tuple[object, ...] = (os.fsencode(first), os.fsencode(second), RENAME_EXCHANGE)
-    call = getattr(libc, "renamex_np", None)
-    if sys.platform == "linux":
-        call = getattr(libc, "renameat2", None)
-        arguments = (AT_FDCWD, arguments[0], AT_FDCWD, *arguments[1:])
-    if call is None or call(*arguments) == 0:
-        return call is not None
-    number = ctypes.get_errno()
-    if number in {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}:
-        return False
-    raise OSError(number, os.strerror(number))
-
-
-AT_FDCWD = -100
-RENAME_EXCHANGE = 2
 
 
 def move_directory(source: Path, target: Path) -> bool:

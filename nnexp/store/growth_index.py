@@ -8,6 +8,7 @@ that were copied, moved or renamed change the folder's time and are added at the
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,8 +22,10 @@ from nnexp.store.run import RUN, Run
 FOLDER = ".growth"
 """A subfolder of the folder of runs; no run name begins with a dot."""
 FILE = "index.txt"
-LIMIT = 1 << 28
-"""Maximum bytes of an index; a larger one is ignored."""
+LIMIT = 1 << 23
+"""Maximum bytes of an index, unless the folder has so many runs; a larger one is ignored."""
+LINE = 512
+"""Maximum bytes of an index for each folder: its line, and marks of times."""
 NONE = "-" * 64
 """Stands for the digest of a run that cannot be read; it is a candidate for any digest."""
 
@@ -58,7 +61,7 @@ def add(run: Run, digest: str, before: int) -> None:
 
 def discard(runs: Path) -> None:
     """Remove the index of a folder, which the next lookup makes anew. Raises: DiskError."""
-    disk.remove(runs / FOLDER / FILE)
+    disk.remove(_path(runs))
     disk.remove_directory(runs / FOLDER)
 
 
@@ -126,9 +129,18 @@ def _mark(time: int) -> bytes:
 
 def _read(runs: Path) -> bytes:
     with suppress(NnexpError):
-        return disk.read(runs / FOLDER / FILE, LIMIT) or b""
+        path = _path(runs)
+        is_long = disk.size(path) > LIMIT
+        limit = max(LIMIT, LINE * len(disk.folders(runs))) if is_long else LIMIT
+        return disk.read(path, limit) or b""
     return b""
 
 
 def _append(runs: Path, content: bytes) -> None:
-    disk.append(runs / FOLDER / FILE, content, sync=False)
+    disk.append(_path(runs), content, sync=False)
+
+
+def _path(runs: Path) -> Path:
+    """Return the index's path. Raises: CorruptError if its folder is a link or a file."""
+    disk.check_kind(runs / FOLDER, stat.S_IFDIR)
+    return runs / FOLDER / FILE

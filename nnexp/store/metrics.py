@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -74,7 +74,32 @@ def _cells(row: Row) -> Iterator[tuple[str, float]]:
             yield name, value
 
 
-TIMING_LIMIT = 1 << 28
+MAX_EPOCHS = 1_000_000
+MAX_SIZE = 1 << 30
+"""Maximum bytes of metrics.jsonl, whatever the config."""
+ROW_SIZE, LAYER_SIZE, TIMING_SIZE = 1024, 128, 256
+"""Maximum bytes of a row of metrics.jsonl, for each layer in addition, and of timing.jsonl."""
+SPARE = 1 << 16
+"""Bytes allowed behind the last row: a torn or damaged end."""
+REPEATED = 1 << 20
+"""Bytes of timing.jsonl allowed for epochs that were trained again after interruptions."""
+
+
+def max_size(config: Mapping[str, Any]) -> int:
+    """Return the maximum bytes of metrics.jsonl that a run with a recorded config can have.
+
+    The config need not be valid: a value that is none counts as the largest.
+    """
+    hidden = config.get("hidden")
+    layers = 1 + len(hidden) if isinstance(hidden, list) else 1
+    return min(_max_rows(config) * (ROW_SIZE + layers * LAYER_SIZE) + SPARE, MAX_SIZE)
+
+
+def _max_rows(config: Mapping[str, Any]) -> int:
+    epochs, every = config.get("epochs"), config.get("evaluate_every")
+    if type(epochs) is not int or not 0 < epochs <= MAX_EPOCHS:
+        epochs = MAX_EPOCHS
+    return epochs // every + 1 if type(every) is int and every > 0 else epochs
 
 
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
@@ -114,17 +139,23 @@ def timed(epoch: int, train_seconds: float, evaluate_seconds: float) -> Timing:
 _TIMING_DECODER = msgspec.json.Decoder(Timing)
 
 
-def read_timings(path: Path) -> list[Timing]:
+def read_timings(path: Path, config: Mapping[str, Any]) -> list[Timing]:
     """Return the timings sorted by epoch; the last one counts if an epoch is repeated.
 
-    Lines that cannot be parsed are skipped.
+    Lines that cannot be parsed are skipped, and so is the end of a file that is larger than the
+    config's epochs explain.
+
+    Args:
+        path: the file.
+        config: the recorded config of its run.
 
     Raises:
         CorruptError: it is not a regular file.
         DiskError: it cannot be read.
     """
+    limit = _max_rows(config) * TIMING_SIZE + REPEATED
     by_epoch: dict[int, Timing] = {}
-    for row in _timings(disk.read(path, TIMING_LIMIT) or b""):
+    for row in _timings(disk.read(path, limit, cut=True) or b""):
         by_epoch[row.epoch] = row
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
 

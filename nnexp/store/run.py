@@ -37,8 +37,6 @@ LOCK = "LOCK"
 DEFAULT_FOLDER = Path("runs")
 """The default folder of runs."""
 
-METRICS_LIMIT = 1 << 30
-"""Maximum bytes of metrics.jsonl."""
 ATTEMPTS = 5
 """Maximum attempts to read a run while a writer changes it."""
 _CHECKPOINT = re.compile(r"epoch-(\d{6,7})\.npz", re.ASCII)
@@ -154,6 +152,16 @@ class Run:
         """
         return metrics.columns(self.history())
 
+    def read_metrics(self) -> bytes | None:
+        """Return the content of metrics.jsonl, or None if it is missing.
+
+        It includes rows that are not committed.
+
+        Raises:
+            CorruptError: it is larger than the run's config allows, or run.json is damaged.
+        """
+        return disk.read(self.path / METRICS, metrics.max_size(self.record.config))
+
     def _read_history(self) -> list[Row]:
         if self.result is None:
             return self._read_committed()
@@ -169,7 +177,7 @@ class Run:
             CorruptError: it is missing or damaged.
         """
         path = self.path / METRICS
-        content = disk.read(path, METRICS_LIMIT)  # complete, since result.json is written after it
+        content = self.read_metrics()  # complete, since result.json is written after it
         if content is None:
             raise CorruptError(f"{path}: is missing")
         if hashlib.sha256(content).hexdigest() != result.files.get(METRICS):
@@ -181,7 +189,7 @@ class Run:
         epoch, checkpoint = next(iter(self.checkpoints().items()), (0, None))
         head = None if checkpoint is None else disk.read(checkpoint, meta.HEAD, cut=True)
         # After the checkpoint: rows are written before the checkpoint that commits them.
-        content = disk.read(self.path / METRICS, METRICS_LIMIT) or b""
+        content = self.read_metrics() or b""
         if checkpoint is None:
             if content.count(b"\n") > 1:
                 raise CorruptError(f"{self.path}: has no checkpoint of the epochs in {METRICS}")
@@ -214,7 +222,7 @@ class Run:
 
     def timing(self) -> list[Timing]:
         """Return the timings by epoch; torn or damaged lines are left out."""
-        return metrics.read_timings(self.path / TIMING)
+        return metrics.read_timings(self.path / TIMING, self.record.config)
 
     def numerics(self) -> list[Stretch]:
         """Return the numerics fingerprints that the run was trained under, in order.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -68,19 +69,20 @@ def record(
     if not 0 < threshold < math.inf:
         raise ValueError(f"a threshold must be a finite number > 0, got {threshold}")
     path, problem = file_path(runs, config, content), _problem(config, content)
-    disk.make_directories(path.parent)
+    disk.make_subfolder(path.parent)
     entry = Threshold(learning_rate=threshold, found_by=found_by, problem=problem)
-    disk.write_atomically(path, records.seal(entry))
+    disk.publish(path, records.seal(entry))
 
 
 def read(runs: Path, config: CheckedConfig, content: Mapping[str, str]) -> Threshold | None:
     """Return the record of a config's problem, or None if there is none.
 
     Raises:
-        CorruptError: the file is damaged.
+        CorruptError: the file is damaged, or a link is in its place or its folder's.
         DiskError: it cannot be read.
     """
     path = file_path(runs, config, content)
+    disk.check_kind(path.parent, stat.S_IFDIR)
     return records.read(path, Threshold) if disk.exists(path.parent) else None
 
 

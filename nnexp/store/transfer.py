@@ -64,6 +64,9 @@ def pack(run: Run) -> dict[str, bytes]:
         DiskError: it cannot be read.
     """
     names = [*FILES, *(f"{CHECKPOINTS}/{path.name}" for path in run.checkpoints().values())]
+    size = sum(disk.size(run.path / name) for name in names)
+    if size > SIZE_LIMIT:
+        raise CorruptError(f"{run.path}: has {size} bytes, more than the {SIZE_LIMIT} allowed")
     files: dict[str, bytes] = {}
     for name in names:
         content = disk.read(run.path / name, SIZE_LIMIT - sum(map(len, files.values())))
@@ -132,12 +135,12 @@ def identities(run: Run) -> list[str]:
     Raises:
         CorruptError, DiskError: it cannot be read.
     """
-    record = disk.read(run.path / RUN, SIZE_LIMIT)
+    record = disk.read(run.path / RUN, records.LIMIT)
     if record is None:
         return []
     epochs = len(run.history())
-    rows = (disk.read(run.path / METRICS, SIZE_LIMIT) or b"").splitlines(keepends=True)
-    result = disk.read(run.path / RESULT, SIZE_LIMIT)
+    rows = (run.read_metrics() or b"").splitlines(keepends=True)
+    result = disk.read(run.path / RESULT, records.LIMIT)
     digest = hashlib.sha256()
     digests = []
     for part in (record, *rows[:epochs], *([] if result is None else [result])):
@@ -256,7 +259,7 @@ def _check(run: Run, config: CheckedConfig, last: int) -> None:
     for row in (result.best, result.final) if result is not None else best:
         if row is not None and row.epoch not in checkpoints:
             raise CorruptError(f"{run.path}: has no checkpoint of epoch {row.epoch}")
-    content = disk.read(run.path / METRICS, SIZE_LIMIT) or b""
+    content = run.read_metrics() or b""
     for epoch, path in checkpoints.items():
         raw = disk.read(path, SIZE_LIMIT) or b""
         try:
@@ -340,7 +343,7 @@ def _continues(further: Run, run: Run) -> bool:
     contents = [disk.read(copy.path / RUN, records.LIMIT) for copy in (further, run)]
     if contents[0] != contents[1]:
         return False
-    content = checkpoint.read_metrics(further)
+    content = further.read_metrics() or b""
     checkpoints = run.checkpoints()
     is_behind = _last_epoch(further) < _last_epoch(run)
     if further.result is None and is_behind:

@@ -19,7 +19,7 @@ import msgspec
 from nnexp.datasets.npz import Header
 from nnexp.errors import CorruptError, DiskError, LockedError, NameTakenError, RemovedError
 from nnexp.names import NAME_LENGTH
-from nnexp.store import checkpoint, disk, growth_index, lock, metrics, records
+from nnexp.store import checkpoint, disk, exchange, growth_index, lock, metrics, records
 from nnexp.store.checkpoint import Arrays, Commit
 from nnexp.store.lock import Lock, ReplacedError
 from nnexp.store.meta import Meta
@@ -111,7 +111,7 @@ class Writer:
         Raises:
             CorruptError: there are checkpoints, but none is intact, or the best epoch's is damaged.
         """
-        content = checkpoint.read_metrics(self.run)
+        content = self.run.read_metrics() or b""
         commit = checkpoint.newest(self.run, content, expected, warn)
         if commit is None:
             self._truncate_metrics(b"", len(content))
@@ -244,7 +244,7 @@ def replace(
     """
     build = run.path.with_name(f".{run.name}.new")
     disk.check_kind(run.path, stat.S_IFDIR)
-    disk.make_directories(run.path.parent / TRASH)
+    disk.make_subfolder(run.path.parent / TRASH)
     with _lock(run):
         check(Run(run.path))
         held, locks = _lock_build(run, build)
@@ -257,7 +257,7 @@ def replace(
 def _take_place(build: Path, run: Run) -> Path:
     """Give a build the place of a run; return where in the trash the run is now."""
     place = _move_to_trash(build, run.name)
-    if disk.exchange(place, run.path):
+    if exchange.exchange(place, run.path):
         return place
     former = _move_to_trash(run.path, run.name)
     disk.move_directory(place, run.path)

@@ -8,7 +8,6 @@ follows from its records alone, whether it was trained just now, earlier, or fur
 from __future__ import annotations
 
 import errno
-import os
 import traceback
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -207,7 +206,7 @@ def performance(job: Job, epoch: int | None = None) -> Performance | None:
         CorruptError: the run is damaged.
     """
     config, run = job.config, job.run
-    if not os.path.lexists(run.path):
+    if not Run(run.path).exists:
         return None
     try:
         is_over = runner.is_done(config, run, job.content)
@@ -386,7 +385,7 @@ def existing_outcome(job: Job) -> Outcome | None:
         outcome = recorded_outcome(job)
         if outcome is not None and (job.run.result is not None or writer.is_pruned(job.run)):
             return outcome
-        if job.run.path.exists() and Run(job.run.path).status == "running":
+        if job.run.exists and Run(job.run.path).status == "running":
             return failure(LockedError(f"{job.run.path}: another process is training this run"))
     except NnexpError as error:
         return None if job.restart and isinstance(error, CorruptError) else failure(error)

@@ -52,7 +52,7 @@ def read_session(folder: Path, warn: Callable[[str], None] = lambda _: None) -> 
         DiskError: the file cannot be read.
     """
     path = folder / TIMES
-    content = disk.read(path, LIMIT) if folder.is_dir() else None
+    content = disk.read(path, LIMIT)
     try:
         return msgspec.json.decode(content or b"{}", type=TimingSession)
     except msgspec.MsgspecError as error:
@@ -63,7 +63,7 @@ def read_session(folder: Path, warn: Callable[[str], None] = lambda _: None) -> 
 def write_session(folder: Path, session: TimingSession) -> None:
     """Save the times of a session, so that another tuning makes the same decisions."""
     disk.make_directories(folder)
-    disk.write_atomically(folder / TIMES, msgspec.json.encode(session) + b"\n")
+    disk.publish(folder / TIMES, msgspec.json.encode(session) + b"\n")
 
 
 def write(folder: Path, result: TuningResult, original: Config, source: str) -> dict[str, Path]:
@@ -75,7 +75,7 @@ def write(folder: Path, result: TuningResult, original: Config, source: str) -> 
     """
     files = write_decisions(folder, result.decisions, source, result.notes)
     text = tuned_yaml(result.config, original, result.decisions, source, result.notes)
-    disk.write_atomically(folder / TUNED, text.encode())
+    disk.publish(folder / TUNED, text.encode())
     return {"tuned": folder / TUNED, **files}
 
 
@@ -99,12 +99,12 @@ def write_decisions(
         if isinstance(block, Drawing)
     }
     for name, content in images.items():
-        disk.write_atomically(folder / name, content)
+        disk.publish(folder / name, content)
     for name in disk.directory_names(folder):  # left by an earlier tuning
         if name not in images and PICTURES.fullmatch(name):
             disk.remove(folder / name)
     for name, text in texts.values():
-        disk.write_atomically(folder / name, text.encode())
+        disk.publish(folder / name, text.encode())
     return {kind: folder / name for kind, (name, _) in texts.items()}
 
 

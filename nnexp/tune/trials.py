@@ -179,7 +179,7 @@ class Trials:
 
     def has_run(self, config: Config) -> bool:
         """Return whether a config has a run, finished or not."""
-        return self.job(config).run.path.exists()
+        return self.job(config).run.exists
 
     def is_affordable(self, epochs: int) -> bool:
         """Return whether the budget allows a number of further epochs."""
@@ -312,7 +312,7 @@ class StepSampler(Generic[T]):
         return None
 
     def _first(self, job: Job, *, alone: bool) -> _PendingJob:
-        is_new = not job.run.path.exists()
+        is_new = not job.run.exists
         return _PendingJob(job._replace(alone=alone), is_new=is_new, is_again=False)
 
     def _again(self, job: Job) -> _PendingJob:

@@ -43,10 +43,10 @@ def test_the_time_left_is_what_the_latest_epochs_took() -> None:
 
 def test_timing_is_read_as_far_as_it_can_be(tmp_path: Path) -> None:
     path = tmp_path / "timing.jsonl"
-    assert metrics.read_timings(path) == []
+    assert metrics.read_timings(path, {}) == []
     row = '{"epoch":%d,"train_seconds":%d,"evaluate_seconds":0.5}\n'
     path.write_text(row % (1, 1) + row % (2, 1) + "\0\0\n[]\n" + row % (2, 3) + row[:9])
-    assert metrics.read_timings(path) == [Timing(1, 1, 0.5), Timing(2, 3, 0.5)]
+    assert metrics.read_timings(path, {}) == [Timing(1, 1, 0.5), Timing(2, 3, 0.5)]
 
 
 def test_a_watch_without_a_terminal_tells_each_change(

@@ -211,7 +211,7 @@ class TokenFile:
 
     def __init__(self, runs: Path, token: str) -> None:
         self._folder = runs / LOGS
-        disk.make_directories(self._folder)
+        disk.make_subfolder(self._folder)
         for name in disk.directory_names(self._folder):  # left by commands that were killed
             if name.startswith(PREFIX) and not lock.is_held(self._folder / name):
                 disk.remove(self._folder / name)

@@ -36,7 +36,8 @@ from nnexp.study.local.process import Limits, Process
 REPORT_INTERVAL = 1.0
 """Minimum seconds between reported epochs: a thousand workers may share one scheduler."""
 
-COMMAND = ("-m", "nnexp.study.local.fresh")
+COMMAND = ("-P", "-m", "nnexp.study.local.fresh")
+"""A worker's working directory may contain anything: -P keeps it from being imported from."""
 
 _stopped: set[str] = set()
 """Tokens of studies that are being stopped."""
@@ -239,7 +240,7 @@ def start(request: JobRequest, runs: Path) -> Process:
                 pid = os.posix_spawn(
                     sys.executable,
                     [sys.executable, *COMMAND],
-                    os.environ,
+                    _environment(),
                     file_actions=[
                         (os.POSIX_SPAWN_DUP2, descriptor, stream)
                         for stream, descriptor in enumerate(
@@ -252,6 +253,16 @@ def start(request: JobRequest, runs: Path) -> Process:
                 os.close(theirs)
         opened.pop_all()  # Process closes them
     return Process(pid, ours, output)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without relative entries of PYTHONPATH; an empty one means ".".
+
+    They name places below the working directory.
+    """
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    kept = [entry for entry in given if Path(entry).is_absolute()]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(kept)}
 
 
 def _supervise(

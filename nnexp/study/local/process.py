@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -107,7 +108,7 @@ class Process:
         code = os.waitstatus_to_exitcode(status)
         output = self._read_output()
         if code < 0:
-            code, reason = 128 - code, self._exceeded or f"killed by {signal.Signals(-code).name}"
+            code, reason = 128 - code, self._exceeded or f"killed by {signal_name(-code)}"
             return Outcome(code=code, reason=reason, is_over_limit=self.is_over_limit), output
         outcome = self._outcome or Outcome(
             code=code or 1, reason="its process exited without reporting a result"
@@ -134,12 +135,21 @@ def with_log(outcome: Outcome, output: bytes, runs: Path, name: str) -> Outcome:
     log = runs / LOGS / f"{name}.log"
     with contextlib.suppress(NnexpError):
         if output:
-            disk.make_directories(log.parent)
-            disk.write(log, output)
+            disk.make_subfolder(log.parent)
+            disk.publish(log, output)
             return msgspec.structs.replace(outcome, log=str(log))
         if not outcome.code:
+            disk.check_kind(log.parent, stat.S_IFDIR)
             disk.remove(log)
     return outcome
+
+
+def signal_name(number: int) -> str:
+    """Return a signal's name, such as ``SIGKILL``; for Linux's real-time ones, ``SIGRTMIN+6``."""
+    if number in set(signal.Signals):
+        return signal.Signals(number).name
+    first = getattr(signal, "SIGRTMIN", number)
+    return f"SIGRTMIN+{number - first}" if number > first else f"signal {number}"
 
 
 def parse_size(text: str) -> int:
