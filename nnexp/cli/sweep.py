@@ -112,7 +112,10 @@ def sweep(
     if dry_run:
         states = sweep_ranking.planned(plan, jobs)
         put(json_line(states) if as_json else as_text(sweep_ranking.planned_document(states)))
-        return
+        problems = [run.problem for run in states.runs if run.problem is not None]
+        for problem in problems:
+            log(problem)
+        click.get_current_context().exit(1 if problems else 0)
     disk.check_directory(runs)
     outcomes = _train(plan, jobs, runs, where, data, fail_fast=not keep_going, quiet=quiet)
     ranking = rank(plan, outcomes)

@@ -40,6 +40,8 @@ class PlannedRunOutput(Struct, frozen=True, kw_only=True):
     values: dict[str, Any]
     """By swept key."""
     seed: int
+    problem: str | None = None
+    """Why it is damaged, if it is."""
 
 
 class PlannedOutput(Struct, frozen=True, kw_only=True):
@@ -52,16 +54,18 @@ class PlannedOutput(Struct, frozen=True, kw_only=True):
 
 def planned(plan: Plan, jobs: Sequence[Job]) -> PlannedOutput:
     """Return the runs of a plan with their statuses, and the numbers of points left out."""
+    states = [status(job) for job in jobs]
     return PlannedOutput(
         runs=[
             PlannedRunOutput(
                 name=job.run.name,
                 run=str(job.run.path),
-                status=status(job),
+                status=state,
                 values=dict(zip(plan.keys, trial.values, strict=True)),
                 seed=trial.config.seed,
+                problem=problem,
             )
-            for trial, job in zip(plan.trials, jobs, strict=True)
+            for trial, job, (state, problem) in zip(plan.trials, jobs, states, strict=True)
         ],
         excluded=plan.excluded,
         repeated=plan.repeated,
@@ -81,16 +85,21 @@ def planned_document(result: PlannedOutput) -> Document:
     )
 
 
-def status(job: Job) -> str:
-    """Return a run's status, ``new`` if there is none yet, ``taken`` if its config is another."""
+def status(job: Job) -> tuple[str, str | None]:
+    """Return a run's status, and the problem if it is damaged or cannot be read.
+
+    The status is ``new`` if there is no run yet, and ``taken`` if its config is another.
+    """
     run = Run(job.run.path)
     entry = listing.entry(run)
     if entry is None:
-        return "new"
+        return "new", None
+    if entry.problem is not None:
+        return entry.status, entry.problem
     try:
-        return entry.status if run.config == job.config else "taken"
-    except NnexpError:
-        return entry.status
+        return (entry.status if run.config == job.config else "taken"), None
+    except NnexpError as error:
+        return "damaged", str(error)
 
 
 def verdicts(
