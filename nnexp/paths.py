@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nnexp.errors import DiskError
+from nnexp.errors import DiskError, NnexpError
 
 NO_SUCH_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 """errno values that mean "no such file", as opposed to "could not tell"."""
@@ -25,6 +25,26 @@ def errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+
+
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
+"""errno values that say nothing against the disk: no permission, or removed by another process."""
+
+
+@contextmanager
+def tolerated() -> Iterator[None]:
+    """Ignore that files which only spare work are damaged, in use, or may not be read or written.
+
+    Raises:
+        DiskError: the disk fails, as by EIO, or is full. Nobody would notice it otherwise.
+    """
+    try:
+        yield
+    except DiskError as error:
+        if getattr(error.__cause__, "errno", None) not in REFUSED:
+            raise
+    except NnexpError:
+        return
 
 
 def mode(path: Path, *, follow: bool = True) -> int:

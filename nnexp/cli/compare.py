@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--curves", is_flag=True, help="Also draw the curves in the terminal.")
 @click.option(
     "--plot",
-    type=options.File(),
+    type=options.NewFile(),
     metavar="FILE",
     help="Also draw the curves, with a band for the seeds; FILE is .png, .svg or .pdf.",
 )

@@ -29,7 +29,7 @@ from nnexp.report.text import columns
 @engines.jobs_option(default=1)
 @click.option(
     "--plot",
-    type=options.File(),
+    type=options.NewFile(),
     metavar="FILE",
     help="Also draw the cost curves; FILE is .png, .svg or .pdf.",
 )

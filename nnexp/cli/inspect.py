@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @options.settings
 @click.option(
     "--plot",
-    type=options.File(),
+    type=options.NewFile(),
     metavar="FILE",
     help="Also draw the distribution of z in each layer, or examples of the data; FILE is .png, "
     ".svg or .pdf.",

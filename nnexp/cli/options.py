@@ -136,6 +136,20 @@ class File(click.Path):
         return _path(value, param, is_directory=False)
 
 
+class NewFile(File):
+    """A file to write, which replaces a regular one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401 - click's own
+        """Return the path. Raises: UsageError if it is not a regular file; DiskError."""
+        from nnexp.store import disk
+
+        path = super().convert(value, param, ctx)
+        if (mode := disk.mode(path, follow=False)) and not stat.S_ISREG(mode):
+            allowed = "a file, not a link, a pipe or a device, since an existing file is replaced"
+            raise rejection(option_name(param), allowed, value)
+        return path
+
+
 class Folder(click.Path):
     """A directory that exists or can be created."""
 

@@ -32,7 +32,7 @@ PARTIAL, NOTHING = 1, 2
 )
 @click.option(
     "--shown",
-    type=options.File(),
+    type=options.NewFile(),
     metavar="FILE",
     help="Draw the examples as the network saw them: .png, .svg or .pdf.",
 )

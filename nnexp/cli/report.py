@@ -17,7 +17,7 @@ from nnexp.report.text import as_json as json_line
 @click.option(
     "-o",
     "--output",
-    type=options.File(),
+    type=options.NewFile(),
     default=Path("report.html"),
     show_default=True,
     metavar="FILE",

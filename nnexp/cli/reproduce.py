@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--plot",
-    type=options.File(),
+    type=options.NewFile(),
     metavar="FILE",
     help="The picture, .png, .svg or .pdf (default: FIGURE.png in the runs folder).",
 )

@@ -99,7 +99,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--plot",
-    type=options.File(),
+    type=options.NewFile(),
     metavar="FILE",
     help="Draw accuracy against each searched key; FILE is .png, .svg or .pdf.",
 )

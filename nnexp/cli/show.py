@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--images",
-    type=options.File(),
+    type=options.NewFile(),
     metavar="FILE",
     help="Also draw the most confident mistakes of the best network; FILE is .png, .svg or .pdf.",
 )

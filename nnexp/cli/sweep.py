@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--plot",
-    type=options.File(),
+    type=options.NewFile(),
     metavar="FILE",
     help="Draw accuracy against the swept keys; FILE is .png, .svg or .pdf.",
 )

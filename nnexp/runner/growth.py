@@ -7,7 +7,6 @@ trained. Runs that are equal in everything else share their first epochs, to the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -17,7 +16,8 @@ from msgspec import UNSET
 from nnexp.config import canonical
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.npz import Header
-from nnexp.errors import NameTakenError, NnexpError
+from nnexp.errors import NameTakenError
+from nnexp.paths import tolerated
 from nnexp.runner.recording import ending
 from nnexp.store import checkpoint, growth_index, lock
 from nnexp.store.records import RunRecord
@@ -93,7 +93,7 @@ def shared_epochs(
     """
     best: Shared | None = None
     for source in growth_index.candidates(run.path.parent, record.growth_sha256 or ""):
-        with suppress(NnexpError):
+        with tolerated():
             shared = _shared_with(source, config, record, headers, until)
             if shared is not None and (best is None or shared.epoch > best.epoch):
                 best = shared
@@ -103,7 +103,7 @@ def shared_epochs(
 def epochs_of_other_backend(run: Run, record: RunRecord) -> str | None:
     """Return a notice of a run whose epochs a new run cannot take over for its backend alone."""
     for source in growth_index.candidates(run.path.parent, record.growth_sha256 or ""):
-        with suppress(NnexpError):
+        with tolerated():
             is_same = growth_index.digest_of(source) == record.growth_sha256
             other = source.record.backend
             if is_same and other != record.backend and source.history():
@@ -131,7 +131,7 @@ def _shared_with(
         history = source.history()
         rows = _common_rows(config, source.config, history, until)
         for last in _restorable(rows, set(source.checkpoints()), config):
-            with suppress(NnexpError):  # damaged: an earlier one may be intact
+            with tolerated():  # damaged: an earlier one may be intact
                 return Shared(source, last, _read(source, history, last, headers))
     return None
 

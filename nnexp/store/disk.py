@@ -96,7 +96,7 @@ def check_mode(path: Path, mode: int, kind: int) -> None:
     if stat.S_IFMT(mode) != kind:
         actual = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
         expected = "file" if kind == stat.S_IFREG else "folder"
-        raise CorruptError(f"{path}: is {actual}: a run has a {expected} there")
+        raise CorruptError(f"{path}: is {actual}; a {expected} is needed")
 
 
 def temporary(path: Path) -> Path:

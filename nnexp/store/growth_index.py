@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
-from nnexp.errors import NnexpError
 from nnexp.names import is_run_name
+from nnexp.paths import tolerated
 from nnexp.store import disk
 from nnexp.store.records import growth_digest
 from nnexp.store.run import RUN, Run
@@ -33,7 +32,7 @@ NONE = "-" * 64
 def candidates(runs: Path, digest: str) -> list[Run]:
     """Return the runs of a folder that may have a growth digest, sorted by name.
 
-    Raises: DiskError if the folder cannot be read.
+    Raises: DiskError if the folder or the index cannot be read.
     """
     content = _updated(runs)
     names = {*_names(content, digest), *_names(content, NONE)}
@@ -49,11 +48,11 @@ def add(run: Run, digest: str, before: int) -> None:
         before: the folder's modification time before the run was made, by ``modified``. If the
             index was complete up to then, it is complete now.
 
-    Raises: DiskError if the folder cannot be read.
+    Raises: DiskError if the folder or the index cannot be read.
     """
     runs = run.path.parent
     after, inode = modified(runs), disk.inode(run.path)
-    with suppress(NnexpError):  # the next lookup adds the run
+    with tolerated():  # the next lookup adds the run
         is_complete = _read(runs).endswith(_mark(before))
         line = _line(digest, inode, run.name)
         _append(runs, line + (_mark(after) if is_complete else b""))
@@ -78,10 +77,13 @@ def modified(runs: Path) -> int:
 
 
 def digest_of(run: Run) -> str | None:
-    """Return a run's growth digest, or None if it cannot be read."""
+    """Return a run's growth digest, or None if it is damaged or may not be read.
+
+    Raises: DiskError if the disk fails.
+    """
     from nnexp.config import canonical  # noqa: PLC0415 - NumPy, which listing does without
 
-    with suppress(NnexpError):
+    with tolerated():
         record = run.record
         if record.growth_sha256 is not None:
             return record.growth_sha256
@@ -100,7 +102,7 @@ def _updated(runs: Path) -> bytes:
     new = {name for name in unknown if disk.exists(runs / name / RUN)}
     lines = [_line(digest_of(Run(runs / n)) or NONE, unknown[n], n) for n in sorted(new)]
     added = b"".join(lines)
-    with suppress(NnexpError):  # a folder that cannot be written to can be searched all the same
+    with tolerated():  # a folder that cannot be written to can be searched all the same
         if is_new := not disk.exists(runs / FOLDER):
             disk.make_directory(runs / FOLDER)  # changes the time, so that the next lookup looks
         # A folder without a record may be a run that is being copied.
@@ -128,7 +130,7 @@ def _mark(time: int) -> bytes:
 
 
 def _read(runs: Path) -> bytes:
-    with suppress(NnexpError):
+    with tolerated():
         path = _path(runs)
         is_long = disk.size(path) > LIMIT
         limit = max(LIMIT, LINE * len(disk.folders(runs))) if is_long else LIMIT

@@ -22,6 +22,7 @@ WRONG: dict[type[click.ParamType[Any]], str] = {
     options.OneOf: "gird",
     options.SeedList: "x1",
     options.File: ".",
+    options.NewFile: ".",
     options.Folder: "tiny.yaml",
     options.AnyPath: "no-run",
     quantities.Seconds: "nan",

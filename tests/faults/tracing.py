@@ -155,6 +155,25 @@ class Tracing:
         self._check_struck(call)
         return ended
 
+    def strike(self, call: Call, error: str, arguments: list[str]) -> tuple[Said, Call | None]:
+        """Run a command in which a call fails; return its end, and the call that failed.
+
+        That may be another one of the same name if the command's calls vary; None: no call of the
+        traced folder failed.
+        """
+        ended = self._command(_at(call, f"error={error}"), arguments)
+        lines = self._trace.read_text(encoding="utf-8", errors="replace").splitlines()
+        struck = next((line for line in lines if line.endswith("(INJECTED)")), "")
+        found = self._path.search(struck)
+        if found is None:
+            return ended, None
+        is_same = f"/{found[1]}" == call.path
+        return ended, call if is_same else call._replace(path=f"/{found[1]}", after_listing=False)
+
+    def run_command(self, arguments: list[str]) -> Said:
+        """Run a command without a fault."""
+        return self._command([], arguments)
+
     def fresh_calls(self) -> list[Call]:
         """Return the same as calls, from a fresh interpreter."""
         command = [sys.executable, "-m", "nnexp", *self.arguments]

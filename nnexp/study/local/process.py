@@ -15,9 +15,10 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from nnexp.errors import NnexpError
+from nnexp.errors import DiskError
+from nnexp.paths import tolerated
 from nnexp.store import disk
-from nnexp.study.job import Message, Outcome
+from nnexp.study.job import Message, Outcome, failure
 from nnexp.study.local import lifeline
 
 LOGS = ".sweep"
@@ -130,17 +131,27 @@ class Process:
 def with_log(outcome: Outcome, output: bytes, runs: Path, name: str) -> Outcome:
     """Save a process's output, if there is any, and return the outcome with the log's path.
 
-    A job that succeeded without output removes an older log. Failures of either are ignored.
+    A job that succeeded without output removes an older log. If the disk fails, so does a job that
+    succeeded.
     """
     log = runs / LOGS / f"{name}.log"
-    with contextlib.suppress(NnexpError):
-        if output:
-            disk.make_subfolder(log.parent)
-            disk.publish(log, output)
-            return msgspec.structs.replace(outcome, log=str(log))
-        if not outcome.code:
-            disk.check_kind(log.parent, stat.S_IFDIR)
-            disk.remove(log)
+    try:
+        with tolerated():
+            return _with_log(outcome, output, log)
+    except DiskError as error:
+        return outcome if outcome.code else failure(error)
+    return outcome
+
+
+def _with_log(outcome: Outcome, output: bytes, log: Path) -> Outcome:
+    """Save or remove a log, as ``with_log``. Raises: CorruptError if its folder is a link."""
+    if output:
+        disk.make_subfolder(log.parent)
+        disk.publish(log, output)
+        return msgspec.structs.replace(outcome, log=str(log))
+    if not outcome.code:
+        disk.check_kind(log.parent, stat.S_IFDIR)
+        disk.remove(log)
     return outcome
 
 
