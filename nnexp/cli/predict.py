@@ -80,13 +80,15 @@ def predict(
             read.append(result)
     if not read:
         raise SystemExit(NOTHING)
+    # The figure is made first, so that nothing is printed if the examples are no images.
+    figure = None if shown is None else predictions.figure(read, predictor.inputs)
     if as_json:
         put(json_line(predictions.output(read)))
     elif as_csv:
         put(csv_text(*predictions.rows(read)))
     else:
         put(as_text(predictions.document(read, min(top, len(predictor.classes))), columns()))
-    if shown is not None:
-        pictures.save(lambda: predictions.figure(read, predictor.inputs), shown)
+    if shown is not None and figure is not None:
+        pictures.save(lambda: figure, shown)
     if len(read) < len(files):
         raise SystemExit(PARTIAL)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nnexp.store import disk, growth_index, lock, writer
+from nnexp.store import exchange, growth_index, lock, writer
 from nnexp.store.run import Run
 from nnexp.training.trainer import Trainer
 
@@ -298,7 +298,7 @@ def test_without_an_exchange_by_the_system_it_grows_as_well(
 ) -> None:
     named(bench, "epochs=3")
     former = bench.files("runs/x-s0")
-    monkeypatch.setattr(disk, "_exchange", lambda *_: False)
+    monkeypatch.setattr(exchange, "_exchange", lambda *_: False)
     assert named(bench, "epochs=5")[0] == 0
     (trashed,) = (bench.folder / "runs/.trash").iterdir()
     assert bench.files(f"runs/.trash/{trashed.name}") == former
