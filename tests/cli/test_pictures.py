@@ -34,8 +34,9 @@ COMMANDS = {
 
 @pytest.fixture
 def two(bench: Bench) -> Bench:
-    data = np.load(bench.folder / "tiny.npz")
-    images = {name: data[name][..., :9] if name[0] == "x" else data[name] for name in data.files}
+    with np.load(bench.folder / "tiny.npz") as data:
+        arrays = {name: data[name] for name in data.files}
+    images = {name: array[..., :9] if name[0] == "x" else array for name, array in arrays.items()}
     np.savez(bench.folder / "tiny.npz", **images)
     bench("train", "tiny.yaml", "-q", "--name", "a", "--set", "learning_rate=0.001")
     bench("train", "tiny.yaml", "-q", "--name", "b", "--set", "learning_rate=1")

@@ -50,7 +50,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "export --to onnx": ("export", A, "--to", "onnx", "-o", f"{OUT}/a.onnx"),
     "replay": ("replay", A),
     "runs": ("runs",),
-    "runs --all": ("runs", "--all", "--sort", "test_accuracy"),
+    "runs --each": ("runs", "--each", "--json"),
     "verify": ("verify", "-q", A),
     "init": ("init", f"{OUT}/my.yaml"),
 }  # fmt: skip

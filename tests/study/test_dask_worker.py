@@ -50,6 +50,22 @@ def test_a_worker_s_trial_is_the_run_that_train_makes(bench: Bench) -> None:
 
 
 @pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("entry", ["", "."])
+def test_a_trial_imports_nothing_from_the_working_directory(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    """As faults/5; an empty entry of PYTHONPATH stands for the working directory, too."""
+    evil = 'open("PWNED", "w"); raise SystemExit(0)'
+    for name in ("numpy.py", "json.py", "nnexp/__init__.py", "nnexp/study/local/child.py"):
+        (bench.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (bench.folder / name).write_text(evil)
+    package = str(Path(nnexp.__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([entry, package]))
+    assert carried_out(order(bench, trial()), []).outcome.code == 0
+    assert not (bench.folder / "PWNED").exists()
+
+
+@pytest.mark.usefixtures("held")
 def test_a_trial_that_is_no_longer_wanted_stops_and_is_no_failure(bench: Bench) -> None:
     found = trial("epochs=100000", "patience=null")
     end = time.monotonic() + 30

@@ -41,6 +41,7 @@ def test_a_trial_that_diverges_touches_no_other(bench: Bench) -> None:
     [
         ("os.kill(os.getpid(), signal.SIGSEGV)", 139, "killed by SIGSEGV; see runs/.sweep/"),
         ("os.kill(os.getpid(), signal.SIGKILL)", 137, "killed by SIGKILL"),
+        ("os.kill(os.getpid(), signal.SIGRTMIN + 6)", 168, "killed by SIGRTMIN+6"),
         ("os._exit(0)", 1, "its process exited without reporting a result"),
         ("1 / 0", 1, "ZeroDivisionError: division by zero; see runs/.sweep/"),
     ],

@@ -460,6 +460,22 @@ def test_a_dry_run_tells_states_and_makes_nothing(bench: Bench) -> None:
     assert told["runs"][1]["values"] == {"lambda": 3}
 
 
+def test_a_dry_run_tells_what_is_wrong_with_damaged_runs(bench: Bench) -> None:
+    for value in "12":
+        bench("train", "tiny.yaml", "-q", "--set", f"lambda={value}")
+    first, second = sorted((bench.folder / "runs").glob("tiny-*"))
+    (first / "metrics.jsonl").write_text("{}")
+    (second / "run.json").write_text("{}")
+    command = ("sweep", "tiny.yaml", "--grid", "lambda=1,2,3", "--dry-run")
+    code, out, err = bench(*command)
+    assert code == 1
+    assert out.splitlines()[-1] == "3 runs: 2 damaged, 1 new"
+    told = sorted(line.split(":")[0] for line in err.splitlines())
+    assert told == [f"runs/{first.name}/metrics.jsonl", f"runs/{second.name}/run.json"]
+    listed = json.loads(bench(*command, "--json").out)["runs"]
+    assert {run["problem"] for run in listed} == {*err.splitlines(), None}
+
+
 def test_commands_train_the_runs_of_the_sweep(bench: Bench) -> None:
     found = sheet(bench, EVERYTHING.replace("stopping.k: 3, stopping: average, ", ""))
     lines = list(job_script.commands(found, bench.folder / "my runs"))
