@@ -96,8 +96,10 @@ def read(path: str) -> bytes:
         if mode and not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
             raise ConfigError([f"{path}: is neither a file nor a run"])
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            content = _read_all(file.fileno())
+        try:
+            content = _read_all(descriptor)
+        finally:
+            os.close(descriptor)
         return content if stat.S_ISREG(mode) else _not_empty(path, content)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
         near = closest(path.removeprefix("configs/").removesuffix(".yaml"), examples())
