@@ -15,7 +15,7 @@ from nnexp.analysis import comparison, experiments
 from nnexp.analysis.comparison import Comparison
 from nnexp.config import canonical
 from nnexp.datasets.loading import Data
-from nnexp.errors import NnexpError
+from nnexp.errors import DiskError, NnexpError
 from nnexp.runner import preconditions
 from nnexp.runner.naming import RunNames
 from nnexp.runner.recording import describe, measured_only
@@ -286,6 +286,8 @@ class Search:
             if result is not None:
                 return result.examples
             return job.epochs * len(self._data(job.config.data).train.labels)
+        except DiskError:
+            raise
         except NnexpError:  # missing data or a damaged run, which training will report
             return float("inf")
 

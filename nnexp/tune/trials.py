@@ -19,13 +19,13 @@ from nnexp.config import load as configs
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import Data
-from nnexp.errors import DivergedError
+from nnexp.errors import DiskError, DivergedError
 from nnexp.runner.naming import RunNames
 from nnexp.runner.recording import describe, measured_only
 from nnexp.store.run import Run, named
 from nnexp.study import execution
 from nnexp.study.in_process import InProcess
-from nnexp.study.job import Engine, Job, Outcome, existing_outcome, performance
+from nnexp.study.job import Engine, Job, JobError, Outcome, existing_outcome, performance
 from nnexp.training.history import Row
 from nnexp.tune.ladder import Rung
 
@@ -259,7 +259,7 @@ class StepSampler(Generic[T]):
                 return None
             reserved = sum(pending.job.config.epochs for pending in self._pending.values())
             if self._trials.is_affordable(reserved + new.job.config.epochs):
-                self._trials.trained += not new.is_again and existing_outcome(new.job) is None
+                self._trials.trained += not new.is_again and _needs_training(new.job)
                 self._pending[new.job.run.path] = new
                 return new.job
             if self._pending:  # they may take fewer epochs than are reserved for them
@@ -319,6 +319,14 @@ class StepSampler(Generic[T]):
         self._folder = TemporaryDirectory(prefix="nnexp-tune-")
         run = named(Path(self._folder.name), job.run.name)
         return _PendingJob(job._replace(run=run, alone=True), is_new=True, is_again=True)
+
+
+def _needs_training(job: Job) -> bool:
+    """Return whether a job needs training. Raises: JobError if the disk fails."""
+    outcome = existing_outcome(job)
+    if outcome is not None and outcome.code == DiskError.exit_code and not outcome.is_scarce:
+        raise JobError(job, outcome)
+    return outcome is None
 
 
 def finish(steps: Steps[T], trials: Trials, engine: Engine | None = None) -> T:

@@ -17,8 +17,12 @@ PREPARED = (
     ("train", CONFIG, "-q", "--name", "begun", "--until", "1"),
     ("train", CONFIG, "-q"),
     ("find-rate", CONFIG, "-q"),
+    ("tune", CONFIG, "-q", "--only", "lambda", "-j", "1", "--out", "out/tuned"),
 )
-"""The commands that make the folder of runs which the others find."""
+"""The commands that make the folder of runs which the others find.
+
+The commands that train many runs find most of them finished, since training is traced by itself.
+"""
 
 A, B, BEGUN, OUT = "runs/a-s0", "runs/b-s0", "runs/begun-s0", "out"
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -34,7 +38,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
                "--plot", f"{OUT}/search.png"),
     "inspect RUN": ("inspect", A, "--plot", f"{OUT}/inspect.svg"),
     "tune": ("tune", CONFIG, "-q", "--only", "lambda", "-j", "1", "--out", f"{OUT}/tuned"),
-    "find-rate": ("find-rate", CONFIG, "-q", "--set", "lambda=2", "--plot", f"{OUT}/rate.png"),
+    "find-rate": ("find-rate", CONFIG, "-q", "--plot", f"{OUT}/rate.png"),
     "sweep": ("sweep", CONFIG, "-q", "--grid", "lambda=0,1", "-j", "1", "--plot", f"{OUT}/s.png"),
     "sweep --dry-run": ("sweep", CONFIG, "--grid", "learning_rate=0.5,1", "--dry-run"),
     "sweep RUN --emit": ("sweep", A, "--grid", "lambda=0,1", "--emit", "commands"),
@@ -113,10 +117,10 @@ def arguments(tracing: Tracing, command: tuple[str, ...]) -> list[str]:
 def prepare(tracing: Tracing) -> Path:
     """Make the folder of runs and return a copy of it for ``Tracing.reset``."""
     tracing.reset()
+    (tracing.place / OUT).mkdir()
     for command in PREPARED:
         ended = tracing.run_command(arguments(tracing, command))
         assert ended.code == 0, ended
-    (tracing.place / OUT).mkdir()
     return tracing.keep("prepared")
 
 
