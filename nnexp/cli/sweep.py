@@ -13,6 +13,7 @@ from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import log, put
 from nnexp.cli.study_progress import Columns, StudyProgress
 from nnexp.errors import NnexpError, UsageError
+from nnexp.paths import tolerated
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
 
@@ -232,8 +233,10 @@ def _draw(plot: Path, plan: Plan, ranking: Ranking, *, failed: bool, quiet: bool
 
 
 def _may_need_training(job: Job) -> bool:
-    """Return whether a job may need training, by a check cheap enough for many jobs."""
-    try:
+    """Return whether a job may need training, by a check cheap enough for many jobs.
+
+    Raises: DiskError if the disk fails.
+    """
+    with tolerated():
         return job.run.result is None
-    except NnexpError:
-        return False
+    return False

@@ -287,7 +287,7 @@ def test_what_is_no_author_s_file_is_refused(
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match="No such file"):
         published.read(tmp_path / "none.json", "overfitting", FIGURES["overfitting"], [])
 
 
@@ -381,15 +381,16 @@ def test_a_figure_is_trained_compared_and_drawn(bench: Bench) -> None:
     assert (bench.folder / "p.svg").exists()
 
 
-def test_nothing_is_printed_if_the_picture_cannot_be_written(
+def test_the_result_is_printed_before_the_picture_cannot_be_written(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise DiskError("p.png: no space left on device")
 
     monkeypatch.setattr(renderer, "save", full)
-    said = bench("reproduce", "overfitting", *QUICK, "--plot", "p.png", "--json")
-    assert said == (74, "", "p.png: no space left on device\n")
+    code, out, err = bench("reproduce", "overfitting", *QUICK, "--plot", "p.png", "--json")
+    assert (code, err) == (74, "p.png: no space left on device\n")
+    assert json.loads(out)["figure"] == "overfitting"
 
 
 def test_seeds_give_a_spread(bench: Bench) -> None:
