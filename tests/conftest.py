@@ -132,7 +132,7 @@ class Bench:
     def files(self, run: str) -> dict[str, bytes]:
         """Return the reproducible files of a run, by path."""
         assert (self.folder / run).is_dir(), "nothing is equal to nothing"
-        left_out = {"log.txt", "timing.jsonl", "LOCK"}
+        left_out = {"log.txt", "timing.jsonl", "notes.json", "LOCK"}
         return {
             str(path.relative_to(self.folder / run)): path.read_bytes()
             for path in (self.folder / run).rglob("*")

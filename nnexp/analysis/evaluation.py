@@ -360,6 +360,16 @@ def first_layer(run: Run) -> FirstLayer | None:
     return FirstLayer(arrays["weights_1"].T, row.epoch)
 
 
+def is_best_deleted(run: Run) -> bool:
+    """Return whether a run has ended and the checkpoint of its best epoch is gone.
+
+    Raises: CorruptError.
+    """
+    result = run.result
+    best = None if result is None else result.best
+    return best is not None and best.epoch not in run.checkpoints()
+
+
 def network_of(run: Run) -> Network:
     """Return a run's network by its record. Raises: UsageError if it does not fit into memory."""
     config, data = run.config, run.record.data

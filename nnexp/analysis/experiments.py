@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec import UNSET
 
 from nnexp.analysis import query
-from nnexp.errors import UsageError
+from nnexp.errors import CorruptError, UsageError
 from nnexp.names import stem, without_seed
 from nnexp.seeds import Spread, spread
 from nnexp.store import disk, listing
@@ -151,9 +152,23 @@ def _with_name(path: Path) -> Path:
 
 
 def _matching_runs(argument: Path) -> list[Run]:
+    return [at(run.path) for run in matching(argument)]
+
+
+def matching(argument: Path) -> list[Run]:
+    """Return the runs that an argument names, damaged ones included.
+
+    Args:
+        argument: a run's directory, the common name of the runs of an experiment without
+            ``-s<seed>``, or a pattern.
+
+    Raises:
+        UsageError: it matches no run, or is the common name of runs of several experiments.
+    """
     if stat.S_ISDIR(disk.mode(argument)):
-        return [at(argument)]
-    if any(character in argument.name for character in "*?["):
+        return [Run(argument)]
+    is_pattern = any(character in argument.name for character in "*?[")
+    if is_pattern:
         names = [name for name in _runs_in(argument.parent) if fnmatchcase(name, argument.name)]
         problem = "no run matches"
     else:
@@ -163,10 +178,19 @@ def _matching_runs(argument: Path) -> list[Run]:
         if argument.parent == Path() and _is_known(argument.name, DEFAULT_FOLDER):
             problem += f"; did you mean {DEFAULT_FOLDER / argument}?"
         raise UsageError(f"{argument}: {problem}")
-    runs = [at(argument.parent / name) for name in names]
-    if problem.startswith("there") and len(_by_experiment(runs)) > 1:
+    runs = [Run(argument.parent / name) for name in names]
+    if not is_pattern and len(_intact_experiments(runs)) > 1:
         raise UsageError(f"{argument}: its runs differ in config or data; name them one by one")
     return runs
+
+
+def _intact_experiments(runs: Iterable[Run]) -> set[str]:
+    """Return the digests of runs' experiments, without those of damaged runs."""
+    digests = set()
+    for run in runs:
+        with suppress(CorruptError):
+            digests.add(run.record.experiment_sha256)
+    return digests
 
 
 def _other_seeds(run: Run, named: Container[Path]) -> Iterator[Run]:

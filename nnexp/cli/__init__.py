@@ -33,6 +33,8 @@ COMMANDS = {
     "export": "write a network, or metrics, for ONNX, PyTorch, TensorBoard or pandas",
     "replay": "show where other stopping rules would have ended a run",
     "runs": "list, filter, sort and watch experiments or runs",
+    "note": "add notes and tags to runs, or print them",
+    "rm": "move runs or checkpoints to the trash, restore them, empty it",
     "verify": "train a run again and check that the result is identical",
     "reproduce": "train the networks of a figure of the book and compare",
     "init": "write a config with every key, its default and meaning",

@@ -152,9 +152,7 @@ def _clock(compared: Comparison) -> dict[str, list[dict[int, float]]]:
     return clock
 
 
-def _picture(
-    compared: Comparison, clock: dict[str, list[dict[int, float]]] | None
-) -> Figure:
+def _picture(compared: Comparison, clock: dict[str, list[dict[int, float]]] | None) -> Figure:
     from nnexp.report import comparisons, curves
 
     labels = comparisons.captions(compared)

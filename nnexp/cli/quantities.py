@@ -27,13 +27,13 @@ class Size(click.ParamType[int]):
         self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
         """Return the bytes. Raises: UsageError."""
-        from nnexp.study.local import process
+        from nnexp.config.sizes import parse_size
 
         del ctx
         if isinstance(value, int):
             return value
         try:
-            return process.parse_size(value)
+            return parse_size(value)
         except ValueError:
             raise rejection(option_name(param), "a size such as 500M or 1.5G", value) from None
 

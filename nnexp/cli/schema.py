@@ -50,6 +50,7 @@ def output_types() -> dict[str, object]:
     from nnexp.report.evaluations import EvaluateOutput
     from nnexp.report.inspection import InspectOutput
     from nnexp.report.listing import ExperimentRunsOutput, RunOutput
+    from nnexp.report.notes import NotesOutput
     from nnexp.report.predictions import PredictionOutput
     from nnexp.report.replays import ReplayOutput
     from nnexp.report.search_ranking import SearchOutput
@@ -67,6 +68,7 @@ def output_types() -> dict[str, object]:
         "find-rate": FindRateOutput,
         "inspect": InspectOutput,
         "inspect --data": DataOutput,
+        "note": list[NotesOutput],
         "predict": list[PredictionOutput],
         "replay": ReplayOutput,
         "report": ReportOutput,

@@ -14,14 +14,16 @@ import numpy.typing as npt
 
 from nnexp.analysis.averages import average
 from nnexp.analysis.comparison import Comparison
-from nnexp.analysis.evaluation import first_layer
+from nnexp.analysis.evaluation import FirstLayer, first_layer, is_best_deleted
 from nnexp.analysis.metrics import Side
+from nnexp.errors import CorruptError
 from nnexp.report import charts, comparisons
 from nnexp.report.charts import POINTS, chart
 from nnexp.report.curves import EPOCHS, SPLITS, STYLES, panels
 from nnexp.report.document import Section
 from nnexp.report.figure import Axis, Image, Line, Panel
 from nnexp.report.markup import Markup, swatch, tag
+from nnexp.store.run import Run
 from nnexp.training.history import Row
 
 LAYERS = 6
@@ -96,61 +98,80 @@ MONITORED: tuple[tuple[str, str, Key], ...] = (
 
 
 def learned(compared: Comparison) -> Section:
-    """Return images of the first layer's weights, if the inputs are square images."""
-    figures = [
-        figure
-        for index, side in enumerate(compared.sides)
-        if (figure := _learned(index, side, len(compared.sides))) is not None
-    ]
+    """Return images of the first layer's weights, if the inputs are square images.
+
+    An experiment whose best checkpoints were deleted has none, which a sentence says.
+    """
+    figures, sentences = [], []
+    rows = min(ROWS, max(1, ALL_ROWS // len(compared.sides)))
+    for index, side in enumerate(compared.sides):
+        label, shown = side.experiment.label, _shown_layer(side, rows)
+        if isinstance(shown, CorruptError):
+            sentences.append(tag("p", f"{label}: {shown}"))
+        elif shown is not None:
+            figures.append(_weights_figure(index, label, *shown))
     intro = tag(
         "p",
         "Each square shows the weights of one neuron, arranged like the pixels of an input. "
         "White is zero, blue is negative, orange is positive.",
     )
-    gallery = [intro, tag("div", *figures, class_="gallery")]
-    return Section("weights", "Weights of the first layer", gallery if figures else [])
+    gallery = [intro, tag("div", *figures, class_="gallery")] if figures else []
+    return Section("weights", "Weights of the first layer", [*gallery, *sentences])
 
 
 ROWS, ALL_ROWS = 3, 20
 """Maximum rows of neurons, of one experiment and of all, which limits the size of the page."""
 
 
-def _learned(index: int, side: Side, experiments: int) -> Markup | None:
-    label = side.experiment.label
+def _shown_layer(side: Side, rows: int) -> tuple[Run, FirstLayer, Grid] | CorruptError | None:
+    """Return the first run with weights to show, and those of at most some rows of neurons.
+
+    Returns: the error of the first run if the best checkpoints of all of them were deleted; None if
+        there is nothing to show.
+    """
+    deleted: CorruptError | None = None
     for run in side.experiment.runs:
         data, hidden = run.record.data, run.config.hidden
-        neurons = hidden[0] if hidden else data.classes
-        most = shown_neurons(data.features, neurons)
-        layer = first_layer(run) if most else None
-        if layer is None:
+        most = shown_neurons(data.features, hidden[0] if hidden else data.classes)
+        try:
+            layer = first_layer(run) if most else None
+        except CorruptError as error:
+            if not is_best_deleted(run):
+                raise
+            deleted = deleted or error
             continue
-        rows = min(ROWS, max(1, ALL_ROWS // experiments))
-        shown = layer.weights[: min(most, rows * ACROSS)]
-        shown = np.where(np.isfinite(shown), shown, 0)
-        from nnexp.report import renderer  # noqa: PLC0415 - matplotlib is slow to import
+        if layer is not None:
+            shown = layer.weights[: min(most, rows * ACROSS)]
+            return run, layer, np.where(np.isfinite(shown), shown, 0)
+    return deleted
 
-        image = squares(shown)
-        content, height, width = renderer.png(image), len(image.rows), len(image.rows[0])
-        bound, side_length = colour_bound(shown), round(data.features**0.5)
-        which = f"{len(shown)} of {neurons}" if len(shown) < neurons else f"{neurons}"
-        caption = (
-            f"seed {run.config.seed}, epoch {layer.epoch}: {which} neurons; "
-            f"the darkest blue is −{bound:.3g}, the darkest orange +{bound:.3g}"
-        )
-        described = (
-            f"Weights of {which} neurons of {label} as images of {side_length} × {side_length} "
-            f"pixels, from {shown.min():.3g} to {shown.max():.3g}; "
-            f"their standard deviation is {shown.std():.3g}."
-        )
-        picture = tag(
-            "img",
-            src=f"data:image/png;base64,{base64.b64encode(content).decode()}",
-            alt=described,
-            width=str(2 * width),
-            height=str(2 * height),
-        )
-        return tag("figure", picture, tag("figcaption", swatch(index, label), " ", caption))
-    return None
+
+def _weights_figure(index: int, label: str, run: Run, layer: FirstLayer, shown: Grid) -> Markup:
+    """Return the picture of some neurons' weights with its caption."""
+    from nnexp.report import renderer  # noqa: PLC0415 - matplotlib is slow to import
+
+    image = squares(shown)
+    content, height, width = renderer.png(image), len(image.rows), len(image.rows[0])
+    neurons, features = layer.weights.shape
+    bound, side_length = colour_bound(shown), round(features**0.5)
+    which = f"{len(shown)} of {neurons}" if len(shown) < neurons else f"{neurons}"
+    caption = (
+        f"seed {run.config.seed}, epoch {layer.epoch}: {which} neurons; "
+        f"the darkest blue is −{bound:.3g}, the darkest orange +{bound:.3g}"
+    )
+    described = (
+        f"Weights of {which} neurons of {label} as images of {side_length} × {side_length} "
+        f"pixels, from {shown.min():.3g} to {shown.max():.3g}; "
+        f"their standard deviation is {shown.std():.3g}."
+    )
+    picture = tag(
+        "img",
+        src=f"data:image/png;base64,{base64.b64encode(content).decode()}",
+        alt=described,
+        width=str(2 * width),
+        height=str(2 * height),
+    )
+    return tag("figure", picture, tag("figcaption", swatch(index, label), " ", caption))
 
 
 ACROSS = 10

@@ -19,7 +19,7 @@ from nnexp.datasets.npz import Header
 from nnexp.errors import NameTakenError
 from nnexp.paths import tolerated
 from nnexp.runner.recording import ending
-from nnexp.store import checkpoint, growth_index, lock
+from nnexp.store import checkpoint, disk, growth_index, lock
 from nnexp.store.records import RunRecord
 from nnexp.store.run import LOCK, Run
 from nnexp.store.writer import Beginning, epochs_to_keep
@@ -62,6 +62,11 @@ def check_keeps_epochs(
             f"be kept; choose another name, or --backend {run.record.backend}"
         )
     kept = 0 if shared is None else shared.epoch
+    last = run.checkpoint_path(history[-1].epoch) if history else None
+    if last is not None and kept < history[-1].epoch and not disk.exists(last):
+        raise NameTakenError(
+            f"{run.path}: cannot be trained further, since {last} is missing; choose another name"
+        )
     if history and kept < history[-1].epoch:
         keys = ", ".join(key for key, _, _ in canonical.differences(run.config, config))
         raise NameTakenError(

@@ -92,10 +92,9 @@ def _epoch(run: Run, source: FromRun) -> int:
         return history[-1].epoch
     kept = sorted(run.checkpoints())
     if source.epoch not in kept:
+        own = f"it has those of {', '.join(map(str, kept))}" if kept else "all were deleted"
         raise SettingError(
-            f"{KEY}.epoch",
-            f"{run.path}: has no checkpoint of epoch {source.epoch}; it has those of "
-            f"{', '.join(map(str, kept))}",
+            f"{KEY}.epoch", f"{run.path}: has no checkpoint of epoch {source.epoch}; {own}"
         )
     return source.epoch
 

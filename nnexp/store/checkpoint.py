@@ -22,7 +22,7 @@ import numpy.typing as npt
 from nnexp.datasets import npz
 from nnexp.datasets.npz import Header
 from nnexp.errors import CorruptError
-from nnexp.store import disk
+from nnexp.store import disk, trash
 from nnexp.store import meta as metas
 from nnexp.store.meta import Meta
 from nnexp.store.run import Run
@@ -158,6 +158,15 @@ def load(run: Run, epoch: int, expected: Mapping[str, Header]) -> Arrays:
     return read(run, run.checkpoint_path(epoch), epoch, content, expected).arrays
 
 
+def _remedy(run: Run, path: Path) -> str:
+    """Return what to do about a missing checkpoint, for a message."""
+    if trash.has_checkpoint(run, path.name):
+        return f"; nnexp rm --restore {run.path} brings it back from the trash"
+    if run.result is not None:
+        return f"; nnexp train {run.path} --runs DIR trains the run again, into another folder"
+    return ""
+
+
 def read(
     run: Run, path: Path, epoch: int, content: bytes, expected: Mapping[str, Header]
 ) -> Commit:
@@ -175,7 +184,7 @@ def read(
     """
     raw = disk.read(path, max_size(expected))
     if raw is None:
-        raise CorruptError(f"{path}: is missing")
+        raise CorruptError(f"{path}: is missing{_remedy(run, path)}")
     meta, arrays = decode(str(path), raw, expected)
     if meta.epoch != epoch or meta.config_sha256 != run.record.config_sha256:
         raise CorruptError(f"{path}: belongs to another epoch or run")

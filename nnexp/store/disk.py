@@ -392,12 +392,16 @@ def check_plain(folder: Path) -> None:
 
 
 def move_directory(source: Path, target: Path) -> bool:
-    """Rename a directory; return False if target exists and is not an empty directory."""
+    """Rename a directory and sync the rename to disk.
+
+    Returns: False if target exists and is not an empty directory.
+    """
     try:
         source.rename(target)
     except OSError as error:
         if exists(target):
             return False
         raise DiskError(f"{target}: {(error.strerror or str(error)).lower()}") from error
-    sync_directory(target.parent)
+    for folder in dict.fromkeys((target.parent, source.parent)):
+        sync_directory(folder)
     return True

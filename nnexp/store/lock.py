@@ -97,6 +97,28 @@ def hold(path: Path, lost: str) -> Iterator[Lock]:
 
 
 @contextmanager
+def wait(path: Path, seconds: float) -> Iterator[None]:
+    """Hold the exclusive lock of an existing file within a ``with`` block, as soon as it is free.
+
+    Raises:
+        LockedError: it is not free for so many seconds.
+        CorruptError: a link, a pipe or a device is at path.
+        DiskError: it cannot be opened or locked.
+    """
+    end = time.monotonic() + seconds
+    with disk.errors(path), disk.closing(disk.open_for_writing(path, 0)) as descriptor:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise LockedError(f"{path.parent}: another process is changing it") from None
+            time.sleep(PAUSE / 10)
+        yield
+
+
+@contextmanager
 def shared(path: Path) -> Iterator[bool]:
     """Hold a directory's lock shared within a ``with`` block, so that nobody can write to it.
 

@@ -32,6 +32,7 @@ RESULT = "result.json"
 PREDICTIONS = "predictions.npz"
 TIMING = "timing.jsonl"
 LOG = "log.txt"
+NOTES = "notes.json"
 LOCK = "LOCK"
 
 DEFAULT_FOLDER = Path("runs")
@@ -218,7 +219,7 @@ class Run:
 
     def _snapshot(self) -> tuple[Status, tuple[str, ...]]:
         """Return the status and checkpoint names; every commit changes one of them."""
-        return self.status, tuple(sorted(disk.directory_names(self.path / CHECKPOINTS)))
+        return self.status, tuple(sorted(self._checkpoint_names()))
 
     def timing(self) -> list[Timing]:
         """Return the timings by epoch; torn or damaged lines are left out."""
@@ -235,13 +236,24 @@ class Run:
     def checkpoints(self) -> dict[int, Path]:
         """Return the checkpoints' paths by epoch, the latest first.
 
+        Those of a run that has ended may have been deleted, with or without their folder.
+
         Raises:
-            CorruptError: their folder is missing.
+            CorruptError: their folder is missing although the run has not ended.
         """
         folder = self.path / CHECKPOINTS
-        matches = [_CHECKPOINT.fullmatch(name) for name in disk.directory_names(folder)]
+        matches = [_CHECKPOINT.fullmatch(name) for name in self._checkpoint_names()]
         paths = {int(match[1]): folder / match[0] for match in matches if match}
         return dict(sorted(paths.items(), reverse=True))
+
+    def _checkpoint_names(self) -> list[str]:
+        folder = self.path / CHECKPOINTS
+        try:
+            return disk.directory_names(folder)
+        except CorruptError:
+            if self.result is None or disk.exists(folder):
+                raise
+            return []
 
     def checkpoint_path(self, epoch: int) -> Path:
         """Return the path of an epoch's checkpoint, whether or not it exists."""

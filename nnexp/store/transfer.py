@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from nnexp.datasets import npz
 from nnexp.errors import CorruptError, LockedError
-from nnexp.store import checkpoint, disk, lock, meta, predictions, records
+from nnexp.store import checkpoint, disk, lock, meta, notes, predictions, records
 from nnexp.store import meta as metas
 from nnexp.store.lock import Lock
 from nnexp.store.run import (
@@ -25,6 +25,7 @@ from nnexp.store.run import (
     LOCK,
     LOG,
     METRICS,
+    NOTES,
     PREDICTIONS,
     RESULT,
     RUN,
@@ -43,7 +44,7 @@ UNFINISHED = (RUN, CONFIG, METRICS)
 """Files that every run has."""
 FINISHED = (*UNFINISHED, RESULT)
 """Files that every finished run has."""
-FILES = (*FINISHED, PREDICTIONS, TIMING, LOG)
+FILES = (*FINISHED, PREDICTIONS, TIMING, LOG, NOTES)
 """All files of a run except its checkpoints."""
 
 _NAME = re.compile(
@@ -56,8 +57,12 @@ _LEFTOVER = re.compile(r"\..+\.(?:home|new|removed)")
 """A run's directory before it gets its name, or after it has lost it."""
 
 
-def pack(run: Run) -> dict[str, bytes]:
+def pack(run: Run, *, with_notes: bool = True) -> dict[str, bytes]:
     """Return the contents of a run's files, finished or not, by their relative path.
+
+    Args:
+        run: the run.
+        with_notes: include its notes and tags.
 
     Raises:
         CorruptError: it is damaged or too large to be transferred.
@@ -68,7 +73,7 @@ def pack(run: Run) -> dict[str, bytes]:
     if size > SIZE_LIMIT:
         raise CorruptError(f"{run.path}: has {size} bytes, more than the {SIZE_LIMIT} allowed")
     files: dict[str, bytes] = {}
-    for name in names:
+    for name in names if with_notes else (name for name in names if name != NOTES):
         content = disk.read(run.path / name, SIZE_LIMIT - sum(map(len, files.values())))
         if content is not None:
             files[name] = content
@@ -111,6 +116,8 @@ def publish(
 def unpack(run: Run, files: Mapping[str, bytes]) -> None:
     """Write an unfinished run of another machine here, unless the run here is trained as far.
 
+    The notes of the run here stay.
+
     Raises:
         CorruptError: it is not a run.
         LockedError: another process trains the run here.
@@ -121,6 +128,8 @@ def unpack(run: Run, files: Mapping[str, bytes]) -> None:
         with _lock(run):
             if Run(run.path).result is not None or _last_epoch(run) >= _last_packed_epoch(files):
                 return
+            own = disk.read(run.path / NOTES, notes.LIMIT)
+            files = dict(files) if own is None else {**files, NOTES: own}
             _remove(run)
     if not _build(run, files, lambda build: disk.move_directory(build, run.path)):
         raise CorruptError(f"{run.path}: cannot be replaced: it contains other files than a run's")
@@ -375,6 +384,7 @@ def _move(source: Run, target: Run) -> None:
     for row in rows:  # a process that was killed while writing a checkpoint leaves its temporary
         disk.remove(disk.temporary(target.checkpoint_path(row.epoch)))
     disk.sync_directory(target.path / CHECKPOINTS)
+    notes.merge(target, source)
     for name in (PREDICTIONS, TIMING, LOG, RESULT):
         disk.remove(disk.temporary(target.path / name))
         if disk.exists(source.path / name):

@@ -19,7 +19,7 @@ import msgspec
 from nnexp.datasets.npz import Header
 from nnexp.errors import CorruptError, DiskError, LockedError, NameTakenError, RemovedError
 from nnexp.names import NAME_LENGTH
-from nnexp.store import checkpoint, disk, exchange, growth_index, lock, metrics, records
+from nnexp.store import checkpoint, disk, exchange, growth_index, lock, metrics, notes, records, trash
 from nnexp.store.checkpoint import Arrays, Commit
 from nnexp.store.lock import Lock, ReplacedError
 from nnexp.store.meta import Meta
@@ -30,6 +30,7 @@ from nnexp.store.run import (
     LOCK,
     LOG,
     METRICS,
+    NOTES,
     PREDICTIONS,
     RESULT,
     RUN,
@@ -229,6 +230,8 @@ def replace(
 ) -> Writer:
     """Replace a run by another of its name in one step; the former moves to the trash, unchanged.
 
+    The new run has the notes and tags of the former.
+
     A process that is killed leaves the former run where it is, or both in the trash.
 
     Args:
@@ -244,46 +247,24 @@ def replace(
     """
     build = run.path.with_name(f".{run.name}.new")
     disk.check_kind(run.path, stat.S_IFDIR)
-    disk.make_subfolder(run.path.parent / TRASH)
-    with _lock(run):
+    trash.make(run.path.parent)
+    with trash.lock_run(run):
         check(Run(run.path))
         held, locks = _lock_build(run, build)
         with locks:
-            _fill(build, record, config, beginning)
+            _fill(build, record, config, beginning, disk.read(run.path / NOTES, notes.LIMIT))
             former = _take_place(build, run)
             return Writer(Run(run.path), held, locks.pop_all(), former)
 
 
 def _take_place(build: Path, run: Run) -> Path:
     """Give a build the place of a run; return where in the trash the run is now."""
-    place = _move_to_trash(build, run.name)
+    place = trash.move(build, run.name)
     if exchange.exchange(place, run.path):
         return place
-    former = _move_to_trash(run.path, run.name)
+    former = trash.move(run.path, run.name)
     disk.move_directory(place, run.path)
-    disk.sync_directory(run.path.parent)
     return former
-
-
-def _move_to_trash(path: Path, name: str) -> Path:
-    """Move a directory to the trash, under a run's name and perhaps a number; return its path."""
-    for place in _trash_paths(path.parent / TRASH, name):
-        if not disk.exists(place) and disk.move_directory(path, place):
-            disk.sync_directory(place.parent)
-            return place
-    raise AssertionError("numbers do not end")
-
-
-TRASH = ".trash"
-"""A subfolder of the folder of runs."""
-
-
-def _trash_paths(trash: Path, name: str) -> Iterator[Path]:
-    """Yield the paths in the trash for a run: its name, then its name with a number."""
-    yield trash / name
-    for number in itertools.count(2):
-        suffix = f".{number}"
-        yield trash / f"{name[: NAME_LENGTH - len(suffix)]}{suffix}"
 
 
 def _begin(build: Path, record: RunRecord, beginning: Beginning) -> None:
@@ -316,7 +297,13 @@ def _lock_build(run: Run, build: Path) -> tuple[Lock, ExitStack]:
         return held, locks
 
 
-def _fill(build: Path, record: RunRecord, config: str, beginning: Beginning | None) -> None:
+def _fill(
+    build: Path,
+    record: RunRecord,
+    config: str,
+    beginning: Beginning | None,
+    noted: bytes | None = None,
+) -> None:
     """Write the files of a new run to its build directory, in place of any that are there."""
     _empty(build)
     disk.make_directory(build / CHECKPOINTS)
@@ -325,6 +312,8 @@ def _fill(build: Path, record: RunRecord, config: str, beginning: Beginning | No
     disk.write(build / RUN, records.seal(record))
     disk.write(build / CONFIG, config.encode())
     disk.write(build / METRICS, b"" if beginning is None else beginning.metrics)
+    if noted is not None:
+        disk.write(build / NOTES, noted)
     disk.sync_directory(build)
 
 
@@ -343,7 +332,7 @@ def _discard(build: Path) -> None:
 
 def _empty(build: Path) -> None:
     """Remove a build's files, such as those that a killed process left, except its lock."""
-    for name in (RUN, CONFIG, METRICS, TIMING):
+    for name in (RUN, CONFIG, METRICS, TIMING, NOTES):
         disk.remove(build / name)
     if disk.exists(build / CHECKPOINTS):
         for path in Run(build).checkpoints().values():

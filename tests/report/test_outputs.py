@@ -25,6 +25,7 @@ CASES: dict[str, list[tuple[str, ...]]] = {
     "find-rate": [("tiny.yaml", "-q", "--epochs", "10")],
     "inspect": [("tiny.yaml",), ("tiny.yaml", "--set", "lambda=1")],
     "inspect --data": [("tiny.yaml",)],
+    "note": [("runs/a", "-m", "good", "--tag", "keep"), ("runs/a-s0",)],
     "predict": [("runs/a-s0", "tiny.npz"), ("runs/a", "tiny.npz", "--top", "3")],
     "replay": [("runs/a-s0",)],
     "report": [("runs/a", "-o", "r.html")],

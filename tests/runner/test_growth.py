@@ -234,7 +234,7 @@ def test_a_named_run_grows_twice(bench: Bench) -> None:
     for epochs in (2, 3, 4):
         assert named(bench, f"epochs={epochs}")[0] == 0
     assert sorted(path.name for path in (bench.folder / "runs/.trash").iterdir()) == [
-        *("x-s0", "x-s0.2"),
+        *("x-s0", "x-s0~2"),
     ]
     listed = json.loads(bench("runs", "--json").out)
     assert [row["name"] for row in listed] == ["x-s0"]
@@ -391,7 +391,7 @@ def test_two_processes_that_grow_one_name_at_once_both_end_right(bench: Bench) -
         said = [process.communicate(timeout=60)[1] for process in started]
         codes = sorted(process.returncode for process in started)
         assert codes in ([0, 0], [0, 4]), said
-        assert not list((bench.folder / "runs/.trash").glob(f"x{attempt}-s0.*"))
+        assert not list((bench.folder / "runs/.trash").glob(f"x{attempt}-s0~*"))
         bench(*words, "-q", "--set", "epochs=6", "--runs", "scratch")
         assert bench.files(f"runs/x{attempt}-s0") == bench.files(f"scratch/x{attempt}-s0")
         assert bench.files(f"runs/.trash/x{attempt}-s0") == former

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nnexp.config import sizes
 from nnexp.study import sweep_file
-from nnexp.study.local import process
 from nnexp.study.local.pool import Pool
 from nnexp.study.plan import plan
 from tests.study.sweeps import GRID, LONG, PATCHED, Ended, epochs, patched, runs_of
@@ -187,7 +187,7 @@ def test_more_trials_at_a_time_than_there_may_be_open_files_for_are_refused(benc
     ("text", "size"), [("500M", 500 << 20), ("1.5g", 3 << 29), ("2GiB", 2 << 30), ("7", 7)]
 )
 def test_sizes(text: str, size: int) -> None:
-    assert process.parse_size(text) == size
+    assert sizes.parse_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "M", "-5M", "0", "5X", "1e9", "nan", "5 M M"])
@@ -276,7 +276,7 @@ def test_what_is_no_time_is_refused(bench: Bench, text: str) -> None:
     ],
 )
 def test_sizes_in_words(number: int, words: str) -> None:
-    assert process.format_size(number) == words
+    assert sizes.format_size(number) == words
 
 
 def test_what_a_failure_said_is_forgotten_once_the_run_ends_well(bench: Bench) -> None:

@@ -50,7 +50,7 @@ class Collector:
 
         Raises: CorruptError, DiskError.
         """
-        return transfer.pack(run) if run.is_there() else None
+        return transfer.pack(run, with_notes=False) if run.is_there() else None
 
     def collect(self, job: Job, report: JobReport) -> Outcome:
         """Publish a run that a worker trained, and return the job's outcome."""
