@@ -224,9 +224,10 @@ def runs(folder: StrPath = DEFAULT_FOLDER, where: str | None = None) -> RunList:
         UsageError: the condition cannot be parsed, or no run has one of its keys.
         DiskError: the folder cannot be read.
     """
-    entries = list(listing.entries(Path(folder)))
-    if where is not None:
-        condition = query.parse(where)
+    condition = None if where is None else query.parse(where)
+    facts = query.facts(condition.keys) if condition else ()
+    entries = list(listing.entries(Path(folder), facts))
+    if condition is not None:
         for key in condition.keys:
             query.check(key, entries, "where")
         entries = [entry for entry in entries if condition.fits(partial(query.value, entry))]

@@ -304,6 +304,22 @@ class ExperimentRow(NamedTuple):
         trained = [run.epochs for run in self.runs]
         return min(trained), max(trained)
 
+    @property
+    def tags(self) -> list[str]:
+        """The tags of its runs, sorted."""
+        return sorted({tag for run in self.runs for tag in run.tags})
+
+    @property
+    def started(self) -> str | None:
+        """When the first of its runs was started; None if not known."""
+        return min((run.started for run in self.runs if run.started), default=None)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of all its runs; None if not read."""
+        sizes = [run.size for run in self.runs if run.size is not None]
+        return sum(sizes) if sizes else None
+
     def spread(self, column: str) -> Spread | None:
         """Return a column's mean and standard deviation over the seeds, or None without values.
 
@@ -319,14 +335,22 @@ class ExperimentRow(NamedTuple):
 
     def value(self, key: str) -> Any:  # noqa: ANN401 - any value of a config
         """Return the value by which a key sorts the experiment; None or UNSET if it has none."""
-        if key == "name":
-            return self.names[0]
-        if key == "epochs":
-            return self.epochs[1]
+        if key in OF_EXPERIMENT:
+            return OF_EXPERIMENT[key](self)
         if key in {*query.ACCURACIES, "best-epoch"}:
             spread = self.spread(key)
             return spread and spread.mean
         return query.value(self.runs[0], key)
+
+
+OF_EXPERIMENT: dict[str, Callable[[ExperimentRow], Any]] = {
+    "name": lambda row: row.names[0],
+    "epochs": lambda row: row.epochs[1],
+    "started": lambda row: row.started,
+    "size": lambda row: row.size,
+    "tags": lambda row: ",".join(row.tags) or None,
+}
+"""The values by which columns sort experiments, if not those of a run or a mean."""
 
 
 def listed(entries: Iterable[Entry], *, each: bool = False) -> list[ExperimentRow]:

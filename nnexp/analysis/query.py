@@ -9,6 +9,9 @@
 ``--where``, as in ``learning_rate<1 and (optimizer=sgd or seed>=5)``, are KEY OP VALUE. KEY is a
 column or a dotted key as in ``--set``. VALUE is parsed as in a config file: a plain word without
 spaces, a quoted string, or a list in brackets. Nothing is executed.
+
+VALUE of ``started`` is a date, perhaps with a time, and is compared as precisely as it is written.
+That of ``size`` may have a unit. ``tag=keep`` is true of runs that have the tag.
 """
 
 from __future__ import annotations
@@ -16,12 +19,14 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from msgspec import UNSET
 
-from nnexp.config import keys, messages, scalars
+from nnexp.config import keys, messages, scalars, sizes
 from nnexp.errors import ConfigError, UsageError, printable
+from nnexp.store import listing
 from nnexp.store.listing import Entry
 
 T = TypeVar("T")
@@ -34,15 +39,21 @@ COLUMNS = {
     "validation": "best_validation_accuracy",
     "best-epoch": "best_epoch",
     "test": "test_accuracy",
+    "started": "started",
+    "size": "size",
+    "tags": "tags",
 }
 """Table columns of a run, and the field of its entry that each shows."""
+FACTS = set(listing.FACTS)
+"""Columns that are read on demand, of damaged runs, too."""
 
 STATUSES = ("finished", "diverged", "running", "interrupted", "damaged")
 ACCURACIES = ("validation", "test")
 FRACTION = "{} is a fraction from 0 to 1, got {}; write 0.95 or 95%"
 """Error message for an accuracy compared with a percentage that lacks its % sign."""
 FIELDS = {field: column for column, field in COLUMNS.items()} | {
-    "validation_accuracy": "validation"
+    "validation_accuracy": "validation",
+    "tag": "tags",
 }
 """Columns by their names in JSON output and ``nnexp compare``, which keys may use as well."""
 PREFIX = "config."
@@ -58,6 +69,9 @@ ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 SIGNS = {"=": operator.eq, "==": operator.eq, "!=": operator.ne, **ORDERS}
 MEANT = {"=>": ">=", "=<": "<=", "<>": "!=", "=!": "!=", "===": "=="}
 """Signs of other languages and typing errors, with the sign to suggest."""
+_MOMENT = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d(?::\d\d(?::\d\d)?)?)?)?)?", re.ASCII)
+_EARLIEST = "0000-01-01T00:00:00"
+"""Completes a date and time of which only the beginning is given."""
 _KEY = re.compile(r"[A-Za-z_][\w.-]*")
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -222,10 +236,20 @@ def parse(text: str) -> Condition:
     return Condition(tuple(dict.fromkeys(part.key for part in query.comparisons)), fits)
 
 
+class Moment(NamedTuple):
+    """A date, perhaps with a time, of any precision."""
+
+    text: str
+
+
 def holds(value: Any, sign: str, wanted: Any) -> bool:  # noqa: ANN401 - any values of a config
     """Compare two values; False if the first is UNSET."""
     if value is UNSET:
         return False
+    if isinstance(wanted, Moment):
+        return value is not None and SIGNS[sign](value[: len(wanted.text)], wanted.text)
+    if isinstance(value, tuple):
+        return (wanted in value) == (sign != "!=")
     if sign in ORDERS:
         return _is_number(value) and ORDERS[sign](value, wanted)
     same = isinstance(value, bool) == isinstance(wanted, bool) and value == wanted
@@ -248,6 +272,12 @@ def _comparison(parser: Parser[_Condition]) -> _Condition:
 
 
 def _wanted(parser: Parser[_Condition], key: str, sign: str, written: str) -> Any:  # noqa: ANN401 - any YAML value
+    if key == "started":
+        return _moment(parser, written.strip("\"'"))
+    if key == "tags" and written[0] not in "\"'[":
+        return _tag(parser, sign, written)
+    if key == "size":
+        written = _bytes(parser, written)
     percent = key in ACCURACIES and written.endswith("%") and written != "%"
     wanted = _parse_value(parser, written.removesuffix("%") if percent else written)
     if sign in ORDERS and not _is_number(wanted):
@@ -259,6 +289,42 @@ def _wanted(parser: Parser[_Condition], key: str, sign: str, written: str) -> An
     if key == "status" and wanted not in STATUSES:
         parser.refuse(messages.unknown("status", str(wanted), STATUSES))
     return wanted
+
+
+def _moment(parser: Parser[_Condition], written: str) -> Moment:
+    """Return a date, perhaps with a time; UsageError if there is no such date."""
+    text = written.replace(" ", "T").removesuffix("Z")
+    if not _is_moment(text):
+        parser.refuse(
+            "started is a date in UTC, such as 2026-11-01 or 2026-11-01T18:30, got "
+            f"{messages.shown(written)}"
+        )
+    return Moment(text)
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text + _EARLIEST[len(text) :])
+    except ValueError:
+        return False
+    return _MOMENT.fullmatch(text) is not None
+
+
+def _tag(parser: Parser[_Condition], sign: str, written: str) -> str:
+    """Return a tag as it is written, such as 007; UsageError if it is to be ordered."""
+    if sign in ORDERS:
+        parser.refuse(f"'{sign}' compares numbers, got {messages.shown(written)} for tags")
+    return written
+
+
+def _bytes(parser: Parser[_Condition], written: str) -> str:
+    """Return a size in bytes, as text."""
+    if written.isdecimal():
+        return written
+    try:
+        return str(sizes.parse_size(written))
+    except ValueError:
+        parser.refuse(f"size is a number of bytes, such as 500K or 1.5M, got {written}")
 
 
 def _parse_value(parser: Parser[_Condition], written: str) -> Any:  # noqa: ANN401 - any YAML value
@@ -275,6 +341,11 @@ def _parse_value(parser: Parser[_Condition], written: str) -> Any:  # noqa: ANN4
     return document.root
 
 
+def facts(keys: Iterable[str]) -> set[str]:
+    """Return which keys are columns that are read on demand."""
+    return FACTS.intersection(keys)
+
+
 def column(key: str) -> str:
     """Return the column that a key names in JSON output, or the key itself."""
     return FIELDS.get(key, key)
@@ -284,7 +355,7 @@ def value(entry: Entry, key: str) -> Any:  # noqa: ANN401 - any value of a confi
     """Return a column or config key of a run; UNSET if it has none."""
     if key not in COLUMNS:
         return setting(entry.config, key.removeprefix(PREFIX))
-    if entry.problem is not None and key not in {"name", "status"}:
+    if entry.problem is not None and key not in {"name", "status", *FACTS}:
         return UNSET
     return getattr(entry, COLUMNS[key])
 

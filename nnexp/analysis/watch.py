@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -37,11 +37,15 @@ class Watch:
     Args:
         folder: the folder of the runs.
         fits: returns whether to watch a run.
+        facts: which of ``listing.FACTS`` it uses.
     """
 
-    def __init__(self, folder: Path, fits: Callable[[Entry], bool]) -> None:
+    def __init__(
+        self, folder: Path, fits: Callable[[Entry], bool], facts: Collection[str] = ()
+    ) -> None:
         self._folder = folder
         self._fits = fits
+        self._facts = facts
         self._ended: set[str] = set()
         self.seen: dict[str, RunProgress] = {}
 
@@ -50,7 +54,7 @@ class Watch:
         any_running = False
         for name in listing.names(self._folder):
             run = Run(self._folder / name)
-            entry = None if name in self._ended else listing.entry(run)
+            entry = None if name in self._ended else listing.entry(run, self._facts)
             if entry is None:
                 continue
             if entry.status in {"finished", "diverged", "damaged"}:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
@@ -10,13 +11,13 @@ from msgspec.structs import asdict
 
 from nnexp.analysis import experiments, query
 from nnexp.analysis.query import COLUMNS, PREFIX
-from nnexp.analysis.run_keys import run_keys
 from nnexp.config.messages import ranges, shortened
+from nnexp.config.sizes import format_size
 from nnexp.errors import printable
 from nnexp.names import is_derived
 from nnexp.report.document import Table
 from nnexp.report.samples import SampleOutput, of_spread
-from nnexp.report.text import MISSING, counts, percent_spread
+from nnexp.report.text import MISSING, counts, percent_spread, plus_minus
 from nnexp.report.text import setting as setting_text
 
 if TYPE_CHECKING:
@@ -91,7 +92,73 @@ def _columns(rows: Sequence[ExperimentRow], keys: Sequence[str], *, ranked: bool
         at = [str(row.runs[0].best_epoch or MISSING) for row in rows]
         columns.append(Column("at", at, REST + len(keys)))
     columns.append(Column("test", [percent_spread(row.spread("test")) for row in rows], TEST))
+    if any(run.tags for row in rows for run in row.runs):
+        columns.append(Column("tags", [CELLS["tags"](row) for row in rows], TEST))
     return columns
+
+
+def chosen(rows: Sequence[ExperimentRow], keys: Sequence[str]) -> Table:
+    """Return a table of experiments with certain columns.
+
+    Args:
+        rows: the experiments.
+        keys: columns and keys of the config, in this order.
+    """
+    cells = [[_chosen_cell(row, key) for key in keys] for row in rows]
+    words = list(takewhile(WORDS.__contains__, keys))
+    return Table([_header(key) for key in keys], cells, left=max(1, len(words)))
+
+
+def _header(key: str) -> str:
+    """Return the header of a column or a key, which have different names."""
+    return f"{PREFIX}{key}" if key in COLUMNS and key not in CELLS else key
+
+
+def _chosen_cell(row: ExperimentRow, key: str) -> str:
+    if key in CELLS:
+        return CELLS[key](row)
+    return _cell(row, key.removeprefix(PREFIX))
+
+
+def csv_rows(
+    entries: Sequence[Entry], keys: Sequence[str] | None
+) -> tuple[list[str], list[list[object]]]:
+    """Return the header and a record for each run; columns have the names of JSON.
+
+    Args:
+        entries: the runs.
+        keys: columns and keys of the config; None for all columns and the keys that differ.
+    """
+    if keys is None:
+        names = _experiments(entries)
+        rows = experiments.listed(entries, each=True)
+        differing = [f"{PREFIX}{key}" for key in experiments.differing(rows, seed=False)]
+        first = [[run.path, names[run.path]] for run in entries]
+        header, records = csv_rows(entries, [*COLUMNS, *differing])
+        last = [[run.data_sha256, run.weights_sha256, run.problem] for run in entries]
+        return (
+            ["run", "experiment", *header, "data_sha256", "weights_sha256", "problem"],
+            [[*a, *b, *c] for a, b, c in zip(first, records, last, strict=True)],
+        )
+    header = [COLUMNS.get(key, key.removeprefix(PREFIX)) for key in keys]
+    header = [
+        f"{PREFIX}{name}" if key not in COLUMNS and name in FIELDS_OF_RUNS else name
+        for key, name in zip(keys, header, strict=True)
+    ]
+    return header, [[_csv_value(query.value(run, key)) for key in keys] for run in entries]
+
+
+FIELDS_OF_RUNS = {*COLUMNS.values(), "run", "experiment"}
+
+
+def _csv_value(value: Any) -> object:  # noqa: ANN401 - any value of a config
+    """Return a value as a field of CSV: tags separated by commas, lists and booleans as JSON."""
+    if value is UNSET:
+        return None
+    if isinstance(value, tuple):
+        return ",".join(value)
+    is_plain = isinstance(value, str | int | float | None) and not isinstance(value, bool)
+    return value if is_plain else setting_text(value)
 
 
 def _name(row: ExperimentRow) -> str:
@@ -118,6 +185,34 @@ def _cell(row: ExperimentRow, key: str) -> str:
     return shortened(setting_text(query.setting(row.config, key)), WIDEST)
 
 
+def _best_epoch(row: ExperimentRow) -> str:
+    own = row.spread("best-epoch")
+    if own is None or own.sd is None:
+        return MISSING if own is None else f"{own.mean:.0f}"
+    return plus_minus(f"{own.mean:.1f}", f"{own.sd:.1f}")
+
+
+def _started(row: ExperimentRow) -> str:
+    return MISSING if row.started is None else row.started[:16].replace("T", " ")
+
+
+CELLS: dict[str, Callable[[ExperimentRow], str]] = {
+    "name": _name,
+    "status": _status,
+    "seed": lambda row: shortened(ranges(row.seeds), WIDEST) or MISSING,
+    "epochs": lambda row: _range(row.epochs),
+    "validation": lambda row: percent_spread(row.spread("validation")),
+    "best-epoch": _best_epoch,
+    "test": lambda row: percent_spread(row.spread("test")),
+    "started": _started,
+    "size": lambda row: MISSING if row.size is None else format_size(row.size),
+    "tags": lambda row: shortened(", ".join(row.tags), WIDEST) or MISSING,
+}
+"""The cells of columns that can be chosen."""
+WORDS = {"name", "status", "started", "tags"}
+"""Columns that are aligned to the left, if no other stands before them."""
+
+
 class RunOutput(Struct, frozen=True, kw_only=True):
     """The status and results of a run."""
 
@@ -140,6 +235,11 @@ class RunOutput(Struct, frozen=True, kw_only=True):
     """The digest of the data's content."""
     weights_sha256: str | None
     """The digest of the weights that the run took from another one; null if it drew them."""
+    started: str | None
+    """When training was first started, in UTC; null if log.txt does not tell."""
+    size: int | None
+    """Bytes of its files."""
+    tags: list[str]
 
 
 class ExperimentRunsOutput(Struct, frozen=True, kw_only=True):
@@ -182,7 +282,7 @@ def experiment_output(row: ExperimentRow) -> ExperimentRunsOutput:
 
 def run_outputs(entries: Sequence[Entry]) -> list[RunOutput]:
     """Return runs as values for JSON, each with its experiment's name."""
-    names = {run.path: row.names[0] for row in experiments.listed(entries) for run in row.runs}
+    names = _experiments(entries)
     return [
         RunOutput(**_fields(run), experiment=names[run.path], config=run.config) for run in entries
     ]
@@ -222,30 +322,14 @@ def _of_one_type(cells: list[Any]) -> list[Any]:
     return [None if cell is None else unified(cell) for cell in cells]
 
 
-CSV_COLUMNS = (
-    *("run", "experiment", "seed", "status", "epochs"),
-    *("best_validation_accuracy", "best_epoch", "test_accuracy"),
-)
-
-
-def csv_rows(entries: Sequence[Entry]) -> tuple[list[str], list[list[object]]]:
-    """Return a header, and a row for each run; accuracies are fractions, as recorded.
-
-    ``run`` is the run's directory. The last columns are the config's keys that differ.
-    """
-    keys = run_keys(entries, CSV_COLUMNS)
-    rows = [
-        [entry.path, keys.experiments[entry.path]]
-        + [getattr(entry, column) for column in CSV_COLUMNS[2:]]
-        + keys.settings[entry.path]
-        for entry in entries
-    ]
-    return [*CSV_COLUMNS, *keys.header], rows
+def _experiments(entries: Sequence[Entry]) -> dict[str, str]:
+    """Return the names of runs' experiments, by the runs' paths."""
+    return {run.path: row.names[0] for row in experiments.listed(entries) for run in row.runs}
 
 
 def _fields(run: Entry) -> dict[str, Any]:
     fields = asdict(run)
     fields["run"] = fields.pop("path")
-    return {
-        key: value for key, value in fields.items() if key not in {"config", "experiment_sha256"}
-    }
+    fields["tags"] = list(run.tags)
+    left_out = {"config", "experiment_sha256", "facts_problem"}
+    return {key: value for key, value in fields.items() if key not in left_out}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct
 
 from nnexp.config import keys
 from nnexp.errors import CorruptError, DiskError
-from nnexp.store import disk
+from nnexp.store import disk, notes, tree
 from nnexp.store.records import RunRecord
 from nnexp.store.run import RUN, Run, Status
 from nnexp.training.history import Row, best_row
+
+
+NO_FACTS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -34,6 +38,18 @@ class Entry(Struct, frozen=True, kw_only=True):
     data_sha256: str | None = None
     weights_sha256: str | None = None
     """The digest of the weights that the run took from another one; None if it drew them."""
+    started: str | None = None
+    """When its training was first started, in UTC: 2026-11-01T12:00:00Z; None if not read."""
+    size: int | None = None
+    """Bytes of its files; None if not read."""
+    tags: tuple[str, ...] = ()
+    """Sorted; empty if not read."""
+    facts_problem: str | None = None
+    """Why one of FACTS cannot be read; the run itself may be intact."""
+
+
+FACTS = ("started", "size", "tags")
+"""Fields of an entry that take more time than the others to read."""
 
 
 def names(folder: Path) -> list[str]:
@@ -47,14 +63,18 @@ def names(folder: Path) -> list[str]:
     return sorted(name for name in candidates if not name.startswith("."))
 
 
-def entries(folder: Path) -> Iterator[Entry]:
+def entries(folder: Path, facts: Collection[str] = ()) -> Iterator[Entry]:
     """Yield an entry for each run in a folder, sorted by name.
+
+    Args:
+        folder: the folder.
+        facts: which of FACTS to read as well.
 
     Raises:
         DiskError: the folder cannot be read.
     """
     for name in names(folder):
-        if (listed := entry(Run(folder / name))) is not None:
+        if (listed := entry(Run(folder / name), facts)) is not None:
             yield listed
 
 
@@ -69,16 +89,40 @@ def by_experiment(entries: Iterable[Entry]) -> list[list[Entry]]:
     return list(groups.values())
 
 
-def entry(run: Run) -> Entry | None:
-    """Return the entry of one run, or None if its directory holds no run."""
+def entry(run: Run, facts: Collection[str] = ()) -> Entry | None:
+    """Return the entry of one run, with some of FACTS; None if its directory holds no run."""
     try:
-        return intact_entry(run) if run.is_there() else None
+        return intact_entry(run, _facts(run, facts)) if run.is_there() else None
     except (CorruptError, DiskError) as error:
-        return Entry(name=run.name, path=str(run.path), status="damaged", problem=str(error))
+        return Entry(
+            name=run.name,
+            path=str(run.path),
+            status="damaged",
+            problem=str(error),
+            **_facts(run, facts),
+        )
 
 
-def intact_entry(run: Run) -> Entry:
-    """Return the entry of one run. Raises: CorruptError, DiskError."""
+def _facts(run: Run, facts: Collection[str]) -> dict[str, Any]:
+    """Return some of FACTS of a run, damaged or not, as fields of its entry."""
+    fields: dict[str, Any] = {}
+    for fact in facts:
+        try:
+            fields[fact] = READ[fact](run)
+        except (CorruptError, DiskError) as error:
+            fields["facts_problem"] = str(error)
+    return fields
+
+
+READ: dict[str, Callable[[Run], Any]] = {
+    "started": Run.started,
+    "size": lambda run: tree.size(run.path),
+    "tags": lambda run: notes.read(run).tags,
+}
+
+
+def intact_entry(run: Run, facts: Mapping[str, Any] = NO_FACTS) -> Entry:
+    """Return the entry of one run, with facts as its fields. Raises: CorruptError, DiskError."""
     result = run.result
     record = run.record  # raises if run.json is damaged or missing
     if result is None:
@@ -101,6 +145,7 @@ def intact_entry(run: Run) -> Entry:
         experiment_sha256=record.experiment_sha256,
         data_sha256=record.data_sha256,
         weights_sha256=None if record.weights_sha256 is UNSET else record.weights_sha256,
+        **facts,
     )
 
 

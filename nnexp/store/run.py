@@ -42,6 +42,8 @@ ATTEMPTS = 5
 """Maximum attempts to read a run while a writer changes it."""
 _CHECKPOINT = re.compile(r"epoch-(\d{6,7})\.npz", re.ASCII)
 
+_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
 T = TypeVar("T")
 Status = Literal["finished", "diverged", "running", "interrupted"]
 
@@ -86,8 +88,12 @@ class Run:
         Raises:
             CorruptError: run.json is missing or damaged.
         """
-        is_folder = stat.S_ISDIR(disk.mode(self.path))
-        record = records.read(self.path / RUN, RunRecord) if is_folder else None
+        try:
+            record = records.read(self.path / RUN, RunRecord)
+        except DiskError:
+            if stat.S_ISDIR(disk.mode(self.path)):
+                raise
+            record = None
         if record is None:
             raise CorruptError(f"{self.path}: is not a run: it has no {RUN}")
         return record
@@ -224,6 +230,19 @@ class Run:
     def timing(self) -> list[Timing]:
         """Return the timings by epoch; torn or damaged lines are left out."""
         return metrics.read_timings(self.path / TIMING, self.record.config)
+
+    def started(self) -> str | None:
+        """Return when training was first started, in UTC, such as 2026-11-01T12:00:00Z.
+
+        It is the first time in log.txt; None if there is none.
+
+        Raises:
+            CorruptError: log.txt is not a regular file.
+            DiskError: it cannot be read.
+        """
+        head = disk.read(self.path / LOG, 20, cut=True) or b""
+        match = _TIME.fullmatch(head)
+        return match[0].decode() if match else None
 
     def numerics(self) -> list[Stretch]:
         """Return the numerics fingerprints that the run was trained under, in order.

@@ -19,7 +19,17 @@ import msgspec
 from nnexp.datasets.npz import Header
 from nnexp.errors import CorruptError, DiskError, LockedError, NameTakenError, RemovedError
 from nnexp.names import NAME_LENGTH
-from nnexp.store import checkpoint, disk, exchange, growth_index, lock, metrics, notes, records, trash
+from nnexp.store import (
+    checkpoint,
+    disk,
+    exchange,
+    growth_index,
+    lock,
+    metrics,
+    notes,
+    records,
+    trash,
+)
 from nnexp.store.checkpoint import Arrays, Commit
 from nnexp.store.lock import Lock, ReplacedError
 from nnexp.store.meta import Meta
