@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Measure on the labelled examples of a file, as nnexp predict reads them.",
 )
+@options.data_root
 @options.as_json
 def evaluate(runs: tuple[Path, ...], on: On | None, data: Path | None, as_json: bool) -> None:
     """Measure the best network of each RUN on validation, test or other data, and their ensemble.

@@ -18,6 +18,7 @@ from nnexp.report.text import columns
 @options.settings
 @options.runs
 @options.backend
+@options.data_root
 @click.option(
     "--epochs",
     type=options.WholeNumber(10, 1000),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("config", type=options.CONFIG)
 @options.settings
+@options.data_root
 @click.option(
     "--plot",
     type=options.NewFile(),

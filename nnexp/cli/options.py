@@ -15,8 +15,10 @@ from typing import Any
 import click
 
 from nnexp.config.messages import closest, shown
+from nnexp.datasets.data_root import VARIABLE as DATA_ROOT_VARIABLE
 from nnexp.errors import SettingError, UsageError
-from nnexp.native.availability import CHOICES, VARIABLE
+from nnexp.native.availability import CHOICES
+from nnexp.native.availability import VARIABLE as BACKEND_VARIABLE
 
 
 def rejection(option: str, allowed: str, value: object, known: Collection[str] = ()) -> UsageError:
@@ -218,29 +220,47 @@ runs = click.option(
 )
 
 
-def _choose_backend(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-    """Set the environment variable, which processes inherit, until the command ends."""
-    del param
-    if value is None:
-        return
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = value
+def _set_variable(
+    variable: str,
+) -> Callable[[click.Context, click.Parameter, str | Path | None], None]:
+    """Return a callback that sets an environment variable until the command ends.
 
-    def restore() -> None:
-        del os.environ[VARIABLE]
-        if before is not None:
-            os.environ[VARIABLE] = before
+    Processes that the command starts inherit it.
+    """
 
-    ctx.call_on_close(restore)
+    def choose(ctx: click.Context, param: click.Parameter, value: str | Path | None) -> None:
+        del param
+        if value is None:
+            return
+        before = os.environ.get(variable)
+        os.environ[variable] = str(value)
+
+        def restore() -> None:
+            del os.environ[variable]
+            if before is not None:
+                os.environ[variable] = before
+
+        ctx.call_on_close(restore)
+
+    return choose
 
 
 backend = click.option(
     "--backend",
     type=OneOf(list(CHOICES)),
     expose_value=False,
-    callback=_choose_backend,
+    callback=_set_variable(BACKEND_VARIABLE),
     help="Train with the native kernels or with NumPy (default: NNEXP_BACKEND, or auto: native if "
     "possible, and a run is resumed by its own backend).",
+)
+data_root = click.option(
+    "--data-root",
+    type=Folder(),
+    metavar="DIR",
+    expose_value=False,
+    callback=_set_variable(DATA_ROOT_VARIABLE),
+    help="The folder that relative paths of data start from (default: NNEXP_DATA_ROOT, or the "
+    "working directory).",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 quiet = click.option(

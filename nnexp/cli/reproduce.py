@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 )
 @options.runs
 @options.settings
+@options.data_root
 @click.option(
     "--seeds",
     type=options.SeedList(),

@@ -91,6 +91,7 @@ if TYPE_CHECKING:
 @options.settings
 @options.runs
 @options.backend
+@options.data_root
 @engines.engine_options(default=None)
 @click.option(
     "--curves",

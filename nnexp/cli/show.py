@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also draw the most confident mistakes of the best network; FILE is .png, .svg or .pdf.",
 )
+@options.data_root
 @options.as_json
 def show(run: Path, on: On | None, images: Path | None, as_json: bool) -> None:
     """Show RUN: config, metrics, diagnosis of its cost curve, confusion matrix, F1 by class.

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 )
 @options.runs
 @options.backend
+@options.data_root
 @engines.engine_options(default=None)
 @click.option(
     "--keep-going/--fail-fast",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @options.settings
 @options.runs
 @options.backend
+@options.data_root
 @click.option(
     "--name",
     metavar="X",

@@ -50,6 +50,7 @@ class Only(click.ParamType[tuple[str, ...]]):
 @options.settings
 @options.runs
 @options.backend
+@options.data_root
 @click.option(
     "--out",
     type=options.Folder(),

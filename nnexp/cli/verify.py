@@ -15,6 +15,7 @@ from nnexp.report.text import as_json as json_line
 
 @click.command()
 @click.argument("run", type=options.RUN)
+@options.data_root
 @options.as_json
 @options.quiet
 def verify(run: Path, as_json: bool, quiet: bool) -> None:

@@ -153,7 +153,7 @@ def _missing_hint(path: Path) -> str:
     with suppress(OSError):
         if meant := _in_subfolder(path) or _near(path):
             return f"; did you mean {str(meant)!r}?"
-    return "" if path.is_absolute() else "; paths are relative to the working directory"
+    return ""
 
 
 def _in_subfolder(path: Path) -> Path | None:

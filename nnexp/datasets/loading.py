@@ -11,6 +11,7 @@ import msgspec
 
 from nnexp.datasets import classes
 from nnexp.datasets.csv_file import read_csv
+from nnexp.datasets.data_root import located, naming_root
 from nnexp.datasets.dataset import Dataset, Factors
 from nnexp.datasets.idx import MNIST_SHA256, locate, read_idx, read_mnist
 from nnexp.datasets.npz_file import read_npz
@@ -70,7 +71,7 @@ class Data:
         if known is not None:
             return known
         if files not in self._content:
-            for path in _paths(source):
+            for path in _files(source):
                 self._stamps.setdefault(path, (_stamp(path), source))
             self._content[files] = self._read(files).sha256
         return self._content[files]
@@ -134,6 +135,12 @@ def _stamp(path: Path) -> Stamp | None:
     return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+def _files(source: Source) -> list[Path]:
+    """Return the paths of ``_paths`` as they start from the chosen folder. Raises: DataError."""
+    with naming_root(source):
+        return _paths(located(source))
+
+
 def _paths(source: Source) -> list[Path]:
     """Return the files of a source, and the folders that are searched for them.
 
@@ -144,9 +151,7 @@ def _paths(source: Source) -> list[Path]:
         return [*folders, *locate(source).values()]
     if isinstance(source, Images):
         return _image_paths(source)
-    named = [
-        getattr(source, key, None) for key in ("file", "train_file", "validation_file", "test_file")
-    ]
+    named = [getattr(source, field) for field in source.path_fields]
     return [Path(path) for path in named if path is not None]
 
 
@@ -163,7 +168,8 @@ def _read_images(source: Images) -> Parts:
 
 
 def _read(source: Source) -> Parts:
-    parts = READERS[type(source)](source)
+    with naming_root(source):
+        parts = READERS[type(source)](located(source))
     if parts.names is None:
         parts.sha256.update(classes.content(parts.train.labels))
     return parts

@@ -21,6 +21,8 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
     recorded_scale: ClassVar[float] = 255.0
     """The scale that canonical configs leave out; it never changes, unlike a default."""
+    path_fields: ClassVar[tuple[str, ...]] = ()
+    """The settings that are paths of files or folders."""
 
     train: Annotated[
         Count | None, Meta(description="Use the first n training examples; null: all.")
@@ -80,6 +82,12 @@ class Mnist(Source, frozen=True, kw_only=True, tag="mnist"):
 class Idx(Source, frozen=True, kw_only=True, tag="idx"):
     """Your own four IDX files, gzipped or not; the training file's last sixth is for validation."""
 
+    path_fields = (
+        "directory",
+        *("train_images", "train_labels", "validation_images", "validation_labels"),
+        *("test_images", "test_labels"),
+    )
+
     directory: Annotated[
         str | None,
         Meta(description="A folder with the four files under MNIST's names, gzipped or not."),
@@ -111,6 +119,8 @@ class Arrays(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Npz(Source, frozen=True, kw_only=True, tag="npz"):
     """One NumPy archive: x_train and y_train, and optionally x_ and y_ of validation and test."""
 
+    path_fields = ("file",)
+
     file: Annotated[str, Meta(description="The .npz file.")]
     arrays: Annotated[
         Arrays, Meta(description="The archive's own names of arrays, such as x_train: digits.")
@@ -119,6 +129,8 @@ class Npz(Source, frozen=True, kw_only=True, tag="npz"):
 
 class Csv(Source, frozen=True, kw_only=True, tag="csv"):
     """One CSV file per split, with a header and a column of labels."""
+
+    path_fields = ("train_file", "validation_file", "test_file")
 
     scale: Annotated[float, Meta(gt=0, description="Features are divided by this.")] = 1.0
     train_file: Annotated[str, Meta(description="The training examples.")]
@@ -138,6 +150,8 @@ class Csv(Source, frozen=True, kw_only=True, tag="csv"):
 
 class Images(Source, frozen=True, kw_only=True, tag="images"):
     """Folders of PNG or JPEG files, read as grey, with a subfolder for each class."""
+
+    path_fields = ("directory", "validation_directory", "test_directory")
 
     directory: Annotated[str, Meta(description="The folder of the training examples.")]
     validation_directory: Annotated[

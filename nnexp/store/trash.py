@@ -75,10 +75,10 @@ def put(run: Run) -> Path:
     disk.check_kind(run.path, stat.S_IFDIR)
     make(run.path.parent)
     with lock_run(run):
-        return move(run.path, run.name)
+        return take(run.path, run.name)
 
 
-def move(path: Path, name: str) -> Path:
+def take(path: Path, name: str) -> Path:
     """Move a locked directory to the trash of its folder, under a run's name; return its path."""
     trash = path.parent / TRASH
     taken = [run.number for run in contents(path.parent) if run.name == name]
@@ -264,13 +264,13 @@ def _remove(path: Path) -> None:
     Raises: LockedError if another process uses the run.
     """
     if path.name.startswith(".") or not tree.is_directory(path):
-        tree.remove(path)
+        tree.delete(path)
         return
     aside = path.with_name(f".{path.name}.removed")
     with lock_run(Run(path)):
-        tree.remove(aside)  # left by a process that was killed
+        tree.delete(aside)  # left by a process that was killed
         disk.move_directory(path, aside)
-        tree.remove(aside)
+        tree.delete(aside)
 
 
 def lock_run(run: Run) -> AbstractContextManager[Lock]:

@@ -33,7 +33,7 @@ def size(path: Path) -> int:
     return total
 
 
-def remove(path: Path) -> None:
+def delete(path: Path) -> None:
     """Remove a file, a link, or a directory with all that it contains, if it exists.
 
     Raises: DiskError.
@@ -42,5 +42,5 @@ def remove(path: Path) -> None:
         disk.remove(path)
         return
     for name in disk.directory_names(path):
-        remove(path / name)
+        delete(path / name)
     disk.remove_directory(path)

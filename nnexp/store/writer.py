@@ -269,10 +269,10 @@ def replace(
 
 def _take_place(build: Path, run: Run) -> Path:
     """Give a build the place of a run; return where in the trash the run is now."""
-    place = trash.move(build, run.name)
+    place = trash.take(build, run.name)
     if exchange.exchange(place, run.path):
         return place
-    former = trash.move(run.path, run.name)
+    former = trash.take(run.path, run.name)
     disk.move_directory(place, run.path)
     return former
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from nnexp.datasets import data_root
 from nnexp.errors import UsageError
 from nnexp.study.plan import Plan, PlannedRun
 
@@ -31,6 +32,8 @@ def command(plan: Plan, trial: PlannedRun, runs: Path) -> str:
     words = ["nnexp", "train", plan.definition.config, "--quiet"]
     if runs != Path("runs"):
         words += ["--runs", str(runs)]
+    if root := data_root.chosen():
+        words += ["--data-root", root]
     for setting in plan.settings(trial):
         words += ["--set", setting]
     line = shlex.join(words)

@@ -99,7 +99,7 @@ def test_a_run_that_is_damaged_under_watch_is_told(
     monkeypatch.setattr(watch, "INTERVAL", 0.02)
     looked = listing.entry
 
-    def spoil(seen: Run) -> listing.Entry | None:
+    def spoil(seen: Run, _: object) -> listing.Entry | None:
         entry = looked(seen)
         (run.path / "run.json").write_text("{}")
         return entry

@@ -40,6 +40,11 @@ TEXTS = {
     "--metric": "foo",
     "--where": "foo",
     "--sort": "foo",
+    "--columns": "foo",
+    "--tag": "a b",
+    "--untag": "a b",
+    "-m": " ",
+    "--message": " ",
     "--check": "foo",
     "--of": "foo",
     "--from": "foo",
@@ -61,6 +66,8 @@ ARGUMENTS = {
     "predict": ["runs/a", "tiny.npz"],
     "export": ["runs/a", "--to", "csv"],
     "replay": ["runs/a"],
+    "note": ["runs/a"],
+    "rm": ["runs/a"],
     "verify": ["runs/a"],
 }
 """Arguments with which a command would work; a config for all others."""
@@ -88,7 +95,7 @@ def test_a_wrong_value_is_rejected_in_a_line_that_names_it(
     dask = ["--engine", "dask"] if option == "--scheduler" else []
     code, out, err = bench(command, *ARGUMENTS.get(command, ["tiny.yaml"]), *dask, option, value)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert {"--output": "-o", "--jobs": "-j"}.get(option, option) in err
+    assert {"--output": "-o", "--jobs": "-j", "--message": "-m"}.get(option, option) in err
     assert value in err
 
 

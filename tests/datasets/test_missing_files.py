@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from nnexp.datasets.loading import load
+from nnexp.datasets import data_root
+from nnexp.datasets.loading import Data, load
 from nnexp.datasets.sources import Csv, Idx, Images, Npz, Source
 from nnexp.errors import DataError
 
@@ -40,13 +42,20 @@ def message(folder: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], sou
     return str(caught.value)
 
 
+def start(folder: Path) -> str:
+    """Return where relative paths start from, as messages say it."""
+    return f" (relative paths start from the working directory {folder}, or from --data-root DIR)"
+
+
 @pytest.mark.parametrize("name", PROPOSED)
 def test_an_existing_path_is_proposed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     names, source, expected = PROPOSED[name]
     text = message(tmp_path, monkeypatch, names, source)
-    assert text.endswith(f": No such file or directory; did you mean {expected!r}?")
+    assert text.endswith(
+        f": No such file or directory; did you mean {expected!r}?{start(tmp_path)}"
+    )
 
 
 def test_absolute_paths_are_corrected_in_their_folder(
@@ -72,7 +81,7 @@ def test_nothing_is_proposed_if_nothing_or_too_much_is_like_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]
 ) -> None:
     text = message(tmp_path, monkeypatch, names, Csv(train_file="d.csv"))
-    assert text == ("d.csv: No such file or directory; paths are relative to the working directory")
+    assert text == f"d.csv: No such file or directory{start(tmp_path)}"
 
 
 INSTEAD = {
@@ -132,3 +141,44 @@ def test_a_link_to_nowhere_is_not_proposed(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "d.csv").symlink_to("nowhere")
     text = message(tmp_path, monkeypatch, [], Csv(train_file="d.csv"))
     assert "did you mean" not in text
+
+
+def test_relative_paths_start_from_the_data_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of files and folders of every source; absolute paths stay as they are."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/t.csv").write_text("a,label\n" + "1,x\n2,y\n" * 3)
+    (tmp_path / "v.csv").write_text("a,label\n1,x\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(data_root.VARIABLE, "root")
+    dataset = load(Csv(train_file="t.csv", validation_file=str(tmp_path / "v.csv")))
+    assert len(dataset.train.labels) == 6
+    data = Data()
+    assert data.content(Csv(train_file="t.csv"))
+    (tmp_path / "root/t.csv").write_text("a,label\n" + "1,x\n2,z\n" * 3)
+    assert data.changed_files() == [Path("root/t.csv")]
+    for missing in (Npz(file="d.npz"), Idx(directory="idx"), Images(directory="pics")):
+        with pytest.raises(DataError) as caught:
+            load(missing)
+        assert str(caught.value).startswith("root/")
+        assert str(caught.value).endswith(
+            f" (--data-root is root; the working directory {tmp_path})"
+        )
+
+
+@pytest.mark.parametrize("source", [Csv, Idx, Images, Npz])
+def test_every_path_of_a_source_starts_there(
+    source: type[Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A field that takes a file or folder is one of ``path_fields``."""
+    named = {
+        field
+        for field in source.__struct_fields__
+        if re.search(r"(^|_)(file|directory|images|labels)$", field)
+    }
+    assert {*source.path_fields} == named
+    monkeypatch.setenv(data_root.VARIABLE, "root")
+    values = dict.fromkeys(named, "x")
+    located = data_root.located(source(**values))
+    assert {getattr(located, field) for field in named} == {"root/x"}

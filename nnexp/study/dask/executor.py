@@ -23,6 +23,7 @@ import msgspec
 import nnexp
 from nnexp.config import canonical
 from nnexp.config.model import Config
+from nnexp.datasets import data_root
 from nnexp.datasets.loading import Data
 from nnexp.errors import NnexpError
 from nnexp.native.availability import chosen
@@ -213,6 +214,7 @@ class Cluster:
             content=None if job.content is None else dict(job.content),
             until=job.until,
             backend=job.backend or chosen(),
+            data_root=data_root.chosen(),
             seconds=self._limits.seconds,
             memory=self._limits.memory,
             files=files,

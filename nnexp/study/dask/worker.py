@@ -69,6 +69,8 @@ class JobRequest(Struct, frozen=True, kw_only=True):
     """Memory limit in bytes."""
     backend: str
     """The choice of the backend: the job's, or the user's."""
+    data_root: str = ""
+    """The folder that relative paths of data start from; empty for the working directory."""
     files: dict[str, bytes] | None = None
     """The unfinished run to continue, if the worker does not see the client's runs folder."""
 
@@ -227,6 +229,7 @@ def start(request: JobRequest, runs: Path) -> Process:
         "content": request.content,
         "until": request.until,
         "backend": request.backend,
+        "data_root": request.data_root,
     }
     temporary = disk.errors(Path(tempfile.gettempdir()))
     with contextlib.ExitStack() as opened, temporary, tempfile.TemporaryFile() as stdin:

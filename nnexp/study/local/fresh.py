@@ -24,13 +24,15 @@ def main() -> None:
         os.chdir(request["folder"])  # paths of data are relative to it
 
     from nnexp.config import load as configs  # noqa: PLC0415 - slow: after die_with_parent
+    from nnexp.datasets import data_root  # noqa: PLC0415 - likewise
     from nnexp.datasets.loading import load  # noqa: PLC0415 - likewise
-    from nnexp.native.availability import VARIABLE  # noqa: PLC0415 - likewise
+    from nnexp.native import availability  # noqa: PLC0415 - likewise
     from nnexp.store.run import named  # noqa: PLC0415 - likewise
     from nnexp.study.job import Job, Ready  # noqa: PLC0415 - likewise
     from nnexp.study.local import child  # noqa: PLC0415 - likewise
 
-    os.environ[VARIABLE] = request["backend"]
+    os.environ[availability.VARIABLE] = request["backend"]
+    os.environ[data_root.VARIABLE] = request["data_root"]
     config = configs.from_builtins(request["config"], "the request")
     child.sender(pipe)(Ready())
     run = named(Path(request["runs"]), request["name"])
