@@ -77,6 +77,11 @@ def commit(run: Path) -> None:
     (run / name).write_bytes(checkpoint.encode(committed, {}))
 
 
+def missing_path_hint(folder: Path) -> str:
+    """Return where a message about missing data says that relative paths start from."""
+    return f" (relative paths start from the working directory {folder}, or from --data-root DIR)"
+
+
 class Bench:
     """The command line in a temporary folder with small data and a config for it."""
 

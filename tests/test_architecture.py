@@ -298,6 +298,7 @@ def test_a_config_is_taken_for_checked_only_where_it_is_checked() -> None:
         "store/thresholds.py": 1,  # for a digest
         "analysis/initial_layers.py": 1,  # for initial weights
         "datasets/loading.py": 1,  # sections, and rows of a run: no configs
+        "datasets/data_root.py": 1,  # a section
         "reproduction/measures.py": 1,
     }
 

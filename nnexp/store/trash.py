@@ -61,7 +61,13 @@ def make(runs: Path) -> None:
         CorruptError: a link or a file is in its place.
         DiskError: it cannot be created.
     """
-    disk.make_subfolder(runs / TRASH)
+    _make(runs / TRASH)
+
+
+def _make(folder: Path) -> None:
+    """Create a directory unless it exists, and sync its entry before anything moves there."""
+    disk.make_directory(folder)
+    disk.sync_directory(folder.parent)  # also one of a process that was killed before it synced
 
 
 def put(run: Run) -> Path:
@@ -160,10 +166,9 @@ def put_checkpoints(run: Run, epochs: Collection[int]) -> list[Path]:
             if not any(disk.exists(folder / path.name) for path in paths)
         )
         if paths:
-            disk.make_directories(folder)
-        for path in paths:
-            disk.move(path, folder / path.name)
-        if paths:
+            _make(folder)
+            for path in paths:
+                disk.move(path, folder / path.name)
             disk.sync_directory(run.path / CHECKPOINTS)
     return paths
 
@@ -184,7 +189,8 @@ def restore_checkpoints(run: Run) -> list[Path]:
             for name in sorted(disk.directory_names(folder)):
                 place = run.path / CHECKPOINTS / name
                 if not disk.exists(place) and _belongs(folder / name, run):
-                    disk.make_directories(place.parent)
+                    if not restored:
+                        _make(place.parent)
                     disk.move(folder / name, place)
                     restored.append(place)
             disk.sync_directory(folder)
@@ -253,7 +259,6 @@ def empty(runs: Path, trashed: Collection[TrashedRun] | None = None) -> Removal:
             kept.append(path)
             continue
         removed, size = removed + 1, size + own
-    disk.sync_directory(trash)
     disk.remove_directory(trash)
     return Removal(removed, size, kept)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from nnexp.datasets import data_root
 from nnexp.datasets.loading import Data, load
 from nnexp.datasets.sources import Csv, Idx, Images, Npz, Source
 from nnexp.errors import DataError
+from tests.conftest import missing_path_hint
 
 PROPOSED = {
     "a file in a subfolder": (["data/d.csv"], Csv(train_file="d.csv"), "data/d.csv"),
@@ -42,20 +44,14 @@ def message(folder: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], sou
     return str(caught.value)
 
 
-def start(folder: Path) -> str:
-    """Return where relative paths start from, as messages say it."""
-    return f" (relative paths start from the working directory {folder}, or from --data-root DIR)"
-
-
 @pytest.mark.parametrize("name", PROPOSED)
 def test_an_existing_path_is_proposed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     names, source, expected = PROPOSED[name]
     text = message(tmp_path, monkeypatch, names, source)
-    assert text.endswith(
-        f": No such file or directory; did you mean {expected!r}?{start(tmp_path)}"
-    )
+    proposal = f"did you mean {expected!r}?"
+    assert text.endswith(f": No such file or directory; {proposal}{missing_path_hint(tmp_path)}")
 
 
 def test_absolute_paths_are_corrected_in_their_folder(
@@ -81,7 +77,7 @@ def test_nothing_is_proposed_if_nothing_or_too_much_is_like_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]
 ) -> None:
     text = message(tmp_path, monkeypatch, names, Csv(train_file="d.csv"))
-    assert text == f"d.csv: No such file or directory{start(tmp_path)}"
+    assert text == f"d.csv: No such file or directory{missing_path_hint(tmp_path)}"
 
 
 INSTEAD = {
@@ -179,6 +175,6 @@ def test_every_path_of_a_source_starts_there(
     }
     assert {*source.path_fields} == named
     monkeypatch.setenv(data_root.VARIABLE, "root")
-    values = dict.fromkeys(named, "x")
+    values: dict[str, Any] = dict.fromkeys(named, "x")
     located = data_root.located(source(**values))
     assert {getattr(located, field) for field in named} == {"root/x"}

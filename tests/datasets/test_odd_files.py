@@ -370,7 +370,10 @@ REFUSED = {
         "name the labels' column by data.label (others: a)",
     ),
     "a typing error in a path": Refused(
-        dict, CSV, "d.csv: No such file or directory", "relative paths start from the working directory"
+        dict,
+        CSV,
+        "d.csv: No such file or directory",
+        "relative paths start from the working directory",
     ),
     "Python objects": Refused(
         lambda: {"d.npz": archive(x_train=X, y_train=Y.astype(object))},

@@ -9,7 +9,7 @@ any of them. The model assumes only what POSIX guarantees of a file system:
 - a directory's entry is safe once the directory was synced; until then each may be there or not,
   independently of any other and of the file it names;
 - a rename is there or not: it keeps one of the two names, and does not bring back an old file
-  where there was none.
+  where there was none. One from a directory to another is safe once both were synced.
 
 log.txt and timing.jsonl, which are not synced and contain no results, vary together.
 """
@@ -69,12 +69,14 @@ class Unlink(NamedTuple):
 
 
 class Rename(NamedTuple):
-    """A rename within a directory."""
+    """A rename within a directory, or from one to another."""
 
     folder: int
     old: str
     name: str
     node: int
+    target: int
+    """The directory of the new name."""
 
 
 class Sync(NamedTuple):
@@ -125,9 +127,9 @@ class Disk:
                     self.files.setdefault(node, b"")
             case Unlink(folder, name):
                 self._entries(folder).pop(name, None)
-            case Rename(folder, old, name, node):
-                self._entries(folder)[name] = node
-                if self._entries(folder).get(old) == node:
+            case Rename(folder, old, name, node, target):
+                self._entries(target)[name] = node
+                if (folder, old) != (target, name) and self._entries(folder).get(old) == node:
                     del self._entries(folder)[old]
 
     def _entries(self, folder: int) -> dict[str, int]:
@@ -157,9 +159,9 @@ def outcomes(change: Change) -> list[Change | None]:
     return [change, *(change._replace(content=part) for part in left), None]
 
 
-def touched(change: Change) -> int:
-    """Return the file or directory whose sync makes a change durable."""
-    return change[0]
+def touched(change: Change) -> set[int]:
+    """Return the file or directories whose syncs, all of them, make a change durable."""
+    return {change.folder, change.target} if isinstance(change, Rename) else {change[0]}
 
 
 class Pending:
@@ -168,6 +170,8 @@ class Pending:
     def __init__(self, disk: Disk) -> None:
         self._safe = disk.copy()
         self._changes: list[Change] = []
+        self._unsynced: list[set[int]] = []
+        """For each change, what has to be synced to make it durable."""
         self._bystanders: set[int] = set()
 
     def note(self, operation: Operation) -> None:
@@ -176,14 +180,18 @@ class Pending:
             case Announced():
                 pass
             case Sync(node):
-                for change in self._changes:
-                    if touched(change) == node:
+                for change, nodes in zip(self._changes, self._unsynced, strict=True):
+                    nodes.discard(node)
+                    if not nodes:
                         self._safe.apply(change)
-                self._changes = [each for each in self._changes if touched(each) != node]
+                left = [(c, n) for c, n in zip(self._changes, self._unsynced, strict=True) if n]
+                self._changes = [change for change, _ in left]
+                self._unsynced = [nodes for _, nodes in left]
             case _:
                 if isinstance(operation, Link) and operation.name in BYSTANDERS:
                     self._bystanders.add(operation.node)
                 self._changes.append(operation)
+                self._unsynced.append(touched(operation))
 
     def states(self) -> Iterator[Tree]:
         """Yield the possible contents of the disk after a power loss now."""
@@ -394,8 +402,7 @@ class Recorder:
         assert old is not None, "a rename into the folder is not modelled"
         assert new is not None, "nor is one out of it"
         assert node is not None
-        assert old[0] == new[0], "nor one from a directory to another"
-        self._do(Rename(old[0], old[1], new[1], node))
+        self._do(Rename(old[0], old[1], new[1], node, new[0]))
 
     def _unknown(self, _: Any, *arguments: Any) -> None:  # noqa: ANN401
         raise AssertionError(f"a call that is not modelled: {arguments}")

@@ -288,11 +288,21 @@ def test_what_is_cut_off_and_not_synced_may_come_back() -> None:
 
 
 def test_a_rename_is_there_or_not_and_so_is_what_it_names() -> None:
-    both = (NEW, WORD, Sync(ROOT, ""), Rename(ROOT, "a", "b", 1))
+    both = (NEW, WORD, Sync(ROOT, ""), Rename(ROOT, "a", "b", 1, ROOT))
     assert {"b": b""} in left(*both)  # the well-known empty file
     assert {"a": b"word"} in left(*both)
     assert all(len(tree) == 1 for tree in left(*both))
     assert left(*both, Sync(1, ""), Sync(ROOT, "")) == [{"b": b"word"}]
+
+
+def test_a_rename_to_another_directory_is_safe_once_both_are_synced() -> None:
+    made = (NEW, Link(ROOT, "d", 2, is_folder=True), Sync(ROOT, ""), Sync(1, ""))
+    moved = (*made, Rename(ROOT, "a", "a", 1, 2))
+    there, not_yet = {"d": None, "d/a": b""}, {"a": b"", "d": None}
+    assert left(*moved) == [there, not_yet]
+    for once in (Sync(ROOT, ""), Sync(2, "")):
+        assert left(*moved, once) == [there, not_yet]
+    assert left(*moved, Sync(2, ""), Sync(ROOT, "")) == [there]
 
 
 def test_a_directory_s_entry_is_its_parent_s() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from nnexp.study import search as searches
 from nnexp.study import search_definition
+from tests.conftest import missing_path_hint
 from tests.known import ACTIVATIONS
 from tests.study.searches import LAMBDA, search
 from tests.study.spaces import RATE, needs_optuna
@@ -191,7 +192,7 @@ def test_a_finished_search_needs_its_data_to_know_its_runs(bench: Bench) -> None
     assert bench(*command) == (
         2,
         "",
-        "tiny.npz: No such file or directory; paths are relative to the working directory\n",
+        f"tiny.npz: No such file or directory{missing_path_hint(bench.folder)}\n",
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from nnexp.seeds import Spread, spread
 from nnexp.store import writer
+from tests.conftest import missing_path_hint
 from tests.faults.trees import runs
 from tests.study.sweeps import GRID, patched, runs_of
 
@@ -133,7 +134,7 @@ def test_data_that_is_missing_is_told_before_anything_is_trained(bench: Bench) -
     assert (code, out, err) == (
         2,
         "",
-        "gone.npz: No such file or directory; paths are relative to the working directory\n",
+        f"gone.npz: No such file or directory{missing_path_hint(bench.folder)}\n",
     )
     assert not (bench.folder / "runs").exists()
 
@@ -145,7 +146,7 @@ def test_without_its_data_a_finished_sweep_cannot_know_its_runs(bench: Bench) ->
     assert bench.process(*arguments) == (
         2,
         "",
-        "tiny.npz: No such file or directory; paths are relative to the working directory\n",
+        f"tiny.npz: No such file or directory{missing_path_hint(bench.folder)}\n",
     )
 
 
