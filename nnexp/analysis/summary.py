@@ -19,7 +19,8 @@ from nnexp.analysis.diagnosis import Diagnosis, Overfitting, diagnose, overfits_
 from nnexp.config import canonical
 from nnexp.config.model import Config
 from nnexp.errors import CorruptError, DiskError
-from nnexp.store import predictions
+from nnexp.store import notes, predictions
+from nnexp.store.notes import Notes
 from nnexp.store.records import Fault, Result
 from nnexp.store.run import Run, Status
 from nnexp.training.history import Row, best_row
@@ -47,6 +48,7 @@ class Summary(NamedTuple):
     """By split, at the best epoch of a finished run, unless there are too many classes."""
     classification: dict[str, Classification]
     """By split, at the best epoch of a finished run."""
+    notes: Notes
     problems: list[CorruptError | DiskError]
     """Damaged files, whose contents are left out."""
 
@@ -66,6 +68,7 @@ def summarize(run: Run) -> Summary:
     status, result, config = run.status, run.result, run.config
     history = _intact(run.history, problems) or []
     by_split = _intact(lambda: predictions.read(run), problems) or {}
+    noted = _intact(lambda: notes.read(run), problems) or Notes()
     best, last = (result.best, result.final) if result else (None, None)
     if history and result is None:
         best, last = best_row(history), history[-1]
@@ -85,6 +88,7 @@ def summarize(run: Run) -> Summary:
         overfitting=_overfitting(history),
         confusion={split: confusion(own, classes) for split, own in counted.items()},
         classification={split: classify(own, classes) for split, own in by_split.items()},
+        notes=noted,
         problems=problems,
     )
 

@@ -36,10 +36,15 @@ def output(by_run: Mapping[Run, Notes]) -> list[NotesOutput]:
         NotesOutput(
             run=str(run.path),
             tags=list(own.tags),
-            notes=[NoteOutput(note.time, note.text) for note in own.notes],
+            notes=note_outputs(own),
         )
         for run, own in by_run.items()
     ]
+
+
+def note_outputs(own: Notes) -> list[NoteOutput]:
+    """Return a run's notes as values for JSON."""
+    return [NoteOutput(note.time, note.text) for note in own.notes]
 
 
 def document(by_run: Mapping[Run, Notes]) -> Document:

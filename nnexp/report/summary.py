@@ -14,10 +14,11 @@ from nnexp.analysis.summary import Summary
 from nnexp.config import canonical
 from nnexp.config.messages import shortened
 from nnexp.errors import printable
-from nnexp.report import braille, classifications
+from nnexp.report import braille, classifications, notes
 from nnexp.report.classifications import ClassificationOutput
 from nnexp.report.curves import terminal
 from nnexp.report.document import READABLE, Block, Document, Sentences, Table, plain
+from nnexp.report.notes import NoteOutput
 from nnexp.report.text import MISSING, percent, setting
 from nnexp.report.text import table as format_table
 from nnexp.store.records import BackendName, DataRecord, Result, Versions
@@ -38,6 +39,7 @@ def document(summary: Summary, on: On) -> Document:
     """
     return plain(
         Sentences([summary.ending]),
+        *_notes(summary),
         _config(summary),
         _metrics(summary),
         *braille.drawings(terminal({"": [summary.history]})),
@@ -47,6 +49,14 @@ def document(summary: Summary, on: On) -> Document:
         Sentences(list(_origin(summary))),
         title=f"{summary.run.path}  {summary.status}",
     )
+
+
+def _notes(summary: Summary) -> list[Block]:
+    """Return a run's tags and notes, if it has any."""
+    own = summary.notes
+    sentences = [f"Tags: {', '.join(own.tags)}"] if own.tags else []
+    sentences += [notes.sentence(note).strip() for note in own.notes]
+    return [Sentences(sentences)] if sentences else []
 
 
 def _config(summary: Summary) -> Table | Sentences:
@@ -234,6 +244,8 @@ class ShowOutput(Struct, frozen=True, kw_only=True):
     confusion: dict[str, ConfusionOutput]
     classification: dict[str, ClassificationOutput]
     """By split, like confusion."""
+    tags: list[str]
+    notes: list[NoteOutput]
     problems: list[str]
 
 
@@ -264,6 +276,8 @@ def output(summary: Summary) -> ShowOutput:
         classification={
             split: classifications.output(own) for split, own in summary.classification.items()
         },
+        tags=list(summary.notes.tags),
+        notes=notes.note_outputs(summary.notes),
         problems=[str(problem) for problem in summary.problems],
     )
 

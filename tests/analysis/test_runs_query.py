@@ -141,6 +141,7 @@ def test_a_pattern_is_a_name_with_the_seed_or_without(bench: Bench) -> None:
 
 
 def test_a_key_is_known_where_no_run_has_it(bench: Bench) -> None:
+    (bench.folder / "runs").mkdir()
     assert bench("runs", "--where", "optimizer.mu=1") == (0, "", "no matching runs in runs\n")
     assert bench("runs", "--where", "mu=1").code == 2
     assert bench("runs", "--watch", "--where", "mu=1").code == 2

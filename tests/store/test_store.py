@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -401,6 +402,7 @@ def test_runs_as_json(several: Bench) -> None:
     configs = [entry.pop("config") for entry in listed]
     assert [config["learning_rate"] for config in configs] == [1e30, 0.5, 0.5]
     assert configs[0]["data.file"] == "tiny.npz"
+    files = (several.folder / "runs/a-diverged").rglob("*")
     assert listed[0] == {
         "name": "a-diverged",
         "experiment": "a-diverged",
@@ -414,11 +416,16 @@ def test_runs_as_json(several: Bench) -> None:
         "problem": None,
         "data_sha256": listed[1]["data_sha256"],
         "weights_sha256": None,
+        "started": listed[0]["started"],
+        "size": sum(path.stat().st_size for path in files if path.is_file()),
+        "tags": [],
     }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", listed[0]["started"])
     assert listed[1]["epochs"] == 3
     assert {entry["experiment"] for entry in listed[1:]} == {"b-finished"}
-    assert several("runs", "nix", "--each", "--json") == (0, "[]\n", "")
-    assert several("runs", "nix", "--json") == (0, "[]\n", "")
+    told = "nix: no run in runs matches\n"
+    assert several("runs", "nix", "--each", "--json") == (1, "[]\n", told)
+    assert several("runs", "nix", "--json") == (1, "[]\n", told)
 
 
 @pytest.mark.parametrize(
@@ -470,7 +477,9 @@ def test_a_damaged_run_is_listed_hides_no_other_and_exits_1(several: Bench) -> N
 
 
 def test_a_folder_without_runs(bench: Bench) -> None:
-    assert bench("runs") == (0, "", "no runs in runs\n")
+    assert bench("runs") == (1, "", "runs: there is no such folder\n")
+    assert bench("runs", "a*", "--quiet") == (1, "", "runs: there is no such folder\n")
+    assert bench("runs", "--json") == (1, "[]\n", "runs: there is no such folder\n")
     (bench.folder / "runs/.hidden").mkdir(parents=True)
     (bench.folder / "runs/notes").mkdir()
     (bench.folder / "runs/file.txt").write_text("")
