@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from nnexp.config import dump, load
@@ -16,7 +17,7 @@ from nnexp.datasets import csv_file, idx, npz
 from nnexp.datasets.files import MalformedError
 from nnexp.datasets.sources import Csv
 from nnexp.errors import CorruptError, NnexpError, UsageError
-from nnexp.store import checkpoint, metrics, records, run
+from nnexp.store import checkpoint, metrics, notes, records, run
 from nnexp.store.meta import Meta
 from nnexp.store.records import DataRecord, RunRecord, Versions
 from nnexp.training.history import Row
@@ -149,6 +150,17 @@ def _checkpoint() -> Target:
     return _allowing(read, CorruptError)._replace(seeds=[checkpoint.encode(meta, arrays)])
 
 
+def _notes() -> Target:
+    sound = notes.Notes(("keep",), (notes.Note("2026-11-01T12:00:00Z", "η is large"),))
+
+    def read(content: bytes) -> None:
+        found = notes.decode(Path("notes.json"), content)
+        if notes.decode(Path("notes.json"), msgspec.json.encode(found)) != found:
+            raise AssertionError("notes do not survive being written")
+
+    return _allowing(read, CorruptError)._replace(seeds=[msgspec.json.encode(sound)])
+
+
 def _names() -> Target:
 
     def read(content: bytes) -> None:
@@ -168,5 +180,6 @@ TARGETS = {
     "metrics": _metrics(),
     "sealed": _sealed(),
     "checkpoint": _checkpoint(),
+    "notes": _notes(),
     "names": _names(),
 }

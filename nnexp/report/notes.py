@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from nnexp.errors import printable
 from nnexp.report.document import Document, Sentences, plain
 
 if TYPE_CHECKING:
@@ -52,10 +53,10 @@ def document(by_run: Mapping[Run, Notes]) -> Document:
     sentences = []
     for run, own in by_run.items():
         has = ", ".join(own.tags) or ("no tags" if own.notes else "no notes, no tags")
-        sentences += [f"{run.path}: {has}", *map(sentence, own.notes)]
+        sentences += [printable(f"{run.path}: {has}"), *map(sentence, own.notes)]
     return plain(Sentences(sentences))
 
 
 def sentence(note: Note) -> str:
     """Return a note with its date, in one line."""
-    return f"  {note.time[:10]}  {' '.join(note.text.split())}"
+    return printable(f"  {note.time[:10]}  {' '.join(note.text.split())}")

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -31,7 +32,7 @@ TIMEOUT = 10.0
 class Note(Struct, frozen=True, forbid_unknown_fields=True):
     """A remark about a run."""
 
-    time: Annotated[str, Meta(max_length=40)]
+    time: Annotated[str, Meta(pattern=r"\A\d{4}-\d\d-\d\d[\dT:Z.+-]{0,30}\Z")]
     """When it was written, in UTC."""
     text: Annotated[str, Meta(max_length=LONGEST)]
 
@@ -52,8 +53,11 @@ def read(run: Run) -> Notes:
     """
     path = run.path / NOTES
     content = disk.read(path, LIMIT)
-    if content is None:
-        return Notes()
+    return Notes() if content is None else decode(path, content)
+
+
+def decode(path: Path, content: bytes) -> Notes:
+    """Decode the content of a notes.json; path is for messages. Raises: CorruptError."""
     try:
         return msgspec.json.decode(content, type=Notes)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:

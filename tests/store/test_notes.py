@@ -103,6 +103,17 @@ def test_damaged_notes_are_reported_and_hide_no_result(bench: Bench, content: by
     assert bench("verify", "runs/a-s0", "-q").code == 0
 
 
+def test_a_strangers_notes_do_not_control_the_terminal(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "-q", "--name", "a")
+    text = json.dumps("a\x1b[31m\u202e\nb")
+    note = f'{{"time": "2026-11-01T12:00:00Z", "text": {text}}}'
+    Path("runs/a-s0/notes.json").write_text(f'{{"notes": [{note}]}}')
+    for command in ("note", "show"):
+        out = bench(command, "runs/a-s0").out
+        assert "a\\x1b[31m\\u202e b\n" in out
+        assert "\x1b[31m" not in out
+
+
 def test_notes_are_no_part_of_the_results(bench: Bench) -> None:
     for name in ("a", "b"):
         bench("train", "tiny.yaml", "-q", "--name", name, "--until", "2")

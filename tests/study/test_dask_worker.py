@@ -66,6 +66,15 @@ def test_a_trial_imports_nothing_from_the_working_directory(
 
 
 @pytest.mark.usefixtures("held")
+def test_a_worker_s_data_starts_from_the_client_s_root(bench: Bench) -> None:
+    wanted = order(bench, trial(), data_root="data")
+    (bench.folder / "data").mkdir()
+    (bench.folder / "tiny.npz").rename(bench.folder / "data/tiny.npz")
+    assert carried_out(wanted).outcome.code == 0
+    assert not Path("tiny.npz").exists()
+
+
+@pytest.mark.usefixtures("held")
 def test_a_trial_that_is_no_longer_wanted_stops_and_is_no_failure(bench: Bench) -> None:
     found = trial("epochs=100000", "patience=null")
     end = time.monotonic() + 30
