@@ -29,7 +29,7 @@ from nnexp.training.history import Row
 
 ROOT = Path(__file__).parents[1]
 RUNS, EXPERIMENTS, EPOCHS = 2000, 120, 30
-ROUNDS = 7
+ROUNDS = 9
 MNIST = DataRecord(
     sha256=dict(MNIST_SHA256), train=1000, validation=1000, test=1000, features=784, classes=10
 )

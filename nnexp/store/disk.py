@@ -53,16 +53,26 @@ def read(path: Path, limit: int, *, cut: bool = False) -> bytes | None:
     except OSError as error:
         check_kind(path)
         raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    with errors(path), closing(descriptor):
-        size = _size(path, descriptor)
-        if size > limit and not cut:
-            raise CorruptError(f"{path}: has {size} bytes, more than the {limit} allowed")
-        size = min(size, limit)
-        parts: list[bytes] = []
-        while size and (part := os.read(descriptor, size)):
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
+    try:  # without context managers, which would take a tenth of the time of a listing
+        try:
+            return _content(path, descriptor, limit, cut=cut)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise DiskError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _content(path: Path, descriptor: int, limit: int, *, cut: bool) -> bytes:
+    """Return the content of an open file, as ``read`` does."""
+    size = _size(path, descriptor)
+    if size > limit and not cut:
+        raise CorruptError(f"{path}: has {size} bytes, more than the {limit} allowed")
+    size = min(size, limit)
+    parts: list[bytes] = []
+    while size and (part := os.read(descriptor, size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def size(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -92,8 +93,11 @@ def by_experiment(entries: Iterable[Entry]) -> list[list[Entry]]:
 def entry(run: Run, facts: Collection[str] = ()) -> Entry | None:
     """Return the entry of one run, with some of FACTS; None if its directory holds no run."""
     try:
-        return intact_entry(run, _facts(run, facts)) if run.is_there() else None
+        return intact_entry(run, _facts(run, facts))
     except (CorruptError, DiskError) as error:
+        with suppress(DiskError):
+            if not run.is_there():
+                return None
         return Entry(
             name=run.name,
             path=str(run.path),
