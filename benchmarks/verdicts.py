@@ -67,7 +67,7 @@ class Pool(NamedTuple):
     """Trained networks of two configs that differ by nothing, with the same seeds."""
 
     name: str
-    sides: tuple[list[Run], list[Run]]
+    sides: tuple[Sequence[Run], Sequence[Run]]
 
 
 def train(folder: Path, seeds: int) -> Iterator[Pool]:

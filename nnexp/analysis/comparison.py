@@ -11,7 +11,8 @@ from msgspec import UNSET
 from nnexp.analysis import apart
 from nnexp.analysis.claims import unknown
 from nnexp.analysis.comparability import has_same_data, has_same_weights, notes
-from nnexp.analysis.experiments import DIGITS, Experiment
+from nnexp.analysis.experiment_rows import DIGITS
+from nnexp.analysis.experiments import Experiment
 from nnexp.analysis.metrics import ALIASES, METRICS, Facts, Metric, Side
 from nnexp.analysis.statistics import Difference, mcnemar
 from nnexp.analysis.verdicts import COST, Unit, Verdict, between, judge, judge_others

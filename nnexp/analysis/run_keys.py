@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
 
-from nnexp.analysis import experiments, query
+from nnexp.analysis import experiment_rows, query
 from nnexp.names import stem
 from nnexp.store.listing import by_experiment
 
@@ -36,9 +36,9 @@ def run_keys(runs: Sequence[Entry], taken: Collection[str]) -> RunKeys:
         runs: the runs.
         taken: the other columns of the table; a key of the same name gets the prefix ``config.``.
     """
-    rows = experiments.listed(runs, each=True)
-    keys = experiments.differing(rows, seed=False)
-    contents = experiments.differing_content(rows)
+    rows = experiment_rows.listed(runs, each=True)
+    keys = experiment_rows.differing(rows, seed=False)
+    contents = experiment_rows.differing_content(rows)
     header = [f"{query.PREFIX}{key}" if key in taken else key for key in keys]
     settings: dict[str, list[object]] = {}
     for row in rows:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.analysis import query
+from nnexp.analysis import experiment_rows, query
 from nnexp.cli import options
 from nnexp.cli.output import log, put
 from nnexp.errors import UsageError
@@ -21,7 +21,7 @@ from nnexp.report.text import as_json as json_line
 from nnexp.report.text import columns as terminal_width
 
 if TYPE_CHECKING:
-    from nnexp.analysis.experiments import ExperimentRow
+    from nnexp.analysis.experiment_rows import ExperimentRow
     from nnexp.analysis.query import Condition
     from nnexp.store.listing import Entry
 
@@ -201,14 +201,12 @@ def _arranged(
     entries: list[Entry], sort: str | None, *, each: bool, reverse: bool, best: int | None
 ) -> list[ExperimentRow]:
     """Return the rows of the listing in their order."""
-    from nnexp.analysis import experiments
-
-    rows = experiments.listed(entries, each=each)
+    rows = experiment_rows.listed(entries, each=each)
     if best is not None:
-        rows = experiments.best(rows, best)
+        rows = experiment_rows.best(rows, best)
         if sort is None:
             return rows[::-1] if reverse else rows
-    return experiments.ordered(rows, sort or "name", reverse=reverse)
+    return experiment_rows.ordered(rows, sort or "name", reverse=reverse)
 
 
 def _put_csv(rows: Sequence[ExperimentRow], keys: Sequence[str] | None, _: bool) -> None:
@@ -218,13 +216,14 @@ def _put_csv(rows: Sequence[ExperimentRow], keys: Sequence[str] | None, _: bool)
 
 
 def _put_table(rows: Sequence[ExperimentRow], keys: Sequence[str] | None, each: bool) -> None:
-    from nnexp.analysis import experiments
     from nnexp.report import listing
 
     if keys is not None:
         put(as_text(plain(listing.chosen(rows, keys))))
         return
-    table, left_out = listing.fitted(rows, experiments.differing(rows, seed=each), terminal_width())
+    table, left_out = listing.fitted(
+        rows, experiment_rows.differing(rows, seed=each), terminal_width()
+    )
     put(as_text(plain(table)))
     if left_out:
         log(f"not enough room for {left_out}; use a wider terminal, a pipe or --json")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from nnexp.analysis.comparison import Comparison, Measure
-from nnexp.analysis.experiments import telling
+from nnexp.analysis.experiment_rows import telling
 from nnexp.config.messages import ranges
 from nnexp.report import braille, comparisons
 from nnexp.report.comparisons import MARKS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
-from nnexp.analysis import experiments, query
+from nnexp.analysis import experiment_rows, query
 from nnexp.analysis.query import COLUMNS, PREFIX
 from nnexp.config.messages import ranges, shortened
 from nnexp.config.sizes import format_size
@@ -21,7 +21,7 @@ from nnexp.report.text import MISSING, counts, percent_spread, plus_minus
 from nnexp.report.text import setting as setting_text
 
 if TYPE_CHECKING:
-    from nnexp.analysis.experiments import ExperimentRow
+    from nnexp.analysis.experiment_rows import ExperimentRow
     from nnexp.store.listing import Entry
 
 WIDEST = 30
@@ -70,7 +70,7 @@ def fitted(rows: Sequence[ExperimentRow], keys: Sequence[str], width: int) -> tu
 
 def _columns(rows: Sequence[ExperimentRow], keys: Sequence[str], *, ranked: bool) -> list[Column]:
     cells = {key: [_cell(row, key) for row in rows] for key in keys}
-    order = experiments.telling(keys, cells.__getitem__) if ranked else list(keys)
+    order = experiment_rows.telling(keys, cells.__getitem__) if ranked else list(keys)
     several = any(len(row.runs) > 1 for row in rows)
     columns = [
         Column("experiment" if several else "run", [_name(row) for row in rows]),
@@ -84,8 +84,8 @@ def _columns(rows: Sequence[ExperimentRow], keys: Sequence[str], *, ranked: bool
         header = f"{PREFIX}{key}" if key in COLUMNS and key != "seed" else key
         index = order.index(key)
         columns.append(Column(header, cells[key], REST + index if index else FIRST))
-    for key in experiments.differing_content(rows):
-        digests = [(row.content[key] or MISSING)[: experiments.DIGITS] for row in rows]
+    for key in experiment_rows.differing_content(rows):
+        digests = [(row.content[key] or MISSING)[: experiment_rows.DIGITS] for row in rows]
         columns.append(Column(key, digests, FIRST))
     columns.append(Column("validation", [percent_spread(row.spread("validation")) for row in rows]))
     if not several:
@@ -131,8 +131,8 @@ def csv_rows(
     """
     if keys is None:
         names = _experiments(entries)
-        rows = experiments.listed(entries, each=True)
-        differing = [f"{PREFIX}{key}" for key in experiments.differing(rows, seed=False)]
+        rows = experiment_rows.listed(entries, each=True)
+        differing = [f"{PREFIX}{key}" for key in experiment_rows.differing(rows, seed=False)]
         first = [[run.path, names[run.path]] for run in entries]
         header, records = csv_rows(entries, [*COLUMNS, *differing])
         last = [[run.data_sha256, run.weights_sha256, run.problem] for run in entries]
@@ -324,7 +324,7 @@ def _of_one_type(cells: list[Any]) -> list[Any]:
 
 def _experiments(entries: Sequence[Entry]) -> dict[str, str]:
     """Return the names of runs' experiments, by the runs' paths."""
-    return {run.path: row.names[0] for row in experiments.listed(entries) for run in row.runs}
+    return {run.path: row.names[0] for row in experiment_rows.listed(entries) for run in row.runs}
 
 
 def _fields(run: Entry) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from nnexp.analysis import experiments
+from nnexp.analysis import experiment_rows
 from nnexp.report import comparison_page, listing, page_pictures
 from nnexp.report.document import Section, Sentences
 from nnexp.report.markup import Markup, tag
@@ -57,10 +57,10 @@ def comparison(compared: Comparison) -> str:
 
 def runs(entries: Sequence[Entry]) -> str:
     """Return a table of runs as ``nnexp runs --each`` prints it, as a fragment."""
-    rows = experiments.listed(entries, each=True)
+    rows = experiment_rows.listed(entries, each=True)
     if not rows:
         return _fragment(rendered([Sentences(["No runs."])]))
-    table, _ = listing.fitted(rows, experiments.differing(rows, seed=True), 0)
+    table, _ = listing.fitted(rows, experiment_rows.differing(rows, seed=True), 0)
     shown = f"the first {MOST} of " if len(rows) > MOST else ""
     caption = f"{shown}{len(rows)} run{'' if len(rows) == 1 else 's'}"
     return _fragment(rendered([table._replace(rows=table.rows[:MOST], caption=caption)]))

@@ -386,32 +386,3 @@ def inode(path: Path) -> int:
     """Return a file's or folder's inode. Raises: DiskError."""
     with errors(path):
         return path.stat().st_ino
-
-
-def check_plain(folder: Path) -> None:
-    """Check that a run's directory contains only regular files and directories.
-
-    Raises:
-        CorruptError: it contains something else, is missing, or is not a directory.
-    """
-    for name in directory_names(folder):
-        path = folder / name
-        entry_mode = mode(path, follow=False)
-        if not stat.S_ISDIR(entry_mode):
-            check_mode(path, entry_mode, stat.S_IFREG)
-
-
-def move_directory(source: Path, target: Path) -> bool:
-    """Rename a directory and sync the rename to disk.
-
-    Returns: False if target exists and is not an empty directory.
-    """
-    try:
-        source.rename(target)
-    except OSError as error:
-        if exists(target):
-            return False
-        raise DiskError(f"{target}: {(error.strerror or str(error)).lower()}") from error
-    for folder in dict.fromkeys((target.parent, source.parent)):
-        sync_directory(folder)
-    return True

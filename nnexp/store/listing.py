@@ -17,7 +17,6 @@ from nnexp.store.records import RunRecord
 from nnexp.store.run import RUN, Run, Status
 from nnexp.training.history import Row, best_row
 
-
 NO_FACTS: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from nnexp.datasets import npz
 from nnexp.errors import CorruptError, LockedError
-from nnexp.store import checkpoint, disk, lock, meta, notes, predictions, records
+from nnexp.store import checkpoint, disk, lock, meta, notes, predictions, records, tree
 from nnexp.store import meta as metas
 from nnexp.store.lock import Lock
 from nnexp.store.run import (
@@ -108,7 +108,7 @@ def publish(
         _check(Run(build), config, last)
         if run.exists:
             return advance(run, Run(build))
-        return disk.move_directory(build, run.path)
+        return tree.move_directory(build, run.path)
 
     return _build(run, files, put)
 
@@ -131,7 +131,7 @@ def unpack(run: Run, files: Mapping[str, bytes]) -> None:
             own = disk.read(run.path / NOTES, notes.LIMIT)
             files = dict(files) if own is None else {**files, NOTES: own}
             _remove(run)
-    if not _build(run, files, lambda build: disk.move_directory(build, run.path)):
+    if not _build(run, files, lambda build: tree.move_directory(build, run.path)):
         raise CorruptError(f"{run.path}: cannot be replaced: it contains other files than a run's")
 
 
@@ -293,7 +293,7 @@ def _remove(run: Run) -> None:
     if disk.exists(removed):
         with suppress(LockedError), _lock(Run(removed)):
             _discard(removed)
-    if disk.move_directory(run.path, removed):
+    if tree.move_directory(run.path, removed):
         _discard(removed)
 
 
@@ -338,8 +338,8 @@ def advance(run: Run, further: Run) -> bool:
     if not run.is_there():
         return False
     with lock.hold(run.path / LOCK, f"{run.path}: another process has just set this run aside"):
-        disk.check_plain(run.path)
-        disk.check_plain(run.path / CHECKPOINTS)
+        tree.check_plain(run.path)
+        tree.check_plain(run.path / CHECKPOINTS)
         current = Run(run.path)
         if current.result is not None or not _continues(further, current):
             return False

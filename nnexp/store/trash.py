@@ -19,7 +19,7 @@ from nnexp.errors import CorruptError, LockedError, NameTakenError
 from nnexp.names import without_seed
 from nnexp.store import disk, lock, meta, tree
 from nnexp.store.lock import Lock
-from nnexp.store.run import CHECKPOINTS, LOCK, METRICS, METRICS_LIMIT, Run
+from nnexp.store.run import CHECKPOINTS, LOCK, Run
 
 TRASH = ".trash"
 """A subfolder of the folder of runs; no run name begins with a dot."""
@@ -91,7 +91,7 @@ def take(path: Path, name: str) -> Path:
     for number in itertools.count(max(taken, default=0) + 1):  # the latest has the largest
         is_plain = number == 1 and not _NUMBERED.fullmatch(name)
         place = trash / (name if is_plain else f"{name}~{number}")
-        if not disk.exists(place) and disk.move_directory(path, place):
+        if not disk.exists(place) and tree.move_directory(path, place):
             return place
     raise AssertionError("numbers do not end")
 
@@ -142,7 +142,7 @@ def restore(trashed: TrashedRun) -> Run:
     """
     with lock_run(Run(trashed.path)):
         place = trashed.original
-        if disk.exists(place) or not disk.move_directory(trashed.path, place):
+        if disk.exists(place) or not tree.move_directory(trashed.path, place):
             raise NameTakenError(
                 f"{place}: exists, so that {trashed.path} cannot be restored; rename one of them"
             )
@@ -225,7 +225,7 @@ def _belongs(path: Path, run: Run) -> bool:
     with suppress(CorruptError):
         commit = meta.head(path, head or b"")
         is_own = commit.config_sha256 == run.record.config_sha256
-        content = disk.read(run.path / METRICS, METRICS_LIMIT) or b""
+        content = run.read_metrics() or b""
         return is_own and bool(meta.rows(path, commit, content))
     return False
 
@@ -274,7 +274,7 @@ def _remove(path: Path) -> None:
     aside = path.with_name(f".{path.name}.removed")
     with lock_run(Run(path)):
         tree.delete(aside)  # left by a process that was killed
-        disk.move_directory(path, aside)
+        tree.move_directory(path, aside)
         tree.delete(aside)
 
 

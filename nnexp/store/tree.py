@@ -7,6 +7,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from nnexp.errors import DiskError
 from nnexp.store import disk
 
 
@@ -44,3 +45,32 @@ def delete(path: Path) -> None:
     for name in disk.directory_names(path):
         delete(path / name)
     disk.remove_directory(path)
+
+
+def check_plain(folder: Path) -> None:
+    """Check that a run's directory contains only regular files and directories.
+
+    Raises:
+        CorruptError: it contains something else, is missing, or is not a directory.
+    """
+    for name in disk.directory_names(folder):
+        path = folder / name
+        entry_mode = disk.mode(path, follow=False)
+        if not stat.S_ISDIR(entry_mode):
+            disk.check_mode(path, entry_mode, stat.S_IFREG)
+
+
+def move_directory(source: Path, target: Path) -> bool:
+    """Rename a directory and sync the rename to disk.
+
+    Returns: False if target exists and is not an empty directory.
+    """
+    try:
+        source.rename(target)
+    except OSError as error:
+        if disk.exists(target):
+            return False
+        raise DiskError(f"{target}: {(error.strerror or str(error)).lower()}") from error
+    for folder in dict.fromkeys((target.parent, source.parent)):
+        disk.sync_directory(folder)
+    return True

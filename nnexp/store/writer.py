@@ -29,6 +29,7 @@ from nnexp.store import (
     notes,
     records,
     trash,
+    tree,
 )
 from nnexp.store.checkpoint import Arrays, Commit
 from nnexp.store.lock import Lock, ReplacedError
@@ -273,7 +274,7 @@ def _take_place(build: Path, run: Run) -> Path:
     if exchange.exchange(place, run.path):
         return place
     former = trash.take(run.path, run.name)
-    disk.move_directory(place, run.path)
+    tree.move_directory(place, run.path)
     return former
 
 
@@ -328,7 +329,7 @@ def _fill(
 
 
 def _publish(build: Path, run: Run) -> None:
-    if not disk.move_directory(build, run.path):
+    if not tree.move_directory(build, run.path):
         _discard(build)
         raise NameTakenError(f"{run.path}: another process has just created this run")
 
@@ -359,8 +360,8 @@ def open_(run: Run) -> Writer:
     """
     with ExitStack() as locks:
         held = locks.enter_context(_lock(run))
-        disk.check_plain(run.path)  # under the lock, so that nothing changes after the check
-        disk.check_plain(run.path / CHECKPOINTS)
+        tree.check_plain(run.path)  # under the lock, so that nothing changes after the check
+        tree.check_plain(run.path / CHECKPOINTS)
         # A process killed before may have renamed without syncing.
         disk.sync_directory(run.path.parent)
         disk.sync_directory(run.path / CHECKPOINTS)
@@ -387,6 +388,6 @@ def set_aside(run: Run) -> Run:
         for number in itertools.count(1):
             suffix = f".damaged-{number}"
             aside = run.path.with_name(run.name[: NAME_LENGTH - len(suffix)] + suffix)
-            if not disk.exists(aside) and disk.move_directory(run.path, aside):
+            if not disk.exists(aside) and tree.move_directory(run.path, aside):
                 return Run(aside)
         raise AssertionError("numbers do not end")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nnexp.errors import CorruptError, NnexpError
-from nnexp.store import disk, transfer
+from nnexp.store import disk, transfer, tree
 from nnexp.store.lock import Lock
 from nnexp.store.run import Run
 from nnexp.study.dask.collector import Collector
@@ -166,7 +166,7 @@ def test_a_build_that_another_process_has_begun_since_is_left_to_it(
     at_home: tuple[Run, Job, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, found, files = at_home
-    build, rename = run.path.with_name(f".{run.name}.home"), disk.move_directory
+    build, rename = run.path.with_name(f".{run.name}.home"), tree.move_directory
 
     def renamed(source: Path, target: Path) -> bool:
         is_placed = rename(source, target)
