@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnexp.analysis.comparison import Comparison
-from nnexp.analysis.evaluation import inputs
+from nnexp.analysis.evaluation import inputs, is_best_deleted
 from nnexp.analysis.metrics import METRICS, Facts, Side
 from nnexp.datasets.drawing import SIDE
 from nnexp.datasets.new_examples import Inputs, why_no_pictures
@@ -74,10 +74,13 @@ def pad(compared: Comparison) -> Section:
 
 
 def _best(side: Side) -> Facts | None:
-    """Return the run with the highest validation accuracy, of equals the first; None if none is."""
+    """Return the run with the highest validation accuracy, of equals the first.
+
+    Returns: None if no run has an evaluated epoch whose checkpoint is there.
+    """
     validation = METRICS["best_validation_accuracy"].of
-    evaluated = [facts for facts in side.facts if facts.best is not None]
-    return max(evaluated, key=lambda facts: validation(facts) or 0.0, default=None)
+    usable = [f for f in side.counted if f.best is not None and not is_best_deleted(f.run)]
+    return max(usable, key=lambda facts: validation(facts) or 0.0, default=None)
 
 
 def _takes_drawings(shape: Inputs) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -303,3 +304,11 @@ def test_runs_on_tables_have_no_pad(bench: Bench) -> None:
     bench.config()
     assert bench("train", "tiny.yaml", "-q", "--name", "t").code == 0
     assert "Draw a" not in reported(Path("runs/t"))
+
+
+def test_a_run_without_checkpoints_has_no_pad(runs: list[Run], tmp_path: Path) -> None:
+    copy = tmp_path / "runs" / "b-s0"
+    shutil.copytree(runs[2].path, copy)
+    assert "data-parameters" in reported(copy)
+    shutil.rmtree(copy / "checkpoints")
+    assert "data-parameters" not in reported(copy)
