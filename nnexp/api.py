@@ -225,8 +225,7 @@ def runs(folder: StrPath = DEFAULT_FOLDER, where: str | None = None) -> RunList:
         DiskError: the folder cannot be read.
     """
     condition = None if where is None else query.parse(where)
-    facts = query.facts(condition.keys) if condition else ()
-    entries = list(listing.entries(Path(folder), facts))
+    entries = list(listing.entries(Path(folder), listing.FACTS))
     if condition is not None:
         for key in condition.keys:
             query.check(key, entries, "where")
@@ -307,7 +306,7 @@ def sweep(
     outcomes: list[Outcome | None] = [recorded_outcome(job) for job in work]
     ranked = [index for standing in rank(planned, outcomes).standings for index in standing.trials]
     rest = [index for index in range(len(work)) if index not in set(ranked)]
-    entries = (listing.entry(work[index].run) for index in ranked + rest)
+    entries = (listing.entry(work[index].run, listing.FACTS) for index in ranked + rest)
     return RunList(entry for entry in entries if entry is not None)
 
 

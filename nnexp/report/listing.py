@@ -291,8 +291,8 @@ def run_outputs(entries: Sequence[Entry]) -> list[RunOutput]:
 def run_columns(entries: Sequence[Entry]) -> dict[str, list[Any]]:
     """Return runs as columns that data frames take: their fields for JSON, then the config's keys.
 
-    Lists are text, such as "[30]". A key that is also a field, such as epochs, has the prefix
-    ``config.``; the seed is one column.
+    Lists are text, such as "[30]", and tags, such as "a,b". A key that is also a field, such as
+    epochs, has the prefix ``config.``; the seed is one column.
 
     Returns: equally long lists by name. A list has values of one type, and None where a run lacks
         the value.
@@ -308,7 +308,7 @@ def run_columns(entries: Sequence[Entry]) -> dict[str, list[Any]]:
             for key, value in config.items()
             if key != "seed"
         }
-        rows.append(asdict(run) | settings)
+        rows.append(asdict(run) | {"tags": ",".join(run.tags)} | settings)
     keys = dict.fromkeys([*names, *(key for row in rows for key in row if key != "config")])
     return {key: _of_one_type([row.get(key) for row in rows]) for key in keys}
 

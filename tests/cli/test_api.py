@@ -133,10 +133,12 @@ def test_runs_are_a_sequence_and_columns(bench: Bench) -> None:
     assert columns["learning_rate"] == [0.5, 0.5, 1e-6, 1e-6]
     assert columns["hidden"] == ["[5]"] * 4
     assert (columns["epochs"], columns["config.epochs"]) == ([3] * 4, [3] * 4)
+    assert bench("note", str(ranked[0].path), "--tag", "keep,good").code == 0
+    assert nnexp.runs(where="tag=keep").columns()["tags"] == ["good,keep"]
     printed = json.loads(bench("runs", "--each", "--json").out)
     by_run = {row["run"]: row for row in printed}
     for index, run in enumerate(columns["run"]):
-        for key in by_run[run].keys() - {"config"}:
+        for key in by_run[run].keys() - {"config", "tags"}:
             assert columns[key][index] == by_run[run][key]
         for key, value in by_run[run]["config"].items():
             name = f"config.{key}" if key == "epochs" else key

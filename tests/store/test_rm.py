@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nnexp.store import disk, lock
+from nnexp.store import lock, tree
 from tests.analysis.listings import make
 
 if TYPE_CHECKING:
@@ -361,7 +361,7 @@ def test_a_run_that_a_writer_holds_at_the_last_moment_stays(
     with lock.hold(run.path / "LOCK", ""):
         assert bench("rm", "runs/a").code == 4
     assert present(bench) == ["a"]
-    monkeypatch.setattr(disk, "move_directory", lambda *_: 1 / 0)
+    monkeypatch.setattr(tree, "move_directory", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         bench("rm", "runs/a")
 
