@@ -133,8 +133,6 @@ def test_runs_are_a_sequence_and_columns(bench: Bench) -> None:
     assert columns["learning_rate"] == [0.5, 0.5, 1e-6, 1e-6]
     assert columns["hidden"] == ["[5]"] * 4
     assert (columns["epochs"], columns["config.epochs"]) == ([3] * 4, [3] * 4)
-    assert bench("note", str(ranked[0].path), "--tag", "keep,good").code == 0
-    assert nnexp.runs(where="tag=keep").columns()["tags"] == ["good,keep"]
     printed = json.loads(bench("runs", "--each", "--json").out)
     by_run = {row["run"]: row for row in printed}
     for index, run in enumerate(columns["run"]):
@@ -144,6 +142,8 @@ def test_runs_are_a_sequence_and_columns(bench: Bench) -> None:
             name = f"config.{key}" if key == "epochs" else key
             text = json.dumps(value) if isinstance(value, list) else value
             assert columns[name][index] == text
+    assert bench("note", str(ranked[0].path), "--tag", "keep,good").code == 0
+    assert nnexp.runs(where="tag=keep").columns()["tags"] == ["good,keep"]
     assert nnexp.runs("none").columns()["status"] == []
 
 
