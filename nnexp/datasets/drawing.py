@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 Grey = npt.NDArray[np.float32]
 """(rows, columns)."""
+Ink = npt.NDArray[np.float64]
+"""(rows, columns), from 0 to 1."""
 Pixels = npt.NDArray[np.uint8]
 """(rows, columns), from 0 for black to 255 for white."""
 
@@ -24,6 +26,8 @@ SIDE, BOX = 28, 20
 """Rows and columns of a prepared picture, and of the square that the ink is scaled into."""
 INKED = 0.35
 """Ink from here on belongs to the drawing; less may be a shade of the paper."""
+HALF = 0.5 + 1e-9
+"""What is added before rounding down: halves are rounded up, whatever their last bits."""
 FAINT = 0.1
 """Ink below this is taken for paper."""
 MIDDLE = 127.0
@@ -39,9 +43,9 @@ def prepared(picture: Pixels) -> Pixels:
     if not drawn.size:
         return result
     scaled = fitted(drawn)
-    scaled *= 255 / scaled.max()
-    top, left = (offset(scaled.sum(axis=1 - axis), scaled.shape[axis]) for axis in (0, 1))
-    result[top : top + scaled.shape[0], left : left + scaled.shape[1]] = np.floor(scaled + 0.5)
+    pixels = np.floor(scaled * (255 / scaled.max()) + HALF).astype(np.int64)
+    top, left = (offset(pixels.sum(axis=1 - axis)) for axis in (0, 1))
+    result[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
     return result
 
 
@@ -103,7 +107,7 @@ def edge(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.concatenate([picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]])
 
 
-def cropped(difference: Grey | Pixels) -> Grey:
+def cropped(difference: Grey | Pixels) -> Ink:
     """Return the part of a picture that has ink, as ink from 0 to 1; empty if none has any.
 
     Args:
@@ -114,36 +118,38 @@ def cropped(difference: Grey | Pixels) -> Grey:
     inked = difference > (int(least) if difference.dtype == np.uint8 else least)
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     if not rows.size:
-        return np.empty((0, 0), np.float32)
+        return np.empty((0, 0))
     part = difference[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    ink = np.divide(part, darkest, dtype=np.float32)
+    ink: Ink = np.divide(part, darkest, dtype=np.float64)
     ink[ink < FAINT] = 0.0
     return ink
 
 
-def fitted(drawn: Grey) -> Grey:
+def fitted(drawn: Ink) -> Ink:
     """Return ink scaled into the box; each pixel is the mean of the area that it covers."""
     rows, columns = drawn.shape
     longest = max(rows, columns)
     # In whole numbers, so that every machine and the page round alike.
     height, width = (max(1, (2 * BOX * side + longest) // (2 * longest)) for side in drawn.shape)
-    return np.asarray(areas(rows, height) @ drawn @ areas(columns, width).T, np.float32)
+    result: Ink = areas(rows, height) @ drawn @ areas(columns, width).T
+    return result
 
 
-def areas(length: int, count: int) -> Grey:
+def areas(length: int, count: int) -> Ink:
     """Return the weights that average a length of pixels over equal parts, (count, length)."""
     ends = np.arange(count + 1) * length / count
     pixels = np.arange(length)
     inside = np.minimum(ends[1:, None], pixels + 1) - np.maximum(ends[:-1, None], pixels)
-    return np.asarray(np.maximum(inside, 0.0) * (count / length), np.float32)
+    weights: Ink = np.maximum(inside, 0.0) * (count / length)
+    return weights
 
 
-def offset(mass: Grey, length: int) -> int:
+def offset(mass: npt.NDArray[np.int64]) -> int:
     """Return where pixels begin so that their centre of mass is in the middle, if they fit.
 
     Args:
-        mass: the ink of each row, or column.
-        length: the number of rows, or columns.
+        mass: the ink of each row, or column; whole numbers, so that centres between two pixels are
+            told exactly.
     """
-    centre = float(mass @ np.arange(length)) / float(mass.sum())
-    return int(np.clip(np.floor((SIDE - 1) / 2 - centre + 0.5), 0, SIDE - length))
+    total, moment = int(mass.sum()), int(mass @ np.arange(len(mass)))
+    return min(max(0, (SIDE * total - 2 * moment) // (2 * total)), SIDE - len(mass))

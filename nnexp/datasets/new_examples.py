@@ -100,9 +100,12 @@ def _picture(path: Path, content: bytes, inputs: Inputs, *, raw: bool) -> Featur
     if is_prepared and not _is_like_mnist(pixels):
         pixels = drawing.prepared(pixels)
     row = pixels.reshape(1, -1)
-    if isinstance(inputs.source, BYTES):
-        return row
-    return row * (inputs.source.scale / WHITE)
+    return row if (white := white_of(inputs)) == WHITE else row * (white / WHITE)
+
+
+def white_of(inputs: Inputs) -> float:
+    """Return the number that a white pixel has in a network's own data."""
+    return WHITE if isinstance(inputs.source, BYTES) else inputs.source.scale
 
 
 def why_no_pictures(inputs: Inputs) -> str | None:

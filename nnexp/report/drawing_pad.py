@@ -14,7 +14,7 @@ from nnexp.analysis.comparison import Comparison
 from nnexp.analysis.evaluation import inputs, is_best_deleted
 from nnexp.analysis.metrics import METRICS, Facts, Side
 from nnexp.datasets.drawing import SIDE
-from nnexp.datasets.new_examples import Inputs, why_no_pictures
+from nnexp.datasets.new_examples import WHITE, Inputs, white_of, why_no_pictures
 from nnexp.errors import printable
 from nnexp.export.trained import TrainedNetwork, trained
 from nnexp.nn.arrays import Array
@@ -112,7 +112,7 @@ def _attributes(network: TrainedNetwork) -> dict[str, str | None]:
         "data_activation": network.activation,
         "data_output": network.output,
         "data_classes": json.dumps([printable(name) for name in network.classes]),
-        "data_scale": repr(network.scale),
+        "data_scale": repr(network.scale * WHITE / white_of(network.inputs)),
         "data_prepares": "true" if network.inputs.is_mnist else "false",
         "data_mean": None if factors is None else _encoded(factors.mean),
         "data_deviation": None if factors is None else _encoded(factors.deviation),

@@ -1,7 +1,11 @@
 // The pad to draw on: every network of the page answers. A drawing is prepared as drawing.py does it.
-const SIDE = 28, BOX = 20, INKED = 0.35, FAINT = 0.1; // as in drawing.py
+const SIDE = 28, BOX = 20, INKED = 0.35, FAINT = 0.1, HALF = 0.5 + 1e-9; // as in drawing.py
 const PAD = 280, PEN = 22, STEP = 7; // pixels of the pad, of the pen, and of one press of a key
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+function total(values) {
+  return values.reduce((sum, value) => sum + value, 0);
+}
 
 function numbers(text, type) {
   return new type(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer);
@@ -28,15 +32,15 @@ function embedded(figure) {
 }
 
 const APPLY = {
-  sigmoid: (z) => z.map((each) => (1 + Math.tanh(each / 2)) / 2),
+  sigmoid: (z) => z.map((logit) => (1 + Math.tanh(logit / 2)) / 2),
   tanh: (z) => z.map(Math.tanh),
-  relu: (z) => z.map((each) => Math.max(0, each)),
+  relu: (z) => z.map((logit) => Math.max(0, logit)),
   linear: (z) => z,
   softmax: (z) => {
-    const largest = Math.max(...z);
-    const powers = z.map((each) => Math.exp(each - largest));
-    const sum = powers.reduce((total, each) => total + each, 0);
-    return powers.map((each) => each / sum);
+    const most = Math.max(...z);
+    const powers = z.map((logit) => Math.exp(logit - most));
+    const sum = total(powers);
+    return powers.map((power) => power / sum);
   },
 };
 
@@ -55,7 +59,7 @@ function activations(network, pixels) {
 }
 
 function largest(outputs) { // the first of equals
-  return outputs.reduce((best, each, k) => each > outputs[best] ? k : best, 0);
+  return outputs.reduce((best, output, k) => output > outputs[best] ? k : best, 0);
 }
 
 // Weights that average a length of pixels over equal parts, one row a part.
@@ -71,21 +75,21 @@ function triangles(length, count) {
   const step = length / count;
   return Array.from({ length: count }, (_, part) => {
     const row = Array.from({ length }, (_, pixel) => Math.max(0, 1 - Math.abs(pixel + 0.5 - (part + 0.5) * step) / step));
-    const sum = row.reduce((total, each) => total + each, 0);
-    return row.map((each) => each / sum);
+    const sum = total(row);
+    return row.map((weight) => weight / sum);
   });
 }
 
 // Return the product of down, rows and the transpose of across.
 function scaled(rows, down, across) {
-  const narrow = rows.map((row) => across.map((weights) => weights.reduce((sum, each, k) => each ? sum + each * row[k] : sum, 0)));
-  return down.map((weights) => across.map((_, column) => weights.reduce((sum, each, k) => each ? sum + each * narrow[k][column] : sum, 0)));
+  const weighed = (weights, value) => weights.reduce((sum, weight, k) => weight ? sum + weight * value(k) : sum, 0);
+  const narrow = rows.map((row) => across.map((weights) => weighed(weights, (k) => row[k])));
+  return down.map((weights) => across.map((_, column) => weighed(weights, (k) => narrow[k][column])));
 }
 
-function offset(mass) { // of a row or column of ink, so that its centre of mass is in the middle
-  const sum = mass.reduce((total, each) => total + each, 0);
-  const centre = mass.reduce((total, each, k) => total + each * k, 0) / sum;
-  return Math.min(SIDE - mass.length, Math.max(0, Math.floor((SIDE - 1) / 2 - centre + 0.5)));
+function offset(mass) { // where rows or columns begin so that their centre of mass is in the middle
+  const whole = total(mass), moment = total(mass.map((pixels, k) => pixels * k));
+  return Math.min(SIDE - mass.length, Math.max(0, Math.floor((SIDE * whole - 2 * moment) / (2 * whole))));
 }
 
 // Return a drawing, rows of greys from 0 to 255 with an empty edge, as MNIST's makers prepared theirs.
@@ -93,26 +97,27 @@ function prepared(greys) {
   const result = new Uint8Array(SIDE * SIDE);
   const darkest = Math.max(1, ...greys.map((row) => Math.max(...row)));
   const ink = greys.map((row) => row.map((grey) => grey / darkest));
-  const rows = ink.flatMap((row, k) => row.some((each) => each > INKED) ? [k] : []);
+  const rows = ink.flatMap((row, k) => row.some((shade) => shade > INKED) ? [k] : []);
   if (!rows.length) return result;
   const columns = ink[0].flatMap((_, k) => ink.some((row) => row[k] > INKED) ? [k] : []);
   const [top, bottom, left, right] = [rows[0], rows.at(-1), columns[0], columns.at(-1)];
-  const cropped = ink.slice(top, bottom + 1).map((row) => row.slice(left, right + 1).map((each) => each < FAINT ? 0 : each));
+  const cropped = ink.slice(top, bottom + 1).map((row) => row.slice(left, right + 1).map((shade) => shade < FAINT ? 0 : shade));
   const size = [cropped.length, cropped[0].length], longest = Math.max(...size);
   const [height, width] = size.map((side) => Math.max(1, Math.floor((2 * BOX * side + longest) / (2 * longest))));
   const small = scaled(cropped, areas(size[0], height), areas(size[1], width));
-  const most = Math.max(...small.map((row) => Math.max(...row)));
-  const down = offset(small.map((row) => row.reduce((sum, each) => sum + each, 0)));
-  const across = offset(small[0].map((_, k) => small.reduce((sum, row) => sum + row[k], 0)));
-  small.forEach((row, y) => row.forEach((each, x) => {
-    result[(down + y) * SIDE + across + x] = Math.floor(255 * each / most + 0.5);
+  const factor = 255 / Math.max(...small.map((row) => Math.max(...row)));
+  const pixels = small.map((row) => row.map((shade) => Math.floor(shade * factor + HALF)));
+  const down = offset(pixels.map(total));
+  const across = offset(pixels[0].map((_, k) => total(pixels.map((row) => row[k]))));
+  pixels.forEach((row, y) => row.forEach((pixel, x) => {
+    result[(down + y) * SIDE + across + x] = pixel;
   }));
   return result;
 }
 
 function resized(greys) {
   const weights = triangles(PAD, SIDE);
-  return Uint8Array.from(scaled(greys, weights, weights).flat(), (each) => Math.floor(each + 0.5));
+  return Uint8Array.from(scaled(greys, weights, weights).flat(), (grey) => Math.floor(grey + HALF));
 }
 
 function picture(canvas) { // rows of greys
@@ -163,13 +168,13 @@ function answering(figure) {
       bar.setAttribute("y", values[k] < 0 ? base : base - height);
       bar.setAttribute("height", height);
     });
-    svg.setAttribute("aria-label", `Hidden layer ${index + 1}: ${values.map((each) => each.toFixed(2)).join(", ")}`);
+    svg.setAttribute("aria-label", `Hidden layer ${index + 1}: ${values.map((value) => value.toFixed(2)).join(", ")}`);
   }
 
   return (greys) => {
     const pixels = network.prepares === "true" ? prepared(greys) : resized(greys);
     show(pixels, seen);
-    const isEmpty = pixels.every((each) => each === 0);
+    const isEmpty = pixels.every((pixel) => pixel === 0);
     const layers = activations(network, pixels), last = layers.pop();
     const best = largest(last), [low, high] = RANGES[network.output] ?? [0, 1];
     layers.forEach((values, index) => neurons(hidden[index], isEmpty ? values.map(() => 0) : values, index));
@@ -191,9 +196,9 @@ function drawable(drawing) {
   const frame = make("div", { class: "pad-frame" });
   const clear = make("button", { type: "button" });
   clear.textContent = "Clear";
-  const told = make("output", { class: "told" });
+  const spoken = make("output", { class: "spoken" });
   const tools = make("div", { class: "tools", role: "group", "aria-label": "Drawing" });
-  tools.append(clear, told);
+  tools.append(clear, spoken);
   const column = make("div", { class: "pad-column" });
   frame.append(pad, pen);
   column.append(frame, tools);
@@ -201,7 +206,7 @@ function drawable(drawing) {
 
   const context = pad.getContext("2d", { alpha: false, willReadFrequently: true });
   context.beginPath();
-  context.rect(1, 1, PAD - 2, PAD - 2); // the edge stays empty, from which the ground is told
+  context.rect(1, 1, PAD - 2, PAD - 2); // the edge stays empty, by which the ground is known
   context.clip();
   Object.assign(context, { lineCap: "round", lineJoin: "round", lineWidth: PEN, strokeStyle: "white" });
 
@@ -210,8 +215,8 @@ function drawable(drawing) {
 
   function respond(isWhole) {
     const greys = picture(pad);
-    const classes = answers.map((each) => each(greys));
-    if (isWhole) told.textContent = classes.includes(null) ? "" : classes.map((each, k) => `${figures[k].dataset.label}: ${each}`).join(", ");
+    const classes = answers.map((answer) => answer(greys));
+    if (isWhole) spoken.textContent = classes.includes(null) ? "" : classes.map((name, k) => `${figures[k].dataset.label}: ${name}`).join(", ");
   }
   function draw(to) {
     context.beginPath();
@@ -246,7 +251,7 @@ function drawable(drawing) {
   pad.addEventListener("pointermove", (event) => {
     if (!isDown || !event.isPrimary) return;
     const passed = event.getCoalescedEvents();
-    for (const each of passed.length ? passed : [event]) draw(place(each));
+    for (const moved of passed.length ? passed : [event]) draw(place(moved));
     respond(false);
   });
   for (const kind of ["pointerup", "pointercancel"]) {
@@ -259,12 +264,12 @@ function drawable(drawing) {
   pad.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === " ") {
-      isLowered = !isLowered;
+      if (!event.repeat) isLowered = !isLowered;
       if (isLowered) draw(at);
     } else if (event.key in ARROWS) {
       held.add(event.key); // two at once draw a slanting line
-      const to = at.map((each, axis) => [...held].reduce((sum, key) => sum + STEP * ARROWS[key][axis], each))
-        .map((each) => Math.min(PAD, Math.max(0, each)));
+      const to = at.map((start, axis) => [...held].reduce((sum, key) => sum + STEP * ARROWS[key][axis], start))
+        .map((end) => Math.min(PAD, Math.max(0, end)));
       if (isLowered) draw(to);
       at = to;
     } else if (event.key === "Delete") {

@@ -51,7 +51,7 @@ PAD = """
   return [left, top, width, height];
 })()
 """
-TOLD = "document.querySelector('.told').textContent"
+SPOKEN = "document.querySelector('.spoken').textContent"
 ANSWERS = "[...document.querySelectorAll('.answer-class')].map((each) => each.textContent)"
 PICTURE = "JSON.stringify(picture(document.querySelector('.pad')))"
 SEEN = """
@@ -163,13 +163,13 @@ def test_a_drawing_gets_the_classes_that_predict_gives(
     file = drawn(browser, tmp_path / "drawn.png")
     expected = predicted(best(runs), file)
     assert browser.ask(ANSWERS) == expected
-    assert browser.ask(TOLD) == f"A: {expected[0]}, B: {expected[1]}"
+    assert browser.ask(SPOKEN) == f"A: {expected[0]}, B: {expected[1]}"
     seen = drawing.prepared(np.asarray(Image.open(file)))
     shown = np.array(browser.ask(SEEN)).reshape(2, 28, 28)
     assert np.abs(shown - seen.astype(int)).max() <= 1
     browser.ask("document.querySelector('.drawing button').click()")
     assert browser.ask(ANSWERS) == EMPTY
-    assert not browser.ask(TOLD)
+    assert not browser.ask(SPOKEN)
     assert not browser.complaints
 
 
@@ -210,6 +210,11 @@ def test_keys_draw(browser: Browser, runs: list[Run], page: Path, tmp_path: Path
     assert browser.ask("document.querySelector('.pen').hidden") is False
     press(browser, "Delete")
     assert browser.ask(ANSWERS) == EMPTY
+    for is_repeated in (False, True, True):  # held down, it lowers the pen once
+        browser(
+            "Input.dispatchKeyEvent", type="keyDown", key=" ", code="Space", autoRepeat=is_repeated
+        )
+    assert browser.ask("document.querySelector('.pen').classList.contains('down')") is True
     assert not browser.complaints
 
 
@@ -234,7 +239,7 @@ def test_without_scripts_all_but_the_pad_is_there(browser: Browser, page: Path) 
     without = browser.ask(SHOWN)
     for part in ("headings", "curves", "cells"):
         assert without[part] == with_scripts[part]
-    assert browser.ask("document.querySelectorAll('canvas, .outputs, .told').length") == 0
+    assert browser.ask("document.querySelectorAll('canvas, .outputs, .spoken').length") == 0
     assert "Drawing needs scripts, which are switched off." in without["words"]
     assert "784-40-20-10" in without["words"]
 
@@ -266,8 +271,8 @@ def set_(settings: tuple[str, ...]) -> list[str]:
     return [word for setting in settings for word in ("--set", setting)]
 
 
-def other_images(bench: Bench) -> Run:
-    """Return a run on images of MNIST's size that are not MNIST's."""
+def other_images(bench: Bench, scale: int) -> Run:
+    """Return a run on images of MNIST's size that are not MNIST's, with pixels from 0 to scale."""
     rng = np.random.default_rng(0)
     arrays: dict[str, Any] = {}
     for split, count in (("train", 200), ("validation", 60), ("test", 60)):
@@ -275,17 +280,20 @@ def other_images(bench: Bench) -> Run:
         pixels = rng.integers(0, 60, (count, 28, 28))
         for label in range(3):
             pixels[labels == label, 9 * label : 9 * label + 9] += 150
-        arrays |= {f"x_{split}": pixels.astype(np.uint8), f"y_{split}": labels}
+        shown = pixels.astype(np.uint8) if scale == 255 else pixels / 255 * scale
+        arrays |= {f"x_{split}": shown, f"y_{split}": labels}
     np.savez(bench.folder / "other.npz", **arrays)
-    bench.config("other.yaml", data={"name": "npz", "file": "other.npz"}, learning_rate=0.1)
+    data = {"name": "npz", "file": "other.npz", "scale": scale}
+    bench.config("other.yaml", data=data, learning_rate=0.1)
     assert bench("train", "other.yaml", "-q", "--name", "other").code == 0
     return Run(Path("runs/other-s0"))
 
 
+@pytest.mark.parametrize("scale", [255, 1])
 def test_other_images_of_that_size_are_only_resized(
-    browser: Browser, bench: Bench, tmp_path: Path
+    browser: Browser, bench: Bench, tmp_path: Path, scale: int
 ) -> None:
-    run = other_images(bench)
+    run = other_images(bench, scale)
     path = tmp_path / "other.html"
     path.write_text(reported(run.path), "utf-8")
     browser.open(path)
@@ -298,6 +306,40 @@ def test_other_images_of_that_size_are_only_resized(
     shown = np.array(browser.ask(SEEN)).reshape(28, 28)
     assert np.abs(shown - grey_image.decode(content, (28, 28)).astype(int)).max() <= 1
     assert browser.ask(ANSWERS) == predicted([run], file)
+    values = browser.ask(OUTPUTS)
+    prediction = Predictor([run]).predict([file])[0]
+    assert isinstance(prediction, FilePrediction)
+    assert values == pytest.approx(prediction.outputs[0], abs=2e-3)
+
+
+OUTPUTS = """
+activations(embedded(document.querySelector(".network")),
+  resized(picture(document.querySelector(".pad")))).at(-1)
+"""
+PREPARED = """
+(text) => {
+  const greys = numbers(text, Uint8Array);
+  const rows = Array.from({ length: 280 }, (_, y) => [...greys.subarray(280 * y, 280 * y + 280)]);
+  return [...prepared(rows)];
+}
+"""
+
+
+def test_drawings_are_prepared_alike_by_both_languages(browser: Browser, page: Path) -> None:
+    """Also symmetric ones, whose centre of mass is between two pixels."""
+    browser.open(page)
+    rng = np.random.default_rng(5)
+    for number in range(60):
+        drawn = np.zeros((280, 280), np.uint8)
+        for _ in range(1 + number % 3):
+            top, left = rng.integers(1, 200, 2)
+            height, width = rng.integers(3, 79, 2)
+            drawn[top : top + height, left : left + width] = rng.integers(100, 256)
+        if number % 2:
+            drawn = np.maximum(drawn, drawn[:, ::-1])
+        text = json.dumps(base64.b64encode(drawn.tobytes()).decode())
+        there = np.array(browser.ask(f"({PREPARED})({text})")).reshape(28, 28)
+        assert np.array_equal(there, drawing.prepared(drawn)), number
 
 
 def test_runs_on_tables_have_no_pad(bench: Bench) -> None:
