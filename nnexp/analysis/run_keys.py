@@ -42,13 +42,16 @@ def run_keys(runs: Sequence[Entry], taken: Collection[str]) -> RunKeys:
     header = [f"{query.PREFIX}{key}" if key in taken else key for key in keys]
     settings: dict[str, list[object]] = {}
     for row in rows:
-        own = [_cell(query.setting(row.config, key)) for key in keys]
+        own = [plain(query.setting(row.config, key)) for key in keys]
         settings[row.runs[0].path] = own + [row.content[key] for key in contents]
-    return RunKeys(header + contents, _experiments(runs), settings)
+    return RunKeys(header + contents, experiment_names(runs), settings)
 
 
-def _experiments(runs: Sequence[Entry]) -> dict[str, str]:
-    """Return the most frequent name without ``-s<seed>`` of the runs of each experiment."""
+def experiment_names(runs: Sequence[Entry]) -> dict[str, str]:
+    """Return the name of each run's experiment, by the runs' directories.
+
+    It is the most frequent one without ``-s<seed>``; no two experiments share one.
+    """
     names: dict[str, str] = {}
     for group in by_experiment(runs):
         stems = Counter(stem(run.name, run.seed) for run in group)
@@ -59,7 +62,7 @@ def _experiments(runs: Sequence[Entry]) -> dict[str, str]:
     return names
 
 
-def _cell(value: object) -> object:
+def plain(value: object) -> object:
     """Return a config's value as a field of CSV: truth values, lists and sections as JSON."""
     if value is UNSET:
         return None

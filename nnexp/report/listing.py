@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 
 from nnexp.analysis import experiment_rows, query
 from nnexp.analysis.query import COLUMNS, PREFIX
+from nnexp.analysis.run_keys import experiment_names, plain
 from nnexp.config.messages import ranges, shortened
 from nnexp.config.sizes import format_size
 from nnexp.errors import printable
@@ -130,7 +131,7 @@ def csv_rows(
         keys: columns and keys of the config; None for all columns and the keys that differ.
     """
     if keys is None:
-        names = _experiments(entries)
+        names = experiment_names(entries)
         rows = experiment_rows.listed(entries, each=True)
         differing = [f"{PREFIX}{key}" for key in experiment_rows.differing(rows, seed=False)]
         first = [[run.path, names[run.path]] for run in entries]
@@ -151,14 +152,9 @@ def csv_rows(
 FIELDS_OF_RUNS = {*COLUMNS.values(), "run", "experiment"}
 
 
-def _csv_value(value: Any) -> object:  # noqa: ANN401 - any value of a config
-    """Return a value as a field of CSV: tags separated by commas, lists and booleans as JSON."""
-    if value is UNSET:
-        return None
-    if isinstance(value, tuple):
-        return ",".join(value)
-    is_plain = isinstance(value, str | int | float | None) and not isinstance(value, bool)
-    return value if is_plain else setting_text(value)
+def _csv_value(value: object) -> object:
+    """Return a value as a field of CSV; tags are separated by commas."""
+    return ",".join(value) if isinstance(value, tuple) else plain(value)
 
 
 def _name(row: ExperimentRow) -> str:
@@ -282,7 +278,7 @@ def experiment_output(row: ExperimentRow) -> ExperimentRunsOutput:
 
 def run_outputs(entries: Sequence[Entry]) -> list[RunOutput]:
     """Return runs as values for JSON, each with its experiment's name."""
-    names = _experiments(entries)
+    names = experiment_names(entries)
     return [
         RunOutput(**_fields(run), experiment=names[run.path], config=run.config) for run in entries
     ]
@@ -320,11 +316,6 @@ def _of_one_type(cells: list[Any]) -> list[Any]:
         return cells
     unified = float if kinds == {int, float} else setting_text
     return [None if cell is None else unified(cell) for cell in cells]
-
-
-def _experiments(entries: Sequence[Entry]) -> dict[str, str]:
-    """Return the names of runs' experiments, by the runs' paths."""
-    return {run.path: row.names[0] for row in experiment_rows.listed(entries) for run in row.runs}
 
 
 def _fields(run: Entry) -> dict[str, Any]:
