@@ -77,7 +77,7 @@ def _cells(row: Row) -> Iterator[tuple[str, float]]:
 MAX_EPOCHS = 1_000_000
 MAX_SIZE = 1 << 30
 """Maximum bytes of metrics.jsonl, whatever the config."""
-ROW_SIZE, LAYER_SIZE, TIMING_SIZE = 1024, 128, 256
+ROW_SIZE, LAYER_SIZE, TIMING_SIZE = 1024, 128, 384
 """Maximum bytes of a row of metrics.jsonl, for each layer in addition, and of timing.jsonl."""
 SPARE = 1 << 16
 """Bytes allowed behind the last row: a torn or damaged end."""

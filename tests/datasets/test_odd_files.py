@@ -373,7 +373,7 @@ REFUSED = {
         dict,
         CSV,
         "d.csv: No such file or directory",
-        "relative paths start from the working directory",
+        "or from --data-root DIR",
     ),
     "Python objects": Refused(
         lambda: {"d.npz": archive(x_train=X, y_train=Y.astype(object))},

@@ -411,10 +411,10 @@ class Recorder:
 def site() -> str:
     """Return the origin in the store of the current sync.
 
-    It consists of the calling function outside disk.py, its argument, and the functions of disk.py
-    in between.
+    It consists of the calling function outside disk.py and tree.py, its argument, and the functions
+    of these two in between.
     """
-    lowest = "store/disk.py"
+    lowest = ("store/disk.py", "store/tree.py")
     frame, through = sys._getframe(1), []  # noqa: SLF001 - there is no other way to a frame
     while frame.f_back is not None and not frame.f_code.co_filename.endswith(lowest):
         frame = frame.f_back
@@ -422,7 +422,7 @@ def site() -> str:
         through.append(frame.f_code.co_name)
         frame = frame.f_back
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
-    handed = re.search(r"disk\.\w+\((.+?)[,)]", line)
+    handed = re.search(r"(?:disk|tree)\.\w+\((.+?)[,)]", line)
     return f"{frame.f_code.co_name}: {' < '.join(through)}({handed and handed[1]})"
 
 

@@ -130,18 +130,21 @@ def verified() -> str | None:
 
 
 def compared() -> dict[str, Any]:
-    """What ``nnexp compare`` says, but for the clock's seconds, which nothing vouches for."""
+    """What ``nnexp compare`` says, but for what the clock says, which nothing vouches for."""
     told: dict[str, Any] = msgspec.to_builtins(
         comparison_output.output(comparison.compare(experiments.gather([RUN, OTHER])))
     )
     del told["metrics"]["seconds"]
+    told["notes"] = [note for note in told["notes"] if not note.startswith("times of ")]
     return told
 
 
 def reported() -> str:
     """The page of ``nnexp report``, but for the clock's seconds."""
     told = comparison_page.report(comparison.compare(experiments.gather([RUN])))
-    return re.sub(r"<tr><th[^>]*>seconds of training</th>.*?</tr>", "", told)
+    told = re.sub(r"<tr><th[^>]*>seconds of training</th>.*?</tr>", "", told)
+    told = re.sub(r"<li>times of .*?</li>|[;,] !: measured under load", "", told)
+    return told.replace("<h3>Notes</h3><ul></ul>", "")
 
 
 def shown(seen: summary.Summary) -> str:

@@ -381,20 +381,20 @@ def test_a_power_loss_over_what_others_left_loses_nothing(
 
 SITES = (
     "create: sync_directory < make_directories(build.parent)",
-    "_begin: write(path)",
+    "_begin: _overwrite < write(path)",
     "_begin: sync_directory(build / CHECKPOINTS)",
-    "_fill: write(build / RUN)",
-    "_fill: write(build / CONFIG)",
-    "_fill: write(build / METRICS)",
+    "_fill: _overwrite < write(build / RUN)",
+    "_fill: _overwrite < write(build / CONFIG)",
+    "_fill: _overwrite < write(build / METRICS)",
     "_fill: sync_directory(build)",
     "_publish: sync_directory < move_directory(build)",
     "commit: append(self._path / METRICS)",
-    "commit: write < write_atomically(path)",
+    "commit: _overwrite < write < write_atomically(path)",
     "commit: sync_directory < write_atomically(path)",
     "finish: sync_directory(self._path / CHECKPOINTS)",
-    "finish: write < write_atomically(self._path / PREDICTIONS)",
+    "finish: _overwrite < write < write_atomically(self._path / PREDICTIONS)",
     "finish: sync_directory < write_atomically(self._path / PREDICTIONS)",
-    "finish: write < write_atomically(self._path / RESULT)",
+    "finish: _overwrite < write < write_atomically(self._path / RESULT)",
     "finish: sync_directory < write_atomically(self._path / RESULT)",
     "open_: sync_directory(run.path.parent)",
     "open_: sync_directory(run.path / CHECKPOINTS)",
@@ -440,7 +440,7 @@ def test_any_one_sync_of_a_run_that_is_dropped_is_missed(plain: Scene) -> None:
     syncs = [n for n, each in enumerate(plain.operations) if isinstance(each, Sync)]
     assert len(syncs) == 6 + 3 * EPOCHS + 5
     for n in syncs:
-        if "_fill: write(build / METRICS)" in str(plain.operations[n]):
+        if "_fill: _overwrite < write(build / METRICS)" in str(plain.operations[n]):
             continue  # an empty file: only over others' ruins is there something to lose
 
         def dropped(place: int, _: Sync, n: int = n) -> bool:

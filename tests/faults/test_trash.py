@@ -154,7 +154,7 @@ SITES: dict[str, set[int]] = {
     "put_checkpoints: sync_directory(run.path / CHECKPOINTS)": {0},
     "restore_checkpoints: sync_directory < move(folder / name)": {1},
     "restore_checkpoints: sync_directory(folder)": {0},
-    "write: write < write_atomically(run.path / NOTES)": {0},
+    "write: _overwrite < write < write_atomically(run.path / NOTES)": {0},
     "write: sync_directory < write_atomically(run.path / NOTES)": {0},
 }
 """Each sync of the steps, and which of several from there must not be dropped."""

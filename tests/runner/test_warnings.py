@@ -12,7 +12,7 @@ from nnexp.config import load, rules
 from nnexp.config.model import CheckedConfig, Config, PerExample
 from nnexp.datasets.loading import Data
 from nnexp.datasets.sources import Mnist
-from nnexp.errors import CorruptError, DiskError
+from nnexp.errors import CorruptError
 from nnexp.optim.schedules import Cosine
 from nnexp.optim.sgd import Momentum
 from nnexp.store import thresholds
@@ -158,5 +158,5 @@ def test_a_damaged_threshold_is_told_and_fails_no_training(bench: Bench) -> None
     place.unlink()
     place.mkdir()
     assert bench("train", "tiny.yaml", "-q", "--name", "o").code == 0
-    with pytest.raises(DiskError):
+    with pytest.raises(CorruptError, match="is not a regular file"):
         thresholds.record(runs, config, content, 1.0)

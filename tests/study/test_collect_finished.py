@@ -175,7 +175,7 @@ def test_a_build_that_another_process_has_begun_since_is_left_to_it(
         (build / "run.json").write_text("another's")
         return is_placed
 
-    monkeypatch.setattr(disk, "move_directory", renamed)
+    monkeypatch.setattr(tree, "move_directory", renamed)
     assert transfer.publish(run, found.config, files)
     assert (build / "run.json").read_text() == "another's"
     assert (build / "LOCK").exists()

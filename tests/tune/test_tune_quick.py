@@ -103,7 +103,7 @@ def test_seeds_are_added_to_the_leader_too() -> None:
 
 def test_who_has_all_seeds_is_unsure_beside_who_has_not() -> None:
     scores = {0.1: dict.fromkeys(range(5), 0.9), 1.0: {0: 0.91, 1: 0.9, 2: 0.9}}
-    assert choice.standings(scores, 1000)[0.1].standing == "unsure"
+    assert choice.standings(scores, 1000)[1.0].standing == "unsure"
     assert choice.needed_trials(scores, sorted(scores), 1000) == [(1.0, 3)]
 
 

@@ -40,10 +40,10 @@ def test_a_slow_descent_ends_the_search_once_it_is_beyond_the_noise_of_the_best(
 
 def test_only_seeds_that_both_have_are_paired() -> None:
     """Three seeds against one are no three pairs: the noise of the images decides."""
-    far: Scores = {0.1: {0: 0.80, 1: 0.81, 2: 0.82}, 1.0: {0: 0.90}}
-    assert choice.standings(far, N)[0.1].standing == "worse"
-    near: Scores = {0.1: {0: 0.89, 1: 0.88, 2: 0.88}, 1.0: {0: 0.90}}
-    assert choice.standings(near, N)[0.1].standing == "unsure"
+    several = {0: 0.90, 1: 0.81, 2: 0.82}
+    assert choice.standings({0.1: several, 1.0: {0: 0.80}}, N)[1.0].standing == "worse"
+    assert choice.standings({0.1: several, 1.0: {0: 0.89}}, N)[1.0].standing == "unsure"
+    assert choice.needed_trials({0.1: several, 1.0: {0: 0.91}}, [0.1, 1.0], N) == [(1.0, 1)]
 
 
 def test_it_is_the_best_s_noise_that_ends_the_search() -> None:
