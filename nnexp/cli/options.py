@@ -123,7 +123,7 @@ class AnyPath(click.Path):
         return Path(value)
 
 
-CONFIG = RUN = DATA = AnyPath()
+CONFIG = RUN = AnyPath()
 
 
 class File(click.Path):

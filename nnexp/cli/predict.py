@@ -56,7 +56,7 @@ def predict(
       nnexp predict runs/A new.csv --csv > predictions.csv
 
     A FILE is a PNG or JPEG picture, a csv, npz or IDX file; it may have labels. It is scaled as
-    the run's own data was. Pictures for a network that knows MNIST are prepared like MNIST's:
+    the run's own data was. Pictures for a network trained on MNIST are prepared like MNIST's:
     grey, light on dark, cropped, 20 x 20 pixels centred in 28 x 28. If RUN is an experiment,
     the networks of its seeds vote.
     """

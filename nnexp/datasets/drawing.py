@@ -24,6 +24,10 @@ Pixels = npt.NDArray[np.uint8]
 
 SIDE, BOX = 28, 20
 """Rows and columns of a prepared picture, and of the square that the ink is scaled into."""
+SMALLEST = 19
+"""Rows or columns of the ink of MNIST's images, whichever are more: 19 in 16 of 70,000, else 20."""
+CENTRES = 12.95, 14.55
+"""Where the ink's centre of mass is: from 13.48 in MNIST's images, from 13 in prepared pictures."""
 INKED = 0.35
 """Ink from here on belongs to the drawing; less may be a shade of the paper."""
 HALF = 0.5 + 1e-9
@@ -47,6 +51,23 @@ def prepared(picture: Pixels) -> Pixels:
     top, left = (offset(pixels.sum(axis=1 - axis)) for axis in (0, 1))
     result[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
     return result
+
+
+def is_prepared(picture: Pixels) -> bool:
+    """Return whether a picture is as MNIST's images are: of their size, with ink as large, centred.
+
+    This is so for all 70,000 of them.
+    """
+    if picture.shape != (SIDE, SIDE):
+        return False
+    lines = [picture.sum(axis=1 - axis, dtype=np.int64) for axis in (0, 1)]
+    inked = [np.flatnonzero(line) for line in lines]
+    if not inked[0].size:
+        return False
+    longest = max(int(rows[-1] - rows[0]) + 1 for rows in inked)
+    centres = [float(line @ np.arange(SIDE)) / float(line.sum()) for line in lines]
+    low, high = CENTRES
+    return SMALLEST <= longest <= BOX and low <= min(centres) and max(centres) <= high
 
 
 def contrast(picture: Pixels) -> Grey | Pixels:

@@ -102,8 +102,12 @@ def _check_pixels(image: Image.Image) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return Pillow's reason, unless all it knows is that the bytes are no image."""
-    return "" if isinstance(error, UnidentifiedImageError) else f": {error}"
+    """Return Pillow's reason if it is one for people.
+
+    Other errors than OSError are about Pillow's own work: a bad chunk, or an unpack_from.
+    """
+    is_readable = isinstance(error, OSError) and not isinstance(error, UnidentifiedImageError)
+    return f": {error}" if is_readable else ""
 
 
 def _grey(image: Image.Image) -> Image.Image:

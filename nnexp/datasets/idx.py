@@ -257,16 +257,29 @@ def _files_in(directory: Path, wanted: set[str]) -> dict[str, Path]:
 
 
 def labels_beside(images: Path) -> Path | None:
-    """Return the file of labels that belongs to a file of images by its name, if it exists."""
-    match = SPELLING.fullmatch(images.name)
-    if match is None or match["kind"].lower() != "images":
+    """Return the file of labels that belongs to a file of images by its name, if it exists.
+
+    Its name has labels for the last images, and idx1 for idx3: digits.idx1 for digits.idx3.
+    """
+    named = OF_IMAGES.sub(_of_labels, images.name)
+    if named == images.name:
         return None
-    start, end = match.span("kind")
-    name = images.name
-    named = f"{name[:start]}labels{name[end:]}".replace("idx3", "idx1")
     bare = named.removesuffix(".gz")
     paths = [images.with_name(candidate) for candidate in (named, bare, f"{bare}.gz")]
     return next((path for path in paths if path.is_file()), None)
+
+
+OF_IMAGES = re.compile(r"images(?!.*images)|(?<=idx)3", re.IGNORECASE)
+"""The parts of a name by which a file of images differs from that of its labels."""
+
+
+def _of_labels(match: re.Match[str]) -> str:
+    """Return the part that a file of labels has instead, in the same case."""
+    if match[0] == "3":
+        return "1"
+    if match[0].isupper():
+        return "LABELS"
+    return "Labels" if match[0].istitle() else "labels"
 
 
 def _role(match: re.Match[str]) -> str:

@@ -97,7 +97,7 @@ def _picture(path: Path, content: bytes, inputs: Inputs, *, raw: bool) -> Featur
         raise DataError(f"{path}: is a picture, but {reason}")
     is_prepared = inputs.is_mnist and not raw
     pixels = grey_image.decode(content, None if is_prepared else inputs.image)
-    if is_prepared and not _is_like_mnist(pixels):
+    if is_prepared and not drawing.is_prepared(pixels):
         pixels = drawing.prepared(pixels)
     row = pixels.reshape(1, -1)
     return row if (white := white_of(inputs)) == WHITE else row * (white / WHITE)
@@ -115,11 +115,6 @@ def why_no_pictures(inputs: Inputs) -> str | None:
     if inputs.source.standardize and not isinstance(inputs.source, BYTES):
         return "the pixels that the run was trained on may have another range than 0 to 255"
     return None
-
-
-def _is_like_mnist(pixels: Features) -> bool:
-    """Return whether a picture has MNIST's format already: its size, and a black edge."""
-    return pixels.shape == (drawing.SIDE, drawing.SIDE) and not drawing.edge(pixels).any()
 
 
 def _idx(path: Path) -> NewExamples:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from nnexp.datasets.idx import locate
+from nnexp.datasets.idx import labels_beside, locate
 from nnexp.datasets.sources import Idx
 from nnexp.errors import DataError
 
@@ -116,3 +116,27 @@ def test_several_data_sets_are_refused_until_the_files_are_named(tmp_path: Path)
     named = {role: str(tmp_path / f"b-{file}") for role, file in zip(ROLES, MNIST, strict=True)}
     paths = locate(msgspec.structs.replace(Idx(directory=str(tmp_path)), **named))
     assert paths == {role: Path(path) for role, path in named.items()}
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+        ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte"),
+        ("new-images-idx3-ubyte", "new-labels-idx1-ubyte"),
+        ("new-images-idx3-ubyte", "new-labels-idx1-ubyte.gz"),
+        ("my_images", "my_labels"),
+        ("images-2-images.idx", "images-2-labels.idx"),
+        ("Images.IDX3", "Labels.IDX1"),
+        ("TEST-IMAGES-IDX3-UBYTE", "TEST-LABELS-IDX1-UBYTE"),
+        ("digits.idx3", "digits.idx1"),
+        ("digits3", None),
+        ("new-images-idx3-ubyte", None),
+    ],
+)
+def test_the_labels_of_images_are_found_by_their_name(
+    tmp_path: Path, images: str, labels: str | None
+) -> None:
+    for name in filter(None, (images, labels, "digits1", "other-labels-idx1-ubyte")):
+        (tmp_path / name).touch()
+    assert labels_beside(tmp_path / images) == (labels and tmp_path / labels)
