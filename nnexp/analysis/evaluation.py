@@ -11,16 +11,15 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from nnexp.analysis.confusion import Classification, classify
+from nnexp.analysis.task import check_range, check_same_task, class_numbers, inputs
 from nnexp.datasets import new_examples
-from nnexp.datasets.dataset import Dataset, Factors, Split, image_shape
-from nnexp.datasets.idx import MNIST_SHA256
+from nnexp.datasets.dataset import Dataset, Factors, Split
 from nnexp.datasets.loading import load
 from nnexp.datasets.name_lists import listed
-from nnexp.datasets.new_examples import Inputs
-from nnexp.datasets.sources import Csv, Source
+from nnexp.datasets.sources import Source
 from nnexp.datasets.standardization import standardized
 from nnexp.errors import DataError, MismatchError, UsageError
 from nnexp.nn.arrays import Array
@@ -34,9 +33,6 @@ from nnexp.store.run import Run
 from nnexp.training import memory
 
 On = Literal["validation", "test"]
-
-SHARED = "train_images"
-"""The content hash by which MNIST is recognized, whatever its source."""
 
 
 class RunMeasures(Struct, frozen=True):
@@ -126,36 +122,19 @@ def labelled(path: Path, run: Run) -> LabelledFile:
     examples = new_examples.read(path, inputs(run))
     if examples.labels is None:
         raise DataError(f"{path}: has no labels to compare predictions with; use nnexp predict")
-    numbers = {str(name): number for number, name in enumerate(run.classes)}
-    labels = np.array([numbers.get(label, -1) for label in examples.labels], np.int64)
+    classes = tuple(map(str, run.classes))
+    labels = class_numbers(examples.labels, classes)
     is_known = labels >= 0
     unknown = int(np.argmin(is_known))
     if not is_known[unknown] and (run.config.data.classes is None or not is_known.any()):
         raise DataError(
             f"{path}: example {unknown + 1} has the label {examples.labels[unknown]!r}; the "
-            f"classes of {run.path} are {listed(tuple(numbers))}"
+            f"classes of {run.path} are {listed(classes)}"
         )
     if is_known.all():
         return LabelledFile(path, Split(examples.features, labels), 0)
     split = Split(examples.features[is_known], labels[is_known])
     return LabelledFile(path, split, int(np.count_nonzero(~is_known)))
-
-
-def inputs(run: Run) -> Inputs:
-    """Return what a run's network takes as an example."""
-    data, source = run.record.data, run.config.data
-    names = () if data.feature_names is UNSET else data.feature_names
-    shape = image_shape(data.features, ()) if data.image is UNSET else data.image
-    if isinstance(source, Csv):
-        shape = None  # its columns are quantities, whatever their number
-    return Inputs(
-        source=source,
-        features=data.features,
-        image=shape,
-        is_mnist=data.sha256.get(SHARED) == MNIST_SHA256[SHARED],
-        feature_names=names,
-        label_name="" if data.label_name is UNSET else data.label_name,
-    )
 
 
 def _evaluate(runs: Sequence[Run], on: On, file: LabelledFile | None) -> RunsEvaluation:
@@ -164,7 +143,7 @@ def _evaluate(runs: Sequence[Run], on: On, file: LabelledFile | None) -> RunsEva
     measured, total = [], np.zeros(())
     # Diverged runs have numbers that are not finite; NumPy's warnings add nothing.
     with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
-        for restored in restore(runs, None if file is None else file.split):
+        for restored in restore(runs, file):
             run, _, assembly = restored
             parameters, epoch = restored.best()
             restored.check(on)
@@ -224,23 +203,6 @@ def _check_compatible(runs: Sequence[Run], on: On) -> None:
         )
 
 
-def check_same_task(runs: Sequence[Run]) -> None:
-    """Check that runs have the same classes and take the same examples. Raises: MismatchError."""
-    first = runs[0]
-    for run in runs[1:]:
-        data, reference = run.record.data, first.record.data
-        if list(run.classes) != list(first.classes):
-            difference = "classes"
-        elif (data.features, data.feature_names) != (reference.features, reference.feature_names):
-            difference = "features"
-        else:
-            continue
-        raise MismatchError(
-            f"{run.path}: does not have the same {difference} as {first.path}: they cannot vote "
-            "together"
-        )
-
-
 def best_arrays(run: Run) -> Arrays:
     """Return the arrays of a run's best checkpoint.
 
@@ -282,7 +244,7 @@ class Restored(NamedTuple):
             raise UsageError(f"{self.run.path}: its data has no {on} examples{advice}")
 
 
-def restore(runs: Sequence[Run], test: Split | None = None) -> Iterator[Restored]:
+def restore(runs: Sequence[Run], test: LabelledFile | None = None) -> Iterator[Restored]:
     """Yield each run with its data and parts; data shared by successive runs is loaded once.
 
     Args:
@@ -290,6 +252,7 @@ def restore(runs: Sequence[Run], test: Split | None = None) -> Iterator[Restored
         test: examples in place of the test examples, not scaled yet.
 
     Raises:
+        DataError: a number of the test examples is too large for a run.
         MismatchError: the data changed since a run was trained.
     """
     source: Source | None = None
@@ -304,8 +267,9 @@ def restore(runs: Sequence[Run], test: Split | None = None) -> Iterator[Restored
         )
         evaluated = dataset
         if test is not None:
-            factors = dataset.factors
-            split = test if factors is None else standardized(test, factors)
+            factors, split = dataset.factors, test.split
+            check_range(split.features, run, factors, str(test.path))
+            split = split if factors is None else standardized(split, factors)
             evaluated = dataset._replace(test=split)
         yield Restored(run, evaluated, Assembly(config, evaluated, backends.choose(config, run)))
 

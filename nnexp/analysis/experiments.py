@@ -88,6 +88,22 @@ def gather(arguments: Sequence[Path]) -> list[Experiment]:
     return _labelled((_common_name(part), tuple(sorted(part, key=seed))) for part in parts)
 
 
+def single(argument: Path) -> Experiment:
+    """Return the experiment that an argument names, as for ``gather``.
+
+    Raises:
+        UsageError: it matches no run, or the runs of several experiments.
+        CorruptError: a run is damaged.
+    """
+    experiments = gather([argument])
+    if len(experiments) > 1:
+        raise UsageError(
+            f"{argument}: RUN must name one experiment, got {len(experiments)}: "
+            f"{_places(experiments)}; name one of them"
+        )
+    return experiments[0]
+
+
 def _labelled(experiments: Iterable[tuple[str, tuple[Run, ...]]]) -> list[Experiment]:
     """Give experiments, names with their runs, letters in their order."""
     pairs = zip(LABELS, experiments, strict=False)
@@ -107,15 +123,20 @@ def with_baseline(experiments: Sequence[Experiment], baseline: Path) -> list[Exp
     """
     first = [experiment for experiment in experiments if _is_named(experiment, baseline)]
     if len(first) != 1:
-        known = ", ".join(experiment.place for experiment in experiments[:FEW])
-        more = ", …" if len(experiments) > FEW else ""
-        raise UsageError(f"--baseline {baseline}: is none of the experiments: {known}{more}")
+        known = _places(experiments)
+        raise UsageError(f"--baseline {baseline}: is none of the experiments: {known}")
     others = [experiment for experiment in experiments if experiment not in first]
     return _labelled((each.place, each.runs) for each in (*first, *others))
 
 
 FEW = 4
 """Maximum number of experiments that a message names."""
+
+
+def _places(experiments: Sequence[Experiment]) -> str:
+    """Return the names of the first experiments, for a message."""
+    known = ", ".join(experiment.place for experiment in experiments[:FEW])
+    return f"{known}, …" if len(experiments) > FEW else known
 
 
 def _is_named(experiment: Experiment, name: Path) -> bool:

@@ -9,15 +9,10 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.analysis.evaluation import (
-    beliefs,
-    best_arrays,
-    check_same_task,
-    inputs,
-    network_of,
-)
+from nnexp.analysis.evaluation import beliefs, best_arrays, network_of
+from nnexp.analysis.task import check_range, check_same_task, class_numbers, inputs
 from nnexp.datasets import new_arrays, new_examples
-from nnexp.datasets.dataset import Features, Split
+from nnexp.datasets.dataset import Features, Labels, Split
 from nnexp.datasets.new_examples import NewExamples
 from nnexp.datasets.standardization import standardized
 from nnexp.errors import DataError
@@ -47,18 +42,21 @@ class FilePrediction(NamedTuple):
         return np.argmax(self.outputs, axis=1).tolist()  # type: ignore[no-any-return]
 
     @property
-    def labelled(self) -> int:
+    def known(self) -> int:
         """The number of examples whose label is one of the classes."""
-        return sum(label in self.classes for label in self.examples.labels or ())
+        return int(np.count_nonzero(self._numbers >= 0))
 
     @property
     def accuracy(self) -> float | None:
         """The fraction of these examples whose class is their label; None without any."""
-        labels = self.examples.labels
-        if labels is None or not self.labelled:
+        if not self.known:
             return None
-        names = [self.classes[index] for index in self.predicted]
-        return sum(map(str.__eq__, names, labels)) / self.labelled
+        return int(np.count_nonzero(self._numbers == self.predicted)) / self.known
+
+    @property
+    def _numbers(self) -> Labels:
+        """The number of the class of each label, -1 for others; empty without labels."""
+        return class_numbers(self.examples.labels or (), self.classes)
 
 
 class ArrayPrediction(NamedTuple):
@@ -134,7 +132,9 @@ class Predictor:
 
         Raises: DataError if it has not such examples as the networks take.
         """
-        outputs = self.outputs(new_arrays.features(x, self.inputs))
+        features = new_arrays.features(x, self.inputs)
+        self._check_range(features, "x")
+        outputs = self.outputs(features)
         return ArrayPrediction(
             np.array(self._labels)[np.argmax(outputs, axis=1)], outputs, self._labels
         )
@@ -166,9 +166,15 @@ class Predictor:
 
     def _read(self, path: Path, *, raw: bool) -> NewExamples | DataError:
         try:
-            return new_examples.read(path, self.inputs, raw=raw)
+            examples = new_examples.read(path, self.inputs, raw=raw)
+            self._check_range(examples.features, str(path))
         except DataError as error:
             return error
+        return examples
+
+    def _check_range(self, features: Features, where: str) -> None:
+        for run, arrays in self._runs:
+            check_range(features, run, factors_of(arrays), where)
 
 
 def _is_picture(read: NewExamples | DataError) -> TypeGuard[NewExamples]:

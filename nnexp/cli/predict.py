@@ -60,7 +60,7 @@ def predict(
     grey, light on dark, cropped, 20 x 20 pixels centred in 28 x 28. If RUN is an experiment,
     the networks of its seeds vote.
     """
-    from nnexp.analysis.experiments import gather
+    from nnexp.analysis.experiments import single
     from nnexp.analysis.prediction import Predictor, UnreadFile
     from nnexp.errors import UsageError
     from nnexp.report import predictions
@@ -70,8 +70,7 @@ def predict(
         raise UsageError("--csv and --json exclude each other")
     if shown is not None:
         check_target(shown)
-    (experiment,) = gather([run])
-    predictor = Predictor(experiment.runs)
+    predictor = Predictor(single(run).runs)
     read = []
     for result in predictor.predict(files, raw=raw):
         if isinstance(result, UnreadFile):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,13 +46,20 @@ def labels(
     return numbers, None if names is None else _named(numbers, names, wheres)
 
 
-def labels_of_new(array: AnyArray, class_names: AnyArray | None, where: str) -> list[str]:
+def labels_of_new(
+    array: AnyArray,
+    class_names: AnyArray | None,
+    where: str,
+    known: Mapping[int, str] = MappingProxyType({}),
+) -> list[str]:
     """Return the label of each new example as text, whatever classes a network knows.
 
     Args:
         array: the labels.
-        class_names: for numbers, the names of 0, 1, ….
+        class_names: for numbers, their names, as for training labels.
         where: where the labels are from, for messages.
+        known: the names of numbers in the network's own data. They count, unless class_names has
+            other names, or names all numbers while these do not.
 
     Raises: DataError if the array holds no labels.
     """
@@ -59,10 +67,21 @@ def labels_of_new(array: AnyArray, class_names: AnyArray | None, where: str) -> 
     if _is_text(flat):
         return _strings(flat, where)
     numbers: list[int] = _whole(flat, where).tolist()
-    if class_names is None:
-        return [str(number) for number in numbers]
-    names = dict(enumerate(_class_names(class_names, where)))
-    return [names.get(number, str(number)) for number in numbers]
+    named = known
+    if class_names is not None:
+        own = _numbered(_class_names(class_names, where), np.unique(numbers).tolist())
+        is_other = not set(known.values()) <= set(own.values())
+        fits_own = own.keys() >= set(numbers) and not known.keys() >= set(numbers)
+        if not known or is_other or fits_own:
+            named = own
+    return [named.get(number, str(number)) for number in numbers]
+
+
+def _numbered(names: list[str], distinct: list[int]) -> dict[int, str]:
+    """Return the names of sorted labels if there are as many, or else of 0, 1, …."""
+    return dict(
+        zip(distinct if len(names) == len(distinct) else range(len(names)), names, strict=True)
+    )
 
 
 def _check_target(count: int, examples: int, where: str, *, are_text: bool = False) -> None:
@@ -87,10 +106,7 @@ def _named(
     numbers: Mapping[str, Labels], names: list[str], wheres: Mapping[str, str]
 ) -> dict[int, str]:
     """Return the name of each label. Raises: DataError if a label has none."""
-    distinct = np.unique(numbers["y_train"]).tolist()
-    named = dict(
-        zip(distinct if len(names) == len(distinct) else range(len(names)), names, strict=True)
-    )
+    named = _numbered(names, np.unique(numbers["y_train"]).tolist())
     for role, array in numbers.items():
         nameless = np.flatnonzero(~np.isin(array, list(named)))
         if nameless.size:

@@ -17,6 +17,10 @@ Labels = npt.NDArray[np.int64]
 """Class indices 0, 1, …, one per example."""
 
 
+LEAST_PIXELS = 64
+"""Fewer features in a row are quantities rather than pixels."""
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """The examples for training, validation or testing; equal only to itself."""
@@ -88,6 +92,15 @@ class Dataset(NamedTuple):
     def image_shape(self) -> tuple[int, int] | None:
         """The rows and columns of an example's image, or None if examples are not images."""
         return image_shape(self.train.features.shape[1], self.image)
+
+
+def assumed_image(features: int) -> tuple[int, int] | None:
+    """Return the rows and columns of examples that no file or record calls images.
+
+    Returns: those of a square of 8 x 8 pixels or more; None for fewer features, and other numbers.
+    """
+    shape = image_shape(features, ())
+    return shape if features >= LEAST_PIXELS else None
 
 
 def image_shape(features: int, image: Sequence[int]) -> tuple[int, int] | None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnexp.datasets.name_lists import listed
+from nnexp.datasets.new_examples import why_no_names
 from nnexp.datasets.npz_file import features as as_rows
-from nnexp.datasets.sources import Idx, Images, Mnist
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,15 +31,20 @@ def features(x: object, inputs: Inputs) -> Features:
         x: an array in the units of the data's files, of shape (examples, features) or, for
             images, (examples, rows, columns), with or without a last axis of length 1. A single
             example may lack the first axis. If the features have names: a data frame or mapping
-            with a column of each name, in any order; other columns are left out.
+            with a column of each name, in any order, or one row of a data frame; other columns
+            are left out.
         inputs: what the network takes.
 
     Returns: shape (examples, features).
 
     Raises: DataError if these are not examples such as the network takes.
     """
-    is_table = isinstance(x, Mapping) or hasattr(x, "columns")
-    array = _joined(x, inputs) if is_table and inputs.feature_names else _array(x, "x")
+    row = _named_row(x)
+    is_table = row is not None or isinstance(x, Mapping) or hasattr(x, "columns")
+    if is_table and (reason := why_no_names(inputs)):
+        raise DataError(f"x has named columns, but {reason}")
+    is_named = is_table and inputs.feature_names
+    array = _joined(row or x, inputs) if is_named else _array(x, "x")
     shapes: list[tuple[int, ...]] = [(inputs.features,)]
     if inputs.image is not None:
         shapes += [inputs.image, (*inputs.image, 1)]
@@ -50,9 +55,19 @@ def features(x: object, inputs: Inputs) -> Features:
     if not len(array):
         raise DataError("x has no examples")
     rows = np.ascontiguousarray(as_rows("x", array))
-    if isinstance(inputs.source, Mnist | Idx | Images) or inputs.is_mnist:
+    if inputs.are_bytes:
         _check_pixels(array)
     return rows
+
+
+def _named_row(x: Any) -> dict[Any, list[Any]] | None:  # noqa: ANN401 - whatever is passed
+    """Return a row of a data frame, a Series of pandas, as columns; None for anything else."""
+    if not (hasattr(x, "items") and hasattr(x, "index")):
+        return None
+    columns: dict[Any, list[Any]] = {}
+    for name, value in x.items():
+        columns.setdefault(name, []).append(value)
+    return columns if any(isinstance(name, str) for name in columns) else None
 
 
 def _joined(x: Any, inputs: Inputs) -> AnyArray:  # noqa: ANN401 - a data frame of any library

@@ -6,7 +6,9 @@ for a network that was trained on MNIST are prepared as its makers prepared thei
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -14,13 +16,14 @@ import msgspec
 from nnexp.datasets import array_labels, csv_file, drawing, files, idx, npz
 from nnexp.datasets.array_names import role
 from nnexp.datasets.files import MalformedError
+from nnexp.datasets.npz_file import check_array
 from nnexp.datasets.npz_file import features as as_rows
 from nnexp.datasets.selection import check_paired
 from nnexp.datasets.sources import Arrays, Csv, Idx, Images, Mnist, Npz
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from nnexp.datasets.dataset import Features
     from nnexp.datasets.sources import Source
@@ -47,6 +50,13 @@ class Inputs(NamedTuple):
     """Whether it was trained on MNIST's images, whatever their source."""
     feature_names: Sequence[str] = ()
     label_name: str = ""
+    label_names: Mapping[int, str] = MappingProxyType({})
+    """The class of each number that the training data has a name for."""
+
+    @property
+    def are_bytes(self) -> bool:
+        """Whether the training data are pixels from 0 to 255."""
+        return isinstance(self.source, BYTES) or self.is_mnist
 
 
 class NewExamples(NamedTuple):
@@ -78,9 +88,11 @@ def read(path: Path, inputs: Inputs, *, raw: bool = False) -> NewExamples:
     if beginning.startswith(ARCHIVE):
         examples = _archive(path, inputs)
     elif beginning.startswith((idx.GZIP, idx.IMAGES.to_bytes(4, "big"))):
-        examples = _idx(path)
+        examples = _idx(path, inputs)
     else:
         examples = _table(path, inputs)
+    if not len(examples.features):
+        raise DataError(f"{path}: has no examples")
     if examples.features.shape[1] != inputs.features:
         raise DataError(
             f"{path}: {examples.features.shape[1]} features per example, but the run was trained "
@@ -105,19 +117,19 @@ def _picture(path: Path, content: bytes, inputs: Inputs, *, raw: bool) -> Featur
 
 def white_of(inputs: Inputs) -> float:
     """Return the number that a white pixel has in a network's own data."""
-    return WHITE if isinstance(inputs.source, BYTES) else inputs.source.scale
+    return WHITE if inputs.are_bytes else inputs.source.scale
 
 
 def why_no_pictures(inputs: Inputs) -> str | None:
     """Return why a network cannot be given pictures; None if it can."""
     if inputs.image is None:
         return f"the run was trained on tables of {inputs.features} features"
-    if inputs.source.standardize and not isinstance(inputs.source, BYTES):
+    if inputs.source.standardize and not inputs.are_bytes:
         return "the pixels that the run was trained on may have another range than 0 to 255"
     return None
 
 
-def _idx(path: Path) -> NewExamples:
+def _idx(path: Path, inputs: Inputs) -> NewExamples:
     """Return the images of an IDX file, and the labels of the file beside it, if there is one."""
     images = idx.read_images(path)
     labels_path = idx.labels_beside(path)
@@ -125,7 +137,8 @@ def _idx(path: Path) -> NewExamples:
         return NewExamples(images.array, None)
     labels = idx.read_labels(labels_path).array
     check_paired(images.array, labels, str(path), str(labels_path))
-    return NewExamples(images.array, [str(label) for label in labels.tolist()])
+    names = array_labels.labels_of_new(labels, None, str(labels_path), inputs.label_names)
+    return NewExamples(images.array, names)
 
 
 def _archive(path: Path, inputs: Inputs) -> NewExamples:
@@ -150,6 +163,8 @@ def _archive(path: Path, inputs: Inputs) -> NewExamples:
             origin["y"] = roles[f"y_{split}"]
             if "class_names" in roles:
                 origin["class_names"] = roles["class_names"]
+        for key, name in origin.items():
+            check_array(key, name, headers[name])
         return origin
 
     arrays = npz.read(path, chosen)
@@ -157,14 +172,28 @@ def _archive(path: Path, inputs: Inputs) -> NewExamples:
     if "y" not in arrays:
         return NewExamples(rows, None)
     where = f"{path}: {origin['y']}"
-    labels = array_labels.labels_of_new(arrays["y"], arrays.get("class_names"), where)
+    class_names = arrays.get("class_names")
+    labels = array_labels.labels_of_new(arrays["y"], class_names, where, inputs.label_names)
     check_paired(rows, arrays["y"], str(path), where)
     return NewExamples(rows, labels)
 
 
+def why_no_names(inputs: Inputs) -> str | None:
+    """Return why the columns of a table cannot be found, though it has names; None if they can."""
+    if isinstance(inputs.source, Csv) and not inputs.feature_names:
+        return (
+            "an earlier version of nnexp trained the run and did not record the columns' names; "
+            "give an array with the features in the order of the training data, x in an npz "
+            "archive, or train a new run"
+        )
+    return None
+
+
 def _table(path: Path, inputs: Inputs) -> NewExamples:
     """Return the examples of a table, whose columns are found by their names."""
-    if not inputs.feature_names or not isinstance(inputs.source, Csv):
+    if reason := why_no_names(inputs):
+        raise DataError(f"{path}: is a table, but {reason}")
+    if not isinstance(inputs.source, Csv):
         raise DataError(
             f"{path}: is no picture, archive or IDX file; tables are read by runs whose training "
             "data was one"

@@ -52,15 +52,15 @@ def read_npz(source: Npz) -> Parts:
 
 def check_array(role: str, name: str, header: npz.Header) -> None:
     """Raise MalformedError if features are not a table of numbers, or labels of no known form."""
-    shape, kind = header.shape, header.dtype.kind
-    if role.startswith("x_") and len(shape) < 2:  # noqa: PLR2004 - examples, features
+    shape, kind, letter = header.shape, header.dtype.kind, role[0]
+    if letter == "x" and len(shape) < 2:  # noqa: PLR2004 - examples, features
         raise MalformedError(
             f"{name} must have shape (examples, features), got {shape}; for a single feature, save "
             f"{name}.reshape(-1, 1)"
         )
-    if role.startswith("x_") and kind in "US":
+    if letter == "x" and kind in "US":
         raise MalformedError(f"{name} must contain numbers, got text ({header.dtype}); encode it")
-    if role.startswith("y_") and (len(shape) not in {1, 2} or (len(shape) == 2 and not shape[1])):  # noqa: PLR2004 - one-hot
+    if letter == "y" and (len(shape) not in {1, 2} or (len(shape) == 2 and not shape[1])):  # noqa: PLR2004 - one-hot
         raise MalformedError(
             f"{name} must have shape (examples,), (examples, 1) or, one-hot, (examples, classes), "
             f"got {shape}; save one label for each example"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from nnexp.analysis.evaluation import best_arrays, inputs
+from nnexp.analysis.evaluation import best_arrays
+from nnexp.analysis.task import inputs
 from nnexp.datasets.dataset import Factors
 from nnexp.datasets.new_examples import Inputs
 from nnexp.errors import printable

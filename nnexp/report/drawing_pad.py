@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nnexp.analysis.comparison import Comparison
-from nnexp.analysis.evaluation import inputs, is_best_deleted
+from nnexp.analysis.evaluation import is_best_deleted
 from nnexp.analysis.metrics import METRICS, Facts, Side
+from nnexp.analysis.task import inputs
 from nnexp.datasets.drawing import SIDE
 from nnexp.datasets.new_examples import WHITE, Inputs, white_of, why_no_pictures
 from nnexp.errors import printable

@@ -23,6 +23,7 @@ ACROSS, MOST = 6, 30
 """Images in a row, and in a figure."""
 SIZE = 1.25, 1.7
 """Size of an image with its title, in inches."""
+PLURAL = "examples have the class of their label"
 LONGEST = 14
 """Maximum characters of a line of a title."""
 
@@ -94,10 +95,10 @@ def _accuracy(prediction: FilePrediction) -> Iterator[str]:
     labels, file = prediction.examples.labels, printable(str(prediction.file))
     if labels is None:
         return
-    known = prediction.labelled
+    known = prediction.known
     if prediction.accuracy is not None:
-        examples = f"{known} example{'' if known == 1 else 's'}"
-        yield f"{file}: {percent(prediction.accuracy)} of {examples} have the class of their label"
+        have = "example has the class of its label" if known == 1 else PLURAL
+        yield f"{file}: {percent(prediction.accuracy)} of {known} {have}"
     if known < len(labels):
         other = next(label for label in labels if label not in prediction.classes)
         yield (

@@ -21,7 +21,7 @@ import nnexp
 from nnexp.config import canonical, dump
 from nnexp.config import load as config_load
 from nnexp.config.model import CheckedConfig, Config
-from nnexp.datasets.dataset import Dataset, image_shape
+from nnexp.datasets.dataset import Dataset, assumed_image
 from nnexp.datasets.loading import Data, known_content, load
 from nnexp.datasets.sources import source_name
 from nnexp.errors import (
@@ -348,6 +348,7 @@ def _record(
             features=dataset.train.features.shape[1],
             classes=dataset.classes,
             class_names=_class_names(config, dataset),
+            labels=_labels(dataset),
             split_sha256=UNSET if dataset.split_off is None else dataset.split_off.sha256,
             feature_names=dataset.feature_names or UNSET,
             label_name=dataset.label_name or UNSET,
@@ -361,10 +362,19 @@ def _record(
 
 
 def _image(dataset: Dataset) -> tuple[int, int] | UnsetType:
-    """Return the shape of an image, unless examples are no images or images are square."""
+    """Return the shape of an image, unless examples are no images or it is assumed anyway."""
     shape = dataset.image_shape
-    is_square = shape == image_shape(dataset.train.features.shape[1], ())
-    return UNSET if shape is None or is_square else shape
+    is_given = len(dataset.image) > 1
+    if shape is None or not is_given or shape == assumed_image(dataset.train.features.shape[1]):
+        return UNSET
+    return shape
+
+
+def _labels(dataset: Dataset) -> tuple[int, ...] | UnsetType:
+    """Return the number of each class in the data, unless that is its name or there is none."""
+    numbers = tuple(choice for choice in dataset.class_choices if isinstance(choice, int))
+    is_name = dataset.class_names == tuple(map(str, numbers))
+    return UNSET if is_name or not numbers else numbers
 
 
 def _class_names(config: Config, dataset: Dataset) -> tuple[str, ...] | UnsetType:

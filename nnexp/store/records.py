@@ -87,6 +87,8 @@ class DataRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     classes: Annotated[int, Meta(ge=1, le=MAX_CLASSES)]
     class_names: tuple[str, ...] | UnsetType = UNSET
     """The label of each class, unless the labels are 0, 1, … or those that the config lists."""
+    labels: tuple[int, ...] | UnsetType = UNSET
+    """The number of each class in the data, if numbers have names there."""
     split_sha256: str | UnsetType = UNSET
     """Which examples were split off for validation and testing, if any were."""
     feature_names: tuple[str, ...] | UnsetType = UNSET
@@ -94,12 +96,14 @@ class DataRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     label_name: str | UnsetType = UNSET
     """The column of the labels, if it has a name."""
     image: tuple[Size, Size] | UnsetType = UNSET
-    """Rows and columns of an image that is not square."""
+    """Rows and columns of an image that is not square, or smaller than 8 x 8 pixels."""
 
     def __post_init__(self) -> None:
         """Raise ValueError if there are not as many names as classes, or as features."""
         if self.class_names is not UNSET and len(self.class_names) != self.classes:
             raise ValueError("its data has not as many names as classes")
+        if self.labels is not UNSET and len(self.labels) != self.classes:
+            raise ValueError("its data has not as many labels as classes")
         if self.feature_names is not UNSET and len(self.feature_names) != self.features:
             raise ValueError("its data has not as many names as features")
 

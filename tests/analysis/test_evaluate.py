@@ -295,9 +295,7 @@ def test_standardized_tables_are_measured_on_another_file(bench: Bench) -> None:
     assert (result["examples"], result["runs"][0]["test_accuracy"]) == (120, 1.0)
     code, out, _ = bench("evaluate", "runs/t-s0", "--data", "new.csv")
     assert code == 0
-    assert (
-        "Precision and recall by class, examples of new.csv" in out or "examples of new.csv" in out
-    )
+    assert "By class (examples of new.csv)" in out
 
 
 def test_examples_of_classes_that_a_run_leaves_out_are_left_out(bench: Bench) -> None:
@@ -334,3 +332,55 @@ def test_a_file_without_known_labels_is_refused(
 def test_a_split_and_a_file_exclude_each_other(bench: Bench, runs: list[str]) -> None:
     code, _, err = bench("evaluate", runs[0], "--on", "test", "--data", "tiny.npz")
     assert (code, err.splitlines()[-1]) == (2, "--on and --data exclude each other")
+
+
+FOREIGN: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
+    "the same units": ({}, {}, None),
+    "another scale of the same data": ({"file": "tiny.npz", "scale": 256}, {}, None),
+    "pixels from 0 to 1": ({"scale": 1}, {}, "scale of features"),
+    "standardized": ({"standardize": True}, {}, "scale of features"),
+    "standardized, of the same data": ({"file": "tiny.npz", "standardize": True}, {}, None),
+    "other labels": ({"classes": [1, 0, 2]}, {}, "classes"),
+    "rows and columns": ({}, {"shape": (2, 5)}, "shape of images"),
+    "one more feature": ({}, {"shape": (11,)}, "features"),
+    "other numbers": ({}, {"first": 4, "names": ["0", "1", "2"]}, "numbers of classes"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_runs_vote_on_a_file_if_they_take_the_same_examples(
+    bench: Bench, runs: list[str], name: str
+) -> None:
+    settings, written, difference = FOREIGN[name]
+    shape, first = written.get("shape", (10,)), written.get("first", 0)
+    x = np.random.default_rng(0).integers(0, 255, (60, *shape)).astype(np.uint8)
+    names: dict[str, Any] = {"class_names": written["names"]} if "names" in written else {}
+    np.savez("other.npz", x_train=x, y_train=first + np.arange(60) % 3, **names)
+    data = {"name": "npz", "file": "other.npz"} | settings
+    bench.config("o.yaml", data=data, monitor=["train"], patience=None)
+    other = bench("train", "o.yaml", "-q").out.strip()
+    code, _, err = bench("evaluate", runs[0], other, "--data", "tiny.npz")
+    if difference is None:
+        assert (code, err) == (0, "")
+    else:
+        fact = f"{other}: does not have the same {difference} as {runs[0]}: they cannot vote "
+        assert (code, err) == (6, f"{fact}together\n")
+
+
+def test_tables_vote_if_they_have_the_same_columns(bench: Bench) -> None:
+    rows = [f"{k / 10},{k % 7},{'xy'[k % 2]},{'xy'[k // 4 % 2]}" for k in range(60)]
+    Path("a.csv").write_text("a,b,kind,sort\n" + "\n".join(rows) + "\n")
+
+    def trained(label: str, *drop: str, **keys: object) -> Run:
+        data = {"name": "csv", "train_file": "a.csv", "label": label, "drop": drop} | keys
+        bench.config("c.yaml", data=data, monitor=["train"], patience=None)
+        code, out, err = bench("train", "c.yaml", "-q")
+        assert code == 0, err
+        return Run(Path(out.strip()))
+
+    first = trained("kind", "sort")
+    evaluation.evaluate_file([first, trained("kind", "sort", standardize=True)], Path("a.csv"))
+    with pytest.raises(MismatchError, match="does not have the same column of labels as"):
+        evaluation.evaluate_file([first, trained("sort", "kind")], Path("a.csv"))
+    with pytest.raises(MismatchError, match="does not have the same features as"):
+        evaluation.evaluate_file([first, trained("kind", "sort", "b")], Path("a.csv"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import json
 import struct
 from pathlib import Path
@@ -14,10 +15,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import nnexp
 from benchmarks import drawings
-from nnexp.datasets import drawing
+from nnexp.analysis.prediction import FilePrediction, Predictor
+from nnexp.analysis.task import inputs
+from nnexp.datasets import drawing, new_examples
 from nnexp.datasets.loading import load
+from nnexp.datasets.npz_file import content_hash
+from nnexp.datasets.recognition import is_mnist
 from nnexp.datasets.sources import Mnist
+from nnexp.errors import DataError
 from nnexp.store.predictions import read as read_predictions
 from nnexp.store.run import Run
 
@@ -33,7 +40,7 @@ def table(text: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 def mnist(bench: Bench) -> Run:
-    """A run that knows MNIST's digits."""
+    """A run on MNIST's digits."""
     assert bench("train", "quickstart", *QUICK, "--name", "digits").code == 0
     return Run(Path("runs/digits-s0"))
 
@@ -97,6 +104,81 @@ def test_light_from_one_side_is_no_ink() -> None:
     assert inked[20, 32] == pytest.approx(150, abs=1)
 
 
+@pytest.mark.slow
+def test_mnist_s_images_need_no_preparation() -> None:
+    """All 70,000 are taken as they are, and prepared pictures are not prepared again."""
+    for split in load(Mnist()).splits.values():
+        assert all(map(drawing.is_prepared, split.features.reshape(-1, 28, 28)))
+    digit = np.zeros((60, 80), np.uint8)
+    digit[10:50, 30:36] = 255
+    prepared = drawing.prepared(digit)
+    assert drawing.is_prepared(prepared)
+    corner, small = (np.zeros((28, 28), np.uint8) for _ in range(2))
+    corner[1:21, 1:7] = small[9:19, 13:15] = 255
+    for other in (corner, small, 255 - prepared, np.pad(prepared, 1), np.zeros_like(prepared)):
+        assert not drawing.is_prepared(other)
+
+
+@pytest.mark.slow
+def test_pictures_of_mnist_s_test_images_have_the_classes_of_the_run_s_own_predictions(
+    mnist: Run,
+) -> None:
+    test = load(Mnist()).test
+    assert test is not None
+    paths = [Path(f"{number}.png") for number in range(10000)]
+    for path, image in zip(paths, test.features.reshape(-1, 28, 28), strict=True):
+        Image.fromarray(image).save(path, compress_level=0)
+    predictions = Predictor([mnist]).predict(paths)
+    predicted = [p.predicted[0] for p in predictions if isinstance(p, FilePrediction)]
+    assert predicted == read_predictions(mnist)["test"].predicted.tolist()
+
+
+def test_mnist_is_recognized_in_archives(bench: Bench) -> None:
+    """In Keras's mnist.npz, with its channel, and flat; another first image is none of MNIST's."""
+    everything = load(Mnist())
+    assert everything.validation is not None
+    parts = everything.train, everything.validation
+    x, y = (np.concatenate([getattr(p, n) for p in parts]) for n in ("features", "labels"))
+    for count, shape in itertools.product((60000, 50000), ((28, 28), (28, 28, 1), (784,))):
+        array = x[:count].reshape(-1, *shape)
+        assert is_mnist({"x_train": content_hash(array), "y_train": "…"})
+    assert not is_mnist({"x_train": content_hash(x[1:])})
+    x = x.reshape(-1, 28, 28)
+    np.savez("mnist.npz", x_train=x, y_train=y, x_test=x[:9], y_test=y[:9])
+    data = {"name": "npz", "file": "mnist.npz", "validation": 100, "train": 100}
+    bench.config("keras.yaml", data=data, epochs=1)
+    assert bench("train", "keras.yaml", "--name", "keras", "-q").code == 0
+    taken = inputs(Run(Path("runs/keras-s0")))
+    assert (taken.is_mnist, taken.image) == (True, (28, 28))
+    digit = np.full((60, 80), 255, np.uint8)
+    digit[10:50, 30:36] = 0
+    Image.fromarray(digit).save("one.png")
+    read = new_examples.read(Path("one.png"), taken)
+    assert np.array_equal(read.features[0].reshape(28, 28), drawing.prepared(digit))
+
+
+def test_pictures_are_for_runs_on_images(bench: Bench) -> None:
+    """Flat rows are squares of 8 x 8 pixels or more; fewer features are a table's."""
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (9, 9), np.uint8)).save("p.png")
+    shapes: dict[str, tuple[tuple[int, ...], tuple[int, int] | None]] = {
+        "flat": ((4,), None),
+        "square": ((3, 3), (3, 3)),
+        "channel": ((3, 3, 1), (3, 3)),
+        "wide": ((2, 3), (2, 3)),
+        "digits": ((64,), (8, 8)),
+        "large": ((9, 9), (9, 9)),
+    }
+    for name, (shape, image) in shapes.items():
+        x, y = rng.integers(0, 255, (40, *shape)).astype(np.uint8), np.arange(40) % 2
+        np.savez(f"{name}.npz", x_train=x, y_train=y)
+        data = {"name": "npz", "file": f"{name}.npz", "validation": 10}
+        bench.config(f"{name}.yaml", data=data, epochs=1)
+        assert bench("train", f"{name}.yaml", "--name", name, "-q").code == 0
+        assert inputs(Run(Path(f"runs/{name}-s0"))).image == image
+        assert bench("predict", f"runs/{name}-s0", "p.png").code == (0 if image else 2)
+
+
 def write_flowers() -> None:
     rng = np.random.default_rng(0)
     kinds = np.arange(90) % 3
@@ -157,6 +239,79 @@ def test_what_cannot_be_read_has_a_line_and_the_rest_is_classified(flowers: Benc
     assert (nothing.code, nothing.out) == (2, "")
 
 
+TEN = np.zeros((3, 10), np.uint8)
+UNREADABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "a number": ({"x": np.float64(3)}, "x must have shape (examples, features), got ()"),
+    "a row": ({"x": np.zeros(10)}, "x must have shape (examples, features), got (10,)"),
+    "text": ({"x": np.array([["a"] * 10])}, "x must contain numbers, got text (<U1)"),
+    "a label": ({"x": TEN, "y": 3}, "y must have shape (examples,), (examples, 1) or, one-hot,"),
+    "a name": ({"x": TEN, "y": [0] * 3, "class_names": "a"}, "class_names must be a list of "),
+    "no examples": ({"x": TEN[:0]}, "has no examples"),
+    "no labelled examples": ({"x": TEN[:0], "y": TEN[:0, 0]}, "has no examples"),
+    "no labels": ({"x": TEN, "y": TEN[:0, 0]}, "y: 0 labels for the 3 examples of new.npz;"),
+    "too large": ({"x": TEN + 1e300, "y": [0] * 3}, "the number 1e+300 is too large for the run's"),
+    "infinite once scaled": ({"x": TEN - 1e41, "y": [0] * 3}, "the number -1e+41 is too large"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_an_archive_that_cannot_be_read_has_a_line(bench: Bench, name: str) -> None:
+    arrays, said = UNREADABLE[name]
+    np.savez("new.npz", **arrays)
+    run = nnexp.train(nnexp.load_config(bench.config(epochs=1))).path
+    for command in (["predict", str(run), "new.npz"], ["evaluate", str(run), "--data", "new.npz"]):
+        code, out, err = bench(*command)
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert err.startswith(f"new.npz: {said}")
+
+
+def test_idx_without_examples_and_tables_without_names_have_a_line(flowers: Bench) -> None:
+    run = Path("runs/f-s0")
+    Path("new-images-idx3-ubyte").write_bytes(struct.pack(">4I", 0x803, 0, 1, 2))
+    code, _, err = flowers("predict", str(run), "new-images-idx3-ubyte")
+    assert (code, err) == (2, "new-images-idx3-ubyte: has no examples\n")
+    old = inputs(Run(run))._replace(feature_names=())
+    with pytest.raises(DataError, match=r"d\.csv: is a table, but an earlier version of nnexp"):
+        new_examples.read(Path("d.csv"), old)
+
+
+def test_numbers_too_large_once_they_are_standardized_are_refused(flowers: Bench) -> None:
+    Path("n.csv").write_text("width,length,kind\n1,3.3e38,a\n")
+    for command in (["predict", "runs/f", "n.csv"], ["evaluate", "runs/f-s0", "--data", "n.csv"]):
+        code, _, err = flowers(*command)
+        assert (code, err.split(" is too")[0]) == (2, "n.csv: the number 3.3e+38")
+
+
+def test_a_pattern_names_one_experiment(bench: Bench) -> None:
+    for name in ("r", "s"):
+        bench("train", bench.config(epochs=len(name) + (name == "s")), "--name", name, "-q")
+    code, out, err = bench("predict", "runs/*", "tiny.npz")
+    assert (code, out) == (2, "")
+    assert err.startswith("runs/*: RUN must name one experiment, got 2: runs/r")
+    assert bench("predict", "runs/r*", "tiny.npz").code == 0
+
+
+def test_numbers_have_the_names_of_the_run_s_own_data(bench: Bench) -> None:
+    rng = np.random.default_rng(0)
+    kinds = np.arange(90) % 2
+    x, y = rng.normal(size=(90, 4)) + 9 * kinds[:, None], np.array([3, 7])[kinds]
+    names = np.array(["three", "seven"])
+    np.savez("own.npz", x_train=x, y_train=y, x_test=x, y_test=y, class_names=names)
+    np.savez("bare.npz", x=x[1::2], y=y[1::2])
+    np.savez("sevens.npz", x=x[1::2], y=y[1::2], class_names=names)
+    np.savez("indices.npz", x=x, y=kinds, class_names=names)
+    np.savez("some.npz", x=x[:4], y=[3, 7, 3, 9])
+    data = {"name": "npz", "file": "own.npz", "validation": 10, "scale": 1}
+    bench.config("n.yaml", data=data, epochs=9)
+    assert bench("train", "n.yaml", "--name", "n", "-q").code == 0
+    for file in ("own.npz", "bare.npz", "sevens.npz", "indices.npz"):
+        lines = bench("predict", "runs/n-s0", file).out.splitlines()
+        assert lines[-1].startswith(f"{file}: 100.00 % of ")
+        assert bench("evaluate", "runs/n-s0", "--data", file).code == 0
+    some = table(bench("predict", "runs/n-s0", "some.npz", "--csv").out)
+    assert [row["label"] for row in some] == ["three", "seven", "three", "9"]
+
+
 @pytest.mark.parametrize(
     ("labels", "names", "shown"),
     [
@@ -165,6 +320,7 @@ def test_what_cannot_be_read_has_a_line_and_the_rest_is_classified(flowers: Benc
         (["2", "0"], None, ["2", "0"]),
         ([[0, 1, 0], [1, 0, 0]], None, ["1", "0"]),
         ([1, 0], ["0", "2"], ["2", "0"]),
+        ([5, 3], ["0", "2"], ["2", "0"]),
     ],
 )
 def test_a_few_labels_in_an_archive_are_read_as_such(
@@ -199,6 +355,9 @@ def test_labels_that_are_no_class_are_counted_apart(bench: Bench) -> None:
         labels[:2] = 7
         np.savez("new.npz", x=arrays["x_test"], y=labels)
         np.savez("strange.npz", x=arrays["x_test"], y=labels + 10)
+        np.savez("one.npz", x=arrays["x_test"][:3], y=labels[:3])
+    alone = bench("predict", "runs/r", "one.npz").out
+    assert "% of 1 example has the class of its label" in alone
     _, out, _ = bench("predict", "runs/r", "new.npz", "strange.npz")
     known = len(labels) - 2
     classes = [

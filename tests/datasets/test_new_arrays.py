@@ -17,6 +17,7 @@ WIDE = Inputs(Npz(file="a.npz"), 6, (2, 3), is_mnist=False)
 NAMES = ("length", "width")
 TABLE = Inputs(Csv(train_file="a.csv"), 2, None, is_mnist=False, feature_names=NAMES)
 SINGLE = Inputs(Npz(file="a.npz"), 1, (1, 1), is_mnist=False)
+UNNAMED = Inputs(Csv(train_file="a.csv"), 2, None, is_mnist=False)
 SIX = np.arange(6)
 
 
@@ -78,10 +79,49 @@ def test_data_frames_are_taken(library: str) -> None:
     assert features(table, TABLE).tolist() == [[1.5, 3.0], [2.5, 4.0]]
     unnamed = frame({str(k): [k, k + 1] for k in range(6)})
     assert features(unnamed, WIDE).tolist() == [[*range(6)], [*range(1, 7)]]
+    assert features(np.array([[1, 2]]), UNNAMED).tolist() == [[1, 2]]
+    with pytest.raises(DataError, match="earlier version of nnexp trained the run and did not"):
+        features(table, UNNAMED)
     with pytest.raises(DataError, match="has no column 'length'"):
         features(frame({"width": [1]}), TABLE)
     with pytest.raises(DataError, match="column 'width' of x must contain numbers"):
         features(frame({"width": ["a"], "length": [1]}), TABLE)
+
+
+class Row(NamedTuple):
+    """What a row has, a Series of pandas."""
+
+    data: list[tuple[Any, Any]]
+
+    @property
+    def index(self) -> list[Any]:  # type: ignore[override]
+        return [name for name, _ in self.data]
+
+    def items(self) -> list[tuple[Any, Any]]:
+        return self.data
+
+    def __array__(self, *_: object, **__: object) -> Any:  # noqa: ANN401 - NumPy's protocol
+        return np.array([value for _, value in self.data])
+
+
+def test_a_row_s_values_are_found_by_name() -> None:
+    row = Row([("width", 3), ("kind", "a"), ("length", 1.5)])
+    assert features(row, TABLE).tolist() == [[1.5, 3.0]]
+    assert features(Row([(0, 1.5), (1, 3)]), TABLE).tolist() == [[1.5, 3.0]]
+    assert features(Row([(str(k), k) for k in range(6)]), WIDE).tolist() == [[*range(6)]]
+    with pytest.raises(DataError, match="x has no column 'length'"):
+        features(Row([("a", 1), ("b", 2)]), TABLE)
+    with pytest.raises(DataError, match="one value in each row of each column"):
+        features(Row([("width", 1), ("width", 2), ("length", 2)]), TABLE)
+    with pytest.raises(DataError, match="earlier version"):
+        features(Row([("width", 1), ("length", 2)]), UNNAMED)
+
+
+@pytest.mark.parametrize("library", ["pandas"])
+def test_a_series_is_a_row(library: str) -> None:
+    series = pytest.importorskip(library).Series
+    assert features(series({"width": 3.0, "length": 1.5}), TABLE).tolist() == [[1.5, 3.0]]
+    assert features(series([1.5, 3.0]), TABLE).tolist() == [[1.5, 3.0]]
 
 
 @pytest.mark.parametrize(
