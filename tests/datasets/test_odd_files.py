@@ -456,13 +456,13 @@ REFUSED = {
     "a damaged picture": Refused(
         lambda: folder() | {"pictures/dog/9.png": picture(1)[:40]},
         PICTURES,
-        "pictures/dog/9.png: is no readable PNG or JPEG image: ",
+        "pictures/dog/9.png: is no readable PNG or JPEG image; ",
         "replace or remove it",
     ),
     "a picture that ends in its header": Refused(
         lambda: folder() | {"pictures/dog/9.png": picture(1)[:20]},
         PICTURES,
-        "pictures/dog/9.png: is no readable PNG or JPEG image; ",
+        "pictures/dog/9.png: is no readable PNG or JPEG image: Truncated File Read; ",
         "replace or remove it",
     ),
 }
