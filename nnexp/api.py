@@ -53,7 +53,16 @@ class TrainedRun(StoredRun):
 
     Args:
         path: the directory.
+
+    Raises:
+        UsageError: there is no such directory.
+        CorruptError: the directory is not a run.
     """
+
+    def __init__(self, path: StrPath) -> None:
+        super().__init__(path)
+        if not self.is_there():
+            at(self.path)  # raises the error that says why
 
     def predict(self, x: npt.ArrayLike | Mapping[str, npt.ArrayLike]) -> ArrayPrediction:
         """Predict the class of new examples by the network of the best epoch.

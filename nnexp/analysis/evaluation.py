@@ -31,6 +31,7 @@ from nnexp.store.checkpoint import Arrays
 from nnexp.store.predictions import Predictions
 from nnexp.store.run import Run
 from nnexp.training import memory
+from nnexp.training.history import Row
 
 On = Literal["validation", "test"]
 
@@ -62,9 +63,9 @@ class JointPrediction(NamedTuple):
 class RunsEvaluation(Struct, frozen=True):
     """The evaluation of runs on one split, or on a file; the vote is None for a single run."""
 
-    on: On
+    on: On | None
+    """None for a file."""
     file: str | None
-    """Whose examples stand in for the test examples."""
     examples: int
     left_out: int
     """Examples of the file whose class the runs leave out of their own data."""
@@ -90,7 +91,8 @@ def evaluate(runs: Sequence[Run], on: On = "validation") -> RunsEvaluation:
 def evaluate_file(runs: Sequence[Run], path: Path) -> RunsEvaluation:
     """Evaluate each run's best epoch, and their vote, on a file's examples in place of test data.
 
-    The examples are read and scaled as the runs' own. If ``data.classes`` selects classes, examples
+    The examples are read and scaled as the runs' own. The runs' own data is read as well, since
+    n and class weights are parts of the cost. If ``data.classes`` selects classes, examples
     of others are left out, as they are of the runs' own data.
 
     Raises:
@@ -119,7 +121,7 @@ def labelled(path: Path, run: Run) -> LabelledFile:
     Raises:
         DataError: the file cannot be read, or an example has no label or an unknown one.
     """
-    examples = new_examples.read(path, inputs(run))
+    examples = new_examples.read(path, inputs(run), is_labelled=True)
     if examples.labels is None:
         raise DataError(f"{path}: has no labels to compare predictions with; use nnexp predict")
     classes = tuple(map(str, run.classes))
@@ -157,8 +159,10 @@ def _evaluate(runs: Sequence[Run], on: On, file: LabelledFile | None) -> RunsEva
     if len(runs) > 1:
         joint = combine(total / len(runs), labels)
         vote = Vote(joint.accuracy, classify(Predictions(joint.predicted, labels), len(classes)))
-    path, left_out = (None, 0) if file is None else (str(file.path), file.left_out)
-    return RunsEvaluation(on, path, len(labels), left_out, classes, measured, vote)
+    if file is None:
+        return RunsEvaluation(on, None, len(labels), 0, classes, measured, vote)
+    path, left_out = str(file.path), file.left_out
+    return RunsEvaluation(None, path, len(labels), left_out, classes, measured, vote)
 
 
 def combine(mean: Array, labels: npt.NDArray[np.int64]) -> JointPrediction:
@@ -203,8 +207,8 @@ def _check_compatible(runs: Sequence[Run], on: On) -> None:
         )
 
 
-def best_arrays(run: Run) -> Arrays:
-    """Return the arrays of a run's best checkpoint.
+def best_checkpoint(run: Run) -> tuple[Row, Arrays]:
+    """Return the row of a run's best epoch and the arrays of its checkpoint.
 
     Raises:
         UsageError: no epoch is evaluated yet.
@@ -213,7 +217,7 @@ def best_arrays(run: Run) -> Arrays:
     committed = checkpoint.best(run, headers(run.config, network_of(run)))
     if committed is None:
         raise UsageError(f"{run.path}: has no evaluated epoch yet")
-    return committed[1]
+    return committed
 
 
 class Restored(NamedTuple):
@@ -230,10 +234,7 @@ class Restored(NamedTuple):
             UsageError: no epoch is evaluated yet.
             CorruptError: the run is damaged.
         """
-        committed = checkpoint.best(self.run, headers(self.run.config, self.assembly.network))
-        if committed is None:
-            raise UsageError(f"{self.run.path}: has no evaluated epoch yet")
-        row, arrays = committed
+        row, arrays = best_checkpoint(self.run)
         return self.assembly.parameters(arrays), row.epoch
 
     def check(self, on: On) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
-from nnexp.analysis.evaluation import beliefs, best_arrays, network_of
+from nnexp.analysis.evaluation import beliefs, best_checkpoint, network_of
 from nnexp.analysis.task import check_range, check_same_task, class_numbers, inputs
 from nnexp.datasets import new_arrays, new_examples
 from nnexp.datasets.dataset import Features, Labels, Split
@@ -100,10 +101,21 @@ class Predictor:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         check_same_task(runs)
-        self._runs = [(run, best_arrays(run)) for run in runs]
+        best = [(run, *best_checkpoint(run)) for run in runs]
+        self._runs = [(run, arrays) for run, _, arrays in best]
+        self._epochs = [(run, row.epoch) for run, row, _ in best]
         self.inputs = inputs(runs[0])
         self._labels = tuple(runs[0].classes)
         self.classes = tuple(map(str, self._labels))
+
+    def provisional(self) -> Iterator[str]:
+        """Yield a line for each run that is not finished, whose best epoch may not be the last."""
+        for run, epoch in self._epochs:
+            status = run.status
+            if status != "finished":
+                is_or_has = "has" if status == "diverged" else "is"
+                so_far = "" if status == "diverged" else " so far"
+                yield f"{run.path}: {is_or_has} {status}; its best epoch{so_far}, {epoch}, predicts"
 
     def outputs(self, features: Features) -> Array:
         """Return the outputs for examples that are not scaled yet, (examples, classes).

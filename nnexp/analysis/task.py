@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import UNSET
 
 from nnexp.datasets.dataset import Factors, Features, Labels, assumed_image, image_shape
-from nnexp.datasets.new_examples import BYTES, Inputs
+from nnexp.datasets.inputs import BYTES, Inputs
 from nnexp.datasets.recognition import is_mnist
 from nnexp.datasets.sources import Csv, source_name
 from nnexp.errors import DataError, MismatchError
@@ -41,9 +41,9 @@ def _image(run: Run) -> tuple[int, int] | None:
     return image_shape(data.features, ()) if is_image else assumed_image(data.features)
 
 
-def class_numbers(labels: Sequence[str], classes: Sequence[str]) -> Labels:
+def class_numbers(labels: Sequence[str | None], classes: Sequence[str]) -> Labels:
     """Return the number of the class of each label, -1 for labels that are no class."""
-    numbers = {name: number for number, name in enumerate(classes)}
+    numbers: dict[str | None, int] = {name: number for number, name in enumerate(classes)}
     return np.array([numbers.get(label, -1) for label in labels], np.int64)
 
 

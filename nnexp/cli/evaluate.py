@@ -38,21 +38,22 @@ def evaluate(runs: tuple[Path, ...], on: On | None, data: Path | None, as_json: 
     \b
     Example:
       nnexp evaluate runs/A --on test
-      nnexp evaluate runs/A-s0 runs/A-s1 runs/A-s2
+      nnexp evaluate runs/A-s0 runs/B-s0
       nnexp evaluate runs/A --data new.csv
 
-    The ensemble averages the outputs of all networks and chooses the class with the largest.
-    Precision, recall and F1 by class are those of the ensemble, or of a single RUN.
+    RUN is a run's directory, the common name of several runs without -s and a seed, or a quoted
+    pattern. The ensemble averages the outputs of all networks and chooses the class with the
+    largest. Precision, recall and F1 by class are those of the ensemble, or of a single RUN.
     """
     from nnexp.analysis import evaluation
+    from nnexp.analysis.experiments import named_runs
     from nnexp.errors import UsageError
     from nnexp.native.availability import why_unavailable
     from nnexp.report import evaluations
-    from nnexp.store.run import at
 
     if on is not None and data is not None:
         raise UsageError("--on and --data exclude each other")
-    measured = [at(run) for run in runs]
+    measured = named_runs(runs)
     if data is None:
         result = evaluation.evaluate(measured, on or "validation")
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,11 @@ from nnexp.report.document import as_csv as csv_text
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
 from nnexp.report.text import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nnexp.analysis.prediction import FilePrediction, Predictor
 
 PARTIAL, NOTHING = 1, 2
 """Exit codes if some files, or all, cannot be read."""
@@ -57,11 +63,11 @@ def predict(
 
     A FILE is a PNG or JPEG picture, a csv, npz or IDX file; it may have labels. It is scaled as
     the run's own data was. Pictures for a network trained on MNIST are prepared like MNIST's:
-    grey, light on dark, cropped, 20 x 20 pixels centred in 28 x 28. If RUN is an experiment,
-    the networks of its seeds vote.
+    grey, light on dark, cropped, 20 x 20 pixels centred in 28 x 28. If RUN is an experiment
+    or a quoted pattern, the networks of all its runs vote.
     """
-    from nnexp.analysis.experiments import single
-    from nnexp.analysis.prediction import Predictor, UnreadFile
+    from nnexp.analysis.experiments import gather
+    from nnexp.analysis.prediction import Predictor
     from nnexp.errors import UsageError
     from nnexp.report import predictions
     from nnexp.report.figure import check_target
@@ -70,15 +76,11 @@ def predict(
         raise UsageError("--csv and --json exclude each other")
     if shown is not None:
         check_target(shown)
-    predictor = Predictor(single(run).runs)
-    read = []
-    for result in predictor.predict(files, raw=raw):
-        if isinstance(result, UnreadFile):
-            log(result.reason)
-        else:
-            read.append(result)
-    if not read:
-        raise SystemExit(NOTHING)
+    runs = [each for experiment in gather([run]) for each in experiment.runs]
+    predictor = Predictor(runs)
+    for line in predictor.provisional():
+        log(line)
+    read = _read(predictor, files, raw=raw)
     # The figure is made first, so that nothing is printed if the examples are no images.
     figure = None if shown is None else predictions.figure(read, predictor.inputs)
     if as_json:
@@ -86,8 +88,24 @@ def predict(
     elif as_csv:
         put(csv_text(*predictions.rows(read)))
     else:
-        put(as_text(predictions.document(read, min(top, len(predictor.classes))), columns()))
+        top = min(top, len(predictor.classes))
+        document = predictions.document(read, top, voters=len(runs))
+        put(as_text(document, columns()))
     if shown is not None and figure is not None:
         pictures.save(lambda: figure, shown)
     if len(read) < len(files):
         raise SystemExit(PARTIAL)
+
+
+def _read(predictor: Predictor, files: Sequence[Path], *, raw: bool) -> list[FilePrediction]:
+    """Return the predictions for the files that can be read; exit if there are none."""
+    from nnexp.analysis.prediction import FilePrediction, UnreadFile
+
+    results = predictor.predict(files, raw=raw)
+    for result in results:
+        if isinstance(result, UnreadFile):
+            log(result.reason)
+    read = [result for result in results if isinstance(result, FilePrediction)]
+    if not read:
+        raise SystemExit(NOTHING)
+    return read

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MISSING = {"", "nan", "NaN", "NaT", "None", "<NA>"}
 """Strings that NumPy and pandas make of missing values."""
 
+ANOTHER_ARRAY = "save classes, or name other labels by data.arrays.y_train"
+
 
 def labels(
     raw: Mapping[str, AnyArray], class_names: AnyArray | None, wheres: Mapping[str, str]
@@ -66,7 +68,7 @@ def labels_of_new(
     flat = _flat(array, where)
     if _is_text(flat):
         return _strings(flat, where)
-    numbers: list[int] = _whole(flat, where).tolist()
+    numbers: list[int] = _whole(flat, where, "save classes").tolist()
     named = known
     if class_names is not None:
         own = _numbered(_class_names(class_names, where), np.unique(numbers).tolist())
@@ -152,7 +154,7 @@ def _described(row: AnyArray) -> str:
     return f"{np.count_nonzero(row) or 'no'} ones"
 
 
-def _whole(array: AnyArray, where: str) -> Labels:
+def _whole(array: AnyArray, where: str, advice: str = ANOTHER_ARRAY) -> Labels:
     """Return booleans, integers or integral floats as int64."""
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
@@ -165,8 +167,7 @@ def _whole(array: AnyArray, where: str) -> Labels:
             index = int(np.argmax(is_fraction))
             raise DataError(
                 f"{where}[{index}] is {array[index]:g}: numbers with fractions are a regression "
-                "target, and nnexp classifies; save classes, or name other labels by "
-                "data.arrays.y_train"
+                f"target, and nnexp classifies; {advice}"
             )
     if array.size and (array.max() > classes.LARGEST_LABEL or array.min() < -classes.LARGEST_LABEL):
         raise DataError(
@@ -218,8 +219,7 @@ def _check_fractions(spellings: list[str], where: str) -> None:
         if value is not None and has_fraction(value):
             raise DataError(
                 f"{where} has the label {spelling!r}: numbers with fractions are a regression "
-                "target, and nnexp classifies; save classes, or name other labels by "
-                "data.arrays.y_train"
+                f"target, and nnexp classifies; {ANOTHER_ARRAY}"
             )
 
 

@@ -13,7 +13,7 @@ from nnexp.datasets.csv_header import (
 )
 from nnexp.datasets.csv_numbers import is_number
 from nnexp.datasets.files import MalformedError
-from nnexp.datasets.name_lists import listed, yaml_list, yaml_name
+from nnexp.datasets.name_lists import lacking, listed, yaml_list, yaml_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +45,8 @@ class CsvColumns(NamedTuple):
     dropped: tuple[str, ...]
     """The columns that data.drop names."""
     header_line: int
+    is_new: bool = False
+    """Whether the examples are new ones, for a network whose config cannot be changed any more."""
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -64,13 +66,21 @@ class CsvColumns(NamedTuple):
 
     @property
     def advice(self) -> str:
-        """Advice if another column holds the labels."""
+        """Advice if another column holds the labels, or if new labels are no labels."""
+        if self.is_new:
+            return f"correct column {self.label_name!r}, or leave it out"
         candidates = [name for name in self.names if name != self.label_name]
         return f"name the labels' column by data.label (others: {listed(candidates, FEW)})"
 
     def labelled(self, name: str) -> str:
         """Return the setting that makes another column that of the labels, as YAML."""
         return f"data.label: {yaml_name(name)}"
+
+    def removal(self, name: str) -> str:
+        """Return how to do without a value of a column."""
+        if self.is_new:
+            return "remove the row"
+        return f"drop the column: {self.dropping([name])}"
 
     def dropping(self, names: Sequence[str]) -> str:
         """Return the setting that drops more columns, as YAML."""
@@ -108,15 +118,13 @@ def read_columns_of_new(
 
     Raises: MalformedError if there is no header, or it lacks a feature.
     """
-    header, rows = read_header(lines, source, feature_names)
+    header, rows = read_header(lines, source, feature_names, is_new=True)
     names = header.names
     others = [name for name in names if name not in feature_names and name != label_name]
     check_names(names, others, header.where)
     if missing := [name for name in feature_names if name not in names]:
-        raise MalformedError(
-            f"{header.where}: has no column {missing[0]!r}, which the run was trained with; "
-            f"{_corrected('its name', missing[0], names)}"
-        )
+        fact = lacking(missing[0], names, [*feature_names, label_name])
+        raise MalformedError(f"{header.where}: {fact}")
     columns = CsvColumns(
         names=tuple(names),
         features=tuple(names.index(name) for name in feature_names),
@@ -126,6 +134,7 @@ def read_columns_of_new(
         delimiter_advice=header.delimiter_advice,
         dropped=tuple(others),
         header_line=header.line,
+        is_new=True,
     )
     return columns, rows
 

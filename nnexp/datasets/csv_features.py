@@ -117,7 +117,7 @@ def _problem(fields: list[str], position: int, columns: CsvColumns, *, is_first:
     """Return why a field is not a finite number, with advice; empty if it is one."""
     field = fields[position]
     plain = with_point(field, columns.delimiter)
-    drop = f"or drop the column: {columns.dropping([columns.names[position]])}"
+    drop = f"or {columns.removal(columns.names[position])}"
     if field.lower() in MISSING:
         return f"a missing value, {field!r}; fill it in, {drop}"
     fact = f"got {field[:60]!r}"
@@ -136,6 +136,8 @@ def _problem(fields: list[str], position: int, columns: CsvColumns, *, is_first:
 
 def _text_advice(fields: list[str], columns: CsvColumns, *, may_be_label: bool) -> str:
     """Return what to do about the text among a row's features, which may be the labels."""
+    if columns.is_new:
+        return f"features are numbers: correct it, or {columns.removal('')}"
     texts = [columns.names[i] for i in columns.features if not _is_numeric(fields[i], columns)]
     drop = f"drop text columns by {columns.dropping(texts)}{columns.delimiter_advice}"
     if not may_be_label:

@@ -112,13 +112,18 @@ def parse(file: BinaryIO, source: Csv, train: CsvColumns | None = None) -> CsvTa
     """
     digest = hashlib.sha256()
     columns, rows = read_columns(csv_lines.read_lines(file, digest.update), source, train)
-    features, labels = _examples(columns, rows)
+    features, labels = _examples(columns, rows, LabelCollector(columns))
     check_not_data(columns, labels.names)
     return CsvTable(features, labels, columns, digest.hexdigest())
 
 
 def read_new(
-    path: Path, source: Csv, feature_names: Sequence[str], label_name: str
+    path: Path,
+    source: Csv,
+    feature_names: Sequence[str],
+    label_name: str,
+    *,
+    is_labelled: bool = False,
 ) -> tuple[Features, CsvLabels]:
     """Read new examples: columns are found by their names, others than these are left out.
 
@@ -127,18 +132,21 @@ def read_new(
         source: the settings of the training data.
         feature_names: of the features, in their order.
         label_name: of the labels' column, which may be missing: then there are no labels.
+        is_labelled: whether each example must have a label, if there is the column.
 
     Raises: DataError, with the line, if the file is malformed.
     """
     with files.open_binary(path) as file:
         lines = csv_lines.read_lines(file, lambda _: None)
         columns, rows = read_columns_of_new(lines, source, feature_names, label_name)
-        return _examples(columns, rows)
+        return _examples(columns, rows, LabelCollector(columns, may_lack=not is_labelled))
 
 
-def _examples(columns: CsvColumns, rows: Lines) -> tuple[Features, CsvLabels]:
+def _examples(
+    columns: CsvColumns, rows: Lines, labels: LabelCollector
+) -> tuple[Features, CsvLabels]:
     """Return the features and labels in a file's rows. Raises: MalformedError."""
-    features, numbers, labels = [], FeatureParser(columns), LabelCollector(columns)
+    features, numbers = [], FeatureParser(columns)
     for block in csv_lines.blocks(rows, columns.delimiter):
         _check_widths(block, columns)
         features.append(_as_bytes(numbers.parse(block)))

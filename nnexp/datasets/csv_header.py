@@ -31,6 +31,8 @@ MANY = 8
 
 ANY_DELIMITER = "".join(csv_lines.DELIMITERS)
 
+WITH_COMMAS = "save the file with commas between columns"
+
 IF_TITLE = "if the line is a title, remove it"
 
 
@@ -56,20 +58,26 @@ class HeaderLine(NamedTuple):
         return f"line {self.line}"
 
 
-def read_header(lines: Lines, source: Csv, known: Sequence[str]) -> tuple[HeaderLine, Lines]:
+def read_header(
+    lines: Lines, source: Csv, known: Sequence[str], *, is_new: bool = False
+) -> tuple[HeaderLine, Lines]:
     """Return the header line, and the lines behind it.
 
     Args:
         lines: of the file.
         source: the settings.
         known: names that the header should have; empty for the training file.
+        is_new: whether the file has new examples, for a run whose settings cannot be changed.
 
     Raises: MalformedError.
     """
     number, text = _next(lines)
     given = None
     if source.delimiter is not None:
-        given = Given(source.delimiter, "correct data.delimiter, or leave it out")
+        advice = f"save the file with {source.delimiter!r} between columns, as the training data"
+        if not is_new:
+            advice = "correct data.delimiter, or leave it out"
+        given = Given(source.delimiter, advice)
     if match := SEPARATOR.fullmatch(text):
         given = given or Given(match[1], f"correct or remove line {number}, {text!r}")
         number, text = _next(lines)
@@ -77,7 +85,7 @@ def read_header(lines: Lines, source: Csv, known: Sequence[str]) -> tuple[Header
         raise MalformedError("is empty; its first line must name the columns")
     sample = list(islice(lines, SAMPLE_ROWS))
     rows = [row for _, row in sample if not csv_lines.is_blank(row, ANY_DELIMITER)]
-    header = _divided(number, text, rows, given)
+    header = _divided(number, text, rows, given, is_new=is_new)
     _check_is_no_title(header, text, source.drop)
     is_known = bool(known) and set(known) <= set(header.names)
     _check_has_names(header, text, rows, is_known=is_known)
@@ -90,7 +98,9 @@ def _next(lines: Lines) -> tuple[int, str]:
     return next(filled, (0, ""))
 
 
-def _divided(number: int, text: str, rows: Sequence[str], given: Given | None) -> HeaderLine:
+def _divided(
+    number: int, text: str, rows: Sequence[str], given: Given | None, *, is_new: bool
+) -> HeaderLine:
     """Return the header by the delimiter that is given, or by that which fits the first rows.
 
     Raises: MalformedError if the line is a comment, or has a single column.
@@ -104,24 +114,26 @@ def _divided(number: int, text: str, rows: Sequence[str], given: Given | None) -
     except MalformedError as error:
         raise MalformedError(f"{where}: {error}; names of columns need to be on one line") from None
     if len(names) == 1:
-        raise MalformedError(f"{where}: {_single(text, rows, given)}")
-    is_sure = not any(d in text for d in csv_lines.DELIMITERS if d != delimiter)
+        raise MalformedError(f"{where}: {_single(text, rows, given, is_new=is_new)}")
+    is_sure = is_new or not any(d in text for d in csv_lines.DELIMITERS if d != delimiter)
     advice = given.advice if given else f"set data.delimiter if it is not {delimiter!r}"
     return HeaderLine(names, number, delimiter, "" if is_sure else f", or {advice}")
 
 
-def _single(text: str, rows: Sequence[str], given: Given | None) -> str:
+def _single(text: str, rows: Sequence[str], given: Given | None, *, is_new: bool) -> str:
     """Return why a header has a single column, with advice."""
     fact = f"must have two or more columns, got {text[:60]!r}"
     words = len(text.split())
     if not given and words > 1 and rows and all(len(row.split()) == words for row in rows):
-        return f"{fact}: they are separated by blanks; save the file with commas between columns"
+        return f"{fact}: they are separated by blanks; {WITH_COMMAS}"
     delimiters = [given.delimiter] if given else csv_lines.DELIMITERS
     is_plain = set(text).isdisjoint(ANY_DELIMITER)
     if is_plain and rows and any(csv_lines.fits(rows[0], rows[1:], d) for d in delimiters):
         return f"{fact}; {IF_TITLE}"
     if given:
         return f"{fact}; the delimiter is {given.delimiter!r}: {given.advice}"
+    if is_new:
+        return f"{fact}; {WITH_COMMAS}"
     return f"{fact}; set data.delimiter if it is none of , ; tab |"
 
 

@@ -25,6 +25,9 @@ MISSING = re.compile(r"|NA|\?|(?i:nan)")
 LEADING_ZERO = re.compile(r"[+-]?0\d")
 """The start of digits that are a code, not a number: 01 and 1 may be two classes."""
 
+NONE = -1
+"""The code of an example without a label."""
+
 MAX_LABELS = 100_000
 """Maximum number of different labels that are collected before a file is refused."""
 
@@ -33,7 +36,7 @@ class CsvLabels(NamedTuple):
     """The labels of a file."""
 
     codes: Labels
-    """(examples,): indices of names."""
+    """(examples,): indices of names; NONE for a new example without a label."""
     names: list[str]
     """The different labels, in the order of their first occurrence."""
     lines: list[int]
@@ -41,10 +44,16 @@ class CsvLabels(NamedTuple):
 
 
 class LabelCollector:
-    """Numbers the different labels of a file in the order of their first occurrence."""
+    """Numbers the different labels of a file in the order of their first occurrence.
 
-    def __init__(self, columns: CsvColumns) -> None:
+    Args:
+        columns: of the file.
+        may_lack: whether examples may have no label.
+    """
+
+    def __init__(self, columns: CsvColumns, *, may_lack: bool = False) -> None:
         self._columns = columns
+        self._may_lack = may_lack
         self._numbers: dict[str, int] = {}
         """The number of each label as written, so that 1 and 1.0 have the same."""
         self._names: dict[str, int] = {}
@@ -73,10 +82,12 @@ class LabelCollector:
     def _new(self, label: str, line: int) -> int:
         where = f"line {line}, column {self._columns.label + 1} ({self._columns.label_name!r})"
         if MISSING.fullmatch(label):
-            raise MalformedError(
-                f"{where}: a missing label, {label!r}; fill it in, remove the row, or "
-                f"{self._columns.advice}"
-            )
+            if self._may_lack:
+                return self._numbers.setdefault(label, NONE)
+            advice = "fill it in, or remove the row"
+            if not self._columns.is_new:
+                advice = f"fill it in, remove the row, or {self._columns.advice}"
+            raise MalformedError(f"{where}: a missing label, {label!r}; {advice}")
         if len(label) > classes.LONGEST_NAME:
             raise MalformedError(
                 f"{where}: a label of {len(label)} characters, {label[:40]!r}…; labels have at "

@@ -179,11 +179,22 @@ def _similarity(path: Path, wanted: Path) -> float:
     return min(SequenceMatcher(None, *parts).ratio() for parts in zip(*names, strict=True))
 
 
+FOLDER = (
+    "a data file is needed or, to read a folder of images, data.name: images and data.directory"
+)
+"""Advice about a directory in place of a file of training data."""
+
+
 @contextmanager
-def open_binary(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file for reading; errors inside the block become a DataError."""
+def open_binary(path: Path, folder: str = FOLDER) -> Iterator[BinaryIO]:
+    """Open a regular file for reading; errors inside the block become a DataError.
+
+    Args:
+        path: the file.
+        folder: advice if it is a directory.
+    """
     with file_errors(path):
-        check_regular(path)
+        check_regular(path, folder)
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             # Endless files, such as some in /proc, have size 0, too: read nothing from them.
@@ -191,7 +202,7 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
             yield io.BytesIO() if is_empty else file
 
 
-def check_regular(path: Path) -> None:
+def check_regular(path: Path, folder: str = FOLDER) -> None:
     """Check that path is a regular file before opening it: a FIFO blocks, a device may not end."""
     try:
         status = path.stat()
@@ -199,10 +210,7 @@ def check_regular(path: Path) -> None:
         raise MalformedError(f"is not a valid file name: {error}") from error
     if not stat.S_ISREG(status.st_mode):
         if stat.S_ISDIR(status.st_mode):
-            raise MalformedError(
-                "is a directory; a data file is needed or, to read a folder of images, data.name: "
-                "images and data.directory"
-            )
+            raise MalformedError(f"is a directory; {folder}")
         raise MalformedError("is not a regular file; a data file is needed")
     if status.st_size > LIMIT:
         raise MalformedError(f"has {status.st_size} bytes; the limit is {LIMIT}")

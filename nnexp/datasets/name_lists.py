@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from typing import TYPE_CHECKING
@@ -21,6 +22,23 @@ def listed(names: Sequence[str], shown: int = SHOWN) -> str:
     """Return the first names for a message, with "…" if there are more."""
     text = ", ".join(names[:shown])
     return f"{text}, …" if len(names) > shown else text
+
+
+def lacking(name: str, names: Sequence[str], wanted: Sequence[str]) -> str:
+    """Return the message for new examples without a column that the run was trained with.
+
+    Args:
+        name: of the column.
+        names: of the columns that there are.
+        wanted: names of all columns that the run was trained with.
+    """
+    spare = {other.casefold(): other for other in names if other not in wanted}
+    near = difflib.get_close_matches(name.casefold(), spare, n=1)
+    advice = f"rename {spare[near[0]]!r} to {name!r}" if near else "add it"
+    known = listed([repr(other) for other in names]) or "none"
+    return (
+        f"has no column {name!r}, which the run was trained with; its columns are {known}: {advice}"
+    )
 
 
 def yaml_name(name: str) -> str:

@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnexp.datasets.name_lists import listed
-from nnexp.datasets.new_examples import why_no_names
-from nnexp.datasets.npz_file import features as as_rows
+from nnexp.datasets.inputs import Inputs, rows_of, why_no_names
+from nnexp.datasets.name_lists import lacking, listed
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
     from nnexp.datasets.dataset import Features
-    from nnexp.datasets.new_examples import Inputs
     from nnexp.datasets.npz import AnyArray
-
-WHITE = 255
-"""The largest value of a pixel."""
 
 
 def features(x: object, inputs: Inputs) -> Features:
@@ -52,12 +47,7 @@ def features(x: object, inputs: Inputs) -> Features:
         array = array[np.newaxis]
     if array.shape[1:] not in shapes:
         raise DataError(_wrong_shape(array.shape, shapes))
-    if not len(array):
-        raise DataError("x has no examples")
-    rows = np.ascontiguousarray(as_rows("x", array))
-    if inputs.are_bytes:
-        _check_pixels(array)
-    return rows
+    return rows_of(array, inputs, "x")
 
 
 def _named_row(x: Any) -> dict[Any, list[Any]] | None:  # noqa: ANN401 - whatever is passed
@@ -75,11 +65,14 @@ def _joined(x: Any, inputs: Inputs) -> AnyArray:  # noqa: ANN401 - a data frame 
     known = list(x if isinstance(x, Mapping) else x.columns)
     missing = [name for name in inputs.feature_names if name not in known]
     if missing:
-        raise DataError(
-            f"x has no column {missing[0]!r}, which the run was trained with; "
-            f"its columns are {listed([repr(name) for name in known]) or 'none'}"
-        )
+        raise DataError(f"x {lacking(missing[0], list(map(str, known)), inputs.feature_names)}")
     columns = [_array(x[name], f"column {name!r} of x") for name in inputs.feature_names]
+    if not any(column.ndim for column in columns):
+        name = inputs.feature_names[0]
+        raise DataError(
+            f"x must have lists as columns, got single values; for one example, write "
+            f"{{{name!r}: [{columns[0]}], …}}"
+        )
     if any(column.ndim != 1 or len(column) != len(columns[0]) for column in columns):
         raise DataError("x must have one value in each row of each column; some have more or fewer")
     return np.stack(columns, axis=1)
@@ -106,15 +99,3 @@ def _wrong_shape(shape: tuple[int, ...], shapes: list[tuple[int, ...]]) -> str:
     if len(shape) == 1 and shapes[0] == (1,):
         message += "; use x.reshape(-1, 1)"
     return message
-
-
-def _check_pixels(array: AnyArray) -> None:
-    """Raise DataError if an array is not of pixels from 0 to 255, but scaled otherwise."""
-    low, high = float(array.min()) + 0.0, float(array.max()) + 0.0  # -0 becomes 0
-    is_scaled = array.dtype.kind in "bf" and 0 < high <= 1
-    if low < 0 or high > WHITE or is_scaled:
-        advice = "; multiply them by 255" if is_scaled and low >= 0 else ""
-        raise DataError(
-            f"x has values from {low:g} to {high:g}, but the run was trained on pixels from 0 to "
-            f"{WHITE}{advice}"
-        )

@@ -6,7 +6,8 @@ for a network that was trained on MNIST are prepared as its makers prepared thei
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gzip
+import re
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,48 +16,42 @@ import msgspec
 
 from nnexp.datasets import array_labels, csv_file, drawing, files, idx, npz
 from nnexp.datasets.array_names import role
+from nnexp.datasets.csv_labels import NONE
 from nnexp.datasets.files import MalformedError
+from nnexp.datasets.inputs import WHITE, Inputs, rows_of, white_of, why_no_names, why_no_pictures
 from nnexp.datasets.npz_file import check_array
-from nnexp.datasets.npz_file import features as as_rows
 from nnexp.datasets.selection import check_paired
-from nnexp.datasets.sources import Arrays, Csv, Idx, Images, Mnist, Npz
+from nnexp.datasets.sources import Arrays, Csv, Npz
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nnexp.datasets.dataset import Features
-    from nnexp.datasets.sources import Source
 
 BEGINNING = 16
 """Bytes by which a file's format is recognized."""
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff")
 ARCHIVE = b"PK\x03\x04"
-BYTES = (Mnist, Idx, Images)
-"""Sources whose pixels range from 0 to 255."""
-WHITE = 255.0
-"""The grey of white pixels."""
+IMAGES = idx.IMAGES.to_bytes(4, "big")
+LABELS = idx.LABELS.to_bytes(4, "big")
+
+CONVERT = "convert it to PNG or JPEG"
+OTHER_FORMATS = {
+    re.compile(rb"GIF8"): f"is a GIF picture; {CONVERT}",
+    re.compile(rb"BM.{4}\0{4}", re.DOTALL): f"is a BMP picture; {CONVERT}",
+    re.compile(rb"RIFF.{4}WEBP", re.DOTALL): f"is a WebP picture; {CONVERT}",
+    re.compile(rb"II\*\0|MM\0\*"): f"is a TIFF picture; {CONVERT}",
+    re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL): f"is a HEIC picture; {CONVERT}",
+    re.compile(rb".{4}ftypavi", re.DOTALL): f"is an AVIF picture; {CONVERT}",
+    re.compile(rb"\x93NUMPY"): "is a single .npy array; save it as x of an archive: "
+    "numpy.savez('new.npz', x=array)",
+    re.compile(LABELS): "is an IDX file of labels; name the file of their images",
+}
+"""Formats that are not read, by a file's first bytes, and what to do."""
 
 
-class Inputs(NamedTuple):
-    """What a network takes as an example."""
-
-    source: Source
-    """The settings of its training data."""
-    features: int
-    image: tuple[int, int] | None
-    """Rows and columns of an image; None if examples are not images."""
-    is_mnist: bool
-    """Whether it was trained on MNIST's images, whatever their source."""
-    feature_names: Sequence[str] = ()
-    label_name: str = ""
-    label_names: Mapping[int, str] = MappingProxyType({})
-    """The class of each number that the training data has a name for."""
-
-    @property
-    def are_bytes(self) -> bool:
-        """Whether the training data are pixels from 0 to 255."""
-        return isinstance(self.source, BYTES) or self.is_mnist
+ROLES = {"x": "x_test", "y": "y_test"}
 
 
 class NewExamples(NamedTuple):
@@ -64,33 +59,39 @@ class NewExamples(NamedTuple):
 
     features: Features
     """(examples, features), not scaled yet."""
-    labels: Sequence[str] | None
-    """The label of each example, as it is written in tables; None if the file has none."""
+    labels: Sequence[str | None] | None
+    """The label of each example, as it is written in tables, or None; None if the file has none."""
     is_picture: bool = False
     """Whether the file is a single picture, not rows of examples."""
 
 
-def read(path: Path, inputs: Inputs, *, raw: bool = False) -> NewExamples:
+def read(
+    path: Path, inputs: Inputs, *, raw: bool = False, is_labelled: bool = False
+) -> NewExamples:
     """Read the examples of a file.
 
     Args:
         path: a PNG or JPEG picture, a csv or IDX file of images, or an npz archive.
         inputs: what the network takes.
         raw: only resize pictures.
+        is_labelled: whether each example must have a label, if any has one.
 
     Raises: DataError if the file cannot be read, or its examples are not such as the network takes.
     """
-    with files.open_binary(path) as file:
+    with files.open_binary(path, f"name its files, such as {path / '*'}") as file:
         beginning = file.read(BEGINNING)
         if beginning.startswith(PICTURES):
             content = beginning + file.read()
             return NewExamples(_picture(path, content, inputs, raw=raw), None, is_picture=True)
     if beginning.startswith(ARCHIVE):
         examples = _archive(path, inputs)
-    elif beginning.startswith((idx.GZIP, idx.IMAGES.to_bytes(4, "big"))):
+    elif beginning.startswith(idx.GZIP):
+        examples = _gzipped(path, inputs)
+    elif beginning.startswith(IMAGES):
         examples = _idx(path, inputs)
     else:
-        examples = _table(path, inputs)
+        _check_format(path, beginning)
+        examples = _table(path, beginning, inputs, is_labelled=is_labelled)
     if not len(examples.features):
         raise DataError(f"{path}: has no examples")
     if examples.features.shape[1] != inputs.features:
@@ -111,22 +112,29 @@ def _picture(path: Path, content: bytes, inputs: Inputs, *, raw: bool) -> Featur
     pixels = grey_image.decode(content, None if is_prepared else inputs.image)
     if is_prepared and not drawing.is_prepared(pixels):
         pixels = drawing.prepared(pixels)
+    if is_prepared and not pixels.any():
+        raise DataError(
+            f"{path}: shows nothing but an even ground; there is no drawing to recognize"
+        )
     row = pixels.reshape(1, -1)
     return row if (white := white_of(inputs)) == WHITE else row * (white / WHITE)
 
 
-def white_of(inputs: Inputs) -> float:
-    """Return the number that a white pixel has in a network's own data."""
-    return WHITE if inputs.are_bytes else inputs.source.scale
+def _check_format(path: Path, beginning: bytes) -> None:
+    """Raise DataError if a file's first bytes are those of a format that is not read."""
+    for pattern, message in OTHER_FORMATS.items():
+        if pattern.match(beginning):
+            raise DataError(f"{path}: {message}")
 
 
-def why_no_pictures(inputs: Inputs) -> str | None:
-    """Return why a network cannot be given pictures; None if it can."""
-    if inputs.image is None:
-        return f"the run was trained on tables of {inputs.features} features"
-    if inputs.source.standardize and not inputs.are_bytes:
-        return "the pixels that the run was trained on may have another range than 0 to 255"
-    return None
+def _gzipped(path: Path, inputs: Inputs) -> NewExamples:
+    """Return the images of a compressed IDX file."""
+    with files.open_binary(path) as file, files.decompression_errors():
+        beginning = gzip.GzipFile(fileobj=file).read(BEGINNING)
+    if not beginning.startswith(IMAGES):
+        _check_format(path, beginning)
+        raise DataError(f"{path}: is gzipped, but no IDX file of images; gunzip it")
+    return _idx(path, inputs)
 
 
 def _idx(path: Path, inputs: Inputs) -> NewExamples:
@@ -164,11 +172,11 @@ def _archive(path: Path, inputs: Inputs) -> NewExamples:
             if "class_names" in roles:
                 origin["class_names"] = roles["class_names"]
         for key, name in origin.items():
-            check_array(key, name, headers[name])
+            check_array(ROLES.get(key, key), name, headers[name])
         return origin
 
     arrays = npz.read(path, chosen)
-    rows = as_rows(f"{path}: {origin['x']}", arrays["x"])
+    rows = rows_of(arrays["x"], inputs, f"{path}: {origin['x']}")
     if "y" not in arrays:
         return NewExamples(rows, None)
     where = f"{path}: {origin['y']}"
@@ -178,28 +186,24 @@ def _archive(path: Path, inputs: Inputs) -> NewExamples:
     return NewExamples(rows, labels)
 
 
-def why_no_names(inputs: Inputs) -> str | None:
-    """Return why the columns of a table cannot be found, though it has names; None if they can."""
-    if isinstance(inputs.source, Csv) and not inputs.feature_names:
-        return (
-            "an earlier version of nnexp trained the run and did not record the columns' names; "
-            "give an array with the features in the order of the training data, x in an npz "
-            "archive, or train a new run"
-        )
-    return None
-
-
-def _table(path: Path, inputs: Inputs) -> NewExamples:
+def _table(path: Path, beginning: bytes, inputs: Inputs, *, is_labelled: bool) -> NewExamples:
     """Return the examples of a table, whose columns are found by their names."""
     if reason := why_no_names(inputs):
         raise DataError(f"{path}: is a table, but {reason}")
     if not isinstance(inputs.source, Csv):
+        if not beginning:
+            raise DataError(f"{path}: is empty")
+        if b"\0" in beginning:
+            raise DataError(
+                f"{path}: is no PNG or JPEG picture, npz archive or IDX file of images; save the "
+                "examples in one of these formats"
+            )
         raise DataError(
-            f"{path}: is no picture, archive or IDX file; tables are read by runs whose training "
-            "data was one"
+            f"{path}: is text, and tables are read by runs that were trained on tables; save the "
+            "examples as x of an npz archive"
         )
     features, labels = csv_file.read_new(
-        path, inputs.source, inputs.feature_names, inputs.label_name
+        *(path, inputs.source, inputs.feature_names, inputs.label_name), is_labelled=is_labelled
     )
-    names = [labels.names[code] for code in labels.codes.tolist()]
-    return NewExamples(features, names or None)
+    names = [None if code == NONE else labels.names[code] for code in labels.codes.tolist()]
+    return NewExamples(features, names if labels.names else None)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from nnexp.analysis.evaluation import best_arrays
+from nnexp.analysis.evaluation import best_checkpoint
 from nnexp.analysis.task import inputs
 from nnexp.datasets.dataset import Factors
-from nnexp.datasets.new_examples import Inputs
+from nnexp.datasets.inputs import Inputs
 from nnexp.errors import printable
 from nnexp.nn.activations import ActivationName
 from nnexp.nn.arrays import Array
@@ -75,7 +75,7 @@ def trained(run: Run) -> TrainedNetwork:
         UsageError: no epoch is evaluated yet.
         CorruptError: the run is damaged.
     """
-    config, arrays = run.config, best_arrays(run)
+    config, (_, arrays) = run.config, best_checkpoint(run)
     depth = len(config.hidden) + 1
     return TrainedNetwork(
         run=run.name,

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnexp.analysis.best_network import best_facts
 from nnexp.analysis.comparison import Comparison
-from nnexp.analysis.evaluation import is_best_deleted
-from nnexp.analysis.metrics import METRICS, Facts, Side
+from nnexp.analysis.metrics import Facts, Side
 from nnexp.analysis.task import inputs
 from nnexp.datasets.drawing import SIDE
-from nnexp.datasets.new_examples import WHITE, Inputs, white_of, why_no_pictures
+from nnexp.datasets.inputs import WHITE, Inputs, white_of, why_no_pictures
 from nnexp.errors import printable
 from nnexp.export.trained import TrainedNetwork, trained
 from nnexp.nn.arrays import Array
@@ -29,7 +29,8 @@ LARGEST = 2_000_000
 
 HOW = (
     "Draw with mouse or finger, or with the keyboard: the arrow keys move the pen, Space lowers "
-    "and lifts it. Each network answers at once; the drawing stays on this page."
+    "and lifts it, Delete clears the drawing. Each network answers at once; the drawing stays on "
+    "this page."
 )
 PREPARED = (
     "As MNIST's makers prepared their images, the drawing is cropped, scaled to 20 × 20 pixels and "
@@ -46,7 +47,7 @@ def pad(compared: Comparison) -> Section:
     """
     figures, sentences, is_mnist = [], [], []
     for index, side in enumerate(compared.sides):
-        best = _best(side)
+        best = best_facts(side)
         if best is None or not _takes_drawings(shape := inputs(best.run)):
             continue
         network = trained(best.run)
@@ -72,16 +73,6 @@ def pad(compared: Comparison) -> Section:
         blocks.append(Sentences(sentences, "remark"))
     heading = "Draw a digit" if all(is_mnist) else "Draw an image"
     return Section(NAME, heading, blocks)
-
-
-def _best(side: Side) -> Facts | None:
-    """Return the run with the highest validation accuracy, of equals the first.
-
-    Returns: None if no run has an evaluated epoch whose checkpoint is there.
-    """
-    validation = METRICS["best_validation_accuracy"].of
-    usable = [f for f in side.counted if f.best is not None and not is_best_deleted(f.run)]
-    return max(usable, key=lambda facts: validation(facts) or 0.0, default=None)
 
 
 def _takes_drawings(shape: Inputs) -> bool:

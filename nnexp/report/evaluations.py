@@ -13,10 +13,11 @@ from nnexp.report.text import percent
 
 def document(evaluation: RunsEvaluation) -> Document:
     """Return a table of runs and their vote, and one by class of the vote or the single run."""
-    split, vote, runs = evaluation.on, evaluation.vote, evaluation.runs
-    header = ["run", "best epoch", f"{split} cost", f"{split} accuracy"]
+    vote, runs = evaluation.vote, evaluation.runs
+    of_split = "" if evaluation.on is None else f"{evaluation.on} "
+    header = ["run", "best epoch", f"{of_split}cost", f"{of_split}accuracy"]
     rows = [[run.run, str(run.epoch), f"{run.cost:.4f}", percent(run.accuracy)] for run in runs]
-    examples, shown = f"{split} examples", runs[0].classification
+    examples, shown = f"{of_split}examples", runs[0].classification
     if evaluation.file is not None:
         examples = f"examples of {evaluation.file}"
     if vote is not None:
@@ -34,7 +35,7 @@ def document(evaluation: RunsEvaluation) -> Document:
 
 
 class EvaluatedRunOutput(Struct, frozen=True, kw_only=True):
-    """A run's best epoch on the split; the other split's numbers are left out."""
+    """A run's best epoch on the split, or on a file; the others' numbers are left out."""
 
     run: str
     best_epoch: int
@@ -43,24 +44,29 @@ class EvaluatedRunOutput(Struct, frozen=True, kw_only=True):
     validation_accuracy: float | UnsetType = UNSET
     test_cost: float | UnsetType | None = UNSET
     test_accuracy: float | UnsetType = UNSET
+    cost: float | UnsetType | None = UNSET
+    """On the file of --data."""
+    accuracy: float | UnsetType = UNSET
     classification: ClassificationOutput
 
 
 class VoteOutput(Struct, frozen=True, kw_only=True):
-    """The vote of several runs on the split."""
+    """The vote of several runs on the split, or on a file."""
 
     validation_accuracy: float | UnsetType = UNSET
     test_accuracy: float | UnsetType = UNSET
+    accuracy: float | UnsetType = UNSET
+    """On the file of --data."""
     classification: ClassificationOutput
 
 
 class EvaluateOutput(Struct, frozen=True, kw_only=True):
     """The result of evaluate."""
 
-    on: On
-    """The split."""
+    on: On | None
+    """The split; null with --data."""
     file: str | None
-    """The file of the examples that stand in for test data; null without --data."""
+    """The file of --data; null without it."""
     examples: int
     left_out: int
     """Examples of the file whose class the runs leave out of their own data."""
@@ -73,10 +79,10 @@ class EvaluateOutput(Struct, frozen=True, kw_only=True):
 
 def output(evaluation: RunsEvaluation) -> EvaluateOutput:
     """Return an evaluation as a value for JSON."""
-    split = evaluation.on
-    cost, accuracy, vote = f"{split}_cost", f"{split}_accuracy", evaluation.vote
+    of_split = "" if evaluation.on is None else f"{evaluation.on}_"
+    cost, accuracy, vote = f"{of_split}cost", f"{of_split}accuracy", evaluation.vote
     return EvaluateOutput(
-        on=split,
+        on=evaluation.on,
         file=evaluation.file,
         examples=evaluation.examples,
         left_out=evaluation.left_out,

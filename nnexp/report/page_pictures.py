@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnexp.analysis.averages import average
+from nnexp.analysis.best_network import best_facts
 from nnexp.analysis.comparison import Comparison
 from nnexp.analysis.evaluation import FirstLayer, first_layer, is_best_deleted
 from nnexp.analysis.metrics import Side
@@ -124,13 +125,16 @@ ROWS, ALL_ROWS = 3, 20
 
 
 def _shown_layer(side: Side, rows: int) -> tuple[Run, FirstLayer, Grid] | CorruptError | None:
-    """Return the first run with weights to show, and those of at most some rows of neurons.
+    """Return the best run, and its weights of at most some rows of neurons.
+
+    If none counts, it is the first run with weights to show.
 
     Returns: the error of the first run if the best checkpoints of all of them were deleted; None if
         there is nothing to show.
     """
     deleted: CorruptError | None = None
-    for run in side.experiment.runs:
+    best = best_facts(side)
+    for run in side.experiment.runs if best is None else [best.run]:
         data, hidden = run.record.data, run.config.hidden
         most = shown_neurons(data.features, hidden[0] if hidden else data.classes)
         try:

@@ -17,7 +17,7 @@ from nnexp.report.text import percent
 
 if TYPE_CHECKING:
     from nnexp.analysis.prediction import FilePrediction
-    from nnexp.datasets.new_examples import Inputs
+    from nnexp.datasets.inputs import Inputs
 
 ACROSS, MOST = 6, 30
 """Images in a row, and in a figure."""
@@ -67,12 +67,13 @@ def examples(predictions: Sequence[FilePrediction]) -> Iterator[Example]:
             yield Example(str(prediction.file), row, order[index], outputs, label)
 
 
-def document(predictions: Sequence[FilePrediction], top: int) -> Document:
+def document(predictions: Sequence[FilePrediction], top: int, voters: int = 1) -> Document:
     """Return a table with a row for each example, and the accuracy on each file with labels.
 
     Args:
         predictions: of all files.
         top: how many classes of each example to list, those with the largest outputs.
+        voters: the number of networks that predict together.
     """
     classes = predictions[0].classes
     rows = [
@@ -86,15 +87,15 @@ def document(predictions: Sequence[FilePrediction], top: int) -> Document:
     if is_labelled:
         header.append("label")
     rows = [[*row, *[""] * (len(header) - len(row))] for row in rows]
-    lines = [line for prediction in predictions for line in _accuracy(prediction)]
+    lines = [f"The networks of {voters} runs vote."] if voters > 1 else []
+    lines += [line for prediction in predictions for line in _accuracy(prediction)]
     return plain(Table(header, rows, left=2, folds=True), Sentences(lines) if lines else None)
 
 
 def _accuracy(prediction: FilePrediction) -> Iterator[str]:
     """Yield how many examples have the class of their label, and how many labels are no class."""
-    labels, file = prediction.examples.labels, printable(str(prediction.file))
-    if labels is None:
-        return
+    file = printable(str(prediction.file))
+    labels = [label for label in prediction.examples.labels or () if label is not None]
     known = prediction.known
     if prediction.accuracy is not None:
         have = "example has the class of its label" if known == 1 else PLURAL
@@ -159,12 +160,14 @@ def output(predictions: Sequence[FilePrediction]) -> list[PredictionOutput]:
 def figure(predictions: Sequence[FilePrediction], inputs: Inputs) -> Figure:
     """Return the first examples as the network saw them, with their classes.
 
+    A title says how many are left out. Without that there is none, which fits one narrow panel.
+
     Raises:
         UsageError: the examples are no images.
     """
     if inputs.image is None:
         raise UsageError(f"--shown: examples of {inputs.features} features are no images to draw")
-    classes = predictions[0].classes
+    classes, examples = predictions[0].classes, sum(len(each.outputs) for each in predictions)
     pixels = np.concatenate([prediction.examples.features[:MOST] for prediction in predictions])
     panels = []
     for features, example in zip(pixels[:MOST], _first(predictions), strict=False):
@@ -175,7 +178,8 @@ def figure(predictions: Sequence[FilePrediction], inputs: Inputs) -> Figure:
         )
         title = "\n".join(shortened(printable(line), LONGEST) for line in lines)
         panels.append(Panel([Image(features.reshape(inputs.image).tolist())], title=title))
-    return Figure(panels, "what the network saw", size=SIZE, across=ACROSS)
+    title = f"the first {MOST} of {examples}" if examples > MOST else ""
+    return Figure(panels, title, size=SIZE, across=ACROSS)
 
 
 def _first(predictions: Sequence[FilePrediction]) -> Iterator[Example]:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from nnexp.datasets.inputs import Inputs
 from nnexp.datasets.new_arrays import features
-from nnexp.datasets.new_examples import Inputs
 from nnexp.datasets.sources import Csv, Mnist, Npz
 from nnexp.errors import DataError
 
