@@ -52,6 +52,7 @@ OTHER_FORMATS = {
 
 
 ROLES = {"x": "x_test", "y": "y_test"}
+"""The roles of new examples and their labels in an archive of training data."""
 
 
 class NewExamples(NamedTuple):
@@ -171,8 +172,7 @@ def _archive(path: Path, inputs: Inputs) -> NewExamples:
             origin["y"] = roles[f"y_{split}"]
             if "class_names" in roles:
                 origin["class_names"] = roles["class_names"]
-        for key, name in origin.items():
-            check_array(ROLES.get(key, key), name, headers[name])
+        _check_arrays(headers, origin, inputs)
         return origin
 
     arrays = npz.read(path, chosen)
@@ -184,6 +184,22 @@ def _archive(path: Path, inputs: Inputs) -> NewExamples:
     labels = array_labels.labels_of_new(arrays["y"], class_names, where, inputs.label_names)
     check_paired(rows, arrays["y"], str(path), where)
     return NewExamples(rows, labels)
+
+
+def _check_arrays(
+    headers: Mapping[str, npz.Header], origin: Mapping[str, str], inputs: Inputs
+) -> None:
+    """Raise MalformedError if an array is not of its role's form."""
+    name = origin["x"]
+    if len(headers[name].shape) < 2:  # noqa: PLR2004 - examples, features
+        advice = f"for a single example, save {name}.reshape(1, -1)"
+        if inputs.features == 1:
+            advice = f"save {name}.reshape(-1, 1)"
+        raise MalformedError(
+            f"{name} must have shape (examples, features), got {headers[name].shape}; {advice}"
+        )
+    for key, member in origin.items():
+        check_array(ROLES.get(key, key), member, headers[member])
 
 
 def _table(path: Path, beginning: bytes, inputs: Inputs, *, is_labelled: bool) -> NewExamples:
