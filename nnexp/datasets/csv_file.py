@@ -16,7 +16,7 @@ from nnexp.datasets.csv_columns import (
     read_columns_of_new,
 )
 from nnexp.datasets.csv_features import FeatureParser
-from nnexp.datasets.csv_labels import CsvLabels, LabelCollector
+from nnexp.datasets.csv_labels import NONE, CsvLabels, LabelCollector
 from nnexp.datasets.csv_lines import Block
 from nnexp.datasets.files import MalformedError
 from nnexp.datasets.selection import Part, Parts, pair
@@ -124,7 +124,7 @@ def read_new(
     label_name: str,
     *,
     is_labelled: bool = False,
-) -> tuple[Features, CsvLabels]:
+) -> tuple[Features, list[str | None] | None]:
     """Read new examples: columns are found by their names, others than these are left out.
 
     Args:
@@ -134,12 +134,17 @@ def read_new(
         label_name: of the labels' column, which may be missing: then there are no labels.
         is_labelled: whether each example must have a label, if there is the column.
 
+    Returns: the features, and the label of each example, or None; None if no example has any.
+
     Raises: DataError, with the line, if the file is malformed.
     """
     with files.open_binary(path) as file:
         lines = csv_lines.read_lines(file, lambda _: None)
         columns, rows = read_columns_of_new(lines, source, feature_names, label_name)
-        return _examples(columns, rows, LabelCollector(columns, may_lack=not is_labelled))
+        collector = LabelCollector(columns, may_lack=not is_labelled)
+        features, labels = _examples(columns, rows, collector)
+    names = [None if code == NONE else labels.names[code] for code in labels.codes.tolist()]
+    return features, names if labels.names else None
 
 
 def _examples(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnexp.datasets.inputs import Inputs, rows_of, why_no_names
-from nnexp.datasets.name_lists import lacking, listed
+from nnexp.datasets.name_lists import lacking
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:

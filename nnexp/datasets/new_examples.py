@@ -9,14 +9,12 @@ from __future__ import annotations
 import gzip
 import re
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from nnexp.datasets import array_labels, csv_file, drawing, files, idx, npz
 from nnexp.datasets.array_names import role
-from nnexp.datasets.csv_labels import NONE
 from nnexp.datasets.files import MalformedError
 from nnexp.datasets.inputs import WHITE, Inputs, rows_of, white_of, why_no_names, why_no_pictures
 from nnexp.datasets.npz_file import check_array
@@ -218,8 +216,5 @@ def _table(path: Path, beginning: bytes, inputs: Inputs, *, is_labelled: bool) -
             f"{path}: is text, and tables are read by runs that were trained on tables; save the "
             "examples as x of an npz archive"
         )
-    features, labels = csv_file.read_new(
-        *(path, inputs.source, inputs.feature_names, inputs.label_name), is_labelled=is_labelled
-    )
-    names = [None if code == NONE else labels.names[code] for code in labels.codes.tolist()]
-    return NewExamples(features, names if labels.names else None)
+    columns = inputs.feature_names, inputs.label_name
+    return NewExamples(*csv_file.read_new(path, inputs.source, *columns, is_labelled=is_labelled))

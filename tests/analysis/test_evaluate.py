@@ -264,6 +264,27 @@ def measured(bench: Bench, *arguments: str) -> dict[str, Any]:
     return result
 
 
+def bare(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return JSON with the names of test measures as they are for a file."""
+    if isinstance(value, dict):
+        return {key.removeprefix("test_"): bare(item) for key, item in value.items()}
+    return [bare(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("place", ["runs/c", "runs/c-s*", "c"])
+def test_an_experiment_or_a_pattern_stands_for_its_runs(bench: Bench, place: str) -> None:
+    bench("train", "tiny.yaml", "--name", "c", "--seeds", "2", "-q")
+    if place == "c":
+        said = bench("evaluate", place)
+        assert (said.code, said.out) == (2, "")
+        assert said.err.endswith("did you mean runs/c?\n")
+        return
+    each = measured(bench, "runs/c-s0", "runs/c-s1", "--on", "test")
+    assert measured(bench, place, "--on", "test") == each
+    twice = bench("evaluate", place, "runs/c-s1")
+    assert (twice.code, twice.err) == (2, "runs/c-s1: is named twice\n")
+
+
 @pytest.mark.parametrize("keys", [{}, {"class_weights": "balanced", "lambda": 0.3}], ids=str)
 def test_the_test_examples_in_another_file_give_the_test_measures(
     bench: Bench, keys: dict[str, Any]
@@ -273,8 +294,15 @@ def test_the_test_examples_in_another_file_give_the_test_measures(
     with np.load(bench.folder / "tiny.npz") as arrays:
         np.savez(bench.folder / "new.npz", x=arrays["x_test"], y=arrays["y_test"])
     names = ["runs/c-s0", "runs/c-s1"]
-    expected = measured(bench, *names, "--on", "test") | {"file": "new.npz"}
+    expected = bare(measured(bench, *names, "--on", "test")) | {"file": "new.npz", "on": None}
     assert measured(bench, *names, "--data", "new.npz") == expected
+    assert measured(bench, "runs/c", "--data", "new.npz") == expected
+    lines = bench("evaluate", "runs/c", "--data", "new.npz").out.splitlines()
+    assert lines[0].split() == [
+        *("run", "best", "epoch", "cost", "accuracy"),
+        *("balanced", "accuracy", "macro", "F1"),
+    ]
+    assert "By class (examples of new.npz, vote of 2)" in lines[5]
 
 
 def test_standardized_tables_are_measured_on_another_file(bench: Bench) -> None:
@@ -292,10 +320,16 @@ def test_standardized_tables_are_measured_on_another_file(bench: Bench) -> None:
     swapped = ["kind,note,y,x", *(f"{k},?,{y},{x}" for x, y, k in (r.split(",") for r in rows))]
     (bench.folder / "new.csv").write_text("\n".join(swapped) + "\n")
     result = measured(bench, "runs/t-s0", "--data", "new.csv")
-    assert (result["examples"], result["runs"][0]["test_accuracy"]) == (120, 1.0)
+    assert (result["examples"], result["runs"][0]["accuracy"]) == (120, 1.0)
     code, out, _ = bench("evaluate", "runs/t-s0", "--data", "new.csv")
     assert code == 0
     assert "By class (examples of new.csv)" in out
+    rows[3] = rows[3].rpartition(",")[0] + ","
+    (bench.folder / "new.csv").write_text("x,y,kind\n" + "\n".join(rows) + "\n")
+    where = "new.csv: line 5, column 3 ('kind')"
+    assert bench("evaluate", "runs/t-s0", "--data", "new.csv") == (
+        *(2, "", f"{where}: a missing label, ''; fill it in, or remove the row\n"),
+    )
 
 
 def test_examples_of_classes_that_a_run_leaves_out_are_left_out(bench: Bench) -> None:
@@ -307,7 +341,7 @@ def test_examples_of_classes_that_a_run_leaves_out_are_left_out(bench: Bench) ->
     result = measured(bench, "runs/c-s0", "--data", "new.npz")
     left_out = np.count_nonzero(~np.isin(labels, [0, 2]))
     assert (result["left_out"], result["examples"]) == (left_out, len(labels) - left_out)
-    assert result["runs"] == measured(bench, "runs/c-s0", "--on", "test")["runs"]
+    assert result["runs"] == bare(measured(bench, "runs/c-s0", "--on", "test")["runs"])
     _, out, _ = bench("evaluate", "runs/c-s0", "--data", "new.npz")
     assert f"{left_out} examples of other classes are left out." in out
 

@@ -25,6 +25,7 @@ from nnexp.datasets.npz_file import content_hash
 from nnexp.datasets.recognition import is_mnist
 from nnexp.datasets.sources import Mnist
 from nnexp.errors import DataError
+from nnexp.report import predictions
 from nnexp.store.predictions import read as read_predictions
 from nnexp.store.run import Run
 
@@ -369,3 +370,182 @@ def test_labels_that_are_no_class_are_counted_apart(bench: Bench) -> None:
         f"new.npz: 2 of {len(labels)} labels are no class of the network, such as '7'",
         f"strange.npz: {known + 2} of {known + 2} labels are no class of the network, such as '17'",
     ]
+
+
+def test_examples_without_a_label_are_predicted_and_not_counted(flowers: Bench) -> None:
+    Path("some.csv").write_text("length,width,kind\n0.1,300,a\n2,99,\n1,200,b\n0.1,300,NA\n")
+    lines = flowers("predict", "runs/f-s0", "some.csv").out.splitlines()
+    assert [line.split()[1] for line in lines[1:5]] == ["a", "c", "b", "a"]
+    assert [line.split()[5:] for line in lines[1:5]] == [["a"], [], ["b"], []]
+    assert lines[-1] == "some.csv: 100.00 % of 2 examples have the class of their label"
+    rows = json.loads(flowers("predict", "runs/f-s0", "some.csv", "--json").out)
+    assert [row["label"] for row in rows] == ["a", None, "b", None]
+    Path("none.csv").write_text("length,width,kind\n0.1,300,\n2,99,\n")
+    _, out, _ = flowers("predict", "runs/f-s0", "none.csv")
+    assert len(out.splitlines()) == 3
+    assert "label" not in out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "length,width\nx,1\n",
+            "line 2, column 1 ('length'): not a number, got 'x'; features are ",
+        ),
+        ("length,width\nx,1\n", "numbers: correct it, or remove the row"),
+        (
+            "length,width\n1,\n",
+            "column 2 ('width'): a missing value, ''; fill it in, or remove the",
+        ),
+        ("length,width\n1e999,1\n", "not a finite number, got '1e999'; correct it, or remove the "),
+        ("length,width\n1'000,1\n", "remove the thousands separators, or remove the row"),
+        ("length,width,x\n1,2\n", "the header names 3; complete the line, or remove it"),
+        ("some words\nand others\n", "'some words': they are separated by blanks; save the file "),
+        ("some words\nand no more here\n", "'some words'; save the file with commas between "),
+        ("Length,width\n1,2\n", "line 1: has no column 'length', which the run was trained with; "),
+        ("Length,width\n1,2\n", "columns are 'Length', 'width': rename 'Length' to 'length'"),
+        ("kind,width\na,2\n", "columns are 'kind', 'width': add it"),
+        (f"length,width,kind\n1,2,{'x' * 300}\n", "correct column 'kind', or leave it out"),
+    ],
+)
+def test_advice_about_a_table_can_be_followed_without_the_config(
+    flowers: Bench, text: str, message: str
+) -> None:
+    Path("n.csv").write_text(text)
+    said = flowers("predict", "runs/f-s0", "n.csv")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("n.csv: line ")
+    assert message in said.err
+    assert "data." not in said.err
+
+
+def test_a_delimiter_of_the_config_is_that_of_new_tables(bench: Bench) -> None:
+    write_flowers()
+    data = {"name": "csv", "train_file": "d.csv", "delimiter": ",", "validation": 0.3}
+    bench.config("flowers.yaml", data=data)
+    assert bench("train", "flowers.yaml", "-q", "--name", "f").code == 0
+    Path("n.csv").write_text("length;width\n1;2\n")
+    _, _, err = bench("predict", "runs/f-s0", "n.csv")
+    assert err.endswith("save the file with ',' between columns, as the training data\n")
+
+
+def written(name: str, content: bytes) -> str:
+    Path(name).write_bytes(content)
+    return name
+
+
+def encoded(form: str) -> bytes:
+    content = io.BytesIO()
+    Image.new("L", (40, 40), 9).save(content, form)
+    return content.getvalue()
+
+
+def saved(**arrays: Any) -> bytes:  # noqa: ANN401 - any arrays
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+def single_array() -> bytes:
+    content = io.BytesIO()
+    np.save(content, np.zeros((2, 784), np.uint8))
+    return content.getvalue()
+
+
+LABELS = struct.pack(">2I", 0x801, 3) + b"abc"
+EVEN = "shows nothing but an even ground; there is no drawing to recognize"
+UNREAD: dict[str, tuple[bytes, str]] = {
+    "a.gif": (encoded("GIF"), "is a GIF picture; convert it to PNG or JPEG"),
+    "a.bmp": (encoded("BMP"), "is a BMP picture; convert it to PNG or JPEG"),
+    "a.webp": (encoded("WEBP"), "is a WebP picture; convert it to PNG or JPEG"),
+    "a.tiff": (encoded("TIFF"), "is a TIFF picture; convert it to PNG or JPEG"),
+    "big.tiff": (b"MM\0*\0\0\0\x08", "is a TIFF picture; convert it to PNG or JPEG"),
+    "a.heic": (b"\0\0\0\x18ftypheic\0\0\0\0", "is a HEIC picture; convert it to PNG or JPEG"),
+    "a.npy": (single_array(), "save it as x of an archive: numpy.savez('new.npz', x=array)"),
+    "labels": (LABELS, "is an IDX file of labels; name the file of their images"),
+    "labels.gz": (gzip.compress(LABELS), "is an IDX file of labels; name the file of their "),
+    "t.csv.gz": (gzip.compress(b"a,b\n1,2\n"), "is gzipped, but no IDX file of images; gunzip it"),
+    "cut.gz": (gzip.compress(bytes(range(256)))[:20], "damaged or cut short"),
+    "pixels.csv": (b"1,2,3\n4,5,6\n", "is text, and tables are read by runs that were trained on "),
+    "BMI.csv": (b"BMI,age\n4,5,6\n", "is text, and tables are read by runs that were trained on "),
+    "bytes": (bytes(range(99)), "is no PNG or JPEG picture, npz archive or IDX file of images; "),
+    "empty": (b"", "is empty"),
+    "blank.png": (encoded("PNG"), EVEN),
+    "scaled.npz": (
+        saved(x=np.full((2, 784), 0.5)),
+        "x has values from 0.5 to 0.5, but the run was ",
+    ),
+    "bits.npz": (
+        saved(x=np.eye(28, dtype=bool)[None]),
+        "pixels from 0 to 255; multiply them by 255",
+    ),
+    "none.npz": (saved(x=np.zeros((0, 784))), "x has no examples"),
+    "one.npz": (
+        saved(x=np.zeros(784)),
+        "x must have shape (examples, features), got (784,); for a ",
+    ),
+    "text.npz": (saved(x=np.array([["a"]])), "x must contain numbers, got text"),
+    "half.npz": (saved(x=np.zeros((2, 784)), y=[0.5, 1]), "nnexp classifies; save classes"),
+}
+
+
+def test_what_shows_no_example_is_not_answered(bench: Bench, mnist: Run) -> None:
+    """By predict and evaluate --data alike."""
+    for name, (content, _) in UNREAD.items():
+        written(name, content)
+    Image.new("L", (1, 1), 0).save("dot.png")
+    Image.new("L", (28, 28), 0).save("black.png")
+    Path("folder").mkdir()
+    said = bench("predict", str(mnist.path), *UNREAD, "dot.png", "black.png", "folder")
+    assert (said.code, said.out) == (2, "")
+    expected = [(name, message) for name, (_, message) in UNREAD.items()]
+    expected += [("dot.png", EVEN), ("black.png", EVEN)]
+    expected.append(("folder", "is a directory; name its files, such as folder/*"))
+    for line, (name, message) in zip(said.err.splitlines(), expected, strict=True):
+        assert line.startswith(f"{name}: ")
+        assert message in line
+        assert "data." not in line
+    for name in ("scaled.npz", "blank.png", "a.gif"):
+        said = bench("evaluate", str(mnist.path), "--data", name)
+        assert (said.code, said.out) == (2, "")
+        assert said.err.startswith(f"{name}: ")
+        assert UNREAD[name][1] in said.err
+    assert bench("predict", str(mnist.path), "blank.png", "--raw").code == 0
+
+
+def test_the_picture_says_how_many_examples_it_leaves_out(bench: Bench, mnist: Run) -> None:
+    assert mnist.exists
+    pixels = np.zeros((38, 784), np.uint8)
+    pixels[:, 100:200] = 200
+    inputs = Predictor([mnist]).inputs
+    for count, title in ((38, "the first 30 of 38"), (31, "the first 30 of 31"), (30, ""), (1, "")):
+        np.savez("n.npz", x=pixels[:count])
+        read = [
+            each
+            for each in Predictor([mnist]).predict([Path("n.npz")])
+            if isinstance(each, FilePrediction)
+        ]
+        drawn = predictions.figure(read, inputs)
+        assert (drawn.title, len(drawn.panels)) == (title, min(count, 30))
+    np.savez("n.npz", x=pixels[:20])
+    both = Predictor([mnist]).predict([Path("n.npz"), Path("n.npz")])
+    assert predictions.figure(
+        [each for each in both if isinstance(each, FilePrediction)], inputs
+    ).title == ("the first 30 of 40")
+    assert bench("predict", str(mnist.path), "n.npz", "--shown", "seen.png").code == 0
+
+
+def test_runs_that_are_not_finished_and_votes_are_mentioned(bench: Bench) -> None:
+    bench("train", "tiny.yaml", "--name", "r", "--seeds", "2", "-q")
+    bench("train", bench.config("c.yaml", epochs=9), "--name", "part", "--until", "2", "-q")
+    single = bench("predict", "runs/r-s0", "tiny.npz")
+    assert (single.err, "vote" in single.out) == ("", False)
+    assert "The networks of 2 runs vote." in bench("predict", "runs/r", "tiny.npz").out
+    assert "vote" not in bench("predict", "runs/r", "tiny.npz", "--csv").out
+    every = bench("predict", "runs/*", "tiny.npz")
+    assert "The networks of 3 runs vote." in every.out
+    (best,) = json.loads(bench("evaluate", "runs/part-s0", "--json").out)["runs"]
+    line = f"its best epoch so far, {best['best_epoch']}, predicts"
+    assert every.err == f"runs/part-s0: is interrupted; {line}\n"
+    assert every.code == 0

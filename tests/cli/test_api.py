@@ -88,8 +88,21 @@ def test_metrics_are_columns(bench: Bench) -> None:
         "saturation_2",
     ]
     assert nnexp.Run(str(run.path)).metrics() == columns
-    with pytest.raises(CorruptError):
-        nnexp.Run("runs/none").metrics()
+
+
+def test_a_run_must_be_there(bench: Bench) -> None:
+    run = nnexp.train(nnexp.load_config(bench.config()), name="a")
+    for path in ("runs/nope", bench.folder / "nowhere"):
+        with pytest.raises(UsageError, match=r"(nope|nowhere): there is no such run$"):
+            nnexp.Run(path)
+    for path in ("a", "runs/a", "a-s0"):
+        with pytest.raises(UsageError, match=r"no such run; did you mean runs/a-s0\?"):
+            nnexp.Run(path)
+    with pytest.raises(CorruptError, match=r"^runs: is not a run: it has no run\.json"):
+        nnexp.Run("runs")
+    (run.path / "run.json").write_text("damaged")
+    assert nnexp.Run(run.path).path == run.path
+    assert [run.name for run in nnexp.runs()] == ["a-s0"]
 
 
 def test_a_number_that_an_epoch_lacks_is_nan() -> None:

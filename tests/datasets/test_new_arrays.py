@@ -34,6 +34,12 @@ class Frame(NamedTuple):
         return self.data[name]
 
 
+class Series(list[float]):
+    """What a row of a pandas data frame has besides its values."""
+
+    iloc = None
+
+
 @pytest.mark.parametrize(
     ("x", "inputs", "rows"),
     [
@@ -86,6 +92,10 @@ def test_data_frames_are_taken(library: str) -> None:
         features(frame({"width": [1]}), TABLE)
     with pytest.raises(DataError, match="column 'width' of x must contain numbers"):
         features(frame({"width": ["a"], "length": [1]}), TABLE)
+    if library == "pandas":
+        with pytest.raises(DataError, match=r"df\.iloc\[\[0\]\]"):
+            features(table[["width", "length"]].iloc[0], TABLE)
+        assert features(table.iloc[[1]], TABLE).tolist() == [[2.5, 4.0]]
 
 
 class Row(NamedTuple):
@@ -143,7 +153,13 @@ def test_a_series_is_a_row(library: str) -> None:
         ({}, TABLE, "its columns are none"),
         ({"width": [1], "length": ["a"]}, TABLE, "column 'length' of x must contain numbers, got"),
         ({"width": [1], "length": [1, 2]}, TABLE, "x must have one value in each row of each "),
-        ({"width": 1, "length": 2}, TABLE, "x must have one value in each row of each column"),
+        ({"width": 1, "length": [2]}, TABLE, "x must have one value in each row of each column"),
+        ({"width": 1, "length": 2}, TABLE, "for one example, write {'length': [2], …}"),
+        (Frame({"width": 1, "length": 2.5}), TABLE, "x must have lists as columns, got single "),
+        (Series([1, 2]), TABLE, "got a series; for one example, pass its row as a frame: df.iloc"),
+        ({"width": [1], "Length": [2]}, TABLE, "'width', 'Length': rename 'Length' to 'length'"),
+        ({"width": [1], "LENGTH ": [2]}, TABLE, "rename 'LENGTH ' to 'length'"),
+        ({"width": [1], "widths": [2]}, TABLE, "'width', 'widths': add it"),
         ({"width": [1]}, WIDE, "x has named columns, but the run's data has none; pass an array"),
         (np.full((1, 784), 0.5), MNIST, "from 0.5 to 0.5, but the run was trained on pixels from"),
         (np.ones((1, 784), bool), MNIST, "pixels from 0 to 255; multiply them by 255"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,6 +151,19 @@ def test_the_embedded_networks_classify_all_test_images_as_the_runs_did(
         (differing,) = np.nonzero(recorded != answer["classes"])
         assert set(differing.tolist()) <= set(answer["close"])
         assert len(answer["close"]) < 10
+
+
+def test_the_weights_are_those_of_the_networks_on_the_pad(runs: list[Run], page: Path) -> None:
+    """Of the second seed of A, which is better than the first."""
+    text = page.read_text("utf-8")
+    shown = re.findall(r"seed (\d+), epoch (\d+): 30", text)
+    embedded = re.findall(r"epoch (\d+) of [ab]-s(\d+): 784", text)
+    assert [seed for seed, _ in shown] == ["1", "0"] == [str(r.config.seed) for r in best(runs)]
+    assert [(seed, epoch) for epoch, seed in embedded] == shown
+
+
+def test_the_page_says_how_to_clear_the_drawing(page: Path) -> None:
+    assert "Delete clears the drawing" in page.read_text("utf-8")
 
 
 @pytest.mark.parametrize("width", [1200, 400])
