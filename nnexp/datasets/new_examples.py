@@ -23,7 +23,7 @@ from nnexp.datasets.sources import Arrays, Csv, Npz
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nnexp.datasets.dataset import Features
 
