@@ -40,7 +40,7 @@ PARTIAL, NOTHING = 1, 2
     "--shown",
     type=options.NewFile(),
     metavar="FILE",
-    help="Draw the examples as the network saw them: .png, .svg or .pdf.",
+    help="Draw the first 30 examples as the network saw them: .png, .svg or .pdf.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print all outputs as CSV.")
 @options.as_json

@@ -80,8 +80,9 @@ def test_a_run_that_is_interrupted_or_has_diverged_is_shown(bench: Bench) -> Non
 
 
 def test_what_cannot_be_shown_says_why(bench: Bench) -> None:
-    assert "<p>runs/none: there is no such run</p>" in html(nnexp.Run("runs/none"))
-    first, second, *_ = two_rates(bench)
+    first, second, third, _ = two_rates(bench)
+    third.path.rename("runs/moved")
+    assert f"<p>{third.path}: there is no such run</p>" in html(third)
     compared = nnexp.compare(first, second)
     (second.path / "metrics.jsonl").write_text("damaged")
     assert "metrics.jsonl: is damaged" in html(nnexp.Run(second.path))
@@ -113,7 +114,10 @@ def test_a_long_list_is_cut() -> None:
 def test_names_are_escaped(bench: Bench) -> None:
     folder = bench.folder / "<b>&"
     run = nnexp.train(nnexp.load_config(bench.config()), folder)
-    for value in (run, nnexp.Run(folder / "<i>")):
+    removed = nnexp.Run(run.path)
+    for value in (run, removed):
+        if value is removed:
+            run.path.rename(bench.folder / "elsewhere")
         text = html(value)
         assert "&lt;b&gt;&amp;" in text
         assert "<b>&" not in text
