@@ -88,22 +88,6 @@ def gather(arguments: Sequence[Path]) -> list[Experiment]:
     return _labelled((_common_name(part), tuple(sorted(part, key=seed))) for part in parts)
 
 
-def single(argument: Path) -> Experiment:
-    """Return the experiment that an argument names, as for ``gather``.
-
-    Raises:
-        UsageError: it matches no run, or the runs of several experiments.
-        CorruptError: a run is damaged.
-    """
-    experiments = gather([argument])
-    if len(experiments) > 1:
-        raise UsageError(
-            f"{argument}: RUN must name one experiment, got {len(experiments)}: "
-            f"{_places(experiments)}; name one of them"
-        )
-    return experiments[0]
-
-
 def _labelled(experiments: Iterable[tuple[str, tuple[Run, ...]]]) -> list[Experiment]:
     """Give experiments, names with their runs, letters in their order."""
     pairs = zip(LABELS, experiments, strict=False)

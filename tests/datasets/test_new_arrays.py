@@ -34,12 +34,6 @@ class Frame(NamedTuple):
         return self.data[name]
 
 
-class Series(list[float]):
-    """What a row of a pandas data frame has besides its values."""
-
-    iloc = None
-
-
 @pytest.mark.parametrize(
     ("x", "inputs", "rows"),
     [
@@ -156,7 +150,6 @@ def test_a_series_is_a_row(library: str) -> None:
         ({"width": 1, "length": [2]}, TABLE, "x must have one value in each row of each column"),
         ({"width": 1, "length": 2}, TABLE, "for one example, write {'length': [2], …}"),
         (Frame({"width": 1, "length": 2.5}), TABLE, "x must have lists as columns, got single "),
-        (Series([1, 2]), TABLE, "got a series; for one example, pass its row as a frame: df.iloc"),
         ({"width": [1], "Length": [2]}, TABLE, "'width', 'Length': rename 'Length' to 'length'"),
         ({"width": [1], "LENGTH ": [2]}, TABLE, "rename 'LENGTH ' to 'length'"),
         ({"width": [1], "widths": [2]}, TABLE, "'width', 'widths': add it"),
