@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nnexp.analysis.metrics import Facts, RunApart
+from nnexp.analysis.metrics import Facts, Metric, RunApart
 from nnexp.analysis.statistics import farthest
 
 UNUSUAL = 0.01
@@ -16,8 +16,6 @@ UNUSUAL = 0.01
 
 RARE = 4
 """At most every fourth run can be far from the others; more are no exceptions."""
-
-Value = Callable[[Facts], "float | None"]
 
 
 def unfinished(runs: Sequence[Facts]) -> list[RunApart]:
@@ -47,9 +45,7 @@ def _ending(facts: Facts) -> str:
     return f"{facts.status} after epoch {epochs}"
 
 
-def far(
-    runs: Sequence[Facts], of: Value, resolution: float, show: Callable[[float], str]
-) -> list[RunApart]:
+def far(runs: Sequence[Facts], metric: Metric, examples: int | None) -> list[RunApart]:
     """Return the runs that lie far from the others, by Grubbs's test at 1 %, repeated.
 
     The farthest value is removed again and again, since two bad networks hide each other. The last
@@ -57,24 +53,24 @@ def far(
 
     Args:
         runs: of one experiment.
-        of: returns the judged metric of a run.
-        resolution: the step of which values are whole multiples; zero for none.
-        show: formats a value.
+        metric: the judged one.
+        examples: of which it is an accuracy; None for other metrics.
 
     Source: Rosner (1983), Percentage points for a generalized ESD many-outlier procedure.
     """
-    values = {facts: value for facts in runs if (value := of(facts)) is not None}
+    values = {facts: value for facts in runs if (value := metric.of(facts)) is not None}
     if len(values) < len(runs):
         return []
     left, removed, far = list(runs), list[Facts](), 0
     for count in range(1, len(runs) // RARE + 1):
-        index, p = farthest([values[facts] for facts in left], resolution)
+        left_values = [values[facts] for facts in left]
+        index, p = farthest(left_values, metric.unit.resolution, examples)
         removed.append(left.pop(index))
         far = count if p < UNUSUAL else far
     apart = removed[:far]
     others = [value for facts, value in values.items() if facts not in apart]
     return [
-        RunApart(facts, values[facts], f"far from the others, {_range(others, show)}")
+        RunApart(facts, values[facts], f"far from the others, {_range(others, metric.unit.show)}")
         for facts in apart
     ]
 

@@ -144,7 +144,7 @@ def _unpaired(sides: Sequence[Side]) -> Iterator[str]:
 
 
 def _batch_sizes(sides: Sequence[Side]) -> Iterator[str]:
-    """Yield whether learning rates were scaled along with the mini-batch sizes, if these differ."""
+    """Yield whether learning rates were scaled with the mini-batch sizes, if these differ."""
     if len({_batch_size(side) for side in sides}) == 1:
         return
     first, scaled, unscaled = sides[0], [], []
@@ -158,10 +158,10 @@ def _batch_sizes(sides: Sequence[Side]) -> Iterator[str]:
             scaled.append(letter)
         else:
             unscaled.append(f"{letter} ({own:g}, scaled {factor * rate:g})")
-    label = first.experiment.label
-    parts = [f"η was scaled along from {label} to {_listed(scaled)}"] if scaled else []
+    how = f"scaled with the batch size of {first.experiment.label}"
+    parts = [f"η of {_listed(scaled)} was {how}"] if scaled else []
     if unscaled:
-        parts.append(f"η was not scaled along from {label} to {_listed(unscaled)}")
+        parts.append(f"η of {_listed(unscaled)} was not {how}")
     facts = ", and ".join(["mini-batch sizes differ", *parts])
     yield f"{facts}; nnexp tune CONFIG --only batch-size chooses size and η together"
 
@@ -173,7 +173,7 @@ def _loads(sides: Sequence[Side]) -> Iterator[str]:
         highest = max(busy.values(), key=lambda timing: timing.load or 0.0)
         yield (
             f"times of {_listed(list(busy))} were measured under load, up to {highest.load:g} on "
-            f"{highest.cores} cores, so that they are too long"
+            f"{highest.cores} cores, and are too long"
         )
 
 

@@ -14,6 +14,7 @@ from nnexp.analysis.comparability import has_same_data, has_same_weights, notes
 from nnexp.analysis.experiment_rows import DIGITS
 from nnexp.analysis.experiments import Experiment
 from nnexp.analysis.metrics import ALIASES, METRICS, Facts, Metric, Side
+from nnexp.analysis.power import ALPHA
 from nnexp.analysis.statistics import Difference, mcnemar
 from nnexp.analysis.verdicts import COST, Unit, Verdict, between, judge, judge_others
 from nnexp.config import canonical
@@ -67,13 +68,17 @@ class Comparison(NamedTuple):
     @property
     def method(self) -> str:
         """How words are adjusted for the number of comparisons; empty if nothing is judged."""
-        first = self.headline_method
-        if not first:
-            return ""
+        first, silent = self.headline_method, "so that the other rows have intervals and no words"
         if any(verdict.differs for verdict in self.verdicts.values()):
             where = ", where it differs" if len(self.verdicts) > 1 else ""
-            return f"{first}; then the other rows by Hommel's method{where}; intervals likewise"
-        return f"{first}; it does not differ, so that the other rows have intervals and no words"
+            return f"{first}; then the other rows by Hommel's method{where}"
+        if first:
+            return f"{first}; it does not differ, {silent}"
+        verdicts = [v for measure in self.measures.values() for v in measure.verdicts.values()]
+        if any(verdict.outcome == "unjudged" for verdict in verdicts):
+            label = self.measures[self.judged].metric.label.strip()
+            return f"judged first: {label}, without a verdict, {silent}"
+        return ""
 
     @property
     def has_same_data(self) -> bool:
@@ -132,9 +137,8 @@ def _all_have(sides: Sequence[Side], key: str) -> bool:
 def _set_apart(side: Side, judged: str) -> Side:
     """Return a side whose runs that did not finish, or are far from the others, are apart."""
     metric = METRICS[judged]
-    resolution = _resolved(metric, side).resolution
     runs = [run._replace(value=metric.of(run.facts)) for run in side.apart]
-    far = apart.far(side.counted, metric.of, resolution, metric.unit.show)
+    far = apart.far(side.counted, metric, _examples(metric, side))
     return side._replace(apart=(*runs, *far))
 
 
@@ -195,13 +199,15 @@ def _measures(sides: Sequence[Side], judged: str) -> dict[str, Measure]:
     }
     headlines = judge(differences[judged], units[judged], baseline)
     verdicts: dict[str, dict[str, Verdict]] = {judged: headlines}
-    for letter, headline in headlines.items():
+    for letter in (side.experiment.label for side in sides[1:]):
         others = {
             key: (found[letter], units[key])
             for key, found in differences.items()
             if key != judged and letter in found
         }
-        for key, verdict in judge_others(others, letter, headline, baseline).items():
+        headline = headlines.get(letter)  # without one, the others have intervals and no words
+        alpha = ALPHA / (len(sides) - 1) if headline is None else headline.alpha
+        for key, verdict in judge_others(others, letter, headline, alpha, baseline).items():
             verdicts.setdefault(key, {})[letter] = verdict
     return {
         key: Measure(key, metric, tuple(samples[key]), verdicts.get(key, {}))
@@ -228,10 +234,16 @@ def _differences(
 
 def _resolved(metric: Metric, side: Side) -> Unit:
     """Return a metric's unit; for an accuracy, with a resolution of one example of its split."""
+    examples = _examples(metric, side)
+    return metric.unit if examples is None else metric.unit._replace(resolution=1 / examples)
+
+
+def _examples(metric: Metric, side: Side) -> int | None:
+    """Return the number of examples of an accuracy's split, at least 1; None for other metrics."""
     if metric.split is None:
-        return metric.unit
-    data = side.experiment.runs[0].record.data
-    return metric.unit._replace(resolution=1 / max(1, getattr(data, metric.split)))
+        return None
+    examples: int = getattr(side.experiment.runs[0].record.data, metric.split)
+    return max(1, examples)
 
 
 def _difference(

@@ -108,7 +108,7 @@ def with_baseline(experiments: Sequence[Experiment], baseline: Path) -> list[Exp
     first = [experiment for experiment in experiments if _is_named(experiment, baseline)]
     if len(first) != 1:
         known = _places(experiments)
-        raise UsageError(f"--baseline {baseline}: is none of the experiments: {known}")
+        raise UsageError(f"--baseline {baseline}: is not among the experiments: {known}")
     others = [experiment for experiment in experiments if experiment not in first]
     return _labelled((each.place, each.runs) for each in (*first, *others))
 

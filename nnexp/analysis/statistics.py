@@ -41,6 +41,8 @@ class Difference:
     """Distance of the difference from the centre of its interval."""
     identical: bool = False
     """Whether all pairs, values or examples are equal."""
+    common: tuple[int, ...] = ()
+    """The common seeds of methods that have others as well, if they are too few for a test."""
 
     def half_width(self, alpha: float = ALPHA) -> float | None:
         """Return the half-width of the interval at level 1 - alpha; None without a test.
@@ -257,16 +259,21 @@ def finite(values: Values, fewest: int = FEWEST) -> Floats:
     return array
 
 
-def farthest(values: Values, resolution: float = 0.0) -> tuple[int, float]:
+def farthest(
+    values: Values, resolution: float = 0.0, examples: int | None = None
+) -> tuple[int, float]:
     """Return the index of the value that is farthest from the others, and its p (Grubbs's test).
 
     Each value is held against the mean of the others by a t-test with n - 2 degrees of freedom;
-    p is the smallest of these times n. Rounding to the resolution adds resolution²/12 to the
-    variance of values that are all equal.
+    p is the smallest of these times n. The variance of the others is at least that of rounding,
+    resolution²/12; of accuracies, at least that of drawing the examples, q (1 - q) / m, where m
+    is the number of examples and q the mean accuracy with one more example right and one wrong.
+    By chance, a few accuracies on a few examples are often closer to each other than that.
 
     Args:
         values: of one method, at least three.
         resolution: as in ``paired_t``.
+        examples: of which the values are accuracies; None for other values.
 
     Raises:
         TooFewError: there are fewer than three values.
@@ -277,8 +284,15 @@ def farthest(values: Values, resolution: float = 0.0) -> tuple[int, float]:
     ps = []
     for index in range(n):
         others = np.delete(array, index)
-        variance = max(_variance(others), resolution**2 / 12)
+        least = resolution**2 / 12 if examples is None else _binomial(others.mean(), examples)
+        variance = max(_variance(others), least)
         error = math.sqrt(variance * (1 + 1 / (n - 1)))
         ps.append(_student(float(array[index] - others.mean()), error, n - 2))
     index = int(np.argmin(ps))
     return index, min(1.0, n * ps[index])
+
+
+def _binomial(accuracy: float, examples: int) -> float:
+    """Return the variance of an accuracy on so many examples, positive also at 0 and 1."""
+    share = (accuracy * examples + 1) / (examples + 2)
+    return share * (1 - share) / examples

@@ -8,7 +8,7 @@ methods has a wrong word in at most 5 %.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -24,6 +24,7 @@ from nnexp.analysis.statistics import (
     paired_t,
     welch,
 )
+from nnexp.config.messages import ranges
 
 VerdictName: TypeAlias = Literal["better", "worse", "noise", "identical", "too few", "unjudged"]
 """``unjudged``: the headline does not differ, so that other metrics are not judged."""
@@ -112,12 +113,13 @@ def between(first: Mapping[int, float], second: Mapping[int, float], unit: Unit)
     common = sorted(first.keys() & second.keys())
     if common:
         a, b = ([side[seed] for seed in common] for side in (first, second))
+        others = (first.keys() | second.keys()) - set(common)
         if len(common) == 1:
-            return _untested(a, b)
+            return _untested(a, b, common if others else ())
         paired = paired_t(a, b, unit.resolution)
         if len(common) >= FEWEST_SEEDS["paired t"]:
             return paired
-        return replace(_untested(a, b), sd=paired.sd)
+        return replace(_untested(a, b, common if others else ()), sd=paired.sd)
     a, b = list(first.values()), list(second.values())
     if min(len(a), len(b)) < FEWEST_SEEDS["Welch"]:
         return _untested(a, b)
@@ -154,9 +156,13 @@ def _bonferroni(difference: Difference, tested: int) -> float | None:
 
 
 def judge_others(
-    others: Mapping[str, tuple[Difference, Unit]], name: str, headline: Verdict, baseline: str = "A"
+    others: Mapping[str, tuple[Difference, Unit]],
+    name: str,
+    headline: Verdict | None,
+    alpha: float = ALPHA,
+    baseline: str = "A",
 ) -> dict[str, Verdict]:
-    """Return the verdicts on a method's other metrics, whose headline is judged.
+    """Return the verdicts on a method's other metrics, after that on the headline.
 
     They are judged by Hommel's method at the headline's level, if it is better or worse. Together
     with the headline, which is then wrong in 5 %, or right, the family-wise error is 5 %.
@@ -166,7 +172,8 @@ def judge_others(
     Args:
         others: difference and unit by metric.
         name: the method's name.
-        headline: its verdict.
+        headline: its verdict; None if it has none.
+        alpha: the headline's level.
         baseline: the other method's name.
     """
     tested = {
@@ -174,26 +181,28 @@ def judge_others(
         for key, (difference, _) in others.items()
         if difference.p is not None and not difference.identical and difference.kind != "McNemar"
     }
-    alpha = hommel_level(list(tested.values()), headline.alpha)
+    level = hommel_level(list(tested.values()), alpha)
     adjusted = dict(zip(tested, hommel(list(tested.values())), strict=True))
     verdicts = {}
     for key, (difference, unit) in others.items():
         p = difference.p
         if key in adjusted:
-            p = min(1.0, max(headline.p or 0.0, adjusted[key] * ALPHA / headline.alpha))
-        verdict = _verdict(name, baseline, difference, unit, _Judgement(p, alpha, ", Hommel"))
-        if verdict.outcome in {"better", "worse", "noise"} and not headline.differs:
+            first = 0.0 if headline is None or headline.p is None else headline.p
+            p = min(1.0, max(first, adjusted[key] * ALPHA / alpha))
+        verdict = _verdict(name, baseline, difference, unit, _Judgement(p, level, ", Hommel"))
+        is_silent = headline is None or not headline.differs
+        if verdict.outcome in {"better", "worse", "noise"} and is_silent:
             words = f"not judged: {verdict.amount} {unit.name}".rstrip()
             verdict = verdict._replace(outcome="unjudged", words=words, p=None, needed=None)
         verdicts[key] = verdict
     return verdicts
 
 
-def _untested(a: list[float], b: list[float]) -> Difference:
+def _untested(a: list[float], b: list[float], common: Sequence[int] = ()) -> Difference:
     if not a or not b:
         raise TooFewError("a comparison needs at least one value on each side, got none")
     difference = float(np.mean(finite(b, 1)) - np.mean(finite(a, 1)))
-    return Difference("none", difference, (len(a), len(b)))
+    return Difference("none", difference, (len(a), len(b)), common=tuple(common))
 
 
 class _Judgement(NamedTuple):
@@ -223,7 +232,7 @@ def _verdict(
         words = _of_two_networks(name, baseline, difference, measured, needed)
     elif outcome == "too few":
         enough = f"{_rounded(difference, needed)} would do"
-        words = f"too few seeds: {measured} with {_seeds(difference, '')}; {enough}"
+        words = f"{_too_few(difference, measured)}; {enough}"
     elif outcome == "identical":
         words = f"identical: {name} equals {baseline} ({_seeds(difference, ' seeds')})"
     elif outcome != "noise":
@@ -237,9 +246,18 @@ def _verdict(
     return Verdict(outcome, words, amount, difference, p, needed, alpha)
 
 
+def _too_few(difference: Difference, measured: str) -> str:
+    if difference.common:
+        noun = "seed" if len(difference.common) == 1 else "seeds"
+        which = f"{len(difference.common)}: {noun} {ranges(difference.common)}"
+        return f"too few common seeds ({which}): {measured}"
+    return f"too few seeds: {measured} with {_seeds(difference, '')}"
+
+
 def _is_of_two_networks(difference: Difference) -> bool:
+    """Return whether both sides are a single network, not one pair of several."""
     return difference.kind == "McNemar" or (
-        difference.kind == "none" and difference.sizes == (1, 1)
+        difference.kind == "none" and difference.sizes == (1, 1) and not difference.common
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from nnexp.analysis.comparison import Comparison, Measure
@@ -11,7 +11,7 @@ from nnexp.config.messages import ranges
 from nnexp.report import braille, comparisons
 from nnexp.report.comparisons import MARKS
 from nnexp.report.curves import Clock, terminal
-from nnexp.report.document import Block, Document, Sentences, Table, plain
+from nnexp.report.document import Document, Sentences, Table, plain
 from nnexp.report.text import MISSING, setting
 
 FEW = 4
@@ -65,21 +65,29 @@ def document(
     histories = {
         comparison.sides[row].experiment.label: comparison.sides[row].histories for row in rows
     }
+    shown = [comparison.sides[row].experiment.label for row in rows]
+    without = comparisons.without_verdict(comparison)
+    table, *below = _results(comparison, rows, width)
     return plain(
-        *_results(comparison, rows, width),
+        table,
+        *below,
         _runs(comparison, rows, width),
         *(braille.drawings(terminal(histories, clock)) if with_curves else []),
-        Sentences(_legend(comparison)),
+        Sentences(_legend(comparison, table, shown)),
         comparisons.apart(comparison),
         Sentences(comparison.notes, "note") if comparison.notes else None,
-        Sentences(verdicts, "verdict") if (verdicts := list(_verdicts(comparison))) else None,
+        Sentences(without, "verdict") if without else None,
+        comparisons.advice(comparison, shown),
     )
 
 
-def _legend(comparison: Comparison) -> list[str]:
-    difference = f"- {comparison.sides[0].experiment.label}"
-    judged = comparison.measures[comparison.judged]
-    signs = comparisons.signs(comparison, [judged], f'"{difference}"')
+def _legend(comparison: Comparison, table: Table, shown: Sequence[str]) -> list[str]:
+    """Return what the signs mean that occur in the table; settings can only be missing."""
+    cells = [cell for row in table.rows for cell in row[table.left :]]
+    cells += [cell for row in table.rows for cell in row[1 : table.left] if cell == MISSING]
+    verdicts = [verdict for letter, verdict in comparison.verdicts.items() if letter in shown]
+    where = f'of "- {comparison.sides[0].experiment.label}"'
+    signs = comparisons.signs(comparison, cells, comparisons.half_width(where, verdicts))
     return [*signs, *filter(None, [comparison.headline_method])]
 
 
@@ -98,7 +106,9 @@ def order(comparison: Comparison) -> list[int]:
     return sorted(range(len(comparison.sides)), key=key)
 
 
-def _results(comparison: Comparison, rows: Sequence[int], width: int) -> Iterable[Block]:
+def _results(
+    comparison: Comparison, rows: Sequence[int], width: int
+) -> tuple[Table, *tuple[Sentences, ...]]:
     measure = comparison.measures[comparison.judged]
     letters = comparisons.letters(comparison)
     label = measure.metric.label.strip()
@@ -120,7 +130,7 @@ def _results(comparison: Comparison, rows: Sequence[int], width: int) -> Iterabl
         *([c.header, *c.cells] for c in metrics),
     ]
     header, *lines = map(list, zip(*table, strict=True))
-    yield Table(header, lines, left=1 + len(settings))
+    results = Table(header, lines, left=1 + len(settings))
     lines_below = []
     if len(rows) < len(letters):
         lines_below.append(
@@ -128,8 +138,7 @@ def _results(comparison: Comparison, rows: Sequence[int], width: int) -> Iterabl
         )
     if hidden := [column.name for column in columns if column not in kept]:
         lines_below.append(f"not shown: {', '.join(hidden)}; --csv, --json and --markdown have all")
-    if lines_below:
-        yield Sentences(lines_below)
+    return (results, Sentences(lines_below)) if lines_below else (results,)
 
 
 def _cell(measure: Measure, row: int) -> str:
@@ -206,15 +215,3 @@ def _cut(text: str, width: int) -> str:
         return text
     head = (width - 1) // 2
     return f"{text[:head]}{CUT}{text[head + 1 - width :]}"
-
-
-def _verdicts(comparison: Comparison) -> Iterable[str]:
-    """Yield why there are no words, and how many seeds would give them."""
-    if comparison.diverged or not comparison.verdicts:
-        yield from comparisons.without_verdict(comparison)
-    needed = comparisons.seeds_needed(comparison)
-    if needed:
-        yield (
-            f"too few seeds for a verdict on some; {needed} would do: "
-            f"nnexp train RUN/config.yaml --seeds {needed}"
-        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import UNSET
 
@@ -32,6 +32,11 @@ MARKS = {
 NETWORKS = "these two networks:"
 """The beginning of verdicts that are not about configs."""
 TOO_SMALL = "the difference is too small for a reasonable number of seeds to tell"
+LOADED = "!"
+UNJUDGED = "not judged"
+"""Instead of the difference of a metric that is only shown."""
+APART_VALUE = 3
+"""The column of the value in the table of runs that are shown apart."""
 CAPTION = 60
 """Characters of a legend's line; longer ones are cut."""
 
@@ -100,7 +105,8 @@ def results(comparison: Comparison) -> Table:
         verdicts = [measure.verdicts.get(name) for name in names]
         if is_pair:
             last = verdicts[1]
-            cells += [_amount(last), MARKS[last.outcome]] if last else [MISSING, ""]
+            missing = MISSING if measure.metric.is_judged else UNJUDGED
+            cells += [_amount(last), MARKS[last.outcome]] if last else [missing, ""]
         else:
             marks = [MARKS[verdict.outcome] if verdict else "" for verdict in verdicts]
             cells = [f"{c} {mark}".rstrip() for c, mark in zip(cells, marks, strict=True)]
@@ -110,38 +116,65 @@ def results(comparison: Comparison) -> Table:
 
 def legend(comparison: Comparison) -> list[str]:
     """Return what the signs of the results mean that occur in them, and how they are judged."""
-    measures = list(comparison.measures.values())
-    difference = "B - A" if len(comparison.sides) == 2 else ""  # noqa: PLR2004 - only two have a column
-    return [*signs(comparison, measures, difference), *filter(None, [comparison.method])]
+    is_pair = len(comparison.sides) == 2  # noqa: PLR2004 - only two have a column
+    cells = [cell for row in results(comparison).rows for cell in row[1:]]
+    where, others = "in verdicts", list[Verdict]()
+    if is_pair:
+        where = "of B - A"
+        measures = comparison.measures.values()
+        others = [v for m in measures if m.key != comparison.judged for v in m.verdicts.values()]
+    width = half_width(where, comparison.verdicts.values(), others)
+    return [*signs(comparison, cells, width), *filter(None, [comparison.method])]
 
 
-def signs(comparison: Comparison, measures: Sequence[Measure], difference: str) -> list[str]:
-    """Return what the signs mean that occur in some metrics.
+def signs(comparison: Comparison, cells: Iterable[str], width: str) -> list[str]:
+    """Return what the signs mean that occur in a table of results.
 
     Args:
         comparison: of the experiments.
-        measures: the metrics that are judged in the table.
-        difference: the header of the differences' column; empty if there is none.
+        cells: the cells that can contain signs.
+        width: the meaning of ± in differences; empty if they have none.
     """
-    verdicts = [verdict for measure in measures for verdict in measure.verdicts.values()]
-    outcomes = {verdict.outcome for verdict in verdicts}
-    lines = []
-    if any(len(side.counted) > 1 for side in comparison.sides):
-        lines.append("±: standard deviation over seeds")
-        if difference and any(verdict.half_width is not None for verdict in verdicts):
-            lines[-1] += f"; of {difference}, the half of its interval"
-    words = [name for name in ("better", "worse") if name in outcomes]
+    listed = apart(comparison)
+    known = {sign for cell in cells for sign in cell.split()}
+    known |= {row[APART_VALUE] for row in listed.rows} if listed else set()
+    several = any(len(side.counted) > 1 for side in comparison.sides)
+    deviation = "standard deviation over seeds" if several and "±" in known else ""
+    spreads = "; ".join(filter(None, [deviation, width]))
+    words = [name for name in ("better", "worse") if name in known]
     first = comparison.sides[0].experiment.label
     marks = [f"{' or '.join(words)}: than {first}, by more than noise"] if words else []
-    marks += [text for name, text in SIGNS.items() if name in outcomes]
-    if any(not s.is_whole for m in comparison.measures.values() for s in m.samples):
-        marks.append(f"{MISSING}: no value")
-    if any(side.overload for side in comparison.sides):
-        marks.append(f"{LOADED}: measured under load")
-    return list(filter(None, [*lines, "; ".join(marks)]))
+    marks += [f"{sign}: {meaning}" for sign, meaning in SIGNS.items() if sign in known]
+    return list(filter(None, [f"±: {spreads}" if spreads else "", "; ".join(marks)]))
 
 
-SIGNS = {"noise": "~: inside the noise", "identical": "=: identical"}
+def half_width(where: str, headlines: Iterable[Verdict], others: Iterable[Verdict] = ()) -> str:
+    """Return the meaning of ± in differences, with the levels of the intervals; empty for none.
+
+    Args:
+        where: the place of the differences, such as ``of B - A``.
+        headlines: the verdicts on the metric that is judged first.
+        others: those on other metrics.
+    """
+    first, rest = _levels(headlines), _levels(others)
+    if not first and not rest:
+        return ""
+    text = f"{where}, half-width of the {first or rest} % interval"
+    return f"{text} (other rows: {rest} %, adjusted like p)" if first and rest > first else text
+
+
+def _levels(verdicts: Iterable[Verdict]) -> str:
+    """Return the levels of the intervals in %, such as 97.5; empty if there are none."""
+    levels = {1 - verdict.alpha for verdict in verdicts if verdict.half_width is not None}
+    return " or ".join(f"{100 * level:.4g}" for level in sorted(levels))
+
+
+SIGNS = {
+    "~": "inside the noise",
+    "=": "identical",
+    MISSING: "no value",
+    LOADED: "measured under load",
+}
 
 
 def apart(comparison: Comparison) -> Table | None:
@@ -176,9 +209,6 @@ def cells_of(comparison: Comparison, measure: Measure) -> list[str]:
     return [
         f"{text} {LOADED}" if side.overload and text != MISSING else text for text, side in pairs
     ]
-
-
-LOADED = "!"
 
 
 def has_value(measure: Measure) -> bool:
@@ -249,18 +279,29 @@ def _needs_letter(comparison: Comparison, letter: str, verdict: Verdict) -> bool
     return len(comparison.sides) > 2 and not verdict.words.startswith(letter)  # noqa: PLR2004 - B of two is understood
 
 
-def advice(comparison: Comparison) -> Commands | None:
-    """Return commands that train the seeds needed for a verdict; None if there are enough."""
+def advice(comparison: Comparison, shown: Collection[str] | None = None) -> Commands | None:
+    """Return commands that train the seeds needed for a verdict; None if there are enough.
+
+    Args:
+        comparison: of the experiments.
+        shown: the letters of those whose verdicts are wanted; None for all.
+    """
     if len({side.experiment.runs[0].record.experiment_sha256 for side in comparison.sides}) == 1:
         return None  # seeds are compared, so more of them do not help
-    seeds = seeds_needed(comparison)
-    judged = {comparison.sides[0].experiment.label, *comparison.verdicts}
+    needed = {
+        letter: number
+        for letter, number in _seeds_needed(comparison).items()
+        if shown is None or letter in shown
+    }
+    seeds, baseline = max(needed.values(), default=0), comparison.sides[0].experiment.label
+    judged = {baseline, *comparison.verdicts}
     experiments = [s.experiment for s in comparison.sides if s.experiment.label in judged]
     names = _names(experiments)
     commands = [
         _command(experiment, name, seeds)
         for experiment, name in zip(experiments, names, strict=True)
-        if not set(range(seeds)) <= set(experiment.seeds)
+        if experiment.label in {baseline, *needed}
+        and not set(range(seeds)) <= set(experiment.seeds)
     ]
     if not commands:
         return None
@@ -268,15 +309,14 @@ def advice(comparison: Comparison) -> Commands | None:
     return Commands("to know, train more seeds and compare again", [*commands, again])
 
 
-def seeds_needed(comparison: Comparison) -> int:
-    """Return how many seeds would give the verdicts for which there are too few; 0 for none."""
-    needed = [
-        verdict.needed or 0
-        for verdict in comparison.verdicts.values()
+def _seeds_needed(comparison: Comparison) -> dict[str, int]:
+    """Return how many seeds would give a verdict, for the experiments that have too few."""
+    return {
+        letter: verdict.needed or 0
+        for letter, verdict in comparison.verdicts.items()
         if (verdict.outcome == "too few" or verdict.difference.kind == "McNemar")
         and not verdict.is_out_of_reach
-    ]
-    return max(needed, default=0)
+    }
 
 
 def _names(experiments: Sequence[Experiment]) -> list[str]:

@@ -156,8 +156,8 @@ def legend(verdicts: Mapping[int, Verdict]) -> str | None:
         return None
     over = f", over {tested} comparisons by Bonferroni's method" if tested > 1 else ""
     return (
-        "to the best: the difference in points ± the half of its interval; worse or better at "
-        f"5 %{over}; ~: inside the noise; identical: equal with every seed; -: not judged"
+        "to the best: the difference in points ± the half-width of its interval; worse or better "
+        f"at 5 %{over}; ~: inside the noise; identical: equal with every seed; -: not judged"
     )
 
 

@@ -148,7 +148,9 @@ def test_no_seeds_are_advised_where_it_would_take_too_many(bench: Bench) -> None
     out = bench("compare", "runs/a", "runs/b", "runs/c").out
     commands = [line.split() for line in out.splitlines() if "nnexp train" in line]
     needed = [words[words.index("--seeds") + 1] for words in commands]
-    assert needed == 3 * ["5"]  # those that C needs
+    assert needed == 2 * ["5"]  # of A and C, as C needs
+    assert not any("runs/b" in word for words in commands for word in words)
+    assert "nnexp compare runs/a runs/b runs/c" in out
 
 
 def test_seconds_are_shown_where_every_epoch_has_its_time(bench: Bench) -> None:
@@ -160,7 +162,7 @@ def test_seconds_are_shown_where_every_epoch_has_its_time(bench: Bench) -> None:
     timing[1].write_text(row % (1, 0.5) + "torn" + row % (3, 1))
     out = bench("compare", "runs/a", "runs/b").out
     line = next(line for line in out.splitlines() if line.startswith("seconds of training"))
-    assert line.split()[3:] == ["2.5", "-", "-"]
+    assert line.split()[3:] == ["2.5", "-", "not", "judged"]
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_the_best_few_and_the_baseline(twenty: Bench) -> None:
     code, _, err = twenty("compare", *pair, "--baseline", "runs/x")
     assert (code, err) == (
         2,
-        f"--baseline runs/x: is none of the experiments: {pair[0]}, {pair[1]}\n",
+        f"--baseline runs/x: is not among the experiments: {pair[0]}, {pair[1]}\n",
     )
 
 
@@ -165,9 +165,11 @@ def test_times_under_load_are_marked(two: Bench) -> None:
     timing(two.folder / "runs/b", 1, 1, 1, load=',"load":2.5,"cores":2')
     out = two("compare", "runs/a", "runs/b").out
     line = next(line for line in out.splitlines() if line.startswith("seconds of training"))
-    assert line.split()[3:] == ["5.0", "3.0", "!", "-"]
+    assert line.split()[3:] == ["5.0", "3.0", "!", "not", "judged"]
     assert "!: measured under load" in out
-    assert "note: times of B were measured under load, up to 2.5 on 2 cores, so that" in out
+    assert (
+        "note: times of B were measured under load, up to 2.5 on 2 cores, and are too long" in out
+    )
     timing(two.folder / "runs/b", 1, 1, 1)  # as older versions recorded them
     assert "under load" not in two("compare", "runs/a", "runs/b").out
 
@@ -177,11 +179,11 @@ def test_times_under_load_are_marked(two: Bench) -> None:
     [
         (
             ("batch_size=20", "learning_rate=1"),
-            "mini-batch sizes differ, and η was scaled along from A to B; nnexp tune CONFIG",
+            "mini-batch sizes differ, and η of B was scaled with the batch size of A; nnexp tune",
         ),
         (
             ("batch_size=20",),
-            "mini-batch sizes differ, and η was not scaled along from A to B (0.5, scaled 1); ",
+            "η of B (0.5, scaled 1) was not scaled with the batch size of A; nnexp tune CONFIG",
         ),
         (("learning_rate=1",), ""),
     ],
@@ -197,7 +199,69 @@ def test_mini_batch_sizes_tell_whether_the_rate_was_scaled(
     assert ("nnexp tune CONFIG --only batch-size chooses" in out) == bool(told)
 
 
+def test_experiments_with_the_batch_size_of_the_baseline_have_nothing_to_scale(
+    bench: Bench,
+) -> None:
+    for name, *settings in (("a",), ("b", "batch_size=20"), ("c", "lambda=1")):
+        given = [word for setting in settings for word in ("--set", setting)]
+        bench("train", "tiny.yaml", "--name", name, "--until", "1", "-q", *given)
+    out = bench("compare", "runs/a", "runs/b", "runs/c").out
+    assert "differ, and η of B (0.5, scaled 1) was not scaled with the batch size of A; " in out
+    assert "η of C" not in out
+
+
+def sheet(bench: Bench, *arguments: str) -> list[str]:
+    return bench("compare", *arguments).out.splitlines()
+
+
+@pytest.fixture
+def five(bench: Bench) -> Bench:
+    """Four experiments of three seeds, b worse than a by five points, and e of one seed."""
+    for name, mean, rate in (("a", 0.95, 1), ("b", 0.90, 2), ("c", 0.951, 3), ("d", 0.949, 4)):
+        curves = ending(mean, mean + 0.001 * rate, mean + 0.002)
+        seeds(bench, name, curves, f"learning_rate={rate}")
+    seeds(bench, "e", ending(0.99), "learning_rate=5")
+    return bench
+
+
+def test_the_legend_of_rows_explains_the_signs_that_are_shown_and_the_level(five: Bench) -> None:
+    """Of four comparisons three have enough seeds: 1 - 0.05 / 3 is 98.33 %."""
+    lines = sheet(five, "runs/*")
+    width = '±: standard deviation over seeds; of "- A", half-width of the 98.33 % interval'
+    at = lines.index(width)
+    assert lines[at + 1] == "worse: than A, by more than noise; ~: inside the noise"
+    best = sheet(five, "runs/*", "--top", "2")
+    assert "~: inside the noise" in best
+    assert not any("worse" in line for line in best)
+    letters = "".join(line.split()[0] for line in best[1:4])
+    assert letters == "ECA"
+
+
+def test_the_commands_for_rows_train_what_has_too_few_seeds_under_its_name(bench: Bench) -> None:
+    for rate, name in enumerate("abcde", 1):
+        own = (
+            "--name",
+            name,
+            "--set",
+            f"learning_rate={rate}",
+            "--seeds",
+            "1" if rate > 4 else "3",
+        )
+        assert bench("train", "tiny.yaml", "-q", *own).code == 0
+    lines = [line.replace(" --backend numpy", "") for line in sheet(bench, "runs/*")]
+    at = lines.index("to know, train more seeds and compare again:")
+    again = "compare runs/a runs/b runs/c runs/d runs/e"
+    assert lines[at + 1 :] == [
+        "  nnexp train runs/a-s0/config.yaml --name a --seeds 5",
+        "  nnexp train runs/e-s0/config.yaml --name e --seeds 5",
+        f"  nnexp {again}",
+    ]
+    for words in (line.split()[1:] for line in lines[at + 1 : -1]):
+        assert bench(*words, "-q").code == 0
+    assert not any("train more seeds" in line for line in sheet(bench, *again.split()[1:]))
+
+
 def test_a_name_that_fits_two_experiments_is_no_baseline(two: Bench) -> None:
     gathered = experiments.gather([two.folder / "runs/a", two.folder / "runs/b"])
-    with pytest.raises(UsageError, match="is none of the experiments"):
+    with pytest.raises(UsageError, match="is not among the experiments"):
         experiments.with_baseline(gathered, two.folder / "runs")

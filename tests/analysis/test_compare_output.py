@@ -39,21 +39,21 @@ learning_rate  0.5  1.0
 lambda         0.0  5.0
 patience        10    -
 
-result (accuracies in %)          A       B   B - A
-best validation accuracy      97.60   95.00   -2.60
-best epoch                        4       2       -
-first validation accuracy     90.00   50.00  -40.00
-last train accuracy          100.00  100.00   +0.00
-last train cost              0.2500  0.4000   +0.15
-last validation accuracy      97.60   95.00   -2.60
-last validation cost         0.1250  0.2000  +0.075
-epochs to 90 % validation         1       2      +1
-epochs to 93 % validation         2       2      +0
-epochs to 95 % validation         4       2      -2
-epochs to 96 % validation         4       -       -
-epochs to 97 % validation         4       -       -
-epochs to 97.5 % validation       4       -       -
-epochs run                        4       3       -
+result (accuracies in %)          A       B       B - A
+best validation accuracy      97.60   95.00       -2.60
+best epoch                        4       2  not judged
+first validation accuracy     90.00   50.00      -40.00
+last train accuracy          100.00  100.00       +0.00
+last train cost              0.2500  0.4000       +0.15
+last validation accuracy      97.60   95.00       -2.60
+last validation cost         0.1250  0.2000      +0.075
+epochs to 90 % validation         1       2          +1
+epochs to 93 % validation         2       2          +0
+epochs to 95 % validation         4       2          -2
+epochs to 96 % validation         4       -           -
+epochs to 97 % validation         4       -           -
+epochs to 97.5 % validation       4       -           -
+epochs run                        4       3  not judged
 
 -: no value
 
@@ -112,6 +112,57 @@ def test_equal_configs_are_called_the_same(bench: Bench) -> None:
     line = next(line for line in out.splitlines() if line.startswith("test accuracy, best"))
     assert line.split()[4:7] == [test, test, "+0.00"]
     assert "\nthese two networks: test accuracy, best epoch: B equals A (40 examples)" in out
+
+
+def legend(out: str) -> list[str]:
+    """Return the lines below the table of results."""
+    lines = out.partition("\nepochs run ")[2].partition("\n\n")[2].split("\n\n")[0]
+    return lines.replace("; !: measured under load", "").splitlines()
+
+
+def test_the_legend_explains_the_signs_that_are_shown_and_the_levels(many: Bench) -> None:
+    """Rows that are tested: first and last validation accuracy, with p of B - A alike.
+
+    Simes' test rejects both together, so that each is judged at 5 %. c is a with noise: no set is
+    rejected, and the two have 97.5 %.
+    """
+    deviation = "±: standard deviation over seeds; of B - A, half-width of the 95 % interval"
+    first = "judged first: best validation accuracy, at 5 %"
+    assert legend(many("compare", "runs/a", "runs/b").out) == [
+        deviation,
+        "better: than A, by more than noise; =: identical; -: no value",
+        f"{first}; then the other rows by Hommel's method",
+    ]
+    assert legend(many("compare", "runs/a", "runs/c").out) == [
+        f"{deviation} (other rows: 97.5 %, adjusted like p)",
+        "~: inside the noise; =: identical",
+        f"{first}; it does not differ, so that the other rows have intervals and no words",
+    ]
+    of_three = legend(many("compare", "runs/a", "runs/b", "runs/c").out)
+    width = "in verdicts, half-width of the 97.5 % interval"
+    assert of_three[0] == f"±: standard deviation over seeds; {width}"
+
+
+def test_mcnemars_interval_is_explained_and_deviations_that_are_not_shown_are_not(
+    bench: Bench,
+) -> None:
+    for name, rate in (("a", "0.5"), ("b", "1e-6")):
+        bench("train", "tiny.yaml", "--name", name, "-q", "--set", f"learning_rate={rate}")
+    out = bench("compare", "runs/a", "runs/b").out
+    assert "±: of B - A, half-width of the 95 % interval" in legend(out)
+
+
+def test_where_some_runs_have_no_headline_the_other_rows_have_intervals(many: Bench) -> None:
+    out = many("compare", "runs/a", "runs/b", "--metric", "epochs_to_93").out
+    row = next(line for line in out.splitlines() if line.startswith("best validation"))
+    assert " ".join(row.split()[3:]) == "90.80 ± 0.84 92.80 ± 1.10 +2.00 ± 0.88"
+    said = legend(out)
+    assert said[0].endswith("; of B - A, half-width of the 95 % interval")
+    assert said[-1] == (
+        "judged first: epochs to 93 % validation, without a verdict, so that the other rows have "
+        "intervals and no words"
+    )
+    assert "no verdict: some runs have no epochs to 93 % validation" in out
 
 
 # Other forms

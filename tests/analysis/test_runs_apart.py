@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pytest
 
 from nnexp.analysis import apart
+from nnexp.analysis.metrics import Metric
 from nnexp.analysis.verdicts import ACCURACY
 from tests.analysis.histories import ending, seeds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nnexp.analysis.metrics import Facts
     from tests.conftest import Bench
 
@@ -86,7 +90,7 @@ def test_unfinished_runs_are_apart_from_finished_ones_only(bench: Bench) -> None
     said = lines(bench, "runs/a", "runs/b")
     assert any("runs/b-s3" in line and "interrupted after epoch 1" in line for line in said)
     row = next(line for line in said if line.startswith("epochs run"))
-    assert row.split()[2:] == ["3.0", "±", "0.0", "3.0", "±", "0.0", "-"]
+    assert row.split()[2:] == ["3.0", "±", "0.0", "3.0", "±", "0.0", "not", "judged"]
     assert not any(line.startswith("apart") for line in lines(bench, "runs/a-s0", "runs/b-s3"))
 
 
@@ -95,6 +99,19 @@ class Value(NamedTuple):
 
     place: int
     value: float
+
+
+def apart_from(values: Sequence[float], examples: int | None) -> list[int]:
+    """Return the places of the values that are far from the others."""
+
+    def of(run: Facts) -> float:
+        assert isinstance(run, Value)
+        return run.value
+
+    unit = ACCURACY._replace(resolution=1 / (examples or 100))
+    runs = [Value(*pair) for pair in enumerate(values)]
+    found = apart.far(runs, Metric("", unit, of), examples)  # type: ignore[arg-type]
+    return sorted(run.facts.place for run in found)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -110,10 +127,28 @@ class Value(NamedTuple):
     ],
 )
 def test_which_values_are_far_from_the_others(values: list[float], expected: list[int]) -> None:
-    def of(run: Facts) -> float:
-        assert isinstance(run, Value)
-        return run.value
+    assert apart_from(values, None) == expected
 
-    runs = [Value(*pair) for pair in enumerate(values)]
-    found = apart.far(runs, of, 0.01, ACCURACY.show)  # type: ignore[arg-type]
-    assert sorted(run.facts.place for run in found) == expected  # type: ignore[attr-defined]
+
+def test_an_accuracy_on_few_examples_is_only_as_far_as_chance_does_not_take_it() -> None:
+    """By hand, for 27 of 30 right: (27 + 1) / 32 = 0.875, and √(0.875 · 0.125 / 30) = 0.060.
+
+    24 of 30 are then t = 0.1 / (0.060 √(1 + 1/4)) = 1.48 away, and 3 of 30 t = 11.9.
+    """
+    assert apart_from([0.9] * 4 + [0.8], None) == [4]
+    assert apart_from([0.9] * 4 + [0.8], 30) == []
+    assert apart_from([0.9] * 4 + [0.1], 30) == [4]
+    assert apart_from([1.0] * 19 + [29 / 30], 30) == []
+    assert apart_from([0.9] * 4 + [0.8], 10_000) == [4]
+
+
+@pytest.mark.parametrize("seeds", [10, 20])
+def test_of_equal_configs_few_runs_are_apart_where_examples_are_few(seeds: int) -> None:
+    """On 30 examples of unequal difficulty; without the variance of drawing them, 5 to 9 %."""
+    rng = np.random.default_rng(17)
+    count = 0
+    for _ in range(300):
+        chances = rng.beta(0.9, 0.1, size=30)
+        sides = [(rng.random((seeds, 30)) < chances).mean(axis=1) for _ in "AB"]
+        count += any(apart_from(side.tolist(), 30) for side in sides)
+    assert count <= 0.02 * 300

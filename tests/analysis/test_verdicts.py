@@ -115,6 +115,22 @@ def test_too_few_in_words(first: list[float], second: list[float], start: int, w
     assert (found.outcome, found.words, found.p) == ("too few", words, None)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (range(5), range(4, 8), "too few common seeds (1: seed 4): +3.00 points; 5 would do"),
+        (range(1), range(2), "too few common seeds (1: seed 0): +3.00 points; 5 would do"),
+        (range(5), range(3, 8), "too few common seeds (2: seeds 3-4): +3.00 points; 5 would do"),
+    ],
+)
+def test_few_common_seeds_of_many_are_neither_two_networks_nor_all(
+    first: range, second: range, words: str
+) -> None:
+    a, b = dict.fromkeys(first, 0.9), dict.fromkeys(second, 0.93)
+    found = judge({"B": between(a, b, ACCURACY)}, ACCURACY)["B"]
+    assert (found.outcome, found.words) == ("too few", words)
+
+
 def test_two_nets_alone_in_words() -> None:
     """No word about methods: of one config, two seeds differ significantly in 39 of 100 cases."""
     far = judge({"B": mcnemar(*right(9500, 20, 59, 421))}, ACCURACY)["B"]
@@ -182,6 +198,24 @@ def test_other_rows_are_silent_unless_the_headline_speaks() -> None:
     better = judge({"B": student(0.04)}, ACCURACY)["B"]
     judged = judge_others(others, "B", better)
     assert {key: each.outcome for key, each in judged.items()} == {"x": "better", "y": "noise"}
+    assert judged["x"].p == pytest.approx(0.04)  # no row is surer than the headline
+
+
+def test_without_a_verdict_on_the_headline_other_rows_have_intervals_and_no_words() -> None:
+    others = {"x": (student(0.001), ACCURACY), "y": (student(0.9), ACCURACY)}
+    found = judge_others(others, "B", None, 0.025)
+    assert [each.outcome for each in found.values()] == ["unjudged", "unjudged"]
+    assert found["x"].alpha == 0.025
+    assert found["x"].half_width == student(0.001).half_width(0.025)
+
+
+def test_rows_that_are_identical_do_not_count_among_those_that_are_judged() -> None:
+    """Beside a p of 1, that of 0.03 would be 0.06 by Hommel's method."""
+    same = paired_t([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    others = {"x": (student(0.03), ACCURACY), "y": (same, ACCURACY)}
+    found = judge_others(others, "B", judge({"B": student(0.001)}, ACCURACY)["B"])
+    assert found["x"].p == pytest.approx(0.03)
+    assert {key: each.outcome for key, each in found.items()} == {"x": "better", "y": "identical"}
 
 
 def test_other_rows_are_judged_by_hommel_and_so_are_their_intervals() -> None:
@@ -200,7 +234,9 @@ def test_other_rows_are_judged_by_hommel_and_so_are_their_intervals() -> None:
         assert ((each.half_width or 0.0) < 0.003) == each.differs
     assert "p = 0.040, Hommel)" in found["a"].words
     of_two = judge({name: student(0.001) for name in "BC"}, ACCURACY)["B"]
-    halved = judge_others(others, "B", of_two)  # at 2.5 %: 0.02 and 0.03 are kept as well
+    halved = judge_others(
+        others, "B", of_two, of_two.alpha
+    )  # at 2.5 %: 0.02 and 0.03 are kept as well
     assert [each.p for each in halved.values()] == pytest.approx([0.08, 0.09, 0.12, 1.0])
     assert not any(each.differs for each in halved.values())
 
