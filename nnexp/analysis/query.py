@@ -380,4 +380,6 @@ def check(key: str, entries: Iterable[Entry], option: str) -> None:
     known = keys.known()  # imports NumPy, so only if no run has the key
     if name not in known:
         candidates = known if key.startswith(PREFIX) else [*COLUMNS, *known]
-        raise UsageError(f"{option}: {messages.unknown('key', name, candidates)}")
+        component = name.removesuffix(".name")  # optimizer.name of a file is optimizer here
+        near = component if component in known else None
+        raise UsageError(f"{option}: {messages.unknown('key', name, candidates, near)}")

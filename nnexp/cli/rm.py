@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from nnexp.cli import options
 from nnexp.cli.output import log, put
 from nnexp.errors import LockedError, UsageError
+from nnexp.names import without_seed
 
 if TYPE_CHECKING:
     from nnexp.store.run import Run
-    from nnexp.store.trash import TrashedRun
+    from nnexp.store.trash import Removal
 
 ALL, ALL_BUT_BEST = "all", "all-but-best"
 
@@ -51,6 +55,9 @@ def rm(
     """
     if restore + empty + (checkpoints is not None) > 1:
         raise UsageError("--checkpoints, --restore and --empty: choose one of them")
+    source = click.get_current_context().get_parameter_source("runs")
+    if paths and source is not ParameterSource.DEFAULT:
+        raise UsageError("--runs is for --empty without RUN; a RUN is named with its folder")
     if not paths and not empty:
         raise UsageError("name a RUN, or empty the trash with --empty")
     arguments = [path if path.name not in {"", ".."} else path.resolve() for path in paths]
@@ -88,7 +95,7 @@ def _put(runs: Sequence[Run]) -> None:
     _check_unlocked(runs)
     for run in runs:
         put(f"{run.path}: moved to {trash.put(run)}")
-    _tell_how_to_restore(runs)
+    _tell_how_to_restore(runs, lambda name: [run.original for run in trash.find(name)])
 
 
 def _put_checkpoints(runs: Sequence[Run], which: str) -> None:
@@ -106,7 +113,16 @@ def _put_checkpoints(runs: Sequence[Run], which: str) -> None:
             put(f"{run.path}: moved {names} to {run.path.parent / trash.TRASH}")
         else:
             put(f"{run.path}: has no such checkpoint")
-    _tell_how_to_restore(moved)
+    _tell_how_to_restore(moved, lambda name: [] if trash.find(name) else _paths(name))
+
+
+def _paths(name: Path) -> list[Path]:
+    """Return the paths of the runs that a name means; none if it means none or is ambiguous."""
+    from nnexp.analysis.experiments import matching
+
+    with suppress(UsageError):
+        return [run.path for run in matching(name)]
+    return []
 
 
 def _epochs(run: Run, which: str) -> set[int]:
@@ -134,10 +150,23 @@ def _check_unlocked(runs: Sequence[Run]) -> None:
             raise LockedError(f"{run.path}: another process is training this run")
 
 
-def _tell_how_to_restore(runs: Sequence[Run]) -> None:
-    if runs:
-        names = " ".join(str(run.path) for run in runs[:2]) + (" ..." if len(runs) > 2 else "")  # noqa: PLR2004 - as an example
-        log(f"nnexp rm --restore {names} undoes this, until nnexp rm --empty frees the space")
+def _tell_how_to_restore(runs: Sequence[Run], named: Callable[[Path], Sequence[Path]]) -> None:
+    """Print the command that undoes a move.
+
+    Args:
+        runs: the runs that were moved, or whose checkpoints were.
+        named: returns the paths of the runs that ``--restore`` brings back by a name.
+    """
+    by_stem: dict[Path, list[Path]] = {}
+    for run in runs:
+        by_stem.setdefault(run.path.with_name(without_seed(run.name)), []).append(run.path)
+    names = list[Path]()
+    for stem, paths in by_stem.items():
+        is_enough = len(paths) > 1 and sorted(named(stem)) == sorted(paths)
+        names += [stem] if is_enough else paths
+    if names:
+        command = shlex.join(["nnexp", "rm", "--restore", *map(str, names)])
+        log(f"{command} undoes this, until nnexp rm --empty frees the space")
 
 
 def _restore(arguments: Sequence[Path]) -> None:
@@ -146,13 +175,20 @@ def _restore(arguments: Sequence[Path]) -> None:
     for argument in arguments:
         if found := trash.find(argument):
             for trashed in found:
-                put(f"{trash.restore(trashed).path}: restored from {trashed.path}")
+                run = trash.restore(trashed)
+                put(f"{run.path}: restored from {trashed.path}")
+                if paths := trash.restore_checkpoints(run):
+                    put(_restored(run, paths))
             continue
         restored = list(_restored_checkpoints(argument))
         if not restored:
             raise UsageError(f"{argument}: is not in the trash{_known(argument)}")
         for run, paths in restored:
-            put(f"{run.path}: restored {', '.join(path.name for path in paths)}")
+            put(_restored(run, paths))
+
+
+def _restored(run: Run, paths: Sequence[Path]) -> str:
+    return f"{run.path}: restored {', '.join(path.name for path in paths)}"
 
 
 def _restored_checkpoints(argument: Path) -> Iterator[tuple[Run, list[Path]]]:
@@ -169,6 +205,15 @@ def _restored_checkpoints(argument: Path) -> Iterator[tuple[Run, list[Path]]]:
             yield run, paths
 
 
+def _removed(removal: Removal) -> str:
+    """Return what was removed, such as ``2 runs and 1 set of checkpoints``."""
+    runs = f"{removal.runs} run{'s' * (removal.runs != 1)}"
+    sets = f"{removal.checkpoints} set{'s' * (removal.checkpoints != 1)} of checkpoints"
+    if not removal.checkpoints:
+        return runs
+    return f"{runs} and {sets}" if removal.runs else sets
+
+
 def _known(argument: Path) -> str:
     """Return what is in the trash, for a message."""
     from nnexp.config.messages import listed
@@ -180,21 +225,23 @@ def _known(argument: Path) -> str:
 
 def _empty(arguments: Sequence[Path], runs: Path) -> None:
     from nnexp.config.sizes import format_size
-    from nnexp.store import trash
+    from nnexp.store import disk, trash
 
-    by_folder: dict[Path, list[TrashedRun] | None] = {} if arguments else {runs: None}
+    if not arguments and not disk.exists(runs):
+        raise UsageError(f"{runs}: there is no such folder")
+    by_folder: dict[Path, list[Path] | None] = {} if arguments else {runs: None}
     for argument in arguments:
-        found = trash.find(argument)
+        found = [run.path for run in trash.find(argument)] + trash.find_checkpoints(argument)
         if not found:
             raise UsageError(f"{argument}: is not in the trash{_known(argument)}")
-        for run in found:
-            own = by_folder.setdefault(run.path.parent.parent, [])
-            if own is not None and run not in own:
-                own.append(run)
+        for path in found:
+            own = by_folder.setdefault(path.parent.parent, [])
+            if own is not None and path not in own:
+                own.append(path)
     kept = []
     for folder, chosen in by_folder.items():
         removal = trash.empty(folder, chosen)
-        put(f"{folder / trash.TRASH}: deleted {removal.removed}, {format_size(removal.size)}")
+        put(f"{folder / trash.TRASH}: deleted {_removed(removal)}, {format_size(removal.size)}")
         kept += removal.kept
     if kept:
         raise LockedError(f"{', '.join(map(str, kept))}: another process uses it")

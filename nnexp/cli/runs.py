@@ -270,6 +270,7 @@ PUT: dict[str | None, Callable[[Sequence[ExperimentRow], Sequence[str] | None, b
 def _watch(runs: Path, patterns: tuple[str, ...], condition: Condition) -> None:
     from nnexp.analysis.watch import Watch
     from nnexp.cli import watch
+    from nnexp.store import listing
 
     for key in condition.keys:
         query.check(key, (), "--where")
@@ -278,6 +279,8 @@ def _watch(runs: Path, patterns: tuple[str, ...], condition: Condition) -> None:
         return _matches(entry, patterns) and condition.fits(partial(query.value, entry))
 
     watch.show(Watch(runs, fits, query.facts(condition.keys)), str(runs))
-    if missing := list(_missing(runs, (), ())):
-        log(missing[0])
+    missing = list(_missing(runs, patterns, list(listing.entries(runs, ())) if patterns else ()))
+    for problem in missing:
+        log(problem)
+    if missing:
         click.get_current_context().exit(1)

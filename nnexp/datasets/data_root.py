@@ -66,5 +66,5 @@ def _explanation() -> str:
     with suppress(OSError):  # it may have been removed
         folder += f" {Path.cwd()}"
     if chosen():
-        return f" (--data-root is {chosen()}; {folder})"
+        return f" ({VARIABLE} or --data-root is {chosen()}; {folder})"
     return f" (relative paths start from {folder}, or from --data-root DIR)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from nnexp.datasets.dataset import Dataset
 from nnexp.errors import SettingError, UsageError
 from nnexp.nn.network import Network
 from nnexp.runner.assembly import SLOT, factors_of, headers
-from nnexp.store import checkpoint
+from nnexp.store import checkpoint, trash
 from nnexp.store.records import WEIGHTS
 from nnexp.store.run import Run, at
 from nnexp.training.history import best_row
@@ -40,7 +41,7 @@ class InitialWeights:
         except SettingError:
             raise
         except UsageError as error:
-            raise SettingError(f"{KEY}.path", str(error)) from None
+            raise SettingError(f"{KEY}.path", f"{error}{_remedy(Path(source.path))}") from None
         self.arrays = {name: array for name, array in arrays.items() if not name.startswith(SLOT)}
         """As in a checkpoint: ``weights_1``, ``biases_1``, …"""
         self.factors = factors_of(self.arrays)
@@ -79,6 +80,14 @@ def read(config: Config) -> InitialWeights | None:
 def content(weights: InitialWeights | None) -> Mapping[str, str]:
     """Return the weights' hash as a part of what a run is trained on; nothing if it draws them."""
     return {} if weights is None else {WEIGHTS: checkpoint.digest(weights.arrays)}
+
+
+def _remedy(path: Path) -> str:
+    """Return what to do about a run that is not there, for a message."""
+    if any(run.name == path.name for run in trash.find(path)):
+        restore = shlex.join(["nnexp", "rm", "--restore", str(path)])
+        return f"; {restore} brings it back from the trash"
+    return ""
 
 
 def _epoch(run: Run, source: FromRun) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import shlex
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -161,7 +162,8 @@ def load(run: Run, epoch: int, expected: Mapping[str, Header]) -> Arrays:
 def _remedy(run: Run, path: Path) -> str:
     """Return what to do about a missing checkpoint, for a message."""
     if trash.has_checkpoint(run, path.name):
-        return f"; nnexp rm --restore {run.path} brings it back from the trash"
+        restore = shlex.join(["nnexp", "rm", "--restore", str(run.path)])
+        return f"; {restore} brings it back from the trash"
     if run.result is not None:
         return f"; nnexp train {run.path} --runs DIR trains the run again, into another folder"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -106,7 +107,7 @@ def wait(path: Path, seconds: float) -> Iterator[None]:
         DiskError: it cannot be opened or locked.
     """
     end = time.monotonic() + seconds
-    with disk.errors(path), disk.closing(disk.open_for_writing(path, 0)) as descriptor:
+    with disk.errors(path), disk.closing(_open(path)) as descriptor:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,6 +117,16 @@ def wait(path: Path, seconds: float) -> Iterator[None]:
                     raise LockedError(f"{path.parent}: another process is changing it") from None
             time.sleep(PAUSE / 10)
         yield
+
+
+def _open(path: Path) -> int:
+    """Open a file for writing, as NFS demands for exclusive locks; if refused, for reading."""
+    try:
+        return disk.open_for_writing(path, 0)
+    except OSError as error:
+        if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise
+        return os.open(path, os.O_RDONLY | disk.OPEN_FLAGS)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from nnexp.store.run import CHECKPOINTS, LOCK, Run
 TRASH = ".trash"
 """A subfolder of the folder of runs; no run name begins with a dot."""
 
+_CHECKPOINTS = re.compile(r"\.(.+)\.checkpoints(?:~\d+)?", re.ASCII | re.DOTALL)
 _NUMBERED = re.compile(r"(.+)~(\d{1,9})", re.ASCII | re.DOTALL)
 
 
@@ -46,8 +47,10 @@ class TrashedRun(NamedTuple):
 class Removal(NamedTuple):
     """The result of emptying the trash."""
 
-    removed: int
-    """Number of runs and sets of checkpoints."""
+    runs: int
+    """Number of runs that were removed."""
+    checkpoints: int
+    """Number of sets of checkpoints of a run, likewise."""
     size: int
     """Their bytes."""
     kept: list[Path]
@@ -121,15 +124,40 @@ def find(argument: Path) -> list[TrashedRun]:
 
     Raises: DiskError.
     """
+    is_in_trash = argument.parent.name == TRASH
+    everything = contents(argument.parent.parent if is_in_trash else argument.parent)
+    by_name = {run.path.name if is_in_trash else run.name: run for run in everything}
+    return [by_name[name] for name in _named(by_name, argument.name)]
+
+
+def find_checkpoints(argument: Path) -> list[Path]:
+    """Return the folders in the trash with checkpoints of the runs that an argument names.
+
+    Args:
+        argument: as for ``find``; the path of a run in the trash names no checkpoints.
+
+    Raises: DiskError.
+    """
     if argument.parent.name == TRASH:
-        everything = contents(argument.parent.parent)
-        return [run for run in everything if fnmatchcase(run.path.name, argument.name)]
-    latest = {run.name: run for run in contents(argument.parent)}
-    if any(character in argument.name for character in "*?["):
-        return [run for name, run in latest.items() if fnmatchcase(name, argument.name)]
-    if argument.name in latest:
-        return [latest[argument.name]]
-    return [run for name, run in latest.items() if without_seed(name) == argument.name]
+        return []
+    trash, folders = argument.parent / TRASH, dict[str, list[Path]]()
+    for entry in sorted(disk.folders(trash)) if tree.is_directory(trash) else ():
+        if match := _CHECKPOINTS.fullmatch(entry):
+            folders.setdefault(match[1], []).append(trash / entry)
+    known = {run.name for run in contents(argument.parent)} | folders.keys()
+    return [path for name in _named(known, argument.name) for path in folders.get(name, [])]
+
+
+def _named(names: Collection[str], wanted: str) -> list[str]:
+    """Return the names that an argument means: its own, those that fit, or those of an experiment.
+
+    A run's own name comes first, since it may look like a pattern.
+    """
+    if wanted in names:
+        return [wanted]
+    if any(character in wanted for character in "*?["):
+        return sorted(name for name in names if fnmatchcase(name, wanted))
+    return sorted(name for name in names if without_seed(name) == wanted)
 
 
 def restore(trashed: TrashedRun) -> Run:
@@ -230,14 +258,14 @@ def _belongs(path: Path, run: Run) -> bool:
     return False
 
 
-def empty(runs: Path, trashed: Collection[TrashedRun] | None = None) -> Removal:
+def empty(runs: Path, chosen: Collection[Path] | None = None) -> Removal:
     """Remove what is in the trash of a folder, for good.
 
     A process that is killed leaves each run whole, or so that the next call removes the rest.
 
     Args:
         runs: the folder.
-        trashed: the runs to remove; None for everything.
+        chosen: the paths in its trash to remove; None for everything.
 
     Raises:
         CorruptError: the trash is a link.
@@ -246,21 +274,21 @@ def empty(runs: Path, trashed: Collection[TrashedRun] | None = None) -> Removal:
     trash = runs / TRASH
     disk.check_kind(trash, stat.S_IFDIR)
     if not disk.exists(trash):
-        return Removal(0, 0, [])
-    paths = [trash / name for name in sorted(disk.directory_names(trash))]
-    if trashed is not None:
-        paths = [run.path for run in trashed]
-    removed, size, kept = 0, 0, list[Path]()
-    for path in paths:
+        return Removal(0, 0, 0, [])
+    if chosen is None:
+        chosen = [trash / name for name in sorted(disk.directory_names(trash))]
+    counts, size, kept = {True: 0, False: 0}, 0, list[Path]()
+    for path in chosen:
         own = tree.size(path) if tree.is_directory(path) else 0
         try:
             _remove(path)
         except LockedError:
             kept.append(path)
             continue
-        removed, size = removed + 1, size + own
+        counts[_CHECKPOINTS.fullmatch(path.name) is not None] += 1
+        size += own
     disk.remove_directory(trash)
-    return Removal(removed, size, kept)
+    return Removal(counts[False], counts[True], size, kept)
 
 
 def _remove(path: Path) -> None:

@@ -229,3 +229,11 @@ def test_the_start_is_that_of_the_first_training(bench: Bench) -> None:
     assert json.loads(bench("runs", "--each", "--json").out)[0]["started"] == "2026-01-01T00:00:00Z"
     log.write_text("yesterday\n")
     assert json.loads(bench("runs", "--each", "--json").out)[0]["started"] is None
+
+
+@pytest.mark.parametrize("option", ["--columns", "--sort", "--where"])
+def test_a_component_is_named_without_name(four: Bench, option: str) -> None:
+    value = "optimizer.name=sgd" if option == "--where" else "optimizer.name"
+    code, _, err = four("runs", option, value)
+    assert code == 2
+    assert f"{option}: unknown key 'optimizer.name'; did you mean 'optimizer'?" in err

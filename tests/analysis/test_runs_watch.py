@@ -86,7 +86,12 @@ def test_a_watch_of_nothing_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatc
     make("a")
     make("b", ended=False)
     assert bench("runs", "--watch") == (0, "", "nothing is running in runs\n")
-    assert bench("runs", "--watch", "x*").code == 0
+    assert bench("runs", "--watch", "b*").code == 0
+    assert bench("runs", "--watch", "b*", "x*", "--where", "seed=7") == (
+        1,
+        "",
+        "nothing is running in runs\nx*: no run in runs matches\n",
+    )
 
 
 def test_a_run_that_is_damaged_under_watch_is_told(

@@ -159,7 +159,7 @@ def test_relative_paths_start_from_the_data_root(
             load(missing)
         assert str(caught.value).startswith("root/")
         assert str(caught.value).endswith(
-            f" (--data-root is root; the working directory {tmp_path})"
+            f" (NNEXP_DATA_ROOT or --data-root is root; the working directory {tmp_path})"
         )
 
 

@@ -122,7 +122,8 @@ def test_the_variable_serves_all_commands(moved: Bench, monkeypatch: pytest.Monk
     code, _, err = moved("evaluate", "kept/a-s0")
     assert code == 2
     assert err.startswith("../nowhere/tiny.npz: No such file or directory")
-    assert f"(--data-root is ../nowhere; the working directory {Path.cwd()})" in err
+    root = "NNEXP_DATA_ROOT or --data-root is ../nowhere"
+    assert f"({root}; the working directory {Path.cwd()})" in err
     assert moved("evaluate", "kept/a-s0", "--data-root", "../here").code == 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -160,6 +162,25 @@ def test_who_waits_too_long_gives_up(bench: Bench, monkeypatch: pytest.MonkeyPat
             "",
             "runs/a: another process is changing it\n",
         )
+
+
+def test_of_a_run_that_cannot_be_written_notes_json_is_named(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("a")
+    opening = os.open
+
+    def refusing(path: str | Path, flags: int, *rest: int) -> int:
+        if flags & os.O_ACCMODE != os.O_RDONLY and Path(path).parent.name == "a":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opening(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", refusing)
+    code, out, err = bench("note", "runs/a", "--tag", "b")
+    assert (code, out) == (74, "")
+    assert "notes.json" in err
+    assert "run.json" not in err
+    assert bench("note", "runs/a").code == 0
 
 
 def test_show_has_tags_and_notes(bench: Bench) -> None:

@@ -87,8 +87,10 @@ def test_another_folder_has_its_own_trash(bench: Bench) -> None:
     make("a")
     (bench.folder / "runs").rename(bench.folder / "other")
     assert bench("rm", "other/a").out == "other/a: moved to other/.trash/a\n"
-    assert bench("rm", "--empty").out == "runs/.trash: deleted 0, 0 bytes\n"
-    assert bench("rm", "--empty", "--runs", "other").out.startswith("other/.trash: deleted 1, ")
+    assert bench("rm", "--empty") == (2, "", "runs: there is no such folder\n")
+    assert bench("rm", "--empty", "--runs", ".").out == ".trash: deleted 0 runs, 0 bytes\n"
+    empty = ("rm", "--empty", "--runs", "other")
+    assert bench(*empty).out.startswith("other/.trash: deleted 1 run, ")
     assert not (bench.folder / "other/.trash").exists()
 
 
@@ -147,6 +149,10 @@ def test_restoring_replaces_nothing(bench: Bench) -> None:
         (
             ["runs/.trash/gone"],
             "runs/.trash/gone: is in the trash; --empty runs/.trash/gone deletes it",
+        ),
+        (
+            ["runs/a", "--runs", "runs"],
+            "--runs is for --empty without RUN; a RUN is named with its folder",
         ),
         (["--restore", "--empty"], "--checkpoints, --restore and --empty: choose one of them"),
         (["runs/mixed"], "runs/mixed: its runs differ in config or data; name them one by one"),
@@ -209,7 +215,7 @@ def test_links_in_the_trash_are_removed_and_not_followed(bench: Bench) -> None:
     (run / "link").symlink_to("../../precious")
     bench("rm", "runs/a")
     (bench.folder / "runs/.trash/other").symlink_to("../../precious")
-    assert bench("rm", "--empty").out.startswith("runs/.trash: deleted 2, ")
+    assert bench("rm", "--empty").out.startswith("runs/.trash: deleted 2 runs, ")
     assert (bench.folder / "precious/file").exists()
     assert not (bench.folder / "runs/.trash").exists()
 
@@ -221,12 +227,12 @@ def test_emptying_deletes_some_runs_or_all(bench: Bench) -> None:
     size = sum(map(len, disk_files(bench.folder / "runs/.trash/a").values()))
     said = bench("rm", "--empty", "runs/a")
     assert (said.code, said.err) == (0, "")
-    assert re.fullmatch(r"runs/\.trash: deleted 1, [\d.]+ KB\n", said.out)
+    assert re.fullmatch(r"runs/\.trash: deleted 1 run, [\d.]+ KB\n", said.out)
     assert 1024 < size < 20 * 1024
     assert in_trash(bench) == ["b", "c"]
     with lock.hold(bench.folder / "runs/.trash/b/LOCK", ""):
         code, out, err = bench("rm", "--empty")
-        assert (code, out.startswith("runs/.trash: deleted 1, ")) == (4, True)
+        assert (code, out.startswith("runs/.trash: deleted 1 run, ")) == (4, True)
         assert err == "runs/.trash/b: another process uses it\n"
     assert in_trash(bench) == ["b"]
     bench("rm", "--empty")
@@ -324,13 +330,17 @@ def test_checkpoints_come_back_to_a_folder_that_is_gone(bench: Bench) -> None:
     assert checkpoints(bench) == before
 
 
-def test_checkpoints_of_another_run_of_the_name_stay_in_the_trash(bench: Bench) -> None:
+@pytest.mark.parametrize("setting", ["learning_rate=0.1", "patience=9"])
+def test_checkpoints_of_another_run_of_the_name_stay_in_the_trash(
+    bench: Bench, setting: str
+) -> None:
+    """With another patience, the epochs are the same, and only the config differs."""
     trained(bench, "a")
     first = checkpoints(bench)
     bench("rm", "runs/a-s0", "--checkpoints", "all")
     bench("rm", "runs/a-s0")
-    bench("rm", "--empty", "runs/a-s0")
-    trained(bench, "a", "learning_rate=0.1")
+    bench("rm", "--empty", "runs/.trash/a-s0")
+    trained(bench, "a", setting)
     second = checkpoints(bench)
     assert bench("rm", "--restore", "runs/a-s0").code == 2
     bench("rm", "runs/a-s0", "--checkpoints", "all")
@@ -338,6 +348,53 @@ def test_checkpoints_of_another_run_of_the_name_stay_in_the_trash(bench: Bench) 
     assert bench("rm", "--restore", "runs/a-s0").code == 0
     assert checkpoints(bench) == second != first
     assert in_trash(bench) == [".a-s0.checkpoints"]
+
+
+@pytest.mark.parametrize("argument", ["runs/a", "runs/a-s0", "runs/a*"])
+def test_emptying_a_name_deletes_its_checkpoints(bench: Bench, argument: str) -> None:
+    for name in ("a", "ba"):
+        trained(bench, name)
+        bench("rm", f"runs/{name}-s0", "--checkpoints", "all")
+    out = bench("rm", "--empty", argument).out
+    assert out.startswith("runs/.trash: deleted 1 set of checkpoints, ")
+    assert in_trash(bench) == [".ba-s0.checkpoints"]
+    assert present(bench) == ["a-s0", "ba-s0"]
+    bench("rm", "runs/ba")
+    out = bench("rm", "--empty", "runs/ba-s0").out
+    assert out.startswith("runs/.trash: deleted 1 run and 1 set of checkpoints, ")
+    assert in_trash(bench) == []
+
+
+def test_a_run_is_restored_with_the_checkpoints_that_were_taken_before(bench: Bench) -> None:
+    trained(bench, "a")
+    before = checkpoints(bench)
+    bench("rm", "runs/a", "--checkpoints", "all")
+    bench("rm", "runs/a-s0")
+    out = bench("rm", "--restore", "runs/a").out
+    assert out.startswith("runs/a-s0: restored from runs/.trash/a-s0\nruns/a-s0: restored epoch-")
+    assert checkpoints(bench) == before
+    assert in_trash(bench) == []
+
+
+def test_a_run_in_the_trash_is_found_by_its_own_name_first(bench: Bench) -> None:
+    for name in ("a[1]", "a1"):
+        make(name)
+        assert bench("rm", f"runs/{name}").code == 0
+    assert bench("rm", "--restore", "runs/.trash/a[1]").code == 0
+    assert (present(bench), in_trash(bench)) == (["a[1]"], ["a1"])
+    assert bench("rm", "runs/a[1]").code == 0
+    assert bench("rm", "--restore", "runs/a[1]").code == 0
+    assert (present(bench), in_trash(bench)) == (["a[1]"], ["a1"])
+
+
+def test_a_run_that_started_from_one_in_the_trash_says_so(started: Bench) -> None:
+    started("rm", "runs/a-s0", "runs/b-s0")
+    started("rm", "--restore", "runs/b-s0")
+    code, out, err = started("verify", "runs/b-s0", "-q")
+    assert code != 0
+    assert "nnexp rm --restore runs/a-s0 brings it back from the trash" in out + err
+    started("rm", "--restore", "runs/a-s0")
+    assert started("verify", "runs/b-s0", "-q").code == 0
 
 
 def test_an_interrupted_run_keeps_its_checkpoints(bench: Bench) -> None:
