@@ -36,15 +36,24 @@ def run_keys(runs: Sequence[Entry], taken: Collection[str]) -> RunKeys:
         runs: the runs.
         taken: the other columns of the table; a key of the same name gets the prefix ``config.``.
     """
-    rows = experiment_rows.listed(runs, each=True)
-    keys = experiment_rows.differing(rows, seed=False)
+    rows, keys = experiment_rows.listed(runs, each=True), differing_keys(runs)
     contents = experiment_rows.differing_content(rows)
-    header = [f"{query.PREFIX}{key}" if key in taken else key for key in keys]
+    header = [setting_column(key, taken) for key in keys]
     settings: dict[str, list[object]] = {}
     for row in rows:
         own = [plain(query.setting(row.config, key)) for key in keys]
         settings[row.runs[0].path] = own + [row.content[key] for key in contents]
     return RunKeys(header + contents, experiment_names(runs), settings)
+
+
+def differing_keys(runs: Sequence[Entry]) -> list[str]:
+    """Return the config's keys, without the seed, that differ between runs."""
+    return experiment_rows.differing(experiment_rows.listed(runs, each=True), seed=False)
+
+
+def setting_column(key: str, taken: Collection[str]) -> str:
+    """Return the column of a config's key: with the prefix ``config.`` if its name is taken."""
+    return f"{query.PREFIX}{key}" if key in taken else key
 
 
 def experiment_names(runs: Sequence[Entry]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from nnexp.analysis import experiment_rows, query
 from nnexp.analysis.query import COLUMNS, PREFIX
-from nnexp.analysis.run_keys import experiment_names, plain
+from nnexp.analysis.run_keys import differing_keys, experiment_names, plain, setting_column
 from nnexp.config.messages import ranges, shortened
 from nnexp.config.sizes import format_size
 from nnexp.errors import printable
@@ -82,8 +82,7 @@ def _columns(rows: Sequence[ExperimentRow], keys: Sequence[str], *, ranked: bool
         columns.append(Column("seeds", seeds, SEEDS))
     columns.append(Column("epochs", [_range(row.epochs) for row in rows], EPOCHS))
     for key in keys:
-        header = f"{PREFIX}{key}" if key in COLUMNS and key != "seed" else key
-        index = order.index(key)
+        header, index = setting_column(key, COLUMNS.keys() - {"seed"}), order.index(key)
         columns.append(Column(header, cells[key], REST + index if index else FIRST))
     for key in experiment_rows.differing_content(rows):
         digests = [(row.content[key] or MISSING)[: experiment_rows.DIGITS] for row in rows]
@@ -107,12 +106,7 @@ def chosen(rows: Sequence[ExperimentRow], keys: Sequence[str]) -> Table:
     """
     cells = [[_chosen_cell(row, key) for key in keys] for row in rows]
     words = list(takewhile(WORDS.__contains__, keys))
-    return Table([_header(key) for key in keys], cells, left=max(1, len(words)))
-
-
-def _header(key: str) -> str:
-    """Return the header of a column or a key, which have different names."""
-    return f"{PREFIX}{key}" if key in COLUMNS and key not in CELLS else key
+    return Table(list(keys), cells, left=max(1, len(words)))
 
 
 def _chosen_cell(row: ExperimentRow, key: str) -> str:
@@ -131,25 +125,31 @@ def csv_rows(
         keys: columns and keys of the config; None for all columns and the keys that differ.
     """
     if keys is None:
-        names = experiment_names(entries)
-        rows = experiment_rows.listed(entries, each=True)
-        differing = [f"{PREFIX}{key}" for key in experiment_rows.differing(rows, seed=False)]
-        first = [[run.path, names[run.path]] for run in entries]
-        header, records = csv_rows(entries, [*COLUMNS, *differing])
-        last = [[run.data_sha256, run.weights_sha256, run.problem] for run in entries]
-        return (
-            ["run", "experiment", *header, "data_sha256", "weights_sha256", "problem"],
-            [[*a, *b, *c] for a, b, c in zip(first, records, last, strict=True)],
-        )
-    header = [COLUMNS.get(key, key.removeprefix(PREFIX)) for key in keys]
-    header = [
-        f"{PREFIX}{name}" if key not in COLUMNS and name in FIELDS_OF_RUNS else name
-        for key, name in zip(keys, header, strict=True)
+        return _whole_csv_rows(entries)
+    return list(map(_csv_header, keys)), [_csv_values(run, keys) for run in entries]
+
+
+def _whole_csv_rows(entries: Sequence[Entry]) -> tuple[list[str], list[list[object]]]:
+    keys = [*COLUMNS, *(f"{PREFIX}{key}" for key in differing_keys(entries))]
+    names, contents = experiment_names(entries), ("data_sha256", "weights_sha256", "problem")
+    header = ["run", "experiment", *map(_csv_header, keys), *contents]
+    records = [
+        [
+            *(run.path, names[run.path], *_csv_values(run, keys)),
+            *(getattr(run, name) for name in contents),
+        ]
+        for run in entries
     ]
-    return header, [[_csv_value(query.value(run, key)) for key in keys] for run in entries]
+    return header, records
 
 
-FIELDS_OF_RUNS = {*COLUMNS.values(), "run", "experiment"}
+def _csv_header(key: str) -> str:
+    """Return the name of a column or of a config's key, as in JSON."""
+    return COLUMNS.get(key) or setting_column(key.removeprefix(PREFIX), FIELDS)
+
+
+def _csv_values(run: Entry, keys: Sequence[str]) -> list[object]:
+    return [_csv_value(query.value(run, key)) for key in keys]
 
 
 def _csv_value(value: object) -> object:
@@ -259,6 +259,10 @@ class ExperimentRunsOutput(Struct, frozen=True, kw_only=True):
     runs: list[RunOutput]
 
 
+FIELDS = [name for name in RunOutput.__struct_fields__ if name != "config"]
+"""The names of a run's columns for other programs, besides the keys of its config."""
+
+
 def experiment_output(row: ExperimentRow) -> ExperimentRunsOutput:
     """Return an experiment and its runs as a value for JSON."""
     return ExperimentRunsOutput(
@@ -293,19 +297,16 @@ def run_columns(entries: Sequence[Entry]) -> dict[str, list[Any]]:
     Returns: equally long lists by name. A list has values of one type, and None where a run lacks
         the value.
     """
-    names = [name for name in RunOutput.__struct_fields__ if name != "config"]
     rows = []
     for run in run_outputs(entries):
         config = {} if run.config is UNSET else run.config
         settings = {
-            f"{PREFIX}{key}" if key in names else key: setting_text(value)
-            if isinstance(value, list)
-            else value
+            setting_column(key, FIELDS): setting_text(value) if isinstance(value, list) else value
             for key, value in config.items()
             if key != "seed"
         }
         rows.append(asdict(run) | {"tags": ",".join(run.tags)} | settings)
-    keys = dict.fromkeys([*names, *(key for row in rows for key in row if key != "config")])
+    keys = dict.fromkeys([*FIELDS, *(key for row in rows for key in row if key != "config")])
     return {key: _of_one_type([row.get(key) for row in rows]) for key in keys}
 
 

@@ -188,6 +188,16 @@ def test_csv_of_chosen_columns(four: Bench) -> None:
     )
 
 
+def test_keys_that_are_columns_as_well_have_their_prefix_in_every_table(four: Bench) -> None:
+    four("train", "tiny.yaml", "-q", "--name", "long", "--set", "epochs=4")
+    (csv_header, *_) = four("runs", "--csv").out.splitlines()
+    (table_header, *_) = four("runs").out.splitlines()
+    for header in (csv_header.split(","), table_header.split(), [*nnexp.runs().columns()]):
+        assert {"epochs", "config.epochs", "learning_rate"} <= {*header}
+        assert "config.learning_rate" not in header
+        assert "config.seed" not in header
+
+
 def test_csv_of_nothing_and_of_a_damaged_run(four: Bench) -> None:
     assert four("runs", "--csv", "--columns", "name", "--where", "tag=x") == (0, "name\n", "")
     Path("runs/b/run.json").write_text("{}")
