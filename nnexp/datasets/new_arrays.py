@@ -52,7 +52,7 @@ def features(x: object, inputs: Inputs) -> Features:
 
 def _named_row(x: Any) -> dict[Any, list[Any]] | None:  # noqa: ANN401 - whatever is passed
     """Return a row of a data frame, a Series of pandas, as columns; None for anything else."""
-    if not (hasattr(x, "items") and hasattr(x, "index")):
+    if hasattr(x, "columns") or not (hasattr(x, "items") and hasattr(x, "index")):
         return None
     columns: dict[Any, list[Any]] = {}
     for name, value in x.items():
