@@ -36,7 +36,10 @@ COMMANDS = {
 def two(bench: Bench) -> Bench:
     with np.load(bench.folder / "tiny.npz") as data:
         arrays = {name: data[name] for name in data.files}
-    images = {name: array[..., :9] if name[0] == "x" else array for name, array in arrays.items()}
+    images = {
+        name: array[..., :9].reshape(-1, 3, 3) if name[0] == "x" else array
+        for name, array in arrays.items()
+    }
     np.savez(bench.folder / "tiny.npz", **images)
     bench("train", "tiny.yaml", "-q", "--name", "a", "--set", "learning_rate=0.001")
     bench("train", "tiny.yaml", "-q", "--name", "b", "--set", "learning_rate=1")
