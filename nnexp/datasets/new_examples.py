@@ -77,7 +77,7 @@ def read(
 
     Raises: DataError if the file cannot be read, or its examples are not such as the network takes.
     """
-    with files.open_binary(path, f"name its files, such as {path / '*'}") as file:
+    with files.open_binary(path, f"name its files, such as {path}/*") as file:
         beginning = file.read(BEGINNING)
         if beginning.startswith(PICTURES):
             content = beginning + file.read()
