@@ -1,4 +1,4 @@
-"""Whether experiments can be compared: what they share, and caveats that readers must know."""
+"""Check that experiments can be compared, and return notes on what limits a comparison."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RunKeys(NamedTuple):
-    """What tells runs apart, as the cells of a table."""
+    """The experiment and settings of each run, as cells of a table."""
 
     header: list[str]
     """The keys of the config, or of contents, that differ between the runs."""

@@ -75,12 +75,12 @@ class Verdict(NamedTuple):
 
     @property
     def differs(self) -> bool:
-        """Whether it is better or worse."""
+        """True if the outcome is better or worse."""
         return self.outcome in {"better", "worse"}
 
     @property
     def is_judged(self) -> bool:
-        """Whether methods are tested; two networks, or too few seeds, say nothing about them."""
+        """True if configs are compared, for which two networks or too few seeds do not suffice."""
         return self.p is not None and self.difference.kind != "McNemar"
 
     @property

@@ -38,7 +38,7 @@ class CsvColumns(NamedTuple):
     label: int
     """The position of the labels."""
     label_is_given: bool
-    """Whether data.label names the column of the labels."""
+    """True if the config's data.label names the labels' column; False if it is the last one."""
     delimiter: str
     delimiter_advice: str
     """Advice if the delimiter is wrong; empty if no other is possible."""
@@ -46,7 +46,7 @@ class CsvColumns(NamedTuple):
     """The columns that data.drop names."""
     header_line: int
     is_new: bool = False
-    """Whether the examples are new ones, for a network whose config cannot be changed any more."""
+    """True for new examples of a trained network, whose config can no longer be changed."""
 
     @property
     def feature_names(self) -> tuple[str, ...]:

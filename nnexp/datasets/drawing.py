@@ -27,12 +27,12 @@ SIDE, BOX = 28, 20
 SMALLEST = 19
 """Rows or columns of the ink of MNIST's images, whichever are more: 19 in 16 of 70,000, else 20."""
 CENTRES = 12.95, 14.55
-"""Where the ink's centre of mass is: from 13.48 in MNIST's images, from 13 in prepared pictures."""
+"""Bounds of the ink's centre of mass: at least 13.48 in MNIST's images, 13 in prepared pictures."""
 ONES, POSITIONS = np.ones(SIDE, np.float32), np.arange(SIDE, dtype=np.float32)
 INKED = 0.35
 """Ink from here on belongs to the drawing; less may be a shade of the paper."""
 HALF = 0.5 + 1e-9
-"""What is added before rounding down: halves are rounded up, whatever their last bits."""
+"""Added before rounding down, so that halves are rounded up despite rounding errors."""
 FAINT = 0.1
 """Ink below this is taken for paper."""
 MIDDLE = 127.0
