@@ -36,7 +36,8 @@ def run_keys(runs: Sequence[Entry], taken: Collection[str]) -> RunKeys:
         runs: the runs.
         taken: the other columns of the table; a key of the same name gets the prefix ``config.``.
     """
-    rows, keys = experiment_rows.listed(runs, each=True), differing_keys(runs)
+    rows = experiment_rows.listed(runs, each=True)
+    keys = experiment_rows.differing(rows, seed=False)
     contents = experiment_rows.differing_content(rows)
     header = [setting_column(key, taken) for key in keys]
     settings: dict[str, list[object]] = {}
@@ -44,11 +45,6 @@ def run_keys(runs: Sequence[Entry], taken: Collection[str]) -> RunKeys:
         own = [plain(query.setting(row.config, key)) for key in keys]
         settings[row.runs[0].path] = own + [row.content[key] for key in contents]
     return RunKeys(header + contents, experiment_names(runs), settings)
-
-
-def differing_keys(runs: Sequence[Entry]) -> list[str]:
-    """Return the config's keys, without the seed, that differ between runs."""
-    return experiment_rows.differing(experiment_rows.listed(runs, each=True), seed=False)
 
 
 def setting_column(key: str, taken: Collection[str]) -> str:

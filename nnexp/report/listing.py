@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from nnexp.analysis import experiment_rows, query
 from nnexp.analysis.query import COLUMNS, PREFIX
-from nnexp.analysis.run_keys import differing_keys, experiment_names, plain, setting_column
+from nnexp.analysis.run_keys import experiment_names, plain, setting_column
 from nnexp.config.messages import ranges, shortened
 from nnexp.config.sizes import format_size
 from nnexp.errors import printable
@@ -130,7 +130,9 @@ def csv_rows(
 
 
 def _whole_csv_rows(entries: Sequence[Entry]) -> tuple[list[str], list[list[object]]]:
-    keys = [*COLUMNS, *(f"{PREFIX}{key}" for key in differing_keys(entries))]
+    rows = experiment_rows.listed(entries, each=True)
+    differing = experiment_rows.differing(rows, seed=False)
+    keys = [*COLUMNS, *(f"{PREFIX}{key}" for key in differing)]
     names, contents = experiment_names(entries), ("data_sha256", "weights_sha256", "problem")
     header = ["run", "experiment", *map(_csv_header, keys), *contents]
     records = [
