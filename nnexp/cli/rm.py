@@ -215,10 +215,13 @@ def _removed(removal: Removal) -> str:
 
 
 def _known(argument: Path) -> str:
-    """Return what is in the trash, for a message."""
+    """Return what is in the trash, or where the run is, for a message."""
     from nnexp.config.messages import listed
     from nnexp.store import trash
+    from nnexp.store.run import DEFAULT_FOLDER
 
+    if len(argument.parts) == 1 and trash.find(elsewhere := DEFAULT_FOLDER / argument):
+        return f"; did you mean {elsewhere}?"
     names = [run.path.name for run in trash.contents(argument.parent)]
     return f", which holds {listed(names)}" if names else ""
 

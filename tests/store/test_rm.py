@@ -434,3 +434,12 @@ def test_the_run_that_growing_set_aside_is_restored_likewise(bench: Bench) -> No
     bench("rm", "--empty", "runs/.trash/x-s0~2")
     assert bench("rm", "--restore", "runs/x-s0").code == 0
     assert bench.files("runs/x-s0") == former
+
+
+@pytest.mark.parametrize("option", ["--restore", "--empty"])
+def test_a_name_without_its_folder_is_completed(bench: Bench, option: str) -> None:
+    bench("train", "tiny.yaml", "-q", "--name", "a")
+    bench("rm", "runs/a")
+    said = bench("rm", option, "a")
+    assert said == (2, "", "a: is not in the trash; did you mean runs/a?\n")
+    assert bench("rm", option, "runs/a").code == 0
