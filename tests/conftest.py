@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+os.environ.pop("PYTHONUNBUFFERED", None)  # buffered streams are what users have
 for library in ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR"):
     os.environ[f"{library}_NUM_THREADS"] = "1"  # two threads give other last bits
 

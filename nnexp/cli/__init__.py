@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from nnexp import __version__
-from nnexp.cli.output import log, log_sentences, put, reserve_standard_streams
+from nnexp.cli.output import flush, log, log_sentences, put, reserve_standard_streams
 from nnexp.errors import DiskError, InterruptedRunError, NnexpError
 
 COMMANDS = {
@@ -150,7 +150,11 @@ def main() -> NoReturn:
     except MemoryError as error:
         log(f"there is not enough memory: {error}".removesuffix(": "))
         code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+    code = code if isinstance(code, int) else 0
+    if not flush() and code == 0:
+        log("standard output: cannot be written")
+        code = DiskError.exit_code
+    sys.exit(code)
 
 
 OTHER_NAMES = {

@@ -66,6 +66,34 @@ def reserve_standard_streams() -> None:
         sys.stdout = ClosedOutput()
 
 
+def flush() -> bool:
+    """Write what both streams still hold; return False if standard output fails, as on a full disk.
+
+    What cannot be written is discarded. Otherwise Python would try again as it exits, and replace
+    the exit code by 120. A closed terminal, or a reader such as ``head`` that has exited, is no
+    failure.
+    """
+    streams = [stream for stream in (sys.stdout, sys.stderr) if stream]  # None: was closed before
+    failures = {stream for stream in streams if not _flushed(stream)}
+    return sys.stdout not in failures
+
+
+def _flushed(stream: TextIO) -> bool:
+    """Flush a stream, or discard what it holds; return whether nothing is lost to a reader."""
+    try:
+        stream.flush()
+    except OSError as error:
+        gone = isinstance(error, BrokenPipeError) or (
+            error.errno == errno.EIO and _is_device(stream)
+        )
+        with contextlib.suppress(OSError):  # such as that of no file descriptor being free
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)
+        return gone
+    return True
+
+
 def _is_device(stream: TextIO) -> bool:
     """Return whether a stream is a terminal, even a closed one."""
     return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
