@@ -13,6 +13,7 @@ import pytest
 
 from tests.study.searches import names, search, tree
 from tests.study.spaces import RATE, needs_optuna
+from tests.study.studies import without_times
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -46,13 +47,8 @@ def test_killed_anywhere_it_goes_on_to_the_same_runs(bench: Bench, how: list[str
         assert process.returncode == -signal.SIGKILL
     end = search(bench, *arguments, runs="again")
     assert end.code == 0
-    assert untimed(re.sub(r"\bagain\b(?!:)", "whole", end.out)) == untimed(whole.out)
+    assert without_times(re.sub(r"\bagain\b(?!:)", "whole", end.out)) == without_times(whole.out)
     assert tree(bench, "again") == tree(bench, "whole")
-
-
-def untimed(out: str) -> list[str]:
-    """Return a comparison's lines but for the time that training took, as it is never the same."""
-    return [line for line in out.splitlines() if not line.startswith("seconds")]
 
 
 def test_a_kill_between_the_last_epoch_and_the_result_is_made_good(bench: Bench) -> None:
