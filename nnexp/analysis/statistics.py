@@ -79,7 +79,7 @@ def paired_t(first: Values, second: Values, resolution: float = 0.0) -> Differen
         )
     differences = b - a
     n = len(differences)
-    variance = _variance(differences) or resolution**2 / 6
+    variance = sample_variance(differences) or resolution**2 / 6
     mean, identical = float(differences.mean()), not differences.any()
     error = 0.0 if identical else math.sqrt(variance / n)
     return Difference(
@@ -111,7 +111,7 @@ def welch(first: Values, second: Values, resolution: float = 0.0) -> Difference:
     Source: Welch (1947), The generalization of 'Student's' problem.
     """
     a, b = finite(first), finite(second)
-    variances = [_variance(side) or resolution**2 / 12 for side in (a, b)]
+    variances = [sample_variance(side) or resolution**2 / 12 for side in (a, b)]
     identical = bool(np.all(np.concatenate([a, b]) == a[0]))
     shares = [0.0 if identical else v / len(x) for v, x in zip(variances, (a, b), strict=True)]
     total = sum(shares)
@@ -210,7 +210,8 @@ def hommel_level(p: Sequence[float], alpha: float) -> float:
     return alpha
 
 
-def _variance(values: Floats) -> float:
+def sample_variance(values: Floats) -> float:
+    """Return the variance with n - 1 degrees of freedom; exactly zero if all values are equal."""
     return 0.0 if (values == values[0]).all() else float(values.var(ddof=1))
 
 
@@ -285,7 +286,7 @@ def farthest(
     for index in range(n):
         others = np.delete(array, index)
         least = resolution**2 / 12 if examples is None else _binomial(others.mean(), examples)
-        variance = max(_variance(others), least)
+        variance = max(sample_variance(others), least)
         error = math.sqrt(variance * (1 + 1 / (n - 1)))
         ps.append(_student(float(array[index] - others.mean()), error, n - 2))
     index = int(np.argmin(ps))
