@@ -15,6 +15,7 @@ from nnexp.analysis.experiment_rows import DIGITS
 from nnexp.analysis.experiments import Experiment
 from nnexp.analysis.metrics import ALIASES, METRICS, Facts, Metric, Side
 from nnexp.analysis.power import ALPHA
+from nnexp.analysis.sequential import SequentialVerdict, judge_looks, looks
 from nnexp.analysis.statistics import Difference, mcnemar
 from nnexp.analysis.verdicts import COST, Unit, Verdict, between, judge, judge_others
 from nnexp.config import canonical
@@ -49,6 +50,9 @@ class Comparison(NamedTuple):
     measures: dict[str, Measure]
     judged: str
     """The metric that the verdict is on."""
+    sequential: Mapping[str, SequentialVerdict]
+    """The verdicts on it for someone who looked after every seed, by letter; missing without a
+    verdict, and with a single seed."""
 
     @property
     def verdicts(self) -> Mapping[str, Verdict]:
@@ -86,6 +90,11 @@ class Comparison(NamedTuple):
         return all(has_same_data(self.sides[0], side) for side in self.sides)
 
     @property
+    def is_of_seeds(self) -> bool:
+        """Whether seeds of one config are compared, so that more of them do not help."""
+        return len({side.experiment.runs[0].record.experiment_sha256 for side in self.sides}) == 1
+
+    @property
     def diverged(self) -> list[Side]:
         """The experiments with runs that diverged, on which there is no verdict."""
         return [side for side in self.sides if side.diverged]
@@ -120,8 +129,14 @@ def compare(experiments: Sequence[Experiment], metric: str | None = None) -> Com
         remarks.append(
             f"the verdict is on {METRICS[judged].label.strip()}: some runs have no test accuracy"
         )
+    measures = _measures(sides, judged)
     return Comparison(
-        tuple(sides), differing(experiments), remarks, _measures(sides, judged), judged
+        tuple(sides),
+        differing(experiments),
+        remarks,
+        measures,
+        judged,
+        _at_every_look(sides, measures[judged]),
     )
 
 
@@ -230,6 +245,33 @@ def _differences(
                 key, (first, side), (samples[0], sample), unit
             )
     return found
+
+
+def _at_every_look(sides: Sequence[Side], measure: Measure) -> dict[str, SequentialVerdict]:
+    """Return the verdicts that are valid at every look.
+
+    Runs that lie far from the others count here: the guarantee does not hold if seeds are left out.
+    """
+    values = [
+        {
+            facts.run.config.seed: value
+            for facts in side.facts
+            if facts in side.counted or facts.status == "finished"
+            if (value := measure.metric.of(facts)) is not None
+        }
+        for side in sides
+    ]
+    unit = _resolved(measure.metric, sides[0])
+    seen = {
+        side.experiment.label: found
+        for side, of in zip(sides, values, strict=True)
+        if side.experiment.label in measure.verdicts
+        if (found := looks(values[0], of, unit.resolution))
+    }
+    verdicts = judge_looks(seen, larger_is_better=unit.larger_is_better)
+    return {  # a race would have ended, but these seeds are trained, and add to the evidence
+        letter: verdict._replace(looks=seen[letter]) for letter, verdict in verdicts.items()
+    }
 
 
 def _resolved(metric: Metric, side: Side) -> Unit:

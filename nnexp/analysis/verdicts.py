@@ -236,10 +236,12 @@ def _verdict(
     elif outcome == "identical":
         words = f"identical: {name} equals {baseline} ({_seeds(difference, ' seeds')})"
     elif outcome != "noise":
-        evidence = f"{_seeds(difference, ' seeds')}, {_p(p or 0.0)}{method}"
+        evidence = f"{_seeds(difference, ' seeds')}, {p_value(p or 0.0)}{method}"
         words = f"{name} is {outcome}: {measured} ({evidence})"
     else:
-        evidence = f" ({_seeds(difference, ' seeds')}, {_p(p or 0.0)}{method})" if method else ""
+        evidence = (
+            f" ({_seeds(difference, ' seeds')}, {p_value(p or 0.0)}{method})" if method else ""
+        )
         each = " each" if difference.kind == "Welch" else ""
         enough = f"{_rounded(difference, needed)} seeds{each} would detect it"
         words = f"~ inside the noise: {measured}{evidence}; {enough}"
@@ -272,7 +274,7 @@ def _of_two_networks(
     if difference.kind == "McNemar":
         p = difference.p or 0.0
         words += ", inside the noise" if p >= ALPHA else ""
-        words += f" ({examples}, McNemar's {_p(p)})"
+        words += f" ({examples}, McNemar's {p_value(p)})"
     enough = _rounded(difference, needed)
     return f"these two networks: {words}; to judge the configs, {enough} seeds would do"
 
@@ -325,8 +327,8 @@ def _seeds(difference: Difference, noun: str) -> str:
     return f"{a}{noun}" if a == b else f"{a} and {b}{noun}"
 
 
-def _p(p: float) -> str:
-    """Format p with three decimals, or as many as show on which side of 0.05 it is."""
+def p_value(p: float) -> str:
+    """Format a p-value with three decimals, or as many as show on which side of 0.05 it is."""
     if p < 0.0005:  # noqa: PLR2004 - would round to 0.000
         return "p < 0.001"
     decimals = 3

@@ -12,7 +12,9 @@ from nnexp.analysis.claims import ClaimResult
 from nnexp.analysis.comparison import Comparison
 from nnexp.analysis.metrics import Side
 from nnexp.analysis.verdicts import Verdict, VerdictName
+from nnexp.report import sequential_verdicts
 from nnexp.report.samples import SampleOutput, of_sample
+from nnexp.report.sequential_verdicts import SequentialOutput
 from nnexp.seeds import Sample
 
 LONG_HEADER = (
@@ -121,6 +123,8 @@ class CompareOutput(Struct, frozen=True, kw_only=True):
     """How verdicts are adjusted for the number of comparisons; empty if nothing is judged."""
     verdicts: dict[str, str]
     """By letter."""
+    at_every_look: dict[str, SequentialOutput]
+    """The verdicts on the same metric for someone who looked after every seed, by letter."""
     checks: list[ClaimResult]
 
 
@@ -144,6 +148,10 @@ def output(comparison: Comparison, outcomes: Sequence[ClaimResult] = ()) -> Comp
         judged=comparison.judged,
         method=comparison.method,
         verdicts={name: verdict.words for name, verdict in comparison.verdicts.items()},
+        at_every_look={
+            name: sequential_verdicts.output(verdict)
+            for name, verdict in comparison.sequential.items()
+        },
         checks=list(outcomes),
     )
 

@@ -17,7 +17,13 @@ from nnexp.analysis.metrics import Side
 from nnexp.config import dump
 from nnexp.config.messages import ranges
 from nnexp.errors import printable
-from nnexp.report import classifications, comparisons, drawing_pad, page_pictures
+from nnexp.report import (
+    classifications,
+    comparisons,
+    drawing_pad,
+    page_pictures,
+    sequential_verdicts,
+)
 from nnexp.report.document import Block, Document, Section, Sentences, Table
 from nnexp.report.markup import Markup, lines, scrolled, shell, swatch, tag
 from nnexp.report.page import page
@@ -56,12 +62,15 @@ def _title(compared: Comparison) -> str:
 def verdict(compared: Comparison) -> Section:
     """Return the verdicts, the runs and the notes."""
     several = len(compared.sides) > 1
-    sentences = comparisons.verdicts(compared) if several else [_only(compared)]
+    looked = sequential_verdicts.sentences(compared)
+    sentences = [*comparisons.verdicts(compared), *looked] if several else [_only(compared)]
     blocks: list[Block] = [Sentences(sentences, "verdict"), _runs(compared)]
     if compared.notes:
         blocks.append(Sentences(compared.notes, "note"))
     if several and (advice := comparisons.advice(compared)):
         blocks.append(advice)
+    if several and (race := sequential_verdicts.race(compared)):
+        blocks.append(race)
     return Section("verdict", "Verdict" if several else "Result", blocks)
 
 

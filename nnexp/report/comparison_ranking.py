@@ -8,7 +8,7 @@ from typing import NamedTuple
 from nnexp.analysis.comparison import Comparison, Measure
 from nnexp.analysis.experiment_rows import telling
 from nnexp.config.messages import ranges
-from nnexp.report import braille, comparisons
+from nnexp.report import braille, comparisons, sequential_verdicts
 from nnexp.report.comparisons import MARKS
 from nnexp.report.curves import Clock, terminal
 from nnexp.report.document import Document, Sentences, Table, plain
@@ -66,7 +66,10 @@ def document(
         comparison.sides[row].experiment.label: comparison.sides[row].histories for row in rows
     }
     shown = [comparison.sides[row].experiment.label for row in rows]
-    without = comparisons.without_verdict(comparison)
+    verdicts = [
+        *comparisons.without_verdict(comparison),
+        *sequential_verdicts.sentences(comparison, shown),
+    ]
     table, *below = _results(comparison, rows, width)
     return plain(
         table,
@@ -76,8 +79,9 @@ def document(
         Sentences(_legend(comparison, table, shown)),
         comparisons.apart(comparison),
         Sentences(comparison.notes, "note") if comparison.notes else None,
-        Sentences(without, "verdict") if without else None,
+        Sentences(verdicts, "verdict") if verdicts else None,
         comparisons.advice(comparison, shown),
+        sequential_verdicts.race(comparison, shown),
     )
 
 

@@ -13,7 +13,7 @@ from nnexp.analysis.metrics import SECONDS, Side
 from nnexp.analysis.verdicts import Unit, Verdict
 from nnexp.config.messages import ranges
 from nnexp.names import DIGITS
-from nnexp.report import braille
+from nnexp.report import braille, sequential_verdicts
 from nnexp.report.curves import Clock, terminal
 from nnexp.report.document import Commands, Document, Sentences, Table, plain
 from nnexp.report.text import MISSING, counts, plus_minus, setting
@@ -58,8 +58,9 @@ def document(
         apart(comparison),
         *(braille.drawings(terminal(histories, clock)) if with_curves else []),
         Sentences(comparison.notes, "note") if comparison.notes else None,
-        Sentences(verdicts(comparison), "verdict"),
+        Sentences([*verdicts(comparison), *sequential_verdicts.sentences(comparison)], "verdict"),
         advice(comparison),
+        sequential_verdicts.race(comparison),
     )
 
 
@@ -286,8 +287,8 @@ def advice(comparison: Comparison, shown: Collection[str] | None = None) -> Comm
         comparison: of the experiments.
         shown: the letters of those whose verdicts are wanted; None for all.
     """
-    if len({side.experiment.runs[0].record.experiment_sha256 for side in comparison.sides}) == 1:
-        return None  # seeds are compared, so more of them do not help
+    if comparison.is_of_seeds:
+        return None
     needed = {
         letter: number
         for letter, number in _seeds_needed(comparison).items()

@@ -117,6 +117,8 @@ def advice(out: str) -> list[list[str]]:
     """Return the commands that a comparison advises."""
     _, found, commands = out.partition("to know, train more seeds and compare again:\n")
     assert found, out
+    commands, _, race = commands.partition("\n\nto train seeds until this is decided:\n")
+    assert not race or shlex.split(race)[:2] == ["nnexp", "race"]
     return [shlex.split(line) for line in commands.splitlines()]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.analysis.histories import PAIRED
+from tests.analysis.histories import LOOKED, PAIRED
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -34,7 +34,7 @@ def test_a_claim_holds_or_exits_7(many: Bench, claim: str, code: int) -> None:
     said = many("compare", "runs/a", "runs/b", "--check", claim)
     assert said.code == code
     assert (claim in said.err) == (code == 7)
-    assert said.out.endswith(f"{PAIRED}\n")
+    assert said.out.endswith(f"{PAIRED}\n{LOOKED}\n")
 
 
 TRUE, FALSE = "B.epochs = 1", "B.epochs != 1"

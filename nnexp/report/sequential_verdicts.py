@@ -1,0 +1,131 @@
+"""The verdicts of a comparison for someone who looked after every seed, and the race for them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+
+from msgspec import Struct
+
+from nnexp.analysis.comparison import PREFERRED, Comparison
+from nnexp.analysis.sequential import Decision, SequentialVerdict
+from nnexp.analysis.verdicts import Verdict, p_value
+from nnexp.report.document import Commands
+from nnexp.runner import backends
+
+NAMED = 6
+"""Maximum number of experiments with the same decision that are listed, or raced."""
+
+
+class SequentialOutput(Struct, frozen=True, kw_only=True):
+    """The verdict on an experiment that is valid at every look, for JSON."""
+
+    verdict: Decision
+    p: float
+    """For someone who looked after every seed, adjusted by Holm's method."""
+    seeds: int
+    """On each side."""
+    low: float | None
+    """This and the next are the ends of the confidence sequence; null while infinite."""
+    high: float | None
+    confidence: float
+    """The level of the confidence sequence."""
+
+
+def output(verdict: SequentialVerdict) -> SequentialOutput:
+    """Return a verdict, which has a look, as a value for JSON."""
+    look, half = verdict.looks[-1], verdict.half_width
+    is_known = half != float("inf")
+    return SequentialOutput(
+        verdict=verdict.decision,
+        p=verdict.p,
+        seeds=look.seeds,
+        low=look.difference - half if is_known else None,
+        high=look.difference + half if is_known else None,
+        confidence=1 - verdict.level,
+    )
+
+
+def sentences(comparison: Comparison, shown: Collection[str] | None = None) -> list[str]:
+    """Return whether the verdicts hold for someone who looked after every seed, in a sentence.
+
+    Args:
+        comparison: of the experiments.
+        shown: the letters of those whose verdicts are wanted; None for all.
+
+    Returns: one sentence; none if there is no verdict that looks could spoil.
+    """
+    verdicts = _verdicts(comparison, shown)
+    if not verdicts:
+        return []
+    if len(comparison.sides) == 2:  # noqa: PLR2004 - only a pair has room for p
+        ((letter, verdict),) = verdicts.items()
+        words = _decision(letter, verdict, comparison.verdicts[letter])
+    else:
+        words = "; ".join(
+            f"{_named(letters)} {'is' if len(letters) == 1 else 'are'} {decision}"
+            for decision, letters in _by_decision(verdicts).items()
+        )
+    return [f"if you looked after every seed: {words}"]
+
+
+def _decision(letter: str, verdict: SequentialVerdict, fixed: Verdict) -> str:
+    """Return a verdict with its p, beside that of the fixed test."""
+    if verdict.decision == "undecided":
+        return f"undecided ({p_value(verdict.p)})"
+    still = "still " if fixed.outcome == verdict.decision else ""
+    return f"{letter} is {still}{verdict.decision} ({p_value(verdict.p)})"
+
+
+def race(comparison: Comparison, shown: Collection[str] | None = None) -> Commands | None:
+    """Return the command that trains seeds until the undecided are decided; None if all are.
+
+    Args:
+        comparison: of the experiments.
+        shown: the letters of those whose verdicts are wanted, the best first; None for all. Of
+            many that are undecided, the first are raced.
+    """
+    experiments = {side.experiment.label: side.experiment for side in comparison.sides}
+    verdicts = _verdicts(comparison, shown)
+    undecided = [
+        letter
+        for letter in shown or experiments
+        if letter in verdicts and verdicts[letter].decision == "undecided"
+        if not comparison.verdicts[letter].is_out_of_reach
+    ]
+    if not undecided or comparison.is_of_seeds:
+        return None
+    baseline = comparison.sides[0].experiment
+    raced = [baseline, *(experiments[letter] for letter in undecided[:NAMED])]
+    words = ["nnexp", "race", *(experiment.place for experiment in raced)]
+    if comparison.judged != PREFERRED[0]:
+        words += ["--metric", comparison.judged]
+    words += backends.option(baseline.runs[0])
+    which = "the best of these are" if len(undecided) > NAMED else "this is"
+    return Commands(f"to train seeds until {which} decided", [shlex.join(words)])
+
+
+def _verdicts(
+    comparison: Comparison, shown: Collection[str] | None
+) -> dict[str, SequentialVerdict]:
+    """Return the wanted verdicts, but for those on experiments with equal results."""
+    return {
+        letter: verdict
+        for letter, verdict in comparison.sequential.items()
+        if shown is None or letter in shown
+        if comparison.verdicts[letter].outcome != "identical"
+    }
+
+
+def _by_decision(verdicts: Mapping[str, SequentialVerdict]) -> dict[Decision, list[str]]:
+    decisions: dict[Decision, list[str]] = {}
+    for letter, verdict in verdicts.items():
+        decisions.setdefault(verdict.decision, []).append(letter)
+    return decisions
+
+
+def _named(letters: Sequence[str]) -> str:
+    """Return letters in words, such as ``B and D``; of many, their number."""
+    if len(letters) > NAMED:
+        return f"{len(letters)} others"
+    return " and ".join(filter(None, [", ".join(letters[:-1]), letters[-1]]))
