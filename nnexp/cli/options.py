@@ -262,6 +262,21 @@ data_root = click.option(
     help="The folder that relative paths of data start from (default: NNEXP_DATA_ROOT, or the "
     "working directory).",
 )
+
+
+def confirm(default: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the option ``--confirm`` with a default."""
+    return click.option(
+        "--confirm",
+        type=WholeNumber(0, 1000),
+        default=default,
+        show_default=True,
+        metavar="N",
+        help="Train the best and CONFIG as given with N more seeds, which chose nothing, and "
+        "report test accuracies and a verdict of these runs only; 0: confirm nothing.",
+    )
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 quiet = click.option(
     "-q", "--quiet", is_flag=True, help="Print results, warnings and errors only; no progress."

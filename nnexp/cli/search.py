@@ -10,7 +10,7 @@ import click
 from nnexp.cli import engines, options, pictures
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import log, put
-from nnexp.cli.study_progress import Columns, StudyProgress
+from nnexp.cli.study_progress import Columns, StudyProgress, confirming_line
 from nnexp.errors import DivergedError, UsageError
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Seed of the random points.",
 )
+@options.confirm(default=5)
 @options.settings
 @options.runs
 @options.backend
@@ -128,10 +129,11 @@ def search(
       nnexp search my.yaml --space 'learning_rate=log-uniform(0.01,10)' --epochs 5 --seeds 3
       nnexp search my.yaml --space space.yaml --method tpe --trials 50
 
-    Trials are ranked by their best validation accuracy, averaged over seeds; test data is
-    only reported. Each trial is a run as made by nnexp train, and CONFIG itself is trained
-    for comparison. If you stop a search, repeat the command to resume it. If runs exceed
-    --timeout or --max-memory, the exit code is that of the first one.
+    Trials are ranked by their best validation accuracy, averaged over seeds. The best one was
+    partly lucky, so it is compared with CONFIG on fresh seeds. Each trial is a run as made by
+    nnexp train, and CONFIG itself is trained for comparison. If you stop a search, repeat the
+    command to resume it. If runs exceed --timeout or --max-memory, the exit code is that of
+    the first one.
     """
     from nnexp.report.figure import check_target
     from nnexp.study import search_definition
@@ -217,19 +219,21 @@ def _job_columns(search: Search) -> Columns:
     from nnexp.report.search_ranking import GIVEN
 
     def values(job: Job) -> list[str]:
-        trial = search.trial_of(job)
+        trial, label = search.trial_of(job), _confirming(search, job)
         count = len(search.definition.space.keys)
         settings = ["-"] * count if trial.is_baseline else map(dump.inline, trial.values)
         number = GIVEN if trial.is_baseline else f"{trial.number}/{search.trials}"
-        return [number, *settings, str(job.config.seed)]
+        return [label or number, *settings, str(job.config.seed)]
 
     return Columns(("trial", *search.definition.space.keys, "seed"), values)
 
 
 def _trial_line(search: Search, event: Ended) -> str | None:
-    """Describe a trial whose last run has ended; return None if others are left."""
+    """Describe a trial whose last run has ended, or a confirming run; None if others are left."""
     from nnexp.report.search_ranking import unscored
 
+    if (label := _confirming(search, event.job)) is not None:
+        return None if event.was_done else confirming_line(label, event)
     result = search.result_of(event.job)
     if result is None or event.was_done:
         return None
@@ -255,7 +259,14 @@ def _named(search: Search, trial: Trial) -> str:
     return f"trial {trial.number:{len(str(search.trials))}}/{search.trials}"
 
 
+def _confirming(search: Search, job: Job) -> str | None:
+    """Return which config a job confirms; None if it belongs to a trial."""
+    return None if search.confirmation is None else search.confirmation.label(job)
+
+
 def _position(search: Search) -> str:
     """Describe the progress of a search by the first trial in training."""
     trial = search.under_way
-    return "its beginning" if trial is None else _named(search, trial)
+    if trial is not None:
+        return _named(search, trial)
+    return "its beginning" if search.confirmation is None else "the confirmation of the best trial"

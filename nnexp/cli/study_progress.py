@@ -71,7 +71,7 @@ class StudyProgress:
     ) -> None:
         self._columns = columns
         self._total = total
-        self._line = line or self._result
+        self._line = line or self.result
         self.quiet, self._warns = quiet, warns
         self._live: Any = None
         self._begun = self._drawn = time.monotonic()
@@ -171,7 +171,7 @@ class StudyProgress:
         if accuracy is not None and (self.best is None or accuracy > self.best[0]):
             self.best = accuracy, job
 
-    def _result(self, event: Ended) -> str:
+    def result(self, event: Ended) -> str:
         """Describe how a job ended."""
         outcome = event.outcome
         if outcome.code:
@@ -246,6 +246,20 @@ def _measured(message: EpochCommitted | None) -> str:
     if message is None or message.accuracy is not None or message.cost is None:
         return percent(message.accuracy if message else None)
     return f"cost {message.cost:.4g}"
+
+
+def confirming_line(label: str, event: Ended) -> str:
+    """Describe a confirming run that has ended.
+
+    Args:
+        label: which config it confirms.
+        event: its end.
+    """
+    if event.outcome.code:
+        result = f"failed, exit {event.outcome.code}"
+    else:
+        result = f"test {percent(event.outcome.accuracies.get('test'))}"
+    return f"{label}, seed {event.job.config.seed}  {result}"
 
 
 def of_tuning(*, quiet: bool) -> StudyProgress:

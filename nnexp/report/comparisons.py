@@ -42,7 +42,11 @@ CAPTION = 60
 
 
 def document(
-    comparison: Comparison, clock: Clock | None = None, *, with_curves: bool = False
+    comparison: Comparison,
+    clock: Clock | None = None,
+    *,
+    with_curves: bool = False,
+    advises: bool = True,
 ) -> Document:
     """Return a comparison's tables, curves, notes and verdicts, the verdicts last.
 
@@ -50,6 +54,7 @@ def document(
         comparison: of two experiments or more.
         clock: of the curves' runs; None for curves against epochs.
         with_curves: include curves for a terminal.
+        advises: include commands that train the seeds needed for a verdict.
     """
     histories = {side.experiment.label: side.histories for side in comparison.sides}
     return plain(
@@ -59,8 +64,8 @@ def document(
         *(braille.drawings(terminal(histories, clock)) if with_curves else []),
         Sentences(comparison.notes, "note") if comparison.notes else None,
         Sentences([*verdicts(comparison), *sequential_verdicts.sentences(comparison)], "verdict"),
-        advice(comparison),
-        sequential_verdicts.race(comparison),
+        advice(comparison) if advises else None,
+        sequential_verdicts.race(comparison) if advises else None,
     )
 
 
@@ -291,7 +296,7 @@ def advice(comparison: Comparison, shown: Collection[str] | None = None) -> Comm
         return None
     needed = {
         letter: number
-        for letter, number in _seeds_needed(comparison).items()
+        for letter, number in seeds_needed(comparison).items()
         if shown is None or letter in shown
     }
     seeds, baseline = max(needed.values(), default=0), comparison.sides[0].experiment.label
@@ -310,7 +315,7 @@ def advice(comparison: Comparison, shown: Collection[str] | None = None) -> Comm
     return Commands("to know, train more seeds and compare again", [*commands, again])
 
 
-def _seeds_needed(comparison: Comparison) -> dict[str, int]:
+def seeds_needed(comparison: Comparison) -> dict[str, int]:
     """Return how many seeds would give a verdict, for the experiments that have too few."""
     return {
         letter: verdict.needed or 0

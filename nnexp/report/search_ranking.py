@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from nnexp.analysis.verdicts import ACCURACY
 from nnexp.config import dump
-from nnexp.report import comparison_output, comparisons, sweep_ranking
+from nnexp.report import comparison_output, comparisons, confirmation, sweep_ranking
 from nnexp.report.comparison_output import CompareOutput
+from nnexp.report.confirmation import ConfirmationOutput
 from nnexp.report.document import Document, Section, Sentences, Table
 from nnexp.report.samples import SampleOutput, of_sample
 from nnexp.report.sweep_ranking import FailureOutput
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
     from nnexp.study.trials import TrialResult
 
 GIVEN = "as given"
-OPTIMISTIC = (
-    "*: optimistic: chosen from {} trials by these runs, which were partly lucky; "
-    "this holds for validation and test accuracies"
-)
+OPTIMISTIC = "*: optimistic: chosen from {} trials by these runs, which were partly lucky"
+UNCONFIRMED = "; this holds for validation and test accuracies"
 
 
 def document(
@@ -35,14 +34,23 @@ def document(
 ) -> Document:
     """Return the trials, the best one, and its comparison with the unchanged config.
 
+    If the best trial is to be confirmed, test accuracies are only those of confirming runs.
+
     Args:
         result: of the search.
-        compared: the unchanged config and the best trials; None if there is only one config.
+        compared: ``result.compare()``.
         with_curves: include curves for a terminal.
     """
+    confirms = result.definition.confirm > 0
     is_marked = any(map(result.is_optimistic, result.ranked))
-    marks = [Sentences([OPTIMISTIC.format(result.choices)])] if is_marked else []
+    legend = OPTIMISTIC.format(result.choices) + ("" if confirms else UNCONFIRMED)
+    marks = [Sentences([legend])] if is_marked else []
     own = Section("trials", "", [_trials(result), *marks, Sentences(list(_summary(result)))])
+    if confirms:
+        rest = confirmation.sections(
+            result.confirmation, compared, "trial", with_curves=with_curves
+        )
+        return Document("", [own, *rest])
     if compared is None:
         return Document("", [own])
     comparison = comparisons.document(compared, with_curves=with_curves)
@@ -53,7 +61,8 @@ def _trials(result: SearchResult) -> Table:
     """Return a table of the trials and the unchanged config, the best first."""
     keys = result.definition.space.keys
     rows = [_row(result, trial) for trial in result.ranked]
-    header = ["trial", *keys, "epochs", "validation", "test"]
+    test = [] if result.definition.confirm else ["test"]
+    header = ["trial", *keys, "epochs", "validation", *test]
     return Table(header, rows, left=1 + len(keys))
 
 
@@ -66,7 +75,7 @@ def _row(result: SearchResult, trial: TrialResult) -> list[str]:
         *(MISSING if value is None else dump.inline(value) for value in values),
         "-".join(map(str, epochs[:: max(1, len(epochs) - 1)])),
         unscored(trial) if trial.score is None else _cell(trial.validation) + mark,
-        _cell(trial.test) + mark,
+        *([] if result.definition.confirm else [_cell(trial.test) + mark]),
     ]
 
 
@@ -85,7 +94,8 @@ def _summary(result: SearchResult) -> Iterator[str]:
     if best is not None:
         config = best.trial.paths[0] / "config.yaml"
         yield f"best: {result.definition.space.describe(best.trial.values)}, as in {config}"
-        if baseline is not None and best.trial.paths == baseline.trial.paths:
+        is_given = baseline is not None and best.trial.paths == baseline.trial.paths
+        if is_given and not result.definition.confirm:
             yield "the best trial equals the config as given"
         if not best.is_complete:
             failed = " or failed" if result.failures else ""
@@ -96,7 +106,7 @@ def _summary(result: SearchResult) -> Iterator[str]:
         given = baseline and baseline.score
         if best.is_complete and given is not None and best.score is not None and given > best.score:
             yield "the config as given did better than every trial"
-    if baseline is not None and baseline.score is None:
+    if baseline is not None and baseline.score is None and not result.definition.confirm:
         yield f"no comparison: the config as given {unscored(baseline)}"
 
 
@@ -124,8 +134,8 @@ class TrialOutput(Struct, frozen=True, kw_only=True):
     epochs: list[int]
     examples: list[int]
     best_validation_accuracy: SampleOutput
-    test_accuracy: SampleOutput
-    """At the best epoch."""
+    test_accuracy: SampleOutput | None
+    """At the best epoch; null with --confirm, since only confirming runs speak of it."""
     optimistic: bool
     """Whether the trial was chosen by these runs, so that both accuracies are too high by luck."""
 
@@ -146,6 +156,9 @@ class SearchOutput(Struct, frozen=True, kw_only=True):
     trials: list[TrialOutput]
     failures: list[FailureOutput]
     comparison: CompareOutput | None
+    """Of the config as given and the best trials; null with --confirm."""
+    confirmation: ConfirmationOutput | None
+    """Of the best trial; null without --confirm, or if no trial was trained to its end."""
 
 
 def output(result: SearchResult, compared: Comparison | None) -> SearchOutput:
@@ -163,7 +176,10 @@ def output(result: SearchResult, compared: Comparison | None) -> SearchOutput:
         baseline=None if result.baseline is None else _trial_output(result, result.baseline),
         trials=[_trial_output(result, trial) for trial in result.results],
         failures=[sweep_ranking.failure_output(*failure) for failure in result.failures],
-        comparison=None if compared is None else comparison_output.output(compared),
+        comparison=(
+            None if compared is None or definition.confirm else comparison_output.output(compared)
+        ),
+        confirmation=confirmation.output(result.confirmation, compared),
     )
 
 
@@ -177,7 +193,7 @@ def _trial_output(result: SearchResult, trial: TrialResult) -> TrialOutput:
         epochs=[performance.epochs for performance in trial.performances],
         examples=[performance.examples for performance in trial.performances],
         best_validation_accuracy=of_sample(trial.validation),
-        test_accuracy=of_sample(trial.test),
+        test_accuracy=None if result.definition.confirm else of_sample(trial.test),
         optimistic=result.is_optimistic(trial),
     )
 

@@ -7,12 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from nnexp.analysis.comparability import examples_of
 from nnexp.config import dump
+from nnexp.config.messages import ranges
 from nnexp.errors import NnexpError
+from nnexp.report import confirmation as confirmations
 from nnexp.report.comparison_output import VerdictOutput, verdict_output
+from nnexp.report.confirmation import ConfirmationOutput
 from nnexp.report.document import Document, Sentences, Table, plain
 from nnexp.report.samples import SampleOutput, of_spread
 from nnexp.report.text import MISSING, counts, percent_spread
@@ -23,7 +27,9 @@ from nnexp.study import ranking as ranks
 from nnexp.study.job import DAMAGED, failure_reason
 
 if TYPE_CHECKING:
+    from nnexp.analysis.comparison import Comparison
     from nnexp.analysis.verdicts import Verdict
+    from nnexp.study.confirmation import Confirmation
     from nnexp.study.job import Job, Outcome
     from nnexp.study.plan import Plan
     from nnexp.study.ranking import Ranking, Standing
@@ -50,10 +56,18 @@ class PlannedOutput(Struct, frozen=True, kw_only=True):
     runs: list[PlannedRunOutput]
     excluded: int
     repeated: int
+    confirming_seeds: list[int]
+    """With which the best point and the config as given are trained after these runs."""
 
 
-def planned(plan: Plan, jobs: Sequence[Job]) -> PlannedOutput:
-    """Return the runs of a plan with their statuses, and the numbers of points left out."""
+def planned(plan: Plan, jobs: Sequence[Job], seeds: Sequence[int] = ()) -> PlannedOutput:
+    """Return the runs of a plan with their statuses, and the numbers of points left out.
+
+    Args:
+        plan: the sweep.
+        jobs: of the plan.
+        seeds: of the confirmation.
+    """
     states = [status(job) for job in jobs]
     return PlannedOutput(
         runs=[
@@ -69,6 +83,7 @@ def planned(plan: Plan, jobs: Sequence[Job]) -> PlannedOutput:
         ],
         excluded=plan.excluded,
         repeated=plan.repeated,
+        confirming_seeds=list(seeds),
     )
 
 
@@ -79,9 +94,14 @@ def planned_document(result: PlannedOutput) -> Document:
     known = {why: count for why, count in left_out.items() if count}
     statuses = counts(Counter(run.status for run in result.runs) | known)
     noun = "run" if len(rows) == 1 else "runs"
+    sentences = [f"{len(rows):,} {noun}: {statuses}"]
+    if seeds := result.confirming_seeds:
+        sentences.append(
+            f"then {2 * len(seeds):,} more to confirm the best point: it and the config as given, "
+            f"with seeds {ranges(seeds)}"
+        )
     return plain(
-        Table(["run", "status", *result.runs[0].values], rows, left=2),
-        Sentences([f"{len(rows):,} {noun}: {statuses}"]),
+        Table(["run", "status", *result.runs[0].values], rows, left=2), Sentences(sentences)
     )
 
 
@@ -179,12 +199,21 @@ def notes(ranking: Ranking, jobs: Sequence[Job]) -> Iterator[str]:
     )
 
 
-def document(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> Document:
+def document(
+    plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict], *, has_test: bool = True
+) -> Document:
     """Return the ranking as a table.
 
     It has a column for verdicts if there are any, or if an experiment diverged with some seeds,
     and one for the test accuracy unless that ranks.
+
+    Args:
+        plan: the sweep.
+        ranking: of its experiments.
+        verdicts: by index in the ranking.
+        has_test: whether to show test accuracies.
     """
+    has_test = has_test and ranking.split != "test"
     if ranking.split is None:
         has_result = any(standing.trials for standing in ranking.standings)
         why = "no ranking: no accuracy was monitored that all runs share"
@@ -202,13 +231,13 @@ def document(plan: Plan, ranking: Ranking, verdicts: Mapping[int, Verdict]) -> D
                 if is_compared
                 else []
             ),
-            *([] if ranking.split == "test" else [percent_spread(standing.test)]),
+            *([percent_spread(standing.test)] if has_test else []),
             _runs(standing),
         ]
         for index, standing in enumerate(ranking.standings)
     ]
     against = ["to the best"] if is_compared else []
-    test = [] if ranking.split == "test" else ["test"]
+    test = ["test"] if has_test else []
     return plain(Table(["rank", *plan.keys, ranking.split, *against, *test, "runs"], rows))
 
 
@@ -282,13 +311,14 @@ class RankedOutput(Struct, frozen=True, kw_only=True):
     train_accuracy: SampleOutput | UnsetType | None = UNSET
     """If it ranks; at the best epoch."""
     test_accuracy: SampleOutput | None
-    """At the best epoch."""
+    """At the best epoch; null with --confirm, since only confirming runs speak of it."""
     runs: list[str]
     missing: int
     """The number of runs without a result."""
     diverged: int
     """The number of these that diverged."""
     against_best: VerdictOutput | None
+    """Null with --confirm."""
 
 
 class SweepOutput(Struct, frozen=True, kw_only=True):
@@ -303,6 +333,8 @@ class SweepOutput(Struct, frozen=True, kw_only=True):
     not_run: list[str]
     excluded: int
     repeated: int
+    confirmation: ConfirmationOutput | None = None
+    """Of the best point; null without --confirm, or if no point has a result with every seed."""
 
 
 def output(
@@ -340,6 +372,15 @@ def output(
         excluded=plan.excluded,
         repeated=plan.repeated,
     )
+
+
+def confirmed(
+    output: SweepOutput, confirmation: Confirmation | None, compared: Comparison | None
+) -> SweepOutput:
+    """Return the result of a sweep with its confirmation, which alone has test accuracies."""
+    ranked = [msgspec.structs.replace(point, test_accuracy=None) for point in output.ranking]
+    own = confirmations.output(confirmation, compared)
+    return msgspec.structs.replace(output, ranking=ranked, confirmation=own)
 
 
 def _accuracies(standing: Standing, judged: str | None) -> dict[str, SampleOutput | None]:

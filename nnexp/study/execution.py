@@ -36,21 +36,33 @@ class Sampler(Protocol):
 
 
 class JobList:
-    """A sampler of a fixed list of jobs.
+    """A sampler of a fixed list of jobs, and of others that depend on how these ended.
 
     Args:
         jobs: in the order in which to start them.
+        follow: returns further jobs, once all jobs of the list have ended.
     """
 
-    def __init__(self, jobs: Iterable[Job]) -> None:
+    def __init__(
+        self, jobs: Iterable[Job], follow: Callable[[], Iterable[Job]] = lambda: ()
+    ) -> None:
         self._jobs = iter(jobs)
+        self._follow: Callable[[], Iterable[Job]] | None = follow
+        self._under_way = 0
 
     def ask(self) -> Job | None:
-        """Return the next job, or None after the last."""
-        return next(self._jobs, None)
+        """Return the next job, or None if it depends on jobs that have not ended, or at all."""
+        job = next(self._jobs, None)
+        if job is None and self._follow is not None and not self._under_way:
+            self._jobs, self._follow = iter(self._follow()), None
+            job = next(self._jobs, None)
+        self._under_way += job is not None
+        return job
 
     def tell(self, job: Job, outcome: Outcome) -> None:
-        """Ignore the outcome: the list does not depend on it."""
+        """Count the job; its outcome is not needed here."""
+        del job, outcome
+        self._under_way -= 1
 
 
 class Started(NamedTuple):

@@ -21,6 +21,7 @@ from nnexp.runner.naming import RunNames
 from nnexp.runner.recording import describe, measured_only
 from nnexp.store.run import Run
 from nnexp.study import samplers
+from nnexp.study.confirmation import Confirmation
 from nnexp.study.execution import train
 from nnexp.study.in_process import InProcess
 from nnexp.study.job import Engine, Job, Outcome, performance
@@ -36,6 +37,8 @@ class SearchResult(NamedTuple):
     """The unchanged config, if it is trained as well."""
     results: list[TrialResult]
     """Best first; those that diverged or failed come last."""
+    confirmation: Confirmation | None = None
+    """Of the best trial, if it is to be confirmed and was fully trained."""
 
     @property
     def best(self) -> TrialResult | None:
@@ -53,12 +56,13 @@ class SearchResult(NamedTuple):
 
     @property
     def failures(self) -> list[tuple[Path, Outcome]]:
-        """The runs that failed, and why: the baseline's, then the trials' by number."""
-        return [
+        """The runs that failed, and why: the baseline's, the trials' by number, confirming ones."""
+        of_trials = [
             (result.trial.paths[len(result.performances) - 1], result.failure)
             for result in self._by_number
             if result.failure is not None
         ]
+        return [*of_trials, *(self.confirmation.failures if self.confirmation else ())]
 
     @property
     def reason(self) -> str:
@@ -94,18 +98,26 @@ class SearchResult(NamedTuple):
 
     @property
     def compared(self) -> list[TrialResult]:
-        """The fully trained results to compare: the baseline and the two best trials."""
+        """The fully trained results to compare: the baseline and the two best trials.
+
+        If the best is to be confirmed, no other trial is chosen.
+        """
         complete = [r for r in self.ranked if r.score is not None and r.is_complete]
         baseline = [result for result in complete if result is self.baseline]
         others = [result for result in complete if result not in baseline]
-        return [*baseline, *others[:2]]
+        return [*baseline, *others[: 1 if self.definition.confirm else 2]]
 
     def compare(self) -> Comparison | None:
         """Compare the results as ``nnexp compare`` does; None if there is only one config.
 
+        If the best trial is to be confirmed, only the confirming runs are compared.
+
         Raises:
+            UsageError: a run was removed.
             CorruptError: a run is damaged.
         """
+        if self.definition.confirm:
+            return self.confirmation and self.confirmation.compare()
         compared = self.compared
         if len(compared) < 2:  # noqa: PLR2004 - a pair
             return None
@@ -169,6 +181,11 @@ class Search:
         """By run; if trials share a run, the last of them."""
         self._baseline: TrialResult | None = None
         self._results: dict[int, TrialResult] = {}
+        self._confirmation: Confirmation | None = None
+        self._confirming: Iterator[Job] | None = None
+        """The jobs of the confirmation that are left; None while trials are being trained."""
+        self._confirmed: dict[Path, Outcome] = {}
+        """The outcomes of its jobs that have ended, by run."""
         self._plan = self._halve(definition.factor) if definition.factor else self._propose()
         """Yields what to train next, or None while that depends on results still to come."""
         self.trials = definition.trials
@@ -188,21 +205,28 @@ class Search:
             count = sum(
                 rung.trials for rung in samplers.rungs(count, epochs, self.definition.factor)
             )
-        return (count + self.definition.has_baseline) * len(self.definition.seeds or [0])
+        trained = (count + self.definition.has_baseline) * len(self.definition.seeds or [0])
+        return trained + 2 * self.definition.confirm
 
     @property
     def result(self) -> SearchResult:
         """The results so far."""
-        result = SearchResult(self.definition, self._baseline, list(self._results.values()))
-        return result._replace(results=sorted(result.results, key=result.order))
+        results = list(self._results.values())
+        result = SearchResult(self.definition, self._baseline, results, self.confirmation)
+        return result._replace(results=sorted(results, key=result.order))
 
     @property
     def under_way(self) -> Trial | None:
         """The first trial that is in training, or None."""
         return next((training.trial for training in self._open), None)
 
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """The confirmation of the best trial, once it has begun."""
+        return self._confirmation and self._confirmation.ended(self._confirmed)
+
     def trial_of(self, job: Job) -> Trial:
-        """Return the trial that a job belongs to."""
+        """Return the trial that a job belongs to, or that it confirms."""
         return self._trial_of[job.run.path]
 
     def result_of(self, job: Job) -> TrialResult | None:
@@ -215,14 +239,14 @@ class Search:
         return result if last == job.run.path else None
 
     def ask(self) -> Job | None:
-        """Return the next seed of a trial in training, or the first seed of a new trial."""
+        """Return the next seed of a trial in training, or of a new trial, or a confirming job."""
         for training in self._open:
             if (job := training.ask()) is not None:
                 self._trial_of[job.run.path] = training.trial
                 return job
         new = next(self._plan, None)
         if new is None:
-            return None
+            return self._confirm()
         self._open.append(new)
         return self.ask()
 
@@ -232,6 +256,9 @@ class Search:
         Raises:
             UsageError: the run has no validation accuracy, or was removed.
         """
+        if self._confirmation is not None and job in self._confirmation.jobs:
+            self._confirmed[job.run.path] = outcome
+            return
         training = next(t for t in self._open if t.waits_for(job))
         training.tell(outcome)
         if (result := training.result) is not None:
@@ -240,6 +267,27 @@ class Search:
                 self._baseline = result
             else:
                 self._results[result.trial.number] = result
+
+    def _confirm(self) -> Job | None:
+        """Return the next confirming job, if all trials have ended."""
+        if any(not training.trial.is_baseline for training in self._open):
+            return None
+        if self._confirming is None:
+            self._confirmation = self._new_confirmation()
+            self._confirming = iter(self._confirmation.jobs if self._confirmation else ())
+        return next(self._confirming, None)
+
+    def _new_confirmation(self) -> Confirmation | None:
+        """Return the confirmation of the best trial; None if there is none to confirm."""
+        best = self.result.best
+        if not self.definition.confirm or best is None or not best.is_complete:
+            return None
+        seeded = self.definition._replace(seeds=self.definition.fresh_seeds)
+        number, values = best.trial.number, best.trial.values
+        given = seeded.trial(0, None, self._names)
+        winner = seeded.trial(number, values, self._names)
+        self._trial_of |= {path: trial for trial in (winner, given) for path in trial.paths}
+        return Confirmation(given.jobs, winner.jobs)
 
     def check_data(self) -> None:
         """Check before any training that the data suits all trials.

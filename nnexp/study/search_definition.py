@@ -15,6 +15,7 @@ from nnexp.config.problem import Place, refusal
 from nnexp.errors import ConfigError, UsageError
 from nnexp.runner.naming import RunNames, check_stem
 from nnexp.study import samplers, sweep_file
+from nnexp.study.confirmation import fresh_seeds
 from nnexp.study.job import Job
 from nnexp.study.samplers import Method, MethodName
 from nnexp.study.space import Space, Values
@@ -46,6 +47,8 @@ class Definition(NamedTuple):
     """Propose no more trials once they have seen this many training examples."""
     has_baseline: bool
     """Whether the unchanged config is trained as well."""
+    confirm: int
+    """Number of fresh seeds with which the best trial is confirmed; 0 for no confirmation."""
 
     def configs(self, values: Values | None) -> tuple[CheckedConfig, ...]:
         """Return a point's config for each seed; ``None`` is the unchanged config.
@@ -59,6 +62,11 @@ class Definition(NamedTuple):
         source = "--seeds" if self.space.seeds is None else str(self.space.seeds.place)
         largest = load.changed(config, source, seed=max(self.seeds))
         return tuple(load.changed(largest, seed=seed) for seed in self.seeds)
+
+    @property
+    def fresh_seeds(self) -> tuple[int, ...]:
+        """The seeds of the confirmation: the smallest ones that no trial has."""
+        return fresh_seeds({config.seed for config in self.configs(None)}, self.confirm)
 
     @property
     def stem(self) -> str:
@@ -82,7 +90,7 @@ class Definition(NamedTuple):
         if {key.partition(".")[0] for key in self.space.keys} & {"data", "monitor", "rng"}:
             is_known = self.method != "tpe"
             varied = iter(self.new_method().ask, None) if is_known else self.space.ends()
-            points = chain([None] if self.has_baseline else [], varied)
+            points = chain([None] if self.has_baseline or self.confirm else [], varied)
         configs = (self.configs(values)[0] for values in points)
         return list({(c.data, c.monitor, c.rng): c for c in configs}.values())
 
@@ -103,6 +111,7 @@ def define(
     factor: int | None = None,
     examples: int | None = None,
     has_baseline: bool = True,
+    confirm: int = 0,
 ) -> Definition:
     """Define a search and check it as far as is possible without training.
 
@@ -117,6 +126,7 @@ def define(
         factor: of successive halving; None to train every trial fully.
         examples: budget of training examples, after which no more trials are proposed.
         has_baseline: also train the unchanged config.
+        confirm: number of fresh seeds with which the best trial is confirmed.
 
     Raises:
         ConfigError: with the problems of the config, the settings and the space.
@@ -144,6 +154,7 @@ def define(
         factor=factor,
         examples=examples,
         has_baseline=has_baseline,
+        confirm=confirm,
     )
     _check(definition, problems)
     return definition
@@ -168,6 +179,7 @@ def _check(definition: Definition, problems: Sequence[str]) -> None:
         raise ConfigError(problems)
     if definition.factor is not None:
         _check_rungs(definition, definition.factor, planned)
+    check_stem(definition.stem, max(definition.fresh_seeds, default=0))
 
 
 def _check_options(definition: Definition) -> None:
