@@ -115,7 +115,8 @@ def parallel_ratios(folder: Path, pairs: int) -> None:
     A tuning compares times in one of its stages. Both have the same ones, kept from a tuning
     before, so that they decide alike. It is on the first 20,000 images, for five pairs in minutes.
     """
-    space = ("--space", "learning_rate=log-uniform(0.1, 1)", "--trials", "8", "--epochs", "8")
+    space = ("--space", "learning_rate=log-uniform(0.1, 1)", "--trials", "8", "--epochs", "8",
+             "--confirm", "0")  # fmt: skip
     small = ("--set", "data.train=20000", "--set", "data.validation=5000")
     commands = {"search": ("search", *space), "tune": ("tune", *small, "--out")}
     kept = folder / "tuned-before"

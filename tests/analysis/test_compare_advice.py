@@ -59,7 +59,7 @@ def by_sweep(bench: Bench) -> list[str]:
 
 def by_search(bench: Bench) -> list[str]:
     words = ("--space", f"learning_rate={','.join(RATES)}", "--method", "grid", "--json")
-    said = bench("search", "tiny.yaml", "-q", *words)
+    said = bench("search", "tiny.yaml", "-q", "--confirm", "0", *words)
     assert said.code == 0, said.err
     return [trial["runs"][0] for trial in json.loads(said.out)["trials"]]
 

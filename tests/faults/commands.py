@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "train --seeds": ("train", CONFIG, "-q", "--seeds", "2", "-j", "1"),
     "train RUN": ("train", A, "-q", "--set", "lambda=1"),
     "search": ("search", CONFIG, "-q", "--space", "lambda=[0,1]", "--trials", "2", "-j", "1",
-               "--plot", f"{OUT}/search.png"),
+               "--confirm", "0", "--plot", f"{OUT}/search.png"),
     "inspect RUN": ("inspect", A, "--plot", f"{OUT}/inspect.svg"),
     "tune": ("tune", CONFIG, "-q", "--only", "lambda", "-j", "1", "--out", f"{OUT}/tuned"),
     "find-rate": ("find-rate", CONFIG, "-q", "--plot", f"{OUT}/rate.png"),

@@ -9,11 +9,13 @@ from tests.study.spaces import RATE
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
 
+UNCONFIRMED = ("search", "tiny.yaml", "--confirm", "0")
 LAMBDA = "lambda=uniform(0, 2)"
 
 
 def search(bench: Bench, *arguments: str, runs: str = "runs") -> Said:
-    return bench("search", "tiny.yaml", "--space", RATE, "--runs", runs, *arguments)
+    """Search, without confirming the best trial unless the arguments say otherwise."""
+    return bench(*UNCONFIRMED, "--space", RATE, "--runs", runs, *arguments)
 
 
 def tree(bench: Bench, runs: str) -> dict[str, bytes]:

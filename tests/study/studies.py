@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 SPACE = ("--space", "learning_rate=log-uniform(0.01,30)", "--space", "lambda=[0,1]")
 # TPE needs 10 scores and knows i - 4 of them at point i, so that it draws the first 13 at random.
 SEARCHES = {
-    "grid": ("--method", "grid", "--trials", "6", "--seeds", "2"),
-    "random": ("--trials", "5", "--seeds", "2"),
-    "tpe": ("--method", "tpe", "--trials", "20"),
-    "halving": ("--trials", "4", "--halving", "--factor", "2", "--seeds", "2"),
+    "grid": ("--method", "grid", "--trials", "6", "--seeds", "2", "--confirm", "2"),
+    "random": ("--trials", "5", "--seeds", "2", "--confirm", "0"),
+    "tpe": ("--method", "tpe", "--trials", "20", "--confirm", "0"),
+    "halving": ("--trials", "4", "--halving", "--factor", "2", "--seeds", "2", "--confirm", "1"),
 }
 
 TIMEOUT = 300.0

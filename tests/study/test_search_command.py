@@ -18,7 +18,7 @@ from nnexp.report import renderer, study_figures
 from nnexp.report.document import Table, markdown_table
 from nnexp.study import search as searches
 from nnexp.study import search_definition
-from tests.study.searches import names, search, tree
+from tests.study.searches import UNCONFIRMED, names, search, tree
 from tests.study.spaces import RATE
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def test_the_first_side_is_the_config_as_given_then_the_best_two(bench: Bench) -
 
 
 def test_a_config_asked_for_twice_counts_once(bench: Bench) -> None:
-    arguments = ("search", "tiny.yaml", "--space", "hidden=[[5], [6]]", "--trials", "6", "--json")
+    arguments = (*UNCONFIRMED, "--space", "hidden=[[5], [6]]", "--trials", "6", "--json")
     found = json.loads(bench(*arguments).out)
     assert len(found["trials"]) == 6
     assert len(names(bench)) == 2
@@ -96,7 +96,7 @@ def test_a_config_asked_for_twice_counts_once(bench: Bench) -> None:
 
 def test_with_nothing_to_compare_the_table_stands_alone(bench: Bench) -> None:
     bench.config(hidden=[5])
-    said = bench("search", "tiny.yaml", "--space", "hidden=[[5]]", "--trials", "1")
+    said = bench(*UNCONFIRMED, "--space", "hidden=[[5]]", "--trials", "1")
     assert said.code == 0
     assert "verdict" not in said.out
     assert "1 trial (random, seed 0), 600 training examples seen" in said.out
@@ -112,9 +112,9 @@ def test_progress_is_a_line_a_trial_with_the_best_so_far(bench: Bench) -> None:
     assert not given.endswith("best so far")
     assert first.endswith(" %  best so far")
     assert second.endswith("best so far") is (accuracies[1] > accuracies[0])
-    shown = bench.on_a_terminal("search", "tiny.yaml", "--space", RATE, "--runs", "r", "-q")
+    shown = bench.on_a_terminal(*UNCONFIRMED, "--space", RATE, "--runs", "r", "-q")
     assert "waiting" not in shown
-    shown = bench.on_a_terminal("search", "tiny.yaml", "--space", RATE, "--runs", "r2")
+    shown = bench.on_a_terminal(*UNCONFIRMED, "--space", RATE, "--runs", "r2")
     assert re.search(r"21 runs: \d+ done, \d running, \d+ waiting", shown)
     assert re.search(r"best so far: validation \d\d\.\d\d %, tiny-", shown)
 
@@ -130,13 +130,13 @@ def test_a_finished_search_says_so_and_changes_nothing(bench: Bench) -> None:
 
 def test_what_diverges_is_the_worst_and_its_other_seeds_are_spared(bench: Bench) -> None:
     space_ = "learning_rate=[1e30, 0.1]"
-    said = bench("search", "tiny.yaml", "--space", space_, "--method", "grid", "--seeds", "2", "-q")
+    said = bench(*UNCONFIRMED, "--space", space_, "--method", "grid", "--seeds", "2", "-q")
     assert said.code == 0
     worst = said.out.split("\n\n")[0].splitlines()[-1].split("  ")
     assert (worst[0].strip(), worst[-2].strip()) == ("1", "diverged") or "diverged" in worst
     found = json.loads(
         bench(
-            *("search", "tiny.yaml", "--space", space_, "--method", "grid", "--seeds", "2"),
+            *(*UNCONFIRMED, "--space", space_, "--method", "grid", "--seeds", "2"),
             *("--json", "-q"),
         ).out
     )
@@ -158,7 +158,7 @@ LONG = ("--space", "epochs=[1000000, 2]", "--set", "patience=null", "--method", 
 def test_a_trial_that_takes_too_long_fails_alone(bench: Bench) -> None:
     """It is the worst, its other seeds are spared, and the others go on; as in a sweep."""
     limited = (*LONG, "--seeds", "2", "--timeout", "4", "-j", "1")
-    said = bench("search", "tiny.yaml", *limited)
+    said = bench(*UNCONFIRMED, *limited)
     assert said.code == 143
     rows = [re.split("  +", row.strip()) for row in said.out.split("\n\n")[0].splitlines()[1:]]
     assert [(row[0], row[3]) for row in rows[-1:]] == [("1", "failed")]
@@ -168,7 +168,7 @@ def test_a_trial_that_takes_too_long_fails_alone(bench: Bench) -> None:
         failed,
     )
     assert "trial 1/2  epochs=1000000  failed\n" in said.err
-    found = json.loads(bench("search", "tiny.yaml", *limited, "--json", "-q").out)
+    found = json.loads(bench(*UNCONFIRMED, *limited, "--json", "-q").out)
     assert [(each["trial"], len(each["runs"])) for each in found["trials"]] == [(2, 2), (1, 1)]
     (failure,) = found["failures"]
     assert (failure["exit"], failure["run"]) == (143, found["trials"][1]["runs"][0])
@@ -186,9 +186,7 @@ def test_where_all_take_too_much_memory_it_exits_as_the_first(bench: Bench) -> N
 
 def test_where_all_diverge_it_exits_3(bench: Bench) -> None:
     bench.config(learning_rate=1e30)
-    said = bench(
-        "search", "tiny.yaml", "--space", "learning_rate=[1e30, 1e31]", "--method", "grid", "-q"
-    )
+    said = bench(*UNCONFIRMED, "--space", "learning_rate=[1e30, 1e31]", "--method", "grid", "-q")
     assert said.code == 3
     assert said.err.endswith("every trial diverged; search smaller learning rates\n")
     assert "the config as given diverged" in said.out

@@ -15,7 +15,7 @@ from nnexp.store.records import Fault
 from nnexp.study import search as searches
 from nnexp.study import search_definition, trials
 from nnexp.study.job import Performance
-from tests.study.searches import names, search
+from tests.study.searches import UNCONFIRMED, names, search
 from tests.study.spaces import RATE
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NAMES = RunNames(Path("runs"))
 def test_halving_needs_something_to_halve(bench: Bench) -> None:
     """What is asked for may be fewer configs than --trials says."""
     for how in (["--method", "grid"], ["--trials", "9"]):
-        said = bench("search", "tiny.yaml", "--space", "hidden=[[5], [7], [5]]", "--halving", *how)
+        said = bench(*UNCONFIRMED, "--space", "hidden=[[5], [7], [5]]", "--halving", *how)
         assert (said.code, said.out) == (2, "")
         assert (
             "--halving: 2 trials of 3 epochs are too few to halve; --factor 3 needs at least 3"
@@ -106,7 +106,7 @@ def test_what_stops_before_a_rung_needs_no_further_training(bench: Bench) -> Non
     bench.config(patience=1, learning_rate=1e-9, epochs=9)
     found = json.loads(
         bench(
-            *("search", "tiny.yaml", "--space", "learning_rate=log-uniform(1e-9, 1e-8)"),
+            *(*UNCONFIRMED, "--space", "learning_rate=log-uniform(1e-9, 1e-8)"),
             *("--trials", "9", "--halving", "--json", "-q"),
         ).out
     )
@@ -120,7 +120,7 @@ def standing(epochs: int, accuracies: dict[str, float]) -> Performance:
 
 def test_one_config_asked_for_twice_is_one(bench: Bench) -> None:
     """One point of the space is the config as given; what was asked for again takes no rung."""
-    command = ("search", "tiny.yaml", "--space", "batch_size=[10, 20]", "--trials", "6", "-q")
+    command = (*UNCONFIRMED, "--space", "batch_size=[10, 20]", "--trials", "6", "-q")
     whole = bench(*command).out
     assert [line.split()[:2] for line in whole.splitlines()[1:4]] == [
         ["as", "given"],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.study.searches import names, search, tree
+from tests.study.searches import UNCONFIRMED, names, search, tree
 from tests.study.spaces import RATE, needs_optuna
 from tests.study.studies import without_times
 
@@ -21,20 +21,25 @@ if TYPE_CHECKING:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "how",
+    ("how", "kills"),
     [
-        ["--method", "random", "--trials", "3"],
-        ["--method", "grid", "--trials", "3"],
-        pytest.param(["--method", "tpe", "--trials", "12"], marks=needs_optuna),
-        ["--trials", "3", "--halving"],
+        (["--method", "random", "--trials", "3"], (1, 2, 3)),
+        (["--method", "grid", "--trials", "3"], (1, 2, 3)),
+        pytest.param(["--method", "tpe", "--trials", "12"], (1, 2, 3), marks=needs_optuna),
+        (["--trials", "3", "--halving"], (1, 2, 3)),
+        (["--trials", "2", "--confirm", "3"], (2, 4, 6, 8)),
+        (["--trials", "3", "--halving", "--confirm", "2"], (3, 5, 7)),
     ],
-    ids=["random", "grid", "tpe", "halving"],
+    ids=["random", "grid", "tpe", "halving", "confirmed", "halving-confirmed"],
 )
-def test_killed_anywhere_it_goes_on_to_the_same_runs(bench: Bench, how: list[str]) -> None:
+def test_killed_anywhere_it_goes_on_to_the_same_runs(
+    bench: Bench, how: list[str], kills: tuple[int, ...]
+) -> None:
+    """It is killed as soon as so many runs have begun."""
     arguments = (*how, "--epochs", "20", "--set", "patience=null")
     whole = search(bench, *arguments, runs="whole")
-    command = ("search", "tiny.yaml", "--space", RATE, "--runs", "again", *arguments)
-    for wanted in (1, 2, 3):
+    command = (*UNCONFIRMED, "--space", RATE, "--runs", "again", *arguments)
+    for wanted in kills:
         process = bench.start(*command)
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
@@ -79,7 +84,7 @@ def test_a_signal_says_where_it_stopped(bench: Bench) -> None:
 def test_a_trial_that_another_process_trains_is_waited_for_and_taken_over(bench: Bench) -> None:
     search(bench, "--trials", "2", "--halving", "--factor", "2", "--epochs", "9", "-q")
     run = next(each for each in bench.folder.glob("runs/*") if not (each / "result.json").exists())
-    arguments = ("search", "tiny.yaml", "--space", RATE, "--trials", "2", "--epochs", "9")
+    arguments = (*UNCONFIRMED, "--space", RATE, "--trials", "2", "--epochs", "9")
     with (run / "LOCK").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = bench.start(*arguments)

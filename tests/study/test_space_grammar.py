@@ -17,6 +17,7 @@ from nnexp.errors import ConfigError
 from nnexp.study import ranges, space, sweep_file
 from nnexp.study.plan import plan
 from nnexp.study.space import Dimension
+from tests.study.searches import UNCONFIRMED
 from tests.study.spaces import file, read
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def test_the_documented_spaces_are_spaces(bench: Bench) -> None:
     ]
     assert found.seeds is not None
     assert found.seeds.numbers == (0, 1, 2)
-    said = bench("search", "tiny.yaml", "--space", "s.yaml", "--trials", "2", "--epochs", "1", "-q")
+    said = bench(*UNCONFIRMED, "--space", "s.yaml", "--trials", "2", "--epochs", "1", "-q")
     assert said.code == 0
 
 

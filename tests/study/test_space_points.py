@@ -18,6 +18,7 @@ from nnexp.study import ranges, samplers, search, search_definition, space, swee
 from nnexp.study.plan import plan
 from nnexp.study.samplers import MethodName
 from nnexp.study.space import Space, Values
+from tests.study.searches import UNCONFIRMED
 from tests.study.spaces import RATE, file, needs_optuna, read
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def test_points_that_are_excluded_need_not_be_configs(bench: Bench) -> None:
         {"cost": "log-likelihood", "output": "sigmoid"},
     ]
     bench.config(cost="quadratic")
-    command = ("search", "tiny.yaml", "--space", "s.yaml", "--method", "grid", "--json", "-q")
+    command = (*UNCONFIRMED, "--space", "s.yaml", "--method", "grid", "--json", "-q")
     file(pairs)
     assert bench(*command).code == 2
     file(f"{pairs}exclude: {json.dumps(mixed)}\n")
@@ -237,7 +238,7 @@ def test_points_that_are_excluded_need_not_be_configs(bench: Bench) -> None:
 @pytest.mark.usefixtures("bench")
 def test_a_search_trains_lists_that_go_together_with_the_space_s_seeds(bench: Bench) -> None:
     file("zip: {hidden: [[5], [7]], lambda: [1, 2]}\nseeds: [3, 5]\n")
-    command = ("search", "tiny.yaml", "--space", "s.yaml", "--method", "grid")
+    command = (*UNCONFIRMED, "--space", "s.yaml", "--method", "grid")
     found = json.loads(bench(*command, "--json", "-q", "--plot", "a.svg").out)
     assert found["space"] == {"hidden": {"zip": [[5], [7]]}, "lambda": {"zip": [1, 2]}}
     by_number = sorted(found["trials"], key=lambda each: each["trial"])
@@ -255,7 +256,7 @@ def test_a_search_trains_lists_that_go_together_with_the_space_s_seeds(bench: Be
 
 @pytest.mark.usefixtures("bench")
 def test_a_search_s_seeds_are_those_of_the_option_under_the_same_names(bench: Bench) -> None:
-    command = ("search", "tiny.yaml", "--space", "lambda=[1]", "--trials", "1", "-q", "--json")
+    command = (*UNCONFIRMED, "--space", "lambda=[1]", "--trials", "1", "-q", "--json")
     bench(*command, "--seeds", "1-2")
     file("seeds: 1-2\n")
     names = sorted(Path("runs").iterdir())
