@@ -46,7 +46,8 @@ STEP = 1e-12
 """The difference in λ between two trials."""
 CONFIRM = 5
 MOST = 0.05
-"""Maximum rate of "better", for sure; and gains must be zero within ERRORS standard errors."""
+"""The rate of "better" must not be above MOST for sure, and all gains must be zero within ERRORS
+standard errors."""
 ERRORS = 2.0
 HEADER = (
     *("equal configs", "searches", "confirmed gain", "better", "at least, 95 %"),
@@ -262,7 +263,7 @@ def main() -> None:
     """Search, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("results", type=Path, help="the file that collects the results")
-    parser.add_argument("--searches", type=int, default=200)
+    parser.add_argument("--searches", type=int, default=600)
     given = parser.parse_args()
     found = list(searches(given.results, given.searches))
     parts = {name: [each for each in found if each.problem == name] for name in PROBLEMS}

@@ -18,7 +18,7 @@ from nnexp.config import load
 from nnexp.config.model import CheckedConfig
 from nnexp.datasets.loading import Data
 from nnexp.errors import ConfigError, UsageError
-from nnexp.runner.naming import RunNames, check_stem
+from nnexp.runner.naming import RunNames
 from nnexp.study.job import Job, Outcome
 from nnexp.study.plan import Plan
 from nnexp.study.ranking import Ranking
@@ -101,7 +101,6 @@ class SweepConfirmation:
         self._plan = plan
         self._names = RunNames(runs, plan.definition.stem, data)
         self.seeds = fresh_seeds({trial.config.seed for trial in plan.trials}, number)
-        check_stem(plan.definition.stem, max(self.seeds))
         self.given = self._jobs(_as_given(plan))
         """The jobs of the config as given, which has its own values of the swept keys."""
 

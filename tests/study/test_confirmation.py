@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scipy import stats
 
+from nnexp.datasets.loading import Data
+from nnexp.errors import UsageError
+from nnexp.names import DIGITS, NAME_LENGTH
 from nnexp.report import search_ranking
 from nnexp.report.document import as_text
-from nnexp.runner.naming import RunNames
-from nnexp.store.records import Fault
-from nnexp.study import search_definition
-from nnexp.study.confirmation import fresh_seeds
+from nnexp.seeds import Spread, spread
+from nnexp.study import search_definition, sweep_file
+from nnexp.study.confirmation import SweepConfirmation, fresh_seeds
 from nnexp.study.execution import train
 from nnexp.study.in_process import InProcess
-from nnexp.study.job import Job, Outcome, Performance
-from nnexp.study.search import Search, SearchResult, is_fatal, search
-from nnexp.study.trials import TrialResult
+from nnexp.study.job import Job, Outcome
+from nnexp.study.plan import plan
+from nnexp.study.ranking import Ranking, Standing
+from nnexp.study.search import Search, is_fatal, search
 from tests.study.searches import names
 from tests.study.spaces import RATE, file, needs_optuna
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.conftest import Bench
 
@@ -176,14 +179,14 @@ def test_where_all_diverge_nothing_is_confirmed(bench: Bench) -> None:
 
 
 class FailingEngine(InProcess):
-    """Fails jobs with a seed as a limit of time does."""
+    """Fails some jobs as a limit of time does."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, fails: Callable[[Job], bool]) -> None:
         super().__init__()
-        self._seed = seed
+        self._fails = fails
 
     def submit(self, job: Job) -> Future[Outcome]:
-        if job.config.seed != self._seed:
+        if not self._fails(job):
             return super().submit(job)
         future: Future[Outcome] = Future()
         future.set_result(Outcome(code=143, reason="took more than 4 s", is_over_limit=True))
@@ -193,7 +196,8 @@ class FailingEngine(InProcess):
 def test_a_confirming_run_that_exceeds_a_limit_leaves_no_verdict(bench: Bench) -> None:
     defined = search_definition.define(bench.config(), [RATE], trials=2, confirm=3)
     sampler = Search(defined, Path("runs"))
-    train(sampler, FailingEngine(2), is_fatal=is_fatal)
+    assert sampler.steps == 3 + 6
+    train(sampler, FailingEngine(lambda job: job.config.seed == 2), is_fatal=is_fatal)
     result = sampler.result
     assert [(path.name[-3:], outcome.code) for path, outcome in result.failures] == [
         ("-s2", 143),
@@ -217,17 +221,26 @@ def test_only_a_trial_of_the_last_rung_is_confirmed_and_in_full(bench: Bench) ->
 
 
 def test_a_trial_that_was_left_behind_is_not_confirmed(bench: Bench) -> None:
-    """Where all that came to the last rung diverged."""
+    """Where all that came to the last rung failed."""
     defined = search_definition.define(bench.config(), [RATE], trials=3, factor=3, confirm=5)
-    runs = RunNames(Path("runs"))
-    left = Performance([], 1, 200, None, {"validation": 0.6})
-    further = Performance([], 2, 400, Fault(epoch=2, batch=1, found="cost inf"), {})
-    results = [
-        TrialResult(defined.trial(1, (0.1,), runs), 1, (left,)),
-        TrialResult(defined.trial(2, (9.0,), runs), 3, (further,)),
-    ]
-    text = as_text(search_ranking.document(SearchResult(defined, None, results), None))
+    sampler = Search(defined, Path("runs"))
+    train(sampler, FailingEngine(lambda job: job.until == 3), is_fatal=is_fatal)
+    result = sampler.result
+    assert result.best is not None
+    assert result.best.epoch == 1
+    assert result.confirmation is None
+    text = as_text(search_ranking.document(result, result.compare()))
     assert text.endswith(f"{NOTHING}no trial was trained to its end with every seed")
+
+
+def test_a_name_that_is_too_long_for_a_fresh_seed_is_refused(bench: Bench) -> None:
+    stem = "x" * (NAME_LENGTH - len(f"-{'0' * DIGITS}-s0"))
+    config = bench.config(f"{stem}.yaml")
+    search_definition.define(config, [RATE], confirm=9)
+    with pytest.raises(UsageError, match="cannot begin a run's name"):
+        search_definition.define(config, [RATE], confirm=10)
+    arguments = ("sweep", config, "--grid", "lambda=0,1", "--dry-run", "--confirm")
+    assert [bench(*arguments, number).code for number in ("9", "10")] == [0, 2]
 
 
 @pytest.mark.slow
@@ -308,6 +321,21 @@ def test_a_sweep_confirms_the_best_of_what_did_not_diverge(bench: Bench, rates: 
     is_alone = rates == "1e30"
     assert ("no point was trained to its end with every seed" in said.out) is is_alone
     assert ("A is the config as given" in said.out) is not is_alone
+
+
+@pytest.mark.parametrize(
+    ("missing", "diverged", "accuracy"),
+    [(1, 0, spread([0.9])), (1, 1, spread([0.9])), (0, 0, spread([0.9, 0.8])), (2, 0, None)],
+)
+def test_a_point_without_a_result_for_each_seed_is_no_winner(
+    bench: Bench, missing: int, diverged: int, accuracy: Spread | None
+) -> None:
+    """If no other has, it ranks first."""
+    planned = plan(sweep_file.read(bench.config(), (), ["lambda=1"], [0, 1]))
+    standing = Standing((1,), [0, 1][missing:], missing, accuracy, None, diverged)
+    confirming = SweepConfirmation(planned, 2, Path("runs"), Data())
+    confirmed = confirming.of(Ranking("validation", [standing]))
+    assert (confirmed is not None) is (missing == 0)
 
 
 def test_a_sweep_that_stops_at_a_failure_confirms_nothing(bench: Bench) -> None:
