@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,9 @@ from nnexp.study.job import Job, Outcome
 from nnexp.study.plan import plan
 from nnexp.study.ranking import Ranking, Standing
 from nnexp.study.search import Search, is_fatal, search
-from tests.study.searches import names
+from tests.study.searches import names, tree
 from tests.study.spaces import RATE, file, needs_optuna
+from tests.study.studies import without_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,6 +139,13 @@ def test_a_confirmed_search_says_what_it_trains_and_when_it_is_done(bench: Bench
         f"confirm {which}, seed {seed}  test " for seed in (1, 2) for which in ("given", "best")
     ]
     assert bench(*command) == (0, first.out, "already done\n")
+
+
+def test_curves_are_those_of_the_confirming_runs_and_pictures_are_drawn(bench: Bench) -> None:
+    said = bench(*SEARCH, "--confirm", "2", "--curves", "--plot", "a.svg", "-q")
+    assert (said.code, said.err) == (0, "")
+    assert "      training cost\n" in said.out.split("confirmation with seeds 1-2")[1]
+    assert (bench.folder / "a.svg").stat().st_size > 1000
 
 
 def test_too_few_seeds_are_not_made_up_for_by_those_that_chose(bench: Bench) -> None:
@@ -292,6 +301,21 @@ def test_a_sweep_compares_its_best_point_with_the_config_as_given(bench: Bench) 
     assert rest[0].startswith("confirmation with seeds 0,3-4, which no point used: ")
     runs = [run for side in ("given", "winner") for run in confirmed[side]]
     assert "\n\n".join(rest[1:]) == bench("compare", *runs).out
+
+
+@pytest.mark.slow
+def test_a_sweep_resumes_its_confirmation_and_does_not_depend_on_the_jobs(bench: Bench) -> None:
+    bench.config(learning_rate=0.1)
+    command = (*SWEEP, "--confirm", "2")
+    first = bench(*command, "-j", "1")
+    confirming = [line for line in first.err.splitlines() if line.startswith("confirm ")]
+    assert len(confirming) == 4
+    before = tree(bench, "runs")
+    for name in names(bench)[::3]:
+        shutil.rmtree(bench.folder / "runs" / name)
+    again = bench(*command, "-j", "2")
+    assert (again.code, without_times(again.out)) == (0, without_times(first.out))
+    assert tree(bench, "runs") == before
 
 
 def test_a_sweep_confirms_nothing_unless_it_is_asked_to(bench: Bench) -> None:
