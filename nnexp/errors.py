@@ -92,7 +92,7 @@ class MismatchError(NnexpError):
 
 
 class CheckFailedError(NnexpError):
-    """A check that the user requested failed."""
+    """A check that the user requested failed, or a race is undecided."""
 
     exit_code = 7
 

@@ -333,7 +333,6 @@ SINGLE = {
         ),
         "the union Optimizer",
     ),
-    "analysis/apart": "which runs no mean should contain, by a test with a source of its own",
     "datasets/csv_features": "part of csv_file, how features are parsed and what is wrong",
     "datasets/csv_header": "half of csv_columns, which line names columns, and how it is divided",
     "datasets/csv_labels": "part of csv_file, which labels are the same",

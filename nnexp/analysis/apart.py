@@ -33,11 +33,11 @@ def unfinished(runs: Sequence[Facts]) -> list[RunApart]:
         apart = [facts for facts in runs if facts.status == "diverged"]
     else:
         apart = []
-    return [RunApart(facts, None, _ending(facts)) for facts in apart]
+    return [RunApart(facts, None, ending(facts)) for facts in apart]
 
 
-def _ending(facts: Facts) -> str:
-    """Return how an unfinished run ended, such as ``diverged in epoch 3``."""
+def ending(facts: Facts) -> str:
+    """Return how a run without a regular end ended, such as ``diverged in epoch 3``."""
     result = facts.run.result
     if result is not None and result.fault is not None:
         return f"diverged in epoch {result.fault.epoch}"

@@ -153,7 +153,7 @@ def _set_apart(side: Side, judged: str) -> Side:
     """Return a side whose runs that did not finish, or are far from the others, are apart."""
     metric = METRICS[judged]
     runs = [run._replace(value=metric.of(run.facts)) for run in side.apart]
-    far = apart.far(side.counted, metric, _examples(metric, side))
+    far = apart.far(side.counted, metric, examples(metric, side.experiment.runs[0]))
     return side._replace(apart=(*runs, *far))
 
 
@@ -202,7 +202,7 @@ def _same(values: Sequence[Any]) -> bool:
 def _measures(sides: Sequence[Side], judged: str) -> dict[str, Measure]:
     """Return all metrics, the judged one first judged by itself."""
     baseline = sides[0].experiment.label
-    units = {key: _resolved(metric, sides[0]) for key, metric in METRICS.items()}
+    units = {key: resolved(metric, sides[0].experiment.runs[0]) for key, metric in METRICS.items()}
     samples = {
         key: [Sample(tuple(map(metric.of, side.counted))) for side in sides]
         for key, metric in METRICS.items()
@@ -261,7 +261,7 @@ def _at_every_look(sides: Sequence[Side], measure: Measure) -> dict[str, Sequent
         }
         for side in sides
     ]
-    unit = _resolved(measure.metric, sides[0])
+    unit = resolved(measure.metric, sides[0].experiment.runs[0])
     seen = {
         side.experiment.label: found
         for side, of in zip(sides, values, strict=True)
@@ -274,18 +274,23 @@ def _at_every_look(sides: Sequence[Side], measure: Measure) -> dict[str, Sequent
     }
 
 
-def _resolved(metric: Metric, side: Side) -> Unit:
-    """Return a metric's unit; for an accuracy, with a resolution of one example of its split."""
-    examples = _examples(metric, side)
-    return metric.unit if examples is None else metric.unit._replace(resolution=1 / examples)
+def resolved(metric: Metric, run: Run) -> Unit:
+    """Return a metric's unit; for an accuracy, with a resolution of one example of its split.
+
+    Args:
+        metric: of runs.
+        run: one of them.
+    """
+    count = examples(metric, run)
+    return metric.unit if count is None else metric.unit._replace(resolution=1 / count)
 
 
-def _examples(metric: Metric, side: Side) -> int | None:
+def examples(metric: Metric, run: Run) -> int | None:
     """Return the number of examples of an accuracy's split, at least 1; None for other metrics."""
     if metric.split is None:
         return None
-    examples: int = getattr(side.experiment.runs[0].record.data, metric.split)
-    return max(1, examples)
+    count: int = getattr(run.record.data, metric.split)
+    return max(1, count)
 
 
 def _difference(

@@ -181,6 +181,11 @@ def matching(argument: Path) -> list[Run]:
     return runs
 
 
+def is_common_name(path: Path) -> bool:
+    """Return whether a path is the name of runs in its folder without ``-s`` and their seeds."""
+    return any(_is_seed_of(path.name, run) for run in _runs_in(path.parent))
+
+
 def _intact_experiments(runs: Iterable[Run]) -> set[str]:
     """Return the digests of runs' experiments, without those of damaged runs."""
     digests = set()

@@ -198,3 +198,59 @@ def judge_looks(
                 verdict = verdict._replace(decision="same")
             verdicts[name] = verdict
     return verdicts
+
+
+def soonest_verdict(
+    differences: Sequence[float], alike: int, level: float, smallest_effect: float | None = None
+) -> int:
+    """Return after how many seeds there may be a verdict, whatever the next seeds bring.
+
+    With S the sum and V the sum of squares of n differences, t²/(nu + t²) = S²/(n V), and every
+    further difference adds at most 1 to S²/V (Cauchy and Schwarz), so that e has a bound. The
+    confidence sequence has one as well, since the sum of squared deviations never decreases.
+
+    Args:
+        differences: of the pairs so far; the comparison has no verdict yet.
+        alike: how many methods do not differ yet.
+        level: the confidence sequence has the level 1 - ``level``.
+        smallest_effect: smaller differences do not matter; None if all do.
+    """
+    n, known = len(differences), finite(differences, 0)
+    squares = float(known @ known)
+    ratio = float(known.sum()) ** 2 / squares if squares else 0.0
+    deviations = sample_variance(known) * (n - 1) if n >= FEWEST else 0.0
+    seeds = max(FEWEST, n + 1)
+    while True:
+        k, share = G * seeds, min(1.0, (ratio + seeds - n) / seeds)
+        log_e = -math.log1p(k) / 2 - seeds / 2 * math.log1p(-share * k / (1 + k))
+        if log_e >= math.log(alike / ALPHA):
+            return seeds
+        if smallest_effect is not None:
+            error = math.sqrt(deviations / (seeds * (seeds - 1)))
+            if Look(seeds, 0.0, error, seeds - 1).half_width(level) < smallest_effect:
+                return seeds
+        seeds += 1
+
+
+MOST = 1_000
+"""Maximum number of seeds to estimate."""
+
+
+def seeds_expected(verdict: SequentialVerdict, smallest_effect: float | None = None) -> int | None:
+    """Return after how many seeds there is a verdict if difference and spread stay as they are.
+
+    Args:
+        verdict: undecided so far, with at least one look at pairs.
+        smallest_effect: smaller differences do not matter; None if all do.
+
+    Returns: the number, or None if it exceeds 1,000.
+    """
+    last = verdict.looks[-1]
+    for seeds in range(last.seeds + 1, MOST + 1):
+        error = last.error * math.sqrt(last.seeds / seeds)
+        look = Look(seeds, last.difference, error, seeds - 1)
+        later = verdict._replace(looks=(look,))
+        is_same = smallest_effect is not None and later.is_within(smallest_effect)
+        if is_same or look.log_e >= math.log(verdict.alike / ALPHA):
+            return seeds
+    return None

@@ -236,12 +236,11 @@ def _verdict(
     elif outcome == "identical":
         words = f"identical: {name} equals {baseline} ({_seeds(difference, ' seeds')})"
     elif outcome != "noise":
-        evidence = f"{_seeds(difference, ' seeds')}, {p_value(p or 0.0)}{method}"
+        evidence = f"{_seeds(difference, ' seeds')}, {p_words(p or 0.0)}{method}"
         words = f"{name} is {outcome}: {measured} ({evidence})"
     else:
-        evidence = (
-            f" ({_seeds(difference, ' seeds')}, {p_value(p or 0.0)}{method})" if method else ""
-        )
+        tested = f"{_seeds(difference, ' seeds')}, {p_words(p or 0.0)}{method}"
+        evidence = f" ({tested})" if method else ""
         each = " each" if difference.kind == "Welch" else ""
         enough = f"{_rounded(difference, needed)} seeds{each} would detect it"
         words = f"~ inside the noise: {measured}{evidence}; {enough}"
@@ -274,7 +273,7 @@ def _of_two_networks(
     if difference.kind == "McNemar":
         p = difference.p or 0.0
         words += ", inside the noise" if p >= ALPHA else ""
-        words += f" ({examples}, McNemar's {p_value(p)})"
+        words += f" ({examples}, McNemar's {p_words(p)})"
     enough = _rounded(difference, needed)
     return f"these two networks: {words}; to judge the configs, {enough} seeds would do"
 
@@ -309,15 +308,19 @@ def _rounded(difference: Difference, needed: int | None) -> str:
 
 
 def _amount(difference: Difference, unit: Unit, alpha: float) -> str:
-    value = unit.factor * difference.difference
-    width = difference.half_width(alpha)
-    half_width = None if width is None else unit.factor * width
+    return amount(difference.difference, difference.half_width(alpha), unit)
+
+
+def amount(difference: float, half_width: float | None, unit: Unit) -> str:
+    """Format a difference ± the half-width of its interval, if there is one, without the unit."""
+    value = unit.factor * difference
+    width = None if half_width is None else unit.factor * half_width
     decimals = unit.decimals
     if decimals is None:
-        shown = half_width or abs(value)
+        shown = width or abs(value)
         decimals = max(0, DIGITS - 1 - math.floor(math.log10(shown))) if shown else 0
-    amount = f"{value:+z.{decimals}f}"
-    return amount if half_width is None else f"{amount} ± {half_width:.{decimals}f}"
+    text = f"{value:+z.{decimals}f}"
+    return text if width is None else f"{text} ± {width:.{decimals}f}"
 
 
 def _seeds(difference: Difference, noun: str) -> str:
@@ -327,8 +330,8 @@ def _seeds(difference: Difference, noun: str) -> str:
     return f"{a}{noun}" if a == b else f"{a} and {b}{noun}"
 
 
-def p_value(p: float) -> str:
-    """Format a p-value with three decimals, or as many as show on which side of 0.05 it is."""
+def p_words(p: float) -> str:
+    """Format p with three decimals, or as many as show on which side of 0.05 it is."""
     if p < 0.0005:  # noqa: PLR2004 - would round to 0.000
         return "p < 0.001"
     decimals = 3

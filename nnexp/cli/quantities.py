@@ -48,13 +48,31 @@ class Seconds(click.ParamType[float]):
     ) -> float:
         """Return the seconds. Raises: UsageError."""
         del ctx
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = math.nan
-        if not 0 < seconds < math.inf:
-            raise rejection(option_name(param), "a number of seconds > 0", value)
-        return seconds
+        return _positive(value, param, "a number of seconds > 0")
+
+
+class Amount(click.ParamType[float]):
+    """A positive, finite number."""
+
+    name = "number"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number. Raises: UsageError."""
+        del ctx
+        return _positive(value, param, "a number > 0")
+
+
+def _positive(value: str | float, param: click.Parameter | None, allowed: str) -> float:
+    """Return a positive, finite number. Raises: UsageError."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise rejection(option_name(param), allowed, value)
+    return number
 
 
 class Spending(click.ParamType["Budget"]):

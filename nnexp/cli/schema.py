@@ -52,6 +52,7 @@ def output_types() -> dict[str, object]:
     from nnexp.report.listing import ExperimentRunsOutput, RunOutput
     from nnexp.report.notes import NotesOutput
     from nnexp.report.predictions import PredictionOutput
+    from nnexp.report.races import RaceOutput
     from nnexp.report.replays import ReplayOutput
     from nnexp.report.search_ranking import SearchOutput
     from nnexp.report.summary import ShowOutput
@@ -70,6 +71,7 @@ def output_types() -> dict[str, object]:
         "inspect --data": DataOutput,
         "note": list[NotesOutput],
         "predict": list[PredictionOutput],
+        "race": RaceOutput,
         "replay": ReplayOutput,
         "report": ReportOutput,
         "reproduce": list[FigureOutput],

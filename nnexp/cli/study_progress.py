@@ -141,6 +141,10 @@ class StudyProgress:
         if not self.quiet:
             self.log(update.line)
 
+    def set_known(self, results: str) -> None:
+        """Set the results so far, which remain above the table."""
+        self._known = results
+
     def _leave(self, job: Job) -> None:
         """Note that another process trains a job's run."""
         self._running.pop(job.run.path, None)

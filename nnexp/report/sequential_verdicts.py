@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from nnexp.analysis.comparison import PREFERRED, Comparison
 from nnexp.analysis.sequential import Decision, SequentialVerdict
-from nnexp.analysis.verdicts import Verdict, p_value
+from nnexp.analysis.verdicts import Verdict, p_words
 from nnexp.report.document import Commands
 from nnexp.runner import backends
 
@@ -72,9 +72,9 @@ def sentences(comparison: Comparison, shown: Collection[str] | None = None) -> l
 def _decision(letter: str, verdict: SequentialVerdict, fixed: Verdict) -> str:
     """Return a verdict with its p, beside that of the fixed test."""
     if verdict.decision == "undecided":
-        return f"undecided ({p_value(verdict.p)})"
+        return f"undecided ({p_words(verdict.p)})"
     still = "still " if fixed.outcome == verdict.decision else ""
-    return f"{letter} is {still}{verdict.decision} ({p_value(verdict.p)})"
+    return f"{letter} is {still}{verdict.decision} ({p_words(verdict.p)})"
 
 
 def race(comparison: Comparison, shown: Collection[str] | None = None) -> Commands | None:

@@ -1,17 +1,31 @@
-"""Figures of a sweep and of a search: accuracy against the keys that were tried."""
+"""Figures of studies: accuracy against the keys of a sweep or search; a race's differences."""
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nnexp.config import dump
 from nnexp.errors import UsageError, printable
-from nnexp.report.figure import Axis, Cell, Cells, Figure, Line, Mark, Panel, Points, Shades, Sign
+from nnexp.report.figure import (
+    GREY,
+    Axis,
+    Cell,
+    Cells,
+    Figure,
+    Line,
+    Mark,
+    Panel,
+    Points,
+    Shades,
+    Sign,
+)
 from nnexp.report.text import plus_minus
 from nnexp.seeds import Spread
 from nnexp.study.plan import Plan
+from nnexp.study.race import RaceResult
 from nnexp.study.ranges import RANGES
 from nnexp.study.ranking import Ranking
 from nnexp.study.search import SearchResult
@@ -299,3 +313,42 @@ def label(value: Any, width: int) -> str:  # noqa: ANN401 - any value of a confi
         text = ", ".join([*name, *settings])
     lines = textwrap.wrap(text, width, max_lines=LINES, placeholder=" …", break_on_hyphens=False)
     return "\n".join(lines).replace(KEPT, " ")
+
+
+def race(result: RaceResult) -> Figure:
+    """Return one panel per config: its difference from the first one, after each seed.
+
+    Bars are the confidence sequence; it has no bounds as long as no data could decide. Between the
+    dotted lines are the differences that do not matter.
+    """
+    panels = [_race_panel(result, letter) for letter in result.verdicts]
+    across = min(ACROSS, len(panels))
+    title = f"{result.definition.measure.label.strip()}: mean difference from "
+    title += f"{result.baseline.letter} and its confidence sequence"
+    size = (max(6.0 / across, 3.6), 3.6)
+    return Figure(panels, title, size, across, legend_columns=2 if across == 1 else 4)
+
+
+def _race_panel(result: RaceResult, letter: str) -> Panel:
+    verdict, factor = result.verdicts[letter], result.unit.factor
+    ends = (0.5, result.seeds + 0.5)
+    marks: list[Mark] = [Line("no difference", ends, (0.0, 0.0), GREY)]
+    effect = result.definition.smallest_effect
+    if effect is not None:
+        for side, label in ((effect, "smallest effect"), (-effect, "")):
+            marks.append(Line(label, ends, (factor * side,) * 2, GREY, ":"))
+    looks = [(look, look.half_width(verdict.level)) for look in verdict.looks]
+    for label, shown in (
+        ("no bounds yet", [(look, 0.0) for look, half in looks if math.isinf(half)]),
+        ("confidence sequence", [(look, half) for look, half in looks if math.isfinite(half)]),
+    ):
+        if shown:
+            x = [float(look.seeds) for look, _ in shown]
+            y = [factor * look.difference for look, _ in shown]
+            bars = [factor * half for _, half in shown]
+            marks.append(Points(label, x, y, bars, TRIAL, filled=any(bars)))
+    title = f"{letter}: {verdict.decision}"
+    title += f" after {looks[-1][0].seeds} seeds" if looks else ""
+    y_axis = Axis(f"{letter} - {result.baseline.letter}", result.unit.name)
+    x_axis = Axis("seeds", whole=True, limits=ends)
+    return Panel(marks, x_axis, y_axis, title)

@@ -25,6 +25,7 @@ WRONG: dict[type[click.ParamType[Any]], str] = {
     options.NewFile: ".",
     options.Folder: "tiny.yaml",
     options.AnyPath: "no-run",
+    quantities.Amount: "nan",
     quantities.Seconds: "nan",
     quantities.Size: "much",
     quantities.Spending: "foo",
@@ -55,6 +56,7 @@ TEXTS = {
 ARGUMENTS = {
     "search": ["tiny.yaml", "--space", "lambda=[0, 1]"],
     "compare": ["runs/a", "runs/b"],
+    "race": ["runs/a", "runs/b"],
     "report": ["runs/a"],
     "runs": [],
     "schema": [],
@@ -89,7 +91,7 @@ def values() -> Iterator[tuple[str, str, str]]:
 def test_a_wrong_value_is_rejected_in_a_line_that_names_it(
     bench: Bench, command: str, option: str, value: str
 ) -> None:
-    if command in {"compare", "report", "runs"}:
+    if command in {"compare", "race", "report", "runs"}:
         for name, cost in (("a", "cross-entropy"), ("b", "quadratic")):
             bench("train", "tiny.yaml", "-q", "--name", name, "--set", f"cost={cost}")
     dask = ["--engine", "dask"] if option == "--scheduler" else []

@@ -1,0 +1,255 @@
+"""The result of race: as a document, as lines of progress, and as a value for JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET, Struct
+
+from nnexp.analysis.comparison import differing
+from nnexp.analysis.sequential import MOST, Decision, SequentialVerdict
+from nnexp.analysis.verdicts import amount, p_words
+from nnexp.config.messages import ranges
+from nnexp.report import comparisons
+from nnexp.report.document import Document, Sentences, Table, plain
+from nnexp.report.samples import SampleOutput, of_sample
+from nnexp.report.text import setting
+
+if TYPE_CHECKING:
+    from nnexp.study.race import RaceResult
+
+
+def document(result: RaceResult) -> Document:
+    """Return the configs with their seeds and differences, what differs, and the verdicts."""
+    notes = list(_notes(result))
+    return plain(
+        _table(result),
+        _config(result),
+        Sentences(_legend(result)),
+        Sentences(notes, "note") if notes else None,
+        Sentences([sentence(result, letter) for letter in result.verdicts], "verdict"),
+    )
+
+
+def _table(result: RaceResult) -> Table:
+    measure = result.definition.measure
+    label = measure.label.strip() + (" in %" if measure.split else "")
+    rows = [_row(result, entrant.letter, entrant.place) for entrant in result.definition.entrants]
+    difference = f"difference from {result.baseline.letter}"
+    return Table(["", "run", "seeds", label, difference, "", "p"], rows, left=3)
+
+
+def _row(result: RaceResult, letter: str, place: str) -> list[str]:
+    seeds, sample = ranges(list(result.values[letter])), result.sample(letter)
+    cells = [letter, place, seeds or "-", comparisons.cell(sample, result.unit)]
+    verdict = result.verdicts.get(letter)
+    if verdict is None:
+        return [*cells, "", "", ""]
+    p = p_words(verdict.p).removeprefix("p = ").removeprefix("p ") if verdict.looks else "-"
+    return [*cells, _amount(result, verdict) or "-", _word(result, letter), p]
+
+
+def _word(result: RaceResult, letter: str) -> str:
+    """Return a verdict in a word, for a table."""
+    return "no verdict" if result.stop_of(letter) else result.verdicts[letter].decision
+
+
+def _amount(result: RaceResult, verdict: SequentialVerdict) -> str:
+    """Format a difference with its confidence sequence; empty before the second seed."""
+    if not verdict.looks:
+        return ""
+    width = verdict.half_width
+    half = None if math.isinf(width) else width
+    return amount(verdict.looks[-1].difference, half, result.unit)
+
+
+def _config(result: RaceResult) -> Table:
+    """Return the keys that differ; the configs of a race differ in one at least."""
+    letters = [entrant.letter for entrant in result.definition.entrants]
+    rows = [[key, *map(setting, values)] for key, values in differing(result.experiments)]
+    return Table(["config", *letters], rows)
+
+
+def _legend(result: RaceResult) -> list[str]:
+    """Return what the signs of the table mean, as far as they occur in it."""
+    verdicts = result.verdicts.values()
+    spread = ["standard deviation over seeds"] if result.seeds > 1 else []
+    levels = {1 - v.level for v in verdicts if v.looks and not math.isinf(v.half_width)}
+    if levels:
+        shown = " or ".join(f"{100 * level:.4g}" for level in sorted(levels))
+        spread.append(f"of differences, half-width of the {shown} % confidence sequence")
+    lines = [f"±: {'; '.join(spread)}"] if spread else []
+    if any(verdict.looks for verdict in verdicts):
+        over = f", over {len(verdicts)} configs by Holm's method" if len(verdicts) > 1 else ""
+        lines.append(f"p: valid at every look; decided at 5 %{over}")
+    return lines
+
+
+def _notes(result: RaceResult) -> Iterator[str]:
+    """Yield the runs that lie far from the others, which a verdict on the mean depends on."""
+    label = result.definition.measure.label.strip()
+    for letter, runs in result.far().items():
+        for run in runs:
+            value = "" if run.value is None else result.unit.show(run.value, whole=True)
+            yield (
+                f"{letter}: {label} of {run.facts.run.path}, {value}, is {run.why}; "
+                "in a race all seeds count"
+            )
+
+
+def sentence(result: RaceResult, letter: str) -> str:
+    """Return the verdict on a config in words."""
+    verdict, label = result.verdicts[letter], result.definition.measure.label.strip()
+    if (stopped := result.stop_of(letter)) is not None:
+        name, stop = stopped
+        run = next(e for e in result.definition.entrants if e.letter == name).job(stop.seed).run
+        return f"no verdict on {letter}: seed {stop.seed} of {name} {stop.why} ({run.path})"
+    measured = f"{_amount(result, verdict)} {result.unit.name}".rstrip()
+    last = verdict.looks[-1]
+    p = f"{p_words(verdict.p)} at every look"
+    p += f", Holm over {len(result.verdicts)}" if len(result.verdicts) > 1 else ""
+    if verdict.decision == "same":
+        return f"{label}: {letter} is the same {_within(result)}: {measured} ({last.seeds} seeds)"
+    if verdict.decision != "undecided":
+        return f"{label}: {letter} is {verdict.decision}: {measured} ({last.seeds} seeds, {p})"
+    return (
+        f"{label}: {letter} is undecided after {last.seeds} seeds: {measured} ({p}); "
+        f"{_expected(result, letter)}"
+    )
+
+
+def _within(result: RaceResult) -> str:
+    """Return the smallest effect in words, such as ``within 0.2 points``."""
+    effect = (result.definition.smallest_effect or 0.0) * result.unit.factor
+    return f"within {effect:g} {result.unit.name}".rstrip()
+
+
+def _expected(result: RaceResult, letter: str) -> str:
+    """Return how many seeds would decide, in words."""
+    expected = result.expected(letter)
+    seeds = f"more than {MOST:,}" if expected is None else f"about {expected:,}"
+    return f"with this difference and spread, {seeds} seeds would decide"
+
+
+def progress(result: RaceResult) -> list[str]:
+    """Return a line for each config but the first: its verdict so far."""
+    lines = []
+    for letter, verdict in result.verdicts.items():
+        measured = f"{_amount(result, verdict)} {result.unit.name}".rstrip()
+        evidence = f" {measured}, {p_words(verdict.p)}," if verdict.looks else ""
+        lines.append(f"{letter}{evidence} {_word(result, letter)}")
+    return lines
+
+
+class LookOutput(Struct, frozen=True, kw_only=True):
+    """The evidence on a difference after some seeds."""
+
+    seeds: int
+    difference: float
+    low: float | None
+    """This and the next are the ends of the confidence sequence; null if it is infinite."""
+    high: float | None
+    e: float
+    """The e-value: evidence that there is a difference."""
+
+
+class RaceVerdictOutput(Struct, frozen=True, kw_only=True):
+    """The verdict on a config against the first one."""
+
+    verdict: Decision
+    words: str
+    stopped: str | None
+    """Why there is no verdict, if a run has no value."""
+    p: float | None
+    """For someone who looked after every seed, adjusted by Holm's method; null before two seeds."""
+    confidence: float
+    """The level of the confidence sequence."""
+    looks: list[LookOutput]
+    """After each seed from the second on, up to the verdict."""
+    seeds_expected: int | None
+    """Seeds after which an undecided config would be decided; null if it is not known."""
+
+
+class EntrantOutput(Struct, frozen=True, kw_only=True):
+    """A config of a race."""
+
+    run: str
+    """The path of its runs without -s and the seed."""
+    runs: list[str]
+    seeds: list[int]
+    metric: SampleOutput
+
+
+class RaceOutput(Struct, frozen=True, kw_only=True):
+    """The result of race; accuracies and their differences are fractions."""
+
+    metric: str
+    at_most: int
+    smallest_effect: float | None
+    seeds: int
+    """The number of seeds of the first config that were judged."""
+    experiments: dict[str, EntrantOutput]
+    """By letter."""
+    config: dict[str, dict[str, Any]]
+    """The values of the keys that differ, by key and letter."""
+    notes: list[str]
+    verdicts: dict[str, RaceVerdictOutput]
+    """By letter."""
+    decided: bool
+    """Whether all configs are; otherwise the exit code is 7."""
+
+
+def output(result: RaceResult) -> RaceOutput:
+    """Return a race as a value for JSON."""
+    letters = [entrant.letter for entrant in result.definition.entrants]
+    return RaceOutput(
+        metric=result.definition.metric,
+        at_most=result.definition.at_most,
+        smallest_effect=result.definition.smallest_effect,
+        seeds=result.seeds,
+        experiments={
+            experiment.label: EntrantOutput(
+                run=experiment.place,
+                runs=[str(run.path) for run in experiment.runs],
+                seeds=list(experiment.seeds),
+                metric=of_sample(result.sample(experiment.label)),
+            )
+            for experiment in result.experiments
+        },
+        config={
+            key: {n: v for n, v in zip(letters, values, strict=True) if v is not UNSET}
+            for key, values in differing(result.experiments)
+        },
+        notes=list(_notes(result)),
+        verdicts={letter: _verdict_output(result, letter) for letter in result.verdicts},
+        decided=not result.undecided,
+    )
+
+
+def _verdict_output(result: RaceResult, letter: str) -> RaceVerdictOutput:
+    verdict, stopped = result.verdicts[letter], result.stop_of(letter)
+    is_open = verdict.decision == "undecided" and stopped is None and verdict.looks
+    return RaceVerdictOutput(
+        verdict=verdict.decision,
+        words=sentence(result, letter),
+        stopped=None if stopped is None else stopped[1].why,
+        p=verdict.p if verdict.looks else None,
+        confidence=1 - verdict.level,
+        looks=list(_looks(verdict)),
+        seeds_expected=result.expected(letter) if is_open else None,
+    )
+
+
+def _looks(verdict: SequentialVerdict) -> Iterator[LookOutput]:
+    for look in verdict.looks:
+        half = look.half_width(verdict.level)
+        is_finite = math.isfinite(half)
+        yield LookOutput(
+            seeds=look.seeds,
+            difference=look.difference,
+            low=look.difference - half if is_finite else None,
+            high=look.difference + half if is_finite else None,
+            e=look.e,
+        )
