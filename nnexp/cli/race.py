@@ -12,7 +12,7 @@ from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import log, put
 from nnexp.cli.quantities import Amount
 from nnexp.cli.study_progress import Columns, StudyProgress
-from nnexp.errors import CheckFailedError
+from nnexp.errors import CheckFailedError, UsageError
 from nnexp.report.document import as_text
 from nnexp.report.text import as_json as json_line
 from nnexp.report.text import columns
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 @click.option("--metric", metavar="KEY", help="Metric of the verdict (default: test_accuracy).")
 @click.option(
     "--at-most",
-    type=options.WholeNumber(4, 100_000),
+    type=options.WholeNumber(4, 1_000),
     default=30,
     show_default=True,
     metavar="N",
-    help="Maximum number of seeds of each config; four are the fewest that can decide.",
+    help="Maximum number of seeds of each config, at least 4, the fewest that can decide.",
 )
 @click.option(
     "--smallest-effect",
@@ -90,6 +90,8 @@ def race(
 
     if plot is not None:
         check_target(plot)
+    if options.sets(settings, "seed"):
+        raise UsageError("--set seed: a race trains the seeds 0, 1, 2, …; remove this setting")
     data = Data()
     defined = race_definition.define(
         configs,

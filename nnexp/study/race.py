@@ -176,7 +176,7 @@ class Race:
             self._told[letter, seed] = Stop(seed, apart.ending(facts))
         elif value is None:
             label = self.definition.measure.label.strip()
-            self._told[letter, seed] = Stop(seed, f"has no {label}")
+            self._told[letter, seed] = Stop(seed, f"has no value of {label}")
         else:
             self._told[letter, seed] = value
         while (live := self.result.live) and self._have_ended(live):

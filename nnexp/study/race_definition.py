@@ -197,16 +197,16 @@ def _check_data(datasets: Sequence[Dataset], configs: Sequence[Path]) -> None:
             None if d.split_off is None else d.split_off.sha256 for d in (dataset, first)
         )
         if dataset.sha256 != first.sha256:
-            what = "other data"
+            what = "data"
         elif split != others:
-            what = "other splits"
+            what = "splits"
         elif dataset.class_names != first.class_names:
-            what = "other classes"
+            what = "classes"
         else:
             continue
         raise UsageError(
-            f"{config}: has {what} than {configs[0]}, so that there is no verdict on their "
-            "difference; race configs with the same data, classes and splits"
+            f"{configs[0]} and {config}: have different {what}, so that there is no verdict on "
+            "their difference; race configs with the same data, classes and splits"
         )
 
 

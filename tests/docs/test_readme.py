@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "docs" / f"{name}.md" for name in ("runs", "comparing", "configs")]
 TEXT = "\n".join([README, *(page.read_text(encoding="utf-8") for page in PAGES)])
-LONGEST = 190
+LONGEST = 200
 
 
 def blocks(language: str) -> list[str]:
