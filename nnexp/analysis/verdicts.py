@@ -298,13 +298,18 @@ def _needed(difference: Difference, alpha: float) -> int | None:
 
 
 def _rounded(difference: Difference, needed: int | None) -> str:
-    """Format an estimated number of seeds, rounded up to two digits."""
+    """Format the seeds needed, as far as they are known."""
     if needed is None:
         return f"more than {MOST:,}"
     if difference.kind in {"none", "McNemar"} and needed == USUAL:
         return str(needed)
-    unit = 10 ** max(0, len(str(needed)) - DIGITS)
-    return f"about {-(-needed // unit) * unit:,}"
+    return about(needed)
+
+
+def about(seeds: int) -> str:
+    """Format an estimated number of seeds, rounded up to two digits."""
+    unit = 10 ** max(0, len(str(seeds)) - DIGITS)
+    return f"about {-(-seeds // unit) * unit:,}"
 
 
 def _amount(difference: Difference, unit: Unit, alpha: float) -> str:

@@ -128,8 +128,9 @@ def _train(
         if race.result.seeds == judged:
             return None
         judged, states = race.result.seeds, state(race.result)
-        progress.set_known("\n".join(states))
-        return None if event.was_done else f"{judged} seed{'s' * (judged > 1)}: {'; '.join(states)}"
+        seeds = f"{judged} seed{'s' * (judged > 1)}"
+        progress.set_known("\n".join([f"{seeds}:", *states]))
+        return None if event.was_done else f"{seeds}: {'; '.join(states)}"
 
     jobs = Columns(("config", "seed"), lambda job: [race.letter(job), str(job.config.seed)])
     progress = StudyProgress(jobs, line=line, quiet=quiet)

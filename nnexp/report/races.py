@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct
 
 from nnexp.analysis.comparison import differing
 from nnexp.analysis.sequential import MOST, Decision, SequentialVerdict
-from nnexp.analysis.verdicts import amount, p_words
+from nnexp.analysis.verdicts import about, amount, p_words
 from nnexp.config.messages import ranges
 from nnexp.report import comparisons
 from nnexp.report.document import Document, Sentences, Table, plain
@@ -129,7 +129,7 @@ def _within(result: RaceResult) -> str:
 def _expected(result: RaceResult, letter: str) -> str:
     """Return how many seeds would decide, in words."""
     expected = result.expected(letter)
-    seeds = f"more than {MOST:,}" if expected is None else f"about {expected:,}"
+    seeds = f"more than {MOST:,}" if expected is None else about(expected)
     return f"with this difference and spread, {seeds} seeds would decide"
 
 

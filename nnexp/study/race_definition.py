@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
+from nnexp import paths
 from nnexp.analysis.comparison import PREFERRED, judged_metric
 from nnexp.analysis.experiments import LABELS, is_common_name, matching
 from nnexp.analysis.metrics import METRICS, Metric
@@ -31,6 +32,8 @@ from nnexp.study.job import Job
 
 SEEDS = 30
 """Default budget: seeds of each config."""
+YAML = {".yaml", ".yml"}
+"""Suffixes of configs; another path in a folder is meant to be a run."""
 POINTS = 0.002
 """Default smallest effect of accuracies: 0.2 points."""
 
@@ -112,7 +115,7 @@ def define(
         ConfigError: with the problems of a config.
         DataError: data cannot be read.
         MismatchError: the data of a run changed since it was trained.
-        UsageError: the configs cannot be compared.
+        UsageError: the configs cannot be compared, or there is no such run.
     """
     if len(configs) == 1:
         raise UsageError(f"{configs[0]}: is one config; name another to race against it")
@@ -163,7 +166,8 @@ def _run(path: Path) -> Run | None:
         return at(path)
     if name == argument.STANDARD_INPUT or disk.exists(path) or name in argument.examples():
         return None
-    return at(matching(path)[0].path) if is_common_name(path) else None
+    is_config = path.suffix in YAML or not paths.is_folder(path.parent) or path.parent == Path()
+    return None if is_config and not is_common_name(path) else at(matching(path)[0].path)
 
 
 def _check_distinct(entrants: Sequence[Entrant], configs: Sequence[Path]) -> None:

@@ -289,6 +289,8 @@ def table(bench: Bench) -> None:
         (("a.yaml", "b.yaml", "--at-most", "3"), "--at-most must be a whole number ≥ 4, got"),
         (("a.yaml", "b.yaml", "--set", "seed=1"), "--set seed: a race trains the seeds 0, 1, 2"),
         (("a.yaml", "none.yaml"), "none.yaml: there is no such file\n"),
+        (("a.yaml", "quickstat"), "quickstat: there is no such file; did you mean the example"),
+        (("a.yaml", "folder/x-0.5"), "folder/x-0.5: there is no such run, with or without -s and"),
         (("a.yaml", "b.yaml", "--plot", "x.txt"), "x.txt: "),
     ],
 )
@@ -296,6 +298,7 @@ def test_what_cannot_be_judged_is_refused_before_training(
     bench: Bench, arguments: tuple[str, ...], message: str
 ) -> None:
     configs(bench, "a", "b")
+    (bench.folder / "folder").mkdir()
     bench.config("copy.yaml", epochs=1, learning_rate=0.1, seed=9)
     bench.data(1, "other.npz")
     bench.config("other.yaml", data={"name": "npz", "file": "other.npz"})
@@ -332,6 +335,16 @@ def test_changed_data_is_refused_before_training(planted: Bench) -> None:
     assert (code, out) == (6, "")
     assert err.startswith("runs/a-s3: the data changed since this run was trained")
     assert names(planted) == ["a-s3", "b-s3"]
+
+
+@pytest.mark.slow
+def test_a_run_that_exceeds_a_limit_ends_the_race(bench: Bench) -> None:
+    """Unlike one that diverged: the same command with a higher limit resumes it."""
+    files = configs(bench, "a", "b", epochs=100_000, patience=None)
+    code, out, err = bench("race", *files, "--timeout", "0.5", "-q", "-j", "2")
+    assert (code, out) == (143, "")
+    assert "higher --timeout" in err
+    assert "resume" in err
 
 
 @pytest.mark.parametrize(
