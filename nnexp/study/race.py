@@ -118,14 +118,14 @@ class RaceResult(NamedTuple):
 
     def far(self) -> dict[str, list[RunApart]]:
         """Return the runs that lie far from the others of their config; they count all the same."""
-        metric, found = self.definition.measure, {}
+        metric, far = self.definition.measure, {}
         for experiment in self.experiments:
             facts = [Facts(run) for run in experiment.runs]
             if experiment.label not in self.stops:
-                found[experiment.label] = apart.far(
+                far[experiment.label] = apart.far(
                     facts, metric, examples(metric, experiment.runs[0])
                 )
-        return {letter: runs for letter, runs in found.items() if runs}
+        return {letter: runs for letter, runs in far.items() if runs}
 
 
 class Race:
@@ -148,9 +148,10 @@ class Race:
         self._waiting: deque[Job] = deque()
         self._proposed = 0
         """Seeds that were proposed for all live configs."""
-        self._place: dict[Path, tuple[str, int]] = {}
+        self._jobs: dict[Path, tuple[str, int]] = {}
         """Letter and seed by run."""
-        self._told: dict[tuple[str, int], float | Stop] = {}
+        self._ended: dict[tuple[str, int], float | Stop] = {}
+        """Values of the jobs that have ended."""
         letters = [entrant.letter for entrant in definition.entrants]
         verdicts = judge_looks(dict.fromkeys(letters[1:], ()), larger_is_better=True)
         self.result = RaceResult(
@@ -161,7 +162,7 @@ class Race:
 
     def letter(self, job: Job) -> str:
         """Return the letter of the config that a job belongs to."""
-        return self._place[job.run.path][0]
+        return self._jobs[job.run.path][0]
 
     def ask(self) -> Job | None:
         """Return the next job, seed by seed; None while the next seeds depend on results."""
@@ -169,16 +170,16 @@ class Race:
 
     def tell(self, job: Job, outcome: Outcome) -> None:
         """Record that a job ended; its value is read from its run."""
-        letter, seed = self._place[job.run.path]
+        letter, seed = self._jobs[job.run.path]
         facts = Facts(Run(job.run.path))
         value = self.definition.measure.of(facts)
         if outcome.code == DivergedError.exit_code:
-            self._told[letter, seed] = Stop(seed, apart.ending(facts))
+            self._ended[letter, seed] = Stop(seed, apart.ending(facts))
         elif value is None:
             label = self.definition.measure.label.strip()
-            self._told[letter, seed] = Stop(seed, f"has no value of {label}")
+            self._ended[letter, seed] = Stop(seed, f"has no value of {label}")
         else:
-            self._told[letter, seed] = value
+            self._ended[letter, seed] = value
         while (live := self.result.live) and self._have_ended(live):
             self._judge(live)
             self._propose()
@@ -193,19 +194,19 @@ class Race:
 
     def _have_ended(self, live: list[str]) -> bool:
         """Return whether the jobs of the next seed to judge have ended."""
-        return all((letter, self.result.seeds) in self._told for letter in live)
+        return all((letter, self.result.seeds) in self._ended for letter in live)
 
     def _judge(self, live: list[str]) -> None:
-        """Judge the next seed, which all live configs have."""
+        """Judge the next seed, whose jobs have ended."""
         result, seed = self.result, self.result.seeds
         values = {letter: {**known} for letter, known in result.values.items()}
         stops = dict(result.stops)
         for letter in live:
-            told = self._told[letter, seed]
-            if isinstance(told, Stop):
-                stops[letter] = told
+            value = self._ended[letter, seed]
+            if isinstance(value, Stop):
+                stops[letter] = value
             else:
-                values[letter][seed] = told
+                values[letter][seed] = value
         first = result.baseline
         unit = resolved(self.definition.measure, Run(first.job(0).run.path))
         seen = {
@@ -229,6 +230,6 @@ class Race:
             for entrant in self.definition.entrants:
                 if entrant.letter in live:
                     job = entrant.job(seed)
-                    self._place[job.run.path] = entrant.letter, seed
+                    self._jobs[job.run.path] = entrant.letter, seed
                     self._waiting.append(job)
         self._proposed = max(self._proposed, end)

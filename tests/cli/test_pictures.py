@@ -27,6 +27,7 @@ COMMANDS = {
     "predict": ("predict", "runs/a-s0", "tiny.npz", "--shown", "p.png"),
     "find-rate": ("find-rate", "tiny.yaml", "--plot", "p.png"),
     "sweep": ("sweep", "tiny.yaml", "--grid", "learning_rate=0.4,0.5", "--plot", "p.png"),
+    "race": ("race", "runs/a", "runs/b", "--metric", "last_train_cost", "--plot", "p.png"),
     "search": ("search", "tiny.yaml", "--space", "lambda=[0,1]", "--trials", "2", "--confirm", "0",
                "--plot", "p.png"),
 }  # fmt: skip

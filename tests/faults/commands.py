@@ -36,6 +36,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "train RUN": ("train", A, "-q", "--set", "lambda=1"),
     "search": ("search", CONFIG, "-q", "--space", "lambda=[0,1]", "--trials", "2", "-j", "1",
                "--confirm", "0", "--plot", f"{OUT}/search.png"),
+    "race": ("race", A, B, "-q", "-j", "1", "--metric", "test_cost", "--smallest-effect", "100",
+             "--plot", f"{OUT}/race.png"),
     "inspect RUN": ("inspect", A, "--plot", f"{OUT}/inspect.svg"),
     "tune": ("tune", CONFIG, "-q", "--only", "lambda", "-j", "1", "--out", f"{OUT}/tuned"),
     "find-rate": ("find-rate", CONFIG, "-q", "--plot", f"{OUT}/rate.png"),
@@ -64,7 +66,7 @@ IN_RUNS = {"train", "search", "tune", "find-rate", "sweep", "runs"}
 """Commands with the option --runs."""
 
 KINDS = (
-    (r"/begun-s0\b|/[ab]-s0\b|/new-s\d+\b|/tiny-[0-9a-f]{12}-s\d+\b", "/RUN"),
+    (r"/begun-s0\b|/[ab]-s\d+\b|/new-s\d+\b|/tiny-[0-9a-f]{12}-s\d+\b", "/RUN"),
     (r"/\.(?:begun|a|b|new|tiny-[0-9a-f]{12})-s\d+\.(new|removed|home)\b", r"/.RUN.\1"),
     (r"epoch-\d+", "epoch-N"),
     (r"[0-9a-f]{64}", "DIGEST"),

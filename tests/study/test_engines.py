@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TUNE = ("tune", "tiny.yaml", "-q")
 FIND_RATE = ("find-rate", "tiny.yaml", "-q", "--json")
 SMALL = ("--set", "data.train=60", "--set", "learning_rate=2")
+RACE = ("race", "tiny.yaml", "slow.yaml", "--metric", "last_train_cost", "-q")
 TRAIN = ("train", "tiny.yaml", "--seeds", "5", "-q")
 
 
@@ -68,6 +69,13 @@ def test_two_jobs_at_a_time_decide_everything_as_one(bench: Bench) -> None:
     expected = sequential(bench, *TUNE)
     keep_timed_runs(bench)
     assert study(bench, *TUNE, "-j", "2") == expected
+
+
+@pytest.mark.slow
+def test_a_race_of_four_jobs_at_a_time_is_that_of_one(bench: Bench) -> None:
+    bench.config("slow.yaml", learning_rate=0.4)
+    expected = sequential(bench, *RACE)
+    assert study(bench, *RACE, "-j", "4") == expected
 
 
 class Machines(NamedTuple):
@@ -111,7 +119,7 @@ def test_halving_on_a_cluster_is_that_of_one_job_at_a_time(
     bench: Bench, machines: Machines
 ) -> None:
     """A run travels to and fro: each rung continues where the last one ended."""
-    check_search(bench, machines, (*search("halving"), "--seeds", "1"), "--collect")
+    check_study(bench, machines, (*search("halving"), "--seeds", "1"), "--collect")
 
 
 @pytest.mark.slow
@@ -120,10 +128,10 @@ def test_halving_on_a_cluster_is_that_of_one_job_at_a_time(
 def test_a_search_on_a_cluster_is_that_of_one_job_at_a_time(
     bench: Bench, machines: Machines, name: str, options: tuple[str, ...]
 ) -> None:
-    check_search(bench, machines, search(name), *options)
+    check_study(bench, machines, search(name), *options)
 
 
-def check_search(bench: Bench, machines: Machines, command: tuple[str, ...], *options: str) -> None:
+def check_study(bench: Bench, machines: Machines, command: tuple[str, ...], *options: str) -> None:
     bench.config(epochs=8, data={"name": "npz", "file": str(bench.folder / "tiny.npz")})
     expected = sequential(bench, *command)
     assert study(bench, *command, *machines.engine(*options)) == expected
@@ -135,6 +143,16 @@ def epochs_trained(bench: Bench, folder: str) -> dict[str, int]:
     """Return how many epochs of each run were ever trained."""
     files = (bench.folder / folder).glob("*/timing.jsonl")
     return {path.parent.name: len(path.read_text().splitlines()) for path in files}
+
+
+@pytest.mark.slow
+@COLLECT
+def test_a_race_on_a_cluster_is_that_of_one_job_at_a_time(
+    bench: Bench, machines: Machines, options: tuple[str, ...]
+) -> None:
+    data = {"name": "npz", "file": str(bench.folder / "tiny.npz")}
+    bench.config("slow.yaml", epochs=8, learning_rate=0.4, data=data)
+    check_study(bench, machines, RACE, *options)
 
 
 @pytest.mark.slow
