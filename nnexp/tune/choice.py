@@ -1,45 +1,55 @@
-"""Choose between candidates by validation accuracy; differences inside the noise are ties.
+"""Choose the smallest candidate that is not worse than the best, by validation accuracy.
 
-With one seed, differences below two standard errors of the validation accuracy are too close to
-call. Only then are seeds added, up to five; from three on, a paired t-test decides. Ties go to
-the preferred candidate: for λ, the smaller.
+The first seed names the best candidate, and rules out those that are far behind it. Smaller ones
+that are close are then compared with it on further seeds, which had no part in naming it. They
+are tested one after another, the smallest first, until one is not worse: that one is chosen.
 
-Seeds are added to some candidates only, and a mean over other seeds is another quantity. So
-candidates are always compared on the seeds that they have in common.
+Each test is made only if all tests before it found a difference, so that each has the whole 5 %:
+a candidate that is as good as the best is passed over in at most 5 % of choices. The test is
+valid after every seed, so that seeds can be added until a difference shows.
+
+Source: Westfall and Krishen (2001), Optimally weighted, fixed sequence and gatekeeper multiple
+    testing procedures.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import mean
 from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from nnexp.analysis import verdicts
-from nnexp.analysis.power import FEWEST_SEEDS
+from nnexp.analysis import sequential, verdicts
 from nnexp.analysis.verdicts import ACCURACY
 from nnexp.report.samples import SampleOutput, of_sample
 from nnexp.report.text import MISSING, percent
 from nnexp.seeds import Sample
 
-MOST_SEEDS = 5
+MOST_SEEDS = 10
+"""Maximum of further seeds: at twice the standard deviation, 97 % of differences show by then."""
+LOOKS = tuple(range(4, MOST_SEEDS + 1))
+"""Numbers of further seeds after which a difference may show; three can never tell."""
 ERRORS = 2.0
-"""Differences below this many standard errors are too close to call."""
+"""Standard errors within which the search regards accuracies of one seed as equal."""
+FAR = 4.0
+"""Standard errors beyond which the first seed suffices.
+
+The best of many is lucky with the seed that names it. Four standard errors leave room for this,
+as long as differences vary by seed at most 1.25 times as much as between two samples of images.
+"""
 
 Scores: TypeAlias = Mapping[float, Mapping[int, float]]
-"""Validation accuracy by candidate and seed."""
-RateVerdict: TypeAlias = Literal["best", "tie", "worse", "unsure"]
+"""Validation accuracy by candidate and seed; all candidates have the first seed, 0."""
+RateVerdict: TypeAlias = Literal["best", "better", "tie", "worse", "unsure"]
+"""``unsure``: close with the first seed, and not tested."""
 
 
 class CandidateStanding(NamedTuple):
-    """A candidate compared with the best one."""
+    """A candidate compared with the best one of the first seed."""
 
     standing: RateVerdict
-    gap: float
-    """By how much the best one is better, on the seeds that both have."""
     words: str
 
 
@@ -69,32 +79,8 @@ def accuracy_output(scores: Mapping[int, float]) -> SampleOutput:
 
 
 def best(scores: Scores) -> float:
-    """Return the best candidate; the smaller if several are equal.
-
-    It is the best of those with the most seeds, on their common seeds. ``needed_trials`` gives
-    these seeds to every candidate that is better than it on those that both have.
-    """
-    most = max(map(len, scores.values()))
-    finalists = [candidate for candidate, values in scores.items() if len(values) == most]
-    common = set.intersection(*(set(scores[candidate]) for candidate in finalists))
-    return min(finalists, key=lambda c: (-_mean(scores[c], common), c))
-
-
-def gap(scores: Scores, leader: float, candidate: float) -> float:
-    """Return by how much one candidate is better than another, on the seeds that both have."""
-    first, second = scores[leader], scores[candidate]
-    common = first.keys() & second.keys()
-    return _mean(first, common) - _mean(second, common)
-
-
-def _mean(values: Mapping[int, float], seeds: Collection[int]) -> float:
-    """Return the mean over some seeds, rounded so that equal means are equal numbers."""
-    return round(math.fsum(values[seed] for seed in seeds) / len(seeds), 12)
-
-
-def are_paired(scores: Scores) -> bool:
-    """Return whether all candidates have the same seeds."""
-    return len({frozenset(values) for values in scores.values()}) == 1
+    """Return the candidate that is best with the first seed; the smaller if several are equal."""
+    return min(scores, key=lambda candidate: (-scores[candidate][0], candidate))
 
 
 def error(accuracy: float, examples: int) -> float:
@@ -103,113 +89,108 @@ def error(accuracy: float, examples: int) -> float:
     return math.sqrt(p * (1 - p) / examples)
 
 
-def noise(accuracy: float, examples: int) -> float:
+def noise(accuracy: float, examples: int, errors: float = ERRORS) -> float:
     """Return by how much two accuracies on a number of examples may differ by chance.
 
-    Two standard errors of the difference of two proportions; a conservative estimate, since both
-    nets are evaluated on the same examples.
+    Two standard errors of the difference of two proportions, or as many as given; a conservative
+    estimate for networks that are equally good, since both are evaluated on the same examples.
     """
-    return ERRORS * math.sqrt(2) * error(accuracy, examples)
+    return errors * math.sqrt(2) * error(accuracy, examples)
 
 
 def standings(
-    scores: Scores, examples: int, most_seeds: int = MOST_SEEDS
+    scores: Scores, examples: int, looks: Sequence[int] = LOOKS
 ) -> dict[float, CandidateStanding]:
     """Compare each candidate with the best one.
 
     Args:
         scores: accuracies by candidate and seed.
         examples: size of the validation data.
-        most_seeds: maximum for a candidate; with that many, a difference inside the noise is a
-            tie.
+        looks: the numbers of further seeds after which a difference may show. After the last,
+            it is a tie. If there is only one, fixed in advance, the test is the usual t-test,
+            which needs fewer seeds than one that is valid after each.
     """
     leader = best(scores)
-    return {c: _standing(scores, leader, c, examples, most_seeds) for c in sorted(scores)}
+    return {c: _standing(scores, leader, c, examples, looks) for c in sorted(scores)}
 
 
 def _standing(
-    scores: Scores, leader: float, candidate: float, examples: int, most: int
+    scores: Scores, leader: float, candidate: float, examples: int, looks: Sequence[int]
 ) -> CandidateStanding:
     if candidate == leader:
-        return CandidateStanding("best", 0.0, "highest")
-    values, top = scores[candidate], scores[leader]
-    common = values.keys() & top.keys()
-    behind = gap(scores, leader, candidate)
-    limit = noise(_mean(top, common), examples)
-    settled = len(common) >= most
-    if len(common) < FEWEST_SEEDS["paired t"]:
-        on = _on(common, values, top)
-        if behind > limit:
-            words = f"worse: {100 * behind:.2f} points{on}, beyond the noise of {100 * limit:.2f}"
-            return CandidateStanding("worse", behind, words)
-        return _close(behind, f"{100 * behind:.2f} points less{on}", settled=settled)
-    verdict = verdicts.judge({"it": verdicts.between(top, values, ACCURACY)}, ACCURACY)["it"]
-    if verdict.outcome == "worse":
-        p = "" if verdict.p is None else f", p = {verdict.p:.3f}"
-        return CandidateStanding("worse", behind, f"worse: {verdict.amount} points{p}")
-    if verdict.outcome == "identical":
-        return CandidateStanding("tie", behind, "identical")
-    return _close(behind, f"{verdict.amount} points", settled=settled)
+        return CandidateStanding("best", "highest")
+    top, values = _further(scores[leader]), _further(scores[candidate])
+    common = min(len(top), len(values))
+    if common >= looks[0]:
+        test = (_fixed if len(looks) == 1 else _sequential)(top, values, examples)
+        if test.differs:
+            outcome: RateVerdict = "better" if test.difference > 0 else "worse"
+            return CandidateStanding(outcome, f"{outcome}: {test.words}")
+        if common >= looks[-1]:
+            return CandidateStanding("tie", f"inside the noise: {test.words}")
+        return CandidateStanding("unsure", f"too close to call: {test.words}")
+    behind = scores[leader][0] - scores[candidate][0]
+    limit = noise(scores[leader][0], examples, FAR)
+    on = " with the first seed" if top or values else ""
+    if behind > limit:
+        words = f"worse: {100 * behind:.2f} points{on}, beyond the noise of {100 * limit:.2f}"
+        return CandidateStanding("worse", words)
+    return CandidateStanding("unsure", f"too close to call: {100 * behind:.2f} points less{on}")
 
 
-def _on(common: Collection[int], *sides: Mapping[int, float]) -> str:
-    """Return on which seeds two candidates are compared, unless these are all that they have."""
-    if all(len(side) == len(common) for side in sides):
-        return ""
-    return f" on the first {'seed' if len(common) == 1 else f'{len(common)} seeds'}"
+def _further(values: Mapping[int, float]) -> dict[int, float]:
+    """Return the values of all seeds but the first, by which the best candidate was named."""
+    return {seed: value for seed, value in values.items() if seed}
 
 
-def _close(gap: float, words: str, *, settled: bool) -> CandidateStanding:
-    if not settled:
-        return CandidateStanding("unsure", gap, f"too close to call: {words}")
-    return CandidateStanding("tie", gap, f"inside the noise: {words}")
+class _Test(NamedTuple):
+    """The result of a test on further seeds."""
+
+    differs: bool
+    difference: float
+    """The candidate's accuracy minus that of the best one."""
+    words: str
+
+
+def _sequential(top: Mapping[int, float], values: Mapping[int, float], examples: int) -> _Test:
+    """Test a candidate against the best one, after every seed."""
+    seen = sequential.looks(top, values, 1 / examples)
+    verdict = sequential.judge_looks({"it": seen}, larger_is_better=True)["it"]
+    last = verdict.looks[-1]
+    amount = f"{100 * last.difference:+z.2f} ± {100 * verdict.half_width:.2f}"
+    words = f"{amount} points over {last.seeds} further seeds"
+    return _Test(verdict.decision != "undecided", last.difference, words)
+
+
+def _fixed(top: Mapping[int, float], values: Mapping[int, float], examples: int) -> _Test:
+    """Test a candidate against the best one, once."""
+    unit = ACCURACY._replace(resolution=1 / examples)
+    verdict = verdicts.judge({"it": verdicts.between(top, values, unit)}, unit)["it"]
+    words = f"{verdict.amount} points over {len(values)} further seeds"
+    return _Test(verdict.differs, verdict.difference.difference, words)
 
 
 def needed_trials(
-    scores: Scores,
-    preferred: Sequence[float],
-    examples: int,
-    most_seeds: int = MOST_SEEDS,
+    scores: Scores, examples: int, looks: Sequence[int] = LOOKS
 ) -> list[tuple[float, int]]:
     """Return the trials needed to settle the choice, as (candidate, seed); [] if it is settled.
 
-    A candidate that is too close to call matters only if it is preferred to the best one, or is
-    better on the seeds that both have. Seeds are added in order, to those that lack them, so that
-    candidates can be compared in pairs.
+    These are the seeds up to the next look at the choice so far and the best one.
     """
-    leader = best(scores)
-    ranks = standings(scores, examples, most_seeds)
-    better = [c for c, r in ranks.items() if r.gap < 0 and len(scores[c]) < len(scores[leader])]
-    if better:
-        return [(candidate, _first_missing(scores[candidate])) for candidate in better]
-    rivals = [candidate for candidate in _before(preferred, leader) if candidate in ranks]
-    unsure = [candidate for candidate in rivals if ranks[candidate].standing == "unsure"]
-    if not unsure:
+    choice = choose(scores, examples, looks)
+    if standings(scores, examples, looks)[choice].standing != "unsure":
         return []
-    missing = {candidate: _first_missing(scores[candidate]) for candidate in (leader, *unsure)}
-    seed = min(missing.values())
-    return [(candidate, seed) for candidate, first in missing.items() if first == seed]
+    pair = best(scores), choice
+    common = min(len(_further(scores[candidate])) for candidate in pair)
+    last = next(look for look in looks if look > common)
+    seeds = range(1, last + 1)
+    return [(c, seed) for seed in seeds for c in pair if seed not in scores[c]]
 
 
-def _first_missing(scores: Mapping[int, float]) -> int:
-    return next(seed for seed in itertools.count() if seed not in scores)
-
-
-def choose(
-    scores: Scores,
-    preferred: Sequence[float],
-    examples: int,
-    most_seeds: int = MOST_SEEDS,
-) -> float:
-    """Return the most preferred candidate that is not worse than the best."""
-    leader = best(scores)
-    ranks = standings(scores, examples, most_seeds)
-    rivals = (candidate for candidate in _before(preferred, leader) if candidate in ranks)
-    return next((c for c in rivals if ranks[c].standing in {"tie", "unsure"}), leader)
-
-
-def _before(preferred: Sequence[float], leader: float) -> Sequence[float]:
-    return preferred[: preferred.index(leader)] if leader in preferred else preferred
+def choose(scores: Scores, examples: int, looks: Sequence[int] = LOOKS) -> float:
+    """Return the smallest candidate that is not worse than the best; larger ones do not count."""
+    leader, ranks = best(scores), standings(scores, examples, looks)
+    return min(c for c in scores if c <= leader and ranks[c].standing != "worse")
 
 
 def next_strengths(

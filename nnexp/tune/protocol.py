@@ -14,7 +14,7 @@ from nnexp.config.model import Config, FromRun
 from nnexp.errors import NnexpError, SettingError, UsageError
 from nnexp.runner.assembly import per_example
 from nnexp.tune import batch_size, chance, final, ladder, learning_rate, quick_problem, weight_decay
-from nnexp.tune.choice import rounded
+from nnexp.tune.choice import MOST_SEEDS, rounded
 from nnexp.tune.decision import Decision, skipped
 from nnexp.tune.state import TimingSession, TuneState
 from nnexp.tune.trials import BudgetSpentError, Steps, Trials, Update
@@ -264,7 +264,7 @@ STAGES = (
         weight_decay.HEADING,
         "λ",
         weight_decay.decide,
-        (7, 65),
+        (7, 13 * (1 + MOST_SEEDS)),
         lambda _: weight_decay.EPOCHS,
     ),
     Stage(
@@ -308,7 +308,7 @@ STAGES = (
         final.DECAY_HEADING,
         "λ again",
         final.decay,
-        (3, 25),
+        (3, 5 * (1 + MOST_SEEDS)),
         lambda _: weight_decay.EPOCHS,
         full=True,
     ),
@@ -319,7 +319,7 @@ STAGES = (
         "Final training",
         "final training",
         final.train,
-        (1, 6),
+        (1, 2 * (1 + final.SEEDS)),
         final.epochs,
         full=True,
     ),

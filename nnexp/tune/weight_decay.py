@@ -28,8 +28,10 @@ RULE = (
     "Best validation accuracy within the trial's epochs. From λ = {start:g} by ×10, until one is "
     "worse than the best beyond the noise (two standard errors of a difference on {n:,} images), "
     "and by ÷10, until one is no better than the one before{fine}. If nothing is learned, only "
-    "smaller ones are tried. If a smaller λ is too close to the best to call, seeds are added, up "
-    "to {seeds}, and a paired t-test decides; a tie goes to the smaller λ."
+    "smaller ones are tried. A smaller λ that is behind the best by more than four standard errors "
+    "is worse. Others are compared with the best on up to {seeds} further seeds, by a t-test that "
+    "is valid after every seed, the smallest first. The first that is not worse is chosen: a tie "
+    "goes to the smaller λ."
 )
 
 
@@ -43,8 +45,8 @@ def decide(state: TuneState) -> Steps[None]:
     """Choose λ on the quick problem."""
     base = replace(state.quick, epochs=EPOCHS)
     n = state.validated(base)
-    scores = yield from search(state, base, START, ENDS, MOST_SEEDS, fine=True)
-    chosen = choice.choose(scores, sorted(scores), n)
+    scores = yield from search(state, base, START, ENDS, fine=True)
+    chosen = choice.choose(scores, n)
     full = choice.rounded(chosen / state.examples * state.all_examples)
     note = (
         f"λ scales with n: {chosen:g} for {state.examples:,} images "
@@ -56,17 +58,15 @@ def decide(state: TuneState) -> Steps[None]:
     state.settle(decision._replace(notes=[note]), lambda_=chosen)
 
 
-def check(state: TuneState, base: Config, most_seeds: int, heading: str) -> Steps[float]:
+def check(state: TuneState, base: Config, heading: str) -> Steps[float]:
     """Check the quick problem's λ on the full problem, and return the best λ there."""
     start = float(base.lambda_) if isinstance(base.lambda_, float | int) else 0.0
     n = state.validated(base)
     ends = (start / REACH, start * REACH)
-    scores = yield from search(state, base, start, ends, most_seeds, fine=False)
-    chosen = choice.choose(scores, sorted(scores), n, most_seeds)
-    rule = RULE.format(start=start, n=n, fine="", seeds=most_seeds)
-    state.decisions.append(
-        _decision(scores, chosen, n, stage=6, heading=heading, rule=rule, most_seeds=most_seeds)
-    )
+    scores = yield from search(state, base, start, ends, fine=False)
+    chosen = choice.choose(scores, n)
+    rule = RULE.format(start=start, n=n, fine="", seeds=MOST_SEEDS)
+    state.decisions.append(_decision(scores, chosen, n, stage=6, heading=heading, rule=rule))
     return chosen
 
 
@@ -75,7 +75,6 @@ def search(
     base: Config,
     start: float,
     ends: tuple[float, float],
-    most_seeds: int,
     *,
     fine: bool,
 ) -> Steps[dict[float, dict[int, float]]]:
@@ -100,7 +99,7 @@ def search(
         yield from score([(strength, 0) for strength in strengths])
     if fine and (finer := choice.finer(list(scores), choice.best(scores))):
         yield from score([(strength, 0) for strength in finer])
-    while needed := choice.needed_trials(scores, sorted(scores), n, most_seeds):
+    while needed := choice.needed_trials(scores, n):
         yield from score(needed)
     return scores
 
@@ -113,30 +112,31 @@ def _decision(
     stage: int,
     heading: str,
     rule: str,
-    most_seeds: int = MOST_SEEDS,
 ) -> Decision:
-    ranks = choice.standings(scores, n, most_seeds)
+    ranks = choice.standings(scores, n)
     best = choice.best(scores)
     tried = [
         StrengthOutput(
             lambda_=strength,
             standing=rank.standing,
-            comparison=_words(strength, rank, best),
+            comparison=_words(strength, rank, best, chosen),
             best_validation_accuracy=choice.accuracy_output(scores[strength]),
         )
         for strength, rank in ranks.items()
     ]
-    gaps = [ranks[strength].gap for strength in scores]
-    others = gaps.count(0.0) - 1
-    on = "" if choice.are_paired(scores) else " on common seeds"
-    why = f"the highest validation accuracy{on}"
-    if not any(gaps):
-        why = f"all reach the same validation accuracy{on}"
-    elif chosen == best and others:
-        larger = "a larger one" if others == 1 else f"{others} larger ones"
-        why += f", which {larger} reached as well"
+    others = sum(values[0] == scores[best][0] for values in scores.values()) - 1
+    why = "the highest validation accuracy"
+    if len(scores[best]) > 1:
+        why += " with the first seed"
+    if others == len(scores) - 1:
+        why = "all reach the same validation accuracy"
+    elif ranks[chosen].standing == "better":
+        why = f"better than {best:g}, which has {why}"
     elif chosen != best:
         why = f"inside the noise of the best, {best:g}, and smaller"
+    elif others:
+        larger = "a larger one" if others == 1 else f"{others} larger ones"
+        why += f", which {larger} reached as well"
     return Decision(
         stage=stage,
         name="lambda",
@@ -152,11 +152,12 @@ def _decision(
     )
 
 
-def _words(strength: float, rank: CandidateStanding, best: float) -> str:
-    """Describe a λ compared with the best; a larger one that is close is not tested further."""
-    if strength > best and rank.standing == "unsure":
-        return f"no better, and larger: {rank.words.rpartition(': ')[2]}"
-    return rank.words
+def _words(strength: float, rank: CandidateStanding, best: float, chosen: float) -> str:
+    """Describe a λ compared with the best; one on which nothing depends is not tested."""
+    if rank.standing != "unsure":
+        return rank.words
+    why = "no better, and larger" if strength > best else f"not tested, since {chosen:g} is chosen"
+    return f"{why}: {rank.words.rpartition(': ')[2]}"
 
 
 def accuracy_figure(scores: Scores, chosen: float) -> Figure:

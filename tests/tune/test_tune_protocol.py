@@ -203,15 +203,15 @@ def test_lambda_is_looked_for_anew_around_what_it_is_on_the_full_problem(tmp_pat
 
 
 CLOSE = {
-    1.0: (0.900, 0.890, 0.905, 0.892, 0.903),
-    0.1: (0.895, 0.893, 0.899, 0.895, 0.897),
+    1.0: (0.900, *(0.890, 0.905, 0.892, 0.903) * 2, 0.895, 0.900),
+    0.1: (0.895, *(0.893, 0.899, 0.895, 0.897) * 2, 0.896, 0.898),
     2.0: (0.890,),
 }
-"""Accuracies by λ and seed. From 1.0 to 0.1 they fall by 0.22 points ± 0.47, which says nothing."""
+"""Accuracies by λ and seed. After the first, they fall from 1.0 to 0.1 by 0.13 ± 0.54 points."""
 
 
 @pytest.mark.parametrize("first", [0, 7])
-def test_where_two_are_too_close_to_call_five_seeds_decide_and_a_tie_is_the_smaller_s(
+def test_where_two_are_too_close_to_call_ten_more_seeds_are_a_tie_which_is_the_smaller_s(
     tmp_path: Path, first: int
 ) -> None:
     def close(config: Config, _: int) -> float:
@@ -223,13 +223,13 @@ def test_where_two_are_too_close_to_call_five_seeds_decide_and_a_tie_is_the_smal
         tmp_path, World(accuracy=close), only=["lambda"], config=replace(CONFIG, seed=first)
     )
     seeds = {(config.lambda_, config.seed - first) for config in found.stages[1]}
-    assert {seed for strength, seed in seeds if strength == 0.1} == set(range(5))
-    assert {seed for strength, seed in seeds if strength == 1.0} == set(range(5))
+    assert {seed for strength, seed in seeds if strength == 0.1} == set(range(11))
+    assert {seed for strength, seed in seeds if strength == 1.0} == set(range(11))
     assert {strength for strength, seed in seeds if seed} == {0.1, 1.0}
     assert found.state.quick.lambda_ == 0.1
     decision = found.decision(3, "lambda")
     rows = {row[0]: row for row in decision.rows}
-    assert rows["0.1"][2:] == ["89.58 %", "89.50, 89.30, 89.90, 89.50, 89.70"]
+    assert rows["0.1"][1] == "inside the noise: -0.13 ± 0.54 points over 10 further seeds"
     assert "too close" not in rows["2"][1]  # larger than the best: nothing hangs on it
     assert "worse" not in rows["2"][1]
     assert "inside the noise" in decision.answer
@@ -242,7 +242,7 @@ def test_on_the_full_problem_as_many_seeds_are_added(tmp_path: Path) -> None:
         return CLOSE[config.lambda_][config.seed] if config.lambda_ in {0.1, 1.0} else 0.7
 
     found = tuned(tmp_path, World(accuracy=close), only=["lambda", "final"])
-    assert {c.seed for c in found.stages[2] if c.lambda_ == 0.1} == set(range(5))
+    assert {c.seed for c in found.stages[2] if c.lambda_ == 0.1} == set(range(11))
     assert found.config.lambda_ == 0.1
 
 

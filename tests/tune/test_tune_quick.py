@@ -91,22 +91,6 @@ def test_where_something_is_learned_both_sides_are_tried() -> None:
     assert peak == [1.0, 0.1, 10.0]
 
 
-def test_seeds_are_added_to_the_leader_too() -> None:
-    """It became the leader after others had had theirs; three pairs are not three of its seeds."""
-    few = {0.1: {0: 0.9, 1: 0.9, 2: 0.9}, 1.0: {0: 0.9, 1: 0.9, 2: 0.9}, 10.0: {0: 0.905}}
-    assert choice.needed_trials(few, sorted(few), 1000) == [(10.0, 1)]
-    more = {**few, 10.0: {0: 0.905, 1: 0.905, 2: 0.906}}
-    found = choice.standings(more, 1000)
-    if any(found[each].standing == "unsure" for each in (0.1, 1.0)):
-        assert {seed for _, seed in choice.needed_trials(more, sorted(more), 1000)} == {3}
-
-
-def test_who_has_all_seeds_is_unsure_beside_who_has_not() -> None:
-    scores = {0.1: dict.fromkeys(range(5), 0.9), 1.0: {0: 0.91, 1: 0.9, 2: 0.9}}
-    assert choice.standings(scores, 1000)[1.0].standing == "unsure"
-    assert choice.needed_trials(scores, sorted(scores), 1000) == [(1.0, 3)]
-
-
 @pytest.mark.slow
 def test_data_in_the_order_of_its_classes_is_tuned(bench: Bench) -> None:
     rng = np.random.default_rng(0)

@@ -9,6 +9,7 @@ import shutil
 import signal
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -22,12 +23,24 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.slow
-def test_a_tune_that_is_stopped_goes_on_and_decides_the_same(bench: Bench) -> None:
+@pytest.mark.parametrize("last", ["λ = 1, seed 0", r"λ = \S+, seed 2"])
+def test_a_tune_that_is_stopped_goes_on_and_decides_the_same(bench: Bench, last: str) -> None:
+    """It is stopped in the search for λ, and while seeds are added.
+
+    The classes overlap, so that accuracies differ by λ and seed.
+    """
+    with np.load("tiny.npz") as stored:
+        arrays = dict(stored)
+    rng = np.random.default_rng(0)
+    for split in ("train", "validation"):
+        noise = rng.integers(0, 256, arrays[f"x_{split}"].shape)
+        arrays[f"x_{split}"] = ((arrays[f"x_{split}"] + noise) // 2).astype(np.uint8)
+    np.savez("tiny.npz", **arrays)
     arguments = ("tune", "tiny.yaml", "--only", "eta,lambda", "--json")
     with bench.start(*arguments) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if "λ = 1," in line:
+            if re.match(last, line):
                 process.send_signal(signal.SIGTERM)
                 break
         err = process.stderr.read()

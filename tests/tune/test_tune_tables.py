@@ -38,23 +38,10 @@ def test_a_slow_descent_ends_the_search_once_it_is_beyond_the_noise_of_the_best(
     assert set(scores) <= {1.0, 10.0, 100.0, 0.1, 0.01, 0.001, 0.0001}
 
 
-def test_only_seeds_that_both_have_are_paired() -> None:
-    """Three seeds against one are no three pairs: the noise of the images decides."""
-    several = {0: 0.90, 1: 0.81, 2: 0.82}
-    assert choice.standings({0.1: several, 1.0: {0: 0.80}}, N)[1.0].standing == "worse"
-    assert choice.standings({0.1: several, 1.0: {0: 0.89}}, N)[1.0].standing == "unsure"
-    assert choice.needed_trials({0.1: several, 1.0: {0: 0.91}}, [0.1, 1.0], N) == [(1.0, 1)]
-
-
 def test_it_is_the_best_s_noise_that_ends_the_search() -> None:
     """Two standard errors of a difference: 1.25 points at 98 %, 1.64 at 96.5 %."""
     scores: Scores = {1.0: {0: 0.98}, 10.0: {0: 0.965}}
     assert choice.next_strengths(scores, 1.0, N, (1e-4, 1e4)) == [0.1]
-
-
-def test_what_cannot_be_told_from_the_best_counts_as_a_tie_where_no_seeds_are_left() -> None:
-    close: Scores = {0.1: {0: 0.865}, 1.0: {0: 0.87}}
-    assert choice.choose(close, [0.1, 1.0], N) == 0.1
 
 
 def test_a_patience_may_lose_one_standard_error() -> None:
