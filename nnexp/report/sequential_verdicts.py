@@ -78,7 +78,10 @@ def _decision(letter: str, verdict: SequentialVerdict, fixed: Verdict) -> str:
 
 
 def race(comparison: Comparison, shown: Collection[str] | None = None) -> Commands | None:
-    """Return the command that trains seeds until the undecided are decided; None if all are.
+    """Return the command that trains seeds until the undecided are decided.
+
+    There is none if all are decided, and none if experiments share a name or have several, since a
+    race continues the runs of a name.
 
     Args:
         comparison: of the experiments.
@@ -97,6 +100,9 @@ def race(comparison: Comparison, shown: Collection[str] | None = None) -> Comman
         return None
     baseline = comparison.sides[0].experiment
     raced = [baseline, *(experiments[letter] for letter in undecided[:NAMED])]
+    names = [name for experiment in raced for name in experiment.stems]
+    if not len(set(names)) == len(names) == len(raced):
+        return None
     words = ["nnexp", "race", *(experiment.place for experiment in raced)]
     if comparison.judged != PREFERRED[0]:
         words += ["--metric", comparison.judged]
