@@ -1,10 +1,12 @@
-"""How often a race errs that is looked at after every seed, and how soon it speaks.
+"""How often a race errs that is looked at after every seed, and how soon it decides.
 
     python -m benchmarks.races runs-of-races
 
 On each of two data sets, MNIST and scikit-learn's digits, small networks of two configs are
 trained: one config on 500 training images, and the same config on the same images in another
-order. Nothing distinguishes these twins, so that a race between them has no difference to find.
+order. Nothing distinguishes these twins, so that a race between them has no difference to find. A
+third config has another learning rate; its accuracies are moved to the mean of the first's, so that
+differences can be skewed, as those of twins cannot.
 Races draw networks of both, by the seed or of different seeds, and look after every seed up to 30;
 the worst look counts. Other races are given a true difference in standard deviations of the paired
 differences. Repeat the command to resume the training.
@@ -34,6 +36,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 BUDGET = 30
 """Seeds of a race."""
+SLOW = 0.25
+"""The learning rate of the third config: half that of the others."""
 EFFECTS = 1.0, 2.0, 4.0
 """True differences, in standard deviations of the paired differences."""
 DIGITS = 500, 400
@@ -57,6 +61,8 @@ class Pool(NamedTuple):
     name: str
     first: Floats
     second: Floats
+    slower: Floats
+    """Of the first config with half the learning rate, moved to the first's mean."""
     resolution: float
     """One test example."""
 
@@ -97,7 +103,11 @@ def train(folder: Path, seeds: int) -> list[Pool]:
             if isinstance(run.config.data, Npz):
                 values[run.config.data.file][run.config.seed] = _test(run)
         first, second = (np.array([values[t][s] for s in range(seeds)]) for t in twins)
-        pools.append(Pool(name, first, second, 1 / len(arrays["y_test"])))
+        rates = {"learning_rate": [SLOW]}
+        slow = nnexp.sweep(file, rates, seeds=range(seeds), runs=folder / "runs")
+        slower = np.array([_test(run) for run in sorted(slow, key=lambda run: run.config.seed)])
+        slower += first.mean() - slower.mean()
+        pools.append(Pool(name, first, second, slower, 1 / len(arrays["y_test"])))
     return pools
 
 
@@ -152,7 +162,14 @@ def draw(pool: Pool, rng: np.random.Generator, *, is_paired: bool, shift: float 
     return Race([*map(float, first)], [float(value) + shift for value in second], is_paired)
 
 
-def verdict(race: Race, pool: Pool, smallest_effect: float | None = None) -> SequentialVerdict:
+def draw_moved(pool: Pool, rng: np.random.Generator) -> Race:
+    """Draw a race of two configs that differ, but for their means."""
+    seeds = rng.choice(len(pool.first), BUDGET, replace=False)
+    first, slower = (list(map(float, side[seeds])) for side in (pool.first, pool.slower))
+    return Race(first, slower, is_paired=True)
+
+
+def verdict(race: Race, pool: Pool, smallest_effect: float = 0.0) -> SequentialVerdict:
     """Return the verdict of a race that stops as soon as it is decided."""
     seen = {"B": race.looks(pool.resolution)}
     return judge_looks(seen, larger_is_better=True, smallest_effect=smallest_effect)["B"]
@@ -181,7 +198,7 @@ def _is_called(race: Race, pool: Pool, seeds: int) -> bool:
 
 
 class Power(NamedTuple):
-    """How soon races speak of a true difference."""
+    """How soon races decide on a true difference."""
 
     effect: float
     seeds: Sequence[int]
@@ -232,10 +249,17 @@ def races_of_nothing(pool: Pool, races: int, rng: np.random.Generator) -> Iterat
             yield f"{name}: false verdicts are too many"
         if missed.found > MISSED * races:
             yield f"{name}: the confidence sequence misses too often"
+    name, moved = f"{pool.name}, half the η", [draw_moved(pool, rng) for _ in range(races)]
+    called, single = (
+        sum(is_called(race, pool) for race in moved),
+        sum(_is_called(race, pool, 5) for race in moved),
+    )
+    print(Count(f"{name}, moved to the same mean: false verdicts", called, races))
+    print(Count(f"{name}: a single t-test of five seeds", single, races))
 
 
 def true_differences(pool: Pool, races: int, rng: np.random.Generator) -> Iterator[str]:
-    """Print how soon races speak of true differences; yield what breaks the promise."""
+    """Print how soon races decide on true differences; yield what breaks the promise."""
     for effect in EFFECTS:
         found = power(pool, effect, races, rng)
         print(f"| {pool.name}, {found}")

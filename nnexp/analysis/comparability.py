@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from nnexp.analysis.metrics import Facts, Side
+from nnexp.analysis.metrics import Facts, Metric, Side
+from nnexp.analysis.verdicts import COST
 from nnexp.config.messages import ranges
 from nnexp.store.records import RunRecord
 from nnexp.store.run import Run
@@ -35,6 +36,35 @@ def has_same_weights(first: Side, second: Side) -> bool:
     return configs[0].class_weights == configs[1].class_weights
 
 
+def evaluated(run: Run, split: str) -> int:
+    """Return the number of examples of a run's split."""
+    count: int = getattr(run.record.data, split)
+    return count
+
+
+def is_measured_alike(metric: Metric, first: Side, second: Side) -> bool:
+    """Return whether a metric of two experiments is measured on the same examples, in one way.
+
+    More training examples are a question that an experiment may ask. Other numbers of validation
+    or test examples are other examples: their difference stays, however many seeds are trained.
+    """
+    if not has_same_data(first, second):
+        return False
+    if metric.unit is COST and not has_same_weights(first, second):
+        return False
+    return metric.split in {None, "train"} or metric.split not in _other_counts(first, second)
+
+
+def _other_counts(first: Side, second: Side) -> list[str]:
+    """Return the splits for evaluation that have other numbers of examples."""
+    runs = [side.experiment.runs[0] for side in (first, second)]
+    return [
+        split
+        for split in ("validation", "test")
+        if evaluated(runs[0], split) != evaluated(runs[1], split)
+    ]
+
+
 def notes(sides: Sequence[Side]) -> Iterator[str]:
     """Yield caveats that a reader must know to interpret the numbers."""
     records = {
@@ -53,6 +83,14 @@ def notes(sides: Sequence[Side]) -> Iterator[str]:
             f"{' and '.join(different)} {was} {how} than {first.experiment.label}, "
             f"so there is no verdict on {them}"
         )
+    for side in others:
+        for split in _other_counts(first, side) if has_same_data(first, side) else ():
+            counts = [evaluated(s.experiment.runs[0], split) for s in (side, first)]
+            yield (
+                f"{side.experiment.label} has {counts[0]:,} {split} examples and "
+                f"{first.experiment.label} {counts[1]:,}, so there is no verdict on what is "
+                "measured on these"
+            )
     if weighted := [s.experiment.label for s in others if not has_same_weights(first, s)]:
         yield (
             f"costs of {' and '.join(weighted)} weigh the classes unlike those of "

@@ -10,14 +10,14 @@ from msgspec import UNSET
 
 from nnexp.analysis import apart
 from nnexp.analysis.claims import unknown
-from nnexp.analysis.comparability import has_same_data, has_same_weights, notes
+from nnexp.analysis.comparability import evaluated, has_same_data, is_measured_alike, notes
 from nnexp.analysis.experiment_rows import DIGITS
 from nnexp.analysis.experiments import Experiment
 from nnexp.analysis.metrics import ALIASES, METRICS, Facts, Metric, Side
 from nnexp.analysis.power import ALPHA
 from nnexp.analysis.sequential import SequentialVerdict, judge_looks, looks
 from nnexp.analysis.statistics import Difference, mcnemar
-from nnexp.analysis.verdicts import COST, Unit, Verdict, between, judge, judge_others
+from nnexp.analysis.verdicts import Unit, Verdict, between, judge, judge_others
 from nnexp.config import canonical
 from nnexp.errors import UsageError
 from nnexp.seeds import Sample
@@ -93,6 +93,12 @@ class Comparison(NamedTuple):
     def is_of_seeds(self) -> bool:
         """Whether seeds of one config are compared, so that more of them do not help."""
         return len({side.experiment.runs[0].record.experiment_sha256 for side in self.sides}) == 1
+
+    @property
+    def is_measured_alike(self) -> bool:
+        """Whether the judged metric of all experiments is measured on the same examples."""
+        metric = self.measures[self.judged].metric
+        return all(is_measured_alike(metric, self.sides[0], side) for side in self.sides)
 
     @property
     def diverged(self) -> list[Side]:
@@ -236,10 +242,8 @@ def _differences(
     """Return the differences from the first experiment, by letter, where there can be one."""
     first, found = sides[0], {}
     for side, sample in zip(sides[1:], samples[1:], strict=True):
-        is_alike = has_same_data(first, side) and (
-            METRICS[key].unit is not COST or has_same_weights(first, side)
-        )
         is_whole = samples[0].is_whole and sample.is_whole
+        is_alike = is_measured_alike(METRICS[key], first, side)
         if is_whole and is_alike and not first.diverged and not side.diverged:
             found[side.experiment.label] = _difference(
                 key, (first, side), (samples[0], sample), unit
@@ -268,10 +272,7 @@ def _at_every_look(sides: Sequence[Side], measure: Measure) -> dict[str, Sequent
         if side.experiment.label in measure.verdicts
         if (found := looks(values[0], of, unit.resolution))
     }
-    verdicts = judge_looks(seen, larger_is_better=unit.larger_is_better)
-    return {  # a race would have ended, but these seeds are trained, and add to the evidence
-        letter: verdict._replace(looks=seen[letter]) for letter, verdict in verdicts.items()
-    }
+    return judge_looks(seen, larger_is_better=unit.larger_is_better, ends_at_decision=False)
 
 
 def resolved(metric: Metric, run: Run) -> Unit:
@@ -287,10 +288,9 @@ def resolved(metric: Metric, run: Run) -> Unit:
 
 def examples(metric: Metric, run: Run) -> int | None:
     """Return the number of examples of an accuracy's split, at least 1; None for other metrics."""
-    if metric.split is None:
+    if metric.split is None or not metric.is_accuracy:
         return None
-    count: int = getattr(run.record.data, metric.split)
-    return max(1, count)
+    return max(1, evaluated(run, metric.split))
 
 
 def _difference(

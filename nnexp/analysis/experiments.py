@@ -176,7 +176,7 @@ def matching(argument: Path) -> list[Run]:
             problem += f"; did you mean {DEFAULT_FOLDER / argument}?"
         raise UsageError(f"{argument}: {problem}")
     runs = [Run(argument.parent / name) for name in names]
-    if not is_pattern and len(_intact_experiments(runs)) > 1:
+    if not is_pattern and len(intact_experiments(runs)) > 1:
         raise UsageError(f"{argument}: its runs differ in config or data; name them one by one")
     return runs
 
@@ -186,7 +186,7 @@ def is_common_name(path: Path) -> bool:
     return any(_is_seed_of(path.name, run) for run in _runs_in(path.parent))
 
 
-def _intact_experiments(runs: Iterable[Run]) -> set[str]:
+def intact_experiments(runs: Iterable[Run]) -> set[str]:
     """Return the digests of runs' experiments, without those of damaged runs."""
     digests = set()
     for run in runs:

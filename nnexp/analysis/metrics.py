@@ -85,9 +85,19 @@ class Metric(NamedTuple):
     unit: Unit
     of: Callable[[Facts], float | None]
     split: str | None = None
-    """The split of an accuracy; None for other metrics."""
+    """The split on which it is measured; None for epochs and seconds."""
     is_judged: bool = True
     """Whether verdicts are given on it; otherwise it is only shown."""
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether its values are fractions of the split's examples."""
+        return self.unit is ACCURACY
+
+    @property
+    def smallest_effect(self) -> float:
+        """The difference below which configs are the same by default; zero for none."""
+        return 0.002 if self.is_accuracy else 0.0
 
 
 def _number(row: object, key: str) -> float | None:
@@ -138,7 +148,7 @@ def _lasts() -> Iterator[tuple[str, Metric]]:
             f"last_{accuracy}",
             Metric(f"last {split} accuracy", ACCURACY, partial(_last, accuracy), split),
         )
-        yield f"last_{cost}", Metric(f"last {split} cost", COST, partial(_last, cost))
+        yield f"last_{cost}", Metric(f"last {split} cost", COST, partial(_last, cost), split)
 
 
 def _levels() -> Iterator[tuple[str, Metric]]:
@@ -146,7 +156,9 @@ def _levels() -> Iterator[tuple[str, Metric]]:
         name = f"{100 * level:g}"
         yield (
             f"epochs_to_{name}",
-            Metric(f"epochs to {name} % validation", EPOCHS, partial(_reached, level)),
+            Metric(
+                f"epochs to {name} % validation", EPOCHS, partial(_reached, level), "validation"
+            ),
         )
 
 
@@ -161,7 +173,7 @@ METRICS: Mapping[str, Metric] = {
     "first_validation_accuracy": Metric(
         "first validation accuracy", ACCURACY, partial(_first, "validation_accuracy"), "validation"
     ),
-    "test_cost": Metric("test cost, best epoch", COST, partial(_test, "test_cost")),
+    "test_cost": Metric("test cost, best epoch", COST, partial(_test, "test_cost"), "test"),
     **dict(_lasts()),
     **dict(_levels()),
     "epochs": Metric("epochs run", EPOCHS, _epochs, is_judged=False),

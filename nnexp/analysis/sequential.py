@@ -22,6 +22,9 @@ Decision: TypeAlias = Literal["better", "worse", "same", "undecided"]
 G = 4.0
 """Variance of the effect, in standard deviations, over which the alternative averages."""
 
+BUDGET = 30
+"""Seeds of each method after which a race ends, unless another number is given."""
+
 
 class Look(NamedTuple):
     """The evidence on a difference after so many seeds; the second method minus the first."""
@@ -79,35 +82,45 @@ class SequentialVerdict(NamedTuple):
 
     decision: Decision
     looks: tuple[Look, ...]
-    """Up to the decision; empty with fewer than two seeds."""
-    alike: int
-    """How many methods did not differ yet, by which alpha is divided."""
+    """Empty with fewer than two seeds."""
+    tested: int
+    """By which alpha is divided for this method: those that were not known to differ before it."""
     level: float
     """The confidence sequence has the level 1 - ``level``."""
+    p: float = 1.0
+    """For someone who looked after every seed, adjusted by Holm's method."""
 
     @property
-    def half_width(self) -> float:
-        """Half-width of the confidence sequence at the last look; infinity without a look."""
-        return self.looks[-1].half_width(self.level) if self.looks else math.inf
-
-    @property
-    def strongest(self) -> Look:
-        """The look with the largest e-value; there must be a look."""
-        return max(self.looks, key=lambda look: look.log_e)
+    def differs(self) -> bool:
+        """Whether the method is better or worse."""
+        return self.decision in {"better", "worse"}
 
     @property
     def log_e(self) -> float:
         """The logarithm of the largest e-value so far."""
-        return self.strongest.log_e if self.looks else 0.0
+        return max((look.log_e for look in self.looks), default=0.0)
 
     @property
-    def p(self) -> float:
-        """The p-value for someone who looked after every seed, adjusted by Holm's method."""
-        return min(1.0, self.alike * math.exp(-max(0.0, self.log_e)))
+    def look(self) -> Look | None:
+        """The look that decides: if the method differs, that with the largest e, else the last."""
+        if not self.looks:
+            return None
+        return max(self.looks, key=lambda look: look.log_e) if self.differs else self.looks[-1]
+
+    @property
+    def half_width(self) -> float:
+        """Half-width of the confidence sequence at the look that decides; infinity without one."""
+        return self.look.half_width(self.level) if self.look else math.inf
 
     def is_within(self, amount: float) -> bool:
         """Return whether the confidence sequence at the last look lies within ± an amount."""
-        return bool(self.looks) and abs(self.looks[-1].difference) + self.half_width < amount
+        return bool(self.looks) and _is_within(self.looks[-1], self.level, amount)
+
+
+def _is_within(look: Look, level: float, amount: float) -> bool:
+    """Return whether a confidence sequence lies within ± an amount; all zero is within zero."""
+    end = abs(look.difference) + look.half_width(level)
+    return end < amount or end == 0
 
 
 def looks(
@@ -161,20 +174,23 @@ def judge_looks(
     seen: Mapping[str, Sequence[Look]],
     *,
     larger_is_better: bool,
-    smallest_effect: float | None = None,
+    smallest_effect: float = 0.0,
+    ends_at_decision: bool = True,
 ) -> dict[str, SequentialVerdict]:
     """Return the verdict on each method, compared with one baseline.
 
-    If j of K methods do not differ yet, one differs as soon as its largest e-value is at least
-    j/alpha: Holm's method on the largest e-values so far, so that at most 5 % of races call a
+    If j of K methods are not known to differ yet, one differs as soon as its largest e-value is at
+    least j/alpha: Holm's method on the largest e-values so far, so that at most 5 % of races call a
     method better or worse that is not. One is the same if its confidence sequence of level
-    1 - alpha/K lies within ± the smallest effect; this is wrong in at most 5 % as well. Looks
-    after the decision do not count.
+    1 - alpha/K lies within ± the smallest effect, or if all differences are zero and have no
+    resolution; this is wrong in at most 5 % as well.
 
     Args:
         seen: the looks at each method, by its name.
         larger_is_better: of the values.
-        smallest_effect: smaller differences do not matter; None if all do.
+        smallest_effect: smaller differences do not matter; zero if all do.
+        ends_at_decision: leave out the looks after a method's decision, as a race does, which
+            trains no more seeds. Otherwise they add to the evidence.
 
     Source: Holm (1979), A simple sequentially rejective multiple test procedure.
     """
@@ -186,22 +202,39 @@ def judge_looks(
         for name in undecided:
             so_far = tuple(look for look in seen[name] if look.seeds <= seeds)
             verdicts[name] = verdicts[name]._replace(looks=so_far)
-        alike = sum(verdict.decision not in {"better", "worse"} for verdict in verdicts.values())
+        tested = sum(not verdict.differs for verdict in verdicts.values())
         for name in sorted(undecided, key=lambda name: -verdicts[name].log_e):
-            verdict = verdicts[name]._replace(alike=alike)
-            if verdict.log_e >= math.log(alike / ALPHA):
-                is_better = (verdict.strongest.difference > 0) == larger_is_better
+            verdict = verdicts[name]._replace(tested=tested)
+            if verdict.log_e >= math.log(tested / ALPHA):
+                strongest = max(verdict.looks, key=lambda look: look.log_e)
+                is_better = (strongest.difference > 0) == larger_is_better
                 decision: Decision = "better" if is_better else "worse"
-                verdict = verdict._replace(decision=decision, level=ALPHA / alike)
-                alike -= 1
-            elif smallest_effect is not None and verdict.is_within(smallest_effect):
+                verdict = verdict._replace(decision=decision, level=ALPHA / tested)
+                tested -= 1
+            elif verdict.is_within(smallest_effect):
                 verdict = verdict._replace(decision="same")
             verdicts[name] = verdict
-    return verdicts
+    if not ends_at_decision:
+        verdicts = {name: v._replace(looks=tuple(seen[name])) for name, v in verdicts.items()}
+    return _with_p(verdicts)
+
+
+def _with_p(verdicts: Mapping[str, SequentialVerdict]) -> dict[str, SequentialVerdict]:
+    """Return verdicts with their p, 1/e times the number of those with an e no larger than theirs.
+
+    As by Holm's method, none is smaller than that of a verdict with a larger e.
+    """
+    adjusted, largest = dict(verdicts), 0.0
+    order = sorted(verdicts, key=lambda name: -verdicts[name].log_e)
+    for rank, name in enumerate(order):
+        p = (len(order) - rank) * math.exp(-max(0.0, verdicts[name].log_e))
+        largest = max(largest, min(1.0, p))
+        adjusted[name] = verdicts[name]._replace(p=largest)
+    return adjusted
 
 
 def soonest_verdict(
-    differences: Sequence[float], alike: int, level: float, smallest_effect: float | None = None
+    differences: Sequence[float], tested: int, level: float, smallest_effect: float = 0.0
 ) -> int:
     """Return after how many seeds there may be a verdict, whatever the next seeds bring.
 
@@ -211,9 +244,9 @@ def soonest_verdict(
 
     Args:
         differences: of the pairs so far; the comparison has no verdict yet.
-        alike: how many methods do not differ yet.
+        tested: how many methods are not known to differ yet.
         level: the confidence sequence has the level 1 - ``level``.
-        smallest_effect: smaller differences do not matter; None if all do.
+        smallest_effect: smaller differences do not matter; zero if all do.
     """
     n, known = len(differences), finite(differences, 0)
     squares = float(known @ known)
@@ -223,12 +256,12 @@ def soonest_verdict(
     while True:
         k, share = G * seeds, min(1.0, (ratio + seeds - n) / seeds)
         log_e = -math.log1p(k) / 2 - seeds / 2 * math.log1p(-share * k / (1 + k))
-        if log_e >= math.log(alike / ALPHA):
+        if log_e >= math.log(tested / ALPHA):
             return seeds
-        if smallest_effect is not None:
-            error = math.sqrt(deviations / (seeds * (seeds - 1)))
-            if Look(seeds, 0.0, error, seeds - 1).half_width(level) < smallest_effect:
-                return seeds
+        error = math.sqrt(deviations / (seeds * (seeds - 1)))
+        may_be_same = smallest_effect > 0 or not squares
+        if may_be_same and _is_within(Look(seeds, 0.0, error, seeds - 1), level, smallest_effect):
+            return seeds
         seeds += 1
 
 
@@ -236,12 +269,12 @@ MOST = 1_000
 """Maximum number of seeds to estimate."""
 
 
-def seeds_expected(verdict: SequentialVerdict, smallest_effect: float | None = None) -> int | None:
+def seeds_expected(verdict: SequentialVerdict, smallest_effect: float = 0.0) -> int | None:
     """Return after how many seeds there is a verdict if difference and spread stay as they are.
 
     Args:
         verdict: undecided so far, with at least one look at pairs.
-        smallest_effect: smaller differences do not matter; None if all do.
+        smallest_effect: smaller differences do not matter; zero if all do.
 
     Returns: the number, or None if it exceeds 1,000.
     """
@@ -249,8 +282,7 @@ def seeds_expected(verdict: SequentialVerdict, smallest_effect: float | None = N
     for seeds in range(last.seeds + 1, MOST + 1):
         error = last.error * math.sqrt(last.seeds / seeds)
         look = Look(seeds, last.difference, error, seeds - 1)
-        later = verdict._replace(looks=(look,))
-        is_same = smallest_effect is not None and later.is_within(smallest_effect)
-        if is_same or look.log_e >= math.log(verdict.alike / ALPHA):
+        differs = look.log_e >= math.log(verdict.tested / ALPHA)
+        if differs or _is_within(look, verdict.level, smallest_effect):
             return seeds
     return None

@@ -308,8 +308,13 @@ def _rounded(difference: Difference, needed: int | None) -> str:
 
 def about(seeds: int) -> str:
     """Format an estimated number of seeds, rounded up to two digits."""
-    unit = 10 ** max(0, len(str(seeds)) - DIGITS)
-    return f"about {-(-seeds // unit) * unit:,}"
+    return f"about {rounded_up(seeds):,}"
+
+
+def rounded_up(seeds: int) -> int:
+    """Round a number of seeds up to two digits."""
+    unit: int = 10 ** max(0, len(str(seeds)) - DIGITS)
+    return -(-seeds // unit) * unit
 
 
 def _amount(difference: Difference, unit: Unit, alpha: float) -> str:

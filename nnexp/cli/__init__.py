@@ -27,7 +27,7 @@ COMMANDS = {
     "sweep": "train a config at many points, in parallel, and rank them",
     "show": "show one run: config, metrics, cost curve, confusion matrix",
     "compare": "show how experiments differ, and whether that is more than noise",
-    "race": "train seed after seed until a comparison is decided, at any look",
+    "race": "train seed after seed until a comparison is decided, valid at every look",
     "report": "write one HTML file that shows and compares runs",
     "evaluate": "measure runs on validation, test or other data, and their ensemble",
     "predict": "predict the classes of pictures, tables and other new examples",

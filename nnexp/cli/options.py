@@ -272,8 +272,8 @@ def confirm(default: int) -> Callable[[Callable[..., None]], Callable[..., None]
         default=default,
         show_default=True,
         metavar="N",
-        help="Train the best and CONFIG as given with N more seeds, which chose nothing, and "
-        "report test accuracies and a verdict of these runs only; 0: confirm nothing.",
+        help="Train the best and CONFIG as given with N more seeds, which had no part in the "
+        "choice, and report test accuracies and a verdict of these runs only; 0: confirm nothing.",
     )
 
 

@@ -52,7 +52,7 @@ class Seconds(click.ParamType[float]):
 
 
 class Amount(click.ParamType[float]):
-    """A positive, finite number."""
+    """A positive, finite number in a metric's unit: 0.2 and 0.2% are 0.2 points of an accuracy."""
 
     name = "number"
 
@@ -61,7 +61,9 @@ class Amount(click.ParamType[float]):
     ) -> float:
         """Return the number. Raises: UsageError."""
         del ctx
-        return _positive(value, param, "a number > 0")
+        allowed = "a number > 0 in the metric's unit, such as 0.2 for 0.2 points of an accuracy"
+        number = value.removesuffix("%") if isinstance(value, str) else value
+        return _positive(number, param, allowed)
 
 
 def _positive(value: str | float, param: click.Parameter | None, allowed: str) -> float:

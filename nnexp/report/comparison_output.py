@@ -149,8 +149,9 @@ def output(comparison: Comparison, outcomes: Sequence[ClaimResult] = ()) -> Comp
         method=comparison.method,
         verdicts={name: verdict.words for name, verdict in comparison.verdicts.items()},
         at_every_look={
-            name: sequential_verdicts.output(verdict)
+            name: looked
             for name, verdict in comparison.sequential.items()
+            if (looked := sequential_verdicts.output(verdict)) is not None
         },
         checks=list(outcomes),
     )

@@ -116,7 +116,7 @@ def _results(
     measure = comparison.measures[comparison.judged]
     letters = comparisons.letters(comparison)
     label = measure.metric.label.strip()
-    unit = "%" if measure.metric.split else measure.metric.unit.name
+    unit = "%" if measure.metric.is_accuracy else measure.metric.unit.name
     fixed = [
         ["", *(letters[row] for row in rows)],
         [f"{label}, {unit}".removesuffix(", "), *(_cell(measure, row) for row in rows)],

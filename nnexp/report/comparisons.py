@@ -249,6 +249,9 @@ def without_verdict(comparison: Comparison) -> list[str]:
     label = comparison.measures[comparison.judged].metric.label.strip()
     if not comparison.verdicts and not comparison.has_same_data:
         return ["no verdict: the runs were trained on different data"]
+    if not comparison.verdicts and not comparison.is_measured_alike:
+        split = comparison.measures[comparison.judged].metric.split
+        return [f"no verdict: {label} is measured on different numbers of {split} examples"]
     diverged = [
         f"no verdict on {_scope(comparison, side)}: {side.diverged} of {len(side.facts)} "
         f"run{'s' * (len(side.facts) != 1)} of {side.experiment.label} diverged"

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from nnexp.study.confirmation import Confirmation
 
 CONFIRMED = (
-    "confirmation with seeds {seeds}, which no {noun} used: A is the config as given, B the best "
-    "{noun}; these runs chose nothing, so that their test accuracies are not optimistic"
+    "confirmation with {seeds}, which no {noun} used: A is the config as given, B the best {noun}; "
+    "these runs had no part in the choice, so that their accuracies are not optimistic"
 )
-FAILED = "no verdict: {count} of the {total} runs with seeds {seeds}, which confirm it, failed"
+FAILED = "no verdict: {count} of the {total} runs with {seeds}, which confirm it, failed"
 NEEDLESS = "nothing to confirm: the best {noun} equals the config as given"
 NO_WINNER = "nothing to confirm: no {noun} was trained to its end with every seed"
 
@@ -47,7 +47,8 @@ def sections(
     else:
         counts = {"count": len(confirmation.failures), "total": len(confirmation.jobs)}
         text = FAILED if compared is None else CONFIRMED
-        sentence = text.format(seeds=ranges(confirmation.seeds), noun=noun, **counts)
+        named = f"seed{'s' * (len(confirmation.seeds) > 1)} {ranges(confirmation.seeds)}"
+        sentence = text.format(seeds=named, noun=noun, **counts)
     yield Section("confirmation", "", [Sentences([sentence])])
     if compared is not None:
         yield from comparisons.document(compared, with_curves=with_curves, advises=False).sections

@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct
 
 from nnexp.analysis.comparison import differing
 from nnexp.analysis.sequential import MOST, Decision, SequentialVerdict
-from nnexp.analysis.verdicts import about, amount, p_words
+from nnexp.analysis.verdicts import about, amount, p_words, rounded_up
 from nnexp.config.messages import ranges
 from nnexp.report import comparisons
 from nnexp.report.document import Document, Sentences, Table, plain
@@ -35,10 +35,10 @@ def document(result: RaceResult) -> Document:
 
 def _table(result: RaceResult) -> Table:
     measure = result.definition.measure
-    label = measure.label.strip() + (" in %" if measure.split else "")
+    mean = "mean, %" if measure.is_accuracy else f"mean, {measure.unit.name}".removesuffix(", ")
     rows = [_row(result, entrant.letter, entrant.place) for entrant in result.definition.entrants]
-    difference = f"difference from {result.baseline.letter}"
-    return Table(["", "run", "seeds", label, difference, "", "p"], rows, left=3)
+    header = ["", "run", "seeds", mean, f"- {result.baseline.letter}", "", "p"]
+    return Table(header, rows, left=3)
 
 
 def _row(result: RaceResult, letter: str, place: str) -> list[str]:
@@ -58,11 +58,11 @@ def _word(result: RaceResult, letter: str) -> str:
 
 def _amount(result: RaceResult, verdict: SequentialVerdict) -> str:
     """Format a difference with its confidence sequence; empty before the second seed."""
-    if not verdict.looks:
+    if verdict.look is None:
         return ""
     width = verdict.half_width
     half = None if math.isinf(width) else width
-    return amount(verdict.looks[-1].difference, half, result.unit)
+    return amount(verdict.look.difference, half, result.unit)
 
 
 def _config(result: RaceResult) -> Table:
@@ -79,11 +79,17 @@ def _legend(result: RaceResult) -> list[str]:
     levels = {1 - v.level for v in verdicts if v.looks and not math.isinf(v.half_width)}
     if levels:
         shown = " or ".join(f"{100 * level:.4g}" for level in sorted(levels))
-        spread.append(f"of differences, half-width of the {shown} % confidence sequence")
-    lines = [f"±: {'; '.join(spread)}"] if spread else []
+        of = ", by the row's level in Holm's method" if len(levels) > 1 else ""
+        spread.append(f"of differences, half-width of the {shown} % confidence sequence{of}")
+    lines = [f"means and verdicts: {result.definition.measure.label.strip()}"]
+    lines += [f"±: {'; '.join(spread)}"] if spread else []
     if any(verdict.looks for verdict in verdicts):
-        over = f", over {len(verdicts)} configs by Holm's method" if len(verdicts) > 1 else ""
-        lines.append(f"p: valid at every look; decided at 5 %{over}")
+        over = (
+            f", adjusted for {len(verdicts)} configs by Holm's method" if len(verdicts) > 1 else ""
+        )
+        lines.append(
+            f"p: of the strongest evidence at any look so far{over}; a difference is decided at 5 %"
+        )
     return lines
 
 
@@ -106,31 +112,38 @@ def sentence(result: RaceResult, letter: str) -> str:
         name, stop = stopped
         run = next(e for e in result.definition.entrants if e.letter == name).job(stop.seed).run
         return f"no verdict on {letter}: seed {stop.seed} of {name} {stop.why} ({run.path})"
+    look = verdict.look
+    if look is None:
+        return f"{label}: {letter} is undecided"
     measured = f"{_amount(result, verdict)} {result.unit.name}".rstrip()
-    last = verdict.looks[-1]
-    p = f"{p_words(verdict.p)} at every look"
+    p = f"{p_words(verdict.p)}, valid at every look"
     p += f", Holm over {len(result.verdicts)}" if len(result.verdicts) > 1 else ""
     if verdict.decision == "same":
-        return f"{label}: {letter} is the same {_within(result)}: {measured} ({last.seeds} seeds)"
-    if verdict.decision != "undecided":
-        return f"{label}: {letter} is {verdict.decision}: {measured} ({last.seeds} seeds, {p})"
+        return f"{label}: {letter} is {_within(result)}: {measured} ({look.seeds} seeds)"
+    if verdict.differs:
+        return f"{label}: {letter} is {verdict.decision}: {measured} ({look.seeds} seeds, {p})"
     return (
-        f"{label}: {letter} is undecided after {last.seeds} seeds: {measured} ({p}); "
+        f"{label}: {letter} is undecided after {look.seeds} seeds: {measured} ({p}); "
         f"{_expected(result, letter)}"
     )
 
 
 def _within(result: RaceResult) -> str:
-    """Return the smallest effect in words, such as ``within 0.2 points``."""
-    effect = (result.definition.smallest_effect or 0.0) * result.unit.factor
-    return f"within {effect:g} {result.unit.name}".rstrip()
+    """Return that two configs are the same, such as ``the same within 0.2 points``."""
+    effect = result.definition.smallest_effect * result.unit.factor
+    return f"the same within {effect:g} {result.unit.name}".rstrip() if effect else "equal"
 
 
 def _expected(result: RaceResult, letter: str) -> str:
     """Return how many seeds would decide, in words."""
     expected = result.expected(letter)
-    seeds = f"more than {MOST:,}" if expected is None else about(expected)
-    return f"with this difference and spread, {seeds} seeds would decide"
+    if expected is None:
+        return (
+            f"with this difference and spread, not even {MOST:,} seeds would decide; a larger "
+            "--smallest-effect may"
+        )
+    most = f"--at-most {rounded_up(expected)}"
+    return f"with this difference and spread, {about(expected)} seeds would decide ({most})"
 
 
 def progress(result: RaceResult) -> list[str]:
@@ -207,7 +220,7 @@ def output(result: RaceResult) -> RaceOutput:
     return RaceOutput(
         metric=result.definition.metric,
         at_most=result.definition.at_most,
-        smallest_effect=result.definition.smallest_effect,
+        smallest_effect=result.definition.smallest_effect or None,
         seeds=result.seeds,
         experiments={
             experiment.label: EntrantOutput(

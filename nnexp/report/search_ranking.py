@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 GIVEN = "as given"
 OPTIMISTIC = "*: optimistic: chosen from {} trials by these runs, which were partly lucky"
-UNCONFIRMED = "; this holds for validation and test accuracies"
+UNCONFIRMED = "; this holds for validation and test accuracies; to know, repeat with --confirm 5"
 
 
 def document(
@@ -53,7 +53,7 @@ def document(
         return Document("", [own, *rest])
     if compared is None:
         return Document("", [own])
-    comparison = comparisons.document(compared, with_curves=with_curves)
+    comparison = comparisons.document(compared, with_curves=with_curves, advises=False)
     return Document("", [own, *comparison.sections])
 
 
@@ -135,7 +135,7 @@ class TrialOutput(Struct, frozen=True, kw_only=True):
     examples: list[int]
     best_validation_accuracy: SampleOutput
     test_accuracy: SampleOutput | None
-    """At the best epoch; null with --confirm, since only confirming runs speak of it."""
+    """At the best epoch; null with --confirm, which reports those of confirming runs only."""
     optimistic: bool
     """Whether the trial was chosen by these runs, so that both accuracies are too high by luck."""
 

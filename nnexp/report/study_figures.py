@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnexp.config import dump
@@ -331,10 +332,10 @@ def race(result: RaceResult) -> Figure:
 
 def _race_panel(result: RaceResult, letter: str) -> Panel:
     verdict, factor = result.verdicts[letter], result.unit.factor
-    ends = (0.5, result.seeds + 0.5)
+    ends = (0.5, max(2, result.seeds) + 0.5)
     marks: list[Mark] = [Line("no difference", ends, (0.0, 0.0), GREY)]
     effect = result.definition.smallest_effect
-    if effect is not None:
+    if effect:
         for side, label in ((effect, "smallest effect"), (-effect, "")):
             marks.append(Line(label, ends, (factor * side,) * 2, GREY, ":"))
     looks = [(look, look.half_width(verdict.level)) for look in verdict.looks]
@@ -347,7 +348,9 @@ def _race_panel(result: RaceResult, letter: str) -> Panel:
             y = [factor * look.difference for look, _ in shown]
             bars = [factor * half for _, half in shown]
             marks.append(Points(label, x, y, bars, TRIAL, filled=any(bars)))
-    title = f"{letter}: {verdict.decision}"
+    name = Path(next(e.place for e in result.definition.entrants if e.letter == letter)).name
+    decision = "no verdict" if result.stop_of(letter) else verdict.decision
+    title = f"{letter} ({name})\n{decision}"
     title += f" after {looks[-1][0].seeds} seeds" if looks else ""
     y_axis = Axis(f"{letter} - {result.baseline.letter}", result.unit.name)
     x_axis = Axis("seeds", whole=True, limits=ends)

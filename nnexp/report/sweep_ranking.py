@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from nnexp.analysis.comparability import examples_of
+from nnexp.analysis.comparability import evaluated, examples_of
 from nnexp.config import dump
 from nnexp.config.messages import ranges
 from nnexp.errors import NnexpError
@@ -132,11 +132,13 @@ def verdicts(
     if ranking.split is None:
         return {}
     best = jobs[ranking.standings[0].trials[0]]
-    examples = getattr(Run(best.run.path).record.data, ranking.split)
+    split = ranking.split
+    examples = evaluated(Run(best.run.path), split)
 
     def has_same_data(standing: Standing) -> bool:
         run = Run(jobs[standing.trials[0]].run.path)
-        return examples_of(run) == examples_of(Run(best.run.path))
+        is_same = examples_of(run) == examples_of(Run(best.run.path))
+        return is_same and evaluated(run, split) == examples
 
     return ranks.verdicts(plan, outcomes, ranking, examples, has_same_data)
 
@@ -311,7 +313,7 @@ class RankedOutput(Struct, frozen=True, kw_only=True):
     train_accuracy: SampleOutput | UnsetType | None = UNSET
     """If it ranks; at the best epoch."""
     test_accuracy: SampleOutput | None
-    """At the best epoch; null with --confirm, since only confirming runs speak of it."""
+    """At the best epoch; null with --confirm, which reports those of confirming runs only."""
     runs: list[str]
     missing: int
     """The number of runs without a result."""

@@ -90,12 +90,12 @@ class RaceResult(NamedTuple):
 
     def soonest(self) -> int:
         """Return after how many seeds, at the earliest, another config may be decided."""
-        alike = sum(v.decision not in {"better", "worse"} for v in self.verdicts.values())
+        tested = sum(not verdict.differs for verdict in self.verdicts.values())
         first = self.values[self.baseline.letter]
         return min(
             soonest_verdict(
                 [value - first[seed] for seed, value in self.values[letter].items()],
-                alike,
+                tested,
                 self.verdicts[letter].level,
                 self.definition.smallest_effect,
             )
@@ -133,9 +133,9 @@ class Race:
 
     Verdicts are given in the order of the seeds, on seeds that all live configs have, so that they
     do not depend on which job ends first. Jobs are proposed up to the seed that may decide next,
-    whatever the values before it are. So no run is trained that the verdicts do not need, however
-    many are trained at a time. What was proposed is always trained, so that the runs of a race do
-    not depend on when a diverged one ends.
+    whatever the values before it are: with values, no run is trained that the verdicts do not need,
+    however many are trained at a time. What was proposed is always trained, even if a run of the
+    config diverged, so that the runs of a race do not depend on when that one ends.
 
     Args:
         definition: the race.

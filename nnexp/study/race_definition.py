@@ -12,11 +12,14 @@ from msgspec import structs
 
 from nnexp import paths
 from nnexp.analysis.comparison import PREFERRED, judged_metric
-from nnexp.analysis.experiments import LABELS, is_common_name, matching
+from nnexp.analysis.experiments import LABELS, intact_experiments, is_common_name, matching
 from nnexp.analysis.metrics import METRICS, Metric
+from nnexp.analysis.power import ALPHA
+from nnexp.analysis.sequential import BUDGET, soonest_verdict
 from nnexp.analysis.verdicts import COST
 from nnexp.config import argument, canonical, load
 from nnexp.config.argument import required_stem
+from nnexp.config.messages import listed
 from nnexp.config.model import CheckedConfig
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import Data
@@ -30,12 +33,8 @@ from nnexp.store.records import experiment_digest
 from nnexp.store.run import Run, at
 from nnexp.study.job import Job
 
-SEEDS = 30
-"""Default budget: seeds of each config."""
 YAML = {".yaml", ".yml"}
 """Suffixes of configs; another path in a folder is meant to be a run."""
-POINTS = 0.002
-"""Default smallest effect of accuracies: 0.2 points."""
 
 
 class Entrant(NamedTuple):
@@ -79,8 +78,8 @@ class RaceDefinition(NamedTuple):
     """A key of ``METRICS``."""
     at_most: int
     """Maximum number of seeds of each config."""
-    smallest_effect: float | None
-    """As recorded, not as displayed: accuracies as fractions. None if all differences matter."""
+    smallest_effect: float
+    """As recorded, not as displayed: accuracies as fractions. Zero if all differences matter."""
 
     @property
     def measure(self) -> Metric:
@@ -95,7 +94,7 @@ def define(
     *,
     data: Data,
     metric: str | None = None,
-    at_most: int = SEEDS,
+    at_most: int = BUDGET,
     smallest_effect: float | None = None,
 ) -> RaceDefinition:
     """Define a race and check it as far as is possible without training.
@@ -126,17 +125,24 @@ def define(
         _entrant(letter, config, runs, settings, data, at_most)
         for letter, config in zip(LABELS, configs, strict=False)
     ]
-    _check_distinct(entrants, configs)
+    _check_distinct(entrants, configs, settings)
     datasets = [_dataset(entrant, data) for entrant in entrants]
     _check_data(datasets, configs)
     judged = judged or _preferred(entrants, datasets)
-    unit = METRICS[judged].unit
+    measure = METRICS[judged]
+    _check_measured(judged, entrants, datasets, configs)
     _check_weights(judged, entrants, configs)
+    effect = measure.smallest_effect
     if smallest_effect is not None:
-        smallest_effect /= unit.factor
-    elif METRICS[judged].split is not None:
-        smallest_effect = POINTS
-    return RaceDefinition(tuple(entrants), judged, at_most, smallest_effect)
+        effect = smallest_effect / measure.unit.factor
+    count = len(entrants) - 1
+    least = soonest_verdict((), count, ALPHA / count, effect)
+    if at_most < least:
+        raise UsageError(
+            f"--at-most {at_most}: with {len(entrants)} configs, no data can decide before seed "
+            f"{least}; give {least} or more"
+        )
+    return RaceDefinition(tuple(entrants), judged, at_most, effect)
 
 
 def _entrant(
@@ -167,16 +173,28 @@ def _run(path: Path) -> Run | None:
     if name == argument.STANDARD_INPUT or disk.exists(path) or name in argument.examples():
         return None
     is_config = path.suffix in YAML or not paths.is_folder(path.parent) or path.parent == Path()
-    return None if is_config and not is_common_name(path) else at(matching(path)[0].path)
+    if is_config and not is_common_name(path):
+        return None
+    runs = matching(path)
+    if len(intact_experiments(runs)) > 1:
+        names = sorted({stem(run.name, run.config.seed) for run in runs})
+        raise UsageError(
+            f"{path}: matches runs of several experiments ({listed(names)}); name one of them"
+        )
+    return at(runs[0].path)
 
 
-def _check_distinct(entrants: Sequence[Entrant], configs: Sequence[Path]) -> None:
+def _check_distinct(
+    entrants: Sequence[Entrant], configs: Sequence[Path], settings: Sequence[str]
+) -> None:
     """Check that configs differ in more than the seed, and share no run. Raises: UsageError."""
     for (a, first), (b, second) in _pairs(entrants, configs):
         if a.digest == b.digest:
+            hint = f"; name {a.place} once" if a.experiment and b.experiment else ""
             raise UsageError(
-                f"{second}: has the same config and data as {first}; a race needs configs that "
-                "differ in more than the seed"
+                f"{second}: has the same config and data as {first}{' with ' if settings else ''}"
+                f"{', '.join(f'--set {setting}' for setting in settings)}; a race needs configs "
+                f"that differ in more than the seed{hint}"
             )
         if a.job(0).run.path.absolute() == b.job(0).run.path.absolute():
             raise UsageError(f"{first} and {second}: share the name {a.place}; rename one of them")
@@ -194,7 +212,7 @@ def _dataset(entrant: Entrant, data: Data) -> Dataset:
 
 
 def _check_data(datasets: Sequence[Dataset], configs: Sequence[Path]) -> None:
-    """Check that all configs are trained and tested on the same examples. Raises: UsageError."""
+    """Check that all configs select examples from the same data. Raises: UsageError."""
     first = datasets[0]
     for dataset, config in zip(datasets[1:], configs[1:], strict=True):
         split, others = (
@@ -212,6 +230,32 @@ def _check_data(datasets: Sequence[Dataset], configs: Sequence[Path]) -> None:
             f"{configs[0]} and {config}: have different {what}, so that there is no verdict on "
             "their difference; race configs with the same data, classes and splits"
         )
+
+
+def _check_measured(
+    metric: str, entrants: Sequence[Entrant], datasets: Sequence[Dataset], configs: Sequence[Path]
+) -> None:
+    """Check that all runs will have the metric, on the same number of examples. Raises: UsageError.
+
+    More training examples are a question that a race may ask.
+    """
+    split = METRICS[metric].split
+    if split is None:
+        return
+    counts = [len(d.splits[split].labels) if split in d.splits else 0 for d in datasets]
+    for entrant, config, count in zip(entrants, configs, counts, strict=True):
+        if not count:
+            raise UsageError(f"--metric {metric}: {config} has no {split} data")
+        is_at_the_end = split == "test" and not metric.startswith("last_")  # whatever is monitored
+        if split not in entrant.config.monitor and not is_at_the_end:
+            raise UsageError(
+                f"--metric {metric}: {config} does not measure it; add {split} to its monitor"
+            )
+        if split != "train" and count != counts[0]:
+            raise UsageError(
+                f"{configs[0]} and {config}: have {counts[0]:,} and {count:,} {split} examples, so "
+                f"that there is no verdict on {metric}; race configs with equally many"
+            )
 
 
 def _check_weights(metric: str, entrants: Sequence[Entrant], configs: Sequence[Path]) -> None:

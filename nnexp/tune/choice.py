@@ -118,7 +118,9 @@ def _standing(
     scores: Scores, leader: float, candidate: float, examples: int, looks: Sequence[int]
 ) -> CandidateStanding:
     if candidate == leader:
-        return CandidateStanding("best", "highest")
+        has_more = any(seed for values in scores.values() for seed in values)
+        on = " with the first seed" if has_more else ""
+        return CandidateStanding("best", f"highest{on}")
     top, values = _further(scores[leader]), _further(scores[candidate])
     common = min(len(top), len(values))
     if common >= looks[0]:

@@ -22,7 +22,7 @@ def paired(*differences: float, resolution: float = 0.0) -> tuple[Look, ...]:
 
 
 def verdict(
-    seen: Sequence[Look], *, larger_is_better: bool = True, smallest_effect: float | None = None
+    seen: Sequence[Look], *, larger_is_better: bool = True, smallest_effect: float = 0.0
 ) -> SequentialVerdict:
     return judge_looks(
         {"B": seen}, larger_is_better=larger_is_better, smallest_effect=smallest_effect
@@ -151,8 +151,42 @@ def test_several_methods_are_judged_by_holms_method() -> None:
     three = judge_looks(
         dict(zip("BCD", map(reaching, (61, 30, 2)), strict=True)), larger_is_better=True
     )
-    assert [three[name].p for name in "BCD"] == pytest.approx([3 / 61, 2 / 30, 1.0])
+    assert [three[name].p for name in "BCD"] == pytest.approx([3 / 61, 2 / 30, 1 / 2])
     assert [three[name].level for name in "BCD"] == pytest.approx([0.05 / 3] * 3)
+
+
+def test_p_is_that_of_holms_method_whenever_methods_are_decided() -> None:
+    """B is decided after five seeds at e = 45, C after six at e = 1,000: p of C is 2 / 1,000."""
+
+    def look(seeds: int, e: float) -> Look:
+        low, high = 0.0, 1e4
+        while high - low > 1e-9:
+            t = (low + high) / 2
+            low, high = (t, high) if Look(seeds, t, 1.0, seeds - 1).e < e else (low, t)
+        return Look(seeds, high, 1.0, seeds - 1)
+
+    seen = {"B": [look(5, 45)], "C": [look(5, 1), look(6, 1000)]}
+    found = judge_looks(seen, larger_is_better=True)
+    assert [found[name].decision for name in "BC"] == ["better", "better"]
+    assert [found[name].p for name in "BC"] == pytest.approx([1 / 45, 2 / 1000], rel=1e-6)
+    reversed_order = judge_looks({"B": [look(6, 1000)], "C": [look(7, 21)]}, larger_is_better=True)
+    assert [reversed_order[name].p for name in "BC"] == pytest.approx([2 / 1000, 1 / 21], rel=1e-6)
+
+
+def test_the_interval_of_a_difference_is_that_of_the_look_that_decides() -> None:
+    """B waits for C: by then its interval at the last look contains zero, but not at its best."""
+    b = [*paired(1.0, 1.2, 0.8, 1.1, 1.0)[-1:], *paired(1.0, 1.2, 0.8, 1.1, 1.0, -9.0)[-1:]]
+    assert b[0].e > 1 / 0.05
+    c = [Look(6, 10.0, 1.0, 5)]
+    alone = judge_looks({"B": b}, larger_is_better=True, ends_at_decision=False)["B"]
+    assert alone.look == b[0]
+    assert alone.look.difference - alone.half_width > 0
+    weak = [b[0]._replace(error=b[0].difference / 6), b[1]]
+    assert 20 < weak[0].e < 40
+    both = judge_looks({"B": weak, "C": c}, larger_is_better=True)
+    assert both["B"].looks == tuple(weak)
+    assert both["B"].look == weak[0]
+    assert weak[0].difference - both["B"].half_width > 0 > weak[1].difference - weak[1].half_width()
 
 
 def test_a_method_found_to_be_the_same_still_counts_as_one_that_does_not_differ() -> None:

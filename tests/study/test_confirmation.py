@@ -47,7 +47,7 @@ def found(bench: Bench, *command: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def without_race(out: str) -> str:
-    """Return a comparison without the command that would add runs to those that chose nothing."""
+    """Return a comparison without the command that would add runs with the trials' seeds."""
     start, heading, _ = out.partition("\n\nto train seeds until this is decided:\n")
     return f"{start}\n" if heading else out
 
@@ -111,7 +111,7 @@ def test_only_confirming_runs_have_test_accuracies_and_a_verdict(bench: Bench) -
     assert legend == "*: optimistic: chosen from 3 trials by these runs, which were partly lucky"
     assert sentence == (
         "confirmation with seeds 1-5, which no trial used: A is the config as given, B the best "
-        "trial; these runs chose nothing, so that their test accuracies are not optimistic"
+        "trial; these runs had no part in the choice, so that their accuracies are not optimistic"
     )
     runs = [run for side in ("given", "winner") for run in told["confirmation"][side]]
     assert "\n\n".join(rest) == without_race(bench("compare", *runs).out)

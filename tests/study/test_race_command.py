@@ -49,20 +49,24 @@ def planted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 WHOLE = """\
-   run                  seeds  planted value  difference from A                 p
-A  runs/a-DIGEST  0-5     52.50 ± 1.87
-B  runs/b-DIGEST  0-3     53.50 ± 1.29       +2.00 ± 0.17     better  0.029
-C  runs/c-DIGEST  0-5     52.50 ± 1.87       +0.00 ± 0.04  undecided  1.000
+   run                  seeds  mean, points           - A                 p
+A  runs/a-DIGEST  0-5    52.50 ± 1.87
+B  runs/b-DIGEST  0-3    53.50 ± 1.29  +2.00 ± 0.17     better  0.029
+C  runs/c-DIGEST  0-5    52.50 ± 1.87  +0.00 ± 0.04  undecided  1.000
 
 config           A    B    C
 learning_rate  0.1  0.2  0.3
 
+means and verdicts: planted value
 ±: standard deviation over seeds; of differences, half-width of the 97.5 % confidence sequence
-p: valid at every look; decided at 5 %, over 2 configs by Holm's method
+p: of the strongest evidence at any look so far, adjusted for 2 configs by Holm's method; a \
+difference is decided at 5 %
 
-planted value: B is better: +2.00 ± 0.17 points (4 seeds, p = 0.029 at every look, Holm over 2)
-planted value: C is undecided after 6 seeds: +0.00 ± 0.04 points (p = 1.000 at every look, \
-Holm over 2); with this difference and spread, more than 1,000 seeds would decide
+planted value: B is better: +2.00 ± 0.17 points (4 seeds, p = 0.029, valid at every look, \
+Holm over 2)
+planted value: C is undecided after 6 seeds: +0.00 ± 0.04 points (p = 1.000, valid at every look, \
+Holm over 2); with this difference and spread, not even 1,000 seeds would decide; a larger \
+--smallest-effect may
 """
 PROGRESS = """\
 1 seed: B undecided; C undecided
@@ -193,7 +197,7 @@ def test_epochs_and_costs_in_words(bench: Bench, monkeypatch: pytest.MonkeyPatch
     files = configs(bench, "a", "b")
     plant(monkeypatch, lambda name, _: 20.0 - 6 * (name == "b"), EPOCHS)
     assert race(bench, *files, "-q").out.endswith(
-        "planted value: B is better: -6.0 ± 1.8 epochs (4 seeds, p = 0.017 at every look)\n"
+        "planted value: B is better: -6.0 ± 1.8 epochs (4 seeds, p = 0.017, valid at every look)\n"
     )
     plant(monkeypatch, lambda name, s: 2.0 + 0.01 * (name == "b") * (-1) ** s, COST)
     assert race(bench, *files, "-q", "--smallest-effect", "0.05").out.endswith(
@@ -224,8 +228,8 @@ def test_a_config_that_diverges_has_no_verdict(planted: Bench) -> None:
     assert (code, err) == (7, "")
     assert digits(out).endswith(
         "\n\nno verdict on B: seed 0 of B diverged in epoch 1 (runs/boom-DIGEST-s0)\n"
-        "planted value: C is better: +2.00 ± 0.17 points (4 seeds, p = 0.029 at every look, "
-        "Holm over 2)\n"
+        "planted value: C is better: +2.00 ± 0.17 points (4 seeds, p = 0.029, valid at every "
+        "look, Holm over 2)\n"
     )
     code, out, err = race(planted, "boom.yaml", "b.yaml", "-q")
     assert (code, err) == (7, "")
@@ -372,9 +376,9 @@ def test_the_picture_has_a_panel_for_each_pair(
     run(race)
     figure = study_figures.race(race.result)
     b, c = figure.panels
-    assert b.title == "B: better after 4 seeds"
+    assert digits(b.title) == "B (b-DIGEST)\nbetter after 4 seeds"
     assert [panel.y.title for panel in (b, c)] == ["B - A in points", "C - A in points"]
-    assert c.title == "C: undecided after 6 seeds"
+    assert digits(c.title) == "C (c-DIGEST)\nundecided after 6 seeds"
     lines = {mark.label: mark for mark in c.marks if isinstance(mark, Line) and mark.label}
     assert (lines["no difference"].y, lines["smallest effect"].y) == ((0.0, 0.0), (0.03, 0.03))
     early, bounded = (mark for mark in c.marks if isinstance(mark, Points))

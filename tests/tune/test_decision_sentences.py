@@ -193,7 +193,7 @@ def check_beside(best: Candidate, other: Candidate, examples: int, *, once: bool
 def check_candidates(part: Part, key: str) -> tuple[list[Candidate], Candidate, dict[str, str]]:
     """Recompute a table of candidates; return them, the best one, and the others' standings."""
     rows = candidates(part, key)
-    (best,) = (row for row in rows if row.words == "highest")
+    (best,) = (row for row in rows if row.words.startswith("highest"))
     examples = int(number(matched(rf".* on ({NUMBER}) images.*", part.rule)[1]))
     others = [row for row in rows if row is not best]
     return (
