@@ -52,6 +52,7 @@ ROWS = (
     Row("schedule-step", ("schedule=constant",)),
     Row("schedule-exponential", ("schedule=constant",)),
     Row("schedule-cosine", ("schedule=constant",)),
+    Row("schedule-piecewise", ("schedule=constant", "learning_rate=0.5")),
     Row("schedule-halve-on-plateau", ("schedule=constant", "patience=null", "epochs=100")),
     Row("stopping-accuracy", ("patience=null", "epochs=100")),
     Row("stopping-average", ("patience=null", "epochs=100", "stopping=accuracy")),

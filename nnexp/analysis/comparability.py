@@ -8,6 +8,7 @@ from typing import Any
 
 from nnexp.analysis.metrics import Facts, Metric, Side
 from nnexp.analysis.verdicts import COST
+from nnexp.config import rules
 from nnexp.config.messages import ranges
 from nnexp.store.records import RunRecord
 from nnexp.store.run import Run
@@ -186,9 +187,10 @@ def _batch_sizes(sides: Sequence[Side]) -> Iterator[str]:
     if len({_batch_size(side) for side in sides}) == 1:
         return
     first, scaled, unscaled = sides[0], [], []
-    rate = first.experiment.config.learning_rate
+    rate = rules.with_constant_rate(first.experiment.config).learning_rate
     for side in sides[1:]:
-        own, letter = side.experiment.config.learning_rate, side.experiment.label
+        own = rules.with_constant_rate(side.experiment.config).learning_rate
+        letter = side.experiment.label
         factor = _batch_size(side) / _batch_size(first)
         if factor == 1 or rate is None or own is None:
             continue

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from nnexp.analysis.initial_layers import Bench, Layer, Scope
+from nnexp.config import rules
 from nnexp.config.model import CheckedConfig, Config, FromRun, PerExample
 from nnexp.datasets.loading import load
 from nnexp.nn.initializers import InitializerName
 from nnexp.optim.optimizers import Optimizer
-from nnexp.optim.schedules import Constant
+from nnexp.optim.schedules import Constant, Piecewise
 from nnexp.runner import initial_weights, preconditions
 from nnexp.runner.assembly import Assembly, per_example
 
@@ -123,7 +124,7 @@ def steps(config: Config, n: int) -> int:
 
 def weight_decay(config: Config, n: int) -> Decay | None:
     """Return how weights decay with n training examples, or None without a fixed factor."""
-    strength, eta = per_example(config, n), config.learning_rate
+    strength, eta = per_example(config, n), rules.with_constant_rate(config).learning_rate
     if not strength or config.regularizer != "l2" or eta is None:
         return None
     lasting = config.optimizer.decay_factor(eta * strength)
@@ -149,7 +150,8 @@ def step_notes(config: Config, n: int) -> list[str]:
 
 
 def _penalty(config: Config, n: int) -> Iterator[str]:
-    strength, eta, name = per_example(config, n), config.learning_rate, _name(config)
+    strength, eta = per_example(config, n), rules.with_constant_rate(config).learning_rate
+    name = _name(config)
     if not strength:
         yield "lambda is 0: weights do not decay"
     elif eta is None:
@@ -171,13 +173,16 @@ def _penalty(config: Config, n: int) -> Iterator[str]:
 
 
 def _learning_rate(config: Config) -> Iterator[str]:
-    if config.learning_rate is None:
+    schedule = config.schedule
+    if isinstance(schedule, Piecewise):
+        rates = [f"{rate:g} from epoch {epoch} on" for epoch, rate in schedule.rates.items()]
+        yield f"the learning rate is {', '.join(rates)}"
+    elif config.learning_rate is None:
         yield f"{_name(config)} uses a line search: there is no learning rate"
-    elif not isinstance(config.schedule, Constant):
-        schedule = config.schedule.__struct_config__.tag
+    elif not isinstance(schedule, Constant):
         yield (
             f"learning rate {config.learning_rate:g} applies to the first epoch; "
-            f"schedule {schedule} changes it"
+            f"schedule {schedule.__struct_config__.tag} changes it"
         )
 
 

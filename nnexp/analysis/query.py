@@ -378,7 +378,7 @@ def check(key: str, entries: Iterable[Entry], option: str) -> None:
     if key in COLUMNS or any(name in entry.config for entry in entries):
         return
     known = keys.known()  # imports NumPy, so only if no run has the key
-    if name not in known:
+    if not keys.is_known(name):
         candidates = known if key.startswith(PREFIX) else [*COLUMNS, *known]
         component = name.removesuffix(".name")  # optimizer.name of a file is optimizer here
         near = component if component in known else None

@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import NODEFAULT, UNSET, Struct, structs
 
-from nnexp.config import keys
+from nnexp.config import keys, rules
 from nnexp.config.model import CheckedConfig, Config
+from nnexp.optim.schedules import Piecewise
 
 Tree: TypeAlias = dict[str, Any]
 
@@ -22,7 +23,7 @@ _ENCODER = json.JSONEncoder(
 
 def to_builtins(config: Config) -> Tree:
     """Return the config as plain values, with every key and components in long form."""
-    tree: Tree = _tuples_to_lists(msgspec.to_builtins(config))
+    tree: Tree = _tuples_to_lists(msgspec.to_builtins(config, str_keys=True))
     return tree
 
 
@@ -79,9 +80,12 @@ def growth_json(config: CheckedConfig) -> bytes:
     """Return the bytes that two configs share if one's run can grow from the other's.
 
     They include the seed, and leave out the keys that decide when training ends, not how an epoch
-    is trained. A schedule that depends on the number of epochs keeps it.
+    is trained. A schedule that depends on the number of epochs keeps it. Of a piecewise schedule,
+    they include the first learning rate alone, so that runs share the epochs before the rates
+    differ, with a constant schedule as well.
     """
-    tree = changed(config)
+    is_piecewise = isinstance(config.schedule, Piecewise)
+    tree = changed(rules.with_constant_rate(config) if is_piecewise else config)
     kept = {"epochs"} if config.schedule.depends_on_epochs else set()
     for key in ENDING_KEYS - kept:
         tree.pop(key, None)
@@ -113,6 +117,8 @@ def _fields(model: type[Struct]) -> tuple[structs.FieldInfo, ...]:
 def _to_plain(value: Any) -> Any:  # noqa: ANN401 - any value of a config
     if isinstance(value, tuple):
         return [_to_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _to_plain(inner) for key, inner in value.items()}
     return changed(value) if isinstance(value, Struct) else value
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import inspect
-from msgspec.inspect import LiteralType, NoneType, StructType, TupleType, VarTupleType
+from msgspec.inspect import DictType, LiteralType, NoneType, StructType, TupleType, VarTupleType
 
-from nnexp.config import fields, messages, problem
+from nnexp.config import fields, messages, problem, scalars
 from nnexp.config.document import INVALID, Invalid, YamlDocument
 from nnexp.config.problem import Path, Place, Problem
 
@@ -129,8 +129,8 @@ class _Converter:
             if components:
                 return self._component(components, _literals(choices), value, path)
         for choice in fields.numeric_choices(choices, value):
-            if isinstance(choice, StructType) and isinstance(value, dict):
-                return self.struct(choice, value, path)
+            if isinstance(choice, StructType | DictType) and isinstance(value, dict):
+                return self._mapping(choice, value, path)
             if isinstance(choice, VarTupleType | TupleType) and isinstance(value, list | tuple):
                 return self._items(choice, value, path)
             if (converted := fields.scalar(choice, value)) is not INVALID:
@@ -194,6 +194,25 @@ class _Converter:
         pairs = enumerate(zip(item_kinds, values, strict=True))
         items = tuple(self._value(kind_, value, (*path, index)) for index, (kind_, value) in pairs)
         return INVALID if INVALID in items else items
+
+    def _mapping(
+        self, kind: StructType | DictType, tree: Mapping[str, object], path: Path
+    ) -> object:
+        """Convert a mapping to a struct, or one of whole numbers to a dict that they sort."""
+        if isinstance(kind, StructType):
+            return self.struct(kind, tree, path)
+        values, (key_kind,) = {}, fields.alternatives(kind.key_type)
+        for key, value in tree.items():
+            number = scalars.value(key)
+            converted = fields.scalar(key_kind, number) if str(number) == key else INVALID
+            if converted is INVALID:
+                got = messages.shown(number if str(number) == key else key)
+                message = f"the key must be {fields.expectation((key_kind,), number)}, got {got}"
+                self._add_problem((*path, key), message, self._document.keys.get((*path, key)))
+            values[converted] = self._value(kind.value_type, value, (*path, key))
+        if INVALID in {*values, *values.values()}:
+            return INVALID
+        return dict(sorted(values.items()))
 
     def _add_problem(self, path: Path, message: str, place: Place | None = None) -> Invalid:
         self.problems.append(Problem(place or self._document.place(path), path, message))

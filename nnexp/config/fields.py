@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeGuard
 from msgspec import inspect
 from msgspec.inspect import (
     BoolType,
+    DictType,
     FloatType,
     IntType,
     LiteralType,
@@ -134,6 +135,9 @@ def _describe(kind: Kind, value: object) -> str:
         return _number(kind, value)
     if isinstance(kind, VarTupleType):
         return f"a list of {' or '.join(map(_plural, alternatives(kind.item_type)))}"
+    if isinstance(kind, DictType):
+        (key,), (item,) = alternatives(kind.key_type), alternatives(kind.value_type)
+        return f"a mapping of {_plural(key)} to {_plural(item)}"
     if isinstance(kind, StructType):
         return f"a mapping with {listed([field.encode_name for field in kind.fields])}"
     if isinstance(kind, LiteralType):

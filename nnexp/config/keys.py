@@ -74,25 +74,37 @@ def known() -> list[str]:
     return list(dict.fromkeys(key for key, _ in _fields(convert.info(Config))))
 
 
+def is_known(key: str) -> bool:
+    """Return whether a config may have a key, with any component: also schedule.rates.16."""
+    from msgspec.inspect import DictType  # noqa: PLC0415 - as above
+
+    mapping, _, number = key.rpartition(".")
+    is_inner = number.isdecimal() and any(isinstance(c, DictType) for c in _choices(mapping))
+    return is_inner or key in known()
+
+
 def takes_lists(key: str) -> bool:
     """Return whether a key accepts lists, with any component."""
     from msgspec.inspect import VarTupleType  # noqa: PLC0415 - as above
 
-    from nnexp.config import convert, fields  # noqa: PLC0415 - as above
-    from nnexp.config.model import Config  # noqa: PLC0415 - as above
-
-    kinds = (kind for name, kind in _fields(convert.info(Config)) if name == key)
-    choices = (choice for kind in kinds for choice in fields.alternatives(kind))
-    return any(isinstance(choice, VarTupleType) for choice in choices)
+    return any(isinstance(choice, VarTupleType) for choice in _choices(key))
 
 
 def could_be_in(key: str, value: object) -> bool:
     """Return whether a key accepts lists whose items may be equal to value."""
+    from nnexp.config import fields  # noqa: PLC0415 - as above
+
+    return fields.is_item(tuple(_choices(key)), value)
+
+
+def _choices(key: str) -> Iterator[Kind]:
+    """Yield the kinds of values that a key accepts, with any component."""
     from nnexp.config import convert, fields  # noqa: PLC0415 - as above
     from nnexp.config.model import Config  # noqa: PLC0415 - as above
 
-    kinds = (kind for name, kind in _fields(convert.info(Config)) if name == key)
-    return any(fields.is_item(fields.alternatives(kind), value) for kind in kinds)
+    for name, kind in _fields(convert.info(Config)):
+        if name == key:
+            yield from fields.alternatives(kind)
 
 
 def _fields(struct: StructType, prefix: str = "") -> Iterator[tuple[str, Kind]]:

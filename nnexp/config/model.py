@@ -87,7 +87,8 @@ class Config(
         Annotated[float, Meta(gt=0)] | None,
         Meta(
             description="η, the first epoch's step size; adam's default is 0.001, newton's and "
-            "hessian-free's 1; null for methods with a line search, which choose the step size."
+            "hessian-free's 1; null for methods with a line search, which choose the step size, "
+            "and under piecewise."
         ),
     ] = 0.5
     schedule: Annotated[Schedule, Meta(description="How η changes from epoch to epoch.")] = (

@@ -174,6 +174,8 @@ class _Reader:
         key = self._scalar(event, path)
         if isinstance(key, str | Invalid):
             return key
+        if type(key) is int:  # a string, as in JSON; list indices alone are numbers in a path
+            return str(key)
         return self._add_problem(place, path, f"a key must be a name, got {shown(key)}")
 
     def _duplicate(self, path: Path) -> str:

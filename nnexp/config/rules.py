@@ -12,11 +12,11 @@ import msgspec
 import numpy as np
 from msgspec import structs
 
-from nnexp.config.messages import listed
+from nnexp.config.messages import listed, plain
 from nnexp.config.model import Config, FromRun, PerExample
 from nnexp.datasets.sources import Csv, Idx, Source, has_own
 from nnexp.nn import costs
-from nnexp.optim.schedules import Constant, HalveOnPlateau
+from nnexp.optim.schedules import Constant, HalveOnPlateau, Piecewise
 from nnexp.streams import Network2
 from nnexp.training import memory
 from nnexp.training.stopping import Accuracy
@@ -57,14 +57,7 @@ def problems(config: Config) -> list[Clash]:
 
 def _training(config: Config) -> Iterator[Clash]:
     optimizer, name = config.optimizer, config.optimizer.__struct_config__.tag
-    if optimizer.default_learning_rate is None and config.learning_rate is not None:
-        message = f"{name} chooses its step size by a line search; leave it out, or set it to null"
-        yield Clash((("learning_rate",), ("optimizer",)), message)
-    elif optimizer.default_learning_rate is not None and config.learning_rate is None:
-        yield Clash((("learning_rate",),), f"{name} needs a number, got null")
-    if config.learning_rate is None and not isinstance(config.schedule, Constant):
-        message = f"{name} has no learning rate for a schedule to change; leave it out"
-        yield Clash((("schedule",), ("optimizer",)), message)
+    yield from _learning_rate(config)
     if optimizer.full_batch and config.batch_size != "all":
         message = (
             f"{name} uses all examples in each step; leave it out, or set it to all, "
@@ -74,6 +67,31 @@ def _training(config: Config) -> Iterator[Clash]:
     if optimizer.full_batch and config.dtype != "float64":
         message = f"{name} needs dtype: float64, got {config.dtype}"
         yield Clash((("dtype",), ("optimizer",)), message)
+
+
+def _learning_rate(config: Config) -> Iterator[Clash]:
+    optimizer, name = config.optimizer, config.optimizer.__struct_config__.tag
+    eta, schedule = config.learning_rate, config.schedule
+    if isinstance(schedule, Piecewise) and 1 not in schedule.rates:
+        found = plain(min(schedule.rates)) if schedule.rates else "an empty mapping"
+        message = f"must begin with epoch 1, as in {{1: 0.5, 16: 0.1}}, got {found}"
+        yield Clash((("schedule", "rates"), ("schedule",)), message)
+    if optimizer.default_learning_rate is None:
+        if eta is not None:
+            message = f"{name} chooses its step size by a line search"
+            message = f"{message}; leave it out, or set it to null"
+            yield Clash((("learning_rate",), ("optimizer",)), message)
+        if not isinstance(schedule, Constant):
+            message = f"{name} has no learning rate for a schedule to change; leave it out"
+            yield Clash((("schedule",), ("optimizer",)), message)
+    elif isinstance(schedule, Piecewise) and eta is not None:
+        message = (
+            "piecewise gives the learning rate of every epoch; leave it out, or set it to null, "
+            f"got {plain(eta)}"
+        )
+        yield Clash((("learning_rate",), ("schedule",)), message)
+    elif not isinstance(schedule, Piecewise) and eta is None:
+        yield Clash((("learning_rate",),), f"{name} needs a number, got null")
 
 
 def _network(config: Config) -> Iterator[Clash]:
@@ -213,13 +231,21 @@ def lambda_warning(config: Config, n: int, other: Config, other_n: int, name: st
 
 def learning_rate_warning(config: Config, threshold: float, source: str) -> Iterator[str]:
     """Yield a warning if η is far above the threshold that was measured for the problem."""
-    eta = config.learning_rate
+    eta = _largest_learning_rate(config)
     if eta is not None and eta >= WARN_FACTOR * threshold:
         yield (
             f"learning_rate {eta:g} is {eta / threshold:.3g} times the threshold {threshold:g} of "
             f"this problem ({source}): expect the cost to oscillate or to rise; the chapter takes "
             f"half the threshold, {threshold / 2:g}"
         )
+
+
+def _largest_learning_rate(config: Config) -> float | None:
+    """Return the largest learning rate of any epoch; only piecewise can rise above the first."""
+    if not isinstance(config.schedule, Piecewise):
+        return config.learning_rate
+    rates = config.schedule.rates
+    return max(rate for epoch, rate in rates.items() if epoch <= config.epochs)
 
 
 def _ineffective(config: Config) -> Iterator[str]:
@@ -231,6 +257,13 @@ def _ineffective(config: Config) -> Iterator[str]:
     if not isinstance(config.stopping, Accuracy) and config.patience is None:
         name = config.stopping.__struct_config__.tag
         yield f"stopping {name} has no effect while patience is null"
+    if isinstance(config.schedule, Piecewise):
+        for epoch, rate in config.schedule.rates.items():
+            if epoch > config.epochs:
+                yield (
+                    f"schedule.rates.{epoch}: {rate:g} has no effect while epochs is "
+                    f"{config.epochs}"
+                )
 
 
 def _flipping_decay(config: Config, n: int) -> Iterator[str]:
@@ -238,7 +271,7 @@ def _flipping_decay(config: Config, n: int) -> Iterator[str]:
 
     Source: Nielsen (2015), eq. 93.
     """
-    eta, strength = config.learning_rate or 0.0, config.lambda_
+    eta, strength = _largest_learning_rate(config) or 0.0, config.lambda_
     if config.regularizer != "l2" or config.optimizer.decay_factor(0.0) is None:
         return
     if isinstance(strength, PerExample):
@@ -268,6 +301,14 @@ def _equal_neurons(config: Config) -> Iterator[str]:
         )
 
 
+def with_constant_rate(config: Config) -> Config:
+    """Return the config with its first epoch's learning rate in every epoch."""
+    rate, schedule = config.learning_rate, config.schedule
+    if isinstance(schedule, Piecewise):
+        rate = schedule.rates[1]
+    return msgspec.structs.replace(config, learning_rate=rate, schedule=Constant())
+
+
 def with_dependent_defaults(config: Config, given: Container[str]) -> Config:
     """Return the config with the defaults that depend on its optimizer and schedule.
 
@@ -276,6 +317,8 @@ def with_dependent_defaults(config: Config, given: Container[str]) -> Config:
         given: the keys that are given.
     """
     defaults: dict[str, Any] = {"learning_rate": config.optimizer.default_learning_rate}
+    if isinstance(config.schedule, Piecewise):
+        defaults["learning_rate"] = None
     if config.optimizer.full_batch:
         defaults["batch_size"] = "all"
     if config.schedule.ends_the_run:

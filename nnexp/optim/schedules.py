@@ -17,6 +17,8 @@ ROUNDING = 1e-9
 """Relative tolerance for reaching the floor, since 0.1 cubed is not exactly 0.001."""
 
 Fraction = Annotated[float, Meta(gt=0, lt=1)]
+Epoch = Annotated[int, Meta(ge=1, le=1_000_000)]
+Rate = Annotated[float, Meta(gt=0)]
 
 
 class Scored(NamedTuple):
@@ -122,4 +124,34 @@ class HalveOnPlateau(
         return None if share <= self.floor * (1 + ROUNDING) else share
 
 
-Schedule: TypeAlias = Constant | Step | Exponential | Cosine | HalveOnPlateau
+class Piecewise(Struct, frozen=True, forbid_unknown_fields=True, tag_field="name", tag="piecewise"):
+    """Give the learning rates themselves, each with the first epoch in which it holds.
+
+    Source: Nielsen (2015), chapter 3, on a variable learning rate.
+    """
+
+    ends_the_run: ClassVar[bool] = False
+    depends_on_epochs: ClassVar[bool] = False
+
+    rates: Annotated[
+        dict[Epoch, Rate],
+        Meta(
+            description="Learning rates by the epoch in which each begins: {1: 0.5, 16: 0.1}.",
+            extra_json_schema={
+                "required": ["1"],
+                "propertyNames": {"pattern": "^([1-9][0-9]{0,5}|1000000)$"},
+            },
+        ),
+    ]
+
+    def __hash__(self) -> int:
+        """Return a hash, since configs are keys of dictionaries."""
+        return hash(frozenset(self.rates.items()))
+
+    def multiplier(self, epoch: int, epochs: int, history: Sequence[Scored]) -> float | None:
+        """Return the epoch's learning rate itself: the config has none to multiply."""
+        del epochs, history
+        return self.rates[max(first for first in self.rates if first <= epoch)]
+
+
+Schedule: TypeAlias = Constant | Step | Exponential | Cosine | HalveOnPlateau | Piecewise

@@ -1,7 +1,8 @@
 """Grow a run: begin with the epochs that it shares with an earlier run of the same folder.
 
 The keys ``epochs``, ``patience`` and ``stopping`` decide when training ends, not how an epoch is
-trained. Runs that are equal in everything else share their first epochs, to the last byte.
+trained. Runs that are equal in everything else share their first epochs, to the last byte. So do
+runs of piecewise and constant schedules, up to the epoch from which their learning rates differ.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.npz import Header
 from nnexp.errors import NameTakenError
 from nnexp.paths import tolerated
-from nnexp.runner.recording import ending
+from nnexp.runner.recording import ending, learning_rate
 from nnexp.store import checkpoint, disk, growth_index, lock
 from nnexp.store.records import RunRecord
 from nnexp.store.run import LOCK, Run
@@ -35,8 +36,8 @@ class Shared(NamedTuple):
     beginning: Beginning
 
 
-def differs_in_ending(run: Run, config: CheckedConfig) -> bool:
-    """Return whether a run differs from a config at most in when training ends."""
+def may_share_epochs(run: Run, config: CheckedConfig) -> bool:
+    """Return whether a run differs from a config at most in when training ends or rates change."""
     return canonical.growth_json(run.config) == canonical.growth_json(config)
 
 
@@ -146,6 +147,9 @@ def _common_rows(
 ) -> list[Row]:
     """Return the first rows of a run that training another config would write as well."""
     last, every = min(config.epochs, until or config.epochs), config.evaluate_every
+    if config.schedule != other.schedule:  # of two that give their rates whatever the history
+        rates = ((learning_rate(c, (), e) for c in (config, other)) for e in range(1, last + 1))
+        last = sum(1 for _ in takewhile(lambda pair: len(set(pair)) == 1, rates))
 
     def is_common(numbered: tuple[int, Row]) -> bool:
         number, row = numbered

@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from nnexp.config.model import Config
 from nnexp.errors import DivergedError, MismatchError
-from nnexp.optim.schedules import Scored
+from nnexp.optim.schedules import Piecewise, Scored
 from nnexp.runner import backends
 from nnexp.runner.assembly import Assembly
 from nnexp.store import checkpoint
@@ -185,16 +185,12 @@ class Recording:
     def _train(self, epoch: int) -> Iterator[TrainingEvent]:
         epochs: Callable[..., Iterator[int]] = self._assembly.trainer.epoch
         try:
-            for examples in epochs(self._state, epoch, self._learning_rate(epoch)):
+            rate = learning_rate(self._config, self._history, epoch)
+            for examples in epochs(self._state, epoch, rate):
                 yield ExamplesTrained(epoch, examples)
         except NotFiniteError as error:
             fault = Fault(epoch=epoch, batch=error.batch, found=error.found)
             raise _Divergence(fault) from None
-
-    def _learning_rate(self, epoch: int) -> float | None:
-        if self._config.learning_rate is None:
-            return None
-        return self._config.learning_rate * (multiplier(self._config, self._history, epoch) or 0.0)
 
     def _evaluate(self, epoch: int) -> Row:
         """Return the row of an epoch.
@@ -209,7 +205,8 @@ class Recording:
             if not np.isfinite(value).all():
                 fault = f"{name.replace('_', ' ')} is {value}"
                 raise _Divergence(Fault(epoch=epoch, batch=None, found=fault))
-        values |= {"learning_rate": self._learning_rate(epoch), "numerics": self._foreign}
+        rate = learning_rate(self._config, self._history, epoch)
+        values |= {"learning_rate": rate, "numerics": self._foreign}
         return Row(epoch=epoch, **values)
 
     def _finish(self, reason: Reason, fault: Fault | None) -> Fault | None:
@@ -301,6 +298,12 @@ def ending(config: Config, history: Sequence[Row]) -> Reason | None:
     if multiplier(config, history, history[-1].epoch + 1) is None:
         return "schedule"
     return "epochs" if history[-1].epoch >= config.epochs else None
+
+
+def learning_rate(config: Config, history: Sequence[Row], epoch: int) -> float | None:
+    """Return an epoch's learning rate, or None if the optimizer has none."""
+    first = 1.0 if isinstance(config.schedule, Piecewise) else config.learning_rate
+    return None if first is None else first * (multiplier(config, history, epoch) or 0.0)
 
 
 def multiplier(config: Config, history: Sequence[Row], epoch: int) -> float | None:

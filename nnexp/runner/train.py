@@ -271,7 +271,7 @@ def is_done(config: CheckedConfig, run: Run, content: Mapping[str, str] | None =
     """
     if not run.exists:
         return False
-    if run.config != config and growth.differs_in_ending(run, config):
+    if run.config != config and growth.may_share_epochs(run, config):
         if content is not None:
             preconditions.check_data(run, content)
         return False

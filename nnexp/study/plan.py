@@ -91,7 +91,7 @@ def chained(jobs: Sequence[Job]) -> list[Job]:
     """
     groups: dict[tuple[bytes, str], list[int]] = {}
     for index, job in enumerate(jobs):
-        key = canonical.growth_json(job.config), repr(job.content)
+        key = canonical.growth_json(job.config), repr((job.config.schedule, job.content))
         groups.setdefault(key, []).append(index)
     result = list(jobs)
     for indices in groups.values():

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nnexp.analysis import comparison, experiments
+from msgspec import UNSET
+
+from nnexp.analysis import comparison, experiments, query
 from nnexp.analysis.comparison import Comparison
 from nnexp.config import canonical
 from nnexp.datasets.loading import Data
@@ -89,7 +91,8 @@ class SearchResult(NamedTuple):
         if not result.trial.is_baseline:
             return result.trial.values
         settings = canonical.flat(result.trial.config)
-        return tuple(settings.get(key) for key in self.definition.space.keys)
+        values = (query.setting(settings, key) for key in self.definition.space.keys)
+        return tuple(None if value is UNSET else value for value in values)
 
     @property
     def examples(self) -> int:

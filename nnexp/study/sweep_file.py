@@ -397,4 +397,4 @@ def _parse_all(parse: Callable[[Any], T], items: Iterable[Any], problems: list[s
 
 
 def _is_known(key: str) -> bool:
-    return key.removesuffix(".name") in keys.known()
+    return keys.is_known(key.removesuffix(".name"))

@@ -8,9 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nnexp.analysis.diagnosis import Kind
+from nnexp.config import rules
 from nnexp.config.model import Config
 from nnexp.errors import UsageError
-from nnexp.optim.schedules import Constant
 from nnexp.report.document import Document, Sentences, Table, plain
 from nnexp.report.figure import Axis, Figure
 from nnexp.report.text import MISSING
@@ -62,7 +62,7 @@ class NoRateError(NothingFoundError):
 
 def why_not(config: Config) -> str | None:
     """Return why a config has no learning rate to choose, or None if it has one."""
-    if config.learning_rate is not None:
+    if config.optimizer.default_learning_rate is not None:
         return None
     name = config.optimizer.__struct_config__.tag
     return f"optimizer {name} chooses its step by a line search: it has no learning rate to choose"
@@ -77,8 +77,7 @@ def trial_config(config: Config, epochs: int = EPOCHS) -> Config:
     if (why := why_not(config)) is not None:
         raise UsageError(why)
     return replace(
-        config,
-        schedule=Constant(),
+        rules.with_constant_rate(config),
         lambda_=0.0,
         regularizer="l2",
         epochs=epochs,

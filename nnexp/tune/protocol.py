@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from nnexp.config import rules
 from nnexp.config.model import Config, FromRun
 from nnexp.errors import NnexpError, SettingError, UsageError
+from nnexp.optim.schedules import Piecewise
 from nnexp.runner.assembly import per_example
 from nnexp.tune import batch_size, chance, final, ladder, learning_rate, quick_problem, weight_decay
 from nnexp.tune.choice import MOST_SEEDS, rounded
@@ -76,6 +78,8 @@ def begin(
         )
     if not set(only) - {"eta"}:
         learning_rate.trial_config(config)
+    if isinstance(config.schedule, Piecewise) and set(only) - {"lambda"}:
+        config = rules.with_constant_rate(config)  # all other decisions choose a learning rate
     n = len(trials.dataset(config).train.labels)
     dataset = trials.dataset(replace(config, data=replace(config.data, expand=None)))
     small = quick_problem.derive(config, dataset, n)

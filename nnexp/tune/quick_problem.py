@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
+from nnexp.config import rules
 from nnexp.config.model import Config
 from nnexp.datasets import splitting
 from nnexp.datasets.dataset import Dataset, Labels, Split, SplitOff
 from nnexp.datasets.sources import AnySource
 from nnexp.errors import UsageError
-from nnexp.optim.schedules import Constant
 from nnexp.runner.assembly import per_example
 from nnexp.streams import Pcg64
 from nnexp.tune.choice import rounded
@@ -29,8 +29,7 @@ FEW = 10
 def plain(config: Config) -> Config:
     """Return a config without early stopping or schedule, monitored as tuning needs it."""
     return replace(
-        config,
-        schedule=Constant(),
+        rules.with_constant_rate(config),
         stopping=Config().stopping,
         patience=None,
         evaluate_every=1,

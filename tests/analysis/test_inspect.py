@@ -32,7 +32,7 @@ from nnexp.nn.initializers import (
 from nnexp.nn.network import Network
 from nnexp.optim.adam import Adam
 from nnexp.optim.quasi_newton import LBfgs
-from nnexp.optim.schedules import Cosine
+from nnexp.optim.schedules import Cosine, Piecewise
 from nnexp.optim.sgd import Momentum, Nesterov, Sgd
 from nnexp.report import distributions, renderer
 from nnexp.runner import preconditions
@@ -314,6 +314,13 @@ def test_where_no_factor_decays_there_is_none_and_a_note_says_why() -> None:
     assert free.epoch == pytest.approx(1.0)
     notes = inspection.step_notes(Config(lambda_=1.0, schedule=Cosine(), dropout=0.5), 100)
     assert [note.split()[0] for note in notes] == ["learning", "dropout"]
+    config = Config(lambda_=2.0, schedule=Piecewise({1: 0.5, 16: 0.1}), learning_rate=None)
+    assert inspection.step_notes(config, 100) == [
+        "the learning rate is 0.5 from epoch 1 on, 0.1 from epoch 16 on"
+    ]
+    assert inspection.weight_decay(config, 100) == inspection.weight_decay(
+        Config(lambda_=2.0, learning_rate=0.5), 100
+    )
 
 
 def test_the_command_creates_nothing_but_the_picture_and_fits_80_columns(bench: Bench) -> None:

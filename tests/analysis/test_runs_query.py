@@ -157,7 +157,9 @@ def test_all_keys_are_known() -> None:
         "schedule.patience",
     } <= known
     for path in sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml")):
-        assert set(keys.flat(canonical.to_builtins(load.read(path)))) <= known
+        assert all(map(keys.is_known, keys.flat(canonical.to_builtins(load.read(path)))))
+    assert keys.is_known("schedule.rates.16")
+    assert not any(map(keys.is_known, ("schedule.rates.a", "schedule.16", "seed.1", "1", "")))
 
 
 NUMBERS = st.integers(-(10**9), 10**9) | st.floats(-1e9, 1e9)

@@ -14,6 +14,7 @@ from nnexp.config.model import CheckedConfig, Config, PerExample
 from nnexp.datasets.expansion import Rotate, Shift
 from nnexp.datasets.sources import AnySource, Arrays, Csv, Idx, Images, Mnist, Npz
 from nnexp.nn.costs import COSTS
+from nnexp.optim.schedules import Piecewise
 from nnexp.streams import Network2, Pcg64
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ sources = st.one_of(
     st.builds(Npz, file=text, **selection),
     st.builds(Csv, train_file=text, test_file=st.none() | text, **selection),
 )
-configs = st.builds(
+rates = st.dictionaries(st.integers(2, 10**6), positive, max_size=4)
+piecewise = st.builds(lambda first, later: Piecewise({**later, 1: first}), positive, rates)
+unscheduled = st.builds(
     Config,
     data=sources,
     hidden=st.lists(st.integers(1, 10**6), max_size=5).map(tuple),
@@ -54,6 +57,14 @@ configs = st.builds(
     rng=st.sampled_from([Pcg64(), Network2()]),
     seed=st.integers(0, 2**32 - 1),
 ).filter(lambda config: not rules.problems(config))
+configs = st.one_of(
+    unscheduled,
+    st.builds(
+        lambda config, schedule: structs.replace(config, schedule=schedule, learning_rate=None),
+        unscheduled,
+        piecewise,
+    ),
+)
 checked = configs.map(load.check)
 
 
@@ -105,6 +116,10 @@ def test_the_canonical_bytes_are_those_of_the_changed_keys_sorted() -> None:
     assert canonical.digest(load.check(typed_in_python)) == canonical.digest(config)
 
 
+def scheduled(rates: str) -> str:
+    return f"schedule: {{name: piecewise, rates: {rates}}}"
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
@@ -114,6 +129,9 @@ def test_the_canonical_bytes_are_those_of_the_changed_keys_sorted() -> None:
         ("epochs: 30", "", True),
         ("lambda: 1", "lambda: {per_example: 1}", False),
         ("epochs: 31", "", False),
+        (scheduled("{1: 0.5, 16: 0.1}"), scheduled('{"16": 1e-1, "1": 0.50}'), True),
+        (scheduled("{1: 0.5, 16: 0.1}"), scheduled("{1: 0.5, 17: 0.1}"), False),
+        (scheduled("{1: 0.5}"), "", False),
         ("data: {name: mnist, train: 1}", "data: {name: mnist, test: 1}", False),
     ],
 )
@@ -164,6 +182,19 @@ def test_listings_know_the_defaults_of_keys_that_are_not_recorded(data: AnySourc
 
 def test_a_key_added_to_the_model_later_renames_nothing() -> None:
     assert canonical.changed(Older(0.1)) == canonical.changed(Newer(0.1)) == {"rate": 0.1}
+
+
+def test_learning_rates_are_identified_recorded_and_written_in_the_epochs_order() -> None:
+    """Keys of JSON are strings, of which "16" comes before "2"."""
+    config = load.parse(scheduled("{16: 0.1, 2: 0.3, 1: 0.5}"), "a.yaml")
+    assert canonical.canonical_json(config) == (
+        b'{"learning_rate":null,"schedule":{"name":"piecewise","rates":{"1":0.5,"16":0.1,"2":0.3}}}'
+    )
+    recorded = canonical.recorded(config)
+    assert list(recorded["schedule"]["rates"].items()) == [("1", 0.5), ("2", 0.3), ("16", 0.1)]
+    assert load.from_builtins(recorded, "run.json") == config
+    written = "schedule:\n  name: piecewise\n  rates:\n    1: 0.5\n    2: 0.3\n    16: 0.1\n"
+    assert written in dump.to_yaml(config)
 
 
 def test_the_resolved_yaml_names_every_key_in_the_model_s_order() -> None:

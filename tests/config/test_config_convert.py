@@ -92,8 +92,8 @@ a.yaml:11:18: monitor[1]: unknown monitor 'trian'; did you mean 'train'? \
 (known: norms, running_cost, saturation, test, train, validation)
 a.yaml:12:23: rng.x: unknown key 'x' (known: before)
 a.yaml:13:7: seed: must be a whole number from 0 to 9223372036854775807, got 99999999999999999999
-a.yaml:14:11: schedule: must be a name (constant, step, exponential, cosine, halve-on-plateau) \
-or a mapping with one, got 5
+a.yaml:14:11: schedule: must be a name (constant, step, exponential, cosine, halve-on-plateau, \
+piecewise) or a mapping with one, got 5
 a.yaml:15:6: cost: must be cross-entropy or log-likelihood or quadratic, got null
 a.yaml:16:17: evaluate_every: must be a whole number ≥ 1, got a mapping
 a.yaml:17:1: data.train: unknown key 'data.train'; dotted keys are for --set: \

@@ -17,6 +17,7 @@ GOOD = [
     "data: mnist\noptimizer: sgd\nlambda: {per_example: 1e-4}",
     "data: {name: mnist, train: 1000, classes: [0, 1]}\nhidden: []\nbatch_size: all",
     "data: {name: npz, file: a.npz}\npatience: null",
+    "schedule: {name: piecewise, rates: {1: 0.5, 16: 0.1, 1000000: 9}}",
 ]
 BAD = [
     "learning_rte: 1",
@@ -29,6 +30,14 @@ BAD = [
     "epochs: 2.5",
     "seed: true",
     "lambda: {}",
+    "schedule: piecewise",
+    "schedule: {name: piecewise, rates: 0.5}",
+    "schedule: {name: piecewise, rates: {}}",
+    "schedule: {name: piecewise, rates: {2: 0.5}}",
+    "schedule: {name: piecewise, rates: {1: 0.5, 0: 0.1}}",
+    "schedule: {name: piecewise, rates: {1: 0.5, 1000001: 0.1}}",
+    "schedule: {name: piecewise, rates: {1: 0.5, 16: 0}}",
+    "schedule: {name: piecewise, rates: {1: 0.5, '02': 0.1}}",
 ]
 
 
@@ -45,7 +54,7 @@ def test_every_property_is_explained_and_has_its_default() -> None:
     assert len(every) > 40
     assert [key for key, node in every if not node.get("description")] == []
     required = {"name", "file", "train_file", "per_example", "normals", "examples", "epochs"}
-    required |= {"directory", "path"}
+    required |= {"directory", "path", "rates"}
     assert {key for key, node in every if "default" not in node} == required
 
 

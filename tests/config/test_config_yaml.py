@@ -99,7 +99,7 @@ def test_all_that_is_refused_is_reported_at_once_and_in_order() -> None:
         "hidden: !!seq [30]\n"
         "data: {name: mnist, name: idx}\n"
         "learning_rate: *e\n"
-        "1: 2\n"
+        "1.0: 2\n"
         "? [a, b]\n"
         ": 3\n"
         "seed: 4\n"
@@ -111,7 +111,7 @@ def test_all_that_is_refused_is_reported_at_once_and_in_order() -> None:
         "a.yaml:5:9: hidden: tags (!) are not allowed",
         "a.yaml:6:21: data.name: duplicate key 'name'; it is already on line 6",
         "a.yaml:7:16: learning_rate: aliases (*) are not allowed; write the value again",
-        "a.yaml:8:1: a key must be a name, got 1",
+        "a.yaml:8:1: a key must be a name, got 1.0",
         "a.yaml:9:3: a key must be a name, not a list, mapping or alias",
         "a.yaml:11:1: seed: duplicate key 'seed'; it is already on line 1",
     ]

@@ -25,7 +25,7 @@ from nnexp.config import load, rules
 from nnexp.config.model import CheckedConfig, Config
 from nnexp.datasets.sources import Npz
 from nnexp.optim.optimizers import Optimizer
-from nnexp.optim.schedules import HalveOnPlateau, Schedule, Step
+from nnexp.optim.schedules import HalveOnPlateau, Piecewise, Schedule, Step
 from nnexp.runner import backends, train
 from nnexp.training.stopping import Average, Stopping
 
@@ -176,6 +176,7 @@ EPOCHS = 5
 LIVELY: dict[type, dict[str, Any]] = {
     Step: {"every": 2},
     HalveOnPlateau: {"patience": 1, "floor": 0.3},
+    Piecewise: {"rates": {1: 0.5, 3: 0.1}},
     Average: {"last": 2},
 }
 """Settings with which a component does what it is there for within so few epochs."""
@@ -195,7 +196,7 @@ def combinations(data: str) -> list[CheckedConfig]:
             data=Npz(file=data),
             hidden=(4,),
             optimizer=lively(optimizer),
-            learning_rate=optimizer.default_learning_rate,
+            learning_rate=None if schedule is Piecewise else optimizer.default_learning_rate,
             batch_size="all" if optimizer.full_batch else 16,
             dropout=dropout,
             schedule=lively(schedule),

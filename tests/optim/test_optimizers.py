@@ -253,12 +253,13 @@ def test_a_method_with_a_line_search_refuses_a_learning_rate(optimizer: Any) -> 
             "leave it out, or set it to null"
         )
     ]
-    assert problems(text(optimizer, "dtype: float64", "schedule: cosine")) == [
-        (
-            f"a.yaml:3:11: schedule: {called} has no learning rate for a schedule to change; "
-            "leave it out"
-        )
-    ]
+    for schedule in ("cosine", "{name: piecewise, rates: {1: 0.5}}"):
+        assert problems(text(optimizer, "dtype: float64", f"schedule: {schedule}")) == [
+            (
+                f"a.yaml:3:11: schedule: {called} has no learning rate for a schedule to change; "
+                "leave it out"
+            )
+        ]
 
 
 def test_these_search_along_a_line_and_these_do_not() -> None:

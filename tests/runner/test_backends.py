@@ -25,7 +25,15 @@ from nnexp.nn.outputs import OutputName
 from nnexp.nn.penalties import RegularizerName
 from nnexp.optim.adam import Adam
 from nnexp.optim.optimizers import MiniBatchOptimizer
-from nnexp.optim.schedules import Constant, Cosine, Exponential, HalveOnPlateau, Schedule, Step
+from nnexp.optim.schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    HalveOnPlateau,
+    Piecewise,
+    Schedule,
+    Step,
+)
 from nnexp.optim.sgd import Momentum, Nesterov, Sgd
 from nnexp.runner import backends
 from nnexp.runner.assembly import Assembly
@@ -42,7 +50,14 @@ needs_kernels = pytest.mark.skipif(
     availability.why_unavailable() is not None, reason="the native extension is not built"
 )
 OPTIMIZERS = (Sgd(), Momentum(), Nesterov(), Adam())
-SCHEDULES = (Constant(), Step(), Exponential(), Cosine(), HalveOnPlateau())
+SCHEDULES = (
+    Constant(),
+    Step(),
+    Exponential(),
+    Cosine(),
+    HalveOnPlateau(),
+    Piecewise({1: 0.1, 2: 0.5}),
+)
 MONITOR = ("train", "validation", "test", "saturation", "norms", "running_cost")
 
 
@@ -62,7 +77,8 @@ def configs() -> Iterator[CheckedConfig]:
     for activation, output, cost in kinds():
         yield checked(activation=activation, output=output, cost=cost)
     for optimizer, schedule in product(OPTIMIZERS, SCHEDULES):
-        yield checked(optimizer=optimizer, schedule=schedule, learning_rate=0.1, patience=None)
+        rate = None if isinstance(schedule, Piecewise) else 0.1
+        yield checked(optimizer=optimizer, schedule=schedule, learning_rate=rate, patience=None)
     for regularizer, dropout in product(get_args(RegularizerName), (0.0, 0.5)):
         yield checked(regularizer=regularizer, dropout=dropout, lambda_=1.0)
     for initializer in INITIALIZERS:

@@ -72,6 +72,38 @@ def test_it_ends_as_from_scratch(
     assert is_equal(bench, run, *then)
 
 
+def rates(*pairs: str) -> tuple[str, str]:
+    return f"schedule={{name: piecewise, rates: {{{', '.join(pairs)}}}}}", "learning_rate=null"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "from_epoch"),
+    [
+        (("epochs=4", *rates("1: 0.5", "3: 0.1")), ("epochs=6", *rates("1: 0.5", "3: 0.1")), "5"),
+        (("epochs=4", *rates("1: 0.5")), ("epochs=6", *rates("1: 0.5", "5: 0.1")), "5"),
+        (("epochs=4", *rates("1: 0.5", "5: 2")), ("epochs=6", *rates("1: 0.5", "5: 0.1")), "5"),
+        (("epochs=4", "learning_rate=0.5"), ("epochs=6", *rates("1: 0.5", "5: 0.1")), "5"),
+        (("epochs=4", *rates("1: 0.5", "5: 0.1")), ("epochs=6", "learning_rate=0.5"), "5"),
+        (("epochs=4", "learning_rate=0.5"), ("epochs=6", *rates("1: 0.5", "4: 0.1")), None),
+        (("epochs=4", *rates("1: 0.5", "3: 2")), ("epochs=4", *rates("1: 0.5", "3: 0.1")), None),
+        (("epochs=1", *rates("1: 0.5")), ("epochs=4", *rates("1: 0.25")), "1"),
+        (("epochs=1", "schedule=step"), ("epochs=4", *rates("1: 0.5")), "1"),
+        (
+            ("epochs=4", "evaluate_every=2", "learning_rate=0.5"),
+            ("epochs=6", "evaluate_every=2", *rates("1: 0.5", "4: 2", "5: 0.5")),
+            None,
+        ),
+    ],
+)
+def test_the_epochs_before_the_learning_rates_differ_are_taken_over(
+    bench: Bench, first: tuple[str, ...], then: tuple[str, ...], from_epoch: str
+) -> None:
+    trained(bench, "runs", *first)
+    run = trained(bench, "runs", *then)
+    assert from_epoch in {None, epochs_trained(run)}
+    assert is_equal(bench, run, *then)
+
+
 def test_the_best_epoch_s_checkpoint_is_taken_over(bench: Bench) -> None:
     source = trained(bench, "runs", "epochs=30", "patience=null")
     best = json.loads((source / "result.json").read_text())["best"]["epoch"]
@@ -215,6 +247,20 @@ def named(bench: Bench, *settings: str) -> tuple[int, str, Path]:
     words = [word for setting in settings for word in ("--set", setting)]
     said = bench("train", "tiny.yaml", "--name", "x", *words)
     return said.code, said.err, bench.folder / "runs/x-s0"
+
+
+def test_a_named_run_whose_rate_changes_after_its_end_grows_in_place(bench: Bench) -> None:
+    named(bench, "epochs=3", "learning_rate=0.5")
+    code, err, _ = named(bench, "epochs=4", *rates("1: 0.5", "3: 0.1"))
+    assert code == 4
+    assert err.endswith(
+        "runs/x-s0: a run with other learning_rate, schedule, epochs, schedule.rates.1, "
+        "schedule.rates.3 would lose some of its 3 epochs; choose another name\n"
+    )
+    code, err, run = named(bench, "epochs=5", *rates("1: 0.5", "4: 0.1"))
+    assert code == 0
+    assert "runs/x-s0: epochs 1 to 3 are kept; the former run is now runs/.trash/" in err
+    assert epochs_trained(run) == "4"
 
 
 def test_a_named_run_grows_in_place_and_the_former_is_in_the_trash(bench: Bench) -> None:

@@ -31,6 +31,7 @@ SCHEDULES = (
     {"name": "exponential", "factor": 0.9},
     {"name": "cosine"},
     {"name": "halve-on-plateau", "patience": 1, "factor": 0.3},
+    {"name": "piecewise", "rates": {1: 0.05, 2: 0.3}},
 )
 
 
@@ -42,7 +43,8 @@ def settings() -> Iterator[dict[str, Any]]:
     for optimizer, hidden in product(("sgd", "momentum", "nesterov", "adam"), ([9], [17, 5], [])):
         yield {"optimizer": {"name": optimizer}, "hidden": hidden, "monitor": MONITOR}
     for schedule in SCHEDULES:
-        yield {"schedule": schedule, "optimizer": {"name": "adam"}}
+        rate = {"learning_rate": None} if schedule["name"] == "piecewise" else {}
+        yield {"schedule": schedule, "optimizer": {"name": "adam"}, **rate}
     for regularizer, dropout in product(("l2", "l1"), (0.0, 0.5)):
         yield {"regularizer": regularizer, "dropout": dropout, "lambda": 1.0}
     for batch_size in (1, 7, "all"):

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnexp.config.model import Config
+from nnexp.native import availability
 from nnexp.optim.schedules import (
     Constant,
     Cosine,
     Exponential,
     HalveOnPlateau,
+    Piecewise,
     Schedule,
     Scored,
     Step,
@@ -25,7 +27,12 @@ from nnexp.optim.schedules import (
 if TYPE_CHECKING:
     from tests.conftest import Bench
 
-EVERY: list[Schedule] = [kind() for kind in get_args(Schedule)]
+RATES = Piecewise({1: 0.5, 2: 0.3, 16: 0.1})
+FACTORS: list[Schedule] = [kind() for kind in get_args(Schedule) if kind is not Piecewise]
+EVERY: list[Schedule] = [*FACTORS, RATES]
+
+
+PIECEWISE = {"name": "piecewise", "rates": {1: 0.4, 3: 0.1, 5: 2}}
 
 
 def scored(*accuracies: float, every: int = 1) -> list[Scored]:
@@ -41,6 +48,8 @@ def scored(*accuracies: float, every: int = 1) -> list[Scored]:
         (Exponential(factor=0.9), {1: 1, 2: 0.9, 3: 0.81, 4: 0.729}),
         (Cosine(), {1: 1, 11: 0.75, 16: 0.5, 21: 0.25, 30: (1 + math.cos(math.pi * 29 / 30)) / 2}),
         (Cosine(floor=0.2), {1: 1, 11: 0.8, 16: 0.6, 21: 0.4}),
+        (RATES, {1: 0.5, 2: 0.3, 3: 0.3, 15: 0.3, 16: 0.1, 17: 0.1, 10**9: 0.1}),
+        (Piecewise({11: 2.0, 1: 0.1, 21: 0.5}), {1: 0.1, 10: 0.1, 11: 2, 20: 2, 21: 0.5, 30: 0.5}),
     ],
 )
 def test_the_epoch_alone_says_what_the_learning_rate_is_multiplied_by(
@@ -102,7 +111,7 @@ def test_an_equal_accuracy_is_no_improvement_and_a_better_one_restores_nothing()
     assert plateau.multiplier(5, 99, scored(0.5, 0.5, 0.5, 0.9)) == 0.5
 
 
-@pytest.mark.parametrize("schedule", EVERY, ids=lambda each: str(each.__struct_config__.tag))
+@pytest.mark.parametrize("schedule", FACTORS, ids=lambda each: str(each.__struct_config__.tag))
 @given(accuracies=st.lists(st.sampled_from([0.1, 0.5, 0.9]), max_size=40))
 def test_every_schedule_is_a_pure_function_that_never_rises_nor_falls_to_0(
     schedule: Schedule, accuracies: list[float]
@@ -122,7 +131,9 @@ def test_every_schedule_is_a_pure_function_that_never_rises_nor_falls_to_0(
 
 def test_the_model_s_schedules_are_those_tested_here() -> None:
     tags = {str(each.__struct_config__.tag) for each in EVERY}
-    assert tags == {"constant", "step", "exponential", "cosine", "halve-on-plateau"}
+    assert tags == {
+        *("constant", "step", "exponential", "cosine", "halve-on-plateau", "piecewise"),
+    }
     assert Config().schedule == Constant()
 
 
@@ -132,6 +143,46 @@ def test_a_row_says_the_learning_rate_that_its_epoch_had(bench: Bench) -> None:
     lines = (bench.folder / run / "metrics.jsonl").read_bytes().splitlines()
     rates = [msgspec.json.decode(line)["learning_rate"] for line in lines]
     assert rates == pytest.approx([0.4, 0.4, 0.2, 0.2, 0.1])
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "numpy",
+        pytest.param(
+            "native",
+            marks=pytest.mark.skipif(
+                availability.why_unavailable() is not None, reason="there are no kernels"
+            ),
+        ),
+    ],
+)
+def test_a_row_has_the_rate_that_piecewise_gives_its_epoch_and_trains_with_it(
+    bench: Bench, backend: str
+) -> None:
+    """Up to a rate's change, training is that of the constant rate; from then on it is not."""
+    bench.config(epochs=5, learning_rate=None, patience=None, schedule=PIECEWISE)
+    where = ("--backend", backend, "-q")
+    run = bench("train", "tiny.yaml", *where).out.strip()
+    constant = ("--set", "schedule=constant", "--set", "learning_rate=0.4", "--runs", "constant")
+    other = bench("train", "tiny.yaml", *where, *constant).out.strip()
+    rows, others = (
+        list(map(msgspec.json.decode, (bench.folder / it / "metrics.jsonl").read_bytes().split()))
+        for it in (run, other)
+    )
+    assert [row["learning_rate"] for row in rows] == [0.4, 0.4, 0.1, 0.1, 2.0]
+    assert rows[:2] == others[:2]
+    assert rows[2]["train_cost"] != others[2]["train_cost"]
+
+
+def test_piecewise_interrupted_at_any_epoch_comes_to_the_same_bytes(bench: Bench) -> None:
+    bench.config(epochs=6, learning_rate=None, patience=None, schedule=PIECEWISE)
+    whole = bench.files(bench("train", "tiny.yaml", "-q").out.strip())
+    for until in (1, 2, 3, 5):
+        runs = f"until-{until}"
+        bench("train", "tiny.yaml", "-q", "--runs", runs, "--until", str(until))
+        run = bench("train", "tiny.yaml", "-q", "--runs", runs).out.strip()
+        assert bench.files(run) == whole
 
 
 def test_a_plateau_s_run_ends_itself_and_interrupted_comes_to_the_same_bytes(bench: Bench) -> None:
