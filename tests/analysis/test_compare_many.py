@@ -185,6 +185,10 @@ def test_times_under_load_are_marked(two: Bench) -> None:
             ("batch_size=20",),
             "η of B (0.5, scaled 1) was not scaled with the batch size of A; nnexp tune CONFIG",
         ),
+        (
+            ("batch_size=20", "learning_rate=null", "schedule={name: piecewise, rates: {1: 1}}"),
+            "mini-batch sizes differ, and η of B was scaled with the batch size of A; nnexp tune",
+        ),
         (("learning_rate=1",), ""),
     ],
 )

@@ -442,6 +442,15 @@ def test_a_sweep_of_too_many_points_is_refused_before_they_are_made(bench: Bench
         sheet(bench, big)
 
 
+def test_runs_wait_for_shorter_ones_that_have_the_same_rates_in_all_epochs(bench: Bench) -> None:
+    own = ("schedule={name: piecewise, rates: {1: 0.5}}", "learning_rate=null", "patience=null")
+    grids = ("schedule.rates={1: 0.5},{1: 0.5, 2: 0.1}", "epochs=4,2")
+    bench.config("c.yaml")
+    jobs = planned(str(bench.folder / "c.yaml"), *grids, settings=own).jobs(bench.folder)
+    paths = [job.run.path for job in jobs]
+    assert [job.after for job in jobs] == [(paths[1],), (), (paths[3],), ()]
+
+
 def test_a_dry_run_tells_states_and_makes_nothing(bench: Bench) -> None:
     bench("train", "tiny.yaml", "-q", "--set", "lambda=1")
     bench("train", "tiny.yaml", "-q", "--set", "lambda=2", "--until", "1")
