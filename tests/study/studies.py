@@ -79,6 +79,12 @@ def without_times(out: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", out.replace("; !: measured under load", ""))
 
 
+def without_race(out: str) -> str:
+    """Return a comparison without the command that would add runs with the trials' seeds."""
+    start, heading, _ = out.partition("\n\nto train seeds until this is decided:\n")
+    return f"{start}\n" if heading else out
+
+
 def move_results(bench: Bench, folder: str) -> None:
     """Move results to another folder, so that the next command starts without them."""
     (bench.folder / folder).mkdir()

@@ -28,7 +28,7 @@ from nnexp.study.ranking import Ranking, Standing
 from nnexp.study.search import Search, is_fatal, search
 from tests.study.searches import names, tree
 from tests.study.spaces import RATE, file, needs_optuna
-from tests.study.studies import without_times
+from tests.study.studies import without_race, without_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,12 +44,6 @@ def found(bench: Bench, *command: str) -> Any:  # noqa: ANN401 - JSON
     said = bench(*command, "--json", "-q")
     assert (said.code, said.err) == (0, "")
     return json.loads(said.out)
-
-
-def without_race(out: str) -> str:
-    """Return a comparison without the command that would add runs with the trials' seeds."""
-    start, heading, _ = out.partition("\n\nto train seeds until this is decided:\n")
-    return f"{start}\n" if heading else out
 
 
 def accuracies(bench: Bench, runs: Sequence[str]) -> list[float]:

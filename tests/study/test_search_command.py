@@ -20,6 +20,7 @@ from nnexp.study import search as searches
 from nnexp.study import search_definition
 from tests.study.searches import UNCONFIRMED, names, search, tree
 from tests.study.spaces import RATE
+from tests.study.studies import without_race
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -56,7 +57,7 @@ def test_the_table_ranks_by_validation_and_ends_as_compare_does(bench: Bench) ->
     rest = (
         said.out.replace(alone, "\n\n") if alone in said.out else said.out.replace(f"{note}\n", "")
     )
-    assert rest.endswith(f"\n\n{bench('compare', *paths).out}")
+    assert rest.endswith(f"\n\n{without_race(bench('compare', *paths).out)}")
 
 
 def test_the_best_of_several_is_marked_as_optimistic(bench: Bench) -> None:
