@@ -27,6 +27,14 @@ from nnexp.report.text import columns
     metavar="N",
     help="Epochs per learning rate; at least 10, to tell oscillation from noise.",
 )
+@click.option(
+    "--seeds",
+    type=options.WholeNumber(1, 1000),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Number of seeds around the threshold, from the config's on.",
+)
 @engines.jobs_option(default=1)
 @click.option(
     "--plot",
@@ -41,6 +49,7 @@ def find_rate(
     settings: tuple[str, ...],
     runs: Path,
     epochs: int,
+    seeds: int,
     jobs: int,
     plot: Path | None,
     as_json: bool,
@@ -53,9 +62,9 @@ def find_rate(
       nnexp find-rate quickstart --set data.train=1000 --plot learning_rate.png
 
     Starts at 0.01 with λ = 0 and increases the rate by factors of ten until the cost
-    oscillates or rises, then refines the threshold within the decade. Each rate is a run, so
-    nothing is trained twice. The threshold is stored in the runs folder; nnexp train warns of
-    a learning rate far above it.
+    oscillates or rises. Then several seeds try rates around the threshold, which is
+    interpolated between them. Each trial is a run, so nothing is trained twice. The threshold
+    is stored in the runs folder; nnexp train warns of a learning rate far above it.
     """
     from nnexp.config import load
     from nnexp.config.argument import required_stem
@@ -71,7 +80,7 @@ def find_rate(
     trials = Trials(required_stem(config), runs, tell=progress.report, command="nnexp find-rate")
     for warning in data_warnings(trials.dataset(described), described.dtype):
         log_sentences(f"warning: {warning}")
-    sampler = StepSampler(learning_rate.find(described, trials, epochs), trials)
+    sampler = StepSampler(learning_rate.find(described, trials, epochs, seeds), trials)
     where = engines.EngineOptions(jobs)
     engines.train(sampler, where, runs, progress, data=trials.data)
     rungs = sampler.result

@@ -24,12 +24,16 @@ from nnexp.tune.trials import JobGroup, Steps, Trials, Update
 EPOCHS = 10
 """Minimum epochs of a rung: fewer are too few to distinguish noise from oscillation."""
 
+SEEDS = 3
+"""Number of seeds of find-rate; tune, which checks its rates again, uses the config's seed only."""
+
 RULE = (
     "λ = 0, training cost of the first epochs. From 0.01 by factors of ten, up while the cost "
     "falls and down while it does not, or while the smallest rate is as fast as the best; then "
-    "within the decade. A rate is too large if the cost "
-    "oscillates, rises or diverges, if its rises are a tenth of its falls or more, or if it ends "
-    "a tenth above the cost of a smaller rate. Half of the largest rate below these is chosen."
+    "by 1, 2 and 5 within the decade. A rate is too large if the cost oscillates, rises or "
+    "diverges. Its unsteadiness is the larger one of its rises as a multiple of half of its falls, "
+    "and of its end's excess over the lowest at a smaller rate as a multiple of a tenth of that. "
+    "The threshold is where this reaches 1, interpolated between the rates; half of it is chosen."
 )
 HEADING = "Learning rate η"
 AGAIN = (
@@ -38,14 +42,11 @@ AGAIN = (
 )
 
 
-class RungOutput(Struct, frozen=True, kw_only=True, tag_field="tried", tag="learning_rate"):
-    """A learning rate that was tried, for JSON; null for a cost that is not finite."""
+class CurveOutput(Struct, frozen=True, kw_only=True):
+    """The training cost at a rate with one seed, for JSON; null for a cost that is not finite."""
 
-    learning_rate: float
-    judgement: Judgement
-    why: str
+    seed: int
     kind: Kind
-    """Of the cost's curve."""
     ratio: float | None
     """The sum of the cost's rises over that of its falls; null if it never falls."""
     first: float | None
@@ -54,6 +55,18 @@ class RungOutput(Struct, frozen=True, kw_only=True, tag_field="tried", tag="lear
     """The cost of the last epoch, or the first that is not finite."""
     costs: list[float | None]
     """By epoch."""
+
+
+class RungOutput(Struct, frozen=True, kw_only=True, tag_field="tried", tag="learning_rate"):
+    """A learning rate that was tried, for JSON."""
+
+    learning_rate: float
+    judgement: Judgement
+    why: str
+    unsteadiness: float
+    """A rate is too large from 1 on."""
+    curves: list[CurveOutput]
+    """By seed."""
 
 
 class NoRateError(NothingFoundError):
@@ -90,17 +103,24 @@ def trial_config(config: Config, epochs: int = EPOCHS) -> Config:
 
 
 def climb(
-    config: Config, trials: Trials, following: Callable[[Sequence[Rung]], Sequence[float]]
+    config: Config,
+    trials: Trials,
+    following: Callable[[Sequence[Rung]], Sequence[tuple[float, int]]],
 ) -> Steps[list[Rung]]:
-    """Train rungs until the rule ``following`` proposes no more rates, and return them."""
+    """Train rungs until ``following`` proposes no more rates and seeds, and return them."""
     rungs: list[Rung] = []
-    while rates := following(rungs):
-        for trial in (yield JobGroup([replace(config, learning_rate=rate) for rate in rates])):
+    several = False
+    while points := following(rungs):
+        group = [replace(config, learning_rate=rate, seed=seed) for rate, seed in points]
+        for trial in (yield JobGroup(group)):
             rung = trial.rung
             rungs.append(rung)
-            last = next(tried for tried in ladder.judged(rungs) if tried.rung is rung)
-            ends = f"{number(last.diagnosis.first)} to {number(last.diagnosis.last)}"
-            text = f"η = {rung.learning_rate:g}: {last.why} ({ends})"
+            several = several or rung.seed != rungs[0].seed
+            own = [each for each in rungs if each.seed == rung.seed]
+            last = next(tried for tried in ladder.judged(own) if rung in tried.rungs)
+            ends = f"{number(rung.diagnosis.first)} to {number(rung.diagnosis.last)}"
+            seed = f", seed {rung.seed}" if several else ""
+            text = f"η = {rung.learning_rate:g}{seed}: {last.why} ({ends})"
             trials.tell(Update(text, known(rungs)))
     return rungs
 
@@ -108,20 +128,29 @@ def climb(
 def known(rungs: Sequence[Rung]) -> str:
     """Describe the bounds of the threshold known so far."""
     threshold = ladder.threshold(rungs)
-    large = [e.rung.learning_rate for e in ladder.judged(rungs) if e.judgement == "too large"]
-    below = f" and below {min(large):g}" if large else ""
-    return f"threshold at least {threshold:g}{below}" if threshold else f"threshold unknown{below}"
+    large = [rate.learning_rate for rate in ladder.judged(rungs) if rate.judgement == "too large"]
+    if threshold is None:
+        return "threshold unknown" + (f", below {min(large):g}" if large else "")
+    return f"threshold about {threshold:g}" if large else f"threshold above {threshold:g}"
 
 
-def find(config: Config, trials: Trials, epochs: int = EPOCHS) -> Steps[list[Rung]]:
+def find(config: Config, trials: Trials, epochs: int = EPOCHS, seeds: int = 1) -> Steps[list[Rung]]:
     """Climb the ladder for a config and record the threshold of its problem.
+
+    Args:
+        config: the problem.
+        trials: records the trials.
+        epochs: of each rung.
+        seeds: number of seeds, from the config's on.
 
     Raises:
         NoRateError: no rate is steady.
         BudgetSpentError: the trials' budget is spent.
         NnexpError: training failed.
     """
-    rungs = yield from climb(trial_config(config, epochs), trials, ladder.next_rates)
+    own = range(config.seed, config.seed + seeds)
+    base = trial_config(config, epochs)
+    rungs = yield from climb(base, trials, lambda rungs: ladder.next_trials(rungs, own))
     if ladder.threshold(rungs) is None:
         failing = decision(rungs, stage=2, heading=HEADING, rule=RULE)
         raise NoRateError(ladder.failure(rungs), failing)
@@ -135,9 +164,9 @@ def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> St
     if lambda_:
         base = replace(base, lambda_=config.lambda_, regularizer=config.regularizer)
 
-    def following(rungs: Sequence[Rung]) -> list[float]:
+    def following(rungs: Sequence[Rung]) -> list[tuple[float, int]]:
         rate = ladder.climb(grid, ladder.BELOW, rungs)
-        return [] if rate is None else [rate]
+        return [] if rate is None else [(rate, config.seed)]
 
     rungs = yield from climb(base, trials, following)
     return rungs if lambda_ else _recorded(config, trials, rungs)
@@ -171,12 +200,23 @@ def decision(
         answer=_answer(rungs, tried, threshold, before),
         rule=rule,
         alternatives=rates,
-        header=("learning_rate", "judgement", "cost", "rises/falls", "first", "last"),
-        rows=list(map(_row, rates)),
+        header=("learning_rate", "judgement", "cost", "unsteadiness", *_columns(rungs)),
+        rows=[_row(rate, seeds(rungs)) for rate in rates],
         left=3,
         picture=cost_figure(rungs),
         chose=() if threshold is None else (("learning_rate", threshold / 2),),
     )
+
+
+def seeds(rungs: Sequence[Rung]) -> list[int]:
+    """Return the seeds of rungs, in increasing order."""
+    return sorted({rung.seed for rung in rungs})
+
+
+def _columns(rungs: Sequence[Rung]) -> list[str]:
+    """Return the headers of the costs by seed."""
+    own = seeds(rungs)
+    return ["first to last cost"] if len(own) == 1 else [f"cost, seed {seed}" for seed in own]
 
 
 def _answer(
@@ -185,49 +225,83 @@ def _answer(
     if threshold is None:
         stays = "No η" if before is None else f"η stays {before:g}"
         return f"{stays}: {ladder.failure(rungs)}."
-    above = [rung for rung in tried if rung.rung.learning_rate > threshold]
-    if not above:
+    chosen = f"η = {threshold / 2:g}{_spread(rungs)}, half of"
+    reached = ladder.crossing(rungs) or threshold
+    large = [rate for rate in tried if rate.judgement == "too large"]
+    above = next((rate for rate in large if rate.learning_rate >= reached), None)
+    if above is None:
         return (
-            f"η = {threshold / 2:g}, half of {threshold:g}: the training cost falls steadily; no "
+            f"{chosen} {threshold:g}: the training cost falls steadily; no "
             "larger rate was tried, so the threshold may be higher."
         )
+    smaller = [rate for rate in tried if rate.learning_rate < above.learning_rate]
+    below = max(rate.learning_rate for rate in smaller if rate.judgement == "steady")
     return (
-        f"η = {threshold / 2:g}, half of the threshold {threshold:g}: the training cost falls "
-        f"steadily up to {threshold:g}; at {above[0].rung.learning_rate:g} it is {above[0].why}."
+        f"{chosen} the threshold {threshold:g}: the training cost falls "
+        f"steadily up to {below:g}; at {above.learning_rate:g} it is {above.why}."
     )
 
 
+def _spread(rungs: Sequence[Rung]) -> str:
+    """Return in words what the seeds alone would have chosen."""
+    own = [threshold for _, threshold in thresholds_by_seed(rungs) if threshold is not None]
+    if len(seeds(rungs)) == 1 or not own:
+        return ""
+    if min(own) == max(own):
+        return " with each seed"
+    return f" ({min(own) / 2:g} to {max(own) / 2:g} by seed)"
+
+
+def thresholds_by_seed(rungs: Sequence[Rung]) -> list[tuple[int, float | None]]:
+    """Return the seeds, each with the threshold that it alone would have given."""
+    return [(seed, ladder.threshold_of_seed(rungs, seed)) for seed in seeds(rungs)]
+
+
 def _output(tried: Judged) -> RungOutput:
-    diagnosis = tried.diagnosis
     return RungOutput(
-        learning_rate=tried.rung.learning_rate,
+        learning_rate=tried.learning_rate,
         judgement=tried.judgement,
         why=tried.why,
+        unsteadiness=tried.unsteadiness,
+        curves=list(map(_curve_output, tried.rungs)),
+    )
+
+
+def _curve_output(rung: Rung) -> CurveOutput:
+    diagnosis = rung.diagnosis
+    return CurveOutput(
+        seed=rung.seed,
         kind=diagnosis.kind,
         ratio=diagnosis.ratio,
         first=diagnosis.first,
         last=diagnosis.last,
-        costs=list(tried.rung.costs),
+        costs=list(rung.costs),
     )
 
 
-def _row(tried: RungOutput) -> list[str]:
-    numbers = (tried.ratio, tried.first, tried.last)
-    cells = [MISSING if value is None else number(value) for value in numbers]
-    return [f"{tried.learning_rate:g}", tried.judgement, tried.why, *cells]
+def _row(tried: RungOutput, seeds: Sequence[int]) -> list[str]:
+    ends = {curve.seed: curve for curve in tried.curves}
+    cells = [_ends(ends[seed]) if seed in ends else MISSING for seed in seeds]
+    unsteadiness = f"{tried.unsteadiness:.2f}"
+    return [f"{tried.learning_rate:g}", tried.judgement, tried.why, unsteadiness, *cells]
+
+
+def _ends(curve: CurveOutput) -> str:
+    """Return the first and the last cost of a curve as text."""
+    costs = (MISSING if cost is None else number(cost) for cost in (curve.first, curve.last))
+    return " to ".join(costs)
 
 
 def cost_figure(rungs: Sequence[Rung]) -> Figure:
     """Return the ladder's cost curves."""
-    threshold = ladder.threshold(rungs)
+    several = len(seeds(rungs)) > 1
     curves = [
         curve(
-            f"η = {rung.learning_rate:g}",
+            f"η = {rung.learning_rate:g}" + f", seed {rung.seed}" * several,
             range(1, len(rung.costs) + 1),
             rung.costs,
-            "threshold" if rung.learning_rate == threshold else "",
         )
-        for rung in sorted(rungs, key=lambda rung: rung.learning_rate)
+        for rung in sorted(rungs, key=lambda rung: (rung.learning_rate, rung.seed))
     ]
     title = "Training cost of the first epochs"
     return picture(title, Axis("epoch", whole=True), Axis("training cost", scale="log"), curves)
@@ -239,11 +313,20 @@ def document(decision: Decision) -> Document:
     return plain(rates, Sentences([decision.answer]))
 
 
+class SeedOutput(Struct, frozen=True, kw_only=True):
+    """What a seed alone would have given, for JSON; null if no rate is steady with it."""
+
+    seed: int
+    threshold: float | None
+    learning_rate: float | None
+
+
 class FindRateOutput(Struct, frozen=True, kw_only=True):
     """The result of find-rate."""
 
     threshold: float | None
     learning_rate: float | None
+    seeds: list[SeedOutput]
     rungs: list[RungOutput]
 
 
@@ -253,5 +336,9 @@ def output(rungs: Sequence[Rung]) -> FindRateOutput:
     return FindRateOutput(
         threshold=threshold,
         learning_rate=threshold and threshold / 2,
+        seeds=[
+            SeedOutput(seed=seed, threshold=own, learning_rate=own and own / 2)
+            for seed, own in thresholds_by_seed(rungs)
+        ],
         rungs=list(map(_output, ladder.judged(rungs))),
     )

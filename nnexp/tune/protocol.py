@@ -257,7 +257,7 @@ STAGES = (
         learning_rate.HEADING,
         "η by order of magnitude",
         _eta,
-        (3, 19),
+        (4, 19),
         lambda _: learning_rate.EPOCHS,
         learning_rate.why_not,
     ),

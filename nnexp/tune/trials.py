@@ -87,7 +87,7 @@ class JobResult(NamedTuple):
     @property
     def rung(self) -> Rung:
         """The trial as a rung of the ladder."""
-        return Rung(self.config.learning_rate or 0.0, tuple(self.costs))
+        return Rung(self.config.learning_rate or 0.0, tuple(self.costs), self.config.seed)
 
 
 class JobGroup(NamedTuple):

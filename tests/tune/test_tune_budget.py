@@ -140,7 +140,7 @@ def test_a_budget_that_decides_nothing_writes_nothing_and_says_what_it_takes(ben
     code, out, err = bench("tune", "tiny.yaml", "--budget", "40", "-q")
     assert (code, out) == (1, "")
     assert "the budget is spent in stage 2: η" in err
-    assert "stages 1 to 2 take 50 to 270 epochs of trials" in err
+    assert "stages 1 to 2 take 60 to 270 epochs of trials" in err
     assert err.endswith("repeat the command with a larger budget to resume\n")
     assert len(trials(bench)) == 4
     assert not (bench.folder / "tiny-tuned").exists()

@@ -39,7 +39,9 @@ def test_every_stage_has_its_rule_and_numbers(tmp_path: Path) -> None:
     rates = by_name[2, "eta"]["alternatives"]
     assert [each["learning_rate"] for each in rates] == sorted(e["learning_rate"] for e in rates)
     steady = [each for each in rates if each["judgement"] == "steady"]
-    assert all(each["ratio"] == 0 and each["first"] > each["last"] > 0 for each in steady)
+    curves = [curve for each in steady for curve in each["curves"]]
+    assert {curve["seed"] for curve in curves} == {0}
+    assert all(curve["ratio"] == 0 and curve["first"] > curve["last"] > 0 for curve in curves)
     strengths = by_name[3, "lambda"]["alternatives"]
     (best,) = (each for each in strengths if each["standing"] == "best")
     spread = best["best_validation_accuracy"]
