@@ -5,8 +5,8 @@ rungs of a rate are judged together, by its *unsteadiness*, which is the larger 
 
 - the cost's rises over its falls, averaged over the seeds, as a multiple of a half;
 - the excess of the cost's end, averaged over the seeds, over the lowest end at a smaller rate, as
-  a multiple of a tenth (at a rate that is far too large, a cost can fall from very high to less
-  high).
+  a multiple of 8 % of that (at a rate that is far too large, a cost can fall from very high to
+  less high).
 
 A rate is **steady** if this is below 1 and the cost falls, **too small** if the cost is flat and no
 smaller rate is steady, and **too large** otherwise.
@@ -34,6 +34,8 @@ from typing import Literal, NamedTuple, TypeAlias
 from nnexp.analysis.diagnosis import NOTHING, Diagnosis, diagnose
 
 START = 0.01
+FIRST = (START, 0.1)
+"""Trained together: the second is needed unless the first is too large."""
 DECADES = tuple(float(f"1e{power}") for power in range(-6, 5))
 """The rates that one seed climbs, from end to end."""
 GRID = (*(float(f"{digit}e{power}") for power in range(-6, 4) for digit in (1, 2, 5)), 1e4)
@@ -46,9 +48,9 @@ SCALE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 """Digits of a threshold, a quarter apart: seeds do not agree more closely."""
 UNDONE = 0.5
 """A rate is too large if rises undo this fraction of the falls."""
-OVERTAKEN = 0.1
+OVERTAKEN = 0.08
 """A rate is too large if its cost ends higher than a smaller rate's by more than this fraction."""
-MOST = 10.0
+MOST = 100.0
 """Larger unsteadiness is cut off, so that a rate's distance beyond the limit matters little."""
 
 Judgement: TypeAlias = Literal["steady", "too small", "too large"]
@@ -197,16 +199,16 @@ def foot(grid: Sequence[float], rungs: Iterable[Rung]) -> float | None:
 def next_trials(rungs: Sequence[Rung], seeds: Sequence[int]) -> list[tuple[float, int]]:
     """Return the rates to try next, each with a seed.
 
-    The first seed climbs the decades from 0.01, two at a time, and then tries the rates of ``GRID``
-    around the threshold as estimated so far: one above it, and two below, as the cost's excess is
-    over theirs. Then all seeds try these, until they have tried those around the last estimate.
+    The first seed climbs the decades from 0.01, and then tries the rates of ``GRID`` around the
+    threshold as estimated so far: one above it, and two below, as the cost's excess is over
+    theirs. Then all seeds try these, until they have tried those around the last estimate.
     """
     tried = {(rung.learning_rate, rung.seed) for rung in rungs}
     coarse = climb(DECADES, DECADES.index(START), rungs)
     if coarse is None and any(rate.judgement == "steady" for rate in judged(rungs)):
         coarse = foot(DECADES, rungs)
     if coarse is not None:
-        rates = _pair(coarse)
+        rates: tuple[float, ...] = (coarse,) if rungs else FIRST
     elif (estimate := crossing(rungs)) is not None:
         rates = _around(estimate)
     else:
@@ -217,14 +219,6 @@ def next_trials(rungs: Sequence[Rung], seeds: Sequence[int]) -> list[tuple[float
             return points
     lower = foot(DECADES, rungs)
     return [] if lower is None else [(lower, seeds[0])]
-
-
-def _pair(rate: float) -> tuple[float, ...]:
-    """Return a decade, and the one that is needed next unless the search turns around."""
-    index = DECADES.index(rate)
-    if rate < START:
-        return DECADES[max(0, index - 1) : index + 1][::-1]
-    return DECADES[index : index + 2]
 
 
 def _around(rate: float) -> tuple[float, ...]:
@@ -246,8 +240,9 @@ def _between(rungs: Iterable[Rung]) -> tuple[float, ...]:
 def crossing(rungs: Iterable[Rung]) -> float | None:
     """Return the rate at which the unsteadiness reaches 1; None if no rate is steady.
 
-    Where it decreases with the rate, neighbours are pooled; between the rates, it is interpolated
-    over the logarithm. If no rate is too large, the largest one is returned.
+    Where it decreases with the rate, neighbours are pooled. Between the rates, its square root is
+    interpolated over the rate's logarithm, since it grows ever faster with the rate. If no rate is
+    too large, the largest one is returned.
 
     Source: isotonic regression by pooling adjacent violators (Ayer et al., 1955).
     """
@@ -255,7 +250,10 @@ def crossing(rungs: Iterable[Rung]) -> float | None:
     levels = _increasing(tried)
     if not tried or levels[0] >= 1:
         return None
-    points = [(math.log(rate.learning_rate), u) for rate, u in zip(tried, levels, strict=True)]
+    points = [
+        (math.log(rate.learning_rate), math.sqrt(level))
+        for rate, level in zip(tried, levels, strict=True)
+    ]
     for (left, below), (right, above) in pairwise(points):
         if above >= 1:
             share = (1 - below) / (above - below)

@@ -32,7 +32,7 @@ RULE = (
     "falls and down while it does not, or while the smallest rate is as fast as the best; then "
     "by 1, 2 and 5 within the decade. A rate is too large if the cost oscillates, rises or "
     "diverges. Its unsteadiness is the larger one of its rises as a multiple of half of its falls, "
-    "and of its end's excess over the lowest at a smaller rate as a multiple of a tenth of that. "
+    "and of its end's excess over the lowest at a smaller rate as a multiple of 8 % of that. "
     "The threshold is where this reaches 1, interpolated between the rates; half of it is chosen."
 )
 HEADING = "Learning rate η"

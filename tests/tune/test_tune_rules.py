@@ -245,7 +245,7 @@ def around(limit: float, before: float = 1.0) -> tuple[list[float], float | None
     grid = [factor * before for factor in ladder.AROUND]
     rungs: list[Rung] = []
     while (rate := ladder.climb(grid, ladder.BELOW, rungs)) is not None:
-        rungs.append(Rung(rate, [2.0, 1.0, 0.5] if rate <= limit else [2.0, 1.0, 2.0]))
+        rungs.append(Rung(rate, [2.0, 1.0, 0.5] if rate <= limit else [2.0, math.inf]))
     return [rung.learning_rate for rung in rungs], ladder.threshold(rungs)
 
 
