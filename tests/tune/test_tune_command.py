@@ -105,14 +105,14 @@ def test_explain_trains_nothing(bench: Bench) -> None:
     lines = out.splitlines()
     assert [line[:2] for line in lines[1:9]] == ["1:", "2:", "3:", "4:", "5:", "6:", "6:", "6:"]
     together = re.split("  +", lines[9])
-    assert together[:3] == ["together", "25 to 278", "590 to 8,050"]
+    assert together[:3] == ["together", "26 to 278", "600 to 8,050"]
     assert "--budget counts epochs" in lines[11]
     assert not (bench.folder / "runs").exists()
     assert not (bench.folder / "tiny-tuned").exists()
     stages = json.loads(bench("tune", "tiny.yaml", "--explain", "--json", "--only", "eta").out)
     assert [stage["stage"][0] for stage in stages] == ["1", "2", "6"]
     assert all(stage["trials_least"] <= stage["trials_most"] for stage in stages)
-    assert [stage["epochs_least"] for stage in stages] == [20, 30, 20]
+    assert [stage["epochs_least"] for stage in stages] == [20, 40, 20]
     longer = ("--set", "epochs=400", "--only", "final")
     stages = json.loads(bench("tune", "tiny.yaml", "--explain", "--json", *longer).out)
     assert stages[-1]["epochs"] == 400
