@@ -13,9 +13,7 @@ from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias, overload
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from nnexp.analysis import comparison, experiments, query
 from nnexp.analysis.comparison import Comparison
@@ -38,6 +36,9 @@ from nnexp.study.job import Outcome, recorded_outcome
 from nnexp.study.local.pool import Pool
 from nnexp.study.plan import plan
 from nnexp.study.ranking import rank
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["Run", "compare", "load_config", "runs", "sweep", "train"]
 

@@ -10,13 +10,15 @@ import random
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from itertools import repeat
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Meta, Struct
 
-Order: TypeAlias = npt.NDArray[np.int64]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Order: TypeAlias = "npt.NDArray[np.int64]"
 Orders: TypeAlias = Callable[[int], Order]
 """Maps an epoch (counted from 1) to the order in which it visits the training examples."""
 

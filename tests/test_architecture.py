@@ -337,6 +337,7 @@ SINGLE = {
     "datasets/csv_header": "half of csv_columns, which line names columns, and how it is divided",
     "datasets/csv_labels": "part of csv_file, which labels are the same",
     "datasets/image_folder": "imports Pillow, which the other sources do without",
+    "cli/deferred": "the start of the command line, apart from its commands and errors",
     "cli/fit_table": "study_progress would be over 400 lines with it; only it needs rich's tables",
     "cli/watch": "imports rich, which a plain listing does without",
     "native/build": "an entry point: python -m nnexp.native.build",

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.config.model import Config
 from nnexp.datasets.data_warnings import data_warnings
 from nnexp.datasets.dataset import Dataset, Features, Split
 from nnexp.datasets.loading import load
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 ROWS = 1000
 """Examples that are converted to float64 at once."""

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
 from nnexp.analysis.confusion import Classification, classify
@@ -32,6 +31,9 @@ from nnexp.store.predictions import Predictions
 from nnexp.store.run import Run
 from nnexp.training import memory
 from nnexp.training.history import Row
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 On = Literal["validation", "test"]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
@@ -25,6 +24,9 @@ from nnexp.training import evaluation
 from nnexp.training.dropout import Dropout, by_layer
 from nnexp.training.evaluation import ROWS
 from nnexp.training.feed import CHUNK, Feed
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 EXAMPLES, NETWORKS, BATCHES = 1000, 10, 20
 """Maximum number of examples, networks, and mini-batches of each network to measure."""

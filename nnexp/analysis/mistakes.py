@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.analysis.evaluation import On, beliefs, restore
 from nnexp.datasets.dataset import Features
 from nnexp.datasets.standardization import original
 from nnexp.store.run import Run
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 class Mistakes(NamedTuple):

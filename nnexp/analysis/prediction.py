@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.analysis.evaluation import beliefs, best_checkpoint, network_of
 from nnexp.analysis.task import check_range, check_same_task, class_numbers, inputs
@@ -24,6 +23,9 @@ from nnexp.store.checkpoint import Arrays
 from nnexp.store.run import Run
 from nnexp.training import evaluation
 from nnexp.training.feed import Feed
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 class FilePrediction(NamedTuple):

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.analysis.power import ALPHA
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 TestName: TypeAlias = Literal["paired t", "Welch", "McNemar", "none"]
 
@@ -231,8 +233,8 @@ def _quantile(freedom: float, probability: float) -> float:
     return float(ndtri(probability) if math.isinf(freedom) else stdtrit(freedom, probability))
 
 
-Values: TypeAlias = Sequence[float] | npt.NDArray[np.float64]
-Floats: TypeAlias = npt.NDArray[np.float64]
+Values: TypeAlias = "Sequence[float] | npt.NDArray[np.float64]"
+Floats: TypeAlias = "npt.NDArray[np.float64]"
 
 FEWEST = 2
 """Minimum number of values for a standard deviation."""

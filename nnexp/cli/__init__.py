@@ -15,6 +15,7 @@ from typing import NoReturn
 import click
 
 from nnexp import __version__
+from nnexp.cli.deferred import defer
 from nnexp.cli.output import flush, log, log_sentences, put, reserve_standard_streams
 from nnexp.errors import DiskError, InterruptedRunError, NnexpError
 
@@ -126,6 +127,7 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     for variable in ONE_THREAD:  # one thread gives the same bytes anywhere; NumPy reads these
         os.environ[variable] = "1"
+    defer("numpy")
     reserve_standard_streams()
     try:
         code = cli.main(prog_name="nnexp", standalone_mode=False)

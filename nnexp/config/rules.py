@@ -9,7 +9,6 @@ from collections.abc import Container
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
-import numpy as np
 from msgspec import structs
 
 from nnexp.config.messages import listed, plain
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nnexp.config.problem import Path
+
+ITEMSIZE = {"float32": 4, "float64": 8}
+"""Bytes of a number; NumPy knows them too, but takes long to load."""
 
 MAX_DRAWS = 10**9
 """Maximum draws that network2 replays before a net; this many take minutes."""
@@ -96,7 +98,7 @@ def _learning_rate(config: Config) -> Iterator[Clash]:
 
 def _network(config: Config) -> Iterator[Clash]:
     sizes = (1, *config.hidden, 2)  # the least that any data needs: an input and two classes
-    itemsize = np.dtype(config.dtype).itemsize
+    itemsize = ITEMSIZE[config.dtype]
     if too_large := memory.why_not(sizes, config.optimizer, config.batch_size, itemsize):
         yield Clash((("hidden",),), too_large)
     if reason := costs.why_not(config.cost, config.output):

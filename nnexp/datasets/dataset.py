@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Features = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Features: TypeAlias = "npt.NDArray[Any]"
 """Inputs, one row per example: uint8 for images, or floating point."""
 
-Labels = npt.NDArray[np.int64]
+Labels: TypeAlias = "npt.NDArray[np.int64]"
 """Class indices 0, 1, …, one per example."""
 
 

@@ -10,16 +10,18 @@ The page of ``nnexp report`` prepares drawings by the same steps in JavaScript.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Grey = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Grey: TypeAlias = "npt.NDArray[np.float32]"
 """(rows, columns)."""
-Ink = npt.NDArray[np.float64]
+Ink: TypeAlias = "npt.NDArray[np.float64]"
 """(rows, columns), from 0 to 1."""
-Pixels = npt.NDArray[np.uint8]
+Pixels: TypeAlias = "npt.NDArray[np.uint8]"
 """(rows, columns), from 0 for black to 255 for white."""
 
 SIDE, BOX = 28, 20

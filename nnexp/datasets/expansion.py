@@ -10,7 +10,6 @@ import math
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Meta, Struct
 
 from nnexp.datasets.dataset import Split, image_shape
@@ -21,7 +20,9 @@ from nnexp.nn.elementary import cosine, sine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Images: TypeAlias = npt.NDArray[Any]
+    import numpy.typing as npt
+
+Images: TypeAlias = "npt.NDArray[Any]"
 """Pixels of shape (examples, rows, columns)."""
 
 PIXELS = 100_000

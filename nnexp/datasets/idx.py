@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.datasets import files
 from nnexp.datasets.files import MalformedError, file_errors
@@ -30,6 +29,8 @@ from nnexp.datasets.sources import Idx
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from nnexp.datasets.dataset import Labels
     from nnexp.datasets.sources import Mnist
 

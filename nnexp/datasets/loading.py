@@ -10,11 +10,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from nnexp.datasets import classes
-from nnexp.datasets.csv_file import read_csv
 from nnexp.datasets.data_root import located, naming_root
 from nnexp.datasets.dataset import Dataset, Factors
 from nnexp.datasets.idx import MNIST_SHA256, locate, read_idx, read_mnist
-from nnexp.datasets.npz_file import read_npz
 from nnexp.datasets.selection import Parts, select
 from nnexp.datasets.sources import Csv, Idx, Images, Mnist, Npz, Source
 from nnexp.errors import NnexpError
@@ -167,6 +165,18 @@ def _read_images(source: Images) -> Parts:
     return image_folder.read_images(source)
 
 
+def _read_npz(source: Npz) -> Parts:
+    from nnexp.datasets import npz_file  # noqa: PLC0415 - zipfile
+
+    return npz_file.read_npz(source)
+
+
+def _read_csv(source: Csv) -> Parts:
+    from nnexp.datasets import csv_file  # noqa: PLC0415 - five modules, which only this source needs
+
+    return csv_file.read_csv(source)
+
+
 def _read(source: Source) -> Parts:
     with naming_root(source):
         parts = READERS[type(source)](located(source))
@@ -186,7 +196,7 @@ DEFAULTS = Source()
 READERS: dict[type[Source], Callable[[Any], Parts]] = {
     Mnist: read_mnist,
     Idx: read_idx,
-    Npz: read_npz,
-    Csv: read_csv,
+    Npz: _read_npz,
+    Csv: _read_csv,
     Images: _read_images,
 }

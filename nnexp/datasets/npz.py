@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.datasets import files
 from nnexp.datasets.files import MalformedError
@@ -25,7 +24,9 @@ from nnexp.datasets.files import MalformedError
 if TYPE_CHECKING:
     from pathlib import Path
 
-AnyArray: TypeAlias = npt.NDArray[Any]
+    import numpy.typing as npt
+
+AnyArray: TypeAlias = "npt.NDArray[Any]"
 
 HEADER = re.compile(
     rb"\{'descr': '([<>|=]?(?:[iu][1248]|f[248]|b1|[US][1-9]\d{0,4}))', "

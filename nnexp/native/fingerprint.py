@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.native.kernels import NativeExamples, NativeNetwork, NativePenalty
 from nnexp.nn.activations import ActivationName
 from nnexp.nn.costs import CostName
 from nnexp.nn.outputs import OutputName
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 EXAMPLES = 1500
 """More than the kernels' workspace holds."""

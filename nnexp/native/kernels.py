@@ -19,10 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.native import _kernels
 from nnexp.nn.activations import ActivationName
@@ -30,8 +29,11 @@ from nnexp.nn.costs import CostName
 from nnexp.nn.outputs import OutputName
 from nnexp.nn.penalties import RegularizerName
 
-Floats: TypeAlias = npt.NDArray[np.float32]
-Indices: TypeAlias = npt.NDArray[np.int64]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Floats: TypeAlias = "npt.NDArray[np.float32]"
+Indices: TypeAlias = "npt.NDArray[np.int64]"
 
 
 MAX_DENSITY = 0.35

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Array: TypeAlias = npt.NDArray[np.floating[Any]]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Array: TypeAlias = "npt.NDArray[np.floating[Any]]"
 """Real numbers, either float32 or float64 throughout a computation."""
 
 
-def _constants(value: float) -> dict[np.dtype[Any], Array]:
-    return {np.dtype(t): np.array(value, t) for t in (np.float32, np.float64)}
+class Constants(dict[Any, Any]):
+    """A number as a zero-dimensional array of each dtype, made when it is asked for.
+
+    Multiplying a small array by a Python number takes NumPy two to three times as long, since it
+    must first determine the number's dtype.
+    """
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self._value = value
+
+    def __missing__(self, dtype: np.dtype[Any]) -> Array:
+        self[dtype] = array = np.array(self._value, dtype)
+        return array
 
 
-# Multiplying a small array by a Python number takes NumPy two to three times as long as by a
-# zero-dimensional array of the same dtype, since it must first determine the number's dtype.
-HALF = _constants(0.5)
-ONE = _constants(1.0)
-ZERO = _constants(0.0)
+HALF = Constants(0.5)
+ONE = Constants(1.0)
+ZERO = Constants(0.0)

@@ -7,13 +7,15 @@ logarithm is taken of 0, in float32 or float64.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.nn.arrays import ONE, Array
 from nnexp.nn.outputs import OutputName
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 CostName = Literal["cross-entropy", "quadratic", "log-likelihood"]
 

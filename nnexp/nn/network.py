@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.nn.activations import ACTIVATIONS, Activation, ActivationName
 from nnexp.nn.arrays import Array
 from nnexp.nn.costs import COSTS, CostFunction, CostName, weighted, why_not
 from nnexp.nn.initializers import Draws
 from nnexp.nn.outputs import OUTPUTS, Output, OutputName
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Draw = Callable[[Draws, int, int], Array]
 """An initializer: maps (rng, fan_in, fan_out) to an array of that shape."""

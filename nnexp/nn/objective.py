@@ -6,16 +6,18 @@ A batch consists of one piece, or of several if it is too large to be converted 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.nn import curvature
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
 from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Masks, Propagations
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Piece: TypeAlias = tuple[Array, Array]
 """Inputs (rows, fan_in + 1), whose last column is 1, and targets (rows, classes)."""

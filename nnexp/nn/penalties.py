@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 RegularizerName = Literal["l2", "l1"]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 Masks: TypeAlias = Sequence[Array]
 """A factor for each neuron of each hidden layer; 0 if dropout leaves the neuron out."""

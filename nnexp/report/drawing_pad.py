@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.analysis.best_network import best_facts
 from nnexp.analysis.comparison import Comparison
@@ -21,6 +20,9 @@ from nnexp.export.trained import TrainedNetwork, trained
 from nnexp.nn.arrays import Array
 from nnexp.report.document import Block, Section, Sentences
 from nnexp.report.markup import Markup, swatch, tag
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 NAME = "draw"
 """The anchor of the section."""

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count
 from math import isqrt
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.analysis.averages import average
 from nnexp.analysis.best_network import best_facts
@@ -26,6 +25,9 @@ from nnexp.report.figure import Axis, Image, Line, Panel
 from nnexp.report.markup import Markup, swatch, tag
 from nnexp.store.run import Run
 from nnexp.training.history import Row
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 LAYERS = 6
 
@@ -187,7 +189,7 @@ PIXELS = 30 * 28 * 28
 BOUND = 99.5
 """Percentile of the weights' magnitudes at which the colours end, which ignores outliers."""
 
-Grid = npt.NDArray[np.floating[Any]]
+Grid: TypeAlias = "npt.NDArray[np.floating[Any]]"
 
 
 def shown_neurons(features: int, neurons: int) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.config.model import Config, FromRun, PerExample
 from nnexp.datasets import data_warnings
@@ -28,9 +27,12 @@ from nnexp.training.running_cost import RunningCosts
 from nnexp.training.state import TrainingState
 from nnexp.training.trainer import Trainer
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 SLOT = "slot_"
 
-Arrays = Mapping[str, npt.NDArray[Any]]
+Arrays: TypeAlias = "Mapping[str, npt.NDArray[Any]]"
 
 
 def per_example(config: Config, examples: int) -> float:

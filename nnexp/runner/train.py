@@ -11,7 +11,6 @@ import functools
 import platform
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +143,8 @@ def events(
         grows: begin with the epochs that a new run shares with another run of its folder.
         backend: the backend to use where it can be used; None for the user's choice.
     """
+    if content is not None and not restart and is_done(config, run, content):
+        return  # before NumPy is loaded
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
 
     threads = ThreadpoolController()
@@ -285,7 +286,9 @@ def is_done(config: CheckedConfig, run: Run, content: Mapping[str, str] | None =
         )
     if content is not None:
         preconditions.check_data(run, content)
-    _ = run.result and (run.history(), predictions.read(run))  # raises if they are damaged
+    if run.result is not None:  # these raise if the run is damaged
+        run.history()
+        predictions.check(run)
     if run.result is not None and run.result.fault is not None:
         raise DivergedError(describe(run, run.result.fault))
     return run.result is not None
@@ -318,6 +321,8 @@ def _writer(
 
 @functools.cache  # looking up a package's version can take longer than an epoch
 def _versions() -> Versions:
+    from importlib.metadata import version  # noqa: PLC0415 - slow to import
+
     return Versions(
         nnexp=nnexp.__version__,
         python=platform.python_version(),

@@ -14,11 +14,10 @@ import shlex
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.datasets import npz
 from nnexp.datasets.npz import Header
@@ -29,11 +28,14 @@ from nnexp.store.meta import Meta
 from nnexp.store.run import Run
 from nnexp.training.history import Row, best_row
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 META = "meta"
 OVERHEAD = 2048
 """Maximum bytes of a member in addition to its values: zip and NumPy headers, the meta's JSON."""
 
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays: TypeAlias = "dict[str, npt.NDArray[Any]]"
 
 
 def digest(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
@@ -68,7 +70,12 @@ def archive(arrays: Arrays) -> bytes:
 def max_size(expected: Mapping[str, npz.Header]) -> int:
     """Return the maximum size in bytes of a checkpoint with these arrays."""
     values = sum(math.prod(shape) * dtype.itemsize for dtype, shape in expected.values())
-    return values + OVERHEAD * (len(expected) + 1)
+    return max_archive(values, len(expected))
+
+
+def max_archive(values: int, arrays: int) -> int:
+    """Return the maximum bytes of an archive of so many arrays, whose values have so many bytes."""
+    return values + OVERHEAD * (arrays + 1)
 
 
 def decode(name: str, content: bytes, expected: Mapping[str, npz.Header]) -> tuple[Meta, Arrays]:

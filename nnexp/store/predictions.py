@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.datasets import npz
 from nnexp.errors import CorruptError
 from nnexp.store import checkpoint, disk
 from nnexp.store.run import PREDICTIONS, RESULT, Run
 
-Classes = npt.NDArray[np.integer[Any]]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Classes: TypeAlias = "npt.NDArray[np.integer[Any]]"
+
+
+ARRAYS, MOST_BYTES = 4, 16
+"""Two arrays for each of two splits; at most the bytes of two int64 for an example."""
 
 
 class Predictions(NamedTuple):
@@ -51,16 +57,32 @@ def read(run: Run) -> dict[str, Predictions]:
     }
 
 
+def check(run: Run) -> None:
+    """Check a finished run's predictions by their checksum, without reading them.
+
+    Raises: as ``read``.
+    """
+    result = run.result
+    if result is not None and PREDICTIONS in result.files:
+        _content(run, result.files[PREDICTIONS])
+
+
 def _read_arrays(
     run: Run, expected: Mapping[str, npz.Header], digest: str
 ) -> dict[str, npt.NDArray[Any]]:
-    path = run.path / PREDICTIONS
-    content = disk.read(path, checkpoint.max_size(expected))
+    content = _content(run, digest)
+    try:
+        return npz.parse(io.BytesIO(content), npz.exactly(expected))
+    except ValueError as error:
+        raise CorruptError(f"{run.path / PREDICTIONS}: is damaged: {error}") from error
+
+
+def _content(run: Run, digest: str) -> bytes:
+    path, data = run.path / PREDICTIONS, run.record.data
+    examples = (data.validation or 0) + (data.test or 0)
+    content = disk.read(path, checkpoint.max_archive(MOST_BYTES * examples, ARRAYS))
     if content is None:
         raise CorruptError(f"{path}: is missing")
     if hashlib.sha256(content).hexdigest() != digest:
         raise CorruptError(f"{path}: is damaged: its checksum does not match {RESULT}")
-    try:
-        return npz.parse(io.BytesIO(content), npz.exactly(expected))
-    except ValueError as error:
-        raise CorruptError(f"{path}: is damaged: {error}") from error
+    return content

@@ -8,11 +8,9 @@ follows from its records alone, whether it was trained just now, earlier, or fur
 from __future__ import annotations
 
 import errno
-import traceback
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from msgspec import UNSET, Struct
 
@@ -33,6 +31,9 @@ from nnexp.store import writer
 from nnexp.store.records import BackendName, Fault
 from nnexp.store.run import Run
 from nnexp.training.history import Row, best_row
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 SPLITS = ("validation", "test", "train")
 """Splits in the order of preference for ranking configs by accuracy."""
@@ -343,7 +344,9 @@ def failure(error: Exception) -> Outcome:
         )
     if isinstance(error, MemoryError):
         return Outcome(code=1, reason=f"there is not enough memory: {error}".removesuffix(": "))
-    return Outcome(code=1, reason=traceback.format_exception_only(error)[-1].strip())
+    from traceback import format_exception_only  # noqa: PLC0415 - slow to import
+
+    return Outcome(code=1, reason=format_exception_only(error)[-1].strip())
 
 
 def recorded_outcome(job: Job) -> Outcome | None:

@@ -8,13 +8,15 @@ not be theta's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.nn.arrays import Array
 from nnexp.optim.objective import Batches
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 SATURATED = 0.05
 """A neuron is saturated if its slope is below this; the sigmoid's is at most 0.25."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.nn.arrays import Array
 from nnexp.nn.propagation import Masks
 from nnexp.streams import Purpose, generator
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 AT_ONCE = 1_000_000
 """Factors drawn at once: 13 MB, with the random numbers that they come from."""

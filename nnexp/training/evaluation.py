@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
@@ -13,6 +13,9 @@ from nnexp.nn.penalties import Penalty
 from nnexp.nn.propagation import Propagation, Propagations
 from nnexp.training.backend import SATURATED, Evaluation
 from nnexp.training.feed import Feed
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 ROWS = 500
 """Examples per forward pass. Fixed, since the last bits of a product depend on its shape."""

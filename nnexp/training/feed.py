@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.datasets.dataset import Split
 from nnexp.nn.arrays import Array
 from nnexp.nn.network import Network
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 CHUNK = 2000
 """Examples converted to floats at once: they fit in the CPU's cache and need few calls."""

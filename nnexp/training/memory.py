@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-import numpy as np
-
 from nnexp.optim.optimizers import Optimizer
 from nnexp.training.evaluation import ROWS
 from nnexp.training.feed import CHUNK
@@ -20,6 +18,9 @@ VECTORS = 12
 
 LAYERS = 5
 """Arrays with a number for each neuron and each example of a pass."""
+
+SINGLE = 4
+"""Bytes of a float32."""
 
 WORKSPACE = 1024
 """Minimum rows of these arrays in float32: the native kernels' CHUNK."""
@@ -38,7 +39,7 @@ def estimate(
     """
     vectors = VECTORS + optimizer.history_vectors
     rows = ROWS + (CHUNK if batch_size == "all" else min(batch_size, CHUNK))
-    if itemsize == np.float32(0).itemsize:
+    if itemsize == SINGLE:
         rows = max(rows, WORKSPACE)
     return itemsize * (vectors * _parameters(sizes) + LAYERS * rows * sum(sizes))
 

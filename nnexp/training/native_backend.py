@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.datasets.dataset import Split
 from nnexp.native.kernels import (
@@ -20,6 +20,9 @@ from nnexp.native.kernels import (
 from nnexp.nn.activations import Activation
 from nnexp.training.backend import SATURATED, Evaluation, Heartbeat
 from nnexp.training.feed import CHUNK
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _examples: WeakKeyDictionary[Split, dict[float, NativeExamples]] = WeakKeyDictionary()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from nnexp.datasets.dataset import Split
 from nnexp.nn.arrays import Array
@@ -18,6 +18,9 @@ from nnexp.training import evaluation
 from nnexp.training.backend import Evaluation, Heartbeat
 from nnexp.training.dropout import by_layer
 from nnexp.training.feed import CHUNK, Batch, Feed
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 class NumpyBackend:

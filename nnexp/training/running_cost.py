@@ -6,8 +6,12 @@ an epoch. This takes one more forward pass per step.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 PIECES = 10
 """Maximum parts of an epoch; each has a mean cost."""

@@ -21,7 +21,8 @@ SPY = """
 import atexit, sys
 from nnexp.cli import main
 def tell():
-    print("loaded:", *sorted({name.split(".")[0] for name in sys.modules}), file=sys.stderr)
+    loaded = [name for name, module in sys.modules.items() if "Deferred" not in repr(type(module))]
+    print("loaded:", *sorted({name.split(".")[0] for name in loaded}), file=sys.stderr)
 atexit.register(tell)
 sys.argv[0] = "nnexp"
 main()
@@ -142,3 +143,35 @@ def test_training_imports_no_scipy_and_no_pictures(bench: Bench) -> None:
     code, modules = loaded(bench, "train", "tiny.yaml")
     assert (code, modules & {"scipy", "matplotlib", "tqdm", "rich"}) == (0, set())
     assert "numpy" in modules
+
+
+def test_a_finished_run_and_an_invalid_config_need_no_numpy(bench: Bench) -> None:
+    words = ("train", "quickstart", "--set", "data.train=10", "--set", "epochs=1")
+    code, modules = loaded(bench, *words)
+    assert (code, "numpy" in modules, "email" in modules) == (
+        0,
+        True,
+        True,
+    )  # of importlib.metadata
+    code, modules = loaded(bench, *words)
+    assert (code, modules & (HEAVY - {"yaml"}), "email" in modules) == (0, set(), False)
+    code, modules = loaded(bench, "train", "tiny.yaml", "--set", "cost=hinge")
+    assert (code, modules & (HEAVY - {"yaml"})) == (2, set())
+
+
+def test_a_deferred_module_is_loaded_once_by_its_first_use() -> None:
+    program = (
+        "import sys\n"
+        "from nnexp.cli.deferred import defer\n"
+        "for name in ('fractions', 'no_such_module', 'sys'): defer(name)\n"
+        "import fractions\n"
+        "import fractions as again\n"
+        "print('numbers' in sys.modules, fractions is again is sys.modules['fractions'])\n"
+        "print(again.Fraction(1, 2), 'numbers' in sys.modules, type(fractions).__name__)\n"
+        "from fractions import Fraction\n"
+        "print(Fraction is again.Fraction, 'no_such_module' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False True\n1/2 True module\nTrue False\n"
