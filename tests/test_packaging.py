@@ -19,7 +19,7 @@ from tests.native.requirements import lacking
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmarks", "configs", "docs", "nnexp", "tests")
 FILES = (
-    *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"),
+    *("CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"),
     *("MANIFEST.in", "pyproject.toml", "setup.py"),
 )
 NO_COMPILER = "the C compiler (no-such-compiler) was not found"

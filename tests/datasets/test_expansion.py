@@ -325,10 +325,10 @@ def test_expansion_makes_another_experiment_and_none_makes_the_old_one() -> None
 @pytest.mark.parametrize("source", ["Mnist", "Idx", "Npz", "Csv"])
 def test_an_editor_offers_the_bare_names_the_mappings_and_null(source: str) -> None:
     offered = schema()["$defs"][source]["properties"]["expand"]
-    assert offered["anyOf"] == [
-        {"enum": ["shift", "rotate"]},
-        {"$ref": "#/$defs/Shift"},
+    assert sorted(offered["anyOf"], key=str) == [  # msgspec's versions differ in the order
         {"$ref": "#/$defs/Rotate"},
+        {"$ref": "#/$defs/Shift"},
+        {"enum": ["shift", "rotate"]},
         {"type": "null"},
     ]
     assert "expand" in [field.encode_name for field in info(Mnist).fields]
