@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -38,8 +37,9 @@ class Lock:
         for attempt in range(ATTEMPTS):
             if attempt:
                 time.sleep(PAUSE)
-            if self._try(fcntl.LOCK_EX):
-                return
+            with disk.errors(self.path):
+                if _try(self._descriptor, exclusive=True):
+                    return
         self.release()
         raise LockedError(f"{self.path.parent}: another process is training this run")
 
@@ -61,16 +61,6 @@ class Lock:
                 return False
             locked = os.fstat(self._descriptor)
         return (current.st_dev, current.st_ino) == (locked.st_dev, locked.st_ino)
-
-    def _try(self, kind: int) -> bool:
-        try:
-            fcntl.flock(self._descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            with disk.errors(self.path):
-                raise error from None
-        return True
 
 
 @contextmanager
@@ -108,13 +98,9 @@ def wait(path: Path, seconds: float) -> Iterator[None]:
     """
     end = time.monotonic() + seconds
     with disk.errors(path), disk.closing(_open(path)) as descriptor:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise LockedError(f"{path.parent}: another process is changing it") from None
+        while not _try(descriptor, exclusive=True):
+            if time.monotonic() > end:
+                raise LockedError(f"{path.parent}: another process is changing it")
             time.sleep(PAUSE / 10)
         yield
 
@@ -147,7 +133,7 @@ def shared(path: Path) -> Iterator[bool]:
             yield True  # no writer: the lock file is created before the run gets its name
             return
         with disk.closing(descriptor):
-            yield _try_shared(descriptor)
+            yield _try(descriptor, exclusive=False)
 
 
 def is_held(path: Path) -> bool:
@@ -160,10 +146,13 @@ def is_held(path: Path) -> bool:
         return not is_free
 
 
-def _try_shared(descriptor: int) -> bool:
-    """Take the shared lock of an open file if nobody holds the exclusive one."""
+def _try(descriptor: int, *, exclusive: bool) -> bool:
+    """Lock an open file, exclusively or shared, unless another process's lock is in the way."""
+    import fcntl  # noqa: PLC0415 - Windows has none, and --help works there
+
+    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

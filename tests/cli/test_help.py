@@ -175,3 +175,12 @@ def test_a_deferred_module_is_loaded_once_by_its_first_use() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "False True\n1/2 True module\nTrue False\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_needs_nothing_that_only_unix_has(bench: Bench, arguments: list[str]) -> None:
+    missing = ("fcntl", "resource", "pwd", "grp", "termios")
+    absent = f"import sys; sys.modules.update(dict.fromkeys({missing}))\n"
+    command = [sys.executable, "-c", absent + SPY, *arguments]
+    done = subprocess.run(command, cwd=bench.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Bench
 
+only_linux = pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "prctl"),
+    reason="only Linux forks trials, and kills them with their sweep",
+)
 LONG = ("--set", "epochs=100000", "--set", "patience=null")
 GRID = ("--grid", "learning_rate=0.1,1", "--grid", "lambda=0,1")
 PATCHED = """

@@ -24,6 +24,7 @@ from nnexp.study.execution import Execution, JobList
 from nnexp.study.job import Job, Outcome
 from nnexp.study.local.process import Limits, Process
 from nnexp.study.plan import Plan, plan
+from tests.study.sweeps import only_linux
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -222,6 +223,7 @@ child.train = train
 """
 
 
+@only_linux
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGUSR1", 143)])
 def test_a_signal_between_the_fork_and_the_handler_is_heeded(
     bench: Bench, name: str, code: int
@@ -233,6 +235,7 @@ def test_a_signal_between_the_fork_and_the_handler_is_heeded(
     assert failure["reason"].endswith("stopped; committed epochs are safe")
 
 
+@only_linux
 def test_of_what_a_process_said_the_end_is_kept(bench: Bench) -> None:
     done = script(bench, IN_CHILD.format(patch=SAYING), "sweep", "tiny.yaml", "-q")
     assert done.returncode == 9
@@ -240,7 +243,7 @@ def test_of_what_a_process_said_the_end_is_kept(bench: Bench) -> None:
     assert log.read_bytes() == b"6789abcdef"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a matter of Linux")
+@only_linux
 def test_where_memory_runs_out_a_trial_goes_before_the_sweep(bench: Bench) -> None:
     done = script(bench, IN_CHILD.format(patch=SCORED), "sweep", "tiny.yaml", "-q")
     assert done.returncode == 0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.study.sweeps import GRID, LONG, until
+from tests.study.sweeps import GRID, LONG, only_linux, until
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -97,7 +97,7 @@ def test_a_signal_that_the_user_had_ignored_stops_no_trial_either(
     assert err.startswith("stopped with 0 of 4 trials done")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a trial sees it at its next batch")
+@only_linux
 @pytest.mark.parametrize("numbers", [(signal.SIGKILL,), (signal.SIGTERM, signal.SIGTERM)])
 def test_a_sweep_that_is_killed_leaves_no_trial_behind(
     bench: Bench, numbers: tuple[signal.Signals, ...]

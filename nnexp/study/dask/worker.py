@@ -7,12 +7,10 @@ One thread starts, supervises and awaits it, since the kernel kills it when that
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import selectors
 import signal
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -29,15 +27,11 @@ from nnexp.names import is_run_name
 from nnexp.store import disk, growth_index, lock, transfer
 from nnexp.store.run import named
 from nnexp.study.job import EpochCommitted, Message, Outcome, Ready, failure
-from nnexp.study.local import process
-from nnexp.study.local.lifeline import STOP_SIGNALS
+from nnexp.study.local import process, starting
 from nnexp.study.local.process import Limits, Process
 
 REPORT_INTERVAL = 1.0
 """Minimum seconds between reported epochs: a thousand workers may share one scheduler."""
-
-COMMAND = ("-P", "-m", "nnexp.study.local.fresh")
-"""A worker's working directory may contain anything: -P keeps it from being imported from."""
 
 _stopped: set[str] = set()
 """Tokens of studies that are being stopped."""
@@ -216,12 +210,8 @@ def train(
 
 
 def start(request: JobRequest, runs: Path) -> Process:
-    """Start a job's subprocess, with signals blocked until it can handle them.
-
-    Raises: DiskError.
-    """
+    """Start a job's subprocess. Raises: DiskError."""
     arguments = {
-        "parent": os.getpid(),
         "folder": request.folder,
         "runs": str(runs),
         "name": request.name,
@@ -231,41 +221,7 @@ def start(request: JobRequest, runs: Path) -> Process:
         "backend": request.backend,
         "data_root": request.data_root,
     }
-    temporary = disk.errors(Path(tempfile.gettempdir()))
-    with contextlib.ExitStack() as opened, temporary, tempfile.TemporaryFile() as stdin:
-        output = opened.enter_context(tempfile.TemporaryFile())
-        stdin.write(json.dumps(arguments).encode())
-        stdin.seek(0)
-        with disk.errors(Path(sys.executable)):
-            ours, theirs = os.pipe()
-            opened.callback(os.close, ours)
-            try:
-                pid = os.posix_spawn(
-                    sys.executable,
-                    [sys.executable, *COMMAND],
-                    _environment(),
-                    file_actions=[
-                        (os.POSIX_SPAWN_DUP2, descriptor, stream)
-                        for stream, descriptor in enumerate(
-                            (stdin.fileno(), theirs, output.fileno())
-                        )
-                    ],
-                    setsigmask=STOP_SIGNALS,
-                )
-            finally:
-                os.close(theirs)
-        opened.pop_all()  # Process closes them
-    return Process(pid, ours, output)
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment without relative entries of PYTHONPATH; an empty one means ".".
-
-    They name places below the working directory.
-    """
-    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    kept = [entry for entry in given if Path(entry).is_absolute()]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(kept)}
+    return starting.spawn(arguments)
 
 
 def _supervise(

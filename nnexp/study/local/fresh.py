@@ -1,4 +1,4 @@
-"""The entry point of a worker's subprocess: ``python -m nnexp.study.local.fresh``.
+"""The entry point of a subprocess that is not forked: ``python -m nnexp.study.local.fresh``.
 
 It reads a job as JSON from standard input and writes messages to standard output. It sets up the
 parent-death signal before it imports anything slow.
@@ -27,7 +27,7 @@ def main() -> None:
     from nnexp.datasets import data_root  # noqa: PLC0415 - likewise
     from nnexp.datasets.loading import load  # noqa: PLC0415 - likewise
     from nnexp.native import availability  # noqa: PLC0415 - likewise
-    from nnexp.store.run import named  # noqa: PLC0415 - likewise
+    from nnexp.store.run import Run, named  # noqa: PLC0415 - likewise
     from nnexp.study.job import Job, Ready  # noqa: PLC0415 - likewise
     from nnexp.study.local import child  # noqa: PLC0415 - likewise
 
@@ -36,7 +36,17 @@ def main() -> None:
     config = configs.from_builtins(request["config"], "the request")
     child.sender(pipe)(Ready())
     run = named(Path(request["runs"]), request["name"])
-    job = Job(config, run, request["until"], request["content"])
+    against = request.get("against")
+    job = Job(
+        config,
+        run,
+        request["until"],
+        request["content"],
+        alone=request.get("alone", False),
+        against=None if against is None else Run(Path(against)),
+        other_numerics=request.get("other_numerics", False),
+        restart=request.get("restart", False),
+    )
     child.run(job, load, pipe, request["parent"])
 
 

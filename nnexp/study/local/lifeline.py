@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import os
 import signal
-import sys
 from pathlib import Path
 
 STOP_SIGNAL = signal.SIGUSR1
@@ -25,8 +24,9 @@ def die_with_parent(parent: int) -> None:
 
     To the kernel, the parent is the thread that started this process.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux has it; elsewhere, jobs look
+    if prctl is not None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_bytes(OOM_SCORE)
     exit_if_orphaned(parent)

@@ -1,4 +1,4 @@
-"""The engine of this machine: a pool of forked processes, one for each job.
+"""The engine of this machine: a pool of processes, one for each job, forked where that is safe.
 
 It uses no threads: a fork copies only the calling thread, but also the locks that other threads
 hold.
@@ -19,13 +19,16 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
+from nnexp.config import canonical
 from nnexp.config.model import Config
+from nnexp.datasets import data_root
 from nnexp.datasets.loading import Data
 from nnexp.errors import DiskError, NnexpError, UsageError
+from nnexp.native.availability import chosen
 from nnexp.runner import backends, train
 from nnexp.store import disk
-from nnexp.study.job import Job, Message, Outcome, failure
-from nnexp.study.local import child, lifeline, process
+from nnexp.study.job import Job, Message, Outcome, Ready, failure
+from nnexp.study.local import child, lifeline, process, starting
 from nnexp.study.local.process import Limits, Process
 
 FILES_PER_JOB = 2
@@ -44,7 +47,7 @@ class _RunningJob(NamedTuple):
 
 
 class Pool:
-    """Trains jobs in forked processes on this machine.
+    """Trains jobs in processes of their own on this machine.
 
     Args:
         slots: how many jobs run at a time.
@@ -117,7 +120,8 @@ class Pool:
                 del self._running[key.fd]
                 self._end(running)
             else:
-                messages += [(running.future, message) for message in arrived]
+                told = (message for message in arrived if not isinstance(message, Ready))
+                messages += [(running.future, message) for message in told]
         self._enforce_limits()
         return messages
 
@@ -148,10 +152,13 @@ class Pool:
             self._checked = time.monotonic()
 
     def _start(self, job: Job) -> Process:
-        """Fork a job.
+        """Start a job's process.
 
         Raises: DataError, DiskError.
         """
+        if not starting.CAN_FORK:
+            with _starting(job):
+                return starting.spawn(_request(job))
         dataset = self._data(job.config.data)
         backends.prepare(job.config, dataset, job.run, job.backend)
         with contextlib.ExitStack() as opened:
@@ -166,6 +173,24 @@ class Pool:
                     os.close(theirs)
             opened.pop_all()  # Process closes them
         return Process(pid, ours, output)
+
+
+def _request(job: Job) -> dict[str, object]:
+    """Return a job as ``fresh.main`` reads it."""
+    return {
+        "folder": None,
+        "runs": str(job.run.path.parent),
+        "name": job.run.name,
+        "config": canonical.to_builtins(job.config),
+        "content": None if job.content is None else dict(job.content),
+        "until": job.until,
+        "backend": job.backend or chosen(),
+        "data_root": data_root.chosen(),
+        "alone": job.alone,
+        "against": None if job.against is None else str(job.against.path),
+        "other_numerics": job.other_numerics,
+        "restart": job.restart,
+    }
 
 
 @contextlib.contextmanager

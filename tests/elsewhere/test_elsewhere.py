@@ -1,0 +1,41 @@
+"""What starts and ends processes works without fork, prctl and O_TMPFILE, as on macOS."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+STUDY = FOLDER.parent / "study"
+FILES = [
+    *(STUDY / f"test_sweep_{part}.py" for part in ("signals", "results", "failures", "parts")),
+    *(STUDY / f"test_{name}.py" for name in ("execution", "engines", "race_command")),
+]
+WITHOUT = "import os; from nnexp.study.local import starting; print(starting.CAN_FORK, dir(os))"
+
+
+def python(*arguments: str) -> str:
+    """Return what a Python prints that does without; it must succeed."""
+    paths = os.pathsep.join(map(str, (FOLDER, FOLDER.parents[1])))
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": paths},
+        cwd=FOLDER.parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_without_what_only_linux_has_studies_are_the_same() -> None:
+    known, names = python("-c", WITHOUT).split(maxsplit=1)
+    assert (known, "'fork'" in names, "'O_TMPFILE'" in names) == ("False", False, False)
+    printed = python("-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, FILES))
+    assert " passed" in printed
