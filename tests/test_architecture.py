@@ -257,7 +257,7 @@ def test_the_disk_is_asked_where_its_errors_are_told() -> None:
         "store/lock.py": {"path.lstat"},
         "report/figure.py": {"os.access"},  # every error means that it may not be written
         "study/dask/worker.py": {"os.access"},
-        "config/argument.py": {"folder.rglob"},  # of the package
+        "config/examples.py": {"folder.rglob"},  # of the package
         "native/availability.py": {"SOURCES.iterdir"},
         "native/build.py": {"Path(sysconfig.get_paths()['include'], 'Python.h').is_file"},
         "study/local/pool.py": {"Path('/dev/fd').iterdir"},
@@ -338,6 +338,7 @@ SINGLE = {
     "datasets/csv_labels": "part of csv_file, which labels are the same",
     "datasets/image_folder": "imports Pillow, which the other sources do without",
     "cli/deferred": "the start of the command line, apart from its commands and errors",
+    "cli/completion_words": "a table of words, apart from the code that chooses among them",
     "cli/fit_table": "study_progress would be over 400 lines with it; only it needs rich's tables",
     "cli/watch": "imports rich, which a plain listing does without",
     "native/build": "an entry point: python -m nnexp.native.build",

@@ -13,37 +13,54 @@ from importlib import import_module
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from nnexp import __version__
 from nnexp.cli.deferred import defer
 from nnexp.cli.output import flush, log, log_sentences, put, reserve_standard_streams
 from nnexp.errors import DiskError, InterruptedRunError, NnexpError
 
-COMMANDS = {
-    "train": "train a config into a run directory, or resume it",
-    "search": "search a space of configs at random, on a grid or with TPE",
-    "inspect": "predict, before training: spread of z, saturation, gradients",
-    "tune": "choose hyper-parameters by the chapter's protocol, with reasons",
-    "find-rate": "find the largest learning rate at which the training cost falls",
-    "sweep": "train a config at many points, in parallel, and rank them",
-    "show": "show one run: config, metrics, cost curve, confusion matrix",
-    "compare": "show how experiments differ, and whether that is more than noise",
-    "race": "train seed after seed until a comparison is decided, valid at every look",
-    "report": "write one HTML file that shows and compares runs",
-    "evaluate": "measure runs on validation, test or other data, and their ensemble",
-    "predict": "predict the classes of pictures, tables and other new examples",
-    "export": "write a network, or metrics, for ONNX, PyTorch, TensorBoard or pandas",
-    "replay": "show where other stopping rules would have ended a run",
-    "runs": "list, filter, sort and watch experiments or runs",
-    "note": "add notes and tags to runs, or print them",
-    "rm": "move runs or checkpoints to the trash, restore them, empty it",
-    "verify": "train a run again and check that the result is identical",
-    "reproduce": "train the networks of a figure of the book and compare",
-    "init": "write a config with every key, its default and meaning",
-    "examples": "list the example configs, which every command takes by name",
-    "schema": "print the JSON Schema of configs, or (--of) of a command's JSON",
+COMMANDS_BY_PURPOSE = {
+    "Train": {
+        "init": "write a config with every key, its default and meaning",
+        "examples": "list the example configs, which every command takes by name",
+        "train": "train a config into a run directory, or resume it",
+        "sweep": "train a config at many points, in parallel, and rank them",
+        "search": "search a space of configs at random, on a grid or with TPE",
+        "reproduce": "train the networks of a figure of the book and compare",
+    },
+    "Look": {
+        "inspect": "predict, before training: spread of z, saturation, gradients",
+        "runs": "list, filter, sort and watch experiments or runs",
+        "show": "show one run: config, metrics, cost curve, confusion matrix",
+        "report": "write one HTML file that shows and compares runs",
+        "evaluate": "measure runs on validation, test or other data, and their ensemble",
+        "predict": "predict the classes of pictures, tables and other new examples",
+        "replay": "show where other stopping rules would have ended a run",
+    },
+    "Decide": {
+        "compare": "show how experiments differ, and whether that is more than noise",
+        "race": "train seed after seed until a comparison is decided, valid at every look",
+        "find-rate": "find the largest learning rate at which the training cost falls",
+        "tune": "choose hyper-parameters by the chapter's protocol, with reasons",
+    },
+    "Keep": {
+        "note": "add notes and tags to runs, or print them",
+        "export": "write a network, or metrics, for ONNX, PyTorch, TensorBoard or pandas",
+        "verify": "train a run again and check that the result is identical",
+        "rm": "move runs or checkpoints to the trash, restore them, empty it",
+        "schema": "print the JSON Schema of configs, or (--of) of a command's JSON",
+        "completion": "print or install the completion of command lines in a shell",
+    },
 }
-"""The commands in the order of their use; each is in the module of its name, - written _."""
+"""The commands by purpose, in the order of their use; each is in the module of its name, - as _."""
+
+COMMANDS = {
+    name: text for commands in COMMANDS_BY_PURPOSE.values() for name, text in commands.items()
+}
+
+COMPLETION = "_NNEXP_COMPLETE"
+"""The environment variable by which a shell asks for completion; its value is the shell's name."""
 
 ONE_THREAD = (
     "OPENBLAS_NUM_THREADS",
@@ -74,11 +91,20 @@ class CommandGroup(click.Group):
             raise TypeError(f"nnexp.cli.{name}.{name} is no command")
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the commands or options that continue a word, without importing the commands."""
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=COMMANDS[name]) for name in names]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands and their purposes, without importing them."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        first_column = max(map(len, COMMANDS))
+        for purpose, commands in COMMANDS_BY_PURPOSE.items():
+            with formatter.section(purpose):
+                rows = [(name.ljust(first_column), text) for name, text in commands.items()]
+                formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -129,6 +155,20 @@ def main() -> NoReturn:
         os.environ[variable] = "1"
     defer("numpy")
     reserve_standard_streams()
+    if shell := os.environ.get(COMPLETION):
+        from nnexp.cli import shells
+
+        shells.answer(cli, shell)
+        sys.exit(0)
+    code = _run()
+    if not flush() and code == 0:
+        log("standard output: cannot be written")
+        code = DiskError.exit_code
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command line, print its error, if any, and return the exit code."""
     try:
         code = cli.main(prog_name="nnexp", standalone_mode=False)
     except click.NoSuchOption as error:
@@ -153,11 +193,7 @@ def main() -> NoReturn:
     except MemoryError as error:
         log(f"there is not enough memory: {error}".removesuffix(": "))
         code = 1
-    code = code if isinstance(code, int) else 0
-    if not flush() and code == 0:
-        log("standard output: cannot be written")
-        code = DiskError.exit_code
-    sys.exit(code)
+    return code if isinstance(code, int) else 0
 
 
 OTHER_NAMES = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", metavar="A B...", nargs=-1, required=True, type=options.RUN)
-@click.option("--metric", metavar="KEY", help="Metric of the verdict (default: test_accuracy).")
+@options.metric
 @click.option(
     "--baseline", type=options.RUN, metavar="A", help="Compare with this one instead of the first."
 )

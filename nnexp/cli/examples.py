@@ -19,10 +19,10 @@ def examples() -> None:
       nnexp examples
       nnexp train book/eta-0.25 --set epochs=5
     """
-    from nnexp.config import argument
+    from nnexp.config.examples import examples as packaged
     from nnexp.report.document import Table, as_text, plain
 
-    rows = [[name, _purpose(path)] for name, path in argument.examples().items()]
+    rows = [[name, _purpose(path)] for name, path in packaged().items()]
     put(as_text(plain(Table(["example", "purpose"], rows, left=2))))
 
 

@@ -6,14 +6,20 @@ from pathlib import Path
 
 import click
 
-from nnexp.cli import options
+from nnexp.cli import candidates, options
 from nnexp.cli.output import put
 from nnexp.errors import UsageError
 
 
 @click.command()
-@click.argument("file", default="config.yaml", type=options.CONFIG, metavar="[FILE]")
-@click.option("--from", "example", metavar="NAME", help="Copy this example (see nnexp examples).")
+@click.argument("file", default="config.yaml", type=options.AnyPath(), metavar="[FILE]")
+@click.option(
+    "--from",
+    "example",
+    metavar="NAME",
+    shell_complete=candidates.examples,
+    help="Copy this example (see nnexp examples).",
+)
 def init(file: Path, example: str | None) -> None:
     """Write a config to FILE (default: config.yaml) with every key, its default and meaning.
 
@@ -35,7 +41,7 @@ def init(file: Path, example: str | None) -> None:
 
 def _example(name: str) -> str:
     from nnexp.config import messages
-    from nnexp.config.argument import examples
+    from nnexp.config.examples import examples
 
     known = examples()
     if name not in known:

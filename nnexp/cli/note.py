@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from nnexp.cli import options
+from nnexp.cli import candidates, options
 from nnexp.cli.output import put
 from nnexp.errors import UsageError
 from nnexp.report.document import as_text
@@ -22,8 +22,10 @@ U = TypeVar("U")
 @click.command()
 @click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=options.RUN)
 @click.option("-m", "--message", metavar="TEXT", help="Add a note.")
-@click.option("--tag", metavar="TAG,...", help="Add these tags.")
-@click.option("--untag", metavar="TAG,...", help="Remove these tags.")
+@click.option("--tag", metavar="TAG,...", shell_complete=candidates.tags, help="Add these tags.")
+@click.option(
+    "--untag", metavar="TAG,...", shell_complete=candidates.tags, help="Remove these tags."
+)
 @options.as_json
 def note(
     paths: tuple[Path, ...],

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from nnexp.cli import candidates
+from nnexp.cli.candidates import Candidates
 from nnexp.config.messages import closest, shown
 from nnexp.datasets.data_root import VARIABLE as DATA_ROOT_VARIABLE
 from nnexp.errors import SettingError, UsageError
@@ -36,8 +39,10 @@ def rejection(option: str, allowed: str, value: object, known: Collection[str] =
 
 
 def option_name(param: click.Parameter | None) -> str:
-    """Return an option's name as it is written on the command line."""
-    return param.opts[0] if param is not None else "the value"
+    """Return an option's name as it is written on the command line, or an argument's as in help."""
+    if param is None:
+        return "the value"
+    return param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
 
 
 def either(names: Iterable[str]) -> str:
@@ -115,15 +120,32 @@ class SeedList(click.ParamType[list[int]]):
 
 
 class AnyPath(click.Path):
-    """A path that is not checked; commands report disk errors that click would ignore."""
+    """A path that is not checked; commands report disk errors that click would ignore.
+
+    Args:
+        complete: returns its candidates for shell completion; None for all files.
+    """
+
+    def __init__(self, complete: Candidates | None = None) -> None:
+        super().__init__()
+        self._complete = complete
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ANN401 - click's own
         """Return the path."""
         del param, ctx
         return Path(value)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """Return the candidates that continue an incomplete path."""
+        if self._complete is None:
+            return super().shell_complete(ctx, param, incomplete)
+        return [CompletionItem(value) for value in self._complete(ctx, param, incomplete)]
 
-CONFIG = RUN = AnyPath()
+
+CONFIG = AnyPath(candidates.configs)
+RUN = AnyPath(candidates.runs)
 
 
 class File(click.Path):
@@ -208,6 +230,7 @@ _set = click.option(
     "settings",
     metavar="KEY=VALUE",
     multiple=True,
+    shell_complete=candidates.settings,
     help="Override a key of the config, such as learning_rate=0.1 or data.train=1000; repeatable.",
 )
 runs = click.option(
@@ -277,6 +300,12 @@ def confirm(default: int) -> Callable[[Callable[..., None]], Callable[..., None]
     )
 
 
+metric = click.option(
+    "--metric",
+    metavar="KEY",
+    shell_complete=candidates.metrics,
+    help="Metric of the verdict (default: test_accuracy).",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 quiet = click.option(
     "-q", "--quiet", is_flag=True, help="Print results, warnings and errors only; no progress."

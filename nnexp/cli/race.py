@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("configs", metavar="CONFIG CONFIG...", nargs=-1, required=True, type=options.CONFIG)
-@click.option("--metric", metavar="KEY", help="Metric of the verdict (default: test_accuracy).")
+@options.metric
 @click.option(
     "--at-most",
     type=options.WholeNumber(4, 1_000),

@@ -23,7 +23,7 @@ from nnexp.report.text import as_json as json_line
     metavar="FILE",
     help="The HTML file; an existing one is replaced.",
 )
-@click.option("--metric", metavar="KEY", help="Metric of the verdict (default: test_accuracy).")
+@options.metric
 @options.as_json
 def report(paths: tuple[Path, ...], output: Path, metric: str | None, as_json: bool) -> None:
     """Write one HTML file that shows and compares runs.

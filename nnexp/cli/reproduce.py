@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nnexp import paths
-from nnexp.cli import engines, options, pictures
+from nnexp.cli import candidates, engines, options, pictures
 from nnexp.cli.output import log, put
 from nnexp.cli.study_progress import SEED, StudyProgress
 from nnexp.config.messages import unknown
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("figure", required=False)
+@click.argument("figure", required=False, shell_complete=candidates.figures)
 @click.option(
     "--against",
     type=options.File(),

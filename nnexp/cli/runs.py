@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nnexp.analysis import experiment_rows, query
-from nnexp.cli import options
+from nnexp.cli import candidates, options
 from nnexp.cli.output import log, put
 from nnexp.errors import UsageError
 from nnexp.names import without_seed
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("patterns", nargs=-1, metavar="[PATTERN]...")
+@click.argument("patterns", nargs=-1, metavar="[PATTERN]...", shell_complete=candidates.patterns)
 @options.runs
 @click.option(
     "--status",
@@ -35,12 +35,23 @@ if TYPE_CHECKING:
     type=options.OneOf(query.STATUSES),
     help="List only runs with this status; repeatable.",
 )
-@click.option("--where", metavar="CONDITION", help="List only runs that meet this condition.")
+@click.option(
+    "--where",
+    metavar="CONDITION",
+    shell_complete=candidates.condition,
+    help="List only runs that meet this condition.",
+)
 @click.option("--each", is_flag=True, help="List single runs instead of experiments.")
-@click.option("--sort", metavar="KEY", help="Sort by a column or a config key (default: name).")
+@click.option(
+    "--sort",
+    metavar="KEY",
+    shell_complete=candidates.columns,
+    help="Sort by a column or a config key (default: name).",
+)
 @click.option(
     "--columns",
     metavar="KEY,...",
+    shell_complete=candidates.columns,
     help="Show these columns and config keys, such as name,started,size,learning_rate.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with one row per run.")

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from nnexp.cli import candidates
 from nnexp.cli.output import put
 
 
@@ -14,6 +15,7 @@ from nnexp.cli.output import put
     "--of",
     "command",
     metavar="COMMAND",
+    shell_complete=candidates.json_commands,
     help="Print the schema of this command's --json, such as compare or 'runs --each'.",
 )
 def schema(command: str | None) -> None:

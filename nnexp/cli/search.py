@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnexp.cli import engines, options, pictures
+from nnexp.cli import candidates, engines, options, pictures
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import log, put
 from nnexp.cli.study_progress import Columns, StudyProgress, confirming_line
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     "--space",
     "sources",
     metavar="FILE|KEY=RANGE",
+    shell_complete=candidates.space,
     multiple=True,
     required=True,
     help="What to vary. KEY=A,B is a list of values; KEY=log-uniform(LOW, HIGH) is a range; so "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from nnexp.cli import engines, options, pictures
+from nnexp.cli import candidates, engines, options, pictures
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import log, put
 from nnexp.cli.study_progress import Columns, StudyProgress, confirming_line
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     "--grid",
     "grids",
     metavar="KEY=V,...",
+    shell_complete=candidates.grid,
     multiple=True,
     help="Try each of these values, a YAML list with or without its outer brackets; "
     "repeat the option for a grid.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnexp.cli import engines, options, pictures, study_progress
+from nnexp.cli import candidates, engines, options, pictures, study_progress
 from nnexp.cli.engines import EngineOptions
 from nnexp.cli.output import log, log_sentences, put
 from nnexp.cli.quantities import Spending
@@ -62,6 +62,7 @@ class Only(click.ParamType[tuple[str, ...]]):
     type=Only(),
     default=PARTS,
     metavar="PARTS",
+    shell_complete=candidates.lists(PARTS),
     help="Make only these decisions, separated by commas: eta, lambda, batch-size, final.",
 )
 @click.option(

@@ -11,9 +11,9 @@ import stat
 import sys
 from pathlib import Path
 
-import nnexp
 from nnexp import paths
 from nnexp.config import reader
+from nnexp.config.examples import examples
 from nnexp.config.messages import closest
 from nnexp.errors import ConfigError, DiskError, UsageError
 from nnexp.names import is_derived, without_seed
@@ -22,19 +22,6 @@ STANDARD_INPUT = "-"
 RUN, CONFIG = "run.json", "config.yaml"
 WAIT = 10.0
 """Seconds to wait for the first bytes of a pipe."""
-
-
-def examples() -> dict[str, Path]:
-    """Return the packaged examples' files by name, such as quickstart or book/eta-0.25.
-
-    They lie beside the package in a checkout, and within it where it was installed from a wheel.
-    """
-    package = Path(nnexp.__file__).parent
-    folder = next(
-        (f for f in (package / "configs", package.parent / "configs") if paths.is_folder(f)), None
-    )
-    files = [] if folder is None else sorted(folder.rglob("*.yaml"))
-    return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files if folder}
 
 
 def locate(argument: str | os.PathLike[str]) -> str:

@@ -19,6 +19,7 @@ from nnexp.analysis.sequential import BUDGET, soonest_verdict
 from nnexp.analysis.verdicts import COST
 from nnexp.config import argument, canonical, load
 from nnexp.config.argument import required_stem
+from nnexp.config.examples import examples
 from nnexp.config.messages import listed
 from nnexp.config.model import CheckedConfig
 from nnexp.datasets.dataset import Dataset
@@ -170,7 +171,7 @@ def _run(path: Path) -> Run | None:
     name = os.fspath(path)
     if disk.exists(path / argument.RUN):
         return at(path)
-    if name == argument.STANDARD_INPUT or disk.exists(path) or name in argument.examples():
+    if name == argument.STANDARD_INPUT or disk.exists(path) or name in examples():
         return None
     is_config = path.suffix in YAML or not paths.is_folder(path.parent) or path.parent == Path()
     if is_config and not is_common_name(path):

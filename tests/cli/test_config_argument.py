@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nnexp.config import argument
+from nnexp.config.examples import examples
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -48,7 +48,7 @@ def test_the_examples_are_the_files_of_configs(bench: Bench) -> None:
         path.relative_to(ROOT / "configs").with_suffix("").as_posix()
         for path in (ROOT / "configs").rglob("*.yaml")
     }
-    assert argument.examples().keys() == files
+    assert examples().keys() == files
     listed = [line.split()[0] for line in bench("examples").out.splitlines()[1:]]
     assert set(listed) == files
 
@@ -118,11 +118,11 @@ def test_a_wheel_has_the_examples_where_the_package_looks_for_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They lie beside the package in a checkout, and within it in a wheel."""
-    beside = argument.examples()
+    beside = examples()
     command = [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True)
     package = tmp_path / "nnexp"
     monkeypatch.setattr("nnexp.__file__", str(package / "__init__.py"))
-    within = argument.examples()
+    within = examples()
     assert within.keys() == beside.keys()
     assert all(path.is_relative_to(package) for path in within.values())

@@ -11,7 +11,7 @@ import click
 import pytest
 
 import nnexp
-from nnexp.cli import COMMANDS, cli
+from nnexp.cli import COMMANDS, COMMANDS_BY_PURPOSE, cli
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -51,8 +51,13 @@ def test_help_leads_with_an_example_and_names_every_command(bench: Bench) -> Non
     code, out, err = bench("--help")
     assert (code, err) == (0, "")
     assert out.index("Example:\n    nnexp init my.yaml") < out.index("Options:")
-    told = re.findall(r"^  ([\w-]+) +\w", out.split("Commands:\n")[1], re.MULTILINE)
-    assert told == list(COMMANDS)
+    sections = re.split(r"^(\w+):\n", out[out.index("Train:") :], flags=re.MULTILINE)[1:]
+    told = {
+        purpose: re.findall(r"^  ([\w-]+) +\w", text, re.MULTILINE)
+        for purpose, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+    assert told == {purpose: list(own) for purpose, own in COMMANDS_BY_PURPOSE.items()}
+    assert list(told) == ["Train", "Look", "Decide", "Keep"]
     assert bench("-h").out == out
 
 
@@ -105,14 +110,6 @@ def test_help_imports_nothing_heavy(bench: Bench, arguments: list[str]) -> None:
     code, modules = loaded(bench, *arguments)
     assert (code, modules & HEAVY) == (0, set())
     assert "click" in modules
-
-
-def test_completion_imports_nothing_heavy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("_NNEXP_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", "nnexp tr")
-    monkeypatch.setenv("COMP_CWORD", "1")
-    code, modules = loaded(bench)
-    assert (code, modules & HEAVY) == (0, set())
 
 
 def test_runs_imports_nothing_heavy(bench: Bench) -> None:

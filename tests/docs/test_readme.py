@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nnexp.cli import COMMANDS
+from nnexp.cli import COMMANDS, COMMANDS_BY_PURPOSE
 
 pytestmark = pytest.mark.docs
 
@@ -201,7 +201,11 @@ def test_the_search_ends_with_a_verdict(workbench: Path) -> None:
 
 def test_every_command_and_exit_code_is_named() -> None:
     rows = dict(re.findall(r"^\| `nnexp ([\w-]+)[^|]*` \| (.*) \|$", README, re.MULTILINE))
-    assert rows.keys() == COMMANDS.keys()
+    assert list(rows) == list(COMMANDS)
+    column = re.findall(r"^\| (?:\*\*(\w+)\*\*|`nnexp ([\w-]+).*`) \| .*\|$", README, re.MULTILINE)
+    assert [purpose or command for purpose, command in column] == [
+        name for purpose, own in COMMANDS_BY_PURPOSE.items() for name in (purpose, *own)
+    ]
     for command, purpose in COMMANDS.items():
         assert rows[command].replace("`", "").startswith(purpose)
     for code in ("0", "1", "2", "3", "4", "5", "6", "7", "74", "128+n"):
