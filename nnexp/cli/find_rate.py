@@ -13,7 +13,7 @@ from nnexp.report.text import as_json as json_line
 from nnexp.report.text import columns
 
 
-@click.command("find-rate")
+@click.command("find-rate", cls=options.TrainingCommand)
 @click.argument("config", type=options.CONFIG)
 @options.settings
 @options.runs

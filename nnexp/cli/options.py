@@ -51,6 +51,35 @@ def either(names: Iterable[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
+SECTIONS = {
+    "Config and runs": ("--set", "--runs", "--backend", "--data-root"),
+    "Processes": (
+        *("--jobs", "--engine", "--scheduler", "--collect", "--timeout", "--max-memory"),
+        "--keep-going",
+    ),
+    "Output": ("--curves", "--plot", "--json", "--quiet"),
+}
+"""Options that many commands share, by the section of the help that they are listed in."""
+
+
+class TrainingCommand(click.Command):
+    """A command that trains; its help lists the options that such commands share in sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command's own options, then the sections."""
+        names = ("Options", *SECTIONS)
+        sections: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record is not None:
+                shared = (name for name, own in SECTIONS.items() if {*own} & {*param.opts})
+                sections[next(shared, "Options")].append(record)
+        for name, records in sections.items():
+            if records:
+                with formatter.section(name):
+                    formatter.write_dl(records)
+
+
 class WholeNumber(click.ParamType[int]):
     """A whole number within limits.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nnexp.study.race_definition import RaceDefinition
 
 
-@click.command()
+@click.command(cls=options.TrainingCommand)
 @click.argument("configs", metavar="CONFIG CONFIG...", nargs=-1, required=True, type=options.CONFIG)
 @options.metric
 @click.option(

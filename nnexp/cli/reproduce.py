@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nnexp.reproduction.plan import NetPlan
 
 
-@click.command()
+@click.command(cls=options.TrainingCommand)
 @click.argument("figure", required=False, shell_complete=candidates.figures)
 @click.option(
     "--against",
@@ -64,7 +64,7 @@ def reproduce(
     \b
     Example:
       nnexp reproduce
-      nnexp reproduce weight_initialization_30 --against weight_initialization_30.json
+      nnexp reproduce overfitting --against overfitting.json
       nnexp reproduce overfitting_full --seeds 5
 
     Without FIGURE, the figures are listed. With the author's file (fig/FIGURE.json of the

@@ -87,7 +87,7 @@ def runs(
     \b
     Example:
       nnexp runs --sort test --reverse
-      nnexp runs --where 'tag=keep and started>2026-11-01' --columns name,started,size,test
+      nnexp runs --where 'tag=keep and started>2026-11' --columns name,test
       nnexp runs 'quickstart-*' --where 'learning_rate<1 and optimizer=sgd'
       nnexp runs --best 2 --quiet
       nnexp runs --watch

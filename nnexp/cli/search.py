@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nnexp.study.trials import Trial
 
 
-@click.command()
+@click.command(cls=options.TrainingCommand)
 @click.argument("config", type=options.CONFIG)
 @click.option(
     "--space",
@@ -127,7 +127,7 @@ def search(
 
     \b
     Example:
-      nnexp search my.yaml --space 'learning_rate=log-uniform(0.01,10)' --epochs 5 --seeds 3
+      nnexp search my.yaml --space 'learning_rate=log-uniform(0.01,10)' --epochs 5
       nnexp search my.yaml --space space.yaml --method tpe --trials 50
 
     Trials are ranked by their best validation accuracy, averaged over seeds. The best one was

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nnexp.study.ranking import Ranking
 
 
-@click.command()
+@click.command(cls=options.TrainingCommand)
 @click.argument("config", type=options.CONFIG)
 @click.option(
     "--grid",
@@ -90,7 +90,7 @@ def sweep(
 
     \b
     Example:
-      nnexp sweep quickstart --grid learning_rate=0.1,0.5,1 --grid lambda=0,5 --seeds 3
+      nnexp sweep quickstart --grid learning_rate=0.1,0.5 --grid lambda=0,5
       nnexp sweep my-sweep.yaml --dry-run
 
     Each trial is a run as made by nnexp train, in its own process. If you stop a sweep, repeat

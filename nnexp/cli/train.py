@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nnexp.study.job import Job, Outcome
 
 
-@click.command()
+@click.command(cls=options.TrainingCommand)
 @click.argument("config", type=options.CONFIG)
 @options.settings
 @options.runs

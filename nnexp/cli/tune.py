@@ -45,7 +45,7 @@ class Only(click.ParamType[tuple[str, ...]]):
         return parts
 
 
-@click.command()
+@click.command(cls=options.TrainingCommand)
 @click.argument("config", type=options.CONFIG)
 @options.settings
 @options.runs

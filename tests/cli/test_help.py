@@ -11,7 +11,7 @@ import click
 import pytest
 
 import nnexp
-from nnexp.cli import COMMANDS, COMMANDS_BY_PURPOSE, cli
+from nnexp.cli import COMMANDS, COMMANDS_BY_PURPOSE, cli, options
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -76,6 +76,28 @@ def test_every_command_s_help_leads_with_an_example_and_tells_every_option(
             assert re.search(rf"^  .*{option}\b", out, re.MULTILINE), option
             assert parameter.help
             assert parameter.help.endswith("."), option
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_fits_80_columns_however_wide_the_terminal_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    for columns in ("80", "200"):
+        monkeypatch.setenv("COLUMNS", columns)
+        lines = bench(*arguments).out.splitlines()
+        assert [line for line in lines if len(line) > 80] == []
+
+
+def test_options_of_commands_that_train_are_in_sections(bench: Bench) -> None:
+    for name in ("train", "sweep", "search", "race", "tune", "find-rate", "reproduce"):
+        sections = re.split(r"^([A-Z].*):\n", bench(name, "--help").out, flags=re.MULTILINE)[1:]
+        own = dict(zip(sections[::2], sections[1::2], strict=True))
+        assert list(own) == ["Options", *options.SECTIONS]
+        for section, shared in options.SECTIONS.items():
+            listed = re.findall(r"^  (?:-\w, )?(--[\w-]+)", own[section], re.MULTILINE)
+            assert listed
+            assert set(listed) <= set(shared)
+        assert own["Options"].rstrip().endswith("Show this message and exit.")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
