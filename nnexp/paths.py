@@ -7,6 +7,7 @@ others as bugs; no other module calls them.
 from __future__ import annotations
 
 import errno
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,11 @@ def mode(path: Path, *, follow: bool = True) -> int:
             if error.errno not in NO_SUCH_FILE:
                 raise
     return 0
+
+
+def no_folder(path: Path) -> str:
+    """Return the message that there is no folder at path, with the command that makes it."""
+    return f"there is no folder {path}; {shlex.join(['mkdir', '-p', str(path)])} makes it"
 
 
 def exists(path: Path) -> bool:

@@ -169,7 +169,7 @@ def _check_fractions(
 def unknown(metric: str) -> str:
     """Return the error message about an unknown metric."""
     by_label = {m.label.strip().replace(" ", "_"): key for key, m in METRICS.items()}
-    return messages.unknown("metric", metric, METRICS, by_label.get(metric))
+    return messages.unknown("metric", metric, METRICS, by_label.get(metric), "nnexp compare --help")
 
 
 def _sum(terms: tuple[_Term, ...], value: Values) -> float | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nnexp.errors import CorruptError, UsageError
 from nnexp.names import stem, without_seed
 from nnexp.store import disk, listing
-from nnexp.store.run import DEFAULT_FOLDER, RUN, Run, at
+from nnexp.store.run import RUN, Run, at, hint
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -172,9 +172,7 @@ def matching(argument: Path) -> list[Run]:
         names = [run for run in _runs_in(argument.parent) if _is_seed_of(argument.name, run)]
         problem = "there is no such run, with or without -s and a seed"
     if not names:
-        if argument.parent == Path() and _is_known(argument.name, DEFAULT_FOLDER):
-            problem += f"; did you mean {DEFAULT_FOLDER / argument}?"
-        raise UsageError(f"{argument}: {problem}")
+        raise UsageError(f"{argument}: {problem}{hint(argument)}")
     runs = [Run(argument.parent / name) for name in names]
     if not is_pattern and len(intact_experiments(runs)) > 1:
         raise UsageError(f"{argument}: its runs differ in config or data; name them one by one")
@@ -208,10 +206,6 @@ def _other_seeds(run: Run, named: Container[Path]) -> Iterator[Run]:
 
 def _is_seed_of(name: str, run: str) -> bool:
     return without_seed(run) == name != run
-
-
-def _is_known(name: str, folder: Path) -> bool:
-    return any(name == run or _is_seed_of(name, run) for run in _runs_in(folder))
 
 
 def _runs_in(folder: Path) -> Iterator[str]:

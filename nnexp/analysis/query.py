@@ -382,4 +382,6 @@ def check(key: str, entries: Iterable[Entry], option: str) -> None:
         candidates = known if key.startswith(PREFIX) else [*COLUMNS, *known]
         component = name.removesuffix(".name")  # optimizer.name of a file is optimizer here
         near = component if component in known else None
-        raise UsageError(f"{option}: {messages.unknown('key', name, candidates, near)}")
+        raise UsageError(
+            f"{option}: {messages.unknown('key', name, candidates, near, 'nnexp init')}"
+        )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nnexp import paths
 from nnexp.cli import options
 from nnexp.cli.output import put
 from nnexp.errors import UsageError
@@ -80,8 +81,8 @@ def _check_output(to: str, output: Path) -> None:
         raise options.rejection("-o", "a file, not a directory", str(output))
     if output.suffix != SUFFIXES[to]:
         raise options.rejection("-o", f"a file whose name ends in {SUFFIXES[to]}", str(output))
-    if not stat.S_ISDIR(disk.mode(output.parent)):
-        raise UsageError(f"{output.parent}: there is no such folder")
+    if not paths.is_folder(output.parent):
+        raise UsageError(f"{output}: {paths.no_folder(output.parent)}")
 
 
 @contextmanager

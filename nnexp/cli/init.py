@@ -30,9 +30,12 @@ def init(file: Path, example: str | None) -> None:
 
     An existing file is never overwritten.
     """
+    from nnexp import paths
     from nnexp.config.schema import starter
     from nnexp.store import disk
 
+    if not paths.is_folder(file.parent):
+        raise UsageError(f"{file}: {paths.no_folder(file.parent)}")
     content = starter() if example is None else _example(example)
     if not disk.create(file, content.encode("utf-8")):
         raise UsageError(f"{file}: already exists; choose another name")
@@ -45,7 +48,6 @@ def _example(name: str) -> str:
 
     known = examples()
     if name not in known:
-        near = messages.closest(name, known)
-        hint = f"did you mean '{near}'?" if near else "nnexp examples lists them"
-        raise UsageError(f"--from: there is no example {messages.shown(name)}; {hint}")
+        hint = messages.hint(name, known, "nnexp examples lists them")
+        raise UsageError(f"--from: there is no example {messages.shown(name)}{hint}")
     return known[name].read_text("utf-8")

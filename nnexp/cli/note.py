@@ -48,6 +48,7 @@ def note(
     from nnexp.analysis.experiments import matching
     from nnexp.report import notes as report
     from nnexp.store import notes
+    from nnexp.store.run import hint
 
     text = None if message is None else _located("-m", notes.check_text, message)
     tags = [] if tag is None else _located("--tag", notes.parse_tags, tag)
@@ -57,7 +58,7 @@ def note(
     runs = list({run.path: run for path in paths for run in matching(path)}.values())
     for run in runs:
         if not run.is_there():
-            raise UsageError(f"{run.path}: is not a run")
+            raise UsageError(f"{run.path}: is not a run{hint(run.path)}")
     before = {run: notes.read(run) for run in runs}
     _located("--untag", lambda names: notes.check_known(names, before.values()), removed)
     if text is None and not tags and not removed:

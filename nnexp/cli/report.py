@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 import click
 
+from nnexp import paths as folders
 from nnexp.cli import options, pictures
 from nnexp.cli.output import put
 from nnexp.report.text import as_json as json_line
@@ -45,8 +45,8 @@ def report(paths: tuple[Path, ...], output: Path, metric: str | None, as_json: b
 
     if output.suffix not in {".html", ".htm"}:
         raise UsageError(f"{output}: a report's name ends in .html")
-    if not stat.S_ISDIR(disk.mode(output.parent)):
-        raise UsageError(f"{output.parent}: there is no such folder")
+    if not folders.is_folder(output.parent):
+        raise UsageError(f"{output}: {folders.no_folder(output.parent)}")
     judged = None if metric is None else comparison.judged_metric(metric, "--metric")
     compared = comparison.compare(experiments.gather(paths), judged)
     with pictures.drawing(output):

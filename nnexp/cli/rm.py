@@ -74,6 +74,7 @@ def rm(
 def _named(arguments: Sequence[Path]) -> list[Run]:
     """Return the runs that arguments name. Raises: UsageError."""
     from nnexp.analysis.experiments import matching
+    from nnexp.store.run import hint
     from nnexp.store.trash import TRASH
 
     found: dict[Path, Run] = {}
@@ -82,7 +83,7 @@ def _named(arguments: Sequence[Path]) -> list[Run]:
             if run.path.parent.name == TRASH:
                 raise UsageError(f"{run.path}: is in the trash; --empty {run.path} deletes it")
             if not run.is_there():
-                raise UsageError(f"{run.path}: is not a run")
+                raise UsageError(f"{run.path}: is not a run{hint(run.path)}")
             found.setdefault(run.path.absolute(), run)
     return list(found.values())
 
@@ -223,15 +224,16 @@ def _known(argument: Path) -> str:
     if len(argument.parts) == 1 and trash.find(elsewhere := DEFAULT_FOLDER / argument):
         return f"; did you mean {elsewhere}?"
     names = [run.path.name for run in trash.contents(argument.parent)]
-    return f", which holds {listed(names)}" if names else ""
+    return f", which holds {listed(names)}" if names else ", which is empty; see nnexp runs"
 
 
 def _empty(arguments: Sequence[Path], runs: Path) -> None:
     from nnexp.config.sizes import format_size
     from nnexp.store import disk, trash
+    from nnexp.store.run import no_runs_folder
 
     if not arguments and not disk.exists(runs):
-        raise UsageError(f"{runs}: there is no such folder")
+        raise UsageError(no_runs_folder(runs))
     by_folder: dict[Path, list[Path] | None] = {} if arguments else {runs: None}
     for argument in arguments:
         found = [run.path for run in trash.find(argument)] + trash.find_checkpoints(argument)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
@@ -138,7 +139,8 @@ def runs(
     problems = [*_missing(runs, patterns, listed), *_problems(entries)]
     if not chosen and not form and not problems:
         is_filtered = patterns or status or where or best
-        log(f"no matching runs in {runs}" if is_filtered else f"no runs in {runs}")
+        none = f"no runs in {runs}; nnexp train makes one"
+        log(f"no matching runs in {runs}; {_listing(runs)} lists all" if is_filtered else none)
     for problem in problems:
         log(problem)
     if problems:
@@ -155,14 +157,26 @@ def _only(forms: dict[str, bool]) -> str | None:
 
 def _missing(runs: Path, patterns: Sequence[str], listed: Sequence[Entry]) -> Iterator[str]:
     """Yield a message if the folder is missing, or for each pattern without a run."""
+    from nnexp.config.messages import hint
     from nnexp.store import disk
+    from nnexp.store.run import no_runs_folder
 
     if not disk.exists(runs):
-        yield f"{runs}: there is no such folder"
+        yield no_runs_folder(runs)
         return
     for pattern in patterns:
         if not any(_matches(entry, (pattern,)) for entry in listed):
-            yield f"{pattern}: no run in {runs} matches"
+            known = {name for entry in listed for name in (without_seed(entry.name), entry.name)}
+            advice = hint(Path(pattern).name, known, f"{_listing(runs)} lists all")
+            yield f"{pattern}: no run in {runs} matches{advice}"
+
+
+def _listing(runs: Path) -> str:
+    """Return the command that lists the runs of a folder."""
+    from nnexp.store.run import DEFAULT_FOLDER
+
+    where = [] if runs == DEFAULT_FOLDER else ["--runs", str(runs)]
+    return shlex.join(["nnexp", "runs", *where])
 
 
 def _problems(entries: Sequence[Entry]) -> Iterator[str]:

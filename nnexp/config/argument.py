@@ -14,12 +14,14 @@ from pathlib import Path
 from nnexp import paths
 from nnexp.config import reader
 from nnexp.config.examples import examples
-from nnexp.config.messages import closest
+from nnexp.config.messages import hint
 from nnexp.errors import ConfigError, DiskError, UsageError
 from nnexp.names import is_derived, without_seed
 
 STANDARD_INPUT = "-"
 RUN, CONFIG = "run.json", "config.yaml"
+ADVICE = "nnexp examples lists the examples, nnexp runs the runs, and nnexp init writes a config"
+"""The next step if a config is not found."""
 WAIT = 10.0
 """Seconds to wait for the first bytes of a pipe."""
 
@@ -89,9 +91,10 @@ def read(path: str) -> bytes:
             os.close(descriptor)
         return content if stat.S_ISREG(mode) else _not_empty(path, content)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
-        near = closest(path.removeprefix("configs/").removesuffix(".yaml"), examples())
-        hint = f"; did you mean the example {near}?" if near else ""
-        raise ConfigError([f"{path}: there is no such file{hint}"]) from None
+        word = path.removeprefix("configs/").removesuffix(".yaml")
+        raise ConfigError(
+            [f"{path}: there is no such file{hint(word, examples(), ADVICE, 'the example ')}"]
+        ) from None
     except OSError as error:
         raise DiskError(
             f"{path}: cannot be read: {(error.strerror or str(error)).lower()}"

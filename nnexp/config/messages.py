@@ -66,11 +66,40 @@ def closest(word: str, known: Collection[str]) -> str | None:
     return by_folded[matches[0]] if matches else None
 
 
-def unknown(noun: str, word: str, known: Collection[str], near: str | None = None) -> str:
-    """Return the message for an unknown name; near is the suggestion (default: the closest)."""
+def hint(word: str, known: Collection[str], otherwise: str, noun: str = "") -> str:
+    """Return the end of a message about something that was not found: the next step.
+
+    Args:
+        word: the name that was given.
+        known: the names that exist.
+        otherwise: the advice if none of them is close.
+        noun: what a name stands for, with a space at its end.
+    """
+    near = closest(word, known)
+    return f"; did you mean {noun}{near}?" if near else f"; {otherwise}"
+
+
+def unknown(
+    noun: str, word: str, known: Collection[str], near: str | None = None, lister: str = ""
+) -> str:
+    """Return the message for an unknown name.
+
+    Args:
+        noun: what the name stands for.
+        word: the name.
+        known: the names that are allowed.
+        near: the suggestion (default: the closest of them).
+        lister: the command that shows all of them, for a list that is too long.
+    """
     near = near or closest(word, known)
     suggestion = f"; did you mean '{near}'?" if near else ""
-    return f"unknown {noun.replace('_', ' ')} {shown(word)}{suggestion} (known: {listed(known)})"
+    return f"unknown {noun.replace('_', ' ')} {shown(word)}{suggestion}{_known(known, lister)}"
+
+
+def _known(names: Collection[str], lister: str) -> str:
+    text = listed(names)
+    rest = f"; see {lister}" if lister and text.endswith("…") else ""
+    return f" (known: {text}{rest})"
 
 
 def unknown_key(key: str, known: Collection[str], owners: Collection[str], whose: str) -> str:
@@ -83,11 +112,11 @@ def unknown_key(key: str, known: Collection[str], owners: Collection[str], whose
         whose: the component that does not have it.
     """
     if owners:
-        hint = f"; it is a setting of {listed(owners)}"
+        advice = f"; it is a setting of {listed(owners)}"
     elif near := closest(key, known):
-        hint = f"; did you mean '{near}'?"
+        advice = f"; did you mean '{near}'?"
     elif "." in key:
-        hint = "; dotted keys are for --set: in a file, write a mapping"
+        advice = "; dotted keys are for --set: in a file, write a mapping"
     else:
-        hint = f" (known: {listed(known)})" if known else f"; {whose} has no settings"
-    return f"unknown key {shown(key)}{hint}"
+        advice = _known(known, "nnexp init") if known else f"; {whose} has no settings: remove it"
+    return f"unknown key {shown(key)}{advice}"

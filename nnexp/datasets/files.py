@@ -179,6 +179,17 @@ def _similarity(path: Path, wanted: Path) -> float:
     return min(SequenceMatcher(None, *parts).ratio() for parts in zip(*names, strict=True))
 
 
+@contextmanager
+def named_by_user(path: Path) -> Iterator[None]:
+    """Complete an error about a missing file of the command line with where it was looked for."""
+    try:
+        yield
+    except DataError as error:
+        if path.is_absolute() or not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        raise DataError(f"{error} (the working directory is {Path.cwd()})") from error.__cause__
+
+
 FOLDER = (
     "a data file is needed or, to read a folder of images, data.name: images and data.directory"
 )

@@ -77,7 +77,8 @@ def read(
 
     Raises: DataError if the file cannot be read, or its examples are not such as the network takes.
     """
-    with files.open_binary(path, f"name its files, such as {path}/*") as file:
+    folder = f"name its files, such as {path}/*"
+    with files.named_by_user(path), files.open_binary(path, folder) as file:
         beginning = file.read(BEGINNING)
         if beginning.startswith(PICTURES):
             content = beginning + file.read()

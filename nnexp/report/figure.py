@@ -221,6 +221,6 @@ def check_target(path: Path) -> None:
     """
     check_format(path)
     if not paths.is_folder(path.parent):
-        raise DiskError(f"{path}: there is no folder {path.parent}")
+        raise DiskError(f"{path}: {paths.no_folder(path.parent)}")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise DiskError(f"{path}: may not be written")

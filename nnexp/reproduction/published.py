@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from nnexp.config.model import Config
-from nnexp.datasets.files import open_binary
+from nnexp.datasets.files import named_by_user, open_binary
 from nnexp.errors import DataError
 from nnexp.reproduction.figures import BookFigure
 from nnexp.reproduction.measures import Curve
@@ -81,7 +81,7 @@ def _tree(path: Path) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _content(path: Path) -> bytes:
-    with open_binary(path) as file:
+    with named_by_user(path), open_binary(path) as file:
         content = file.read(LIMIT + 1)
     if len(content) > LIMIT:
         raise DataError(f"{path}: is larger than {LIMIT} bytes; the author's files are smaller")

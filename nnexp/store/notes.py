@@ -157,5 +157,6 @@ def check_known(tags: Collection[str], notes: Iterable[Notes]) -> None:
     known = {tag for own in notes for tag in own.tags}
     for tag in tags:
         if tag not in known:
-            has = f"the tags are {listed(sorted(known))}" if known else "there are no tags"
+            none = "there are no tags; --tag adds one"
+            has = f"the tags are {listed(sorted(known))}" if known else none
             raise UsageError(f"no run has the tag {shown(tag)}; {has}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from msgspec import UNSET
 
+from nnexp.config import messages
 from nnexp.errors import ConfigError, CorruptError, DiskError, UsageError
 from nnexp.names import is_run_name, without_seed
 from nnexp.store import disk, lock, meta, metrics, records
@@ -288,13 +290,38 @@ def at(path: Path) -> Run:
     """
     if not stat.S_ISDIR(disk.mode(path)):
         suggestion = _suggest(path)
-        raise UsageError(
-            f"{path}: there is no such run"
-            + (f"; did you mean {suggestion}?" if suggestion else "")
-        )
+        advice = f"; did you mean {suggestion}?" if suggestion else hint(path)
+        raise UsageError(f"{path}: there is no such run{advice}")
     run = Run(path)
+    if not run.is_there():
+        raise CorruptError(f"{path}: is not a run: it has no {RUN}{hint(path)}")
     _ = run.record
     return run
+
+
+def hint(path: Path) -> str:
+    """Return the end of a message about a path that names no run: the next step.
+
+    This is a run or an experiment with a similar name in its folder, or that begins with its name,
+    or the command that lists the runs there.
+    """
+    folder = DEFAULT_FOLDER if path.parent == Path() else path.parent
+    names = list[str]()
+    with suppress(CorruptError, DiskError):  # no suggestion from an unreadable folder
+        found = sorted(filter(is_run_name, disk.directory_names(folder)))
+        names = [name for name in found if disk.exists(folder / name / RUN)]
+    known = [*map(without_seed, names), *names]
+    longer = [name for name in known if path.name and name.startswith(path.name)]
+    if longer:
+        return f"; did you mean {folder / longer[0]}?"
+    where = [] if folder == DEFAULT_FOLDER else ["--runs", str(folder)]
+    lists = f"{shlex.join(['nnexp', 'runs', *where])} lists the runs"
+    return messages.hint(path.name, known, lists, f"{folder}/")
+
+
+def no_runs_folder(path: Path) -> str:
+    """Return the message that there is no folder of runs at path, with the next step."""
+    return f"{path}: there is no such folder; nnexp train makes it, and --runs names another"
 
 
 def _suggest(path: Path) -> Path | None:
