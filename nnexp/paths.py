@@ -69,14 +69,16 @@ def mode(path: Path, *, follow: bool = True) -> int:
     return 0
 
 
-def no_folder(path: Path) -> str:
-    """Return the message that there is no folder at path, with the command that makes it."""
-    return f"there is no folder {path}; {shlex.join(['mkdir', '-p', str(path)])} makes it"
-
-
 def exists(path: Path) -> bool:
     """Return whether there is anything at path; a broken link counts. Raises: DiskError."""
     return mode(path, follow=False) != 0
+
+
+def no_folder(path: Path) -> str:
+    """Return the message that there is no folder at path, with the command that makes it."""
+    if exists(path):
+        return f"{path} is not a folder"
+    return f"there is no folder {path}; {shlex.join(['mkdir', '-p', str(path)])} makes it"
 
 
 def is_folder(path: Path) -> bool:

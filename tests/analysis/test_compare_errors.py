@@ -15,17 +15,23 @@ if TYPE_CHECKING:
     [
         (
             ("runs/a", "runs/x"),
-            "runs/x: there is no such run, with or without -s and a seed",
+            (
+                "runs/x: there is no such run, with or without -s and a seed; nnexp runs lists "
+                "the runs"
+            ),
         ),
         (
             ("runs/a", "tiny.yaml"),
-            "tiny.yaml: there is no such run, with or without -s and a seed",
+            (
+                "tiny.yaml: there is no such run, with or without -s and a seed; nnexp runs lists "
+                "the runs"
+            ),
         ),
         (
             ("b", "runs/a"),
             ("b: there is no such run, with or without -s and a seed; did you mean runs/b?"),
         ),
-        (("runs/a", "runs/x*"), "runs/x*: no run matches"),
+        (("runs/a", "runs/x*"), "runs/x*: no run matches; nnexp runs lists the runs"),
         (("runs/a", "runs/b", "./runs/a"), "runs/a: is named twice"),
         (("runs/a",), "runs/a: is one experiment; name another to compare it with"),
     ],
@@ -69,7 +75,7 @@ def test_a_folder_that_is_no_run_exits_5(two: Bench) -> None:
     assert two("compare", "runs/a", "runs") == (
         5,
         "",
-        "runs: is not a run: it has no run.json\n",
+        "runs: is not a run: it has no run.json; nnexp runs lists the runs\n",
     )
 
 

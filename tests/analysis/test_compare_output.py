@@ -278,7 +278,7 @@ def test_other_formats_of_the_picture(two: Bench, ending: str, head: bytes) -> N
     [
         ("c.gif", 2, "c.gif: a picture's name ends in .png, .svg, .pdf\n"),
         ("c", 2, "c: a picture's name ends in .png, .svg, .pdf\n"),
-        ("nix/c.png", 74, "nix/c.png: there is no folder nix\n"),
+        ("nix/c.png", 74, "nix/c.png: there is no folder nix; mkdir -p nix makes it\n"),
     ],
 )
 def test_a_picture_that_cannot_be_is_all_that_is_said(

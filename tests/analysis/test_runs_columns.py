@@ -211,16 +211,22 @@ def test_csv_of_nothing_and_of_a_damaged_run(four: Bench) -> None:
 
 
 def test_every_pattern_must_match(four: Bench) -> None:
+    listing = "nnexp runs lists all"
+    none = f"no run in runs matches; {listing}"
     code, out, err = four("runs", "a", "z*", "b", "y")
     assert (code, len(out.splitlines())) == (1, 3)
-    assert err == "z*: no run in runs matches\ny: no run in runs matches\n"
-    assert four("runs", "z*") == (1, "", "z*: no run in runs matches\n")
-    assert four("runs", "a", "--where", "tag=x") == (0, "", "no matching runs in runs\n")
+    assert err == f"z*: {none}\ny: {none}\n"
+    assert four("runs", "z*") == (1, "", f"z*: {none}\n")
+    assert four("runs", "a", "--where", "tag=x") == (
+        0,
+        "",
+        f"no matching runs in runs; {listing}\n",
+    )
 
 
 def test_a_missing_folder(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
 
-    told = "other: there is no such folder\n"
+    told = "other: there is no such folder; nnexp train makes it, and --runs names another\n"
     for form in ((), ("--quiet",), ("--each",), ("x*",)):
         assert bench("runs", "--runs", "other", *form) == (1, "", told)
     monkeypatch.setattr(watch, "PATIENCE", 0)

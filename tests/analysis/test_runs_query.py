@@ -87,7 +87,7 @@ def four(bench: Bench) -> Bench:
 def test_conditions(four: Bench, condition: str, fitting: str) -> None:
     code, out, err = four("runs", "--where", condition)
     assert [line[0] for line in out.splitlines()[1:]] == list(fitting)
-    assert (code, err) == (0, "" if fitting else "no matching runs in runs\n")
+    assert (code, err) == (0, "" if fitting else "no matching runs in runs; nnexp runs lists all\n")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,11 @@ def test_a_pattern_is_a_name_with_the_seed_or_without(bench: Bench) -> None:
 
 def test_a_key_is_known_where_no_run_has_it(bench: Bench) -> None:
     (bench.folder / "runs").mkdir()
-    assert bench("runs", "--where", "optimizer.mu=1") == (0, "", "no matching runs in runs\n")
+    assert bench("runs", "--where", "optimizer.mu=1") == (
+        0,
+        "",
+        "no matching runs in runs; nnexp runs lists all\n",
+    )
     assert bench("runs", "--where", "mu=1").code == 2
     assert bench("runs", "--watch", "--where", "mu=1").code == 2
 

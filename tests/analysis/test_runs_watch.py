@@ -90,7 +90,7 @@ def test_a_watch_of_nothing_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatc
     assert bench("runs", "--watch", "b*", "x*", "--where", "seed=7") == (
         1,
         "",
-        "nothing is running in runs\nx*: no run in runs matches\n",
+        "nothing is running in runs\nx*: no run in runs matches; nnexp runs lists all\n",
     )
 
 

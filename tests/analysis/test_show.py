@@ -441,7 +441,7 @@ def test_the_run_that_was_meant_is_named(bench: Bench) -> None:
         ("runs/a", "; did you mean runs/a-s2?"),
         ("a-s10", "; did you mean runs/a-s10?"),
         ("b", "; did you mean runs/b-s0?"),
-        ("runs/c", ""),
-        ("none/a", ""),
+        ("runs/c", "; nnexp runs lists the runs"),
+        ("none/a", "; nnexp runs --runs none lists the runs"),
     ):
         assert bench("show", given) == (2, "", f"{given}: there is no such run{told}\n")

@@ -93,7 +93,7 @@ def test_metrics_are_columns(bench: Bench) -> None:
 def test_a_run_must_be_there(bench: Bench) -> None:
     run = nnexp.train(nnexp.load_config(bench.config()), name="a")
     for path in ("runs/nope", bench.folder / "nowhere"):
-        with pytest.raises(UsageError, match=r"(nope|nowhere): there is no such run$"):
+        with pytest.raises(UsageError, match=r"(nope|nowhere): there is no such run; nnexp runs "):
             nnexp.Run(path)
     for path in ("a", "runs/a", "a-s0"):
         with pytest.raises(UsageError, match=r"no such run; did you mean runs/a-s0\?"):

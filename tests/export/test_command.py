@@ -100,10 +100,17 @@ def test_runs_that_do_not_exist(trained: Bench, to: str) -> None:
     need(to)
     (trained.folder / "empty").mkdir()
     for run, code, message in (
-        ("runs/d", 2, "runs/d: there is no such run, with or without -s and a seed\n"),
-        ("runs/d*", 2, "runs/d*: no run matches\n"),
+        (
+            "runs/d",
+            2,
+            (
+                "runs/d: there is no such run, with or without -s and a seed; "
+                "nnexp runs lists the runs\n"
+            ),
+        ),
+        ("runs/d*", 2, "runs/d*: no run matches; nnexp runs lists the runs\n"),
         ("a", 2, "a: there is no such run, with or without -s and a seed; did you mean runs/a?\n"),
-        ("empty", 5, "empty: is not a run: it has no run.json\n"),
+        ("empty", 5, "empty: is not a run: it has no run.json; nnexp runs lists the runs\n"),
     ):
         assert export(trained, to, run) == (code, "", message)
     assert left(trained.folder) == {}
@@ -325,8 +332,8 @@ def test_files_that_cannot_be_written(trained: Bench, to: str) -> None:
     (trained.folder / target(to, "folder")).mkdir()
     for output, code, message in (
         (target(to, "folder"), 2, f"-o must be a file, not a directory, got 'folder.{to}'\n"),
-        (target(to, "no/a"), 2, "no: there is no such folder\n"),
-        (target(to, "tiny.yaml/a"), 2, "tiny.yaml: there is no such folder\n"),
+        (target(to, "no/a"), 2, f"no/a.{to}: there is no folder no; mkdir -p no makes it\n"),
+        (target(to, "tiny.yaml/a"), 2, f"tiny.yaml/a.{to}: tiny.yaml is not a folder\n"),
         ("a.txt", 2, f"-o must be a file whose name ends in .{to}, got 'a.txt'\n"),
     ):
         said = trained("export", "runs/a", "--to", to, "-o", output)

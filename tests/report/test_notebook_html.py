@@ -82,7 +82,7 @@ def test_a_run_that_is_interrupted_or_has_diverged_is_shown(bench: Bench) -> Non
 def test_what_cannot_be_shown_says_why(bench: Bench) -> None:
     first, second, third, _ = two_rates(bench)
     third.path.rename("runs/moved")
-    assert f"<p>{third.path}: there is no such run</p>" in html(third)
+    assert f"<p>{third.path}: there is no such run; " in html(third)
     compared = nnexp.compare(first, second)
     (second.path / "metrics.jsonl").write_text("damaged")
     assert "metrics.jsonl: is damaged" in html(nnexp.Run(second.path))

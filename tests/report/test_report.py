@@ -273,7 +273,11 @@ def test_json_and_the_file_s_place(two: Bench) -> None:
     ("arguments", "code", "told"),
     [
         (("runs/a", "-o", "r.txt"), 2, "r.txt: a report's name ends in .html"),
-        (("runs/a", "-o", "none/r.html"), 2, "none: there is no such folder"),
+        (
+            ("runs/a", "-o", "none/r.html"),
+            2,
+            "none/r.html: there is no folder none; mkdir -p none makes it",
+        ),
         (("runs/c",), 2, "runs/c: there is no such run"),
         (("runs/a", "--metric", "speed"), 2, "speed"),
         (("runs/*", "runs/a"), 2, "is named twice"),

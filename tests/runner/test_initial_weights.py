@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.conftest import Bench, Said
 
 SOURCE = "runs/source-s0"
+LIST = "; nnexp runs lists the runs"
 WARM: dict[str, Any] = {"initializer": {"name": "run", "path": SOURCE}}
 
 
@@ -178,7 +179,7 @@ def test_its_results_can_be_read_without_the_source(warm: Bench) -> None:
     code, _, err = train(warm)
     assert (code, err) == (
         2,
-        f"warm.yaml:4:38: initializer.path: {SOURCE}: there is no such run\n",
+        f"warm.yaml:4:38: initializer.path: {SOURCE}: there is no such run{LIST}\n",
     )
 
 
@@ -213,7 +214,7 @@ def written(bench: Bench, *lines: str) -> str:
         (
             ("initializer: {name: run, path: runs/other}",),
             (),
-            "bad.yaml:3:32: initializer.path: runs/other: there is no such run\n",
+            f"bad.yaml:3:32: initializer.path: runs/other: there is no such run{LIST}\n",
         ),
         (
             (f"initializer: {{name: run, path: {SOURCE}, epoch: 2}}",),

@@ -67,7 +67,11 @@ def test_train_warns_against_a_named_run_and_trains(bench: Bench) -> None:
 
 def test_a_run_that_cannot_be_read_is_refused_before_anything_is_created(bench: Bench) -> None:
     common = ("train", "tiny.yaml", "--name", "n", "--against")
-    assert bench(*common, "runs/none") == (2, "", "--against: runs/none: there is no such run\n")
+    assert bench(*common, "runs/none") == (
+        2,
+        "",
+        "--against: runs/none: there is no such run; nnexp runs lists the runs\n",
+    )
     assert bench("train", "tiny.yaml", "--name", "a", "-q").code == 0
     record = bench.folder / "runs" / "a-s0" / "run.json"
     record.write_text(record.read_text().replace('"epochs": 3', '"epochs": 4'))

@@ -81,7 +81,10 @@ def test_what_is_refused_changes_nothing(bench: Bench, options: list[str], told:
 def test_no_run_no_note(bench: Bench) -> None:
     make("a")
     Path("runs/empty").mkdir()
-    assert bench("note", "runs/empty", "--tag", "b").err == "runs/empty: is not a run\n"
+    assert (
+        bench("note", "runs/empty", "--tag", "b").err
+        == "runs/empty: is not a run; nnexp runs lists the runs\n"
+    )
     assert bench("note", "runs/b").err.startswith("runs/b: there is no such run")
 
 

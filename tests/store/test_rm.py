@@ -44,7 +44,7 @@ def test_a_run_moves_to_the_trash_and_back_unchanged(bench: Bench) -> None:
         "nnexp rm --restore runs/a-s0 undoes this, until nnexp rm --empty frees the space\n",
     )
     assert (present(bench), in_trash(bench)) == ([], ["a-s0"])
-    assert bench("runs") == (0, "", "no runs in runs\n")
+    assert bench("runs") == (0, "", "no runs in runs; nnexp train makes one\n")
     assert bench("show", "runs/.trash/a-s0").code == 0
     assert bench("rm", "--restore", "runs/a-s0") == (
         0,
@@ -87,7 +87,11 @@ def test_another_folder_has_its_own_trash(bench: Bench) -> None:
     make("a")
     (bench.folder / "runs").rename(bench.folder / "other")
     assert bench("rm", "other/a").out == "other/a: moved to other/.trash/a\n"
-    assert bench("rm", "--empty") == (2, "", "runs: there is no such folder\n")
+    assert bench("rm", "--empty") == (
+        2,
+        "",
+        "runs: there is no such folder; nnexp train makes it, and --runs names another\n",
+    )
     assert bench("rm", "--empty", "--runs", ".").out == ".trash: deleted 0 runs, 0 bytes\n"
     empty = ("rm", "--empty", "--runs", "other")
     assert bench(*empty).out.startswith("other/.trash: deleted 1 run, ")
@@ -133,16 +137,19 @@ def test_restoring_replaces_nothing(bench: Bench) -> None:
     assert bench.files("runs/a-s0") == before
 
 
+ABSENT = "there is no such run, with or without -s and a seed; nnexp runs lists the runs"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         ([], "name a RUN, or empty the trash with --empty"),
         (["--restore"], "name a RUN, or empty the trash with --empty"),
-        (["runs/zz"], "runs/zz: there is no such run, with or without -s and a seed"),
+        (["runs/zz"], f"runs/zz: {ABSENT}"),
         (["a"], "a: there is no such run, with or without -s and a seed; did you mean runs/a?"),
-        (["runs/z*"], "runs/z*: no run matches"),
-        (["runs/empty"], "runs/empty: is not a run"),
-        (["tiny.yaml"], "tiny.yaml: there is no such run, with or without -s and a seed"),
+        (["runs/z*"], "runs/z*: no run matches; nnexp runs lists the runs"),
+        (["runs/empty"], "runs/empty: is not a run; nnexp runs lists the runs"),
+        (["tiny.yaml"], f"tiny.yaml: {ABSENT}"),
         (["--restore", "runs/zz"], "runs/zz: is not in the trash, which holds gone"),
         (["--empty", "runs/zz"], "runs/zz: is not in the trash, which holds gone"),
         (["--restore", "runs/a"], "runs/a: is not in the trash, which holds gone"),

@@ -423,7 +423,7 @@ def test_runs_as_json(several: Bench) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", listed[0]["started"])
     assert listed[1]["epochs"] == 3
     assert {entry["experiment"] for entry in listed[1:]} == {"b-finished"}
-    told = "nix: no run in runs matches\n"
+    told = "nix: no run in runs matches; nnexp runs lists all\n"
     assert several("runs", "nix", "--each", "--json") == (1, "[]\n", told)
     assert several("runs", "nix", "--json") == (1, "[]\n", told)
 
@@ -447,7 +447,7 @@ def test_runs_as_json(several: Bench) -> None:
 def test_runs_are_sorted_and_filtered(several: Bench, arguments: list[str], names: str) -> None:
     code, out, err = several("runs", "--each", *arguments)
     assert (code, [line[0] for line in out.splitlines()[1:]]) == (0, list(names))
-    assert err == ("" if names else "no matching runs in runs\n")
+    assert err == ("" if names else "no matching runs in runs; nnexp runs lists all\n")
 
 
 def test_sorting_by_validation_goes_from_low_to_high(bench: Bench) -> None:
@@ -477,13 +477,14 @@ def test_a_damaged_run_is_listed_hides_no_other_and_exits_1(several: Bench) -> N
 
 
 def test_a_folder_without_runs(bench: Bench) -> None:
-    assert bench("runs") == (1, "", "runs: there is no such folder\n")
-    assert bench("runs", "a*", "--quiet") == (1, "", "runs: there is no such folder\n")
-    assert bench("runs", "--json") == (1, "[]\n", "runs: there is no such folder\n")
+    told = "runs: there is no such folder; nnexp train makes it, and --runs names another\n"
+    assert bench("runs") == (1, "", told)
+    assert bench("runs", "a*", "--quiet") == (1, "", told)
+    assert bench("runs", "--json") == (1, "[]\n", told)
     (bench.folder / "runs/.hidden").mkdir(parents=True)
     (bench.folder / "runs/notes").mkdir()
     (bench.folder / "runs/file.txt").write_text("")
-    assert bench("runs") == (0, "", "no runs in runs\n")
+    assert bench("runs") == (0, "", "no runs in runs; nnexp train makes one\n")
 
 
 def test_status_is_derived_from_what_is_there(several: Bench) -> None:

@@ -292,7 +292,7 @@ def table(bench: Bench) -> None:
         (("a.yaml", "b.yaml", "--smallest-effect", "inf"), "--smallest-effect must be a number"),
         (("a.yaml", "b.yaml", "--at-most", "3"), "--at-most must be a whole number ≥ 4, got"),
         (("a.yaml", "b.yaml", "--set", "seed=1"), "--set seed: a race trains the seeds 0, 1, 2"),
-        (("a.yaml", "none.yaml"), "none.yaml: there is no such file\n"),
+        (("a.yaml", "none.yaml"), "none.yaml: there is no such file; nnexp examples lists"),
         (("a.yaml", "quickstat"), "quickstat: there is no such file; did you mean the example"),
         (("a.yaml", "folder/x-0.5"), "folder/x-0.5: there is no such run, with or without -s and"),
         (("a.yaml", "b.yaml", "--plot", "x.txt"), "x.txt: "),

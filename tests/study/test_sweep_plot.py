@@ -92,7 +92,11 @@ def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_trained(
 ) -> None:
     more = {"sweep": ("--grid", "lambda=1,2"), "search": ("--space", "lambda=uniform(0,1)")}
     words = (command, "tiny.yaml", *more.get(command, ()), "--plot", "gone/p.png")
-    assert bench(*words) == (74, "", "gone/p.png: there is no folder gone\n")
+    assert bench(*words) == (
+        74,
+        "",
+        "gone/p.png: there is no folder gone; mkdir -p gone makes it\n",
+    )
     assert not (bench.folder / "runs").exists()
 
 
