@@ -56,14 +56,15 @@ def _layers(inspection: Inspection) -> Table:
         for number in range(1, len(inspection.parameters) + 1)
         for network in inspection.initialized
     ]
-    header = ("layer", "initializer", "z predicted", "measured", "saturated", "gradient", "weights")
-    return Table(header, rows, left=2)
+    header = ("layer", "initializer", "variance", "root", "measured", "saturated")
+    return Table([*header, "gradient", "weights"], rows, left=2)
 
 
 def _cells(layer: Layer) -> list[str]:
     norms = [f"{value:.3g}" for value in (layer.gradient_norm, layer.weight_norm)]
     deviations = [_deviation(layer.predicted), _deviation(layer.measured)]
-    return [*deviations, percent(layer.saturated), *norms]
+    variance = layer.predicted * layer.predicted  # inf if too large, where ** raises
+    return [f"{variance:.4g}", *deviations, percent(layer.saturated), *norms]
 
 
 def _deviation(value: float) -> str:
@@ -74,9 +75,9 @@ def _deviation(value: float) -> str:
 def _legend(scope: Scope) -> Iterator[str]:
     """Explain the columns."""
     yield (
-        "z: the standard deviation of neurons' inputs. Predicted: "
-        "sqrt(inputs · E[x²] · var(w) + var(b)), with E[x²] of the data in layer 1 and, in later "
-        "layers, of the activations for normally distributed z. Measured: on "
+        "variance: of z, neurons' inputs, predicted as inputs · E[x²] · var(w) + var(b), with "
+        "E[x²] of the data in layer 1 and, in later layers, of the activations for normally "
+        "distributed z; root: its square root, the standard deviation of z. measured: the same on "
         f"{_count(scope.examples, 'training example')} and {_count(scope.networks, 'draw')} of the "
         "initial parameters, the first of them from the config's seed."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import textwrap
 from collections.abc import Callable
 from itertools import pairwise
@@ -76,6 +77,17 @@ def test_the_documentation_shows_what_is_printed(
     monkeypatch.chdir(ROOT)
     printed = bench("inspect", "docs/examples/thousand-inputs.yaml").out
     assert textwrap.dedent(shown).strip() == printed.strip()
+
+
+def test_the_variances_501_and_3_2_are_printed_beside_their_roots(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    lines = bench("inspect", "docs/examples/thousand-inputs.yaml").out.splitlines()
+    start = next(k for k, line in enumerate(lines) if "variance   root" in line)
+    old, new = lines[start + 1].split(), lines[start + 2].split()
+    assert old[1:4] == ["standard-normal", "501", "22.38"]
+    assert new[:3] == ["lecun-normal", "1.5", "1.22"]
 
 
 def test_mnist_spreads_to_9_42_and_to_1_05() -> None:
@@ -362,7 +374,11 @@ def test_json_has_all_numbers_and_no_infinite_ones(bench: Bench) -> None:
     code, out, _ = bench("inspect", "tiny.yaml", "--json", "--set", "data.scale=1e-320")
     assert code == 0
     assert json.loads(out)["initializers"]["lecun-normal"][0]["predicted"] is None
-    assert bench("inspect", "tiny.yaml", "--set", "data.scale=1e-320", "--plot", "z.png").code == 0
+    for scale in ("1e-320", "1e-200"):  # of the second, only the variance is infinite
+        arguments = ["tiny.yaml", "--set", f"data.scale={scale}", "--set", "dtype=float64"]
+        code, out, _ = bench("inspect", *arguments, "--plot", "z.png")
+        assert code == 0
+        assert re.search(r"^1 +lecun-normal +inf ", out, re.MULTILINE)
 
 
 def test_what_could_not_be_trained_is_refused_as_train_does(bench: Bench) -> None:
