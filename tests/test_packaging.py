@@ -19,7 +19,8 @@ from tests.native.requirements import lacking
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmarks", "configs", "docs", "nnexp", "tests")
 FILES = (
-    *("CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"),
+    *("CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "README.md", "README.zh-CN.md"),
+    "SECURITY.md",
     *("MANIFEST.in", "pyproject.toml", "setup.py"),
 )
 NO_COMPILER = "the C compiler (no-such-compiler) was not found"

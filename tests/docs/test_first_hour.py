@@ -1,0 +1,165 @@
+"""The commands of docs/first-hour.md print what it shows, in both languages, after installation."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnexp.native import availability
+from tests.docs import walkthrough
+from tests.docs.walkthrough import ROOT, Result, Step
+from tests.study.studies import without_times
+from tests.test_packaging import wheel
+
+pytestmark = pytest.mark.docs
+
+DOCS = ROOT / "docs"
+PAGES = [DOCS / "first-hour.md", DOCS / "first-hour.zh-CN.md"]
+STEPS = walkthrough.steps(PAGES[0].read_text("utf-8"))
+
+
+def comparable(step: Step, output: str) -> str:
+    """Return an output without the numbers that clock, load or BLAS decide."""
+    number = r"[\d.]*\d"
+    if "--backend numpy" in step.commands:
+        return re.sub(number, "#", output)
+    return re.sub(rf"{number}( ms| s\b| times\b)", r"#\1", without_times(output)).strip()
+
+
+def differences(steps: list[Step], results: list[Result]) -> list[str]:
+    """Return what is wrong with each step that fails, or prints other things than the page shows.
+
+    NumPy rounds differently on other processors, so without the kernels a step need only succeed.
+    """
+    wrong = []
+    is_exact = availability.why_unavailable() is None
+    for step, (code, output) in zip(steps, results, strict=True):
+        ours, shown = comparable(step, output), comparable(step, step.output)
+        if code or (ours != shown if is_exact or not shown else not ours):
+            wrong.append(f"$ {step.commands}exit code {code}\n{ours}\nthe page shows:\n{shown}\n")
+    return wrong
+
+
+# ---- the commands ----
+
+
+@pytest.mark.slow
+def test_every_command_prints_what_the_page_shows(tmp_path: Path) -> None:
+    steps = [step for step in STEPS if walkthrough.INSTALLATION not in step.commands]
+    assert len(steps) == len(STEPS) - 1
+    assert (
+        "\n".join(differences(steps, walkthrough.run_without_installation(steps, tmp_path))) == ""
+    )
+
+
+@pytest.mark.slow
+def test_from_an_installed_wheel_without_a_checkout_too(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("empty", "home", "bin")]
+    for folder in folders:
+        folder.mkdir()
+    empty, home, binaries = folders
+    wheel(ROOT, empty)
+    python = binaries / "python3"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    path = os.pathsep.join([str(binaries), "/usr/local/bin", "/usr/bin", "/bin"])
+    results = walkthrough.run(STEPS, empty, home, path)
+    if results[0].code and re.search("No matching distribution|Connection", results[0].output):
+        pytest.skip("pip could not download the packages that nnexp needs")
+    assert "\n".join(differences(STEPS, results)) == ""
+    installed = list((empty / ".venv").glob("lib/python*/site-packages/nnexp/__init__.py"))
+    assert len(installed) == 1
+    for name in re.findall(r"--plot (\S+)", PAGES[0].read_text("utf-8")):
+        assert (empty / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_installation_comes_first_and_names_the_wheel() -> None:
+    assert walkthrough.INSTALLATION in STEPS[0].commands
+    assert "nnexp-*.whl" in STEPS[0].commands
+    assert STEPS[0].output == ""
+    assert len(STEPS) == 17
+
+
+def test_a_difference_is_reported_but_not_one_of_times() -> None:
+    step = Step("nnexp tune quick.yaml\n", "5 seeds take 3.52 ms, 4 times as long\nη = 0.5\n")
+    same = Result(0, "5 seeds take 12 ms, 11 times as long\nη = 0.5\n")
+    assert differences([step], [same]) == []
+    assert len(differences([step], [Result(0, same.output.replace("0.5", "0.6"))])) == (
+        availability.why_unavailable() is None
+    )
+    for result in (Result(1, same.output), Result(0, "")):
+        (report,) = differences([step], [result])
+        assert report.startswith(f"$ nnexp tune quick.yaml\nexit code {result.code}\n")
+    assert differences([Step("true\n", "")], [Result(0, "a warning\n")]) != []
+    numpy = Step("nnexp tune quick.yaml --backend numpy\n", "cost 2.899\n")
+    assert differences([numpy], [Result(0, "cost 2.9\n")]) == []
+
+
+def test_steps_share_a_shell_and_their_output_includes_errors(tmp_path: Path) -> None:
+    steps = [Step("cd /tmp\nx=5\n", ""), Step("echo $x $HOME\necho wrong >&2; false\n", "")]
+    results = walkthrough.run(steps, tmp_path, tmp_path / "home", os.environ["PATH"])
+    assert results == [Result(0, ""), Result(1, f"5 {tmp_path / 'home'}\nwrong\n")]
+
+
+# ---- Chinese, and the site ----
+
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"^    .*$", re.MULTILINE)
+COMMENTS = re.compile(r"^<!-- .*? -->$", re.MULTILINE)
+PICTURES = re.compile(r"\]\(([^)#]*\.png)\)")
+HEADINGS = re.compile(r"^#+(?= )", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("page", "translation"),
+    [PAGES, (ROOT / "README.md", ROOT / "README.zh-CN.md")],
+    ids=["first-hour", "readme"],
+)
+def test_the_chinese_page_has_the_same_commands_and_outputs(page: Path, translation: Path) -> None:
+    english, chinese = (file.read_text("utf-8") for file in (page, translation))
+    for part in (FENCED, INDENTED, COMMENTS, PICTURES, HEADINGS):
+        assert part.findall(chinese) == part.findall(english)
+        assert part.findall(english)
+    assert f"]({translation.name})" in "".join(english.splitlines()[:4])
+    assert f"]({page.name})" in "".join(chinese.splitlines()[:4])
+
+
+def test_the_chinese_readme_has_every_command() -> None:
+    pages = [(ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md")]
+    english, chinese = (re.findall(r"^\| `(nnexp [^`]*)`", page, re.MULTILINE) for page in pages)
+    assert chinese == english
+    assert len(english) > 20
+
+
+def test_the_chinese_page_uses_the_note_s_terms() -> None:
+    text = PAGES[1].read_text("utf-8")
+    for term in ("权重初始化", "学习率", "正则化", "小批量", "早停", "海森矩阵", "动量", "超参数"):
+        assert term in text
+
+
+@pytest.mark.slow
+def test_the_built_pages_show_the_same_steps(tmp_path: Path) -> None:
+    if missing := [
+        each for each in ("sphinx", "myst_parser") if not importlib.util.find_spec(each)
+    ]:
+        pytest.skip(f"{', '.join(missing)} is not installed")
+    build = [sys.executable, "-m", "sphinx", "-q", "-b", "html"]
+    if (DOCS / "conf.py").exists():
+        command = [*build, "-c", str(DOCS), str(ROOT), str(tmp_path / "site")]
+    else:
+        for file in DOCS.glob("first-hour*"):
+            shutil.copy(file, tmp_path)
+        settings = ("extensions=myst_parser", "root_doc=first-hour", "highlight_language=text")
+        options = [word for each in settings for word in ("-D", each)]
+        command = [*build, "-C", *options, str(tmp_path), str(tmp_path / "site")]
+    subprocess.run(command, check=True, capture_output=True)
+    for page in PAGES:
+        (built,) = (tmp_path / "site").rglob(f"{page.stem}.html")
+        assert walkthrough.steps_of_html(built.read_text("utf-8")) == STEPS
