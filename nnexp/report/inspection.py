@@ -63,8 +63,7 @@ def _layers(inspection: Inspection) -> Table:
 def _cells(layer: Layer) -> list[str]:
     norms = [f"{value:.3g}" for value in (layer.gradient_norm, layer.weight_norm)]
     deviations = [_deviation(layer.predicted), _deviation(layer.measured)]
-    variance = layer.predicted * layer.predicted  # inf if too large, where ** raises
-    return [f"{variance:.4g}", *deviations, percent(layer.saturated), *norms]
+    return [f"{layer.predicted**2:.4g}", *deviations, percent(layer.saturated), *norms]
 
 
 def _deviation(value: float) -> str:

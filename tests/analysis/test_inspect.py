@@ -374,11 +374,9 @@ def test_json_has_all_numbers_and_no_infinite_ones(bench: Bench) -> None:
     code, out, _ = bench("inspect", "tiny.yaml", "--json", "--set", "data.scale=1e-320")
     assert code == 0
     assert json.loads(out)["initializers"]["lecun-normal"][0]["predicted"] is None
-    for scale in ("1e-320", "1e-200"):  # of the second, only the variance is infinite
-        arguments = ["tiny.yaml", "--set", f"data.scale={scale}", "--set", "dtype=float64"]
-        code, out, _ = bench("inspect", *arguments, "--plot", "z.png")
-        assert code == 0
-        assert re.search(r"^1 +lecun-normal +inf ", out, re.MULTILINE)
+    code, out, _ = bench("inspect", "tiny.yaml", "--set", "data.scale=1e-320", "--plot", "z.png")
+    assert code == 0
+    assert re.search(r"^1 +lecun-normal +inf +inf ", out, re.MULTILINE)
 
 
 def test_what_could_not_be_trained_is_refused_as_train_does(bench: Bench) -> None:
