@@ -201,7 +201,8 @@ def next_trials(rungs: Sequence[Rung], seeds: Sequence[int]) -> list[tuple[float
 
     The first seed climbs the decades from 0.01, and then tries the rates of ``GRID`` around the
     threshold as estimated so far: one above it, and two below, as the cost's excess is over
-    theirs. Then all seeds try these, until they have tried those around the last estimate.
+    theirs. Then all seeds try the upper two, between which the threshold is interpolated, until
+    they have tried those around the last estimate.
     """
     tried = {(rung.learning_rate, rung.seed) for rung in rungs}
     coarse = climb(DECADES, DECADES.index(START), rungs)
@@ -213,8 +214,8 @@ def next_trials(rungs: Sequence[Rung], seeds: Sequence[int]) -> list[tuple[float
         rates = _around(estimate)
     else:
         rates = _between(rungs)
-    for some in (seeds[:1], seeds):
-        points = [(rate, seed) for rate in rates for seed in some if (rate, seed) not in tried]
+    for some, own in ((rates, seeds[:1]), (rates[-2:], seeds)):
+        points = [(rate, seed) for rate in some for seed in own if (rate, seed) not in tried]
         if points:
             return points
     lower = foot(DECADES, rungs)
