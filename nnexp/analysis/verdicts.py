@@ -61,10 +61,13 @@ class Verdict(NamedTuple):
     """The verdict on one comparison."""
 
     outcome: VerdictName
+    """Whether the experiment is better or worse, or why it is neither."""
     words: str
+    """The same as a sentence."""
     amount: str
     """The difference with its interval, without unit, for table cells."""
     difference: Difference
+    """The difference with its interval, and the test."""
     p: float | None
     """Adjusted for all that is judged; the outcome is better or worse if it is below 0.05."""
     needed: int | None

@@ -122,7 +122,7 @@ class Run:
 
     @property
     def classes(self) -> Sequence[int | str]:
-        """The labels of the classes in the network's order: whole numbers, or names."""
+        """The labels of the classes, whole numbers or names, in the network's order."""
         data = self.record.data
         if data.class_names is not UNSET:
             return data.class_names
