@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent / "extensions")]
+sys.path.insert(0, str(ROOT))
 
 from nnexp import __version__  # noqa: E402 - of this checkout, installed or not
 
@@ -19,7 +19,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "reference",
+    "docs.extensions.pages",
 ]
 
 root_doc = "docs/index"
@@ -30,7 +30,9 @@ include_patterns = [
 exclude_patterns = [".*", "build", "configs", "dist", "nnexp", "runs", "site", "tests"]
 suppress_warnings = ["config.cache"]
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(collections\.abc|numpy|os|pathlib|nnexp\.study|nnexp\.analysis\.statistics)\..*")]
+nitpick_ignore_regex = [
+    ("py:.*", r"(collections\.abc|numpy|os|pathlib|nnexp\.study|nnexp\.analysis\.statistics)\..*")
+]
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["attrs_inline", "deflist"]

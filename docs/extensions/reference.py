@@ -1,12 +1,7 @@
-"""Sphinx extension that writes the reference from the code.
+"""The reference as Markdown, written from the code: commands, keys of configs, fields of JSON.
 
-A page has a comment such as ``<!-- reference: config -->`` in place of a part that is written
-here, as Markdown: the commands, the keys of configs, the fields of JSON. Every entry has an
-anchor. It also lists the external links of the site in external-links.txt, and finds the names
-of Python that docstrings mention.
-
-sphinx-click reads help as reStructuredText, where ``'runs/eta-*'`` is an error, and has no
-examples as code; so commands are written here, too.
+Every entry has an anchor. sphinx-click is not used: it reads help as reStructuredText, where
+``'runs/eta-*'`` is an error, and shows examples as prose.
 """
 
 from __future__ import annotations
@@ -15,39 +10,27 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import click
 import msgspec
-from docutils import nodes
 
-from nnexp import api
 from nnexp.cli import cli
 from nnexp.cli.schema import output_types
 from nnexp.config import dump
 from nnexp.config.schema import schema
-from nnexp.errors import InterruptedRunError
-
-if TYPE_CHECKING:
-    from sphinx.addnodes import pending_xref
-    from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
 
 Schema: TypeAlias = Mapping[str, Any]
 
-COMMENT = re.compile(r"^<!-- reference: (\w+) -->$", re.MULTILINE)
 SPECIAL = re.compile(r"([\\*_\[\]<>|#])")
 
 
 def escaped(text: str) -> str:
     """Return plain text as Markdown; what is between backquotes is code already."""
     parts = re.split(r"(`+[^`]+`+)", " ".join(text.split()))
-    return "".join(
-        part if part.startswith("`") else SPECIAL.sub(r"\\\1", part) for part in parts
-    )
+    return "".join(part if part.startswith("`") else SPECIAL.sub(r"\\\1", part) for part in parts)
 
 
 def entry(anchor: str, term: str, *paragraphs: str) -> str:
@@ -65,9 +48,9 @@ def commands() -> str:
     parts = [*_command(context, "nnexp")]
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
-        assert command is not None
-        child = click.Context(command, info_name=name, parent=context)
-        parts += [f"## nnexp {name}", *_command(child, name)]
+        if command is not None:
+            child = click.Context(command, info_name=name, parent=context)
+            parts += [f"## nnexp {name}", *_command(child, name)]
     return "\n\n".join(parts)
 
 
@@ -85,7 +68,7 @@ def _command(context: click.Context, name: str) -> Iterator[str]:
         names, text = parameter.get_help_record(context) or ("", "")
         if text:
             option = max(parameter.opts, key=len).lstrip("-")
-            yield entry(f"{name}--{option}", names, escaped(text))
+            yield entry(f"option-{name}-{option}", names, escaped(text))
 
 
 # Keys of configs
@@ -123,7 +106,9 @@ def _components(key: str, field: Schema, definitions: Schema) -> Iterator[str]:
         if name:
             yield f"({_anchor(key, name)})=\n### {key}: {name}"
             yield from map(escaped, re.split(r"\n\n|\n(?=Source:)", struct["description"]))
-        yield from _settings(key, name, [struct], definitions, lambda item: repr(item) not in shared)
+        yield from _settings(
+            key, name, [struct], definitions, lambda item: repr(item) not in shared
+        )
 
 
 def _settings(
@@ -257,9 +242,9 @@ def _remarks(kind: type) -> dict[str, str]:
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if base.__module__.startswith("nnexp."):
-            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-            assert isinstance(tree, ast.ClassDef)
-            for field, remark in pairwise(tree.body):
+            module = ast.parse(textwrap.dedent(inspect.getsource(base)))
+            fields = (node for node in ast.walk(module) if isinstance(node, ast.ClassDef))
+            for field, remark in pairwise(next(fields).body):
                 match field, remark:
                     case (
                         ast.AnnAssign(target=ast.Name(id=name)),
@@ -269,89 +254,9 @@ def _remarks(kind: type) -> dict[str, str]:
     return found
 
 
-# Sphinx
-
-GENERATORS: dict[str, Callable[[], str]] = {
+PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "config": config_keys,
     "outputs": outputs,
 }
-
-
-def fill(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Replace a page's comments by the parts that they name."""
-    del app, docname
-    source[0] = COMMENT.sub(lambda comment: GENERATORS[comment[1]](), source[0])
-
-
-def outdated(app: Sphinx, env: BuildEnvironment, *changes: set[str]) -> Iterable[str]:
-    """Return the pages that are written from the code, which may have changed."""
-    del app, changes
-    pages = (name for name in env.found_docs if name.startswith("docs/reference/"))
-    return list(pages)
-
-
-def resolve(
-    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
-) -> nodes.reference | None:
-    """Find a class that a signature or docstring names by its private module, or without any."""
-    if node.get("refdomain") != "py":
-        return None
-    name = node["reftarget"].rpartition(".")[2]
-    documented = {
-        full.rpartition(".")[2]: (found.docname, found.node_id)
-        for full, found in env.domains.python_domain.objects.items()
-    }
-    documented |= {each: ("docs/reference/json", f"json-{each.lower()}") for each in OUTPUTS}
-    documented |= {each: ("docs/reference/config-keys", "") for each in ("Config", "CheckedConfig")}
-    if name not in documented:
-        return None
-    page, anchor = documented[name]
-    uri = app.builder.get_relative_uri(node["refdoc"], page)
-    return nodes.reference("", "", content, internal=True, refuri=f"{uri}#{anchor}".rstrip("#"))
-
-
-def shorten(app: Sphinx, *args: Any) -> tuple[str, str] | None:
-    """Return a signature with defaults as a caller would write them."""
-    del app
-    *_, signature, result = args
-    if not signature:
-        return None
-    plain = re.sub(r"PosixPath\((.*?)\)", r"\1", signature)
-    return plain.replace("mappingproxy({})", "{}"), result
-
-
-def complete(app: Sphinx, kind: str, name: str, subject: object, *args: Any) -> None:
-    """Make a field of a docstring's "Returns: ...", and add an error's exit code."""
-    del app, name
-    *_, lines = args
-    if kind == "exception":
-        signal = subject is InterruptedRunError
-        code = "128 + signal_number" if signal else getattr(subject, "exit_code", None)
-        lines += ["", f"Exit code {code}."]
-    lines[:] = [re.sub("^Returns: ", ":returns: ", line) for line in lines]
-
-
-def list_links(app: Sphinx, exception: Exception | None) -> None:
-    """Write the external links of all pages to external-links.txt, each with its pages."""
-    if exception is not None:
-        return
-    links: dict[str, set[str]] = {}
-    for page in app.env.found_docs:
-        for node in app.env.get_doctree(page).findall(nodes.reference):
-            if str(node.get("refuri", "")).startswith(("http:", "https:", "mailto:")):
-                links.setdefault(node["refuri"], set()).add(page)
-    lines = [f"{link}  {' '.join(sorted(pages))}\n" for link, pages in sorted(links.items())]
-    (Path(app.outdir) / "external-links.txt").write_text("".join(lines), encoding="utf-8")
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect to Sphinx's events."""
-    api.TrainedRun.__name__ = api.TrainedRun.__qualname__ = "Run"  # as users call it
-    app.connect("source-read", fill)
-    app.connect("env-get-outdated", outdated)
-    app.connect("autodoc-process-signature", shorten)
-    app.connect("autodoc-process-docstring", complete, priority=400)  # before napoleon
-    app.connect("missing-reference", resolve)
-    app.connect("build-finished", list_links)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+"""The parts of pages that are written here, by the name that a page gives them."""
