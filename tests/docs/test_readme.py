@@ -17,7 +17,8 @@ pytestmark = pytest.mark.docs
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "docs" / f"{name}.md" for name in ("runs", "comparing", "configs")]
+DOCS = ROOT / "docs"
+PAGES = [DOCS / f"{name}.md" for name in ("runs", "comparing", "configs")]
 TEXT = "\n".join([README, *(page.read_text(encoding="utf-8") for page in PAGES)])
 LONGEST = 200
 
@@ -214,13 +215,13 @@ def test_every_command_and_exit_code_is_named() -> None:
 
 def test_the_readme_is_short_and_leads_on_to_every_page() -> None:
     assert len(README.splitlines()) <= LONGEST
-    for page in (ROOT / "docs").glob("*.md"):
-        assert f"(docs/{page.name})" in README
+    for page in [*DOCS.glob("*.md"), *DOCS.glob("guides/*.md")]:
+        assert f"({page.relative_to(ROOT)})" in README
 
 
 @pytest.mark.parametrize(
     "page",
-    [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md"))],
+    [*sorted(ROOT.glob("README*.md")), *sorted(DOCS.rglob("*.md"))],
     ids=lambda page: page.name,
 )
 def test_links_lead_somewhere(page: Path) -> None:
