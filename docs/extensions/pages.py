@@ -80,6 +80,14 @@ def complete(
     lines[:] = [re.sub("^Returns: ", ":returns: ", line) for line in lines]
 
 
+def draw_dashes(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Replace the two hyphens that Sphinx writes between a parameter and its description."""
+    del app, docname
+    for text in list(doctree.findall(nodes.Text)):
+        if text == " -- ":
+            text.parent.replace(text, nodes.Text(" \N{EN DASH} "))
+
+
 def list_links(app: Sphinx, exception: Exception | None) -> None:
     """Write the external links of all pages to external-links.txt, each with its pages."""
     if exception is not None:
@@ -101,5 +109,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-signature", shorten)
     app.connect("autodoc-process-docstring", complete, priority=400)  # before napoleon
     app.connect("missing-reference", resolve)
+    app.connect("doctree-resolved", draw_dashes)
     app.connect("build-finished", list_links)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
