@@ -12,9 +12,12 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import pytest
 
-pytestmark = [pytest.mark.docs, pytest.mark.slow]
+from nnexp.cli import cli
+
+pytestmark = pytest.mark.docs
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [*sorted((DOCS / "guides").glob("*.md")), DOCS / "equal-bytes.md"]
@@ -80,6 +83,7 @@ def words(text: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_guide_s_commands_print_what_it_shows(page: Path, tmp_path: Path) -> None:
     found = steps(page.read_text("utf-8"), tmp_path)
@@ -88,3 +92,14 @@ def test_a_guide_s_commands_print_what_it_shows(page: Path, tmp_path: Path) -> N
         printed = run(step, tmp_path)
         if step.name:
             assert words(printed) == words(step.shown), step.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_commands_within_sentences_exist_with_their_options(page: Path) -> None:
+    context = click.Context(cli)
+    lines = re.findall(r"`nnexp ([a-z][a-z-]*)([^`]*)`", page.read_text("utf-8"))
+    for name, rest in lines:
+        command = cli.get_command(context, name)
+        assert command is not None, name
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in rest.split() if word.startswith("-")} <= known
