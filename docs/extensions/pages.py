@@ -1,7 +1,8 @@
 """Sphinx extension for the site: parts of pages, docstrings and links.
 
 A page has a comment such as ``<!-- reference: config -->`` in place of a part that
-docs/extensions/reference.py writes. The site's external links are listed in external-links.txt.
+docs/extensions/reference.py writes. The lists of pages are comments, too, so that GitHub does not
+show them as code. The site's external links are listed in external-links.txt.
 """
 
 from __future__ import annotations
@@ -23,12 +24,20 @@ if TYPE_CHECKING:
     from sphinx.environment import BuildEnvironment
 
 COMMENT = re.compile(r"^<!-- reference: (\w+) -->$", re.MULTILINE)
+CONTENTS = re.compile(r"^<!-- contents: (.*)\n((?:.+\n)+)-->$", re.MULTILINE)
+TOCTREE = r"""```{toctree}
+:caption: \1
+:maxdepth: 1
+:hidden:
+
+\2```"""
 
 
 def fill(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Replace a page's comments by the parts that they name."""
+    """Replace a page's comments by the parts that they name, and by lists of pages."""
     del app, docname
     source[0] = COMMENT.sub(lambda comment: PARTS[comment[1]](), source[0])
+    source[0] = CONTENTS.sub(TOCTREE, source[0])
 
 
 def outdated(app: Sphinx, env: BuildEnvironment, *changes: set[str]) -> Iterable[str]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import click
 import pytest
 
+from nnexp.analysis.power import power
 from nnexp.cli import cli
 
 pytestmark = pytest.mark.docs
@@ -103,3 +104,11 @@ def test_commands_within_sentences_exist_with_their_options(page: Path) -> None:
         assert command is not None, name
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in rest.split() if word.startswith("-")} <= known
+
+
+def test_the_differences_that_seeds_find_are_those_of_the_power_of_the_test() -> None:
+    page = (DOCS / "inside-the-noise.md").read_text("utf-8")
+    rows = re.findall(r"^\| (?:seeds|difference found in 80 %) \| (.*) \|$", page, re.MULTILINE)
+    seeds, differences = (row.split(" | ") for row in rows)
+    for count, difference in zip(seeds, differences, strict=True):
+        assert power(float(difference), int(count), "paired t") == pytest.approx(0.8, abs=0.005)
