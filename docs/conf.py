@@ -24,7 +24,7 @@ extensions = [
 
 root_doc = "docs/index"
 include_patterns = [
-    *("README*.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"),
+    *("README*.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "benchmarks/README.md"),
     "docs/**",
 ]
 exclude_patterns = [".*", "build", "configs", "dist", "nnexp", "runs", "site", "tests"]

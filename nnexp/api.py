@@ -13,7 +13,9 @@ from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import Any, TypeAlias, overload
+
+import numpy.typing as npt
 
 from nnexp.analysis import comparison, experiments, query
 from nnexp.analysis.comparison import Comparison
@@ -36,9 +38,6 @@ from nnexp.study.job import Outcome, recorded_outcome
 from nnexp.study.local.pool import Pool
 from nnexp.study.plan import plan
 from nnexp.study.ranking import rank
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 __all__ = ["Run", "compare", "load_config", "runs", "sweep", "train"]
 

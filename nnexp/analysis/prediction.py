@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 
 from nnexp.analysis.evaluation import beliefs, best_checkpoint, network_of
 from nnexp.analysis.task import check_range, check_same_task, class_numbers, inputs
@@ -23,9 +24,6 @@ from nnexp.store.checkpoint import Arrays
 from nnexp.store.run import Run
 from nnexp.training import evaluation
 from nnexp.training.feed import Feed
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 
 class FilePrediction(NamedTuple):
@@ -66,7 +64,7 @@ class ArrayPrediction(NamedTuple):
 
     predicted: npt.NDArray[Any]
     """The label of the class with the largest output, the first one of equals; (examples,)."""
-    outputs: Array
+    outputs: npt.NDArray[np.floating[Any]]
     """(examples, classes)."""
     classes: Sequence[int | str]
     """The labels of the classes, in the order of the outputs."""
