@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 MAP = ROOT / "docs" / "architecture.md"
 DOCUMENTS = [MAP, ROOT / "CONTRIBUTING.md"]
 CODE = re.compile(r"`([\w./-]+?(?:\.(?:py|md|yaml|toml|json|css)|/))(?:: ([\w., ]+))?`")
-PLACEHOLDERS = {"my.yaml", "my-sweep.yaml", "result.json", "run.json"}
+PLACEHOLDERS = {"my.yaml", "my-sweep.yaml", "result.json", "run.json", "site/"}
 
 
 def mentions(page: Path) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = ROOT / "docs"
 PAGES = [DOCS / f"{name}.md" for name in ("runs", "comparing", "configs")]
 TEXT = "\n".join([README, *(page.read_text(encoding="utf-8") for page in PAGES)])
-LONGEST = 200
+LONGEST = 205
 
 
 def blocks(language: str) -> list[str]:
