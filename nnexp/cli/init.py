@@ -8,7 +8,7 @@ import click
 
 from nnexp.cli import candidates, options
 from nnexp.cli.output import put
-from nnexp.errors import UsageError
+from nnexp.errors import DiskError, UsageError
 
 
 @click.command()
@@ -35,7 +35,7 @@ def init(file: Path, example: str | None) -> None:
     from nnexp.store import disk
 
     if not paths.is_folder(file.parent):
-        raise UsageError(f"{file}: {paths.no_folder(file.parent)}")
+        raise DiskError(f"{file}: {paths.no_folder(file.parent)}")
     content = starter() if example is None else _example(example)
     if not disk.create(file, content.encode("utf-8")):
         raise UsageError(f"{file}: already exists; choose another name")
