@@ -48,11 +48,8 @@ def test_init_leaves_a_file_alone_that_is_there(bench: Bench) -> None:
 
 
 def test_init_where_nothing_can_be_written_exits_74(bench: Bench) -> None:
-    assert bench("init", "nix/my.yaml") == (
-        74,
-        "",
-        "nix/my.yaml: there is no folder nix; mkdir -p nix makes it\n",
-    )
+    told = "nix/my.yaml: there is no folder nix; mkdir -p nix makes it\n"
+    assert bench("init", "nix/my.yaml") == (74, "", told)
 
 
 def test_init_into_a_directory_exits_2(bench: Bench) -> None:

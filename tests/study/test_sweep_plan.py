@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nnexp.config import canonical, load
+from nnexp.config.argument import ADVICE
 from nnexp.errors import ConfigError, UsageError
 from nnexp.study import job_script, sweep_file
 from nnexp.study.plan import Plan, plan
@@ -319,7 +320,7 @@ grids: {}
          "got null; a search space goes to nnexp search CONFIG --space sweep.yaml")),
         ("config: {hidden: [3]}", ("sweep.yaml:1:9: config: a sweep needs 'config', the base "
          "config's file, got a mapping")),
-        ("config: gone.yaml", "gone.yaml: there is no such file"),
+        ("config: gone.yaml", f"gone.yaml: there is no such file; {ADVICE}"),
         ("config: tiny.yaml\ngrid: [1]", ("sweep.yaml:2:7: grid: must be a mapping of keys, "
          "got a list")),
         ("config: tiny.yaml\nrandom: {draws: 3}",
