@@ -93,6 +93,22 @@ class BatchObjective:
         product += self._penalty.hessian_product(v)
         return product
 
+    def input_scales(self, theta: Array) -> Array:
+        """Return the root mean square, over the batch, of the input of each parameter.
+
+        It is 1 for biases, and for inputs that are always 0.
+        """
+        scales: Array = np.zeros_like(theta)
+        layers = self._network.layers(scales)
+        for inputs, _ in self._pieces():
+            propagation = self._propagations[len(inputs)]
+            propagation.forward(theta, inputs, self._masks)
+            for layer, signal in zip(layers, propagation.signals, strict=True):
+                np.add(layer, np.square(signal).sum(axis=0), out=layer)
+        np.sqrt(scales / self._examples, out=scales)
+        scales[scales == 0] = 1.0
+        return scales
+
     def _data_gradient(self, theta: Array, scale: float) -> Array:
         out, total = self._gradient, None
         for inputs, targets in self._pieces():

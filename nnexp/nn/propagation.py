@@ -90,6 +90,11 @@ class Propagation:
         """The z of each layer after a forward pass, (rows, size); the next pass overwrites them."""
         return self._logits
 
+    @property
+    def signals(self) -> list[Array]:
+        """The inputs of each layer after a forward pass, (rows, fan_in + 1), the last column 1."""
+        return [self._inputs, *self._extended]
+
     def slopes(self) -> list[Array]:
         """Return the slopes of each hidden layer after a forward pass, (rows, size)."""
         for hidden, slope in zip(self._hidden, self._slopes, strict=True):

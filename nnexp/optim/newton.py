@@ -1,4 +1,4 @@
-"""Newton's method: the chapter's Hessian technique."""
+"""Newton's method: the chapter's Hessian technique, in a trust region."""
 
 from __future__ import annotations
 
@@ -11,54 +11,57 @@ from nnexp.optim.convergence import Tolerance, check_memory, measures, rounding
 from nnexp.optim.objective import CurvedObjective, Measures, Slots
 from nnexp.optim.update_rule import UpdateRule
 
-SUFFICIENT_DECREASE = 1e-4
-
-FIRST_DAMPING = 1e-3
-GROWTH = 2.0
-MAX_DAMPINGS = 60
+FIRST_RADIUS = 1.0
+"""Weighted inputs may change by about 1 at first, less than it takes to saturate a sigmoid."""
+ACCEPTED, POOR, GOOD = 1e-4, 0.25, 0.75
+"""The fraction of the predicted decrease below which a step is rejected and the radius shrinks,
+and above which it grows."""
+SHRINK, GROW = 0.25, 2.0
+MAX_TRIALS = 50
+MAX_DAMPINGS = 100
+LENGTH_ERROR = 1e-6
+"""A step that the radius limits may differ from it by this fraction."""
 
 DIRECTIONS = 32
 """Hessian products computed at once; more save no time."""
 
-
-class _Trial(NamedTuple):
-    """A step with its damping, and the predicted and actual decrease of the cost."""
-
-    step: Array
-    damping: float
-    predicted: float
-    actual: float
+EPSILON = float(np.finfo(float).eps)
 
 
 class Newton(UpdateRule, frozen=True, tag="newton"):
-    """Step to the minimum of the quadratic model: theta <- theta - eta H⁻¹ grad, with all examples.
+    """Step to the minimum of the quadratic model if it is near: theta <- theta - eta H⁻¹ grad.
 
-    H is built from exact products with the unit vectors. If it is not positive definite, or the
-    cost does not decrease as the model predicts, it is replaced by H + damping I, with damping
-    doubled until that works.
-    Source: Nielsen (2015), eqs. 103 to 106; damping: Nocedal and Wright (2006), section 3.4.
+    H is built from exact products with the unit vectors. The step minimizes the model where
+    |D step| <= radius: it solves (H + damping D²) step = -grad, with damping 0 if H is positive
+    definite and the step short enough. D holds the root mean square of each weight's input, so
+    |D step| measures the change of the neurons' weighted inputs, and features may have any units.
+    The radius shrinks if the cost falls by less than a quarter of the prediction, and grows if it
+    limited a step that the model predicted well. Negative curvature is followed to the radius.
+    Source: Nielsen (2015), eqs. 103 to 106; Conn, Gould and Toint (2000), algorithm 6.1.1 and
+    section 7.3; Moré and Sorensen (1983).
     """
 
     full_batch: ClassVar[bool] = True
     default_learning_rate: ClassVar[float | None] = 1.0
+    leaves_saddles: ClassVar[bool] = True
 
     tolerance: Tolerance = 1e-8
 
     def start(self, theta: Array) -> Slots:
-        """Return the initial state: empty.
+        """Return the initial state: the radius, 0 until the first step chooses it.
 
         Raises:
             UsageError: the Hessian would need more memory than is allowed.
         """
         check_memory(theta.size, "newton")
-        return {}
+        return {"radius": np.zeros(1)}
 
     def step(
         self, theta: Array, objective: CurvedObjective, slots: Slots, learning_rate: float
     ) -> Measures:
         """Move theta, in place, by one step."""
-        del slots
-        trial = self._trial(theta, objective, learning_rate)
+        trial = _trial(theta, objective, float(slots["radius"][0]), learning_rate)
+        slots["radius"][0] = trial.radius
         theta += trial.step
         return measures(theta, objective, trial.step) | {
             "damping": trial.damping,
@@ -66,23 +69,71 @@ class Newton(UpdateRule, frozen=True, tag="newton"):
             "actual_decrease": trial.actual,
         }
 
-    def _trial(self, theta: Array, objective: CurvedObjective, learning_rate: float) -> _Trial:
-        """Increase damping until the cost decreases as predicted; return that step."""
-        gradient, value = objective.gradient(theta), objective.value(theta)
-        h = hessian(theta, objective)
-        slack = rounding(value)
-        damping, least = 0.0, FIRST_DAMPING * float(max(h.max(), -h.min()))
-        for _ in range(MAX_DAMPINGS):
-            solution = _solve(h, damping, gradient)
-            if solution is not None:
-                step = -learning_rate * solution
-                predicted = -float(gradient @ step + 0.5 * step @ (h @ step))
-                actual = value - objective.value(theta + step)
-                if actual >= SUFFICIENT_DECREASE * abs(predicted) - slack:
-                    return _Trial(step, damping, predicted, actual)
-                slack = 0.0  # with slack, damping would make any step small enough to pass
-            damping = max(GROWTH * damping, least)
-        return _Trial(np.zeros_like(theta), damping, 0.0, 0.0)
+
+class _Trial(NamedTuple):
+    """A step, its damping, the predicted and actual decrease of the cost, and the next radius."""
+
+    step: Array
+    damping: float
+    predicted: float
+    actual: float
+    radius: float
+
+
+class _Model(NamedTuple):
+    """The quadratic model in coordinates x that make its Hessian diagonal: step = D⁻¹ Q x.
+
+    Q has the eigenvectors of D⁻¹ H D⁻¹, so that x is as long as D step.
+    """
+
+    curvatures: Array  # the eigenvalues, ascending
+    slopes: Array  # Qᵀ D⁻¹ grad
+    basis: Array  # D⁻¹ Q
+
+    def decrease(self, x: Array) -> float:
+        """Return the predicted decrease of the cost."""
+        return -float(self.slopes @ x + 0.5 * x @ (self.curvatures * x))
+
+
+def _trial(theta: Array, objective: CurvedObjective, radius: float, learning_rate: float) -> _Trial:
+    """Shrink the radius until the cost falls as predicted; return that step."""
+    gradient, value = objective.gradient(theta).copy(), objective.value(theta)
+    model, damping = _model(theta, objective, gradient), 0.0
+    if not radius:  # the first step; where the cost is convex, all of it is worth a try
+        radius = FIRST_RADIUS if model is None or model.curvatures[0] < 0 else np.inf
+    slack = rounding(value)
+    for _ in range(0 if model is None else MAX_TRIALS):
+        x, damping = minimize(model.curvatures, model.slopes, radius)
+        length, x = float(np.linalg.norm(x)), learning_rate * x
+        step, predicted = model.basis @ x, model.decrease(x)
+        actual = value - objective.value(theta + step)
+        quality = actual / abs(predicted) if predicted else 0.0
+        if abs(predicted) <= slack and actual >= -slack:
+            quality = 1.0
+        radius = _next_radius(radius, length, quality)
+        if quality >= ACCEPTED:
+            return _Trial(step, damping, predicted, actual, radius)
+        slack = 0.0  # with slack, any step would pass once the radius is small enough
+    return _Trial(np.zeros_like(theta), damping, 0.0, 0.0, min(radius, FIRST_RADIUS))
+
+
+def _model(theta: Array, objective: CurvedObjective, gradient: Array) -> _Model | None:
+    """Return the model at theta, or None if the second derivatives are not finite.
+
+    Curvatures that may be due to rounding count as positive.
+    """
+    scales = objective.input_scales(theta)
+    h = hessian(theta, objective)
+    h /= scales
+    h /= scales[:, np.newaxis]
+    if not np.isfinite(h).all():
+        return None
+    curvatures, basis = np.linalg.eigh(h)
+    least = max(len(h) * EPSILON * float(np.abs(curvatures).max()), float(np.finfo(float).tiny))
+    curvatures[np.abs(curvatures) <= least] = least
+    slopes = basis.T @ (gradient / scales)
+    basis /= scales[:, np.newaxis]
+    return _Model(curvatures, slopes, basis)
 
 
 def hessian(theta: Array, objective: CurvedObjective) -> Array:
@@ -91,20 +142,52 @@ def hessian(theta: Array, objective: CurvedObjective) -> Array:
     for start in range(0, theta.size, DIRECTIONS):
         rows = matrix[start : start + DIRECTIONS]
         rows[...] = objective.hessian_product(theta, rows)
-    matrix += matrix.T.copy()  # Cholesky requires symmetry, which rounding breaks
+    matrix += matrix.T.copy()  # rounding breaks symmetry
     matrix *= 0.5
     return matrix
 
 
-def _solve(h: Array, damping: float, gradient: Array) -> Array | None:
-    """Return (H + damping I)⁻¹ grad by Cholesky, or None if the matrix is not positive definite."""
-    from scipy.linalg import cho_factor, cho_solve  # noqa: PLC0415 - slow to import
+def _next_radius(radius: float, length: float, quality: float) -> float:
+    """Return the radius after a step of a length, whose decrease was quality times predicted."""
+    if not quality >= POOR:
+        return min(SHRINK * length, FIRST_RADIUS) if np.isinf(radius) else SHRINK * length
+    if np.isinf(radius):
+        return max(length, FIRST_RADIUS)
+    is_limit = length >= (1 - LENGTH_ERROR) * radius
+    return GROW * radius if quality > GOOD and is_limit else radius
 
-    damped = h.copy()
-    damped.flat[:: len(h) + 1] += damping
-    try:  # the transpose is equal, and in the memory order that LAPACK can overwrite
-        factor = cho_factor(damped.T, overwrite_a=True, check_finite=False)
-    except np.linalg.LinAlgError:
-        return None
-    solution: Array = cho_solve(factor, gradient, check_finite=False)
-    return solution
+
+def minimize(curvatures: Array, slopes: Array, radius: float) -> tuple[Array, float]:
+    """Return the x that minimizes slopes · x + ½ Σ curvatures x² where |x| <= radius, and damping.
+
+    x = -slopes / (curvatures + damping). Unless x is short enough without damping, Newton's method
+    on 1/|x| - 1/radius finds it. In the "hard case", where no damping makes x long enough, the
+    rest of the length is along the lowest curvature.
+
+    Args:
+        curvatures: in ascending order, none of them 0.
+        slopes: of the same shape.
+        radius: above 0; infinite only if all curvatures are positive.
+
+    Source: Moré and Sorensen (1983), section 3; Nocedal and Wright (2006), section 4.3.
+    """
+    least, highest = max(0.0, -float(curvatures[0])), float(np.abs(curvatures).max())
+    if not least:
+        x = -slopes / curvatures
+        if np.linalg.norm(x) <= radius:
+            return x, 0.0
+    # With less damping, x would be longer than the radius.
+    damping = float(np.linalg.norm(slopes)) / radius - highest
+    damping = max(damping, least + EPSILON * highest)
+    x = -slopes / (curvatures + damping)
+    if np.linalg.norm(x) < radius:
+        x[0] = np.copysign(np.sqrt(radius**2 - float(x[1:] @ x[1:])), x[0])
+        return x, damping
+    for _ in range(MAX_DAMPINGS):
+        length = float(np.linalg.norm(x))
+        if length <= (1 + LENGTH_ERROR) * radius:
+            break
+        excess = length / radius - 1
+        damping += excess * length**2 / float(x @ (x / (curvatures + damping)))
+        x = -slopes / (curvatures + damping)
+    return x, damping

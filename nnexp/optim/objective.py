@@ -31,6 +31,9 @@ class Objective(Protocol):
 class CurvedObjective(Objective, Protocol):
     """An objective with a second derivative."""
 
+    def input_scales(self, theta: Array) -> Array:
+        """Return the root mean square of what each parameter is multiplied by; none is 0."""
+
     def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
         """Return the cost's Hessian at theta, or its Gauss-Newton part, times v.
 
@@ -52,7 +55,7 @@ class Batches(Protocol):
 
 
 class CachedObjective:
-    """An objective that caches its value and gradient at the last theta.
+    """An objective that caches its value and gradient at the last theta, and counts evaluations.
 
     A full-batch step begins where the last one ended and would otherwise compute both again. The
     cache depends only on theta, so a resumed training recomputes the same numbers.
@@ -62,22 +65,45 @@ class CachedObjective:
         self._objective = objective
         self._value: tuple[Array, float] | None = None
         self._gradient: tuple[Array, Array] | None = None
+        self._counted: list[Array] = []
+        self.evaluations = 0
+        """Points at which the cost, its gradient or both were needed, and Hessian products."""
+
+    def begin(self, theta: Array) -> None:
+        """Begin a step at theta, where the last step ended: it is not counted again.
+
+        The count is therefore the same if the step begins a resumed training, with empty caches.
+        """
+        self._counted = [theta.copy()]
 
     def value(self, theta: Array) -> float:
         """Return the cost at theta."""
+        self._count(theta)
         if self._value is None or not _equal(self._value[0], theta):
             self._value = theta.copy(), self._objective.value(theta)
         return self._value[1]
 
     def gradient(self, theta: Array, scale: float = 1.0) -> Array:
         """Return scale times the cost's gradient at theta, in a new array."""
+        self._count(theta)
         if self._gradient is None or not _equal(self._gradient[0], theta):
             self._gradient = theta.copy(), self._objective.gradient(theta).copy()
         return self._gradient[1] * scale
 
     def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
         """Return the cost's Hessian at theta, or its Gauss-Newton part, times v."""
+        self.evaluations += 1 if v.ndim == 1 else len(v)
         return self._objective.hessian_product(theta, v, gauss_newton=gauss_newton)
+
+    def input_scales(self, theta: Array) -> Array:
+        """Return the root mean square of what each parameter is multiplied by; none is 0."""
+        return self._objective.input_scales(theta)
+
+    def _count(self, theta: Array) -> None:
+        """Count theta, unless it is where the step begins or the last point that was counted."""
+        if not any(_equal(point, theta) for point in self._counted):
+            self._counted[1:] = [theta.copy()]
+            self.evaluations += 1
 
 
 def _equal(x: Array, y: Array) -> bool:

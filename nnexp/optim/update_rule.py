@@ -19,6 +19,8 @@ class UpdateRule(Struct, frozen=True, forbid_unknown_fields=True, tag_field="nam
     """The default learning rate; None if a line search finds the step length."""
     scales_gradients: ClassVar[bool] = False
     """Whether each component of the gradient is divided by its own running magnitude."""
+    leaves_saddles: ClassVar[bool] = False
+    """Whether it follows negative curvature, also where the gradient vanishes."""
 
     @property
     def momentum(self) -> float | None:

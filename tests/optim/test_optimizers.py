@@ -65,6 +65,9 @@ class Bowl:
         product: Array = v @ self._hessian
         return product
 
+    def input_scales(self, theta: Array) -> Array:
+        return np.ones_like(theta)
+
 
 def bowl(condition: float, seed: int = 5) -> Bowl:
     """Return a bowl of six dimensions, turned, whose curvatures lie between 1 and condition."""
@@ -443,7 +446,7 @@ def test_l_bfgs_steps_along_the_matrix_of_its_last_three_steps() -> None:
 def test_newton_comes_to_the_bottom_of_a_bowl_in_one_step() -> None:
     objective, theta = bowl(1000.0), np.zeros(6)
     start = objective.value(theta)
-    said = Newton().step(theta, objective, {}, 1.0)
+    said = Newton().step(theta, objective, Newton().start(theta), 1.0)
     assert objective.value(theta) < 1e-20 * start
     assert said["damping"] == 0
     assert said["predicted_decrease"] == pytest.approx(start)
@@ -454,7 +457,7 @@ def test_newton_comes_to_the_bottom_of_a_bowl_in_one_step() -> None:
 def test_newton_goes_a_part_of_the_way_at_a_smaller_learning_rate() -> None:
     objective, theta = bowl(1000.0), np.zeros(6)
     start = objective.value(theta)
-    Newton().step(theta, objective, {}, 0.5)
+    Newton().step(theta, objective, Newton().start(theta), 0.5)
     assert objective.value(theta) == pytest.approx(start / 4)
 
 
@@ -463,7 +466,7 @@ def test_newton_leaves_a_saddle_whose_hessian_has_nothing_on_the_diagonal() -> N
     # [[d, 1], [1, d]] s = -(0, 1): s = (1, -d) / (d² - 1), for d > 1 down from 0 to
     # -d (d² / (d² - 1)) / (d² - 1).
     saddle, theta = Bowl(np.array([[0.0, 1.0], [1.0, 0.0]]), np.zeros(2)), np.array([1.0, 0.0])
-    said = Newton().step(theta, saddle, {}, 1.0)
+    said = Newton().step(theta, saddle, Newton().start(theta), 1.0)
     d = said["damping"]
     assert d > 1
     np.testing.assert_allclose(theta, [1 + 1 / (d * d - 1), -d / (d * d - 1)], rtol=1e-10)
