@@ -7,6 +7,8 @@ from functools import cached_property, partial
 from itertools import accumulate
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from nnexp.analysis.experiments import Experiment
 from nnexp.analysis.statistics import LARGEST
 from nnexp.analysis.verdicts import ACCURACY, COST, EPOCHS, Unit
@@ -67,6 +69,18 @@ class Facts:
     def seconds(self) -> float | None:
         """Training time without evaluation; None if an epoch's time is missing."""
         return None if self.elapsed is None else self.elapsed[self.history[-1].epoch]
+
+    @property
+    def evaluations(self) -> dict[int, float] | None:
+        """Evaluations of the cost on all examples up to each evaluated epoch.
+
+        An epoch of mini-batches counts as one, since it computes the gradient of every example
+        once. None if there is no epoch, or if a full-batch run did not count them.
+        """
+        is_counted = self.run.config.optimizer.full_batch
+        counts = {row.epoch: row.evaluations if is_counted else row.epoch for row in self.history}
+        known = {epoch: float(count) for epoch, count in counts.items() if count is not UNSET}
+        return known if known and len(known) == len(counts) else None
 
     @property
     def overload(self) -> Timing | None:

@@ -15,6 +15,7 @@ from nnexp.report.text import columns
 if TYPE_CHECKING:
     from nnexp.analysis.claims import ClaimResult
     from nnexp.analysis.comparison import Comparison
+    from nnexp.report.curves import Clock
     from nnexp.report.figure import Figure
 
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--x",
-    type=options.OneOf(("epochs", "seconds")),
+    type=options.OneOf(("epochs", "seconds", "evaluations")),
     default="epochs",
     show_default=True,
     help="The x axis of --curves and --plot.",
@@ -109,7 +110,7 @@ def compare(
         gathered = experiments.with_baseline(gathered, baseline)
     parsed = [claims.parse(check, [side.label for side in gathered]) for check in checks]
     compared = comparison.compare(gathered, judged)
-    clock = _clock(compared) if x == "seconds" else None
+    clock = None if x == "epochs" else _clock(compared, x)
     if parsed and not compared.has_same_data:
         raise UsageError("--check: the runs were trained on different data, so no claim is judged")
     outcomes = [claim.judge(compared.value) for claim in parsed]
@@ -137,28 +138,32 @@ def _check_use(top: int | None, x: str, *, is_table: bool, has_curves: bool) -> 
         raise UsageError("--x is for curves: add --curves or --plot FILE")
 
 
-def _clock(compared: Comparison) -> dict[str, list[dict[int, float]]]:
-    """Return the seconds of training up to each epoch, by experiment and run."""
+def _clock(compared: Comparison, x: str) -> Clock:
+    """Return the seconds or evaluations up to each epoch, by experiment and run."""
     from nnexp.errors import UsageError
+    from nnexp.report.curves import Clock
 
-    clock: dict[str, list[dict[int, float]]] = {}
+    runs: dict[str, list[dict[int, float]]] = {}
     for side in compared.sides:
         for facts in side.counted:
-            if facts.elapsed is None:
-                raise UsageError(
-                    f"--x seconds: {facts.run.path}: timing.jsonl lacks the times of some epochs"
-                )
-            clock.setdefault(side.experiment.label, []).append(facts.elapsed)
-    return clock
+            spent = facts.elapsed if x == "seconds" else facts.evaluations
+            if spent is None:
+                missing = "timing.jsonl lacks the times of some epochs"
+                if x == "evaluations":
+                    missing = "was trained by a version that did not count them; train it again"
+                raise UsageError(f"--x {x}: {facts.run.path}: {missing}")
+            runs.setdefault(side.experiment.label, []).append(spent)
+    return Clock("seconds" if x == "seconds" else "evaluations", runs)
 
 
-def _picture(compared: Comparison, clock: dict[str, list[dict[int, float]]] | None) -> Figure:
+def _picture(compared: Comparison, clock: Clock | None) -> Figure:
     from nnexp.report import comparisons, curves
 
     labels = comparisons.captions(compared)
     histories = [side.histories for side in compared.sides]
-    times = None if clock is None else dict(zip(labels, clock.values(), strict=True))
-    return curves.figure(dict(zip(labels, histories, strict=True)), times)
+    if clock is not None:
+        clock = clock._replace(runs=dict(zip(labels, clock.runs.values(), strict=True)))
+    return curves.figure(dict(zip(labels, histories, strict=True)), clock)
 
 
 def _json(compared: Comparison, outcomes: list[ClaimResult]) -> str:
@@ -184,7 +189,7 @@ def _markdown(compared: Comparison, top: int | None) -> str:
 def _text(
     compared: Comparison,
     top: int | None,
-    clock: dict[str, list[dict[int, float]]] | None,
+    clock: Clock | None,
     *,
     with_curves: bool,
 ) -> str:

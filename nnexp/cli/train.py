@@ -308,6 +308,8 @@ def outcome(run: Run) -> str:
     words = f"done after epoch {result.epochs}"
     if result.reason == "patience":
         words += " (no improvement)"
+    if result.reason == "saddle":
+        words += " (a saddle point, not a minimum)"
     if isinstance(result.best.validation_accuracy, float):
         words += f"; best validation {percent(result.best.validation_accuracy)}"
         words += f" at epoch {result.best.epoch}"

@@ -7,16 +7,16 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from nnexp.nn.arrays import Array
-from nnexp.optim.convergence import Tolerance, check_memory, measures, rounding
+from nnexp.optim.convergence import EPSILON, Tolerance, check_memory, measures, rounding
 from nnexp.optim.objective import CurvedObjective, Measures, Slots
 from nnexp.optim.update_rule import UpdateRule
 
-FIRST_RADIUS = 1.0
-"""Weighted inputs may change by about 1 at first, less than it takes to saturate a sigmoid."""
+FIRST_RADIUS = 2.0
+"""Weighted inputs may change by about 2 at first, as much as it takes to bend a sigmoid."""
 ACCEPTED, POOR, GOOD = 1e-4, 0.25, 0.75
 """The fraction of the predicted decrease below which a step is rejected and the radius shrinks,
 and above which it grows."""
-SHRINK, GROW = 0.25, 2.0
+SHRINK, GROW = 0.25, 3.0
 MAX_TRIALS = 50
 MAX_DAMPINGS = 100
 LENGTH_ERROR = 1e-6
@@ -24,8 +24,6 @@ LENGTH_ERROR = 1e-6
 
 DIRECTIONS = 32
 """Hessian products computed at once; more save no time."""
-
-EPSILON = float(np.finfo(float).eps)
 
 
 class Newton(UpdateRule, frozen=True, tag="newton"):
@@ -98,11 +96,13 @@ class _Model(NamedTuple):
 def _trial(theta: Array, objective: CurvedObjective, radius: float, learning_rate: float) -> _Trial:
     """Shrink the radius until the cost falls as predicted; return that step."""
     gradient, value = objective.gradient(theta).copy(), objective.value(theta)
-    model, damping = _model(theta, objective, gradient), 0.0
+    model = _model(theta, objective, gradient)
+    if model is None:
+        return _Trial(np.zeros_like(theta), 0.0, 0.0, 0.0, radius)
     if not radius:  # the first step; where the cost is convex, all of it is worth a try
-        radius = FIRST_RADIUS if model is None or model.curvatures[0] < 0 else np.inf
-    slack = rounding(value)
-    for _ in range(0 if model is None else MAX_TRIALS):
+        radius = FIRST_RADIUS if model.curvatures[0] < 0 else np.inf
+    damping, slack = 0.0, rounding(value)
+    for _ in range(MAX_TRIALS):
         x, damping = minimize(model.curvatures, model.slopes, radius)
         length, x = float(np.linalg.norm(x)), learning_rate * x
         step, predicted = model.basis @ x, model.decrease(x)

@@ -1,9 +1,10 @@
-"""Curves of runs: cost and accuracy against epochs or seconds, means with their spread."""
+"""Curves of runs: cost and accuracy against epochs, seconds or evaluations, means with spread."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
+from typing import Literal, NamedTuple
 
 from nnexp.analysis.averages import average
 from nnexp.report.figure import GREY, Axis, Figure, Line, Panel, Style
@@ -12,12 +13,19 @@ from nnexp.training.history import Row
 Histories = Sequence[Sequence[Row]]
 """The rows of each run of an experiment."""
 
-Clock = Mapping[str, Sequence[Mapping[int, float]]]
-"""The seconds of training up to each epoch, by run, for each experiment."""
+
+class Clock(NamedTuple):
+    """What epochs cost, for curves against the cost."""
+
+    unit: Literal["seconds", "evaluations"]
+    runs: Mapping[str, Sequence[Mapping[int, float]]]
+    """The cost of training up to each epoch, by run, for each experiment."""
+
 
 STYLES: dict[str, Style] = {"train": ":", "validation": "-", "test": "--"}
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
-EPOCHS, SECONDS = Axis("epoch", whole=True), Axis("seconds of training")
+EPOCHS = Axis("epoch", whole=True)
+COSTS = {"seconds": Axis("seconds of training"), "evaluations": Axis("evaluations", whole=True)}
 MEASURES = {"cost": Axis("cost"), "accuracy": Axis("accuracy", "%")}
 TERMINAL = {
     "train_cost": Panel((), EPOCHS, MEASURES["cost"], "training cost"),
@@ -32,7 +40,7 @@ def panels(experiments: Mapping[str, Histories], clock: Clock | None = None) -> 
         experiments: the histories of its runs, by letter or name.
         clock: by the same letters or names; None for curves against epochs.
     """
-    x = EPOCHS if clock is None else SECONDS
+    x = EPOCHS if clock is None else COSTS[clock.unit]
     return [Panel(list(_lines(experiments, kind, clock)), x, y) for kind, y in MEASURES.items()]
 
 
@@ -65,7 +73,7 @@ def terminal(experiments: Mapping[str, Histories], clock: Clock | None = None) -
             for index, (name, runs) in enumerate(experiments.items())
         ]
         if all(len(line.x) > 1 for line in lines):
-            x = EPOCHS if clock is None else SECONDS
+            x = EPOCHS if clock is None else COSTS[clock.unit]
             panels.append(panel._replace(marks=lines, x=x))
     return Figure(panels)
 
@@ -73,10 +81,10 @@ def terminal(experiments: Mapping[str, Histories], clock: Clock | None = None) -
 def _line(name: str, histories: Histories, key: str, index: int, clock: Clock | None) -> Line:
     """Return the mean of a measure over an experiment's runs, with its letter at the end.
 
-    Against seconds, each epoch stands at the mean of the times at which the runs ended it.
+    Against seconds or evaluations, each epoch stands at the mean of what the runs had spent.
     """
     epochs, mean, sd = average(histories, key)
     x: Sequence[float] = epochs
     if clock is not None:
-        x = [fmean(run[epoch] for run in clock[name]) for epoch in epochs]
+        x = [fmean(run[epoch] for run in clock.runs[name]) for epoch in epochs]
     return Line(name, x, mean, colour=index, spread=sd, end=name)

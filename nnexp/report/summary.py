@@ -85,6 +85,9 @@ def _metrics(summary: Summary) -> Table | None:
                 cells[0] = _formatted(getattr(result, f"test_{quantity}"), quantity)
             if set(cells) != {MISSING}:
                 rows.append([f"{split} {quantity}", *cells])
+    evaluations = [str(row.evaluations) for row in columns.values() if row.evaluations is not UNSET]
+    if len(evaluations) == len(columns):
+        rows.append(["evaluations", *evaluations])
     return Table(["result", *columns], rows)
 
 

@@ -136,6 +136,8 @@ class Recording:
             fault = None if reason is None else self._finish(reason, None)
         if fault is not None:
             raise DivergedError(describe(self._writer.run, fault))
+        if reason == "saddle":
+            yield Warned(f"{self._writer.run.path}: {SADDLE}")
 
     def _restore(self) -> list[str]:
         """Restore the last commit, if there is one, and return warnings about it."""
@@ -144,6 +146,8 @@ class Recording:
         if committed is not None:
             self._history = committed.history
             self._assembly.restore(self._state, committed.arrays)
+            if (evaluations := committed.history[-1].evaluations) is not UNSET:
+                self._state.measures["evaluations"] = evaluations
         return warnings
 
     def _change_of_numerics(self) -> Iterator[str]:
@@ -199,6 +203,8 @@ class Recording:
             _Divergence: a cost is not finite.
         """
         values: dict[str, Any] = dict(self._state.measures)
+        if self._history and self._history[-1].evaluations is UNSET:
+            values.pop("evaluations", None)  # an earlier version began the run without counting
         for entry in self._config.monitor:
             values |= self._assembly.monitored(self._state.parameters, entry)
         for name, value in values.items():
@@ -264,6 +270,12 @@ class Recording:
         self._writer.log(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}")
 
 
+SADDLE = (
+    "the gradient vanishes at a saddle point, not at a minimum; start from other weights "
+    "(initializer), or use optimizer: newton, which follows negative curvature"
+)
+"""The message about a run that ended at a saddle point."""
+
 TOO_LARGE = "the data has features beyond what"
 
 
@@ -290,7 +302,7 @@ def ending(config: Config, history: Sequence[Row]) -> Reason | None:
     if not history:
         return None
     if _has_converged(config, history[-1]):
-        return "converged"
+        return "converged" if history[-1].negative_curvature is UNSET else "saddle"
     if history[-1].step_norm == 0:
         return "stalled"
     if config.patience is not None and stops(config.stopping, history, config.patience):
@@ -317,7 +329,12 @@ def multiplier(config: Config, history: Sequence[Row], epoch: int) -> float | No
 
 
 def _has_converged(config: Config, row: Row) -> bool:
-    """Return whether a full-batch optimizer's gradient norm is below its tolerance."""
+    """Return whether a full-batch optimizer's gradient norm is below its tolerance.
+
+    At a saddle point, an optimizer that can leave it goes on until it finds no step.
+    """
     tolerance: float | None = getattr(config.optimizer, "tolerance", None)
-    norm = row.gradient_norm
+    norm, is_saddle = row.gradient_norm, row.negative_curvature is not UNSET
+    if is_saddle and config.optimizer.leaves_saddles and row.step_norm != 0:
+        return False
     return tolerance is not None and norm is not UNSET and norm < tolerance

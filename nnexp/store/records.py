@@ -200,7 +200,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     found: str
 
 
-Reason = Literal["epochs", "patience", "schedule", "converged", "stalled", "diverged"]
+Reason = Literal["epochs", "patience", "schedule", "converged", "saddle", "stalled", "diverged"]
 
 
 class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from nnexp.nn.arrays import Array
+from nnexp.optim.convergence import negative_curvature
 from nnexp.optim.objective import CachedObjective, Measures
 from nnexp.optim.optimizers import FullBatchOptimizer
 from nnexp.training.dropout import Dropout
@@ -47,12 +48,23 @@ class FullBatchTrainer:
 
         Raises: NotFiniteError.
         """
-        objective = self._objective(epoch)
+        objective, measures = self._objective(epoch), state.measures
+        before = objective.evaluations
+        objective.begin(state.parameters)
         if self._running is not None:
             self._running.begin()
             self._running.add(np.array([objective.value(state.parameters)]))
         step: Callable[..., Measures] = self._optimizer.step
-        state.measures.update(step(state.parameters, objective, state.slots, learning_rate))
+        measures.update(step(state.parameters, objective, state.slots, learning_rate))
+        measures.pop("negative_curvature", None)
+        if measures["gradient_norm"] < self._optimizer.tolerance:
+            measures.update(
+                negative_curvature(state.parameters, objective, self._optimizer.tolerance)
+            )
+        # The start of the first step was not evaluated before, nor any start with other masks.
+        starts = int(epoch == 1 or self._dropout.share > 0)
+        made = starts + objective.evaluations - before
+        measures["evaluations"] = measures.get("evaluations", 0) + made
         if (found := state.fault()) is not None:
             raise NotFiniteError(1, found)
         yield self._backend.examples

@@ -32,6 +32,10 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     damping: float | UnsetType = UNSET
     predicted_decrease: float | UnsetType = UNSET
     actual_decrease: float | UnsetType = UNSET
+    evaluations: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    """Evaluations of the cost and its derivatives on all examples, since training began."""
+    negative_curvature: float | UnsetType = UNSET
+    """Set where the gradient vanishes at a saddle point: the cost's curvature in a direction."""
     # Selected by monitor:
     saturation: tuple[Fraction, ...] | UnsetType = UNSET
     weight_norms: tuple[float, ...] | UnsetType = UNSET
