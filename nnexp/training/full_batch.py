@@ -56,15 +56,15 @@ class FullBatchTrainer:
             self._running.add(np.array([objective.value(state.parameters)]))
         step: Callable[..., Measures] = self._optimizer.step
         measures.update(step(state.parameters, objective, state.slots, learning_rate))
+        # The start of the first step was not evaluated before, nor any start with other masks.
+        starts = int(epoch == 1 or self._dropout.share > 0)
+        made = starts + objective.evaluations - before
+        measures["evaluations"] = measures.get("evaluations", 0) + made
         measures.pop("negative_curvature", None)
         if measures["gradient_norm"] < self._optimizer.tolerance:
             measures.update(
                 negative_curvature(state.parameters, objective, self._optimizer.tolerance)
             )
-        # The start of the first step was not evaluated before, nor any start with other masks.
-        starts = int(epoch == 1 or self._dropout.share > 0)
-        made = starts + objective.evaluations - before
-        measures["evaluations"] = measures.get("evaluations", 0) + made
         if (found := state.fault()) is not None:
             raise NotFiniteError(1, found)
         yield self._backend.examples

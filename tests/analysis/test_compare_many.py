@@ -106,7 +106,7 @@ def test_the_best_few_and_the_baseline(twenty: Bench) -> None:
         (("--top", "3", "--json"), "--top is for tables; --csv and --json have all experiments"),
         (("--top", "0"), "--top must be a whole number ≥ 1, got '0'"),
         (("--x", "seconds"), "--x is for curves: add --curves or --plot FILE"),
-        (("--x", "evaluations"), "--x must be epochs or seconds, got 'evaluations'"),
+        (("--x", "hours"), "--x must be epochs, seconds or evaluations, got 'hours'"),
     ],
 )
 def test_options_that_say_nothing_are_refused(
@@ -141,6 +141,22 @@ def test_curves_against_seconds_end_where_training_did(two: Bench) -> None:
     said = two("compare", "runs/a", "runs/b", "--curves", "--x", "seconds")
     told = "--x seconds: runs/b: timing.jsonl lacks the times of some epochs\n"
     assert said == (2, "", told)
+
+
+def test_curves_against_evaluations_count_an_epoch_of_mini_batches_as_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench("train", "tiny.yaml", "--name", "a", "-q", "--set", "epochs=4")
+    bench.config("b.yaml", optimizer="l-bfgs", dtype="float64", epochs=3)
+    bench("train", "b.yaml", "--name", "b", "-q")
+    last = Run(bench.folder / "runs/b-s0").history()[-1].evaluations
+    out = bench("compare", "runs/a", "runs/b", "--curves", "--x", "evaluations").out
+    axes = [line.split() for line in out.splitlines() if "evaluations" in line]
+    assert axes == [["1", "evaluations", str(last)]] * 2
+    monkeypatch.setattr("nnexp.analysis.metrics.Facts.evaluations", None)
+    said = bench("compare", "runs/a", "runs/b", "--curves", "--x", "evaluations")
+    told = "was trained by a version that did not count them; train it again"
+    assert said == (2, "", f"--x evaluations: runs/a-s0: {told}\n")
 
 
 def test_the_load_is_recorded_with_the_times(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,6 +180,57 @@ def test_newton_records_damping_and_what_it_predicted(bench: Bench) -> None:
     assert near["actual_decrease"] == pytest.approx(near["predicted_decrease"], rel=0.2)
 
 
+@pytest.mark.parametrize("optimizer", NAMES)
+def test_evaluations_are_counted_from_the_first_step_on(bench: Bench, optimizer: str) -> None:
+    bench.config("c.yaml", **settings(optimizer, hidden=[], epochs=6))
+    run = trained(bench, "c.yaml")
+    counts = np.array([row["evaluations"] for row in rows(run)])
+    assert counts[0] >= 2  # the start, and where the step ends
+    assert (np.diff(counts) >= 1).all()
+    shown = bench("show", str(run)).out.splitlines()
+    (line,) = [line for line in shown if line.startswith("evaluations")]
+    assert line.split()[-1] == str(counts[-1])
+    rarely = trained(bench, "c.yaml", "--set", "evaluate_every=3")
+    assert [row["evaluations"] for row in rows(rarely)] == counts[[2, 5]].tolist()
+
+
+def test_newton_s_evaluations_include_a_product_for_each_parameter(bench: Bench) -> None:
+    bench.config("c.yaml", **settings("newton", hidden=[], epochs=8))
+    found = rows(trained(bench, "c.yaml"))
+    with np.load(bench.folder / "tiny.npz") as data:
+        parameters = 3 * (data["x_train"].shape[1] + 1)
+    # The cost is convex: no step is rejected, and each needs one new point.
+    expected = 1 + (parameters + 1) * np.arange(1, len(found) + 1)
+    np.testing.assert_array_equal([row["evaluations"] for row in found], expected)
+
+
+@pytest.mark.parametrize("optimizer", ["conjugate-gradient", "bfgs", "l-bfgs", "hessian-free"])
+def test_a_saddle_point_is_named(bench: Bench, optimizer: str) -> None:
+    zeros = {"initializer": "zeros", "bias_initializer": "zeros"}
+    component = {"name": optimizer, "tolerance": 1e-5}
+    bench.config("c.yaml", **settings(component, hidden=[3], epochs=800), **zeros)
+    said = bench("train", "c.yaml", "--name", "a")
+    assert said.code == 0
+    run = bench.folder / "runs/a-s0"
+    told = "the gradient vanishes at a saddle point, not at a minimum; start from other weights"
+    assert f"warning: runs/a-s0: {told}" in said.err
+    assert "(a saddle point, not a minimum)" in said.err
+    assert told in " ".join(bench("show", str(run)).out.split())
+    assert result(run)["reason"] == "saddle"
+    found = rows(run)
+    assert found[-1]["negative_curvature"] < -1e-3
+    assert not any("negative_curvature" in row for row in found[:-1])
+
+
+def test_newton_goes_on_to_a_minimum_below_the_saddle_point(bench: Bench) -> None:
+    zeros = {"initializer": "zeros", "bias_initializer": "zeros"}
+    bench.config("c.yaml", **settings("newton", hidden=[3], epochs=100), **zeros)
+    bench.config("saddle.yaml", **settings("l-bfgs", hidden=[3], epochs=300), **zeros)
+    minimum, saddle = trained(bench, "c.yaml"), trained(bench, "saddle.yaml")
+    assert result(minimum)["reason"] == "converged"
+    assert rows(minimum)[-1]["train_cost"] < rows(saddle)[-1]["train_cost"] - 0.01
+
+
 @pytest.mark.parametrize("optimizer", ["newton", "bfgs"])
 def test_more_than_1_gib_is_refused_and_nothing_created(bench: Bench, optimizer: str) -> None:
     (bench.folder / "m.yaml").write_text(f"optimizer: {optimizer}\ndtype: float64\n", "utf-8")
