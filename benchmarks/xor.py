@@ -3,11 +3,11 @@
 A 2-2-1 network of sigmoid neurons with the cross-entropy cost learns XOR from its four
 examples with λ = 0.001 (without a λ > 0 the cost has no finite minimum: ever larger
 weights make it ever smaller), in float64, from weights and biases drawn from N(0, 1)
-with seed 1. SGD's mini-batch is all four examples, since with fewer and a constant η it
+with seed 2. SGD's mini-batch is all four examples, since with fewer and a constant η it
 circles the minimum for ever. SGD and momentum have the quickest η of 1, 2, 5 and 10 (SGD at
 η = 20 never arrives).
 
-Newton arrives within 25 iterations (the most is 24) from all of the seeds 0 to 19. Where it
+Newton arrives within 25 iterations (the most is 16) from all of the seeds 0 to 19. Where it
 arrives differs: from 17 of them in a minimum that solves XOR, from 3 in one that does not.
 
     python -m benchmarks.xor                 # prints the tables, draws docs/xor.png
@@ -37,7 +37,7 @@ from nnexp.optim.sgd import Momentum, Sgd
 from nnexp.report.figure import LIGHT
 
 LAMBDA = 0.001
-SEED = 1
+SEED = 2
 SEEDS = range(20)
 TOLERANCE = 1e-8
 ENOUGH = 25
