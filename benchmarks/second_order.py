@@ -1,0 +1,339 @@
+"""What second-order methods reach beside SciPy's with the same number of evaluations.
+
+    python -m benchmarks.second_order
+    python -m benchmarks.second_order --methods l-bfgs --problems wine digits --costs
+
+Six classification problems with at most 1,000 examples are each solved from two starts:
+*saturated*, where weights of N(0, 3²) drive the neurons to their limits, and *badly scaled*, where
+features are multiplied by random factors from 0.01 to 100, and weights are of N(0, 1/fan-in).
+A network with sigmoid neurons, cross-entropy and L2 (λ/n = 10⁻⁴) in float64 is the cost that both
+sides minimize. BFGS and Newton, which need matrices, get four smaller problems, among them MNIST's
+zeros and ones at 7 x 7 pixels.
+
+Both sides call one objective that counts: the value, the gradient and the product of the Hessian
+with a vector are an evaluation each; the value and the gradient at the last point are cached. The
+lowest costs that the two sides have seen within a budget are compared. "At or below" allows a part
+in 10⁹ for rounding. The budgets of Newton and trust-exact, which evaluate whole Hessians, are in
+Hessians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+
+from nnexp.datasets.loading import load
+from nnexp.datasets.sources import Idx, Mnist, Source
+from nnexp.nn.arrays import Array
+from nnexp.nn.network import Network
+from nnexp.nn.objective import BatchObjective
+from nnexp.nn.penalties import Penalty
+from nnexp.optim.conjugate_gradient import ConjugateGradient
+from nnexp.optim.hessian_free import HessianFree
+from nnexp.optim.newton import Newton
+from nnexp.optim.objective import CachedObjective, CurvedObjective
+from nnexp.optim.quasi_newton import Bfgs, LBfgs
+
+FASHION = "/usr/share/datasets/fashion-mnist"
+"""Where Debian's package dataset-fashion-mnist puts it."""
+DECAY = 1e-4
+SATURATION = 3.0
+SCALES = 0.01, 100.0
+ROUNDING = 1e-9
+SHARE = 5 / 6
+"""The share of problems at or below SciPy's cost that is promised for each budget."""
+BUDGETS = 50, 100, 200, 400
+HESSIANS = 5, 10, 20, 40
+SIDE = 28
+
+Examples = tuple[Array, Array]
+"""Features (examples, features) and labels (examples,)."""
+
+
+class Problem(NamedTuple):
+    """Examples and the hidden layers of the network that is to classify them."""
+
+    read: Callable[[str], Examples]
+    hidden: tuple[int, ...]
+
+
+class Method(NamedTuple):
+    """An optimizer, SciPy's counterpart, and the problems that both get."""
+
+    optimizer: Any
+    peer: str
+    options: dict[str, float]
+    problems: dict[str, Problem]
+
+
+class Costs(NamedTuple):
+    """The lowest costs of both sides by budget."""
+
+    own: list[float]
+    scipy: list[float]
+
+    def wins(self) -> list[bool]:
+        """Return for each budget whether the own cost is at or below SciPy's."""
+        return [
+            own <= peer + ROUNDING * abs(peer)
+            for own, peer in zip(self.own, self.scipy, strict=True)
+        ]
+
+
+class SpentError(Exception):
+    """The budget is spent."""
+
+
+class Counter:
+    """An objective that counts its evaluations, up to a budget.
+
+    Args:
+        objective: evaluates.
+        budget: of evaluations.
+    """
+
+    def __init__(self, objective: CurvedObjective, budget: int) -> None:
+        self._objective = objective
+        self._budget = budget
+        self._evaluations = 0
+        self._values: list[tuple[int, float]] = []
+
+    def value(self, theta: Array) -> float:
+        """Return the cost at theta."""
+        self._count(1)
+        value = self._objective.value(theta)
+        self._values.append((self._evaluations, value))
+        return value
+
+    def gradient(self, theta: Array, scale: float = 1.0) -> Array:
+        """Return scale times the cost's gradient at theta."""
+        self._count(1)
+        return self._objective.gradient(theta, scale)
+
+    def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
+        """Return the Hessian at theta, or its Gauss-Newton part, times v or each row of v."""
+        self._count(len(np.atleast_2d(v)))
+        return self._objective.hessian_product(theta, v, gauss_newton=gauss_newton)
+
+    def lowest(self, budget: int) -> float:
+        """Return the lowest cost seen within so many evaluations."""
+        return min((value for at, value in self._values if at <= budget), default=math.inf)
+
+    def _count(self, evaluations: int) -> None:
+        self._evaluations += evaluations
+        if self._evaluations > self._budget:
+            raise SpentError
+
+
+def images(source: Source, *, binary: bool = False) -> Examples:
+    """Return training images with pixels between 0 and 1; if binary, as 7 x 7 mean pixels."""
+    split = load(source).train
+    pixels = split.features.astype(np.float64) / 255
+    if binary:
+        blocks = pixels.reshape(-1, SIDE // 4, 4, SIDE // 4, 4)
+        pixels = blocks.mean(axis=(2, 4)).reshape(len(pixels), -1)
+    return pixels, split.labels
+
+
+def mnist(_: str) -> Examples:
+    """Return 500 images of MNIST."""
+    return images(Mnist(train=500))
+
+
+def mnist_1000(_: str) -> Examples:
+    """Return 1,000 images of MNIST."""
+    return images(Mnist(train=1000))
+
+
+def fashion(folder: str) -> Examples:
+    """Return 1,000 images of Fashion-MNIST."""
+    return images(Idx(directory=folder, train=1000))
+
+
+def zeros_and_ones(_: str) -> Examples:
+    """Return 500 zeros and ones of MNIST at 7 x 7 pixels."""
+    return images(Mnist(train=500, classes=(0, 1)), binary=True)
+
+
+def digits(_: str) -> Examples:
+    """Return 1,000 of scikit-learn's digits."""
+    table = load_digits()
+    return table.data[:1000] / 16, table.target[:1000]
+
+
+def breast_cancer(_: str) -> Examples:
+    """Return the 569 tumours of scikit-learn's breast cancer data, standardized."""
+    return standardized(load_breast_cancer())
+
+
+def wine(_: str) -> Examples:
+    """Return the 178 wines of scikit-learn's data, standardized."""
+    return standardized(load_wine())
+
+
+def standardized(table: Any) -> Examples:  # noqa: ANN401 - scikit-learn's Bunch
+    """Return a table's features with mean 0 and deviation 1, and its labels."""
+    features = table.data - table.data.mean(axis=0)
+    return features / features.std(axis=0), table.target
+
+
+PROBLEMS = {
+    "mnist": Problem(mnist, (30, 30)),
+    "n-1000": Problem(mnist_1000, (30,)),
+    "fashion": Problem(fashion, (30,)),
+    "digits": Problem(digits, (20,)),
+    "breast-cancer": Problem(breast_cancer, (10,)),
+    "wine": Problem(wine, (10,)),
+}
+SMALL = {
+    "digits": Problem(digits, (5,)),
+    "breast-cancer": Problem(breast_cancer, (5,)),
+    "wine": Problem(wine, (5,)),
+    "zeros-and-ones": Problem(zeros_and_ones, (5,)),
+}
+STARTS = "saturated", "badly scaled"
+ENDLESS = {"maxiter": 10**6}
+METHODS = {
+    "l-bfgs": Method(
+        LBfgs(), "L-BFGS-B", ENDLESS | {"maxfun": 10**6, "ftol": 0, "gtol": 1e-10}, PROBLEMS
+    ),
+    "conjugate-gradient": Method(ConjugateGradient(), "CG", ENDLESS | {"gtol": 1e-10}, PROBLEMS),
+    "hessian-free": Method(HessianFree(), "Newton-CG", ENDLESS | {"xtol": 1e-14}, PROBLEMS),
+    "bfgs": Method(Bfgs(), "BFGS", ENDLESS | {"gtol": 1e-10}, SMALL),
+    "newton": Method(Newton(), "trust-exact", ENDLESS | {"gtol": 1e-10}, SMALL),
+}
+
+
+@cache
+def read(problem: Problem, fashion: str) -> Examples:
+    """Return a problem's examples, read once."""
+    return problem.read(fashion)
+
+
+def pose(problem: Problem, start: str, fashion: str) -> tuple[BatchObjective, Array]:
+    """Return a problem's cost and the first theta."""
+    features, labels = read(problem, fashion)
+    classes = int(labels.max()) + 1
+    network = Network((features.shape[1], *problem.hidden, classes))
+    rng = np.random.default_rng(0)
+    if start == "badly scaled":
+        low, high = np.log(SCALES)
+        features = features * np.exp(rng.uniform(low, high, features.shape[1]))
+
+    def weights(rng: Any, fan_in: int, fan_out: int) -> Array:  # noqa: ANN401 - Draws
+        deviation = SATURATION if start == "saturated" else 1 / math.sqrt(fan_in)
+        normal: Array = rng.standard_normal((fan_in, fan_out))
+        return deviation * normal
+
+    theta = network.initial(rng, weights, weights, np.float64)
+    inputs = np.hstack([features, np.ones((len(features), 1))])
+    targets = network.targets(labels, np.float64)
+    objective = BatchObjective(network, Penalty(network, "l2", DECAY, np.float64), np.float64)
+    objective.use(len(inputs), lambda: [(inputs, targets)])
+    return objective, theta
+
+
+def descend(method: Method, counter: Counter, theta: Array) -> None:
+    """Minimize with nnexp's method until it has converged, has stalled or the budget is spent."""
+    objective, theta, optimizer = CachedObjective(counter), theta.copy(), method.optimizer
+    slots = optimizer.start(theta)
+    try:
+        while True:
+            measures = optimizer.step(theta, objective, slots, optimizer.default_learning_rate)
+            if measures["gradient_norm"] < optimizer.tolerance or not measures["step_norm"]:
+                return
+    except SpentError:
+        return
+
+
+def descend_by_scipy(method: Method, counter: Counter, theta: Array) -> None:
+    """Minimize with SciPy's method until it stops or the budget is spent."""
+    objective = CachedObjective(counter)
+    curvature: dict[str, Any] = {}
+    if method.peer == "Newton-CG":
+        curvature["hessp"] = objective.hessian_product
+    if method.peer == "trust-exact":
+        curvature["hess"] = lambda theta: objective.hessian_product(theta, np.eye(theta.size))
+    try:
+        minimize(
+            objective.value,
+            theta,
+            jac=objective.gradient,
+            method=method.peer,
+            options=method.options,
+            **curvature,
+        )
+    except SpentError:
+        return
+
+
+def compare(method: Method, problem: Problem, start: str, fashion: str) -> Costs:
+    """Return the lowest costs of both sides."""
+    objective, theta = pose(problem, start, fashion)
+    budgets: Sequence[int] = BUDGETS
+    if isinstance(method.optimizer, Newton):
+        budgets = [hessians * (theta.size + 2) for hessians in HESSIANS]
+    sides = []
+    for minimizer in (descend, descend_by_scipy):
+        counter = Counter(objective, max(budgets))
+        with np.errstate(over="ignore"):
+            minimizer(method, counter, theta)
+        sides.append([counter.lowest(budget) for budget in budgets])
+    return Costs(*sides)
+
+
+def measure(options: argparse.Namespace) -> Iterator[bool]:
+    """Print the table; yield for each method and budget whether the promise holds."""
+    print("| method | beside | problems |" + " at or below, of budget |" * len(BUDGETS))
+    print("| --- | --- | ---: |" + " ---: |" * len(BUDGETS))
+    for name in options.methods:
+        method = METHODS[name]
+        chosen = [name for name in method.problems if name in options.problems]
+        results = {
+            (problem, start): compare(method, method.problems[problem], start, options.fashion)
+            for problem in chosen
+            for start in options.starts
+        }
+        if options.costs:
+            for (problem, start), costs in results.items():
+                print(detail(name, problem, start, costs), file=sys.stderr, flush=True)
+        wins = [sum(at) for at in zip(*(costs.wins() for costs in results.values()), strict=True)]
+        budgets = HESSIANS if isinstance(method.optimizer, Newton) else BUDGETS
+        cells = [f"{won} ({budget})" for won, budget in zip(wins, budgets, strict=True)]
+        print(f"| {' | '.join([name, method.peer, str(len(results)), *cells])} |", flush=True)
+        yield from (won >= SHARE * len(results) for won in wins)
+
+
+def detail(method: str, problem: str, start: str, costs: Costs) -> str:
+    """Return a line of the table of costs."""
+    pairs = zip(costs.own, costs.scipy, costs.wins(), strict=True)
+    cells = [f"{own:.6g} {'<=' if won else '> '} {peer:.6g}" for own, peer, won in pairs]
+    return f"| {' | '.join([method, problem, start, *cells])} |"
+
+
+def main() -> None:
+    """Minimize and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    names = list(PROBLEMS | SMALL)
+    parser.add_argument("--problems", nargs="+", choices=names, default=names)
+    parser.add_argument("--starts", nargs="+", choices=STARTS, default=list(STARTS))
+    parser.add_argument("--fashion", default=FASHION, help="directory of Fashion-MNIST")
+    parser.add_argument("--costs", action="store_true", help="print each problem's costs")
+    options = parser.parse_args()
+    results = list(measure(options))
+    print(f"\nThe promise {'holds' if all(results) else 'does NOT hold'}.")
+    if not all(results):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
