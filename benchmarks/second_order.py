@@ -30,6 +30,7 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
+from nnexp.datasets.dataset import Labels
 from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Idx, Mnist, Source
 from nnexp.nn.arrays import Array
@@ -54,7 +55,7 @@ BUDGETS = 50, 100, 200, 400
 HESSIANS = 5, 10, 20, 40
 SIDE = 28
 
-Examples = tuple[Array, Array]
+Examples = tuple[Array, Labels]
 """Features (examples, features) and labels (examples,)."""
 
 
@@ -218,12 +219,12 @@ def read(problem: Problem, fashion: str) -> Examples:
     return problem.read(fashion)
 
 
-def pose(problem: Problem, start: str, fashion: str) -> tuple[BatchObjective, Array]:
+def pose(problem: Problem, start: str, options: argparse.Namespace) -> tuple[BatchObjective, Array]:
     """Return a problem's cost and the first theta."""
-    features, labels = read(problem, fashion)
+    features, labels = read(problem, options.fashion)
     classes = int(labels.max()) + 1
     network = Network((features.shape[1], *problem.hidden, classes))
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(options.seed)
     if start == "badly scaled":
         low, high = np.log(SCALES)
         features = features * np.exp(rng.uniform(low, high, features.shape[1]))
@@ -262,8 +263,9 @@ def descend_by_scipy(method: Method, counter: Counter, theta: Array) -> None:
         curvature["hessp"] = objective.hessian_product
     if method.peer == "trust-exact":
         curvature["hess"] = lambda theta: objective.hessian_product(theta, np.eye(theta.size))
+    untyped: Any = minimize
     try:
-        minimize(
+        untyped(
             objective.value,
             theta,
             jac=objective.gradient,
@@ -275,9 +277,9 @@ def descend_by_scipy(method: Method, counter: Counter, theta: Array) -> None:
         return
 
 
-def compare(method: Method, problem: Problem, start: str, fashion: str) -> Costs:
+def compare(method: Method, problem: Problem, start: str, options: argparse.Namespace) -> Costs:
     """Return the lowest costs of both sides."""
-    objective, theta = pose(problem, start, fashion)
+    objective, theta = pose(problem, start, options)
     budgets: Sequence[int] = BUDGETS
     if isinstance(method.optimizer, Newton):
         budgets = [hessians * (theta.size + 2) for hessians in HESSIANS]
@@ -298,7 +300,7 @@ def measure(options: argparse.Namespace) -> Iterator[bool]:
         method = METHODS[name]
         chosen = [name for name in method.problems if name in options.problems]
         results = {
-            (problem, start): compare(method, method.problems[problem], start, options.fashion)
+            (problem, start): compare(method, method.problems[problem], start, options)
             for problem in chosen
             for start in options.starts
         }
@@ -326,6 +328,7 @@ def main() -> None:
     names = list(PROBLEMS | SMALL)
     parser.add_argument("--problems", nargs="+", choices=names, default=names)
     parser.add_argument("--starts", nargs="+", choices=STARTS, default=list(STARTS))
+    parser.add_argument("--seed", type=int, default=0, help="of the factors and weights")
     parser.add_argument("--fashion", default=FASHION, help="directory of Fashion-MNIST")
     parser.add_argument("--costs", action="store_true", help="print each problem's costs")
     options = parser.parse_args()
