@@ -9,18 +9,21 @@ import numpy as np
 from nnexp.nn.arrays import Array
 from nnexp.optim import line_search
 from nnexp.optim.convergence import Tolerance, measures
+from nnexp.optim.inverse_hessian import update_diagonal
 from nnexp.optim.objective import Measures, Objective, Slots
 from nnexp.optim.update_rule import UpdateRule
 
-CURVATURE = 0.1
+CURVATURE = 0.4
+LEAST_BETA = 0.5
 
 
 class ConjugateGradient(UpdateRule, frozen=True, tag="conjugate-gradient"):
-    """Polak and Ribière's conjugate gradients with restarts; each step uses all examples.
+    """Dai and Kou's conjugate gradients with a diagonal preconditioner D; uses all examples.
 
-    d <- -g + beta d with beta = max(0, g · (g - g') / (g' · g')), g' the last gradient; if d is not
-    a descent direction, it is reset to -g. Alpha meets the strong Wolfe conditions.
-    Source: Nocedal and Wright (2006), eqs. 5.44 and 5.45; Polak and Ribière (1969).
+    d <- -D g + beta d with beta = y · D g / (d · y) - (y · D y / (d · y)) (g · d / (d · y)), y the
+    gradient's change, and at least 0.5 g · d / (d · D⁻¹ d). With exact line searches, that is Polak
+    and Ribière's beta. D is estimated from the steps; alpha meets the strong Wolfe conditions.
+    Source: Dai and Kou (2013), SIAM Journal on Optimization 23; for D, see update_diagonal.
     """
 
     full_batch: ClassVar[bool] = True
@@ -33,6 +36,7 @@ class ConjugateGradient(UpdateRule, frozen=True, tag="conjugate-gradient"):
             "direction": np.zeros_like(theta),
             "gradient_before": np.zeros_like(theta),
             "fall_before": np.zeros(1),
+            "diagonal": np.ones_like(theta),
         }
 
     def step(
@@ -41,24 +45,39 @@ class ConjugateGradient(UpdateRule, frozen=True, tag="conjugate-gradient"):
         """Move theta, in place, by one step."""
         del learning_rate
         gradient = objective.gradient(theta).copy()
-        direction, before = slots["direction"], slots["gradient_before"]
-        square = float(before @ before)
-        beta = max(0.0, float(gradient @ (gradient - before)) / square) if square else 0.0
-        direction *= beta
-        direction -= gradient
-        if not float(direction @ gradient) < 0:
-            direction[...] = -gradient
+        slots["direction"][...] = _direction(gradient, slots)
         length = _length(theta, objective, gradient, slots)
-        if length is None:
-            direction[...] = -gradient
+        if length is None:  # the last steps are no longer useful: follow the gradient
+            slots["direction"][...] = -gradient
+            slots["diagonal"][...] = 1
+            slots["fall_before"][0] = 0
             length = _length(theta, objective, gradient, slots)
-        before[...] = gradient
+        slots["gradient_before"][...] = gradient
         if length is None:
             return measures(theta, objective, None)
-        slots["fall_before"][0] = length * float(gradient @ direction)
-        step = length * direction
+        slots["fall_before"][0] = length * float(gradient @ slots["direction"])
+        step = length * slots["direction"]
         theta += step
+        change = objective.gradient(theta) - gradient
+        if float(step @ change) > 0:
+            update_diagonal(slots["diagonal"], step, change)
         return measures(theta, objective, step)
+
+
+def _direction(gradient: Array, slots: Slots) -> Array:
+    """Return the next direction; without a useful last one, -D g."""
+    last, diagonal = slots["direction"], slots["diagonal"]
+    change = gradient - slots["gradient_before"]
+    steepest: Array = -diagonal * gradient
+    along = float(last @ change)
+    if not along > 0:
+        return steepest
+    slope = float(gradient @ last)
+    beta = -float(change @ steepest) / along
+    beta -= float(change @ (diagonal * change)) / along * slope / along
+    beta = max(beta, LEAST_BETA * slope / float(last @ (last / diagonal)))
+    direction = steepest + beta * last
+    return direction if float(direction @ gradient) < 0 else steepest
 
 
 def _length(theta: Array, objective: Objective, gradient: Array, slots: Slots) -> float | None:
@@ -68,8 +87,6 @@ def _length(theta: Array, objective: Objective, gradient: Array, slots: Slots) -
     """
     direction, fall = slots["direction"], float(slots["fall_before"][0])
     slope = float(gradient @ direction)
-    if fall and slope:
-        guess = min(1.0, fall / slope)
-    else:
-        guess = 1.0 / max(1.0, float(np.linalg.norm(direction)))
-    return line_search.wolfe(objective, theta, direction, guess, CURVATURE)
+    first = 1.0 / max(1.0, float(np.linalg.norm(direction)))
+    guess = fall / slope if fall and slope else first
+    return line_search.wolfe(objective, theta, direction, guess, CURVATURE, strong=True)
