@@ -45,6 +45,8 @@ class HessianFree(UpdateRule, frozen=True, tag="hessian-free"):
 
     full_batch: ClassVar[bool] = True
     default_learning_rate: ClassVar[float | None] = 1.0
+    recorded_damping: ClassVar[float] = 1.0
+    """The damping of runs whose record does not contain it."""
 
     curvature: Annotated[Literal["gauss-newton", "hessian"], Meta(description="The matrix H.")] = (
         "gauss-newton"

@@ -86,6 +86,8 @@ class LBfgs(UpdateRule, frozen=True, tag="l-bfgs"):
     """
 
     full_batch: ClassVar[bool] = True
+    recorded_memory: ClassVar[int] = 10
+    """The memory of runs whose record does not contain it."""
 
     memory: Annotated[int, Meta(ge=1, le=1000, description="The number of steps kept.")] = 20
     tolerance: Tolerance = 1e-8
