@@ -89,9 +89,7 @@ def test_a_step_down_a_parabola_meets_the_conditions(
 # More and Thuente's function -a / (a² + 2): its minimum is at sqrt(2).
 @pytest.mark.parametrize("guess", [1e-3, 1e-1, 1e1, 1e3])
 @pytest.mark.parametrize("curvature", [0.11, 0.9])
-def test_it_finds_steps_along_the_function_of_more_and_thuente(
-    guess: float, curvature: float
-) -> None:
+def test_it_finds_steps_along_the_thuente_s_function(guess: float, curvature: float) -> None:
     line = Line(wave, wave_slope)
     length = searched(line, guess, curvature, strong=True)
     assert length is not None
