@@ -18,6 +18,7 @@ from nnexp.nn.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from nnexp.nn.network import Network
 from nnexp.optim.optimizers import FullBatchOptimizer
 from nnexp.runner import backends
+from nnexp.store.checkpoint import SLOT
 from nnexp.store.records import BackendName
 from nnexp.training import evaluation, memory
 from nnexp.training.backend import Backend, Evaluation
@@ -29,8 +30,6 @@ from nnexp.training.trainer import Trainer
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-SLOT = "slot_"
 
 Arrays: TypeAlias = "Mapping[str, npt.NDArray[Any]]"
 

@@ -10,7 +10,7 @@ from nnexp.config.model import Config, FromRun
 from nnexp.datasets.dataset import Dataset
 from nnexp.errors import SettingError, UsageError
 from nnexp.nn.network import Network
-from nnexp.runner.assembly import SLOT, factors_of, headers
+from nnexp.runner.assembly import factors_of, headers
 from nnexp.store import checkpoint, trash
 from nnexp.store.records import WEIGHTS
 from nnexp.store.run import Run, at
@@ -42,7 +42,9 @@ class InitialWeights:
             raise
         except UsageError as error:
             raise SettingError(f"{KEY}.path", f"{error}{_remedy(Path(source.path))}") from None
-        self.arrays = {name: array for name, array in arrays.items() if not name.startswith(SLOT)}
+        self.arrays = {
+            name: array for name, array in arrays.items() if not name.startswith(checkpoint.SLOT)
+        }
         """As in a checkpoint: ``weights_1``, ``biases_1``, …"""
         self.factors = factors_of(self.arrays)
         """How the run standardizes features, which its weights are meant for."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 META = "meta"
+SLOT = "slot_"
+"""The prefix of the optimizer's arrays."""
 OVERHEAD = 2048
 """Maximum bytes of a member in addition to its values: zip and NumPy headers, the meta's JSON."""
 
@@ -78,15 +80,31 @@ def max_archive(values: int, arrays: int) -> int:
     return values + OVERHEAD * (arrays + 1)
 
 
-def decode(name: str, content: bytes, expected: Mapping[str, npz.Header]) -> tuple[Meta, Arrays]:
-    """Return the meta and arrays of an encoded checkpoint; name is for messages.
+def decode(
+    name: str, content: bytes, expected: Mapping[str, npz.Header], *, with_slots: bool = True
+) -> tuple[Meta, Arrays]:
+    """Return the meta and arrays of an encoded checkpoint.
+
+    Args:
+        name: of the checkpoint, for messages.
+        content: the encoded checkpoint.
+        expected: the arrays that it holds.
+        with_slots: whether the optimizer's arrays must be as expected, too: an earlier version
+            of nnexp may have had others, which do not matter if only the parameters are used.
 
     Raises:
         CorruptError: the checkpoint is damaged or holds other arrays than expected.
     """
 
+    def checked(headers: Mapping[str, npz.Header]) -> dict[str, npz.Header]:
+        return {
+            key: headers[key]
+            for key in headers
+            if key != META and (with_slots or not key.startswith(SLOT))
+        }
+
     def check(headers: Mapping[str, npz.Header]) -> None:
-        npz.exactly(expected)({key: headers[key] for key in headers if key != META})
+        npz.exactly(checked(expected))(checked(headers))
         npz.exactly({META: npz.Header(np.dtype(np.uint8), headers[META].shape[:1])})(
             {META: headers[META]}
         )
@@ -157,13 +175,14 @@ def best(run: Run, expected: Mapping[str, Header]) -> tuple[Row, Arrays] | None:
 
 
 def load(run: Run, epoch: int, expected: Mapping[str, Header]) -> Arrays:
-    """Return the arrays of an epoch's checkpoint.
+    """Return the arrays of an epoch's checkpoint; the optimizer's may be others than expected.
 
     Raises:
         CorruptError: the checkpoint is missing or damaged.
     """
     content = run.read_metrics() or b""
-    return read(run, run.checkpoint_path(epoch), epoch, content, expected).arrays
+    path = run.checkpoint_path(epoch)
+    return read(run, path, epoch, content, expected, with_slots=False).arrays
 
 
 def _remedy(run: Run, path: Path) -> str:
@@ -177,7 +196,13 @@ def _remedy(run: Run, path: Path) -> str:
 
 
 def read(
-    run: Run, path: Path, epoch: int, content: bytes, expected: Mapping[str, Header]
+    run: Run,
+    path: Path,
+    epoch: int,
+    content: bytes,
+    expected: Mapping[str, Header],
+    *,
+    with_slots: bool = True,
 ) -> Commit:
     """Return the rows and arrays that a checkpoint commits.
 
@@ -187,6 +212,7 @@ def read(
         epoch: the epoch that the checkpoint must be of.
         content: the content of the run's metrics.jsonl.
         expected: the arrays that a checkpoint of this run holds.
+        with_slots: as in ``decode``.
 
     Raises:
         CorruptError: it is missing, damaged, or belongs to another epoch, run or metrics.
@@ -194,7 +220,7 @@ def read(
     raw = disk.read(path, max_size(expected))
     if raw is None:
         raise CorruptError(f"{path}: is missing{_remedy(run, path)}")
-    meta, arrays = decode(str(path), raw, expected)
+    meta, arrays = decode(str(path), raw, expected, with_slots=with_slots)
     if meta.epoch != epoch or meta.config_sha256 != run.record.config_sha256:
         raise CorruptError(f"{path}: belongs to another epoch or run")
     return Commit(metas.rows(path, meta, content), arrays, meta)

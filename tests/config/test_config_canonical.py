@@ -151,6 +151,22 @@ class Newer(Struct):
     momentum: float = 0.0
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "digest_holds"),
+    [
+        ("{name: l-bfgs, memory: 10}", '"optimizer":{"name":"l-bfgs"}'),
+        ("l-bfgs", '"optimizer":{"memory":20,"name":"l-bfgs"}'),
+        ("{name: hessian-free, damping: 1}", '"optimizer":{"name":"hessian-free"}'),
+        ("hessian-free", '"optimizer":{"damping":0.1,"name":"hessian-free"}'),
+    ],
+)
+def test_a_changed_default_changes_the_digest_of_no_earlier_run(
+    optimizer: str, digest_holds: str
+) -> None:
+    config = load.parse(f"optimizer: {optimizer}\ndtype: float64", "a.yaml")
+    assert digest_holds in canonical.canonical_json(config).decode()
+
+
 def test_keys_added_later_are_recorded_only_if_they_are_set() -> None:
     assert not set(canonical.LATE_KEYS) & {*canonical.recorded(Config())}
     set_ = Config(class_weights="balanced", data=Mnist(standardize=True, split_seed=3))

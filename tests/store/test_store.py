@@ -208,6 +208,19 @@ def test_a_checkpoint_of_other_arrays_is_refused(change: dict[str, Any]) -> None
         checkpoint.decode("c.npz", packed.getvalue(), HEADERS)
 
 
+def test_the_optimizer_s_arrays_may_differ_only_where_the_parameters_are_used() -> None:
+    former = {name: array for name, array in ARRAYS.items() if not name.startswith("slot_")}
+    former["slot_former"] = np.zeros(1)
+    content = checkpoint.encode(meta(former), former)
+    with pytest.raises(CorruptError, match="contains no slot_velocity"):
+        checkpoint.decode("c.npz", content, HEADERS)
+    _, arrays = checkpoint.decode("c.npz", content, HEADERS, with_slots=False)
+    np.testing.assert_array_equal(arrays["weights_1"], ARRAYS["weights_1"])
+    fewer = {name: header for name, header in HEADERS.items() if name != "weights_1"}
+    with pytest.raises(CorruptError, match="contains an unknown array 'weights_1'"):
+        checkpoint.decode("c.npz", content, fewer, with_slots=False)
+
+
 def test_arrays_that_another_checkpoint_s_meta_vouches_for_are_refused() -> None:
     """A file that is whole, and yet not what was committed."""
     content = checkpoint.encode(meta(ARRAYS), ARRAYS | {"biases_1": np.zeros(2, np.float32)})
