@@ -65,16 +65,15 @@ def wolfe(
     for _ in range(MAX_TRIALS):
         point = theta + length * direction
         trial = _Probe(length, objective.value(point) - value, None)
-        if trial.rise <= DECREASE * length * slope or abs(trial.rise) <= slack:
+        falls = trial.rise <= DECREASE * length * slope
+        if falls or abs(trial.rise) <= slack:
             end = float(objective.gradient(point) @ direction)
-            trial = trial._replace(slope=end)
-            falls = trial.rise <= DECREASE * length * slope or end <= (2 * DECREASE - 1) * slope
+            falls = falls or end <= (2 * DECREASE - 1) * slope
             if falls and end >= curvature * slope and not (strong and end > -curvature * slope):
                 return length
-            if falls and end < 0:
-                before, low = low, trial
-            else:
-                high = trial
+            trial = trial._replace(slope=end)
+        if falls and trial.slope is not None and trial.slope < 0:
+            before, low = low, trial
         else:
             high = trial
         length = _extrapolate(before, low) if high is None else _interpolate(low, high, slack)
