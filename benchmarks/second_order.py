@@ -126,6 +126,10 @@ class Counter:
         self._count(len(np.atleast_2d(v)))
         return self._objective.hessian_product(theta, v, gauss_newton=gauss_newton)
 
+    def input_scales(self, theta: Array) -> Array:
+        """Return the root mean square of what each parameter is multiplied by."""
+        return self._objective.input_scales(theta)
+
     def lowest(self, budget: int) -> float:
         """Return the lowest cost seen within so many evaluations."""
         return min((value for at, value in self._values if at <= budget), default=math.inf)

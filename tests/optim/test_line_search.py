@@ -43,6 +43,9 @@ class Line:
     def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
         raise NotImplementedError
 
+    def input_scales(self, theta: Array) -> Array:
+        raise NotImplementedError
+
 
 def searched(line: Line, guess: float, curvature: float, *, strong: bool = False) -> float | None:
     return line_search.wolfe(
@@ -164,6 +167,9 @@ def counting(objective: BatchObjective) -> tuple[CachedObjective, list[str]]:
 
         def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
             return objective.hessian_product(theta, v, gauss_newton=gauss_newton)
+
+        def input_scales(self, theta: Array) -> Array:
+            return objective.input_scales(theta)
 
     return CachedObjective(Recorder()), calls
 
