@@ -1,169 +1,296 @@
-"""What tune's configs are worth beside hand-tuned ones: the table of docs/tuning.md.
+"""Compare tune with a grid, random search and TPE: the tables of docs/tuning.md.
 
     python -m benchmarks.tuning --runs tuning-runs
-    python -m benchmarks.tuning --runs tuning-runs --problems fashion --fashion DIR
+    python -m benchmarks.tuning --problems wine digits --search-seeds 0
 
-Each problem is tuned with seed 0; Optuna's TPE, over the same keys, then gets as many training
-examples as tune's trials saw. The tuned config, the hand-tuned one and TPE's best are trained with
-seeds 0 to 4 and compared by test accuracy at the best epoch. It can be stopped and started again
-at any time. Fashion-MNIST is Debian's package dataset-fashion-mnist.
+A plain 5 x 5 grid of η and λ sets the budget: random search and TPE, over the same ranges, get as
+many training examples as its trials saw. tune needs fewer. Where it needs more than 60 % of the
+grid's, it is run once more with that as its ``--budget``.
+
+Of the three other methods, the one counts whose choice has the highest validation accuracy, on
+average over seeds 0 to 4. Its config and tune's are then judged by the test accuracy at the best
+epoch with ten other seeds. Repeat the command to resume it. Needs scikit-learn, Optuna and
+Debian's package dataset-fashion-mnist, as far as the problems do.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import fmean, stdev
+from typing import NamedTuple
 
-from nnexp.analysis.verdicts import ACCURACY, between, judge
+from benchmarks import data_sets
+from nnexp.analysis.statistics import paired_t
 from nnexp.config import dump, load
-from nnexp.config.model import Config
+from nnexp.config.model import CheckedConfig, Config
 from nnexp.report.document import Table, markdown_table
 from nnexp.runner import train
 from nnexp.runner.naming import RunNames
+from nnexp.store.run import Run
 from nnexp.study import search, search_definition
+from nnexp.study.samplers import MethodName
 from nnexp.tune import outputs, protocol
-from nnexp.tune.trials import Trials, Update, finish
+from nnexp.tune.trials import Budget, Trials, Update, finish
 
-SEEDS = range(5)
+CONFIGS = Path(__file__).parents[1] / "configs"
 FASHION = "/usr/share/datasets/fashion-mnist"
-BOOK = ("hidden=[30]", "learning_rate=0.1", "lambda=5", "epochs=30")
-"""The chapter's own choice for 30 hidden neurons: 96.50 % of the validation images."""
-SPACE = (
-    "learning_rate=log-uniform(0.001, 10)",
-    "lambda=log-uniform(0.001, 100)",
-    "batch_size=[5, 10, 20, 50, 100]",
-)
-"""What TPE searches: the keys that tune decides, around the hand-tuned config."""
+CHOICE, JUDGES = range(5), range(100, 110)
+"""Seeds that choose the best of the other methods, and that judge it beside tune."""
+GRID = 25
+"""Trials of the grid."""
 MOST = 1000
-"""Trials of TPE; its budget of examples ends it sooner."""
-HEADER = (
-    *("problem", "tuned to", "TPE's choice", "hand-tuned", "tuned", "TPE's best"),
-    *("tuned beside hand-tuned", "beside TPE's", "examples seen"),
-)
-LEFT = 3
-"""Columns of words, the others' are numbers."""
-SMALL = ("data.train=1000", "learning_rate=0.5", "lambda=0.1", "epochs=400", "patience=null")
-"""The chapter's own choice for 1,000 images, but for the initialization."""
+"""Trials of random search and TPE; the budget of examples ends them sooner."""
+SHARE = 0.6
+"""The smaller budget of tune."""
+VALIDATED = ("data.validation=0.2", "monitor=[train, validation]")
+"""Settings without which configs/data have no validation data to choose by."""
 
 
-def problems(fashion: str) -> dict[str, list[str]]:
-    """Return the hand-tuned settings of each problem."""
+class Problem(NamedTuple):
+    """A config, and the ranges that the other methods search."""
+
+    config: str
+    settings: tuple[str, ...]
+    rates: str
+    strengths: str
+
+    @property
+    def space(self) -> tuple[str, str]:
+        """What the other methods search."""
+        return f"learning_rate=log-uniform({self.rates})", f"lambda=log-uniform({self.strengths})"
+
+
+class Found(NamedTuple):
+    """The config that a method chose, and the training examples that it took."""
+
+    method: str
+    config: Config
+    examples: int
+
+
+class Judged(NamedTuple):
+    """tune beside the best of the others, for one search seed."""
+
+    problem: str
+    seed: int
+    tune: Found
+    other: Found
+    budget: int
+    """Training examples that the grid saw."""
+    ours: Mapping[int, float]
+    """Test accuracies of tune's config by seed."""
+    theirs: Mapping[int, float]
+
+    @property
+    def share(self) -> float:
+        """Training examples of tune's trials over those of the grid."""
+        return self.tune.examples / self.budget
+
+
+def problems(data: Path, fashion: str) -> dict[str, Problem]:
+    """Return the problems by name, the quickest first.
+
+    SGD's rates are those of the chapter's figure, 0.025 to 2.5, and Adam's are around its default;
+    λ/n is from 1e-6 to 1e-2.
+    """
+    sgd, adam = "0.025, 2.5", "0.0001, 0.1"
+    wine, cancer, digits = (data / name for name in ("wine.csv", "breast-cancer.csv", "digits.npz"))
+    idx = ("data.name=idx", f"data.directory={fashion}")
+    full, small = "0.05, 500", "0.001, 10"
     return {
-        "mnist": [*BOOK],
-        "small": [*BOOK, *SMALL],
-        "fashion": [*BOOK, "data.name=idx", f"data.directory={fashion}"],
+        "wine": Problem(
+            "data/wine.yaml", (*VALIDATED, f"data.train_file={wine}"), sgd, "0.0001, 1"
+        ),
+        "breast cancer": Problem(
+            "data/breast-cancer.yaml",
+            (*VALIDATED, f"data.train_file={cancer}"),
+            adam,
+            "0.0003, 3",
+        ),
+        "digits": Problem("data/digits.yaml", (*VALIDATED, f"data.file={digits}"), adam, small),
+        "n = 1,000": Problem("quickstart.yaml", ("data.train=1000",), sgd, small),
+        "Fashion-MNIST": Problem("quickstart.yaml", idx, sgd, full),
+        "MNIST": Problem("quickstart.yaml", (), sgd, full),
     }
 
 
-def main() -> None:
-    """Tune, train, compare, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("tuning-runs"))
-    parser.add_argument("--problems", nargs="+", default=["mnist", "small"])
-    parser.add_argument("--fashion", default=FASHION)
-    given = parser.parse_args()
-    rows = []
-    for name in given.problems:
-        hand = load.parse("{}", name, problems(given.fashion)[name])
-        rows.append(row(name, hand, given.runs / name))
-    print(markdown_table(Table(list(HEADER), rows, LEFT)))
+def judge(name: str, problem: Problem, seed: int, runs: Path) -> tuple[Judged, Judged]:
+    """Compare tune with the best other method; also with its smaller budget."""
+    folder = runs / name.replace(" ", "-").replace(",", "")
+    settings = [*problem.settings, f"seed={seed}"]
+    config = load.read(CONFIGS / problem.config, settings)
+    grid = searched(problem, config, "grid", folder)
+    examples = grid.examples
+    others = [grid, *(searched(problem, config, m, folder, examples) for m in ("random", "tpe"))]
+    other = max(others, key=lambda found: fmean(scores(found.config, folder, CHOICE)[0].values()))
+    theirs = scores(other.config, folder, JUDGES)[1]
+    tuned = tune(config, folder)
+    judged = Judged(name, seed, tuned, other, examples, tested(tuned, folder), theirs)
+    if judged.share <= SHARE:
+        return judged, judged
+    training = len(Trials("tune", folder).dataset(config).train.labels)
+    short = tune(config, folder, Budget(epochs=int(SHARE * examples / training)))
+    return judged, judged._replace(tune=short, ours=tested(short, folder))
 
 
-def row(name: str, hand: Config, runs: Path) -> list[str]:
-    """Return a problem's row of the table."""
-    began = time.monotonic()
-    trials = Trials(name, runs, tell=_show)
-    folder = runs / "tuned"
-    kept = partial(outputs.write_session, folder)
-    state, quick = protocol.begin(hand, trials, session=outputs.read_session(folder), keep=kept)
+def tested(found: Found, folder: Path) -> dict[int, float]:
+    """Return the test accuracies of what was found."""
+    return scores(found.config, folder, JUDGES)[1]
+
+
+def tune(config: CheckedConfig, folder: Path, budget: Budget | None = None) -> Found:
+    """Return what tune chooses."""
+    runs, session = folder / "tune", folder / f"tuned-{config.seed}"
+    trials = Trials("tune", runs, budget)
+    kept = partial(outputs.write_session, session)
+    state, quick = protocol.begin(config, trials, session=outputs.read_session(session), keep=kept)
     found = finish(protocol.tune(state, quick, _show), trials)
-    outputs.write(folder, found, hand, name)
-    seen = sum(
-        len(trial.rows) * len(trials.dataset(trial.config).train.labels)
-        for trial in trials.taken.values()
-    )
-    _tell(f"{name}: tuned after {time.monotonic() - began:.0f} s; {trials.trained} trials trained")
-    best = suggested(hand, runs, seen)
-    ours, theirs = scores(found.config, runs, "tuned"), scores(hand, runs, "hand")
-    others = scores(best, runs, "tpe")
-    shown = map(_shown, (theirs, ours, others))
-    beside = [_beside(baseline, ours) for baseline in (theirs, others)]
-    return [
-        name,
-        _chosen(found.config),
-        _chosen(best),
-        *shown,
-        *beside,
-        f"{seen / 1e6:.1f} million",
-    ]
+    return Found("tune", found.config, trials.examples)
 
 
-def suggested(hand: Config, runs: Path, examples: int) -> Config:
-    """Return the best of what TPE asks for until its trials have seen so many examples."""
-    path = runs / "hand.yaml"
-    path.write_text(dump.to_yaml(hand), encoding="utf-8")
+def searched(
+    problem: Problem,
+    config: CheckedConfig,
+    method: MethodName,
+    folder: Path,
+    examples: int | None = None,
+) -> Found:
+    """Return what another method chooses within a budget of training examples."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{method}-{config.seed}.yaml"
+    path.write_text(dump.to_yaml(config), encoding="utf-8")
     asked = search_definition.define(
         str(path),
-        SPACE,
-        ["patience=10"],
-        method="tpe",
-        trials=MOST,
+        problem.space,
+        method=method,
+        trials=GRID if method == "grid" else MOST,
+        seed=config.seed,
         examples=examples,
         has_baseline=False,
     )
-    found = search.search(asked, runs / "tpe")
+    found = search.search(asked, folder / method)
     if found.best is None:
-        raise ValueError("every trial of TPE diverged")
-    _tell(f"TPE: {len(found.results)} trials saw {found.examples:,} examples")
-    return found.best.trial.config
+        raise ValueError(f"every trial of {method} diverged")
+    _tell(f"{path}: {len(found.results)} trials saw {found.examples:,} examples")
+    return Found(method, found.best.trial.config, found.examples)
+
+
+def scores(
+    config: Config, folder: Path, seeds: Sequence[int]
+) -> tuple[dict[int, float], dict[int, float]]:
+    """Return the best validation accuracy by seed, and the test accuracy of the same epoch."""
+    validation, test = {}, {}
+    for seed in seeds:
+        own = load.changed(load.check(config), seed=seed)
+        runs = folder / "judged"
+        name = RunNames(runs, "judged").run(own).name
+        result = Run(train.train(own, runs, name=name).path).result
+        if result is None or result.best is None or result.test_accuracy is None:
+            raise ValueError(f"{runs / name} has no test accuracy")
+        validation[seed] = result.best.validation_accuracy or 0.0
+        test[seed] = result.test_accuracy
+    return validation, test
+
+
+HEADER = (
+    *("problem", "search seed", "tuned to", "best other", "its choice"),
+    *("tune", "best other", "difference", "examples"),
+)
+LEFT = 5
+"""Columns of words, the others' are numbers."""
+
+
+def row(judged: Judged) -> list[str]:
+    """Return a line of the table of all comparisons."""
+    return [
+        judged.problem,
+        str(judged.seed),
+        _chosen(judged.tune.config),
+        judged.other.method,
+        _chosen(judged.other.config),
+        _shown(judged.ours),
+        _shown(judged.theirs),
+        interval([judged]),
+        f"{100 * judged.share:.0f} %",
+    ]
+
+
+def interval(judged: Sequence[Judged]) -> str:
+    """Return tune's advantage in points with its 95 % interval, or what follows from it.
+
+    A judging seed's difference is the mean over the comparisons. The interval is by the paired
+    t-test over these seeds.
+    """
+    ours = [100 * fmean(each.ours[seed] for each in judged) for seed in JUDGES]
+    theirs = [100 * fmean(each.theirs[seed] for each in judged) for seed in JUDGES]
+    found = paired_t(theirs, ours)
+    return f"{found.difference:+.2f} ± {found.half_width() or 0.0:.2f}"
+
+
+def summary(title: str, judged: Sequence[Judged]) -> Table:
+    """Return the table of the problems, and of all together."""
+    names = list(dict.fromkeys(each.problem for each in judged))
+    rows = []
+    for name in [*names, "all"]:
+        of = [each for each in judged if name in {"all", each.problem}]
+        share = fmean(each.share for each in of)
+        rows.append([name, str(len(of)), f"{100 * share:.0f} %", interval(of)])
+    return Table([title, "searches", "examples", "difference"], rows)
 
 
 def _chosen(config: Config) -> str:
-    """Return what tune and TPE decide, as the table has it; a constant rate goes without saying."""
+    """Return what the methods decide; a constant rate and the default patience are left out."""
     schedule = config.schedule.__struct_config__.tag
     words = [
         f"η {config.learning_rate:.2g}",
         f"λ {config.lambda_:.2g}",
-        f"batch {config.batch_size}",
+        *([] if config.batch_size == Config().batch_size else [f"batch {config.batch_size}"]),
         *([] if schedule == "constant" else [str(schedule)]),
-        "no patience" if config.patience is None else f"patience {config.patience}",
     ]
     return ", ".join(words)
 
 
-def scores(config: Config, runs: Path, stem: str) -> dict[int, float]:
-    """Return the test accuracy at the best epoch by seed."""
-    found, checked = {}, load.check(config)
-    for seed in SEEDS:
-        own = load.changed(checked, seed=seed)
-        run = train.train(own, runs, name=RunNames(runs, stem).run(own).name)
-        if run.result is None or run.result.test_accuracy is None:
-            raise ValueError(f"{run.path} has no test accuracy")
-        found[seed] = run.result.test_accuracy
-        _tell(f"{run.path}: {100 * found[seed]:.2f} %")
-    return found
+def _shown(found: Mapping[int, float]) -> str:
+    values = [100 * value for value in found.values()]
+    return f"{fmean(values):.2f} ± {stdev(values):.2f} %"
 
 
 def _show(update: Update) -> None:
-    _tell(update.line)
+    if update.stage or update.text.startswith("  "):
+        _tell(update.text)
 
 
 def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _shown(found: dict[int, float]) -> str:
-    return f"{100 * mean(found.values()):.2f} ± {100 * stdev(found.values()):.2f} %"
-
-
-def _beside(baseline: dict[int, float], ours: dict[int, float]) -> str:
-    """Return the verdict on the tuned config in one word, or ~, and the difference in points."""
-    verdict = judge({"tuned": between(baseline, ours, ACCURACY)}, ACCURACY)["tuned"]
-    return f"{'~' if verdict.outcome == 'noise' else verdict.outcome} {verdict.amount}"
+def main() -> None:
+    """Search, tune, train, compare, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--runs", type=Path, default=Path("tuning-runs"))
+    parser.add_argument("--fashion", default=FASHION)
+    parser.add_argument("--problems", nargs="+", default=list(problems(Path(), FASHION)))
+    parser.add_argument("--search-seeds", nargs="+", type=int, default=[0, 1, 2])
+    given = parser.parse_args()
+    if not (given.runs / "data").exists():
+        data_sets.write(given.runs / "data")
+    known = problems((given.runs / "data").absolute(), given.fashion)
+    whole, short = [], []
+    for name in given.problems:
+        for seed in given.search_seeds:
+            judged = judge(name, known[name], seed, given.runs)
+            whole.append(judged[0])
+            short.append(judged[1])
+            _tell(" | ".join(row(judged[0])))
+    print(markdown_table(Table(list(HEADER), list(map(row, whole)), LEFT)))
+    print()
+    print(markdown_table(summary("without a limit", whole)))
+    print()
+    print(markdown_table(summary(f"at most {100 * SHARE:.0f} %", short)))
 
 
 if __name__ == "__main__":

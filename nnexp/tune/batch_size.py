@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import accumulate, chain
+from itertools import chain
 from statistics import mean, median
 from typing import NamedTuple
 
@@ -29,9 +29,9 @@ from nnexp.tune.state import TimingSession, TuneState
 from nnexp.tune.trials import JobGroup, JobResult, Steps, Update, train_one
 
 HEADING = "Mini-batch size"
-SIZES = (1, 5, 10, 20, 50, 100)
-SEEDS = 3
-EPOCHS = 20
+SIZES = (5, 10, 20, 50, 100)
+SEEDS = 2
+EPOCHS = 10
 BEHIND = 0.01
 """Sizes whose best accuracy is further than this below the highest do not affect the level."""
 TIME_TOLERANCE = 1.25
@@ -39,7 +39,7 @@ TIME_TOLERANCE = 1.25
 
 RULE = (
     "η is scaled with the size, λ is as chosen, with {seeds} seeds, one run at a time in one "
-    "session. Only training is timed; the time of an epoch is the median over the seeds. The level "
+    "session. Only training is timed; an epoch takes its median with the faster seed. The level "
     "is the highest mean validation accuracy that all sizes reach, except those whose best is more "
     "than {behind:g} point below the highest. The size that is fastest to the level is chosen; the "
     "config's own size stays if it takes at most a quarter longer, which is hard to measure."
@@ -141,6 +141,7 @@ def decide(state: TuneState) -> Steps[None]:
         raise AllDivergedError(message, _failure(timed, firsts, f"No size: {message}."))
     chosen = fastest(timed, own)
     state.threshold = state.threshold * chosen.size / own
+    state.has_new_size = chosen.size != own
     notes = [(yield from _argument(state, argument)), *load]
     state.settle(
         _decision(timed, chosen, notes),
@@ -194,10 +195,9 @@ def _timed(state: TuneState, size: int, trials: Sequence[JobResult]) -> TimedSiz
     rate = trials[0].config.learning_rate or 0.0
     if any(trial.diverged for trial in trials):
         return TimedSize(size, rate, (), ())
-    times = [state.session.seconds[trial.run.name] for trial in trials]
-    epochs = [median(seconds) for seconds in zip(*times, strict=True)]
-    curves = zip(*(trial.accuracies for trial in trials), strict=True)
-    return TimedSize(size, rate, tuple(accumulate(epochs)), tuple(map(mean, curves)))
+    epoch = min(median(state.session.seconds[trial.run.name]) for trial in trials)
+    means = [mean(values) for values in zip(*(trial.accuracies for trial in trials), strict=True)]
+    return TimedSize(size, rate, tuple(epoch * (i + 1) for i in range(len(means))), tuple(means))
 
 
 def _section(timed: Sequence[TimedSize], goal: float, answer: str, picture: Figure) -> Decision:

@@ -1,15 +1,8 @@
-"""Choose the smallest candidate that is not worse than the best, by validation accuracy.
+"""Compare candidates by validation accuracy, and propose the next λ to try.
 
-The first seed names the best candidate, and rules out those that are far behind it. Smaller ones
-that are close are then compared with it on further seeds, which had no part in naming it. They
-are tested one after another, the smallest first, until one is not worse: that one is chosen.
-
-Each test is made only if all tests before it found a difference, so that each has the whole 5 %:
-a candidate that is as good as the best is passed over in at most 5 % of choices. The test is
-valid after every seed, so that seeds can be added until a difference shows.
-
-Source: Westfall and Krishen (2001), Optimally weighted, fixed sequence and gatekeeper multiple
-    testing procedures.
+What is chosen need not be proved better: if two are equally good, either choice loses nothing.
+So λ is chosen by the highest accuracy. Where one candidate has something to tune and the other has
+not, as a schedule beside a constant rate, it is chosen only if it is better beyond the noise.
 """
 
 from __future__ import annotations
@@ -21,29 +14,21 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from nnexp.analysis import sequential, verdicts
+from nnexp.analysis import verdicts
 from nnexp.analysis.verdicts import ACCURACY
 from nnexp.report.samples import SampleOutput, of_sample
 from nnexp.report.text import MISSING, percent
 from nnexp.seeds import Sample
 
-MOST_SEEDS = 10
-"""Maximum of further seeds: at twice the standard deviation, 97 % of differences show by then."""
-LOOKS = tuple(range(4, MOST_SEEDS + 1))
-"""Numbers of further seeds after which a difference may show; three can never tell."""
 ERRORS = 2.0
-"""Standard errors within which the search regards accuracies of one seed as equal."""
-FAR = 4.0
-"""Standard errors beyond which the first seed suffices.
-
-The best of many is lucky with the seed that names it. Four standard errors leave room for this,
-as long as differences vary by seed at most 1.25 times as much as between two samples of images.
-"""
+"""Standard errors within which accuracies of one seed count as equal."""
+FUTILE = 1.0
+"""Standard errors below which a difference is not worth further seeds."""
 
 Scores: TypeAlias = Mapping[float, Mapping[int, float]]
 """Validation accuracy by candidate and seed; all candidates have the first seed, 0."""
 RateVerdict: TypeAlias = Literal["best", "better", "tie", "worse", "unsure"]
-"""``unsure``: close with the first seed, and not tested."""
+"""``unsure``: to be compared on further seeds."""
 
 
 class CandidateStanding(NamedTuple):
@@ -98,46 +83,38 @@ def noise(accuracy: float, examples: int, errors: float = ERRORS) -> float:
     return errors * math.sqrt(2) * error(accuracy, examples)
 
 
-def standings(
-    scores: Scores, examples: int, looks: Sequence[int] = LOOKS
-) -> dict[float, CandidateStanding]:
+def standings(scores: Scores, examples: int, seeds: int = 0) -> dict[float, CandidateStanding]:
     """Compare each candidate with the best one.
 
     Args:
         scores: accuracies by candidate and seed.
         examples: size of the validation data.
-        looks: the numbers of further seeds after which a difference may show. After the last,
-            it is a tie. If there is only one, fixed in advance, the test is the usual t-test,
-            which needs fewer seeds than one that is valid after each.
+        seeds: number of further seeds on which a smaller candidate is compared with the best, if
+            the first seed neither rules it out nor has it almost as good.
     """
     leader = best(scores)
-    return {c: _standing(scores, leader, c, examples, looks) for c in sorted(scores)}
+    return {c: _standing(scores, leader, c, examples, seeds) for c in sorted(scores)}
 
 
 def _standing(
-    scores: Scores, leader: float, candidate: float, examples: int, looks: Sequence[int]
+    scores: Scores, leader: float, candidate: float, examples: int, seeds: int
 ) -> CandidateStanding:
     if candidate == leader:
         has_more = any(seed for values in scores.values() for seed in values)
         on = " with the first seed" if has_more else ""
         return CandidateStanding("best", f"highest{on}")
     top, values = _further(scores[leader]), _further(scores[candidate])
-    common = min(len(top), len(values))
-    if common >= looks[0]:
-        test = (_fixed if len(looks) == 1 else _sequential)(top, values, examples)
-        if test.differs:
-            outcome: RateVerdict = "better" if test.difference > 0 else "worse"
-            return CandidateStanding(outcome, f"{outcome}: {test.words}")
-        if common >= looks[-1]:
-            return CandidateStanding("tie", f"inside the noise: {test.words}")
-        return CandidateStanding("unsure", f"too close to call: {test.words}")
-    behind = scores[leader][0] - scores[candidate][0]
-    limit = noise(scores[leader][0], examples, FAR)
-    on = " with the first seed" if top or values else ""
+    if seeds and len(top) >= seeds and len(values) >= seeds:
+        return _test(top, values, examples)
+    top_accuracy = scores[leader][0]
+    behind, limit = top_accuracy - scores[candidate][0], noise(top_accuracy, examples)
     if behind > limit:
-        words = f"worse: {100 * behind:.2f} points{on}, beyond the noise of {100 * limit:.2f}"
+        words = f"worse: {100 * behind:.2f} points, beyond the noise of {100 * limit:.2f}"
         return CandidateStanding("worse", words)
-    return CandidateStanding("unsure", f"too close to call: {100 * behind:.2f} points less{on}")
+    words = f"{100 * behind:.2f} points less"
+    if seeds and candidate < leader and behind > noise(top_accuracy, examples, FUTILE):
+        return CandidateStanding("unsure", f"too close to call: {words}")
+    return CandidateStanding("tie", f"inside the noise: {words}")
 
 
 def _further(values: Mapping[int, float]) -> dict[int, float]:
@@ -145,54 +122,40 @@ def _further(values: Mapping[int, float]) -> dict[int, float]:
     return {seed: value for seed, value in values.items() if seed}
 
 
-class _Test(NamedTuple):
-    """The result of a test on further seeds."""
+def _test(
+    top: Mapping[int, float], values: Mapping[int, float], examples: int
+) -> CandidateStanding:
+    """Compare a candidate with the best one by the t-test on pairs of further seeds.
 
-    differs: bool
-    difference: float
-    """The candidate's accuracy minus that of the best one."""
-    words: str
-
-
-def _sequential(top: Mapping[int, float], values: Mapping[int, float], examples: int) -> _Test:
-    """Test a candidate against the best one, after every seed."""
-    seen = sequential.looks(top, values, 1 / examples)
-    verdict = sequential.judge_looks({"it": seen}, larger_is_better=True)["it"]
-    last = verdict.looks[-1]
-    amount = f"{100 * last.difference:+z.2f} ± {100 * verdict.half_width:.2f}"
-    words = f"{amount} points over {last.seeds} further seeds"
-    return _Test(verdict.decision != "undecided", last.difference, words)
-
-
-def _fixed(top: Mapping[int, float], values: Mapping[int, float], examples: int) -> _Test:
-    """Test a candidate against the best one, once."""
+    Their number is fixed in advance, so that there is a single look at the data.
+    """
     unit = ACCURACY._replace(resolution=1 / examples)
     verdict = verdicts.judge({"it": verdicts.between(top, values, unit)}, unit)["it"]
     words = f"{verdict.amount} points over {len(values)} further seeds"
-    return _Test(verdict.differs, verdict.difference.difference, words)
+    if not verdict.differs:
+        return CandidateStanding("tie", f"inside the noise: {words}")
+    outcome: RateVerdict = "better" if verdict.difference.difference > 0 else "worse"
+    return CandidateStanding(outcome, f"{outcome}: {words}")
 
 
-def needed_trials(
-    scores: Scores, examples: int, looks: Sequence[int] = LOOKS
-) -> list[tuple[float, int]]:
-    """Return the trials needed to settle the choice, as (candidate, seed); [] if it is settled.
-
-    These are the seeds up to the next look at the choice so far and the best one.
-    """
-    choice = choose(scores, examples, looks)
-    if standings(scores, examples, looks)[choice].standing != "unsure":
+def needed_trials(scores: Scores, examples: int, seeds: int) -> list[tuple[float, int]]:
+    """Return the trials needed to settle the choice, as (candidate, seed); [] if it is settled."""
+    choice = choose(scores, examples, seeds)
+    if standings(scores, examples, seeds)[choice].standing != "unsure":
         return []
-    pair = best(scores), choice
-    common = min(len(_further(scores[candidate])) for candidate in pair)
-    last = next(look for look in looks if look > common)
-    seeds = range(1, last + 1)
-    return [(c, seed) for seed in seeds for c in pair if seed not in scores[c]]
+    return [(c, seed) for seed in range(1, seeds + 1) for c in (best(scores), choice)]
 
 
-def choose(scores: Scores, examples: int, looks: Sequence[int] = LOOKS) -> float:
+def choose(scores: Scores, examples: int, seeds: int) -> float:
     """Return the smallest candidate that is not worse than the best; larger ones do not count."""
-    leader, ranks = best(scores), standings(scores, examples, looks)
+    leader, ranks = best(scores), standings(scores, examples, seeds)
     return min(c for c in scores if c <= leader and ranks[c].standing != "worse")
+
+
+def finalists(scores: Scores, examples: int, most: int) -> list[float]:
+    """Return the best candidates, at most so many, that are inside the noise of the best one."""
+    close = [c for c, rank in standings(scores, examples).items() if rank.standing != "worse"]
+    return sorted(sorted(close, key=lambda c: (-scores[c][0], c))[:most])
 
 
 def next_strengths(
@@ -264,8 +227,8 @@ def _multiples(start: float, factor: float, ends: tuple[float, float]) -> list[f
 
 
 def finer(coarse: Sequence[float], centre: float) -> list[float]:
-    """Return new candidates around one: a fifth, a half, twice and five times of it."""
-    fine = [rounded(factor * centre) for factor in (0.2, 0.5, 2.0, 5.0)]
+    """Return new candidates around one: three tenths and three times of it."""
+    fine = [rounded(factor * centre) for factor in (0.3, 3.0)]
     return [candidate for candidate in fine if candidate not in coarse]
 
 

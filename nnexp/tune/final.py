@@ -11,7 +11,7 @@ from nnexp.config.model import Config
 from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.report.text import percent
 from nnexp.training.stopping import Accuracy, first_stop
-from nnexp.tune import choice, ladder, learning_rate, quick_problem, weight_decay
+from nnexp.tune import choice, learning_rate, quick_problem, rate_check, weight_decay
 from nnexp.tune.choice import CandidateOutput
 from nnexp.tune.decision import ACCURACY, BY_EPOCH, Decision, curve, picture, skipped
 from nnexp.tune.state import TuneState
@@ -21,26 +21,25 @@ RATE_HEADING, DECAY_HEADING = "η on the full problem", "λ on the full problem"
 PATIENCES = (10, 20, 30)
 EPOCHS = 100
 """Maximum for a final training, unless the config has more."""
-SEEDS = 5
-"""Number of further seeds of each schedule, if the first does not suffice.
-
-Trainings are long and the number of seeds is fixed in advance, so there is one t-test at the end:
-it finds twice the standard deviation in 91 % of cases, one that is valid after every seed in 44 %.
-"""
+SEEDS = 3
+"""Number of further seeds of each schedule, if the first does not suffice."""
+LOSS = 0.001
+"""Accuracy that a patience may lose, unless a standard error is less."""
 CUTS = HalveOnPlateau(patience=5)
 CONSTANT, SCHEDULE = 0.0, 1.0
 
 PATIENCE_RULE = (
     "One final training with a patience of 30; its history shows where a patience of 10 or 20 "
-    "would have stopped it. The smallest patience is chosen that loses less than one standard "
-    "error of an accuracy on {n:,} images, {error:.2f} points."
+    "would have stopped it. The smallest patience is chosen that loses less than {loss:.2f} points "
+    "on {n:,} images: a tenth of a point or, if that is less, one standard error."
 )
 SCHEDULE_RULE = (
     "A falling rate, η halved whenever validation accuracy has not improved for five epochs, down "
     "to 1/128, is compared with a constant η and a patience of {patience}. The schedule is chosen "
-    "only if it is better: with the first seed, by more than four standard errors of a difference "
-    "on {n:,} images, {noise:.2f} points; or, if it is ahead by less, on {seeds} further seeds, by "
-    "a paired t-test. A tie goes to the constant rate, which has nothing to tune."
+    "only if it is better: with the first seed, by more than two standard errors of a difference "
+    "on {n:,} images, {noise:.2f} points; or, if it is ahead by one to two standard errors, on "
+    "{seeds} further seeds, by a paired t-test. A tie goes to the constant rate, which has nothing "
+    "to tune."
 )
 
 
@@ -62,27 +61,26 @@ class ScheduleOutput(CandidateOutput, frozen=True, kw_only=True, tag="schedule")
 def rate(state: TuneState) -> Steps[None]:
     """Check η on the full problem, and adjust it."""
     base = quick_problem.plain(state.config)
-    rungs = yield from learning_rate.again(base, state.trials, state.threshold, lambda_=False)
+    checked = yield from rate_check.again(base, state.trials, state.threshold, lambda_=False)
     before = state.config.learning_rate
     state.decisions.append(
-        learning_rate.decision(rungs, stage=6, heading=RATE_HEADING, rule=RATE_RULE, before=before)
+        rate_check.decision(checked, stage=6, heading=RATE_HEADING, rule=RATE_RULE, before=before)
     )
-    threshold = ladder.threshold(rungs)
-    if threshold is not None:
-        state.config = replace(state.config, learning_rate=threshold / 2)
+    if checked.learning_rate is not None:
+        state.config = replace(state.config, learning_rate=checked.learning_rate)
 
 
 RATE_RULE = (
     "The ladder's rule with λ = 0, around the threshold found on the quick problem: from a fifth "
     "of it, up by factors of 2 to 2.5 while the training cost falls steadily, else down. (λ is 0 "
     "because with many images a penalized cost soon reaches its plateau, whose noise is "
-    "unrelated to η.)"
+    f"unrelated to η.) {rate_check.VALIDATION}"
 )
 
 
 def decay(state: TuneState) -> Steps[None]:
     """Check λ on the full problem, and adjust it."""
-    base = replace(quick_problem.plain(state.config), epochs=weight_decay.EPOCHS)
+    base = quick_problem.plain(state.config)
     strength = yield from weight_decay.check(state, base, DECAY_HEADING)
     state.config = replace(state.config, lambda_=strength)
 
@@ -142,9 +140,14 @@ def stop_early(trial: JobResult, patience: int) -> tuple[int, float]:
 
 
 def shortest_patience(ends: Mapping[int, tuple[int, float]], examples: int) -> int:
-    """Return the smallest patience that loses less than a standard error to the largest."""
+    """Return the smallest patience that loses less than is allowed to the largest."""
     top = ends[max(ends)][1]
-    return next(p for p in sorted(ends) if top - ends[p][1] < choice.error(top, examples))
+    return next(p for p in sorted(ends) if top - ends[p][1] < allowed_loss(top, examples))
+
+
+def allowed_loss(accuracy: float, examples: int) -> float:
+    """Return how much of an accuracy on a number of examples a patience may lose."""
+    return min(LOSS, choice.error(accuracy, examples))
 
 
 def _patience_decision(
@@ -172,7 +175,7 @@ def _patience_decision(
         heading="Early stopping",
         answer=f"A patience of {patience}: {_end(trial, ends[patience][0])} with "
         f"{100 * ends[patience][1]:.2f} %; the longest reaches {100 * top:.2f} %.",
-        rule=PATIENCE_RULE.format(n=n, error=100 * choice.error(top, n)),
+        rule=PATIENCE_RULE.format(n=n, loss=100 * allowed_loss(top, n)),
         alternatives=tried,
         header=("patience", "ends in epoch", "best validation"),
         rows=[
@@ -212,8 +215,8 @@ def _schedule(state: TuneState, constant: Config, patience: int) -> Steps[None]:
             text = f"{_name(arm)}, seed {trial.config.seed}: {result:.2f} %"
             state.trials.tell(Update(text))
         scores = _scores(trials, patience)
-        needed = choice.needed_trials(scores, n, [SEEDS])
-    chosen = choice.choose(scores, n, [SEEDS])
+        needed = choice.needed_trials(scores, n, SEEDS)
+    chosen = choice.choose(scores, n, SEEDS)
     state.decisions.append(_schedule_decision(trials, chosen, patience, n))
     if chosen == SCHEDULE:
         state.config = with_ending(state.config, None, constant.epochs)
@@ -241,7 +244,7 @@ def _schedule_decision(
     trials: Mapping[tuple[float, int], JobResult], chosen: float, patience: int, n: int
 ) -> Decision:
     scores = _scores(trials, patience)
-    ranks = choice.standings(scores, n, [SEEDS])
+    ranks = choice.standings(scores, n, SEEDS)
     constant, schedule = (
         percent(choice.accuracy_output(scores[c]).mean) for c in (CONSTANT, SCHEDULE)
     )
@@ -280,7 +283,7 @@ def _schedule_decision(
         rule=SCHEDULE_RULE.format(
             patience=patience,
             n=n,
-            noise=100 * choice.noise(scores[choice.best(scores)][0], n, choice.FAR),
+            noise=100 * choice.noise(scores[choice.best(scores)][0], n),
             seeds=SEEDS,
         ),
         alternatives=tried,

@@ -36,10 +36,6 @@ RULE = (
     "The threshold is where this reaches 1, interpolated between the rates; half of it is chosen."
 )
 HEADING = "Learning rate η"
-AGAIN = (
-    "The same rule on the training cost including λ, around the earlier threshold: from a "
-    "fifth of it, up by factors of 2 to 2.5 while the cost falls steadily, else down."
-)
 
 
 class CurveOutput(Struct, frozen=True, kw_only=True):
@@ -154,25 +150,11 @@ def find(config: Config, trials: Trials, epochs: int = EPOCHS, seeds: int = 1) -
     if ladder.threshold(rungs) is None:
         failing = decision(rungs, stage=2, heading=HEADING, rule=RULE)
         raise NoRateError(ladder.failure(rungs), failing)
-    return _recorded(config, trials, rungs)
+    return record(config, trials, rungs)
 
 
-def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> Steps[list[Rung]]:
-    """Try rates around an earlier threshold, with λ or without; all of them may fail now."""
-    grid = [float(f"{factor * before:.6g}") for factor in ladder.AROUND]
-    base = trial_config(config)
-    if lambda_:
-        base = replace(base, lambda_=config.lambda_, regularizer=config.regularizer)
-
-    def following(rungs: Sequence[Rung]) -> list[tuple[float, int]]:
-        rate = ladder.climb(grid, ladder.BELOW, rungs)
-        return [] if rate is None else [(rate, config.seed)]
-
-    rungs = yield from climb(base, trials, following)
-    return rungs if lambda_ else _recorded(config, trials, rungs)
-
-
-def _recorded(config: Config, trials: Trials, rungs: list[Rung]) -> list[Rung]:
+def record(config: Config, trials: Trials, rungs: list[Rung]) -> list[Rung]:
+    """Record the threshold of a problem, if there is one; return the rungs."""
     if (threshold := ladder.threshold(rungs)) is not None:
         job, content = trials.job(config), trials.content(config)
         thresholds.record(trials.runs, job.config, content, threshold, trials.command)

@@ -255,13 +255,10 @@ class StageOutput(Struct, frozen=True, kw_only=True):
 
 def stage_output(stage: StagePlan) -> StageOutput:
     """Return the cost of a stage as a value for JSON."""
-    least, most = stage.all_epochs
     return StageOutput(
         **stage._asdict(),
-        epochs_least=least,
-        epochs_most=most,
-        images_least=least * stage.examples,
-        images_most=most * stage.examples,
+        images_least=stage.epochs_least * stage.examples,
+        images_most=stage.epochs_most * stage.examples,
     )
 
 

@@ -15,8 +15,17 @@ from nnexp.config.model import Config, FromRun
 from nnexp.errors import NnexpError, SettingError, UsageError
 from nnexp.optim.schedules import Piecewise
 from nnexp.runner.assembly import per_example
-from nnexp.tune import batch_size, chance, final, ladder, learning_rate, quick_problem, weight_decay
-from nnexp.tune.choice import MOST_SEEDS, rounded
+from nnexp.tune import (
+    batch_size,
+    chance,
+    final,
+    ladder,
+    learning_rate,
+    quick_problem,
+    rate_check,
+    weight_decay,
+)
+from nnexp.tune.choice import rounded
 from nnexp.tune.decision import Decision, skipped
 from nnexp.tune.state import TimingSession, TuneState
 from nnexp.tune.trials import BudgetSpentError, Steps, Trials, Update
@@ -83,7 +92,8 @@ def begin(
     n = len(trials.dataset(config).train.labels)
     dataset = trials.dataset(replace(config, data=replace(config.data, expand=None)))
     small = quick_problem.derive(config, dataset, n)
-    problems = {"a quick problem with all classes": small}
+    is_full = (small.data, small.hidden) == (config.data, config.hidden)
+    problems = {quick_problem.FULL if is_full else "a quick problem with all classes": small}
     simplest = quick_problem.two_classes(small, dataset)
     if simplest is not None and simplest != small:
         problems = {"two classes without a hidden layer": simplest, **problems}
@@ -122,7 +132,8 @@ def tune(
             if not any(decision.chose for decision in state.decisions):
                 raise _too_little(state, plan(state, problems)[: index + 1]) from None
             left = stages[max(0, index - 1) :]
-            unchecked = any(stage.full and stage.name in {"eta", "lambda"} for stage in left)
+            checks = [s for s in left if s.full and s.name in {"eta", "lambda"}]
+            unchecked = any(stage.why_not(state) is None for stage in checks)
             return TuningResult(state.config, state.decisions, titles[index:], unchecked)
         for decision in state.decisions[count:]:
             notify(Update(f"  {decision.answer}"))
@@ -131,7 +142,8 @@ def tune(
 
 def _too_little(state: TuneState, started: list[StagePlan]) -> NnexpError:
     """Return the error for a budget that is spent in the last of these stages."""
-    least, most = map(sum, zip(*(stage.all_epochs for stage in started), strict=True))
+    least = sum(stage.epochs_least for stage in started)
+    most = sum(stage.epochs_most for stage in started)
     stages = "stage 1 takes" if len(started) == 1 else f"stages 1 to {started[-1].stage[0]} take"
     advice = "trained runs are kept; repeat the command with a larger budget to resume"
     message = (
@@ -146,7 +158,7 @@ def _step(stage: Stage) -> Callable[[TuneState], Steps[None]]:
     """Return the function that runs a stage, or records why it is skipped."""
 
     def step(state: TuneState) -> Steps[None]:
-        why = stage.why_not(stage.problem(state))
+        why = stage.why_not(state)
         if why is None:
             yield from stage.decide(state)
         else:
@@ -165,26 +177,30 @@ class StagePlan(NamedTuple):
     """Maximum epochs of a trial, which the budget must allow."""
     examples: int
     """Training examples in an epoch."""
-
-    @property
-    def all_epochs(self) -> tuple[int, int]:
-        """Minimum and maximum epochs of all trials together."""
-        return self.trials_least * self.epochs, self.trials_most * self.epochs
+    epochs_least: int
+    """Of all trials together; those that grow out of others share their epochs."""
+    epochs_most: int
 
 
 def plan(state: TuneState, problems: dict[str, Config]) -> list[StagePlan]:
     """Return the cost of each stage; a skipped one has no trials."""
     most = sum(len(chance.candidates(problem, state.chosen)) for problem in problems.values())
-    first = StagePlan(FIRST, len(problems), most, chance.EPOCHS, state.examples)
+    together = chance.EPOCHS * len(problems), chance.EPOCHS * most
+    first = StagePlan(FIRST, len(problems), most, chance.EPOCHS, state.examples, *together)
     return [first, *(_planned(stage, state) for stage in STAGES if stage.needs <= state.chosen)]
 
 
 def _planned(stage: Stage, state: TuneState) -> StagePlan:
     problem = stage.problem(state)
-    trials = stage.trials if stage.why_not(problem) is None else (0, 0)
+    epochs = stage.epochs(problem)
+    least, most = trials = stage.trials
+    together = stage.together or (epochs * least, epochs * most)
+    if stage.why_not(state) is not None:
+        may_follow = stage.decide is final.rate and _may_change_size(state)
+        trials, together = (0, may_follow * most), (0, may_follow * together[1])
     examples = state.all_examples if stage.full else state.examples
     title = f"{stage.number}: {stage.title}{' (full problem)' if stage.full else ''}"
-    return StagePlan(title, *trials, stage.epochs(problem), examples)
+    return StagePlan(title, *trials, epochs, examples, *together)
 
 
 class Stage(NamedTuple):
@@ -203,10 +219,12 @@ class Stage(NamedTuple):
     """Minimum and maximum number of trials."""
     epochs: Callable[[Config], int]
     """Maximum epochs of a trial."""
-    why_not: Callable[[Config], str | None] = lambda _: None
-    """Returns why the stage is skipped for a config, or None."""
+    why_not: Callable[[TuneState], str | None] = lambda _: None
+    """Returns why the stage is skipped, or None."""
     full: bool = False
     """Whether it uses the full problem."""
+    together: tuple[int, int] | None = None
+    """Minimum and maximum epochs of all trials, if some grow out of others."""
 
     def problem(self, state: TuneState) -> Config:
         """Return the problem that the stage uses."""
@@ -222,12 +240,12 @@ def _eta(state: TuneState) -> Steps[None]:
 
 
 def _eta_again(state: TuneState) -> Steps[None]:
-    rungs = yield from learning_rate.again(state.quick, state.trials, state.threshold, lambda_=True)
+    checked = yield from rate_check.again(state.quick, state.trials, state.threshold, lambda_=True)
     before = state.quick.learning_rate
-    decision = learning_rate.decision(
-        rungs, stage=4, heading=AGAIN, rule=learning_rate.AGAIN, before=before
+    decision = rate_check.decision(
+        checked, stage=4, heading=AGAIN, rule=rate_check.RULE, before=before
     )
-    _settle_rate(state, rungs, decision)
+    _settle_rate(state, checked.rungs, decision)
 
 
 def _settle_rate(state: TuneState, rungs: list[ladder.Rung], decision: Decision) -> None:
@@ -236,11 +254,30 @@ def _settle_rate(state: TuneState, rungs: list[ladder.Rung], decision: Decision)
         state.settle(decision)
         return
     state.threshold = threshold
-    state.settle(decision, learning_rate=threshold / 2)
+    state.settle(decision, **dict(decision.chose))
 
 
-def _no_size(config: Config) -> str | None:
-    if config.batch_size != "all":
+def _no_rate(state: TuneState) -> str | None:
+    return learning_rate.why_not(state.config)
+
+
+def _rate_checked(state: TuneState) -> str | None:
+    if (why := _no_rate(state)) is not None or not state.is_full or state.has_new_size:
+        return why
+    return "η was chosen on the full problem with these mini-batches"
+
+
+def _may_change_size(state: TuneState) -> bool:
+    """Return whether η may have to be checked again, for other mini-batches."""
+    return "batch-size" in state.chosen and _no_size(state) is None and _no_rate(state) is None
+
+
+def _strength_checked(state: TuneState) -> str | None:
+    return "λ was chosen on the full problem" if state.is_full else None
+
+
+def _no_size(state: TuneState) -> str | None:
+    if state.config.batch_size != "all":
         return None
     return (
         "batch_size is all, so every step uses all examples; set batch_size to a number to "
@@ -259,7 +296,7 @@ STAGES = (
         _eta,
         (4, 19),
         lambda _: learning_rate.EPOCHS,
-        learning_rate.why_not,
+        _no_rate,
     ),
     Stage(
         3,
@@ -268,8 +305,9 @@ STAGES = (
         weight_decay.HEADING,
         "λ",
         weight_decay.decide,
-        (7, 13 * (1 + MOST_SEEDS)),
-        lambda _: weight_decay.EPOCHS,
+        (5, 14),
+        lambda _: weight_decay.LONG,
+        together=(50, 170),
     ),
     Stage(
         4,
@@ -280,7 +318,7 @@ STAGES = (
         _eta_again,
         (2, 9),
         lambda _: learning_rate.EPOCHS,
-        learning_rate.why_not,
+        _no_rate,
     ),
     Stage(
         5,
@@ -289,7 +327,7 @@ STAGES = (
         batch_size.HEADING,
         "mini-batch size",
         batch_size.decide,
-        (5, 23),
+        (4, 14),
         lambda _: batch_size.EPOCHS,
         _no_size,
     ),
@@ -302,7 +340,7 @@ STAGES = (
         final.rate,
         (2, 9),
         lambda _: learning_rate.EPOCHS,
-        learning_rate.why_not,
+        _rate_checked,
         full=True,
     ),
     Stage(
@@ -312,9 +350,11 @@ STAGES = (
         final.DECAY_HEADING,
         "λ again",
         final.decay,
-        (3, 5 * (1 + MOST_SEEDS)),
-        lambda _: weight_decay.EPOCHS,
+        (3, 7),
+        lambda _: weight_decay.LONG,
+        _strength_checked,
         full=True,
+        together=(30, 90),
     ),
     Stage(
         6,

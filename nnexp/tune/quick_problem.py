@@ -42,7 +42,8 @@ def derive(config: Config, dataset: Dataset, n: int) -> Config:
     """Return the quick problem: 1,000 examples, and one small hidden layer if there are any.
 
     It uses the first examples, and more than 1,000 if these do not contain at least half of each
-    class's share, as when data is sorted by class.
+    class's share, as when data is sorted by class. If nothing would be smaller, it is the full
+    problem, with all validation examples.
 
     Args:
         config: the full problem.
@@ -63,14 +64,13 @@ def derive(config: Config, dataset: Dataset, n: int) -> Config:
             f"data: all training examples ({n:,}) are of one class; use more of them (data.train)"
         )
     train = representative_count(dataset.train.labels)
+    hidden = tuple(min(NEURONS, size) for size in config.hidden[:1])
+    strength = rounded(per_example(config, n) * train)
+    if (train, hidden) == (n, config.hidden):
+        return replace(plain(config), lambda_=strength)
     validation = _validation(config, dataset.validation.labels)
     data = replace(config.data, train=train, validation=validation, expand=None)
-    return replace(
-        plain(config),
-        data=data,
-        hidden=tuple(min(NEURONS, size) for size in config.hidden[:1]),
-        lambda_=rounded(per_example(config, n) * train),
-    )
+    return replace(plain(config), data=data, hidden=hidden, lambda_=strength)
 
 
 def _validation(config: Config, labels: Labels) -> float:

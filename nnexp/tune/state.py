@@ -44,7 +44,14 @@ class TuneState:
     """The times with which trials were last compared."""
     keep: Callable[[TimingSession], None] = lambda _: None
     """Called with a new session, to save it."""
+    has_new_size: bool = False
+    """Whether the mini-batch size has changed since η was found for it."""
     decisions: list[Decision] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the quick problem is the full one."""
+        return (self.quick.data, self.quick.hidden) == (self.config.data, self.config.hidden)
 
     @property
     def examples(self) -> int:

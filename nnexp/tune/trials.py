@@ -7,6 +7,7 @@ trained at the same time.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from nnexp.config import load as configs
 from nnexp.config.model import Config
@@ -79,6 +81,12 @@ class JobResult(NamedTuple):
         return [row.validation_accuracy or 0.0 for row in self.rows]
 
     @property
+    def validation_cost(self) -> float:
+        """The lowest validation cost of any epoch; infinite if it diverged."""
+        costs = [row.validation_cost for row in self.rows if row.validation_cost is not UNSET]
+        return math.inf if self.diverged else min(costs, default=math.inf)
+
+    @property
     def costs(self) -> list[float]:
         """The training cost of each epoch, followed by infinity if it diverged."""
         costs = [row.train_cost for row in self.rows if row.train_cost is not UNSET]
@@ -141,6 +149,8 @@ class Trials:
         self._jobs: dict[Config, Job] = {}
         self.taken: dict[str, JobResult] = {}
         """All trials so far, by the run's name."""
+        self._longest: dict[Config, int] = {}
+        """Epochs of the longest of the trials that differ only in their end."""
         self.again: dict[str, JobResult] = {}
         """Trials that were retrained for their times."""
         self.new: set[str] = set()
@@ -152,10 +162,22 @@ class Trials:
     def epochs(self) -> int:
         """Epochs of all trials, including retrained ones.
 
-        Trials that were trained before count as well, so that a repeated command spends its
-        budget at the same point.
+        A trial that grows out of a shorter one shares its epochs. Trials that were trained before
+        count as well, so that a repeated command spends its budget at the same point.
         """
-        return sum(len(trial.rows) for trial in (*self.taken.values(), *self.again.values()))
+        again = sum(len(trial.rows) for trial in self.again.values())
+        return sum(self._longest.values()) + again
+
+    @property
+    def examples(self) -> int:
+        """Training examples that all trials saw, epochs counted as above."""
+        trials = list(self._longest.items())
+        trials += [(trial.config, len(trial.rows)) for trial in self.again.values()]
+        return sum(epochs * len(self.dataset(c).train.labels) for c, epochs in trials)
+
+    def new_epochs(self, config: Config) -> int:
+        """Return how many epochs a config needs at most, if it grows out of the trials so far."""
+        return max(0, config.epochs - self._longest.get(_origin(config), 0))
 
     def dataset(self, config: Config) -> Dataset:
         """Return a config's data, from the cache if it is loaded."""
@@ -188,6 +210,15 @@ class Trials:
             return False
         return budget.seconds is None or time.monotonic() - self._started <= budget.seconds
 
+    def keep(self, trial: JobResult, *, is_again: bool = False) -> None:
+        """Add a trial, or one that was retrained for its times."""
+        if is_again:
+            self.again[trial.run.name] = trial
+            return
+        self.taken[trial.run.name] = trial
+        origin = _origin(trial.config)
+        self._longest[origin] = max(self._longest.get(origin, 0), len(trial.rows))
+
     def record(self, job: Job, *, is_new: bool) -> JobResult:
         """Return the result of a job that has ended.
 
@@ -207,6 +238,11 @@ class Trials:
         is_timed = is_new and job.alone and all(row.epoch in times for row in result.rows)
         seconds = [times[row.epoch] for row in result.rows] if is_timed else None
         return JobResult(job.config, run, result.rows, result.fault is not None, seconds)
+
+
+def _origin(config: Config) -> Config:
+    """Return what configs have in common of which one's run can grow out of another's."""
+    return replace(config, epochs=1, patience=None, stopping=Config().stopping)
 
 
 class _PendingJob(NamedTuple):
@@ -257,8 +293,7 @@ class StepSampler(Generic[T]):
             new = self._next(results, alone=self._group.timed)
             if new is None:
                 return None
-            reserved = sum(pending.job.config.epochs for pending in self._pending.values())
-            if self._trials.is_affordable(reserved + new.job.config.epochs):
+            if self._trials.is_affordable(sum(map(self._cost, (*self._pending.values(), new)))):
                 self._trials.trained += not new.is_again and _needs_training(new.job)
                 self._pending[new.job.run.path] = new
                 return new.job
@@ -276,11 +311,15 @@ class StepSampler(Generic[T]):
         if outcome.is_failure:  # everything is being stopped
             return
         trial = self._trials.record(job, is_new=pending.is_new)
-        results = self._trials.again if pending.is_again else self._trials.taken
-        results[job.run.name] = trial
+        self._trials.keep(trial, is_again=pending.is_again)
         if pending.is_again and self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+    def _cost(self, pending: _PendingJob) -> int:
+        """Return the epochs that a job needs at most."""
+        config = pending.job.config
+        return config.epochs if pending.is_again else self._trials.new_epochs(config)
 
     def _advance(self, step: Callable[[], JobGroup]) -> None:
         """Run the steps up to their next group, or to their end."""

@@ -95,6 +95,8 @@ def check_rate(part: Part) -> None:
         part.answer,
     )
     eta, threshold, up_to, at, why = answer.groups()
+    for note in part.notes:
+        assert min(validation_costs(note), key=lambda pair: (pair[0], -pair[1]))[1] >= float(eta)
     assert float(eta) == pytest.approx(float(threshold) / 2)
     if above is None:
         assert up_to is None
@@ -102,7 +104,32 @@ def check_rate(part: Part) -> None:
     else:
         assert (at, why) == (above["learning_rate"], above["cost"])
         assert max(steady) == float(up_to) <= float(threshold) <= float(at)
-    assert not part.notes
+
+
+def validation_costs(note: str) -> list[tuple[float, float]]:
+    """Return the validation costs of a note, with their rates."""
+    listed = matched(r"Validation cost: (.+)\.", note)[1].split(", ")
+    pairs = [matched(rf"({NUMBER}) with η = ({NUMBER})", each).groups() for each in listed]
+    return [(float(cost), float(rate)) for cost, rate in pairs]
+
+
+def check_checked_rate(part: Part) -> None:
+    """Check the section of an earlier rate: that by the validation cost, or as of any rate."""
+    (note,) = part.notes
+    costs = validation_costs(note)
+    assert sorted(rate for _, rate in costs) == [float(row["learning_rate"]) for row in part.rows]
+    found = re.fullmatch(
+        rf"η = ({NUMBER}): the lowest validation cost, below half of the threshold ({NUMBER})\.",
+        part.answer,
+    )
+    if found is None:
+        check_rate(part)
+    else:
+        eta, threshold = map(float, found.groups())
+        assert min(costs)[1] == eta < threshold / 2
+        assert eta > min(rate for _, rate in costs)
+        large = [r["learning_rate"] for r in part.rows if r["judgement"] == "too large"]
+        assert threshold <= min(map(float, large))
 
 
 class Candidate(NamedTuple):
@@ -133,43 +160,26 @@ def error(per_cent: float, examples: float) -> float:
     return float(100 * (p * (1 - p) / examples) ** 0.5)
 
 
-def far(best: Candidate, examples: int) -> float:
-    """Return four standard errors of a difference."""
-    return 4 * 2**0.5 * error(best.values[0], examples)
+def noise(best: Candidate, examples: int) -> float:
+    """Return two standard errors of a difference."""
+    return 2 * 2**0.5 * error(best.values[0], examples)
 
 
-def evidence(t: float, n: int) -> float:
-    """Return the likelihood ratio of t, with effects drawn from N(0, 4), by integration."""
-    densities = stats.nct.pdf(t, n - 1, EFFECTS * n**0.5) * stats.norm.pdf(EFFECTS, scale=2)
-    return float(np.trapezoid(densities, EFFECTS) / stats.t.pdf(t, n - 1))
-
-
-EFFECTS = np.linspace(-12, 12, 2401)
-
-
-def check_beside(best: Candidate, other: Candidate, examples: int, *, once: bool) -> str:
-    """Recompute what is said of a candidate beside the best; return the standing.
-
-    Args:
-        best: the best candidate of the first seed.
-        other: the other candidate.
-        examples: the number of validation images.
-        once: whether the number of seeds was fixed in advance.
-    """
-    gap, limit = behind(best, other), far(best, examples)
+def check_beside(best: Candidate, other: Candidate, examples: int) -> str:
+    """Recompute what is said of a candidate beside the best; return the standing."""
+    gap, limit = behind(best, other), noise(best, examples)
     assert gap > -ROUNDED, f"{other.name} is better than {best.name}, which is called the best"
     standing, _, rest = other.words.partition(": ")
     if len(other.values) == 1:
-        pattern = (
-            rf"({NUMBER}) points(?: less)?( with the first seed)?(?:, beyond .* of ({NUMBER}))?"
-        )
-        amount, first, beyond = matched(pattern, rest).groups()
+        amount, beyond = matched(
+            rf"({NUMBER}) points(?: less|, beyond the noise of ({NUMBER}))", rest
+        ).groups()
         assert float(amount) == pytest.approx(gap, abs=ROUNDED)
-        assert (standing == "worse") == (beyond is not None) == (gap > limit)
+        assert standing == ("worse" if gap > limit else "inside the noise")
+        assert (standing == "worse") == (beyond is not None)
         assert beyond is None or float(beyond) == pytest.approx(limit, abs=ROUNDED)
-        assert (first is not None) == (len(best.values) > 1)
         return standing
-    assert gap <= limit
+    assert limit / 2 - ROUNDED <= gap <= limit
     n = len(other.values) - 1
     differences = np.subtract(other.values[1:], best.values[1 : n + 1])
     amount, half, seeds = matched(
@@ -177,70 +187,57 @@ def check_beside(best: Candidate, other: Candidate, examples: int, *, once: bool
     ).groups()
     assert int(seeds) == n
     assert float(amount) == pytest.approx(differences.mean(), abs=ROUNDED)
-    sd = float(differences.std(ddof=1))
-    if once:
-        sd = round(sd, 6) or 100 / examples / 6**0.5
-        assert float(half) == pytest.approx(
-            stats.t.isf(0.025, n - 1) * sd / n**0.5, rel=0.05, abs=ROUNDED
-        )
-    else:
-        sd = max(sd, 0.5 * 100 / examples)
-        assert evidence(float(half) / sd * n**0.5, n) == pytest.approx(20, rel=0.1)
+    sd = round(float(differences.std(ddof=1)), 6) or 100 / examples / 6**0.5
+    width = stats.t.isf(0.025, n - 1) * sd / n**0.5
+    assert float(half) == pytest.approx(width, rel=0.05, abs=ROUNDED)
     outcome = "better" if float(amount) > 0 else "worse"
     assert standing == (outcome if abs(float(amount)) > float(half) else "inside the noise")
     return standing
 
 
-def check_candidates(part: Part, key: str) -> tuple[list[Candidate], Candidate, dict[str, str]]:
-    """Recompute a table of candidates; return them, the best one, and the others' standings."""
-    rows = candidates(part, key)
-    (best,) = (row for row in rows if row.words.startswith("highest"))
-    examples = int(number(matched(rf".* on ({NUMBER}) images.*", part.rule)[1]))
-    others = [row for row in rows if row is not best]
-    return (
-        rows,
-        best,
-        {row.name: check_beside(best, row, examples, once=key == "schedule") for row in others},
-    )
+def validated(part: Part) -> int:
+    """Return the number of validation images."""
+    return int(number(matched(rf".* on ({NUMBER}) images.*", part.rule)[1]))
 
 
 def check_lambda(part: Part) -> None:
-    rows, best, standings = check_candidates(part, "lambda")
-    answer = matched(rf"λ = ({NUMBER}): (.+)\.", part.answer)
-    chosen, why = answer.groups()
-    first = " with the first seed" if len(best.values) > 1 else ""
-    gaps = [behind(best, row) for row in rows]
-    equal = sum(abs(each) < 1e-9 for each in gaps) - 1
-    if why.startswith("inside"):
-        assert why == f"inside the noise of the best, {best.name}, and smaller"
-        assert standings[chosen] == "inside the noise"
-    elif why.startswith("better"):
-        assert why == f"better than {best.name}, which has the highest validation accuracy{first}"
-        assert standings[chosen] == "better"
-    elif why.startswith("all"):
-        assert why == "all reach the same validation accuracy"
-        assert not any(gaps)
-        assert chosen == best.name
+    n, most = validated(part), int(matched(r".* the (\d+) best are .*", part.rule)[1])
+    groups: dict[str, list[Candidate]] = {}
+    for row in part.rows:
+        values = [number(row["validation"])]
+        candidate = Candidate(row["lambda"], row["beside the best"], values)
+        groups.setdefault(row["epochs"], []).append(candidate)
+    close = []
+    for rows in groups.values():
+        (best,) = (row for row in rows if row.words == "highest")
+        worse = [row for row in rows if row is not best and check_beside(best, row, n) == "worse"]
+        close.append(sorted((row for row in rows if row not in worse), key=lambda r: -r.values[0]))
+    first, *long = groups.values()
+    if long:
+        assert len(long[0]) == min(most, len(close[0]))
+        worst = min(row.values[0] for row in close[0][:most])
+        assert {row.name for row in long[0]} <= {r.name for r in close[0] if r.values[0] >= worst}
+    else:
+        assert len(close[0]) == 1
+    last = long[0] if long else first
+    (best,) = (row for row in last if row.words == "highest")
+    chosen, why = matched(rf"λ = ({NUMBER}): (.+)\.", part.answer).groups()
+    assert chosen == best.name
+    equal = sum(row.values == best.values for row in last) - 1
+    if why.endswith("worse beyond the noise"):
+        assert why == "the highest validation accuracy; all others are worse beyond the noise"
+        assert not long
     else:
         as_well = "" if not equal else "a larger one" if equal == 1 else f"{equal} larger ones"
         as_well = f", which {as_well} reached as well" if as_well else ""
-        assert why == f"the highest validation accuracy{first}{as_well}"
-        assert chosen == best.name
-    for name, standing in standings.items():
-        if standing == "no better, and larger":
-            assert float(name) > float(best.name)
-        elif standing.startswith("not tested"):
-            assert standing == f"not tested, since {chosen} is chosen"
-            assert float(chosen) < float(name) < float(best.name)
-        elif float(name) < float(chosen):
-            assert standing == "worse"
+        assert why == f"the highest validation accuracy{as_well}"
     for note in part.notes:
-        first, n, second, all_ = matched(
+        own, examples, second, all_ = matched(
             rf"λ scales with n: ({NUMBER}) for ({NUMBER}) images is ({NUMBER}) for ({NUMBER})\.",
             note,
         ).groups()
-        assert first == chosen
-        assert float(second) == pytest.approx(float(first) / number(n) * number(all_))
+        assert own == chosen
+        assert float(second) == pytest.approx(float(own) / number(examples) * number(all_))
 
 
 def seconds(text: str) -> float:
@@ -286,10 +283,10 @@ def check_patience(part: Part) -> None:
         part.answer,
     ).groups()
     top = number(part.rows[-1]["best validation"])
-    examples, limit = map(
-        number, matched(rf".* on ({NUMBER}) images, ({NUMBER}) .*", part.rule).groups()
+    limit, examples = map(
+        number, matched(rf".* ({NUMBER}) points on ({NUMBER}) images.*", part.rule).groups()
     )
-    assert limit == pytest.approx(error(top, examples), abs=ROUNDED)
+    assert limit == pytest.approx(min(0.1, error(top, examples)), abs=ROUNDED)
     row = next(r for r in part.rows if top - number(r["best validation"]) < limit)
     assert list(row.values()) == [patience, epoch, reached]
     assert number(longest) == top
@@ -297,12 +294,15 @@ def check_patience(part: Part) -> None:
 
 
 def check_schedule(part: Part) -> None:
-    _, _, standings = check_candidates(part, "schedule")
+    rows = candidates(part, "schedule")
+    (best,) = (row for row in rows if row.words.startswith("highest"))
+    n = validated(part)
+    standings = {row.name: check_beside(best, row, n) for row in rows if row is not best}
     validation = {row["schedule"]: row["validation"] for row in part.rows}
     constant, halved = validation["constant"], validation["halve-on-plateau"]
     patience = matched(r".* a patience of (\d+)\. .*", part.rule)[1]
     if part.answer.startswith("constant"):
-        inside = standings.get("constant") == "inside the noise"
+        inside = "inside the noise" in standings.values()
         beside = "inside the noise of that" if inside else "no better"
         assert part.answer == (
             f"constant: {constant} validation accuracy with a patience of {patience}; "
@@ -321,8 +321,8 @@ def check_schedule(part: Part) -> None:
 CHECKS = {
     "Better than chance": check_chance,
     "Learning rate η": check_rate,
-    "η again, with that λ": check_rate,
-    "η on the full problem": check_rate,
+    "η again, with that λ": check_checked_rate,
+    "η on the full problem": check_checked_rate,
     "Regularization λ": check_lambda,
     "λ on the full problem": check_lambda,
     "Mini-batch size": check_batches,
@@ -371,6 +371,17 @@ def test_where_seeds_disagree_every_sentence_holds(
 ) -> None:
     state = tuned(tmp_path, noisy(scale, slope, seed), only=["lambda", "final"]).state
     check(as_markdown(outputs.document(state.decisions, "T", [])))
+
+
+def test_a_rate_by_its_validation_cost_is_said_as_it_is(tmp_path: Path) -> None:
+    """Lowest at 0.04: of 0.1, 0.25 and 0.5 it is at 0.1, then at 0.05, and not at 0.025."""
+    world = World(validation_cost=lambda config, _: abs(np.log((config.learning_rate or 1) / 0.04)))
+    found = tuned(tmp_path, world, only=["eta", "lambda"])
+    text = as_markdown(outputs.document(found.state.decisions, "T", []))
+    (part,) = (part for part in check(text) if part.heading == "η again, with that λ")
+    assert part.answer == "η = 0.05: the lowest validation cost, below half of the threshold 0.25."
+    assert [row["learning_rate"] for row in part.rows] == ["0.025", "0.05", "0.1", "0.25", "0.5"]
+    assert found.state.quick.learning_rate == 0.05
 
 
 def test_a_wrong_sentence_is_found(tmp_path: Path) -> None:

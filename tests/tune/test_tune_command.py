@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from nnexp.config import load
-from nnexp.tune import learning_rate
+from nnexp.tune import rate_check
 from nnexp.tune.ladder import Rung
+from nnexp.tune.rate_check import CheckedRates
 from nnexp.tune.trials import Steps
 from tests.tune.tunings import contents, decisions, trials
 
@@ -105,14 +106,14 @@ def test_explain_trains_nothing(bench: Bench) -> None:
     lines = out.splitlines()
     assert [line[:2] for line in lines[1:9]] == ["1:", "2:", "3:", "4:", "5:", "6:", "6:", "6:"]
     together = re.split("  +", lines[9])
-    assert together[:3] == ["together", "26 to 278", "600 to 8,050"]
+    assert together[:3] == ["together", "18 to 81", "270 to 1,560"]
     assert "--budget counts epochs" in lines[11]
     assert not (bench.folder / "runs").exists()
     assert not (bench.folder / "tiny-tuned").exists()
     stages = json.loads(bench("tune", "tiny.yaml", "--explain", "--json", "--only", "eta").out)
     assert [stage["stage"][0] for stage in stages] == ["1", "2", "6"]
     assert all(stage["trials_least"] <= stage["trials_most"] for stage in stages)
-    assert [stage["epochs_least"] for stage in stages] == [20, 40, 20]
+    assert [stage["epochs_least"] for stage in stages] == [20, 40, 0]
     longer = ("--set", "epochs=400", "--only", "final")
     stages = json.loads(bench("tune", "tiny.yaml", "--explain", "--json", *longer).out)
     assert stages[-1]["epochs"] == 400
@@ -138,12 +139,13 @@ def test_a_rate_that_is_looked_at_again_in_vain_stays_and_that_is_a_decision(
 ) -> None:
     rungs = [Rung(rate, [2.0, 1.0] * 5) for rate in (0.1, 0.2)]
 
-    def again(*_: object, **__: object) -> Steps[list[Rung]]:
+    def again(*_: object, **__: object) -> Steps[CheckedRates]:
         yield from ()
-        return rungs
+        return CheckedRates(rungs, {0.1: 1.0, 0.2: 0.9})
 
-    monkeypatch.setattr(learning_rate, "again", again)
-    found = decisions(bench("tune", "tiny.yaml", "--only", "eta,lambda,final", "-q", "--json"))
+    monkeypatch.setattr(rate_check, "again", again)
+    larger = ("--set", "hidden=[31]", "--only", "eta,lambda,final")
+    found = decisions(bench("tune", "tiny.yaml", *larger, "-q", "--json"))
     first, *others = [each for each in found["decisions"] if each["name"] == "eta"]
     rate = first["chose"]["learning_rate"]
     assert [(each["stage"], each["chose"]) for each in others] == [(4, {}), (6, {})]

@@ -167,7 +167,7 @@ def test_two_images_of_each_class_are_too_few(bench: Bench) -> None:
     assert err.startswith("no trial was better than chance, so nothing is tuned")
     assert "several training examples of each class" in err
     text = failed(bench, err, "one-tuned")
-    assert text.count("| a quick problem with all classes |") == 4
+    assert text.count("| the full problem |") == 4
     assert "**No trial was better than chance" in text
 
 
