@@ -66,7 +66,7 @@ def test_a_wrong_start_does_not_matter(bench: Bench, wrong: str) -> None:
     chance = found["decisions"][0]
     if wrong != "learning_rate=1e6":  # saturated neurons can be right here and there
         assert chance["alternatives"][0]["better"] is False
-    assert 1e-3 < found["decisions"][4]["chose"]["learning_rate"] < 100
+    assert 1e-3 < found["decisions"][3]["chose"]["learning_rate"] < 100
     assert found["decisions"][2]["chose"]["lambda"] <= 100
 
 

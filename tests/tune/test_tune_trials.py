@@ -46,7 +46,7 @@ def test_trials_end_and_are_measured_as_the_protocol_has_it(tmp_path: Path, *, f
     assert {(c.monitor, c.regularizer, c.seed) for c in ladders} == {(("train",), "l2", 7)}
     assert {(c.monitor, c.regularizer) for c in others} == {(("train", "validation"), "l1")}
     assert {config.regularizer for config in found.stages[3]} == {"l1"}
-    assert {config.seed for config in found.stages[4]} == {7, 8}
+    assert {config.seed for config in found.stages[4]} == {7, 8, 9}
     assert {config.seed for config in found.stages[7]} == {7, 8, 9, 10}
     assert {config.epochs for config in found.stages[7]} == {150}
     assert (found.config.epochs, found.config.stopping) == (150, Accuracy())
