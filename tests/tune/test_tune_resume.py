@@ -58,6 +58,13 @@ def test_a_tune_that_is_stopped_goes_on_and_decides_the_same(bench: Bench, last:
 
 
 @pytest.mark.slow
+def test_parallel_runs_change_neither_decisions_nor_costs(bench: Bench) -> None:
+    arguments = ("tune", "tiny.yaml", "--only", "eta,lambda,final", "-q", "--json")
+    one = decisions(bench(*arguments, "-j", "1"))
+    assert decisions(bench(*arguments, "-j", "2", "--runs", "others")) == one
+
+
+@pytest.mark.slow
 def test_times_are_of_one_sitting_and_trials_of_an_earlier_one_are_measured_again(
     bench: Bench,
 ) -> None:
