@@ -148,7 +148,7 @@ def tune(
 
     def show(files: dict[str, Path]) -> None:
         if as_json:
-            put(json_line(outputs.output(result, files, trials.epochs)))
+            put(json_line(outputs.output(result, files, trials)))
         else:
             put(as_text(outputs.summary(result, files), columns()))
 

@@ -59,12 +59,15 @@ class ScheduleOutput(CandidateOutput, frozen=True, kw_only=True, tag="schedule")
 
 
 def rate(state: TuneState) -> Steps[None]:
-    """Check η on the full problem, and adjust it."""
-    base = quick_problem.plain(state.config)
-    checked = yield from rate_check.again(base, state.trials, state.threshold, lambda_=False)
-    before = state.config.learning_rate
+    """Check η on the full problem, and adjust it.
+
+    If the quick problem is the full one, λ is final, and only the mini-batches are others.
+    """
+    base, is_final = quick_problem.plain(state.config), state.is_full
+    checked = yield from rate_check.again(base, state.trials, state.threshold, lambda_=is_final)
+    rule, before = rate_check.RULE if is_final else RATE_RULE, state.config.learning_rate
     state.decisions.append(
-        rate_check.decision(checked, stage=6, heading=RATE_HEADING, rule=RATE_RULE, before=before)
+        rate_check.decision(checked, stage=6, heading=RATE_HEADING, rule=rule, before=before)
     )
     if checked.learning_rate is not None:
         state.config = replace(state.config, learning_rate=checked.learning_rate)

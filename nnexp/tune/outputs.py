@@ -33,6 +33,7 @@ from nnexp.tune.final import PatienceOutput, ScheduleOutput
 from nnexp.tune.learning_rate import RungOutput
 from nnexp.tune.protocol import StagePlan, TuningResult
 from nnexp.tune.state import TimingSession
+from nnexp.tune.trials import Trials
 from nnexp.tune.weight_decay import StrengthOutput
 
 TIMES = "times.json"
@@ -199,19 +200,21 @@ class TuneOutput(Struct, frozen=True, kw_only=True):
     html: str
     epochs: int
     """The number trained, of all trials together."""
+    examples: int
+    """Training examples seen in these epochs."""
     unfinished: list[str]
     """The stages for which the budget was too small."""
     notes: list[str]
     decisions: list[DecisionOutput]
 
 
-def output(result: TuningResult, files: Mapping[str, Path], epochs: int) -> TuneOutput:
+def output(result: TuningResult, files: Mapping[str, Path], trials: Trials) -> TuneOutput:
     """Return the result of tuning as a value for JSON.
 
     Args:
         result: of the tuning.
         files: that were written, by kind.
-        epochs: the number trained.
+        trials: all of its trials.
     """
     decisions = [
         DecisionOutput(
@@ -229,7 +232,8 @@ def output(result: TuningResult, files: Mapping[str, Path], epochs: int) -> Tune
     paths = {kind: str(path) for kind, path in files.items()}
     return TuneOutput(
         **paths,
-        epochs=epochs,
+        epochs=trials.epochs,
+        examples=trials.examples,
         unfinished=result.unfinished,
         notes=list(result.notes),
         decisions=decisions,

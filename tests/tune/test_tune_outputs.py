@@ -25,13 +25,14 @@ def tree(folder: Path, world: World | None = None) -> dict[str, Any]:
     """Return the JSON of a tuning with planted results."""
     found = tuned(folder, world)
     result = TuningResult(found.config, found.state.decisions, ["6: λ again"], unchecked=True)
-    text: dict[str, Any] = json.loads(as_json(outputs.output(result, FILES, 7)))
+    text: dict[str, Any] = json.loads(as_json(outputs.output(result, FILES, found.state.trials)))
     return text
 
 
 def test_every_stage_has_its_rule_and_numbers(tmp_path: Path) -> None:
     made = tree(tmp_path)
     jsonschema.validate(made, msgspec.json.schema(outputs.TuneOutput))
+    assert made["epochs"] < made["examples"] / 100 < 50 * made["epochs"]  # 100 to 5,000 images each
     by_name = {(each["stage"], each["name"]): each for each in made["decisions"]}
     first = by_name[1, "chance"]["alternatives"][-1]
     assert (first["problem"], first["learning_rate"]) == ("a quick problem with all classes", 3.0)
@@ -46,6 +47,7 @@ def test_every_stage_has_its_rule_and_numbers(tmp_path: Path) -> None:
     (best,) = (each for each in strengths if each["standing"] == "best")
     spread = best["best_validation_accuracy"]
     assert (spread["count"], len(spread["values"])) == (1, 1)
+    assert {each["epochs"] for each in strengths} == {10}
     assert spread["mean"] == spread["values"][0] == pytest.approx(0.9, abs=0.1)
     chosen = by_name[5, "batch-size"]["chose"]["batch_size"]
     sizes = {each["batch_size"]: each for each in by_name[5, "batch-size"]["alternatives"]}

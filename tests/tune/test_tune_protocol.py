@@ -263,14 +263,15 @@ SMALL = replace(CONFIG, hidden=(30,), data=Mnist(train=1000), lambda_=1.0)
 def test_a_problem_that_is_small_is_tuned_once(tmp_path: Path) -> None:
     """η is checked with the mini-batches that are chosen, if they are others."""
     found = tuned(tmp_path, config=SMALL)
-    assert [len(stage) for stage in found.stages[5:7]] == [5, 0]
-    assert {(c.batch_size, c.lambda_) for c in found.stages[5]} == {(20, 0.0)}
+    assert rates(found.stages[5]) == [0.1, 0.25, 0.5, 1.0]
+    assert {(c.batch_size, c.lambda_) for c in found.stages[5]} == {(20, 0.3)}
+    assert found.stages[6] == []
     assert found.decision(6, "lambda").answer == "Skipped: λ was chosen on the full problem."
     assert found.decision(3, "lambda").notes == []
     assert found.config.lambda_ == found.state.quick.lambda_ == 0.3
     assert {c.data.validation for c in chain(*found.stages) if c.data.classes is None} == {None}
     same = tuned(tmp_path, World(seconds=lambda config: 9.0 / size(config)), config=SMALL)
-    assert (same.config.batch_size, len(same.stages[5])) == (50, 5)
+    assert (same.config.batch_size, len(same.stages[5])) == (50, 4)
     own = tuned(tmp_path, World(seconds=lambda _: 1.0), config=replace(SMALL, batch_size=5))
     assert (own.config.batch_size, own.stages[5]) == (5, [])
     assert own.decision(6, "eta").answer == (
