@@ -12,7 +12,7 @@ import io
 import math
 import shlex
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -104,6 +104,9 @@ def decode(
         }
 
     def check(headers: Mapping[str, npz.Header]) -> None:
+        if with_slots and _slots(headers) != _slots(expected):
+            reason = "holds the optimizer's state as another version of nnexp kept it"
+            raise CorruptError(f"{name}: {reason}")
         npz.exactly(checked(expected))(checked(headers))
         npz.exactly({META: npz.Header(np.dtype(np.uint8), headers[META].shape[:1])})(
             {META: headers[META]}
@@ -117,6 +120,11 @@ def decode(
     if meta.arrays_sha256 != digest(arrays):
         raise CorruptError(f"{name}: is damaged: its arrays do not match their checksum")
     return meta, arrays
+
+
+def _slots(arrays: Iterable[str]) -> set[str]:
+    """Return the names of the optimizer's arrays."""
+    return {name for name in arrays if name.startswith(SLOT)}
 
 
 class Commit(NamedTuple):
