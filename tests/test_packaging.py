@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import nnexp
 from nnexp.native import availability
 from nnexp.native.build import EXTENSION, build_optionally
 from tests.native.requirements import lacking
@@ -185,3 +186,7 @@ def test_the_source_distribution_has_all_files_and_builds_the_same_wheel(tmp_pat
     built = wheel(source, tmp_path / "wheels", NNEXP_WITHOUT_NATIVE="1")
     assert files(source) == distributed
     assert contents(built) == expected() | {f"nnexp/native/{availability.NOTE.name}"}
+
+
+def test_the_citation_names_this_version() -> None:
+    assert f"\nversion: {nnexp.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")

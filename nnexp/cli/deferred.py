@@ -9,24 +9,36 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec, module_from_spec
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
+_lock = RLock()
+_loading: set[str] = set()
+"""Names of modules whose code is running; other threads wait for its end."""
+
 
 class DeferredModule(ModuleType):
-    """A module that loads itself as soon as one of its attributes is asked for.
+    """A module that loads itself as soon as one of its attributes is needed.
 
     Unlike those of ``importlib.util.LazyLoader``, it may be imported by several modules before
-    that: an import statement asks for ``__spec__``.
+    that: an import statement reads ``__spec__``. If loading fails, the next use tries again.
     """
 
     def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - whatever the module holds
+        spec = ModuleType.__getattribute__(self, "__spec__")
         if name == "__spec__":
-            return super().__getattribute__(name)
-        self.__class__ = ModuleType  # type: ignore[assignment] # from here on like any other
-        if self.__spec__ is not None and self.__spec__.loader is not None:
-            self.__spec__.loader.exec_module(self)
-        return getattr(self, name)
+            return spec
+        with _lock:
+            is_loaded = type(self) is ModuleType  # by another thread, meanwhile
+            if not is_loaded and spec.name not in _loading:
+                _loading.add(spec.name)
+                try:
+                    spec.loader.exec_module(self)
+                    self.__class__ = ModuleType  # type: ignore[assignment] # as any other
+                finally:
+                    _loading.discard(spec.name)
+        return ModuleType.__getattribute__(self, name)
 
 
 def defer(name: str) -> None:

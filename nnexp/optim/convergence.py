@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import numpy as np
@@ -18,7 +19,7 @@ Tolerance = Annotated[
 PROBES = 50
 """Maximum Hessian products to look for negative curvature."""
 
-EPSILON = float(np.finfo(float).eps)
+EPSILON = math.ulp(1.0)
 
 LIMIT = 1 << 30
 """Maximum bytes of a matrix of parameters x parameters: 1 GiB."""

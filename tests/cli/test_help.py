@@ -196,10 +196,57 @@ def test_a_deferred_module_is_loaded_once_by_its_first_use() -> None:
     assert done.stdout == "False True\n1/2 True module\nTrue False\n"
 
 
+USED_BY_TWO_THREADS = """
+import sys, threading
+from nnexp.cli.deferred import defer
+sys.path.insert(0, ".")
+defer("slow")
+import slow
+values, threads = [], []
+for _ in range(2):
+    threads.append(threading.Thread(target=lambda: values.append(slow.last)))
+    threads[-1].start()
+for thread in threads:
+    thread.join()
+print(values)
+"""
+FAILS_ONCE = """
+import sys
+from nnexp.cli.deferred import defer
+sys.path.insert(0, ".")
+defer("slow")
+import slow
+try:
+    slow.last
+except OSError as error:
+    print(error)
+print(slow.last, type(slow).__name__)
+"""
+
+
+def test_threads_wait_for_a_deferred_module(bench: Bench) -> None:
+    (bench.folder / "slow.py").write_text("import time\nfirst = 1\ntime.sleep(0.3)\nlast = 2\n")
+    command = [sys.executable, "-c", USED_BY_TWO_THREADS]
+    done = subprocess.run(command, cwd=bench.folder, capture_output=True, text=True, check=True)
+    assert done.stdout == "[2, 2]\n"
+
+
+def test_a_deferred_module_that_fails_is_tried_again(bench: Bench) -> None:
+    lines = "import os, sys", "sys.failed = not hasattr(sys, 'failed')"
+    raising = "if sys.failed: raise OSError('no memory')"
+    (bench.folder / "slow.py").write_text("\n".join((*lines, raising, "last = 2\n")))
+    command = [sys.executable, "-c", FAILS_ONCE]
+    done = subprocess.run(command, cwd=bench.folder, capture_output=True, text=True, check=True)
+    assert done.stdout == "no memory\n2 module\n"
+
+
 @pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)])
 def test_help_needs_nothing_that_only_unix_has(bench: Bench, arguments: list[str]) -> None:
     missing = ("fcntl", "resource", "pwd", "grp", "termios")
-    absent = f"import sys; sys.modules.update(dict.fromkeys({missing}))\n"
+    absent = (
+        f"import signal, sys; sys.modules.update(dict.fromkeys({missing}))\n"
+        "del signal.SIGHUP, signal.SIGUSR1\n"
+    )
     command = [sys.executable, "-c", absent + SPY, *arguments]
     done = subprocess.run(command, cwd=bench.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

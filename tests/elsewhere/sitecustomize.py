@@ -23,7 +23,8 @@ class Library(ctypes.CDLL):
 
 ctypes.CDLL = Library  # type: ignore[misc]
 vars(os).pop("O_TMPFILE", None)
-IS_TEST = any("pytest" in word or "exec(eval(" in word for word in sys.orig_argv)
-"""Tests themselves may fork; pytest-xdist starts its workers by such a command."""
+IS_TEST = "pytest" in sys.orig_argv or any("exec(eval(" in word for word in sys.orig_argv)
+"""Tests themselves may fork, nnexp in them may not: ``no_fork``. By such a command, pytest-xdist
+starts its workers."""
 if not IS_TEST:
     vars(os).pop("fork", None)

@@ -16,14 +16,15 @@ FILES = [
     *(STUDY / f"test_{name}.py" for name in ("execution", "engines", "race_command")),
 ]
 WITHOUT = "import os; from nnexp.study.local import starting; print(starting.CAN_FORK, dir(os))"
+SKIPPED = "only Linux forks trials, and kills them with their sweep"
 
 
-def python(*arguments: str) -> str:
+def python(*arguments: str, **environment: str) -> str:
     """Return what a Python prints that does without; it must succeed."""
     paths = os.pathsep.join(map(str, (FOLDER, FOLDER.parents[1])))
     done = subprocess.run(
         [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": paths},
+        env={**os.environ, "PYTHONPATH": paths, **environment},
         cwd=FOLDER.parents[1],
         capture_output=True,
         text=True,
@@ -34,8 +35,13 @@ def python(*arguments: str) -> str:
 
 
 @pytest.mark.slow
-def test_without_what_only_linux_has_studies_are_the_same() -> None:
+def test_without_what_only_linux_has_studies_are_the_same(tmp_path: Path) -> None:
     known, names = python("-c", WITHOUT).split(maxsplit=1)
     assert (known, "'fork'" in names, "'O_TMPFILE'" in names) == ("False", False, False)
-    printed = python("-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, FILES))
-    assert " passed" in printed
+    starts = tmp_path / "starts"
+    options = ("-q", "-rs", "-p", "no:cacheprovider", "-p", "tests.elsewhere.no_fork")
+    printed = python("-m", "pytest", *options, *map(str, FILES), NNEXP_TEST_STARTS=str(starts))
+    skipped = [line for line in printed.splitlines() if line.startswith("SKIPPED")]
+    assert all(line.endswith(SKIPPED) for line in skipped)
+    assert int(printed.rsplit(" passed", 1)[0].split()[-1]) > 100
+    assert len(starts.read_text().splitlines()) > 10

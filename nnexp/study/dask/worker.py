@@ -11,6 +11,7 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -221,7 +222,8 @@ def start(request: JobRequest, runs: Path) -> Process:
         "backend": request.backend,
         "data_root": request.data_root,
     }
-    return starting.spawn(arguments)
+    with disk.errors(Path(sys.executable)):
+        return starting.spawn(arguments)
 
 
 def _supervise(
