@@ -153,9 +153,13 @@ def choose(scores: Scores, examples: int, seeds: int) -> float:
 
 
 def finalists(scores: Scores, examples: int, most: int) -> list[float]:
-    """Return the best candidates, at most so many, that are inside the noise of the best one."""
-    close = [c for c, rank in standings(scores, examples).items() if rank.standing != "worse"]
-    return sorted(sorted(close, key=lambda c: (-scores[c][0], c))[:most])
+    """Return the best candidate and the largest that are inside its noise, at most so many.
+
+    λ acts late: after a few epochs all small ones look alike, and larger ones worse than they are.
+    """
+    leader, ranks = best(scores), standings(scores, examples)
+    close = [c for c in sorted(scores) if ranks[c].standing == "tie"]
+    return sorted([leader, *close[len(close) - min(len(close), most - 1) :]])
 
 
 def next_strengths(

@@ -350,11 +350,11 @@ STAGES = (
         final.DECAY_HEADING,
         "λ again",
         final.decay,
-        (3, 7),
+        (3, 8),
         lambda _: weight_decay.LONG,
         _strength_checked,
         full=True,
-        together=(30, 90),
+        together=(30, 110),
     ),
     Stage(
         6,

@@ -24,17 +24,17 @@ ENDS = (1e-4, 1e4)
 """Smallest and largest λ to try on the quick problem."""
 REACH = 100.0
 """Factor by which λ may differ, on the full problem, from the quick problem's."""
-FINALISTS, FULL_FINALISTS = 3, 2
-"""Maximum number of long trials on the quick and on the full problem."""
+FINALISTS = 3
+"""Maximum number of long trials."""
 
 RULE = (
     "Best validation accuracy. Trials of {short} epochs: from λ = {start:g} by ×10, until one is "
     "worse than the best beyond the noise (two standard errors of a difference on {n:,} images), "
     "and by ÷10, until one is no better than the one before{fine}. If nothing is learned, only "
-    "smaller ones are tried. Of those inside the noise of the best, the {finalists} best are "
-    "trained on up to epoch {long}. The best of these is chosen, the smallest if several are "
-    "equal. (Of two λ that are equally good, either can be chosen without a loss, so that a tie "
-    "is not worth further seeds.)"
+    "smaller ones are tried. The best one and the {others} largest inside its noise, as λ acts "
+    "late, are trained on up to epoch {long}. The best of these is chosen, the smallest if several "
+    "are equal. (Of two λ that are equally good, either can be chosen without a loss: a tie is not "
+    "worth further seeds.)"
 )
 
 
@@ -60,7 +60,7 @@ class StrengthScores(NamedTuple):
 
 def decide(state: TuneState) -> Steps[None]:
     """Choose λ on the quick problem."""
-    scores = yield from search(state, state.quick, START, ENDS, FINALISTS, fine=True)
+    scores = yield from search(state, state.quick, START, ENDS, fine=True)
     chosen = choice.best(scores.last)
     full = choice.rounded(chosen / state.examples * state.all_examples)
     note = (
@@ -73,7 +73,7 @@ def decide(state: TuneState) -> Steps[None]:
         state.validated(state.quick),
         stage=3,
         heading=HEADING,
-        rule={"start": START, "fine": fine, "finalists": FINALISTS},
+        rule={"start": START, "fine": fine},
     )
     state.settle(decision._replace(notes=[] if state.is_full else [note]), lambda_=chosen)
 
@@ -82,13 +82,13 @@ def check(state: TuneState, base: Config, heading: str) -> Steps[float]:
     """Check the quick problem's λ on the full problem, and return the best λ there."""
     start = float(base.lambda_) if isinstance(base.lambda_, float | int) else 0.0
     ends = (start / REACH, start * REACH)
-    scores = yield from search(state, base, start, ends, FULL_FINALISTS, fine=False)
+    scores = yield from search(state, base, start, ends, fine=False)
     decision = _decision(
         scores,
         state.validated(base),
         stage=6,
         heading=heading,
-        rule={"start": start, "fine": "", "finalists": FULL_FINALISTS},
+        rule={"start": start, "fine": ""},
     )
     state.decisions.append(decision)
     return choice.best(scores.last)
@@ -99,7 +99,6 @@ def search(
     base: Config,
     start: float,
     ends: tuple[float, float],
-    finalists: int,
     *,
     fine: bool,
 ) -> Steps[StrengthScores]:
@@ -127,7 +126,7 @@ def search(
         yield from score(strengths, SHORT, short)
     if fine and (finer := choice.finer(list(short), choice.best(short))):
         yield from score(finer, SHORT, short)
-    close = choice.finalists(short, n, finalists)
+    close = choice.finalists(short, n, FINALISTS)
     if len(close) > 1:
         yield from score(close, LONG, long)
     return StrengthScores(short, long)
@@ -154,7 +153,7 @@ def _decision(
         name="lambda",
         heading=heading,
         answer=f"λ = {chosen:g}: {_why(scores)}.",
-        rule=RULE.format(short=SHORT, long=LONG, n=n, **rule),
+        rule=RULE.format(short=SHORT, long=LONG, n=n, others=FINALISTS - 1, **rule),
         alternatives=tried,
         header=("lambda", "epochs", *choice.COLUMNS[:2]),
         rows=[

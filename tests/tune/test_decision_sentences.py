@@ -201,7 +201,7 @@ def validated(part: Part) -> int:
 
 
 def check_lambda(part: Part) -> None:
-    n, most = validated(part), int(matched(r".* the (\d+) best are .*", part.rule)[1])
+    n, most = validated(part), 1 + int(matched(r".* the (\d+) largest inside .*", part.rule)[1])
     groups: dict[str, list[Candidate]] = {}
     for row in part.rows:
         values = [number(row["validation"])]
@@ -215,8 +215,9 @@ def check_lambda(part: Part) -> None:
     first, *long = groups.values()
     if long:
         assert len(long[0]) == min(most, len(close[0]))
-        worst = min(row.values[0] for row in close[0][:most])
-        assert {row.name for row in long[0]} <= {r.name for r in close[0] if r.values[0] >= worst}
+        (leader,) = (row for row in first if row.words == "highest")
+        inside = sorted((r.name for r in close[0] if r is not leader), key=float)[1 - most :]
+        assert {row.name for row in long[0]} == {leader.name, *inside}
     else:
         assert len(close[0]) == 1
     last = long[0] if long else first

@@ -84,6 +84,16 @@ def test_values_of_the_quick_problem_alone_are_marked_as_such(bench: Bench) -> N
     assert "The values from the quick problem are not checked on the full one." in text
 
 
+def test_a_longer_trial_counts_the_epochs_that_it_adds(bench: Bench) -> None:
+    short = load.read(bench.folder / "tiny.yaml", ["epochs=4", "patience=null"])
+    asked = Trials("tiny", bench.folder / "runs", budget=Budget(epochs=10))
+    finish(train_one(short), asked)
+    assert len(finish(train_one(replace(short, epochs=10)), asked).rows) == 10
+    assert (asked.epochs, asked.examples) == (10, 10 * 200)
+    with pytest.raises(BudgetSpentError):
+        finish(train_one(replace(short, seed=1)), asked)
+
+
 def test_minutes_count_for_what_is_trained_once_more_too(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

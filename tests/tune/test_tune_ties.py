@@ -32,11 +32,13 @@ def test_two_standard_errors_behind_is_worse() -> None:
     assert choice.standings(far, N)[1.0] == ("best", "highest")
 
 
-def test_the_best_that_are_inside_the_noise_are_trained_on() -> None:
-    found = {0.1: {0: 0.83}, 0.3: {0: 0.86}, 1.0: {0: 0.87}, 3.0: {0: 0.86}, 10.0: {0: 0.865}}
-    assert choice.finalists(found, N, 3) == [0.3, 1.0, 10.0]  # of two equal ones the smaller
-    assert choice.finalists(found, N, 9) == [0.3, 1.0, 3.0, 10.0]
-    assert choice.finalists(found, 100_000, 9) == [1.0]
+def test_the_best_and_the_largest_inside_its_noise_are_trained_on() -> None:
+    """What is behind by more than 3.01 points is out, however large."""
+    found = {0.1: {0: 0.865}, 0.3: {0: 0.87}, 1.0: {0: 0.86}, 3.0: {0: 0.85}, 10.0: {0: 0.83}}
+    assert choice.finalists(found, N, 3) == [0.3, 1.0, 3.0]
+    assert choice.finalists(found, N, 2) == [0.3, 3.0]
+    assert choice.finalists(found, N, 9) == [0.1, 0.3, 1.0, 3.0]
+    assert choice.finalists(found, 100_000, 9) == [0.3]
 
 
 def test_of_equals_the_smallest_is_the_best() -> None:
@@ -130,4 +132,4 @@ def loss(slope: float, rng: np.random.Generator) -> float:
 def test_a_choice_of_lambda_loses_little_though_it_proves_nothing(slope: float) -> None:
     """The loss is largest if accuracies fall by 0.1 to 0.3 standard errors from λ to λ."""
     rng = np.random.default_rng(1)
-    assert np.mean([loss(slope, rng) for _ in range(400)]) <= 0.15
+    assert np.mean([loss(slope, rng) for _ in range(400)]) <= 0.2
