@@ -43,5 +43,5 @@ def test_without_what_only_linux_has_studies_are_the_same(tmp_path: Path) -> Non
     printed = python("-m", "pytest", *options, *map(str, FILES), NNEXP_TEST_STARTS=str(starts))
     skipped = [line for line in printed.splitlines() if line.startswith("SKIPPED")]
     assert all(line.endswith(SKIPPED) for line in skipped)
-    assert int(printed.rsplit(" passed", 1)[0].split()[-1]) > 100
+    assert int(printed.rsplit(" passed", 1)[0].split()[-1]) > 80
     assert len(starts.read_text().splitlines()) > 10
