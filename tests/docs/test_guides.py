@@ -17,6 +17,7 @@ import pytest
 
 from nnexp.analysis.power import power
 from nnexp.cli import cli
+from tests.export.requirements import is_installed
 
 pytestmark = pytest.mark.docs
 
@@ -90,6 +91,8 @@ def test_a_guide_s_commands_print_what_it_shows(page: Path, tmp_path: Path) -> N
     found = steps(page.read_text("utf-8"), tmp_path)
     assert any(step.name for step in found)
     for step in found:
+        if "onnx" in step.script and not all(map(is_installed, ("onnx", "onnxruntime"))):
+            continue
         printed = run(step, tmp_path)
         if step.name:
             assert words(printed) == words(step.shown), step.name
