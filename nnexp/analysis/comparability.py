@@ -100,8 +100,8 @@ def notes(sides: Sequence[Side]) -> Iterator[str]:
     yield from _other_origins(records)
     for facts in (facts for side in sides for facts in side.facts):
         yield from _changed_numerics(facts)
-    yield from _unpaired(sides)
-    yield from _batch_sizes(sides)
+    yield from unpaired(sides)
+    yield from batch_sizes(sides)
     yield from _loads(sides)
     for side in sides:
         if side.apart:
@@ -167,7 +167,7 @@ def _state(status: str, count: int, total: int) -> str:
     return f"{count} of {total} run{'s' * (total != 1)} {verb}{status}"
 
 
-def _unpaired(sides: Sequence[Side]) -> Iterator[str]:
+def unpaired(sides: Sequence[Side]) -> Iterator[str]:
     """Yield notes on seeds that count in an experiment's mean, but in none of its pairs."""
     first = sides[0]
     for side in sides[1:]:
@@ -182,7 +182,7 @@ def _unpaired(sides: Sequence[Side]) -> Iterator[str]:
             )
 
 
-def _batch_sizes(sides: Sequence[Side]) -> Iterator[str]:
+def batch_sizes(sides: Sequence[Side]) -> Iterator[str]:
     """Yield whether learning rates were scaled with the mini-batch sizes, if these differ."""
     if len({_batch_size(side) for side in sides}) == 1:
         return

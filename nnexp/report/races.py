@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, Struct
 
+from nnexp.analysis import comparability
 from nnexp.analysis.comparison import differing
+from nnexp.analysis.metrics import Facts, Side
 from nnexp.analysis.sequential import MOST, Decision, SequentialVerdict
 from nnexp.analysis.verdicts import about, amount, p_words, rounded_up
 from nnexp.config.messages import ranges
@@ -76,17 +78,25 @@ def _legend(result: RaceResult) -> list[str]:
     """Return what the signs of the table mean, as far as they occur in it."""
     verdicts = result.verdicts.values()
     spread = ["standard deviation over seeds"] if result.seeds > 1 else []
-    levels = {1 - v.level for v in verdicts if v.looks and not math.isinf(v.half_width)}
+    levels: dict[str, list[str]] = {}
+    for letter, verdict in result.verdicts.items():
+        if verdict.looks and not math.isinf(verdict.half_width):
+            levels.setdefault(f"{100 * (1 - verdict.level):.4g} %", []).append(letter)
     if levels:
-        shown = " or ".join(f"{100 * level:.4g}" for level in sorted(levels))
-        of = ", by the row's level in Holm's method" if len(levels) > 1 else ""
-        spread.append(f"of differences, half-width of the {shown} % confidence sequence{of}")
+        shown = ", ".join(f"{level} ({', '.join(levels[level])})" for level in levels)
+        which = f"confidence sequence: {shown}, by Holm's method"
+        if len(levels) == 1:
+            which = f"{next(iter(levels))} confidence sequence"
+        spread.append(f"of differences, half-width of the {which}")
     lines = [f"means and verdicts: {result.definition.measure.label.strip()}"]
     lines += [f"±: {'; '.join(spread)}"] if spread else []
     if any(verdict.looks for verdict in verdicts):
         over = (
             f", adjusted for {len(verdicts)} configs by Holm's method" if len(verdicts) > 1 else ""
         )
+        known = [verdict.p for verdict in verdicts if verdict.looks and verdict.p < 1]
+        if len(set(known)) < len(known):
+            over += ", which can make several equal"
         lines.append(
             f"p: of the strongest evidence at any look so far{over}; a difference is decided at 5 %"
         )
@@ -94,7 +104,15 @@ def _legend(result: RaceResult) -> list[str]:
 
 
 def _notes(result: RaceResult) -> Iterator[str]:
-    """Yield the runs that lie far from the others, which a verdict on the mean depends on."""
+    """Yield the caveats of compare on seeds and η, and the runs that lie far from the others."""
+    sides = [
+        Side(experiment, tuple(map(Facts, experiment.runs)))
+        for experiment in result.experiments
+        if experiment.runs and experiment.label not in result.stops
+    ]
+    if sides and sides[0].experiment.label == result.baseline.letter:
+        yield from comparability.unpaired(sides)
+        yield from comparability.batch_sizes(sides)
     label = result.definition.measure.label.strip()
     for letter, runs in result.far().items():
         for run in runs:

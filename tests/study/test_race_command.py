@@ -62,6 +62,8 @@ means and verdicts: planted value
 p: of the strongest evidence at any look so far, adjusted for 2 configs by Holm's method; a \
 difference is decided at 5 %
 
+note: B is paired with A on their common seeds, 0-3; means are over all seeds
+
 planted value: B is better: +2.00 ± 0.17 points (4 seeds, p = 0.029, valid at every look, \
 Holm over 2)
 planted value: C is undecided after 6 seeds: +0.00 ± 0.04 points (p = 1.000, valid at every look, \
@@ -149,6 +151,24 @@ def test_a_run_with_another_setting_is_another_experiment(planted: Bench) -> Non
     said = race(planted, "runs/a-mine-s0", "b.yaml", "--set", "epochs=2", "-q", "--json")
     assert said.code == 0
     assert json.loads(said.out)["experiments"]["A"]["run"].startswith("runs/a-mine-")
+
+
+def test_equal_p_levels_by_row_and_sizes_of_batches_are_explained(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Holm's method doubles the p of B, and gives C, whose own is below that, the same."""
+    files = [*configs(bench, "a", "b"), bench.config("c.yaml", epochs=1, batch_size=20)]
+    steps = {**STEPS, "c": [2.04, 1.92, 2.04, 2.00]}
+    plant(monkeypatch, lambda name, s: (50 + s + steps[name][s]) / 100)
+    code, out, _ = race(bench, *files, "--set", "epochs=1", "-q")
+    assert code == 0
+    assert re.findall(r"(?m)^[BC] .* (\S+)$", out) == ["0.029", "0.029"]
+    assert "half-width of the confidence sequence: 97.5 % (B), 95 % (C), by Holm's method\n" in out
+    assert "for 2 configs by Holm's method, which can make several equal; a difference" in out
+    assert (
+        "note: mini-batch sizes differ, and η of C (0.5, scaled 0.2) was not scaled with the batch "
+        "size of A; nnexp tune CONFIG --only batch-size chooses size and η together\n"
+    ) in out
 
 
 def test_json_has_every_look(planted: Bench) -> None:
