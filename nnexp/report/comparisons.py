@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 
 from msgspec import UNSET
 
@@ -12,7 +13,7 @@ from nnexp.analysis.experiments import Experiment
 from nnexp.analysis.metrics import SECONDS, Side
 from nnexp.analysis.verdicts import Unit, Verdict
 from nnexp.config.messages import ranges
-from nnexp.names import DIGITS
+from nnexp.names import DIGITS, is_derived
 from nnexp.report import braille, sequential_verdicts
 from nnexp.report.curves import Clock, terminal
 from nnexp.report.document import Commands, Document, Sentences, Table, plain
@@ -359,7 +360,10 @@ def _again(experiments: Sequence[Experiment], names: Sequence[str], judged: str)
 
 
 def captions(comparison: Comparison) -> list[str]:
-    """Return a legend's line for each experiment: its letter, and the settings that differ."""
+    """Return a legend's line for each experiment: its letter, and the settings that differ.
+
+    If these are too long, the names that were given by hand stand instead.
+    """
     lines = []
     for index, letter in enumerate(letters(comparison)):
         settings = [
@@ -367,9 +371,13 @@ def captions(comparison: Comparison) -> list[str]:
             for key, values in comparison.config
             if values[index] is not UNSET
         ]
-        line = f"{letter}  {', '.join(settings)}".rstrip()
-        lines.append(line if len(line) <= CAPTION else f"{line[: CAPTION - 1]}…")
-    return lines
+        lines.append(f"{letter}  {', '.join(settings)}".rstrip())
+    if any(len(line) > CAPTION for line in lines):
+        for index, side in enumerate(comparison.sides):
+            name = Path(side.experiment.place).name
+            if not is_derived(name):
+                lines[index] = f"{side.experiment.label}  {name}"
+    return [line if len(line) <= CAPTION else f"{line[: CAPTION - 1]}…" for line in lines]
 
 
 def statuses(side: Side) -> str:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from nnexp.analysis import comparison
+from nnexp.analysis import comparison, experiments
 from nnexp.analysis.metrics import METRICS, Metric
 from nnexp.analysis.verdicts import ACCURACY
-from nnexp.report import comparison_output, document
+from nnexp.report import comparison_output, comparisons, document
 from nnexp.store.lock import Lock
 from tests.analysis.histories import verdict
 
@@ -265,6 +265,21 @@ def test_the_picture_shows_a_curve_of_each_run(two: Bench) -> None:
     assert out == two("compare", "runs/a", "runs/b").out
     blue, vermilion = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
     assert {blue, vermilion} <= colours(two.folder / "curves.png")
+
+
+def test_names_stand_for_settings_that_are_too_long_for_a_legend(many: Bench) -> None:
+    def captions(*given: str) -> list[str]:
+        gathered = experiments.gather([Path(path) for path in given])
+        return comparisons.captions(comparison.compare(gathered))
+
+    assert captions("runs/a", "runs/b") == ["A  learning_rate=0.5", "B  learning_rate=1.0"]
+    rates = "schedule={name: piecewise, rates: {1: 0.5, 2: 0.25, 3: 0.125, 4: 0.0625}}"
+    given = ("train", "tiny.yaml", "--until", "1", "-q", "--set", rates)
+    many(*given, "--name", "cut")
+    assert captions("runs/a", "runs/cut-s0") == ["A  a", "B  cut-s0"]
+    first, second = captions("runs/a", many(*given, "--set", "seed=7").out.strip())
+    assert (first, len(second), second[-1]) == ("A  a", 60, "…")
+    assert "schedule=piecewise" in second
 
 
 @pytest.mark.parametrize(("ending", "head"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
