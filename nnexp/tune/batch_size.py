@@ -52,7 +52,7 @@ class AllDivergedError(NothingFoundError):
 
 
 class SizeOutput(Struct, frozen=True, kw_only=True, tag_field="tried", tag="batch_size"):
-    """A mini-batch size that was tried, for JSON; null where training diverged."""
+    """A mini-batch size that was tried; null where training diverged."""
 
     batch_size: int
     learning_rate: float
@@ -317,7 +317,7 @@ def _argument(state: TuneState, configs: Sequence[Config]) -> Steps[str]:
     single, full = yield JobGroup(configs)
     n = full.config.batch_size
     slow, fast = (_epoch_seconds(state.session.seconds, trial) for trial in (single, full))
-    ratio = f"{slow / fast:.0f} times as long" if fast else "longer"
+    ratio = f"{slow / fast:.1f} times as long" if fast else "longer"
     return (
         f"The chapter's argument, on {n} images in {single.config.epochs} epochs: {n} updates "
         f"with one example (η = {single.config.learning_rate:g}) take {1000 * slow:.2f} ms, one "

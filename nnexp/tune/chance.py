@@ -41,7 +41,7 @@ class NothingLearnedError(NothingFoundError):
 
 
 class ProblemOutput(Struct, frozen=True, kw_only=True, tag_field="tried", tag="problem"):
-    """A trial on a problem, for JSON."""
+    """A trial on a problem."""
 
     problem: str
     learning_rate: float | None

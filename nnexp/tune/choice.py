@@ -39,7 +39,7 @@ class CandidateStanding(NamedTuple):
 
 
 class CandidateOutput(Struct, frozen=True, kw_only=True, tag_field="tried"):
-    """A candidate compared with the best one, for JSON."""
+    """A candidate compared with the best one."""
 
     standing: RateVerdict
     comparison: str

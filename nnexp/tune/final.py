@@ -44,7 +44,7 @@ SCHEDULE_RULE = (
 
 
 class PatienceOutput(Struct, frozen=True, kw_only=True, tag_field="tried", tag="patience"):
-    """A patience that was tried, for JSON."""
+    """A patience that was tried."""
 
     patience: int
     epochs: int
@@ -53,7 +53,7 @@ class PatienceOutput(Struct, frozen=True, kw_only=True, tag_field="tried", tag="
 
 
 class ScheduleOutput(CandidateOutput, frozen=True, kw_only=True, tag="schedule"):
-    """A schedule that was tried, for JSON."""
+    """A schedule that was tried."""
 
     schedule: str
 

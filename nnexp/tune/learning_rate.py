@@ -39,7 +39,7 @@ HEADING = "Learning rate η"
 
 
 class CurveOutput(Struct, frozen=True, kw_only=True):
-    """The training cost at a rate with one seed, for JSON; null for a cost that is not finite."""
+    """The training cost at a rate with one seed; null for a cost that is not finite."""
 
     seed: int
     kind: Kind
@@ -54,7 +54,7 @@ class CurveOutput(Struct, frozen=True, kw_only=True):
 
 
 class RungOutput(Struct, frozen=True, kw_only=True, tag_field="tried", tag="learning_rate"):
-    """A learning rate that was tried, for JSON."""
+    """A learning rate that was tried."""
 
     learning_rate: float
     judgement: Judgement
@@ -296,7 +296,7 @@ def document(decision: Decision) -> Document:
 
 
 class SeedOutput(Struct, frozen=True, kw_only=True):
-    """What a seed alone would have given, for JSON; null if no rate is steady with it."""
+    """What a seed alone would have given; null if no rate is steady with it."""
 
     seed: int
     threshold: float | None

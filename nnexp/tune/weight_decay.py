@@ -39,7 +39,7 @@ RULE = (
 
 
 class StrengthOutput(CandidateOutput, frozen=True, kw_only=True, tag="lambda"):
-    """A λ that was tried, for JSON."""
+    """A λ that was tried."""
 
     lambda_: float = field(name="lambda")
     epochs: int
