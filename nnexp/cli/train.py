@@ -298,6 +298,14 @@ ENDED_BY = {"patience": "patience", "schedule": "schedule.patience"}
 """Settings that end a run before its last epoch, by reason."""
 
 
+REASONS = {
+    "patience": "no improvement",
+    "converged": "converged",
+    "saddle": "a saddle point, not a minimum",
+}
+"""Words for why a run ended before its last epoch."""
+
+
 def outcome(run: Run) -> str:
     """Describe how a run ended."""
     from nnexp.report.text import percent
@@ -306,10 +314,8 @@ def outcome(run: Run) -> str:
     if result is None or result.best is None:
         return "stopped as requested; repeat the command without --until to resume"
     words = f"done after epoch {result.epochs}"
-    if result.reason == "patience":
-        words += " (no improvement)"
-    if result.reason == "saddle":
-        words += " (a saddle point, not a minimum)"
+    if result.reason in REASONS:
+        words += f" ({REASONS[result.reason]})"
     if isinstance(result.best.validation_accuracy, float):
         words += f"; best validation {percent(result.best.validation_accuracy)}"
         words += f" at epoch {result.best.epoch}"

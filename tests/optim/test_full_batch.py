@@ -152,8 +152,10 @@ def result(run: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("optimizer", NAMES)
 def test_a_run_converges_at_scipy_s_optimum(bench: Bench, optimizer: str) -> None:
     bench.config("c.yaml", **settings(optimizer, hidden=[], epochs=400))
-    run = trained(bench, "c.yaml")
+    said = bench("train", "c.yaml")
+    run = bench.folder / said.out.strip()
     assert result(run)["reason"] == "converged"
+    assert f"done after epoch {len(rows(run))} (converged); " in said.err
     norms = [row["gradient_norm"] for row in rows(run)]
     assert norms[-1] < 1e-8 <= min(norms[:-1])
     with np.load(bench.folder / "tiny.npz") as data:
