@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 import click
 import msgspec
 
+from nnexp.analysis.metrics import METRICS, SECONDS, Metric
+from nnexp.analysis.verdicts import ACCURACY, COST
 from nnexp.cli import cli
 from nnexp.cli.schema import output_types
 from nnexp.config import dump
@@ -68,7 +70,8 @@ def _command(context: click.Context, name: str) -> Iterator[str]:
         names, text = parameter.get_help_record(context) or ("", "")
         if text:
             option = max(parameter.opts, key=len).lstrip("-")
-            yield entry(f"option-{name}-{option}", names, escaped(text))
+            fields = f"[Its fields](json.md#json-{name})." if option == "json" else ""
+            yield entry(f"option-{name}-{option}", names, f"{escaped(text)} {fields}".rstrip())
 
 
 # Keys of configs
@@ -215,8 +218,12 @@ def outputs() -> str:
     for command, root in zip(TYPES, _ROOTS, strict=True):
         anchor = f"json-{command.replace(' ', '-').replace('--', '')}"
         rows.append(f"| [`nnexp {command} --json`]{{#{anchor}}} | {allowed(root, OUTPUTS)} |")
-    parts = ["## By command", "\n".join(rows)]
-    parts.append("## Objects")
+    metrics = ["| metric | label in tables | values |", "| --- | --- | --- |"]
+    metrics += [
+        f"| `{name}` | {escaped(metric.label)} | {_values(metric)} |"
+        for name, metric in METRICS.items()
+    ]
+    parts = ["## By command", "\n".join(rows), "## Metrics", "\n".join(metrics), "## Objects"]
     classes = {kind.__name__: kind for kind in _structs()}
     for name, definition in OUTPUTS.items():
         remarks = _remarks(classes[name])
@@ -226,6 +233,12 @@ def outputs() -> str:
             facts = _facts(field, OUTPUTS, *absent)
             parts.append(entry(f"json-{name}-{key}", key, escaped(remarks.get(key, "")), facts))
     return "\n\n".join(parts)
+
+
+def _values(metric: Metric) -> str:
+    """Return the unit of a metric's values in JSON."""
+    names = {ACCURACY: "fractions", COST: "costs", SECONDS: "seconds"}
+    return names.get(metric.unit, metric.unit.name)
 
 
 def _structs() -> Iterator[type]:

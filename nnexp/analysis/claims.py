@@ -37,10 +37,11 @@ class ClaimResult(Struct, frozen=True, omit_defaults=True):
     """Whether a claim holds, and the values it compared."""
 
     claim: str
+    """As given."""
     holds: bool
     left: float | None
+    """This and the next are both sums, if the claim is a single comparison; else null."""
     right: float | None
-    """Both sums, if the claim is a single comparison."""
     comparisons: tuple[ClaimResult, ...] = ()
     """The result of each comparison, if there are several."""
 

@@ -35,9 +35,13 @@ def long_rows(comparison: Comparison) -> Iterator[list[Any]]:
 
 
 class VerdictOutput(Struct, frozen=True, kw_only=True):
-    """A verdict on the difference between an experiment and the one it is compared with."""
+    """A verdict on the difference between an experiment and the one it is compared with.
+
+    Differences of accuracies are fractions.
+    """
 
     difference: float
+    """Its mean minus that of the other, over the seeds that are tested."""
     low: float | None
     """This and the next are the ends of the difference's interval."""
     high: float | None
@@ -51,14 +55,19 @@ class VerdictOutput(Struct, frozen=True, kw_only=True):
     """For all that is judged; null for what is not judged."""
     verdict: VerdictName
     seeds_needed: int | None
+    """About how many seeds would detect such a difference; null if it is detected, or too small."""
 
 
 class MetricOutput(SampleOutput, frozen=True, kw_only=True):
-    """A metric of one experiment and, with ``difference``, its verdict against the first one."""
+    """A metric of one experiment and, with ``difference``, its verdict against the first one.
+
+    Accuracies and their differences are fractions, times are seconds.
+    """
 
     missing: int
     """The number of runs without a value."""
     difference: float | UnsetType = UNSET
+    """Its mean minus that of the first experiment, over the seeds that are tested."""
     low: float | UnsetType | None = UNSET
     """This and the next are the ends of the difference's interval."""
     high: float | UnsetType | None = UNSET
@@ -72,6 +81,7 @@ class MetricOutput(SampleOutput, frozen=True, kw_only=True):
     """For all that is judged; null for what is not judged."""
     verdict: VerdictName | UnsetType = UNSET
     seeds_needed: int | UnsetType | None = UNSET
+    """About how many seeds would detect such a difference; null if it is detected, or too small."""
 
 
 class StretchOutput(Struct, frozen=True, kw_only=True):
@@ -89,8 +99,9 @@ class ApartOutput(Struct, frozen=True, kw_only=True):
     run: str
     seed: int
     value: float | None
-    """Of the judged metric."""
+    """Of the judged metric; an accuracy is a fraction."""
     why: str
+    """In words, such as ``diverged in epoch 3``."""
 
 
 class ExperimentOutput(Struct, frozen=True, kw_only=True):
@@ -99,8 +110,11 @@ class ExperimentOutput(Struct, frozen=True, kw_only=True):
     run: str
     """Its name on the command line: a run's path, or one that its runs share but for the seed."""
     runs: list[str]
+    """Their paths."""
     seeds: list[int]
+    """By run."""
     statuses: dict[str, int]
+    """The number of runs by status."""
     apart: list[ApartOutput]
     """The runs that the means and tests of the metrics leave out."""
     numerics: list[list[StretchOutput]]
@@ -108,24 +122,29 @@ class ExperimentOutput(Struct, frozen=True, kw_only=True):
 
 
 class CompareOutput(Struct, frozen=True, kw_only=True):
-    """The result of compare."""
+    """The result of compare.
+
+    Accuracies, levels of intervals and differences of accuracies are fractions: 0.965 is 96.5 %.
+    """
 
     experiments: dict[str, ExperimentOutput]
     """By letter."""
     config: dict[str, dict[str, Any]]
     """The values of the keys that differ, by key and letter."""
     notes: list[str]
+    """What limits the comparison, in sentences, as below the printed tables."""
     metrics: dict[str, dict[str, MetricOutput]]
-    """By metric and letter."""
+    """By the metric's name, and by letter."""
     judged: str
     """The metric that the verdicts are on."""
     method: str
     """How verdicts are adjusted for the number of comparisons; empty if nothing is judged."""
     verdicts: dict[str, str]
-    """By letter."""
+    """In words, by letter."""
     at_every_look: dict[str, SequentialOutput]
     """The verdicts on the same metric for someone who looked after every seed, by letter."""
     checks: list[ClaimResult]
+    """The claims of --check, in their order."""
 
 
 def output(comparison: Comparison, outcomes: Sequence[ClaimResult] = ()) -> CompareOutput:

@@ -191,6 +191,7 @@ class RaceVerdictOutput(Struct, frozen=True, kw_only=True):
 
     verdict: Decision
     words: str
+    """The verdict as a sentence."""
     stopped: str | None
     """Why there is no verdict, if a run has no value."""
     p: float | None
@@ -217,8 +218,11 @@ class RaceOutput(Struct, frozen=True, kw_only=True):
     """The result of race; accuracies and their differences are fractions."""
 
     metric: str
+    """The name of the metric that is judged."""
     at_most: int
+    """The maximum number of seeds of each config."""
     smallest_effect: float | None
+    """Configs that differ by less are the same; null if none was given and there is no default."""
     seeds: int
     """The number of seeds of the first config that were judged."""
     experiments: dict[str, EntrantOutput]
@@ -226,6 +230,7 @@ class RaceOutput(Struct, frozen=True, kw_only=True):
     config: dict[str, dict[str, Any]]
     """The values of the keys that differ, by key and letter."""
     notes: list[str]
+    """What to know of seeds, learning rates and single runs, in sentences."""
     verdicts: dict[str, RaceVerdictOutput]
     """By letter."""
     decided: bool

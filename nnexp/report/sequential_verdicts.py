@@ -19,7 +19,7 @@ NAMED = 6
 
 
 class SequentialOutput(Struct, frozen=True, kw_only=True):
-    """The verdict on an experiment that is valid at every look, for JSON."""
+    """The verdict on an experiment that is valid at every look."""
 
     verdict: Decision
     p: float
