@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 COMMENT = re.compile(r"^<!-- reference: (\w+) -->$", re.MULTILINE)
 CONTENTS = re.compile(r"^<!-- contents: (.*)\n((?:.+\n)+)-->$", re.MULTILINE)
+PICTURE = re.compile(r"!\[[^\]]*\]\(")
+NAMED_BY_FILE = re.compile(r"\[(?:[\w-]+/)*[\w-]+\.md\]\((?=[^)\s]+\.md[)#])")
 TOCTREE = r"""```{toctree}
 :caption: \1
 :maxdepth: 1
@@ -34,10 +36,16 @@ TOCTREE = r"""```{toctree}
 
 
 def fill(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Replace a page's comments by the parts that they name, and by lists of pages."""
+    """Replace a page's comments by the parts that they name, and by lists of pages.
+
+    Descriptions of pictures keep the spaces at their line breaks. Links whose text is the name of
+    a page's file, as on GitHub, get the title of the page or section instead.
+    """
     del app, docname
     source[0] = COMMENT.sub(lambda comment: PARTS[comment[1]](), source[0])
     source[0] = CONTENTS.sub(TOCTREE, source[0])
+    source[0] = PICTURE.sub(lambda picture: picture[0].replace("\n", " "), source[0])
+    source[0] = NAMED_BY_FILE.sub("[](", source[0])
 
 
 def outdated(app: Sphinx, env: BuildEnvironment, *changes: set[str]) -> Iterable[str]:
@@ -89,6 +97,15 @@ def complete(
     lines[:] = [re.sub("^Returns: ", ":returns: ", line) for line in lines]
 
 
+def name_anchors(app: Sphinx, doctree: nodes.document) -> None:
+    """Give sections the anchors that GitHub gives them, with letters that docutils leaves out."""
+    del app
+    for section in doctree.findall(nodes.section):
+        slug = section.get("slug", "")
+        if not slug.isascii():
+            section["ids"] = [slug, *(anchor for anchor in section["ids"] if anchor != slug)]
+
+
 def draw_dashes(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Replace the two hyphens that Sphinx writes between a parameter and its description."""
     del app, docname
@@ -118,6 +135,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-signature", shorten)
     app.connect("autodoc-process-docstring", complete, priority=400)  # before napoleon
     app.connect("missing-reference", resolve)
+    app.connect("doctree-read", name_anchors, priority=400)  # before the table of contents
     app.connect("doctree-resolved", draw_dashes)
     app.connect("build-finished", list_links)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -141,6 +142,25 @@ def test_no_link_or_picture_is_dead(site: Site) -> None:
         ]
     assert not dead
     assert sum(len(page.pictures) for page in site.pages.values()) >= 5
+
+
+def test_anchors_have_letters_of_all_languages(site: Site) -> None:
+    for name, anchor in (("first-hour", "the-ladder-of-η"), ("first-hour.zh-CN", "安装")):
+        assert f"#{anchor}" in site.page(f"docs/{name}.html").links
+
+
+def test_pictures_are_described_in_whole_words_and_pages_named_by_their_titles(site: Site) -> None:
+    page = (site.folder / "docs/first-hour.html").read_text("utf-8")
+    source = (ROOT / "docs/first-hour.md").read_text("utf-8")
+    descriptions = re.findall(r"!\[([^]]*)\]", source)
+    assert any("\n" in description for description in descriptions)
+    for description in descriptions:
+        assert f'alt="{description}"'.replace("\n", " ") in page
+    for file in site.pages:
+        assert not re.findall(
+            r"<a class=\"reference[^>]*><[^>]*>[\w/-]+\.md<", file.read_text("utf-8")
+        )
+    assert re.search(r'href="statistics.html"><[^>]*>[A-Z]', page)
 
 
 def test_external_links_are_listed(site: Site) -> None:
