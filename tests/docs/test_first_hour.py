@@ -84,7 +84,12 @@ def test_the_installation_comes_first_and_names_the_wheel() -> None:
     assert walkthrough.INSTALLATION in STEPS[0].commands
     assert "nnexp-*.whl" in STEPS[0].commands
     assert STEPS[0].output == ""
-    assert len(STEPS) == 17
+    assert len(STEPS) == 20
+
+
+def test_commands_fit_into_the_page() -> None:
+    lines = [line for step in STEPS for line in step.commands.splitlines()]
+    assert max(map(len, lines)) <= 100
 
 
 def test_a_difference_is_reported_but_not_one_of_times() -> None:
