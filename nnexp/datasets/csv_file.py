@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 
 FEWEST_COUNTED = 10
 """A feature that is 1, 2, … in fewer examples may do so by chance."""
+
+BETWEEN_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W\d_]+")
+"""What separates the words of a column's name, as in patient_id and patientId."""
+IDENTIFIERS = {"id", "ids", "uid", "identifier", "key", "nr"}
+"""Words of a column's name, in lower case, that make it one of identifiers."""
+NUMBERS = {"no", "num", "number", "index", "idx"}
+"""Words that do so as the last one."""
 
 
 class CsvTable(NamedTuple):
@@ -67,28 +75,55 @@ def read_csv(source: Csv) -> Parts:
         parts[split] = part._replace(
             advice=table.columns.advice, occurrences=unified.occurrences[split]
         )
+    counted = counting(train.features, train.columns.feature_names)
+    identified = identifying(train.features, train.columns.feature_names)
     sha256 = {f"{split}_file": table.sha256 for split, table in tables.items()}
     return Parts(
         *(parts["train"], parts.get("validation"), parts.get("test"), sha256),
         names=unified.names,
         feature_names=train.columns.feature_names,
         label_name=train.columns.label_name,
-        counting=counting(train.features, train.columns.feature_names),
+        counting=counted,
+        identifying=tuple(name for name in identified if name not in counted),
     )
 
 
 def counting(features: Features, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of features that number the examples from 0 or 1."""
-    rows = np.arange(len(features))
-    if len(rows) < FEWEST_COUNTED:
+    """Return the names of features that number the examples: whole numbers in equal steps."""
+    if len(features) < FEWEST_COUNTED:
         return ()
-    likely = [i for i, first in enumerate(features[0]) if first in {0, 1}]
+    first = features[0].astype(np.float64)
+    step = features[1] - first
+    rows = np.arange(len(features))
+    is_likely = (step != 0) & (np.floor(step) == step) & (np.floor(first) == first)
+    is_likely &= features[-1] == first + step * rows[-1]
     return tuple(
         names[i]
-        for i in likely
-        if features[-1, i] == features[0, i] + rows[-1]
-        and np.array_equal(features[:, i], rows + int(features[0, i]))
+        for i in np.flatnonzero(is_likely)
+        if np.array_equal(features[:, i], first[i] + step[i] * rows)
     )
+
+
+def identifying(features: Features, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of features that look like identifiers.
+
+    They are named as such, like ``patient_id``, and every example has another whole number.
+    """
+    if len(features) < FEWEST_COUNTED:
+        return ()
+    return tuple(
+        name
+        for name, values in zip(names, features.T, strict=True)
+        if _is_identifier(name)
+        and (values == np.floor(values)).all()
+        and len(np.unique(values)) == len(values)
+    )
+
+
+def _is_identifier(name: str) -> bool:
+    """Return whether a column is named like an identifier; a "number of rooms" is a count."""
+    words = BETWEEN_WORDS.sub(" ", name).lower().split()
+    return bool(words) and (not IDENTIFIERS.isdisjoint(words) or words[-1] in NUMBERS)
 
 
 def read(path: Path, source: Csv, train: CsvColumns | None = None) -> CsvTable:

@@ -157,6 +157,12 @@ def _counting(dataset: Dataset) -> Iterator[str]:
             f"column {name!r} numbers the examples: it tells only their order in the file; drop it "
             f"by data.drop: {yaml_list([name])}"
         )
+    for name in dataset.identifying:
+        yield (
+            f"column {name!r} has another whole number for each example, and its name is that of "
+            f"an identifier, from which nothing can be learned: if it is one, drop it by "
+            f"data.drop: {yaml_list([name])}"
+        )
 
 
 def _target(dataset: Dataset) -> Iterator[str]:

@@ -76,7 +76,9 @@ class Dataset(NamedTuple):
     feature_names: tuple[str, ...] = ()
     """The names of the features' columns; empty if they have none."""
     counting: tuple[str, ...] = ()
-    """The names of features that number the training examples as read: 0, 1, … or 1, 2, …"""
+    """The names of features that number the training examples as read, in equal steps."""
+    identifying: tuple[str, ...] = ()
+    """The names of other features that look like identifiers of the training examples as read."""
     label_name: str = ""
     """The name of the labels' column; empty if it has none."""
     factors: Factors | None = None

@@ -68,6 +68,8 @@ class Parts(NamedTuple):
     """The name of the labels' column."""
     counting: tuple[str, ...] = ()
     """The names of features that number the training examples."""
+    identifying: tuple[str, ...] = ()
+    """The names of other features that look like identifiers."""
     held_out: int = 0
     """The last training examples are for validation, unless a fraction is split off."""
 
@@ -147,6 +149,7 @@ def select(source: Source, parts: Parts, factors: Factors | None = None) -> Data
         feature_names=parts.feature_names,
         label_name=parts.label_name,
         counting=parts.counting,
+        identifying=parts.identifying,
         factors=factors,
         split_off=split_off,
     )

@@ -16,6 +16,7 @@ from nnexp.datasets.sources import Csv
 from nnexp.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nnexp.datasets.dataset import Dataset
@@ -483,18 +484,49 @@ def test_classes_drops_unknown_test_labels_and_nothing_else(
     assert dataset.test.features[:, 0].tolist() == [1, 3]
 
 
-def test_a_column_that_numbers_the_examples_causes_a_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "value", "fact"),
+    [
+        ("n", lambda i: i, "numbers the examples"),
+        ("no", lambda i: i + 1, "numbers the examples"),
+        ("n", lambda i: i ^ (4 < i < 8), ""),
+        ("n", lambda i: 9000 + 7 * i, "numbers the examples"),
+        ("n", lambda i: 60 - 5 * i, "numbers the examples"),
+        ("n", lambda i: 0.5 * i, ""),
+        ("n", lambda i: i * i, ""),
+        ("id", lambda i: 7 * i % 13, "identifier"),
+        ("patient_id", lambda i: 7 * i % 13, "identifier"),
+        ("Patient ID (clinic 2)", lambda i: 7 * i % 13, "identifier"),
+        ("patientId", lambda i: 7 * i % 13, "identifier"),
+        ("NR", lambda i: 7 * i % 13, "identifier"),
+        ("order no.", lambda i: 7 * i % 13, "identifier"),
+        ("index", lambda i: 7 * i % 13, "identifier"),
+        ("customer number", lambda i: 7 * i % 13, "identifier"),
+        ("key", lambda i: 7 * i % 13, "identifier"),
+        ("id", lambda i: 7 * i % 11, ""),
+        ("id", lambda i: 7 * i % 13 + 0.5, ""),
+        ("number of rooms", lambda i: 7 * i % 13, ""),
+        ("humidity", lambda i: 7 * i % 13, ""),
+        ("idée", lambda i: 7 * i % 13, ""),
+    ],
+)
+def test_columns_that_number_or_identify_the_examples_cause_a_warning(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: Callable[[int], float],
+    fact: str,
 ) -> None:
-    rows = [f"{i},{i + 1},{i % 2},{i ^ (4 < i < 8)},{'xy'[i % 2]}" for i in range(12)]
-    train = table("n,no,bit,mixed,kind", *rows)
-    dataset = read(tmp_path, monkeypatch, train, keys="standardize: true, test: 4")
-    fact = "numbers the examples: it tells only their order in the file; "
-    advice = [w.rpartition(fact)[2] for w in data_warnings(dataset) if fact in w]
-    assert advice == [
-        'drop it by data.drop: ["n"]',
-        'drop it by data.drop: ["no"]',
-    ]
+    rows = [f"{value(i)},{i % 5},{'xy'[i % 2]}" for i in range(12)]
+    dataset = read(
+        tmp_path, monkeypatch, table(f"{name},a,kind", *rows), keys="standardize: true, test: 4"
+    )
+    warnings = data_warnings(dataset)
+    assert len(warnings) == bool(fact)
+    for warning in warnings:
+        assert fact in warning
+        assert repr(name) in warning
+        assert warning.endswith(f"drop it by data.drop: {yaml_list([name])}")
 
 
 def test_many_rare_whole_numbers_cause_a_warning(
