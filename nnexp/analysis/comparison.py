@@ -118,7 +118,7 @@ def compare(experiments: Sequence[Experiment], metric: str | None = None) -> Com
     """Compare experiments: their configs, metrics and verdicts.
 
     Args:
-        experiments: two or more, the first of which is the baseline.
+        experiments: one or more, the first of which is the baseline.
         metric: of the verdict; None for test accuracy at the best validation epoch, or the first
             of ``PREFERRED`` that all runs have.
 

@@ -281,6 +281,7 @@ def _wanted(parser: Parser[_Condition], key: str, sign: str, written: str) -> An
     percent = key in ACCURACIES and written.endswith("%") and written != "%"
     wanted = _parse_value(parser, written.removesuffix("%") if percent else written)
     if sign in ORDERS and not _is_number(wanted):
+        check(key, (), parser.source)  # a misspelt accuracy cannot be compared with 50%, either
         parser.refuse(f"'{sign}' compares numbers, got {messages.shown(wanted)} for {key}")
     if percent and _is_number(wanted):
         wanted /= 100

@@ -91,7 +91,7 @@ def compare(
 
     A CLAIM compares sums of numbers and LETTER.KEY by = != < <= > or >=; join comparisons
     with and, or and brackets. The letters are those of the table. Accuracies are fractions:
-    write 0.002 or 0.2%.
+    write 0.002 or 0.2%. With --check, a single A will do: A.test_accuracy >= 95%.
     """
     from nnexp.analysis import claims, comparison, experiments
     from nnexp.errors import CheckFailedError, UsageError
@@ -104,8 +104,9 @@ def compare(
         check_target(plot)
     judged = None if metric is None else comparison.judged_metric(metric, "--metric")
     gathered = experiments.gather(paths)
-    if len(gathered) == 1:
-        raise UsageError(f"{gathered[0].place}: is one experiment; name another to compare it with")
+    if len(gathered) == 1 and not checks:
+        message = "is one experiment; name another to compare it with, or give --check"
+        raise UsageError(f"{gathered[0].place}: {message}")
     if baseline is not None:
         gathered = experiments.with_baseline(gathered, baseline)
     parsed = [claims.parse(check, [side.label for side in gathered]) for check in checks]

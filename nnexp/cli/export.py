@@ -22,15 +22,28 @@ if TYPE_CHECKING:
 
 SUFFIXES = {"onnx": ".onnx", "safetensors": ".safetensors", "csv": ".csv"}
 """The endings of files by format."""
+NUMPY = ("numpy", "npz", "npy")
+"""The format that a run's checkpoints have."""
 LOGS = "tensorboard"
 """The format that makes a folder for each run."""
 
 
+class Format(options.OneOf):
+    """A format to export to; a run has NumPy's by itself."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the format. Raises: UsageError."""
+        if value.lower() in NUMPY:
+            raise UsageError(
+                f"--to {value}: a run's checkpoints are npz archives already, which numpy.load "
+                "reads: RUN/checkpoints/epoch-NNNNNN.npz; see docs/export.md"
+            )
+        return super().convert(value, param, ctx)
+
+
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=options.RUN)
-@click.option(
-    "--to", "to", type=options.OneOf((*SUFFIXES, LOGS)), required=True, help="The format."
-)
+@click.option("--to", "to", type=Format((*SUFFIXES, LOGS)), required=True, help="The format.")
 @click.option(
     "-o",
     "--output",

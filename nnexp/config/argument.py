@@ -5,16 +5,18 @@ A run stands for its resolved config, in ``config.yaml``. An existing path wins 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import stat
 import sys
+import zlib
 from pathlib import Path
 
 from nnexp import paths
 from nnexp.config import reader
 from nnexp.config.examples import examples
-from nnexp.config.messages import hint
+from nnexp.config.messages import closest, hint
 from nnexp.errors import ConfigError, DiskError, UsageError
 from nnexp.names import is_derived, without_seed
 
@@ -22,6 +24,17 @@ STANDARD_INPUT = "-"
 RUN, CONFIG = "run.json", "config.yaml"
 ADVICE = "nnexp examples lists the examples, nnexp runs the runs, and nnexp init writes a config"
 """The next step if a config is not found."""
+ENDINGS = (".yaml", ".yml")
+"""What the names of configs usually end in."""
+TABLES = (".csv", ".tsv", ".tab")
+DATA = {
+    b"PK\x03\x04": ("an archive", "npz", "file"),
+    b"\x89PNG": ("a picture", "images", "directory"),
+    b"\xff\xd8\xff": ("a picture", "images", "directory"),
+    b"\0\0\x08": ("an IDX file", "idx", "directory"),
+}
+"""What a file of data is by its first bytes, the source that reads it, and the source's key."""
+GZIP = b"\x1f\x8b"
 WAIT = 10.0
 """Seconds to wait for the first bytes of a pipe."""
 
@@ -75,7 +88,7 @@ def read(path: str) -> bytes:
     """Read a config's bytes from a located path, at most one more than is allowed.
 
     Raises:
-        ConfigError: there is no such file, or it is no file and no pipe.
+        ConfigError: there is no such file, it is no file and no pipe, or it is a file of data.
         DiskError: it cannot be read.
     """
     if path == STANDARD_INPUT:
@@ -89,16 +102,51 @@ def read(path: str) -> bytes:
             content = _read_all(descriptor)
         finally:
             os.close(descriptor)
-        return content if stat.S_ISREG(mode) else _not_empty(path, content)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name
-        word = path.removeprefix("configs/").removesuffix(".yaml")
-        raise ConfigError(
-            [f"{path}: there is no such file{hint(word, examples(), ADVICE, 'the example ')}"]
-        ) from None
+        raise ConfigError([f"{path}: there is no such file{_missing_hint(path)}"]) from None
     except OSError as error:
         raise DiskError(
             f"{path}: cannot be read: {(error.strerror or str(error)).lower()}"
         ) from error
+    if not stat.S_ISREG(mode):
+        return _not_empty(path, content)
+    _check_not_data(path, content)
+    return content
+
+
+def _missing_hint(path: str) -> str:
+    """Return the next step for a config that is missing: a config beside it, or an example."""
+    beside: dict[str, Path] = {}
+    with contextlib.suppress(OSError, ValueError):  # ValueError: a NUL in the name
+        files = sorted(Path(path).parent.iterdir())
+        beside = {file.stem: file for file in files if file.suffix in ENDINGS}
+    near = closest(_bare(Path(path).name), beside)
+    if near is not None:
+        return f"; did you mean {beside[near]}?"
+    return hint(_bare(path.removeprefix("configs/")), examples(), ADVICE, "the example ")
+
+
+def _bare(name: str) -> str:
+    """Return a config's name without its ending."""
+    return next((name.removesuffix(end) for end in ENDINGS if name.endswith(end)), name)
+
+
+def _check_not_data(path: str, content: bytes) -> None:
+    """Raise ConfigError if a file in the place of a config is one of data."""
+    beginning = content
+    if content.startswith(GZIP):
+        with contextlib.suppress(zlib.error):
+            beginning = zlib.decompressobj(wbits=31).decompress(content, 4)
+    kinds = [kind for first, kind in DATA.items() if beginning.startswith(first)]
+    if path.lower().endswith(TABLES):
+        kinds = [("a table", "csv", "train_file")]
+    for kind, source, key in kinds:
+        named, it = (path, "it") if key.endswith("file") else (Path(path).parent, "its folder")
+        message = (
+            f"{path}: is {kind}, not a config; write a config with nnexp init, and name {it} "
+            f"there by data.name: {source} and data.{key}: {named}"
+        )
+        raise ConfigError([message])
 
 
 def _read_all(descriptor: int) -> bytes:

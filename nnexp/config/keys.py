@@ -90,6 +90,15 @@ def takes_lists(key: str) -> bool:
     return any(isinstance(choice, VarTupleType) for choice in _choices(key))
 
 
+def takes_numbers(key: str) -> bool:
+    """Return whether a key accepts numbers, but no text of any kind, with any component."""
+    from msgspec.inspect import FloatType, IntType, StrType  # noqa: PLC0415 - as above
+
+    choices = list(_choices(key))
+    is_text = any(isinstance(choice, StrType) for choice in choices)
+    return not is_text and any(isinstance(choice, IntType | FloatType) for choice in choices)
+
+
 def could_be_in(key: str, value: object) -> bool:
     """Return whether a key accepts lists whose items may be equal to value."""
     from nnexp.config import fields  # noqa: PLC0415 - as above

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, NamedTuple
 
 from nnexp.datasets.csv_header import (
@@ -13,7 +12,7 @@ from nnexp.datasets.csv_header import (
 )
 from nnexp.datasets.csv_numbers import is_number
 from nnexp.datasets.files import MalformedError
-from nnexp.datasets.name_lists import lacking, listed, yaml_list, yaml_name
+from nnexp.datasets.name_lists import closest, lacking, listed, yaml_list, yaml_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,7 +157,7 @@ def check_names(names: Sequence[str], drop: Sequence[str], where: str) -> None:
         if UNNAMED.fullmatch(name):
             raise MalformedError(
                 f"{where}, column {column}: has no name (an index?); drop it by "
-                f"{_dropping(drop, [name])}, or name it"
+                f"{_dropping([other for other in drop if other in names], [name])}, or name it"
             )
         if name in seen:
             raise MalformedError(
@@ -215,8 +214,8 @@ def _first(header: HeaderLine, source: Csv) -> CsvColumns:
 
 def _corrected(key: str, name: str, names: list[str]) -> str:
     """Return the advice for a key that names a column which does not exist."""
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"correct {key}"
+    near = closest(name, names)
+    hint = f"did you mean {near!r}?" if near else f"correct {key}"
     return f"{hint} (columns: {listed(names)})"
 
 

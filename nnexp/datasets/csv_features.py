@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nnexp.datasets.csv_labels import is_fraction, regression
 from nnexp.datasets.csv_numbers import is_plain_number, with_point
 from nnexp.datasets.files import MalformedError
 
@@ -87,6 +88,8 @@ class FeatureParser:
     def _fault(self, block: Block, otherwise: str) -> MalformedError:
         """Return the error about the first field that is not a finite number."""
         columns = self._columns
+        if fault := _label_fault(block, columns):
+            return fault
         for line, text in zip(block.numbers, block.texts, strict=True):
             fields = [field.strip() for field in text.split(block.delimiter)]
             for position in columns.features:
@@ -110,6 +113,23 @@ def _first_with(sign: str, block: Block, columns: CsvColumns) -> Field | None:
             for position in sorted(columns.features):
                 if sign in fields[position]:
                     return Field(fields[position].strip(), line, position)
+    return None
+
+
+def _label_fault(block: Block, columns: CsvColumns) -> MalformedError | None:
+    """Return the error about labels that are a regression target, if data.label names them.
+
+    Then a feature that is text is rather the label than a column to drop.
+    """
+    if columns.is_new or not columns.label_is_given:
+        return None
+    for line, text in zip(block.numbers, block.texts, strict=True):
+        fields = [field.strip() for field in text.split(block.delimiter)]
+        label = fields[columns.label]
+        if is_fraction(label, columns.delimiter):
+            texts = _text_columns(fields, columns)
+            advice = f"set {columns.labelled(texts[0])}" if len(texts) == 1 else columns.advice
+            return MalformedError(f"{columns.labels_from} {regression(label, line)}; {advice}")
     return None
 
 
@@ -138,7 +158,7 @@ def _text_advice(fields: list[str], columns: CsvColumns, *, may_be_label: bool) 
     """Return what to do about the text among a row's features, which may be the labels."""
     if columns.is_new:
         return f"features are numbers: correct it, or {columns.removal('')}"
-    texts = [columns.names[i] for i in columns.features if not _is_numeric(fields[i], columns)]
+    texts = _text_columns(fields, columns)
     drop = f"drop text columns by {columns.dropping(texts)}{columns.delimiter_advice}"
     if not may_be_label:
         return f"features are numbers: correct it, or {drop}"
@@ -146,6 +166,11 @@ def _text_advice(fields: list[str], columns: CsvColumns, *, may_be_label: bool) 
     if len(texts) == 1:
         return f"{fact}; if it is {texts[0]!r}, set {columns.labelled(texts[0])}; or {drop}"
     return f"{fact}; if it is one of the text columns, name that by data.label; or {drop}"
+
+
+def _text_columns(fields: list[str], columns: CsvColumns) -> list[str]:
+    """Return the names of the features that are text in a row."""
+    return [columns.names[i] for i in columns.features if not _is_numeric(fields[i], columns)]
 
 
 def _is_numeric(field: str, columns: CsvColumns) -> bool:

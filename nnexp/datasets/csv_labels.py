@@ -115,18 +115,28 @@ def whole_number(label: str, delimiter: str = ",") -> int | None:
     return int(value) if is_small and not has_fraction(value) else None
 
 
+def is_fraction(label: str, delimiter: str) -> bool:
+    """Return whether a label is a number with a fraction."""
+    value = exact(with_point(label, delimiter))
+    return value is not None and has_fraction(value)
+
+
+def regression(label: str, line: int) -> str:
+    """Return what is wrong with a label that is a number with a fraction."""
+    return (
+        f"is {label!r} in line {line}: numbers with fractions are a regression target, and nnexp "
+        "classifies"
+    )
+
+
 def check_target(labels: CsvLabels, columns: CsvColumns, source: str) -> None:
     """Raise DataError if training labels are a regression target or identifiers.
 
     A single fraction is enough: the other labels may stand for missing values.
     """
     for name, line in zip(labels.names, labels.lines, strict=True):
-        value = exact(with_point(name, columns.delimiter))
-        if value is not None and has_fraction(value):
-            raise DataError(
-                f"{source} is {name!r} in line {line}: numbers with fractions are a "
-                f"regression target, and nnexp classifies; {columns.advice}"
-            )
+        if is_fraction(name, columns.delimiter):
+            raise DataError(f"{source} {regression(name, line)}; {columns.advice}")
     classes.check_target(
         *(len(labels.names), len(labels.codes), source, columns.advice),
         are_text=_are_text(labels.names),

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from nnexp.datasets.dataset import Dataset, Split
-from nnexp.datasets.name_lists import listed, yaml_list
+from nnexp.datasets.name_lists import closest, listed, yaml_list
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -30,6 +30,8 @@ SHOWN = 3
 """Maximum number of features or classes that a warning lists."""
 MANY_NUMBERS, RARE = 30, 5
 """More classes with whole numbers than this, most with fewer examples, are probably a quantity."""
+MISSPELT = 0.85
+"""Minimum similarity of a class to the one that it may be a misspelling of, as in difflib."""
 STEPS = 16
 """A feature with a range of fewer float32 steps than this loses its differences."""
 
@@ -228,7 +230,34 @@ def _absent(dataset: Dataset) -> Iterator[str]:
             names = [dataset.class_names[i] if dataset.class_names else str(i) for i in absent]
             noun, which = ("class", "it") if len(names) == 1 else ("classes", "they")
             kind, done = ("training", "learned") if name == "train" else (name, "judged")
-            yield f"no {kind} example is of {noun} {listed(names, SHOWN)}: {which} cannot be {done}"
+            rare = [_rarity(dataset, int(index)) for index in absent[:SHOWN]]
+            yield (
+                f"no {kind} example is of {noun} {listed(names, SHOWN)}: {which} cannot be {done}"
+                f"{''.join(rare)}"
+            )
+
+
+def _rarity(dataset: Dataset, index: int) -> str:
+    """Return how few examples a class has, and what it may be a misspelling of; else nothing."""
+    labels = np.concatenate([split.labels for split in dataset.splits.values()])
+    counts = np.bincount(labels, minlength=dataset.classes).tolist()
+    count = counts[index]
+    if not 0 < count < RARE or not dataset.class_names:
+        return ""
+    name = dataset.class_names[index]
+    text = f"; {name!r} has only {count} example{'s' * (count != 1)}"
+    common = [
+        other
+        for other, its_count in zip(dataset.class_names, counts, strict=True)
+        if its_count > count and _digits(other) == _digits(name)
+    ]
+    near = closest(name, common, MISSPELT)
+    return text if near is None else f"{text}: a misspelling of {near!r}?"
+
+
+def _digits(name: str) -> str:
+    """Return the digits of a name: type-1 is no misspelling of type-2."""
+    return "".join(filter(str.isdecimal, name))
 
 
 def _features(dataset: Dataset, indices: npt.NDArray[np.int64]) -> str:

@@ -24,6 +24,13 @@ def listed(names: Sequence[str], shown: int = SHOWN) -> str:
     return f"{text}, …" if len(names) > shown else text
 
 
+def closest(name: str, names: Sequence[str], similarity: float = 0.6) -> str | None:
+    """Return the name that is closest to a misspelt one, or None if none is as similar."""
+    folded = {other.casefold(): other for other in names}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=similarity)
+    return folded[near[0]] if near else None
+
+
 def lacking(name: str, names: Sequence[str], wanted: Sequence[str]) -> str:
     """Return the message for new examples without a column that the run was trained with.
 
@@ -32,9 +39,8 @@ def lacking(name: str, names: Sequence[str], wanted: Sequence[str]) -> str:
         names: of the columns that there are.
         wanted: names of all columns that the run was trained with.
     """
-    spare = {other.casefold(): other for other in names if other not in wanted}
-    near = difflib.get_close_matches(name.casefold(), spare, n=1)
-    advice = f"rename {spare[near[0]]!r} to {name!r}" if near else "add it"
+    near = closest(name, [other for other in names if other not in wanted])
+    advice = f"rename {near!r} to {name!r}" if near else "add it"
     known = listed([repr(other) for other in names]) or "none"
     return (
         f"has no column {name!r}, which the run was trained with; its columns are {known}: {advice}"

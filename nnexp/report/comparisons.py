@@ -52,19 +52,21 @@ def document(
     """Return a comparison's tables, curves, notes and verdicts, the verdicts last.
 
     Args:
-        comparison: of two experiments or more.
+        comparison: of experiments; a single one has neither differences nor a verdict.
         clock: of the curves' runs; None for curves against epochs.
         with_curves: include curves for a terminal.
         advises: include commands that train the seeds needed for a verdict.
     """
     histories = {side.experiment.label: side.histories for side in comparison.sides}
+    is_single = len(comparison.sides) == 1
+    final = [] if is_single else verdicts(comparison)
     return plain(
-        *(sides(comparison), config(comparison), results(comparison)),
+        *(sides(comparison), None if is_single else config(comparison), results(comparison)),
         Sentences(legend(comparison)),
         apart(comparison),
         *(braille.drawings(terminal(histories, clock)) if with_curves else []),
         Sentences(comparison.notes, "note") if comparison.notes else None,
-        Sentences([*verdicts(comparison), *sequential_verdicts.sentences(comparison)], "verdict"),
+        Sentences([*final, *sequential_verdicts.sentences(comparison)], "verdict"),
         advice(comparison) if advises else None,
         sequential_verdicts.race(comparison) if advises else None,
     )

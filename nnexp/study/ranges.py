@@ -17,6 +17,12 @@ from nnexp.config.messages import closest, shortened, shown
 CALL = re.compile(r"\s*([A-Za-z_-]+)\s*\((.*)\)\s*", re.DOTALL)
 _START = re.compile(r"\s*([A-Za-z_-]+)\s*\(")
 
+LIST = "a list of values"
+SPAN = re.compile(r"\d+-\d+", re.ASCII)
+"""Whole numbers in the notation of ``--seeds``, which values do not have."""
+SHOWN = 9
+"""Numbers after the first that a message lists."""
+
 LARGEST = 10**12
 """Bound of whole-number ranges: up to it, random numbers have enough bits to reach every value."""
 
@@ -29,7 +35,7 @@ def ends(kind: str, bounds: object) -> tuple[Any, ...]:
     if kind == "choice" and isinstance(bounds, list) and bounds:
         return ()
     if kind == "choice":
-        raise ValueError(f"must be a list of values, got {shown(bounds)}")
+        raise ValueError(f"must be {LIST}, got {shown(bounds)}")
     noun, types, most = "numbers", {int, float}, sys.float_info.max
     if RANGES[kind].is_whole:
         noun, types, most = "whole numbers", {int}, LARGEST
@@ -74,6 +80,19 @@ def is_value(key: str, tree: object) -> bool:
         is_setting = f"{key}.{kind}" in keys.known() or not isinstance(values, list)
         return kind not in KINDS and is_setting
     return not (isinstance(tree, str) and is_call(tree))
+
+
+def fault(key: str, values: list[Any]) -> str | None:
+    """Return what is wrong with an option's list of values: it is empty, or has 0-4 of --seeds."""
+    if not values:
+        return f"must be {LIST}, got an empty list"
+    spans = [value for value in values if isinstance(value, str) and SPAN.fullmatch(value)]
+    if not spans or not keys.takes_numbers(key):
+        return None
+    first, last = sorted(map(int, spans[0].split("-")))
+    numbers = ",".join(map(str, range(first, min(last, first + SHOWN) + 1)))
+    rest = f",…,{last}" if last > first + SHOWN else ""
+    return f"{key}: must be numbers separated by commas, got {spans[0]}; write {numbers}{rest}"
 
 
 def uniform(low: float, high: float, u: float) -> float:

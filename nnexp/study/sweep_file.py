@@ -32,7 +32,7 @@ from nnexp.config.messages import listed, shortened, shown, unknown, unknown_key
 from nnexp.config.problem import Path, Place, Problem, refusal
 from nnexp.errors import ConfigError, UsageError, printable
 from nnexp.study import ranges, space
-from nnexp.study.ranges import KINDS
+from nnexp.study.ranges import KINDS, LIST
 from nnexp.study.space import MOST, Choice, Dimension, Exclusion, Seeds, Space, keys_of
 
 T = TypeVar("T")
@@ -43,7 +43,6 @@ DRAWS = {"draws": (1, MOST), "seed": (0, 2**63 - 1)}
 OPTIONS = {"config": "CONFIG", "set": "--set", "draws": "--trials", "seed": "--seed"}
 """The arguments of ``nnexp search`` that correspond to keys of a sweep file."""
 
-LIST = "a list of values"
 ANY = f"{LIST}, or a range of {listed(KINDS)}"
 
 
@@ -205,8 +204,8 @@ def _option(name: str, setting: str) -> YamlDocument:
         document = reader.read(f"[{text}]", place)
         if document.problems:
             raise problem.error(fault._replace(path=(key,)) for fault in document.problems)
-        if not document.root:
-            raise refusal(place, f"must be {LIST}, got an empty list")
+        if fault := ranges.fault(key, document.root):
+            raise refusal(place, fault)
         is_nested = len(document.root) == 1 and not ranges.is_value(key, document.root[0])
         tree = document.root[0] if is_nested else document.root
     return YamlDocument({key: tree}, {}, {(key,): place}, [], place)

@@ -37,6 +37,31 @@ def test_a_claim_holds_or_exits_7(many: Bench, claim: str, code: int) -> None:
     assert said.out.endswith(f"{PAIRED}\n{LOOKED}\n")
 
 
+def test_a_claim_is_judged_on_a_single_experiment(many: Bench) -> None:
+    said = many("compare", "runs/a", "--check", "A.validation >= 90%")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("   run     seeds  status\nA  runs/a  ")
+    assert said.out.partition("\n\n")[2].startswith("result (accuracies in %)")
+    assert "configs are the same" not in said.out
+    assert "no verdict" not in said.out
+    said = many("compare", "runs/a", "--check", "A.best_validation_accuracy >= 99%", "--json")
+    assert said.code == 7
+    assert said.err.startswith("does not hold: A.best_validation_accuracy >= 99% (0.9")
+    result = json.loads(said.out)
+    assert (list(result["experiments"]), result["checks"][0]["holds"]) == (["A"], False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["test", "test_accuracy", "validation", "validation_accuracy", "best_validation_accuracy"],
+)
+def test_accuracies_have_the_same_names_in_where_and_check(bench: Bench, name: str) -> None:
+    bench("train", "tiny.yaml", "-q", "--name", "a", "--set", "data.test=2")
+    claim = f"{name} >= 0%"
+    assert bench("compare", "runs/a", "--check", f"A.{claim}").err == ""
+    assert bench("runs", "--where", claim).out.splitlines()[1].startswith("a-s0 ")
+
+
 TRUE, FALSE = "B.epochs = 1", "B.epochs != 1"
 
 

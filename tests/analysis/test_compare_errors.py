@@ -33,7 +33,10 @@ if TYPE_CHECKING:
         ),
         (("runs/a", "runs/x*"), "runs/x*: no run matches; nnexp runs lists the runs"),
         (("runs/a", "runs/b", "./runs/a"), "runs/a: is named twice"),
-        (("runs/a",), "runs/a: is one experiment; name another to compare it with"),
+        (
+            ("runs/a",),
+            "runs/a: is one experiment; name another to compare it with, or give --check",
+        ),
     ],
 )
 def test_what_names_no_comparison_exits_2(two: Bench, places: tuple[str, ...], told: str) -> None:

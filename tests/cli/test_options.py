@@ -9,6 +9,7 @@ import pytest
 
 import nnexp
 from nnexp.cli import COMMANDS, cli, options, quantities
+from nnexp.cli.export import Format
 from nnexp.cli.tune import Only
 from nnexp.errors import UsageError
 
@@ -28,6 +29,7 @@ WRONG: dict[type[click.ParamType[Any]], str] = {
     quantities.Amount: "nan",
     quantities.Seconds: "nan",
     quantities.Size: "much",
+    Format: "foo",
     quantities.Spending: "foo",
     Only: "foo",
 }

@@ -143,6 +143,28 @@ def test_an_absent_class_causes_a_warning() -> None:
     assert warned == ["no test example is of class yes: it cannot be judged"]
 
 
+@pytest.mark.parametrize(
+    ("rare", "examples", "remark"),
+    [
+        ("malignent", 1, "; 'malignent' has only 1 example: a misspelling of 'malignant'?"),
+        ("Malignant", 2, "; 'Malignant' has only 2 examples: a misspelling of 'malignant'?"),
+        ("unknown", 1, "; 'unknown' has only 1 example"),
+        ("type-3", 1, "; 'type-3' has only 1 example"),
+        ("malignent", 5, ""),
+    ],
+)
+def test_an_absent_class_that_is_rare_may_be_a_misspelling(
+    rare: str, examples: int, remark: str
+) -> None:
+    names = ("malignant", "type-1", rare)
+    labels = np.array([0] * 20 + [1] * 20 + [2] * examples)
+    train = Split(np.arange(len(labels), dtype=np.float64)[:, None] / len(labels), labels)
+    test = Split(train.features[:40], labels[:40])
+    data = dataset(ROWS, ROWS)._replace(train=train, test=test, classes=3, class_names=names)
+    warned = f"no test example is of class {rare}: it cannot be judged{remark}"
+    assert data_warnings(data) == [warned]
+
+
 def test_classes_without_training_examples_cause_a_warning(bench: Bench) -> None:
     rows = [f"{i % 7},{'abc'[i // 20]}" for i in range(60)]
     Path("d.csv").write_text("\n".join(["x,kind", *rows]) + "\n")

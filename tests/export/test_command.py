@@ -374,3 +374,10 @@ def test_every_format_is_tested() -> None:
 
     assert {*SUFFIXES, LOGS} == PACKAGES.keys()
     assert is_installed("numpy")
+
+
+@pytest.mark.parametrize("to", ["numpy", "npz", "npy", "NumPy"])
+def test_numpys_format_is_that_of_checkpoints(bench: Bench, to: str) -> None:
+    fact = "a run's checkpoints are npz archives already, which numpy.load reads"
+    message = f"--to {to}: {fact}: RUN/checkpoints/epoch-NNNNNN.npz; see docs/export.md\n"
+    assert bench("export", "runs/a", "--to", to, "-o", "a.npz") == (2, "", message)

@@ -436,6 +436,27 @@ def test_options_problems_are_told_all_at_once(bench: Bench) -> None:
     assert list(bench.folder.glob("runs*")) == []
 
 
+@pytest.mark.parametrize(
+    ("grid", "written"),
+    [
+        ("data.split_seed=0-4", "0-4; write 0,1,2,3,4"),
+        ("batch_size=all,8-6", "8-6; write 6,7,8"),
+        ("epochs=1-100", "1-100; write 1,2,3,4,5,6,7,8,9,10,…,100"),
+    ],
+)
+def test_a_range_of_seeds_is_no_list_of_numbers(bench: Bench, grid: str, written: str) -> None:
+    fact = f"{grid.partition('=')[0]}: must be numbers separated by commas, got {written}"
+    assert bench("sweep", "tiny.yaml", "--grid", grid) == (2, "", f"--grid {grid}: {fact}\n")
+    said = bench("search", "tiny.yaml", "--space", grid)
+    assert said == (2, "", f"--space {grid}: {fact}\n")
+
+
+def test_a_value_of_text_may_look_like_a_range(bench: Bench) -> None:
+    (bench.folder / "0-4").write_text("a,kind\n")
+    said = bench("sweep", "tiny.yaml", "--grid", "data.file=0-4", "--dry-run")
+    assert "separated by commas" not in said.err
+
+
 @pytest.mark.slow
 def test_a_sweep_of_too_many_points_is_refused_before_they_are_made(bench: Bench) -> None:
     big = "config: tiny.yaml\nrandom: {draws: 1000000, from: {lambda: {uniform: [0, 1]}}}\nseeds: 2"
