@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
+from nnexp.analysis.comparability import evaluated
 from nnexp.analysis.verdicts import ACCURACY
 from nnexp.config import dump
 from nnexp.report import comparison_output, comparisons, confirmation, sweep_ranking
@@ -15,8 +16,10 @@ from nnexp.report.confirmation import ConfirmationOutput
 from nnexp.report.document import Document, Section, Sentences, Table
 from nnexp.report.samples import SampleOutput, of_sample
 from nnexp.report.sweep_ranking import FailureOutput
-from nnexp.report.text import MISSING
+from nnexp.report.text import MISSING, resolution
+from nnexp.store.run import Run
 from nnexp.study import trials
+from nnexp.study.ranking import is_tie
 
 if TYPE_CHECKING:
     from nnexp.analysis.comparison import Comparison
@@ -93,7 +96,10 @@ def _summary(result: SearchResult) -> Iterator[str]:
     baseline, best = result.baseline, result.best
     if best is not None:
         config = best.trial.paths[0] / "config.yaml"
-        yield f"best: {result.definition.space.describe(best.trial.values)}, as in {config}"
+        trial = f"{result.definition.space.describe(best.trial.values)}, as in {config}"
+        gives = _given_ties(result)
+        yield f"best: the config as given; as good: {trial}" if gives else f"best: {trial}"
+        yield from _ties(result)
         is_given = baseline is not None and best.trial.paths == baseline.trial.paths
         if is_given and not result.definition.confirm:
             yield "the best trial equals the config as given"
@@ -108,6 +114,29 @@ def _summary(result: SearchResult) -> Iterator[str]:
             yield "the config as given did better than every trial"
     if baseline is not None and baseline.score is None and not result.definition.confirm:
         yield f"no comparison: the config as given {unscored(baseline)}"
+
+
+def _given_ties(result: SearchResult) -> bool:
+    """Return whether the config as given is as good as the best trial, and not the same."""
+    given, best = result.baseline, result.best
+    if given is None or best is None or best.score is None or not best.is_complete:
+        return False
+    return is_tie(given.score, best.score) and given.trial.paths != best.trial.paths
+
+
+def _ties(result: SearchResult) -> Iterator[str]:
+    """Yield how many trials tie for the best, and that the config as given does, if it does."""
+    best, gives = result.best, _given_ties(result)
+    if best is None or best.score is None:
+        return
+    alike = (r for r in result.results if r.epoch == best.epoch and is_tie(r.score, best.score))
+    count = len({trial.trial.paths for trial in alike})
+    if count == 1 and not gives:
+        return
+    examples = evaluated(Run(best.trial.paths[0]), "validation")
+    what = f"{count} trial{'s tie' if count > 1 else ' ties'}"
+    also = " with the config as given" if gives else ""
+    yield f"{what}{also} at the best {resolution('validation', examples)}"
 
 
 def _cost(result: SearchResult) -> str:

@@ -19,7 +19,7 @@ from nnexp.report.comparison_output import VerdictOutput, verdict_output
 from nnexp.report.confirmation import ConfirmationOutput
 from nnexp.report.document import Document, Sentences, Table, plain
 from nnexp.report.samples import SampleOutput, of_spread
-from nnexp.report.text import MISSING, counts, percent_spread
+from nnexp.report.text import MISSING, counts, percent_spread, resolution
 from nnexp.store import listing
 from nnexp.store.records import WEIGHTS
 from nnexp.store.run import Run
@@ -192,6 +192,9 @@ def notes(ranking: Ranking, jobs: Sequence[Job]) -> Iterator[str]:
     examples = [own for job in ranked if (own := _examples(job)) is not None]
     if is_same_data and any(own != examples[0] for own in examples):
         yield "note: the points have different splits or classes; those of others have no verdict"
+    if is_same_data and ranking.split is not None and (tied := ranks.tied(ranking)) > 1:
+        count = evaluated(Run(jobs[ranking.standings[0].trials[0]].run.path), ranking.split)
+        yield f"note: {tied} points tie at the best {resolution(ranking.split, count)}"
     if ranking.split != "test":
         return
     yield (

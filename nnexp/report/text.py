@@ -162,3 +162,11 @@ def _finite(tree: Any) -> Any:  # noqa: ANN401 - any value of JSON
     if isinstance(tree, list | tuple):
         return [_finite(value) for value in tree]
     return None if isinstance(tree, float) and not math.isfinite(tree) else tree
+
+
+def resolution(split: str, examples: int) -> str:
+    """Return why equal accuracies cannot be ranked, after what has them."""
+    return (
+        f"{split} accuracy; the {examples:,} {split} examples cannot rank them: one example is "
+        f"{100 / examples:.2g} points"
+    )

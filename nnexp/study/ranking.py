@@ -5,6 +5,7 @@ The statistical tests are those of ``nnexp compare``, in ``analysis.verdicts``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -80,6 +81,23 @@ def _order(standing: Standing) -> tuple[bool, bool, bool, float]:
 def _flaws(standing: Standing) -> tuple[bool, bool]:
     """Return whether the mean is biased by diverged runs, and by missing ones."""
     return standing.diverged > 0, standing.missing > 0
+
+
+def is_tie(accuracy: float | None, best: float) -> bool:
+    """Return whether an accuracy equals the best one; sums over seeds are in any order."""
+    return accuracy is not None and math.isclose(accuracy, best, abs_tol=1e-12)
+
+
+def tied(ranking: Ranking) -> int:
+    """Return how many experiments are as good as the best, it included; 0 without a result."""
+    best = ranking.standings[0]
+    return sum(
+        best.accuracy is not None
+        and standing.accuracy is not None
+        and _flaws(standing) == _flaws(best)
+        and is_tie(standing.accuracy.mean, best.accuracy.mean)
+        for standing in ranking.standings
+    )
 
 
 def verdicts(

@@ -215,6 +215,36 @@ def test_a_config_that_beats_every_trial_is_told(
     assert ("the config as given did better than every trial" in said.out) is is_told
 
 
+@pytest.mark.parametrize(
+    ("epochs", "best", "tie"),
+    [
+        (
+            "[3]",
+            "the config as given; as good: patience=3",
+            "1 trial ties with the config as given",
+        ),
+        (
+            "[4, 3]",
+            "the config as given; as good: patience=4",
+            "2 trials tie with the config as given",
+        ),
+        ("[9, 3]", "patience=9", "2 trials tie"),
+    ],
+)
+def test_a_tie_goes_to_the_config_as_given(bench: Bench, epochs: str, best: str, tie: str) -> None:
+    """The patience of nine is the given one; no patience changes a run of so few epochs."""
+    space = ("--space", f"patience={epochs}", "--method", "grid", "--confirm", "0")
+    out = bench("search", "tiny.yaml", "--set", "patience=9", *space, "-q").out
+    assert f"\nbest: {best}, as in runs/" in out
+    reason = "the 60 validation examples cannot rank them: one example is 1.7 points"
+    assert f"\n{tie} at the best validation accuracy; {reason}\n" in out
+
+
+def test_a_single_best_trial_does_not_tie(bench: Bench) -> None:
+    space = ("--space", "learning_rate=[1e-9]", "--method", "grid", "--confirm", "0", "-q")
+    assert " tie" not in bench("search", "tiny.yaml", "--epochs", "3", *space).out
+
+
 def test_without_optuna_tpe_says_how_to_get_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,16 @@ def test_a_ranking_by_test_accuracy_has_one_such_column_and_a_note(bench: Bench)
     assert bench(*arguments, "-q").err == ""
 
 
+def test_points_that_tie_with_the_best_are_counted(bench: Bench) -> None:
+    err = bench(
+        "sweep", "tiny.yaml", "--grid", "patience=9,8", "--grid", "learning_rate=0.5,1e-9"
+    ).err
+    reason = "the 60 validation examples cannot rank them: one example is 1.7 points"
+    assert f"\nnote: 2 points tie at the best validation accuracy; {reason}\n" in err
+    err = bench("sweep", "tiny.yaml", "--grid", "learning_rate=0.5,1e-9").err
+    assert " tie " not in err
+
+
 def test_spread_by_hand() -> None:
     assert spread([]) is None
     assert spread([0.5]) == Spread(0.5, None, (0.5,))
