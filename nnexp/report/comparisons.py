@@ -34,6 +34,8 @@ NETWORKS = "these two networks:"
 """The beginning of verdicts that are not about configs."""
 TOO_SMALL = "the difference is too small for a reasonable number of seeds to tell"
 LOADED = "!"
+SHORT = 0.1
+"""Times below this many seconds are shown in milliseconds."""
 UNJUDGED = "not judged"
 """Instead of the difference of a metric that is only shown."""
 APART_VALUE = 3
@@ -236,6 +238,9 @@ def cell(sample: Sample, unit: Unit) -> str:
     spread = sample.spread
     if spread is None:
         return MISSING
+    if unit is SECONDS and spread.mean < SHORT:
+        sd = None if spread.sd is None else f"{1000 * spread.sd:.2g}"
+        return f"{plus_minus(f'{1000 * spread.mean:.3g}', sd)} ms"
     mean = unit.show(spread.mean, whole=count == 1)
     return plus_minus(mean, None if spread.sd is None else unit.show(spread.sd))
 

@@ -102,20 +102,28 @@ def climb(
     config: Config,
     trials: Trials,
     following: Callable[[Sequence[Rung]], Sequence[tuple[float, int]]],
+    *,
+    names_seeds: bool = False,
 ) -> Steps[list[Rung]]:
-    """Train rungs until ``following`` proposes no more rates and seeds, and return them."""
+    """Train rungs until ``following`` proposes no more rates and seeds, and return them.
+
+    Args:
+        config: the problem.
+        trials: records the trials.
+        following: returns rates and seeds by the rungs so far.
+        names_seeds: whether progress names the seed of a rung, which is judged by itself there,
+            while tables judge a rate by all of its seeds.
+    """
     rungs: list[Rung] = []
-    several = False
     while points := following(rungs):
         group = [replace(config, learning_rate=rate, seed=seed) for rate, seed in points]
         for trial in (yield JobGroup(group)):
             rung = trial.rung
             rungs.append(rung)
-            several = several or rung.seed != rungs[0].seed
             own = [each for each in rungs if each.seed == rung.seed]
             last = next(tried for tried in ladder.judged(own) if rung in tried.rungs)
             ends = f"{number(rung.diagnosis.first)} to {number(rung.diagnosis.last)}"
-            seed = f", seed {rung.seed}" if several else ""
+            seed = f", seed {rung.seed}" if names_seeds else ""
             text = f"η = {rung.learning_rate:g}{seed}: {last.why} ({ends})"
             trials.tell(Update(text, known(rungs)))
     return rungs
@@ -146,7 +154,9 @@ def find(config: Config, trials: Trials, epochs: int = EPOCHS, seeds: int = 1) -
     """
     own = range(config.seed, config.seed + seeds)
     base = trial_config(config, epochs)
-    rungs = yield from climb(base, trials, lambda rungs: ladder.next_trials(rungs, own))
+    rungs = yield from climb(
+        base, trials, lambda rungs: ladder.next_trials(rungs, own), names_seeds=seeds > 1
+    )
     if ladder.threshold(rungs) is None:
         failing = decision(rungs, stage=2, heading=HEADING, rule=RULE)
         raise NoRateError(ladder.failure(rungs), failing)

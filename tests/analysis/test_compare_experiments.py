@@ -163,6 +163,10 @@ def test_seconds_are_shown_where_every_epoch_has_its_time(bench: Bench) -> None:
     out = bench("compare", "runs/a", "runs/b").out
     line = next(line for line in out.splitlines() if line.startswith("seconds of training"))
     assert line.split()[3:] == ["2.5", "-", "not", "judged"]
+    timing[1].write_text("".join(row % (epoch, 0.0041) for epoch in (1, 2, 3)))
+    out = bench("compare", "runs/a", "runs/b").out
+    line = next(line for line in out.splitlines() if line.startswith("seconds of training"))
+    assert line.split()[3:] == ["2.5", "12.3", "ms", "not", "judged"]
 
 
 @pytest.mark.parametrize(

@@ -230,7 +230,8 @@ def check_lambda(part: Part) -> None:
         assert not long
     else:
         as_well = "" if not equal else "a larger one" if equal == 1 else f"{equal} larger ones"
-        as_well = f", which {as_well} reached as well" if as_well else ""
+        apart = f"the {n:,} validation examples cannot tell them apart"
+        as_well = f", which {as_well} reached as well: {apart}" if as_well else ""
         assert why == f"the highest validation accuracy{as_well}"
     for note in part.notes:
         own, examples, second, all_ = matched(

@@ -354,7 +354,10 @@ def test_find_rate_prints_half_of_the_threshold_and_notes_it(bench: Bench) -> No
     assert out.splitlines()[-1].startswith(
         f"η = {threshold / 2:g}{spread}, half of the threshold {threshold:g}: the training cost "
     )
-    assert [line.split(":")[0] for line in err.splitlines()[:2]] == ["η = 0.01", "η = 0.1"]
+    assert [line.split(":")[0] for line in err.splitlines()[:2]] == [
+        "η = 0.01, seed 0",
+        "η = 0.1, seed 0",
+    ]
     for seed in (0, 1, 2):
         assert f"cost, seed {seed}" in out.splitlines()[0]
         assert f", seed {seed} -->" in (bench.folder / "rates.svg").read_text("utf-8")
