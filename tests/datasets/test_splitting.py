@@ -149,14 +149,14 @@ def test_an_absent_class_causes_a_warning() -> None:
         ("malignent", 1, "; 'malignent' has only 1 example: a misspelling of 'malignant'?"),
         ("Malignant", 2, "; 'Malignant' has only 2 examples: a misspelling of 'malignant'?"),
         ("unknown", 1, "; 'unknown' has only 1 example"),
-        ("type-3", 1, "; 'type-3' has only 1 example"),
+        ("of type 3", 1, "; 'of type 3' has only 1 example"),
         ("malignent", 5, ""),
     ],
 )
 def test_an_absent_class_that_is_rare_may_be_a_misspelling(
     rare: str, examples: int, remark: str
 ) -> None:
-    names = ("malignant", "type-1", rare)
+    names = ("malignant", "of type 1", rare)
     labels = np.array([0] * 20 + [1] * 20 + [2] * examples)
     train = Split(np.arange(len(labels), dtype=np.float64)[:, None] / len(labels), labels)
     test = Split(train.features[:40], labels[:40])
