@@ -155,11 +155,6 @@ def main() -> NoReturn:
         os.environ[variable] = "1"
     defer("numpy")
     reserve_standard_streams()
-    if shell := os.environ.get(COMPLETION):
-        from nnexp.cli import shells
-
-        shells.answer(cli, shell)
-        sys.exit(0)
     code = _run()
     if not flush() and code == 0:
         log("standard output: cannot be written")
@@ -170,6 +165,9 @@ def main() -> NoReturn:
 def _run() -> int:
     """Run the command line, print its error, if any, and return the exit code."""
     try:
+        if shell := os.environ.get(COMPLETION):
+            _complete(shell)
+            return 0
         code = cli.main(prog_name="nnexp", standalone_mode=False)
     except click.NoSuchOption as error:
         log(_unknown_option(error))
@@ -194,6 +192,16 @@ def _run() -> int:
         log(f"there is not enough memory: {error}".removesuffix(": "))
         code = 1
     return code if isinstance(code, int) else 0
+
+
+def _complete(shell: str) -> None:
+    """Print the candidates for the command line that a shell has put into the environment."""
+    from nnexp.cli import options, shells
+
+    if shell not in shells.SHELLS:
+        known = shells.SHELLS
+        raise options.rejection(COMPLETION, options.either(known), shell, known)
+    shells.answer(cli, shell)
 
 
 OTHER_NAMES = {

@@ -1,13 +1,12 @@
-"""Shell completion: the scripts for bash, zsh and fish, and the answers to their questions.
+"""Shell completion: the scripts for bash, zsh and fish, and the candidates that they show.
 
-A script passes the command line up to the cursor, and prints what it gets: a candidate a line.
+A script passes the command line up to the cursor, and reads one candidate per line.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from click.shell_completion import CompletionItem, ShellComplete
 from nnexp.cli import candidates
 from nnexp.cli.output import put
 from nnexp.config.messages import shortened
+from nnexp.errors import NnexpError
 
 LINE, BREAKS = "_NNEXP_LINE", "_NNEXP_BREAKS"
 """Environment variables: the command line up to the cursor, and bash's word breaks."""
@@ -114,7 +114,11 @@ SHELLS = {
 
 WIDTH = 70
 """Maximum characters of a description beside a candidate."""
-_CURSOR = "\0"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SPECIAL = re.compile(r"([^\w@%+=:,./~-])")
+"""Characters that bash needs escaped outside quotes."""
+_SPECIAL_IN_DOUBLE_QUOTES = re.compile(r'([\\"$`])')
 
 
 class CommandLine(NamedTuple):
@@ -124,38 +128,84 @@ class CommandLine(NamedTuple):
     """The complete ones, without the command's own name."""
     incomplete: str
     """The word that ends at the cursor, without quotes; it may be empty."""
-    is_quoted: bool
-    """Whether the incomplete word has an open quote."""
+    quote: str
+    """The quote character that is open at the cursor, or an empty string."""
+    kept: str | None
+    """The start of the incomplete word, without quotes, that bash does not replace.
+
+    It ends with the open quote or the last word break. None if a quoted part follows it.
+    """
 
 
-def parse(line: str) -> CommandLine:
-    """Divide a command line up to the cursor into words; assignments may stand before it."""
-    lexer = shlex.shlex(line + _CURSOR, posix=True)
-    lexer.whitespace_split, lexer.commenters = True, ""
-    words, is_quoted = list[str](), False
-    try:
-        words += lexer
-    except ValueError:  # the quote is still open
-        words.append(lexer.token)
-        is_quoted = True
+class _Word:
+    """A word while its characters are read."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.kept: str | None = ""
+        self.is_empty = True
+        """Whether nothing, not even a quote, belongs to the word yet."""
+
+    def add(self, text: str, *, is_break: bool = False) -> None:
+        self.is_empty = False
+        self.text += text
+        if is_break:
+            self.kept = self.text
+
+    def open_quote(self) -> None:
+        is_special = self.text.endswith("$")  # $'...' and $"..." have other rules
+        self.add("")
+        self.kept = None if is_special else self.text
+
+    def close_quote(self) -> None:
+        self.kept = None
+
+
+def parse(line: str, breaks: str = "") -> CommandLine:
+    """Divide a command line up to the cursor into words; assignments may stand before it.
+
+    Args:
+        line: the command line.
+        breaks: the characters that divide a word for bash, unless they are quoted.
+    """
+    words, word, quote = list[str](), _Word(), ""
+    characters = iter(line)
+    for character in characters:
+        if character == "\\" and quote != "'":
+            following = next(characters, "")
+            is_escaped = not quote or following in {"\\", '"', "$", "`"}
+            word.add(following if is_escaped else character + following)
+        elif character == quote:
+            word.close_quote()
+            quote = ""
+        elif quote:
+            word.add(character)
+        elif character in {"'", '"'}:
+            word.open_quote()
+            quote = character
+        elif not character.isspace():
+            word.add(character, is_break=character in breaks)
+        elif not word.is_empty:
+            words.append(word.text)
+            word = _Word()
+    words.append(word.text)
     while len(words) > 1 and re.match(r"\w+=", words[0]):
         del words[0]
-    return CommandLine(words[1:-1], words[-1].removesuffix(_CURSOR), is_quoted)
+    return CommandLine(words[1:-1], words[-1], quote, word.kept)
 
 
 def answer(group: click.Group, shell: str) -> None:
     """Print the candidates that continue the command line in the environment.
 
-    Prints nothing if there is anything wrong with the line, since it would be printed into it.
+    A line that is wrong, or names what cannot be read, has no candidates.
     """
-    with suppress(Exception):
-        line = parse(os.environ[LINE])
-        found = items(group, line)
+    line = parse(os.environ.get(LINE, ""), os.environ.get(BREAKS, ""))
+    with suppress(NnexpError, click.ClickException, OSError):
+        offered = [item for item in items(group, line) if not _CONTROL.search(item.value)]
         if shell == "bash":
-            breaks = os.environ.get(BREAKS, "")
-            lines = [_in_bash(str(item.value), line, breaks) for item in found]
+            lines = [text for item in offered if (text := _in_bash(item.value, line)) is not None]
         else:
-            lines = [_described(item) for item in found]
+            lines = [_described(item) for item in offered]
         if lines:
             put("\n".join(lines))
 
@@ -175,16 +225,19 @@ def items(group: click.Group, line: CommandLine) -> Iterator[CompletionItem[str]
             yield CompletionItem(f"{start}{path}")
 
 
-def _in_bash(value: str, line: CommandLine, breaks: str) -> str:
-    """Return the part of a candidate that bash replaces, quoted for it.
+def _in_bash(value: str, line: CommandLine) -> str | None:
+    """Return the part of a candidate that bash inserts, quoted for it; None if it cannot be.
 
-    Without a quote, bash replaces only the characters after the last word break.
+    Bash inserts it as shell code, so that a file's name must not become a command.
     """
-    if line.is_quoted:
-        return value
-    start = max((line.incomplete.rfind(character) for character in breaks), default=-1) + 1
-    head = line.incomplete[:start]
-    return re.sub(r"([^\w@%+=:,./~-])", r"\\\1", value.removeprefix(head))
+    if line.kept is None or not value.startswith(line.kept):
+        return None
+    part = value.removeprefix(line.kept)
+    if line.quote == "'":
+        return part.replace("'", r"'\''")
+    if line.quote:  # no quoting protects "!" from history expansion there
+        return None if "!" in part else _SPECIAL_IN_DOUBLE_QUOTES.sub(r"\\\1", part)
+    return _SPECIAL.sub(r"\\\1", part)
 
 
 def _described(item: CompletionItem[str]) -> str:

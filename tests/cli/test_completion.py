@@ -47,6 +47,10 @@ def test_the_words_are_those_of_the_modules_that_define_them() -> None:
     assert tuple(output_types()) == completion_words.JSON_COMMANDS
 
 
+BREAKS = " \t\n\"'><=;|&(:"
+"""The characters that divide words for bash by default."""
+
+
 def offered(line: str) -> list[str]:
     """Return the candidates for a command line with the cursor at its end."""
     return [str(item.value) for item in shells.items(cli, shells.parse(line))]
@@ -139,13 +143,78 @@ def test_each_example_and_each_key_is_offered(bench: Bench) -> None:
 def test_a_file_with_a_space_is_one_word(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.config("my config.yaml")
     monkeypatch.setenv("_NNEXP_COMPLETE", "bash")
+    monkeypatch.setenv("_NNEXP_BREAKS", BREAKS)
     for line, word in (
         ("nnexp train my", "my\\ config.yaml\n"),
         ("nnexp train my\\ c", "my\\ config.yaml\n"),
         ("nnexp train 'my c", "my config.yaml\n"),
+        ('nnexp train "my c', "my config.yaml\n"),
+        ("nnexp train --set data.file=my\\ c", "my\\ config.yaml\n"),
+        ("nnexp train --set data.file='my c", "my config.yaml\n"),
+        ("nnexp train --set 'data.file=my c", "data.file=my config.yaml\n"),
     ):
         monkeypatch.setenv("_NNEXP_LINE", line)
-        assert bench() == (0, word, "")
+        assert (line, bench()) == (line, (0, word, ""))
+
+
+NASTY = ("a!.yaml", "a$(x)`y`.yaml", "a'b.yaml", 'a"b\\c.yaml', "a\nb.yaml", "a\x1b[2J.yaml")
+
+
+@pytest.mark.parametrize(
+    ("quote", "offered"),
+    [
+        ("", ['a\\"b\\\\c.yaml', r"a\!.yaml", r"a\$\(x\)\`y\`.yaml", r"a\'b.yaml"]),
+        ('"', [r"a\"b\\c.yaml", r"a\$(x)\`y\`.yaml", "a'b.yaml"]),
+        ("'", ["a!.yaml", 'a"b\\c.yaml', "a$(x)`y`.yaml", r"a'\''b.yaml"]),
+        ("$'", []),
+        ('$"', []),
+        ("''", []),
+    ],
+)
+def test_bash_never_gets_a_file_s_name_as_code(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, quote: str, offered: list[str]
+) -> None:
+    for name in NASTY:
+        bench.config(name)
+    monkeypatch.setenv("_NNEXP_COMPLETE", "bash")
+    monkeypatch.setenv("_NNEXP_BREAKS", BREAKS)
+    monkeypatch.setenv("_NNEXP_LINE", f"nnexp train {quote}a")
+    code, out, err = bench()
+    assert (code, sorted(out.splitlines()), err) == (0, sorted(offered), "")
+    # bash itself reads what it inserts as the file's name
+    end = quote if len(quote) == 1 else ""
+    script = "".join(f"printf '%s\\n' {quote}{word}{end}\n" for word in offered)
+    read = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert {*read.stdout.splitlines()} <= {*NASTY}
+    assert len(read.stdout.splitlines()) == len(offered)
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_get_no_control_characters(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    for name in NASTY:
+        bench.config(name)
+    monkeypatch.setenv("_NNEXP_COMPLETE", shell)
+    monkeypatch.setenv("_NNEXP_LINE", "nnexp train ./a")
+    assert sorted(bench().out.splitlines()) == sorted(f"./{name}" for name in NASTY[:4])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nnexp  train  x ",
+        "nnexp note '' \"\" ",
+        r"""nnexp a\ b 'c d'e "f\"g\$h\i\\" """,
+        r"""nnexp 'a\b' \\ \' "it's" """,
+        "X=1 Y='a b' nnexp x ",
+        r"nnexp a=b a:b \(c ",
+    ],
+)
+def test_words_are_those_of_bash(line: str) -> None:
+    script = f"nnexp() {{ printf '%s\\n' \"$@\"; }}\n{line}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert shells.parse(line).words == done.stdout.removesuffix("\n").split("\n")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +232,7 @@ def test_bash_gets_what_follows_its_word_break(
 ) -> None:
     monkeypatch.setenv("_NNEXP_COMPLETE", "bash")
     monkeypatch.setenv("_NNEXP_LINE", line)
-    monkeypatch.setenv("_NNEXP_BREAKS", " \t\n\"'><=;|&(:")
+    monkeypatch.setenv("_NNEXP_BREAKS", BREAKS)
     assert bench() == (0, replaced, "")
 
 
@@ -192,10 +261,29 @@ def test_a_wrong_line_is_answered_in_silence(
 ) -> None:
     if "\0" not in line:
         monkeypatch.setenv("_NNEXP_LINE", line)
-    for shell in ("bash", "zsh", "fish", "tcsh"):
+    for shell in shells.SHELLS:
         monkeypatch.setenv("_NNEXP_COMPLETE", shell)
         code, _, err = bench()
         assert (code, err) == (0, "")
+
+
+def test_another_shell_cannot_ask(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_NNEXP_COMPLETE", "bsh")
+    assert bench("--version") == (
+        2,
+        "",
+        "_NNEXP_COMPLETE must be bash, zsh or fish, got 'bsh'; did you mean 'bash'?\n",
+    )
+
+
+def test_a_bug_keeps_its_traceback(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setenv("_NNEXP_COMPLETE", "zsh")
+    monkeypatch.setattr(shells, "items", fail)
+    with pytest.raises(ZeroDivisionError):
+        bench()
 
 
 def test_damaged_runs_and_notes_do_not_disturb(folder: Path) -> None:

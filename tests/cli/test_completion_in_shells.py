@@ -24,6 +24,9 @@ LOADER = "/usr/share/bash-completion/bash_completion"
 
 pytestmark = pytest.mark.slow
 
+MALICIOUS = "a$(touch PWNED)`touch PWNED`.yaml"
+"""The name of a file that runs commands if a shell evaluates it."""
+
 TYPED = {
     "nnexp tra\tquickst\t--set optimizer=mom\t": [
         *("train", "quickstart", "--set", "optimizer=momentum"),
@@ -35,6 +38,13 @@ TYPED = {
     "nnexp show B\t": ["show", "runs/B-s0"],
     "nnexp show runs/A-\t1": ["show", "runs/A-s1"],
     "nnexp train my\t--unt\t3": ["train", "my config.yaml", "--until", "3"],
+    "nnexp train my\\ c\t": ["train", "my config.yaml"],
+    "nnexp train --set data.file=my\\ c\t": ["train", "--set", "data.file=my config.yaml"],
+    "nnexp train --set data.file='my c\t": ["train", "--set", "data.file=my config.yaml"],
+    'nnexp train "a\t': ["train", MALICIOUS],
+    "nnexp train 'a\t": ["train", MALICIOUS],
+    "nnexp train a\t": ["train", MALICIOUS],
+    "nnexp train 'it\t": ["train", "it's.yaml"],
     "nnexp compare --metric epochs_to_97.\t": ["compare", "--metric", "epochs_to_97.5"],
     "nnexp qqq \t": ["qqq"],
 }
@@ -98,7 +108,8 @@ def test_the_tab_key_completes(bench: Bench, kind: str) -> None:
     for name in ("A-s0", "A-s1", "B-s0"):
         (folder / "runs" / name).mkdir(parents=True)
         (folder / "runs" / name / "run.json").write_text("{}")
-    bench.config("my config.yaml")
+    for name in ("my config.yaml", MALICIOUS, "it's.yaml"):
+        bench.config(name)
     (folder / "bin").mkdir()
     given = folder / "given"
     (folder / "bin/nnexp").write_text(COMMAND.format(python=sys.executable, output=given))
@@ -112,3 +123,4 @@ def test_the_tab_key_completes(bench: Bench, kind: str) -> None:
     shown = type_into(command, [setup, *TYPED, "exit"], folder, env)
     expected = "".join(f"{word}\n" for words in TYPED.values() for word in [*words, "---"])
     assert given.read_text() == expected, shown
+    assert not (folder / "PWNED").exists(), shown
