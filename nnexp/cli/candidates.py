@@ -14,7 +14,16 @@ from pathlib import Path
 
 import click
 
-from nnexp.cli.completion_words import FIGURES, JSON_COMMANDS, METRICS, RANGES, VALUES
+from nnexp.cli.completion_words import (
+    FIGURES,
+    JSON_COMMANDS,
+    METRICS,
+    NUMBERS,
+    RANGES,
+    VALUES,
+    WHOLE_NUMBERS,
+    WHOLE_RANGES,
+)
 from nnexp.errors import NnexpError
 from nnexp.names import without_seed
 
@@ -53,8 +62,7 @@ def settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     key, equals, value = incomplete.partition("=")
     if not equals:
         return _starting((f"{key}=" for key in VALUES), incomplete)
-    found = files(value) if _FILE_KEY.fullmatch(key) else []
-    return [f"{key}={word}" for word in _starting(VALUES.get(key, ()), value) + found]
+    return [f"{key}={word}" for word in _starting(_values(key, value), value)]
 
 
 def grid(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -62,7 +70,8 @@ def grid(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[st
     key, equals, value = incomplete.partition("=")
     if not equals:
         return settings(ctx, param, incomplete)
-    return [f"{key}={word}" for word in _in_list(VALUES.get(key, ()), value)]
+    last = value.rpartition(",")[2]
+    return [f"{key}={word}" for word in _in_list(_values(key, last), value)]
 
 
 def space(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -70,9 +79,15 @@ def space(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[s
     key, equals, value = incomplete.partition("=")
     if not equals:
         return settings(ctx, param, incomplete) + files(incomplete, CONFIG_SUFFIXES)
-    is_number = {*VALUES.get(key, ())} <= {"null"}
-    ranges = _starting((f"{kind}(" for kind in RANGES), value) if is_number else []
-    return grid(ctx, param, incomplete) + [f"{key}={call}" for call in ranges]
+    kinds = RANGES if key in NUMBERS else WHOLE_RANGES if key in WHOLE_NUMBERS else ()
+    calls = _starting((f"{kind}(" for kind in kinds), value)
+    return grid(ctx, param, incomplete) + [f"{key}={call}" for call in calls]
+
+
+def column(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the columns and config keys that continue a word."""
+    del ctx, param
+    return _starting(_column_names(), incomplete)
 
 
 def columns(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -116,11 +131,11 @@ def runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[st
     if ctx.params.get("restore") or ctx.params.get("empty"):
         return _starting(_trashed(_parent(incomplete) or _runs_folder(ctx)), incomplete)
     if "/" in incomplete:
-        found = _runs_at(incomplete)
+        own = _runs_at(incomplete)
     else:
         folder = _runs_folder(ctx)
-        found = [f"{folder}/{name}" for name in _run_names(folder) if name.startswith(incomplete)]
-    return [*found, *_without(found, files(incomplete, ()))]
+        own = [f"{folder}/{name}" for name in _run_names(folder) if name.startswith(incomplete)]
+    return [*own, *_without(own, files(incomplete, ()))]
 
 
 def patterns(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -151,19 +166,24 @@ def files(incomplete: str, suffixes: Sequence[str] | None = None) -> list[str]:
     """
     head, slash, tail = incomplete.rpartition("/")
     folder = Path(f"{head}{slash}" or ".").expanduser()
-    found = []
+    paths = []
     for name in sorted(_names(folder)):
         if not name.startswith(tail) or (name.startswith(".") and not tail):
             continue
         if _is_folder(folder / name):
-            found.append(f"{head}{slash}{name}/")
+            paths.append(f"{head}{slash}{name}/")
         elif suffixes is None or name.endswith(tuple(suffixes)):
-            found.append(f"{head}{slash}{name}")
-    return found
+            paths.append(f"{head}{slash}{name}")
+    return paths
 
 
 def _starting(known: Iterable[str], incomplete: str) -> list[str]:
     return [word for word in known if word.startswith(incomplete)]
+
+
+def _values(key: str, incomplete: str) -> list[str]:
+    """Return the words that a config key accepts, and the files that continue a path."""
+    return [*VALUES.get(key, ()), *(files(incomplete) if _FILE_KEY.fullmatch(key) else ())]
 
 
 def _in_list(known: Iterable[str], incomplete: str) -> list[str]:
@@ -217,12 +237,12 @@ def _tags(folders: Iterable[Path]) -> list[str]:
     from nnexp.store import notes
     from nnexp.store.run import Run
 
-    found = set[str]()
+    tags = set[str]()
     for folder in dict.fromkeys(folders):
         for name in _names(folder):
             with suppress(NnexpError):
-                found.update(notes.read(Run(folder / name)).tags)
-    return sorted(found)
+                tags.update(notes.read(Run(folder / name)).tags)
+    return sorted(tags)
 
 
 def _names(folder: Path) -> list[str]:

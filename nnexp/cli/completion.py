@@ -41,4 +41,4 @@ def completion(shell: str, install: bool) -> None:
         disk.publish(path, content)
     put(str(path))
     done = "already installed" if is_there else "installed"
-    log(f"{done}; open a new shell{chosen.advice.format(path)}")
+    log(f"{done}; open a new shell{chosen.next_step}")

@@ -1,4 +1,4 @@
-"""Words that shell completion offers: config keys with their values, metrics, figures.
+"""Words that shell completion offers: config keys with their values, ranges, metrics, figures.
 
 They are written out because the modules that define them import NumPy, for which nobody wants to
 wait at the prompt. A test holds them against those modules.
@@ -96,8 +96,25 @@ VALUES: dict[str, tuple[str, ...]] = {
 }
 """The names, truth values and null that each key of a config accepts; numbers are not listed."""
 
+NUMBERS = (
+    *("data.validation", "data.test", "data.scale", "data.expand.degrees", "optimizer.mu"),
+    *("optimizer.beta1", "optimizer.beta2", "optimizer.epsilon", "optimizer.tolerance"),
+    *("optimizer.damping", "learning_rate", "schedule.factor", "schedule.floor", "lambda"),
+    *("lambda.per_example", "dropout"),
+)
+"""The keys that accept any number."""
+
+WHOLE_NUMBERS = (
+    *("data.train", "data.split_seed", "data.size", "initializer.epoch", "optimizer.iterations"),
+    *("optimizer.memory", "schedule.every", "schedule.patience", "batch_size", "epochs"),
+    *("evaluate_every", "stopping.last", "patience"),
+)
+"""The keys that accept numbers, but only whole ones. The seed is not searched."""
+
 RANGES = ("uniform", "log-uniform", "integers", "log-integers")
 """The ranges of ``search --space``."""
+WHOLE_RANGES = ("integers", "log-integers")
+"""Those of whole numbers."""
 
 METRICS = (
     *("test_accuracy", "best_validation_accuracy", "first_validation_accuracy", "test_cost"),

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--sort",
     metavar="KEY",
-    shell_complete=candidates.columns,
+    shell_complete=candidates.column,
     help="Sort by a column or a config key (default: name).",
 )
 @click.option(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -33,13 +34,24 @@ class Shell(NamedTuple):
     file: str
     """The name of the script there."""
     advice: str
-    """What a new shell needs beside it, as the end of a sentence; {} is the script's path."""
+    """What a new shell needs beside it, as the end of a sentence."""
 
     @property
     def path(self) -> Path:
         """Where the script is installed."""
         variable, default, rest = self.folder
         return Path(os.environ.get(variable) or Path(default).expanduser(), rest, self.file)
+
+    @property
+    def next_step(self) -> str:
+        """The advice with the paths of this user, quoted for the shell."""
+        variable, default, _ = self.folder
+        given = os.environ.get(variable)
+        return self.advice.format(
+            start=shlex.quote(given) if given else default,
+            script=shlex.quote(str(self.path)),
+            folder=shlex.quote(str(self.path.parent)),
+        )
 
 
 BASH = """\
@@ -100,14 +112,15 @@ SHELLS = {
         BASH,
         ("XDG_DATA_HOME", "~/.local/share", "bash-completion/completions"),
         "nnexp",
-        "; if the package bash-completion is not installed, add this line to ~/.bashrc: source {}",
+        "; if the package bash-completion is not installed, add this line to ~/.bashrc: "
+        "source {script}",
     ),
     "zsh": Shell(
         ZSH,
         ("ZDOTDIR", "~", ".zfunc"),
         "_nnexp",
-        " after you have added these lines to ~/.zshrc, unless they are there: "
-        "fpath+=({.parent}); autoload -Uz compinit; compinit",
+        " after you have added these lines to {start}/.zshrc, unless they are there: "
+        "fpath+=({folder}); autoload -Uz compinit; compinit",
     ),
     "fish": Shell(FISH, ("XDG_CONFIG_HOME", "~/.config", "fish/completions"), "nnexp.fish", ""),
 }

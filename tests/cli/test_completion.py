@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from msgspec.inspect import BoolType, NoneType
+from msgspec.inspect import BoolType, FloatType, IntType, NoneType
 
 from nnexp.analysis.metrics import METRICS
 from nnexp.cli import COMMANDS, cli, completion_words, shells
@@ -44,7 +44,18 @@ def test_the_words_are_those_of_the_modules_that_define_them() -> None:
     assert tuple(k for k, m in METRICS.items() if m.is_judged) == completion_words.METRICS
     assert tuple(FIGURES) == completion_words.FIGURES
     assert tuple(RANGES) == completion_words.RANGES
+    assert tuple(k for k, r in RANGES.items() if r.is_whole) == completion_words.WHOLE_RANGES
     assert tuple(output_types()) == completion_words.JSON_COMMANDS
+
+
+def test_ranges_are_offered_for_the_keys_that_accept_their_numbers() -> None:
+    kinds: dict[str, set[type]] = {}
+    for key, kind in keys._fields(convert.info(Config)):
+        kinds.setdefault(key, set()).update(map(type, fields.alternatives(kind)))
+    numbers = [key for key, own in kinds.items() if FloatType in own]
+    whole = [key for key, own in kinds.items() if IntType in own and FloatType not in own]
+    assert list(completion_words.NUMBERS) == numbers
+    assert [*completion_words.WHOLE_NUMBERS, "seed"] == whole
 
 
 BREAKS = " \t\n\"'><=;|&(:"
@@ -91,6 +102,13 @@ KEYS_OF_SCHEDULE = ["every", "factor", "floor", "patience", "rates"]
             "activation=relu", "activation=sigmoid", "activation=tanh"]),
         ("nnexp search --space learning_rate=l", [
             "learning_rate=log-uniform(", "learning_rate=log-integers("]),
+        ("nnexp search --space batch_size=", [
+            "batch_size=all", "batch_size=integers(", "batch_size=log-integers("]),
+        ("nnexp search --space nothing=", []),
+        ("nnexp search --space hidden=", []),
+        ("nnexp search --space seed=", []),
+        ("nnexp search --space data.file=ti", ["data.file=tiny.npz", "data.file=tiny.yaml"]),
+        ("nnexp sweep --grid data.file=tiny.npz,ti", ["data.file=tiny.npz,tiny.yaml"]),
         ("nnexp search --space ti", ["tiny.yaml"]),
         ("nnexp train book/eta-0.0", ["book/eta-0.025"]),
         ("nnexp train tin", ["tiny.yaml"]),
@@ -106,6 +124,7 @@ KEYS_OF_SCHEDULE = ["every", "factor", "floor", "patience", "rates"]
         ("nnexp runs runs/B", ["runs/B-s0"]),
         ("nnexp runs --runs nowhere ", []),
         ("nnexp runs --sort best", ["best-epoch"]),
+        ("nnexp runs --sort name,", []),
         ("nnexp runs --columns name,sta", ["name,status", "name,started"]),
         ("nnexp runs --columns name,n", []),
         ("nnexp runs --where 'epochs>3 and tag=", [
@@ -349,6 +368,25 @@ def test_the_script_is_installed_once(
     assert [each for each in home.rglob("*") if stat.S_ISREG(each.stat().st_mode)] == [path]
 
 
+@pytest.mark.parametrize(
+    ("shell", "variable", "told"),
+    [
+        ("bash", "XDG_DATA_HOME", "source '{0}/bash-completion/completions/nnexp'"),
+        (
+            "zsh",
+            "ZDOTDIR",
+            "added these lines to '{0}'/.zshrc, unless they are there: fpath+=('{0}/.zfunc')",
+        ),
+    ],
+)
+def test_the_advice_has_the_user_s_own_paths(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, shell: str, variable: str, told: str
+) -> None:
+    folder = bench.folder / "with $(a) space"
+    monkeypatch.setenv(variable, str(folder))
+    assert told.format(folder) in bench("completion", shell, "--install").err
+
+
 SPY = """
 import os, sys
 from nnexp.cli import cli, shells
@@ -362,7 +400,7 @@ print(*sorted({name.split(".")[0] for name in sys.modules}))
 
 def test_completion_imports_nothing_heavy(folder: Path) -> None:
     lines = ["nnexp ", *(f"nnexp {name} -" for name in COMMANDS), "nnexp train "]
-    lines += ["nnexp train --set o", "nnexp sweep --grid cost=", "nnexp search --space hidden="]
+    lines += ["nnexp train --set o", "nnexp sweep --grid cost=", "nnexp search --space lambda="]
     lines += [
         "nnexp show ",
         "nnexp runs --sort ",
