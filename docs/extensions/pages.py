@@ -63,10 +63,10 @@ def resolve(
         return None
     name = node["reftarget"].rpartition(".")[2]
     documented = {
-        full.rpartition(".")[2]: (found.docname, found.node_id)
-        for full, found in env.domains.python_domain.objects.items()
+        full.rpartition(".")[2]: (subject.docname, subject.node_id)
+        for full, subject in env.domains.python_domain.objects.items()
     }
-    documented |= {each: ("docs/reference/json", f"json-{each.lower()}") for each in OUTPUTS}
+    documented |= {kind: ("docs/reference/json", f"json-{kind.lower()}") for kind in OUTPUTS}
     documented |= dict.fromkeys(("Config", "CheckedConfig"), ("docs/reference/config-keys", ""))
     if name not in documented:
         return None

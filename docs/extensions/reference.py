@@ -1,4 +1,4 @@
-"""The reference as Markdown, written from the code: commands, keys of configs, fields of JSON.
+"""The reference as Markdown, written from the code: commands, config keys, JSON, files of a run.
 
 Every entry has an anchor. sphinx-click is not used: it reads help as reStructuredText, where
 ``'runs/eta-*'`` is an error, and shows examples as prose.
@@ -23,6 +23,8 @@ from nnexp.cli import cli
 from nnexp.cli.schema import output_types
 from nnexp.config import dump
 from nnexp.config.schema import schema
+from nnexp.store.records import Result, RunRecord
+from nnexp.training.history import Row
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -145,7 +147,7 @@ def _referenced(field: Schema) -> list[str]:
     if "$ref" in field:
         return [field["$ref"].rpartition("/")[2]]
     inner = [*field.get("anyOf", []), field.get("items"), field.get("additionalProperties")]
-    return [name for each in inner if isinstance(each, dict) for name in _referenced(each)]
+    return [name for part in inner if isinstance(part, dict) for name in _referenced(part)]
 
 
 # Values that a JSON Schema allows, in words
@@ -179,7 +181,7 @@ def _choices(field: Schema, definitions: Schema) -> Iterator[str]:
         yield _struct(field["$ref"].rpartition("/")[2], definitions)
     elif field.get("type") == "array":
         inner = field.get("prefixItems", [field.get("items", {})])
-        items = ", ".join(allowed(each, definitions) for each in inner)
+        items = ", ".join(allowed(item, definitions) for item in inner)
         yield "a list of " + items.replace("a whole number", "whole numbers").replace(
             "a number", "numbers"
         )
@@ -201,6 +203,8 @@ def _struct(name: str, definitions: Schema) -> str:
     properties = definitions[name]["properties"]
     if definitions is OUTPUTS:
         return f"[{name}](#json-{name})"
+    if definitions is RECORDS:
+        return f"[{name}](#record-{name})"
     if "name" in properties:
         return f"`{properties['name']['enum'][0]}`"
     return f"a mapping of {', '.join(f'`{key}`' for key in properties)}"
@@ -223,16 +227,36 @@ def outputs() -> str:
         f"| `{name}` | {escaped(metric.label)} | {_values(metric)} |"
         for name, metric in METRICS.items()
     ]
-    parts = ["## By command", "\n".join(rows), "## Metrics", "\n".join(metrics), "## Objects"]
+    parts = ["## By command", "\n".join(rows), "## Metrics", "\n".join(metrics)]
+    parts += ["## Objects", *_objects("json", "###", OUTPUTS)]
+    return "\n\n".join(parts)
+
+
+# Files of a run
+
+FILES = {"run.json": RunRecord, "metrics.jsonl": Row, "result.json": Result}
+_FILE_ROOTS, RECORDS = msgspec.json.schema_components(FILES.values())
+
+
+def records() -> str:
+    """Return the object in each of a run's JSON files, and the fields of all objects in them."""
+    rows = ["| file | contains |", "| --- | --- |"]
+    for file, root in zip(FILES, _FILE_ROOTS, strict=True):
+        rows.append(f"| `{file}` | {allowed(root, RECORDS)} |")
+    return "\n\n".join(["\n".join(rows), *_objects("record", "##", RECORDS)])
+
+
+def _objects(prefix: str, level: str, definitions: Schema) -> Iterator[str]:
+    """Yield the fields of all objects; prefix begins their anchors, level their headings."""
     classes = {kind.__name__: kind for kind in _structs()}
-    for name, definition in OUTPUTS.items():
+    for name, definition in definitions.items():
         remarks = _remarks(classes[name])
-        parts += [f"(json-{name})=\n### {name}", escaped(definition.get("description", ""))]
+        yield f"({prefix}-{name})=\n{level} {name}"
+        yield escaped(definition.get("description", ""))
         for key, field in definition["properties"].items():
             absent = [] if key in definition.get("required", []) else ["may be absent"]
-            facts = _facts(field, OUTPUTS, *absent)
-            parts.append(entry(f"json-{name}-{key}", key, escaped(remarks.get(key, "")), facts))
-    return "\n\n".join(parts)
+            facts = _facts(field, definitions, *absent)
+            yield entry(f"{prefix}-{name}-{key}", key, escaped(remarks.get(key, "")), facts)
 
 
 def _values(metric: Metric) -> str:
@@ -271,5 +295,6 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "config": config_keys,
     "outputs": outputs,
+    "records": records,
 }
 """The parts of pages that are written here, by the name that a page gives them."""

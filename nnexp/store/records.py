@@ -80,11 +80,17 @@ class DataRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The data that a run was trained on: content hashes and sizes."""
 
     sha256: dict[str, str]
+    """The digest of each file or array that was read."""
     train: Size
+    """Training examples."""
     validation: Size
+    """Validation examples; 0 if there are none."""
     test: Size
+    """Test examples; 0 if there are none."""
     features: Size
+    """Inputs of the network."""
     classes: Annotated[int, Meta(ge=1, le=MAX_CLASSES)]
+    """Number of classes."""
     class_names: tuple[str, ...] | UnsetType = UNSET
     """The label of each class, unless the labels are 0, 1, … or those that the config lists."""
     labels: tuple[int, ...] | UnsetType = UNSET
@@ -121,12 +127,17 @@ class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The identity of a run: everything that determines its numbers."""
 
     schema: int = SCHEMA
+    """The version of the run directory's format."""
     name: Annotated[str, Meta(pattern=rf"\A{NAME.pattern}\Z")]
+    """The run's name, with its seed."""
     config: dict[str, Any]
+    """The config with all defaults."""
     config_sha256: str
+    """The digest of the config without its seed."""
     data: DataRecord
     versions: Versions
     numerics: Fingerprint
+    """The fingerprint of the arithmetic with which training began."""
     growth_sha256: str | None = None
     """The digest that runs share if one can grow from the other; None in runs of nnexp 0.1.0."""
     weights_sha256: str | UnsetType = UNSET
@@ -207,14 +218,22 @@ class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a run ended. best and final are rows of metrics.jsonl."""
 
     schema: int = SCHEMA
+    """The version of the run directory's format."""
     status: Literal["finished", "diverged"]
     reason: Reason
+    """Why training ended."""
     epochs: int
+    """Number of epochs trained."""
     best: Row | None
+    """The epoch with the best validation accuracy; without validation data, the last one."""
     final: Row | None
+    """The last epoch."""
     test_cost: float | None
+    """The cost on the test data at the best epoch."""
     test_accuracy: Fraction | None
+    """The accuracy on the test data at the best epoch."""
     fault: Fault | None
+    """Where training diverged, if it did."""
     files: dict[str, str]
     """The sha256 of the run's other immutable files."""
     numerics: Fingerprint | UnsetType = UNSET

@@ -19,30 +19,39 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     """
 
     epoch: Annotated[int, Meta(ge=1, le=1_000_000)]
+    """The number of epochs trained."""
     learning_rate: float | None
+    """The epoch's learning rate; null if the optimizer chooses its steps."""
     train_cost: float | UnsetType = UNSET
     train_accuracy: Fraction | UnsetType = UNSET
     validation_cost: float | UnsetType = UNSET
     validation_accuracy: Fraction | UnsetType = UNSET
     test_cost: float | UnsetType = UNSET
     test_accuracy: Fraction | UnsetType = UNSET
-    # Reported by full-batch optimizers:
     gradient_norm: float | UnsetType = UNSET
+    """With full-batch optimizers: the Euclidean norm of the gradient."""
     step_norm: float | UnsetType = UNSET
+    """With full-batch optimizers: the Euclidean norm of the step."""
     damping: float | UnsetType = UNSET
+    """With `newton` and `hessian-free`: the multiple that is added to the curvature."""
     predicted_decrease: float | UnsetType = UNSET
+    """With `newton` and `hessian-free`: the decrease of the cost that their model predicts."""
     actual_decrease: float | UnsetType = UNSET
+    """With `newton` and `hessian-free`: the decrease of the cost."""
     evaluations: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
     """Evaluations of the cost and its derivatives on all examples, since training began."""
     negative_curvature: float | UnsetType = UNSET
     """Set where the gradient vanishes at a saddle point: the cost's curvature in a direction."""
-    # Selected by monitor:
     saturation: tuple[Fraction, ...] | UnsetType = UNSET
+    """With `monitor: saturation`: the fraction of saturated neurons, over all examples."""
     weight_norms: tuple[float, ...] | UnsetType = UNSET
+    """With `monitor: norms`: the Euclidean norm of the weights."""
     gradient_norms: tuple[float, ...] | UnsetType = UNSET
+    """With `monitor: norms`: the Euclidean norm of the gradient of the weights."""
     running_costs: tuple[float, ...] | UnsetType = UNSET
-    # Set if the run was continued under other arithmetic than it began with:
+    """With `monitor: running_cost`: the mean cost of the mini-batches, while they are trained."""
     numerics: Fingerprint | UnsetType = UNSET
+    """Set if the run was continued under other arithmetic than it began with."""
 
 
 class Stretch(NamedTuple):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -113,7 +110,7 @@ def test_steps_share_a_shell_and_their_output_includes_errors(tmp_path: Path) ->
     assert results == [Result(0, ""), Result(1, f"5 {tmp_path / 'home'}\nwrong\n")]
 
 
-# ---- Chinese, and the site ----
+# ---- Chinese ----
 
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^    .*$", re.MULTILINE)
@@ -147,24 +144,3 @@ def test_the_chinese_page_uses_the_note_s_terms() -> None:
     text = PAGES[1].read_text("utf-8")
     for term in ("权重初始化", "学习率", "正则化", "小批量", "早停", "海森矩阵", "动量", "超参数"):
         assert term in text
-
-
-@pytest.mark.slow
-def test_the_built_pages_show_the_same_steps(tmp_path: Path) -> None:
-    if missing := [
-        each for each in ("sphinx", "myst_parser") if not importlib.util.find_spec(each)
-    ]:
-        pytest.skip(f"{', '.join(missing)} is not installed")
-    build = [sys.executable, "-m", "sphinx", "-q", "-b", "html"]
-    if (DOCS / "conf.py").exists():
-        command = [*build, "-c", str(DOCS), str(ROOT), str(tmp_path / "site")]
-    else:
-        for file in DOCS.glob("first-hour*"):
-            shutil.copy(file, tmp_path)
-        settings = ("extensions=myst_parser", "root_doc=first-hour", "highlight_language=text")
-        options = [word for each in settings for word in ("-D", each)]
-        command = [*build, "-C", *options, str(tmp_path), str(tmp_path / "site")]
-    subprocess.run(command, check=True, capture_output=True)
-    for page in PAGES:
-        (built,) = (tmp_path / "site").rglob(f"{page.stem}.html")
-        assert walkthrough.steps_of_html(built.read_text("utf-8")) == STEPS

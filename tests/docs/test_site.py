@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urldefrag
 
 import click
@@ -18,6 +19,10 @@ import pytest
 from nnexp.cli import COMMANDS, cli
 from nnexp.cli.schema import output_types
 from nnexp.config import keys
+from tests.docs import walkthrough
+
+if TYPE_CHECKING:
+    from tests.conftest import Bench
 
 pytestmark = [pytest.mark.docs, pytest.mark.slow]
 
@@ -126,6 +131,20 @@ def test_every_json_has_an_anchor(site: Site) -> None:
     assert {f"nnexp {command} --json" for command in output_types()} <= shown
 
 
+def test_every_field_of_a_run_s_files_has_an_anchor(site: Site, bench: Bench) -> None:
+    assert bench("train", "tiny.yaml", "--name", "x").code == 0
+    page = site.page("docs/reference/run-files.html")
+    run = bench.folder / "runs/x-s0"
+    record, result = (json.loads((run / f"{name}.json").read_text()) for name in ("run", "result"))
+    row = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
+    objects = {"RunRecord": record, "DataRecord": record["data"], "Result": result, "Row": row}
+    objects |= {"Versions": record["versions"], "Fault": ["epoch", "batch", "found"]}
+    for name, fields in objects.items():
+        for field in {*fields} - {"checksum"}:
+            anchor = f"record-{name}-{field}".lower().replace("_", "-")
+            assert page.terms.get(anchor) == field
+
+
 def test_no_link_or_picture_is_dead(site: Site) -> None:
     dead = []
     for file, page in site.pages.items():
@@ -176,3 +195,11 @@ def test_external_links_are_listed(site: Site) -> None:
 def test_every_page_of_the_docs_is_on_the_site(site: Site) -> None:
     for page in (ROOT / "docs").rglob("*.md"):
         assert (site.folder / page.relative_to(ROOT)).with_suffix(".html") in site.pages
+
+
+def test_the_first_hour_has_the_same_steps_on_the_site(site: Site) -> None:
+    steps = walkthrough.steps((ROOT / "docs/first-hour.md").read_text("utf-8"))
+    assert steps
+    for name in ("first-hour.html", "first-hour.zh-CN.html"):
+        built = (site.folder / "docs" / name).read_text("utf-8")
+        assert walkthrough.steps_of_html(built) == steps
