@@ -89,6 +89,19 @@ def test_commands_fit_into_the_page() -> None:
     assert max(map(len, lines)) <= 100
 
 
+@pytest.mark.slow
+def test_the_index_installs_likewise_and_its_command_trains(tmp_path: Path) -> None:
+    (step,) = walkthrough.steps((DOCS / "index.md").read_text("utf-8"))
+    *installation, command = step.commands.splitlines()
+    first = STEPS[0].commands.replace(" --quiet nnexp-*.whl", " .").splitlines()
+    assert installation == first
+    (result,) = walkthrough.run_without_installation([Step(command, "")], tmp_path)
+    assert result.code == 0
+    (run,) = (tmp_path / "work/runs").glob("quickstart-*")
+    assert (run / "result.json").exists()
+    assert result.output.splitlines()[-1] == f"runs/{run.name}"
+
+
 def test_a_difference_is_reported_but_not_one_of_times() -> None:
     step = Step("nnexp tune quick.yaml\n", "5 seeds take 3.52 ms, 4 times as long\nη = 0.5\n")
     same = Result(0, "5 seeds take 12 ms, 11 times as long\nη = 0.5\n")

@@ -8,66 +8,31 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 import pytest
 
 from nnexp.analysis.power import power
 from nnexp.cli import cli
+from tests.docs import walkthrough
+from tests.docs.walkthrough import Step
 from tests.export.requirements import is_installed
 
 pytestmark = pytest.mark.docs
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [*sorted((DOCS / "guides").glob("*.md")), DOCS / "equal-bytes.md"]
-PART = re.compile(
-    r"^```(?P<language>sh|yaml)\n(?P<code>.*?)^```$"
-    r"|^<!-- output: (?P<name>[\w-]+)(?:, exit (?P<exit>\d+))? -->\n(?P<shown>.*?)^<!-- end -->$",
-    re.DOTALL | re.MULTILINE,
-)
+GUIDES = sorted((DOCS / "guides").glob("*.md"))
+PAGES = [*GUIDES, DOCS / "equal-bytes.md"]
 NUMBER = re.compile(r"\d[\d.,]*(?:e[+-]?\d+)?(?:-\d+)?")
 
 
-class Step(NamedTuple):
-    """A block of commands, with the output that the page shows below it, if any."""
-
-    script: str
-    name: str = ""
-    shown: str = ""
-    code: int = 0
-
-
-def steps(page: str, folder: Path) -> list[Step]:
-    """Return a page's steps; write the files that its YAML blocks name in their first lines."""
-    found: list[Step] = []
-    for part in PART.finditer(page):
-        if part["language"] == "yaml":
-            if name := re.match(r"# (\S+\.yaml)\n", part["code"]):
-                (folder / name[1]).write_text(part["code"])
-        elif part["language"] == "sh":
-            found.append(Step(part["code"]))
-        else:
-            lines = [line.removeprefix("    ") for line in part["shown"].strip("\n").splitlines()]
-            code = int(part["exit"] or 0)
-            found[-1] = Step(found[-1].script, part["name"], "\n".join(lines), code)
-    return found
-
-
-def run(step: Step, folder: Path) -> str:
+def run(step: Step, folder: Path, path: str) -> str:
     """Run a step; return its stdout or, if the page shows an error, its stderr."""
-    binaries = folder / ".bin"
-    binaries.mkdir(exist_ok=True)
-    for name, module in (("nnexp", " -m nnexp"), ("python", "")):
-        command = binaries / name
-        command.write_text(f'#!/bin/sh\nexec "{sys.executable}"{module} "$@"\n')
-        command.chmod(0o755)
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", step.script],
+        ["bash", "-euo", "pipefail", "-c", step.commands],
         cwd=folder,
-        env={**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"},
+        env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
         timeout=600,
@@ -88,20 +53,71 @@ def words(text: str) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_guide_s_commands_print_what_it_shows(page: Path, tmp_path: Path) -> None:
-    found = steps(page.read_text("utf-8"), tmp_path)
-    assert any(step.name for step in found)
-    for step in found:
-        if "onnx" in step.script and not all(map(is_installed, ("onnx", "onnxruntime"))):
+    text = page.read_text("utf-8")
+    steps = walkthrough.steps(text)
+    assert any(step.output for step in steps)
+    walkthrough.write_files(text, tmp_path)
+    path = walkthrough.path_with_nnexp(tmp_path / ".bin")
+    for step in steps:
+        if "onnx" in step.commands and not all(map(is_installed, ("onnx", "onnxruntime"))):
             continue
-        printed = run(step, tmp_path)
-        if step.name:
-            assert words(printed) == words(step.shown), step.name
+        printed = run(step, tmp_path, path)
+        if step.output:
+            assert words(printed) == words(step.output), step.commands
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_s_blocks_are_its_steps(tmp_path: Path) -> None:
+    page = """```sh
+one
+```
+
+<!-- output: first, exit 3 -->
+
+    a
+      b
+
+<!-- end -->
+
+```yaml
+# x.yaml
+epochs: 3
+```
+
+```sh
+two
+```
+
+```sh
+three
+```
+
+<!-- output: third -->
+
+    c
+
+<!-- end -->
+"""
+    assert walkthrough.steps(page) == [
+        Step("one\n", "a\n  b\n", 3),
+        Step("two\n", ""),
+        Step("three\n", "c\n"),
+    ]
+    walkthrough.write_files(page, tmp_path)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [
+        ("x.yaml", "# x.yaml\nepochs: 3\n")
+    ]
+    assert walkthrough.rewritten(page, ["d\n", "e\nf\n"]) == page.replace(
+        "    a\n      b\n", "    d\n"
+    ).replace("    c\n", "    e\n    f\n")
+    with pytest.raises(AssertionError, match="malformed"):
+        walkthrough.steps(page.replace("exit 3", "exits 3"))
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
 def test_commands_within_sentences_exist_with_their_options(page: Path) -> None:
     context = click.Context(cli)
     lines = re.findall(r"`nnexp ([a-z][a-z-]*)([^`]*)`", page.read_text("utf-8"))
+    assert lines
     for name, rest in lines:
         command = cli.get_command(context, name)
         assert command is not None, name

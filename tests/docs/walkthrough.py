@@ -1,7 +1,8 @@
 """Pages whose commands are run one after another, and show what each prints.
 
 A block of commands is fenced as ``sh``; the block after it, indented in ``<!-- output: name -->``,
-is everything that the commands print. A block of commands without one prints nothing.
+is what the commands print. ``<!-- output: name, exit 2 -->`` also has the exit code. A block of
+YAML whose first line is a comment with a file's name is that file.
 
 ``python -m tests.docs.walkthrough docs/first-hour.md docs/first-hour.zh-CN.md`` runs the commands
 of the first page, and writes what they print into all of them.
@@ -22,9 +23,10 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(
     r"^```sh\n(?P<commands>.*?)^```$"
-    r"|^<!-- output: (?P<name>\S+) -->\n(?P<output>.*?)^<!-- end -->$",
+    r"|^(?P<head><!-- output: [\w-]+(?:, exit (?P<exit>\d+))? -->)\n(?P<output>.*?)^<!-- end -->$",
     re.DOTALL | re.MULTILINE,
 )
+FILE = re.compile(r"^```yaml\n(# (\S+\.yaml)\n.*?)^```$", re.DOTALL | re.MULTILINE)
 MARK = "=== end of step"
 INSTALLATION = "pip install"
 
@@ -34,15 +36,34 @@ class Step(NamedTuple):
 
     commands: str
     output: str
+    code: int = 0
+
+
+class _Block(NamedTuple):
+    """A block of commands, or of what they print."""
+
+    is_commands: bool
+    text: str
+    code: int = 0
 
 
 def steps(page: str) -> list[Step]:
     """Return the steps of a page in Markdown."""
     blocks = [
-        (match["commands"] is not None, match["commands"] or _outdented(match["output"]))
+        _Block(is_commands=True, text=match["commands"])
+        if match["head"] is None
+        else _Block(False, _outdented(match["output"]), int(match["exit"] or 0))
         for match in BLOCK.finditer(page)
     ]
+    heads = page.count("<!-- output:")
+    assert sum(not block.is_commands for block in blocks) == heads, "an output is malformed"
     return _paired(blocks)
+
+
+def write_files(page: str, folder: Path) -> None:
+    """Write the YAML files that a page shows."""
+    for content, name in FILE.findall(page):
+        (folder / name).write_text(content, "utf-8")
 
 
 def steps_of_html(page: str) -> list[Step]:
@@ -52,13 +73,14 @@ def steps_of_html(page: str) -> list[Step]:
     return _paired(parser.blocks)
 
 
-def _paired(blocks: list[tuple[bool, str]]) -> list[Step]:
+def _paired(blocks: list[_Block]) -> list[Step]:
     """Pair blocks, of commands or not, in the order of the page."""
-    pairs = zip_longest(blocks, blocks[1:], fillvalue=(True, ""))
+    nothing = _Block(is_commands=True, text="")
+    pairs = zip_longest(blocks, blocks[1:], fillvalue=nothing)
     return [
-        Step(text, "" if is_next else following)
-        for (is_commands, text), (is_next, following) in pairs
-        if is_commands
+        Step(block.text, "") if after.is_commands else Step(block.text, after.text, after.code)
+        for block, after in pairs
+        if block.is_commands
     ]
 
 
@@ -71,7 +93,7 @@ class _Blocks(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.blocks: list[tuple[bool, str]] = []
+        self.blocks: list[_Block] = []
         self._is_commands = self._is_inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -80,15 +102,15 @@ class _Blocks(HTMLParser):
             self._is_commands = found[1] == "sh"
         if tag == "pre":
             self._is_inside = True
-            self.blocks.append((self._is_commands, ""))
+            self.blocks.append(_Block(self._is_commands, ""))
 
     def handle_endtag(self, tag: str) -> None:
         self._is_inside = self._is_inside and tag != "pre"
 
     def handle_data(self, data: str) -> None:
         if self._is_inside:
-            is_commands, text = self.blocks[-1]
-            self.blocks[-1] = (is_commands, text + data)
+            is_commands, text, code = self.blocks[-1]
+            self.blocks[-1] = _Block(is_commands, text + data, code)
 
 
 class Result(NamedTuple):
@@ -129,15 +151,21 @@ def run(found: list[Step], folder: Path, home: Path, path: str) -> list[Result]:
 
 def run_without_installation(found: list[Step], folder: Path) -> list[Result]:
     """Run all steps but the installation, with this interpreter's nnexp, in a new folder."""
-    places = {name: folder / name for name in ("bin", "home", "work")}
-    for place in places.values():
-        place.mkdir()
-    command = places["bin"] / "nnexp"
-    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec "{sys.executable}" -m nnexp "$@"\n')
-    command.chmod(0o755)
-    path = f"{places['bin']}{os.pathsep}{os.environ['PATH']}"
+    work, home = folder / "work", folder / "home"
+    for directory in (work, home):
+        directory.mkdir()
     kept = [step for step in found if INSTALLATION not in step.commands]
-    return run(kept, places["work"], places["home"], path)
+    return run(kept, work, home, path_with_nnexp(folder / "bin"))
+
+
+def path_with_nnexp(binaries: Path) -> str:
+    """Write the commands nnexp and python of this interpreter, and return a PATH that has them."""
+    binaries.mkdir()
+    for name, module in (("nnexp", " -m nnexp"), ("python", "")):
+        command = binaries / name
+        command.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}"{module} "$@"\n')
+        command.chmod(0o755)
+    return f"{binaries}{os.pathsep}{os.environ['PATH']}"
 
 
 def rewritten(page: str, outputs: list[str]) -> str:
@@ -145,10 +173,10 @@ def rewritten(page: str, outputs: list[str]) -> str:
     left = iter(outputs)
 
     def block(match: re.Match[str]) -> str:
-        if match["name"] is None:
+        if match["head"] is None:
             return match[0]
         lines = "\n".join(f"    {line}".rstrip() for line in next(left).strip("\n").splitlines())
-        return f"<!-- output: {match['name']} -->\n\n{lines}\n\n<!-- end -->"
+        return f"{match['head']}\n\n{lines}\n\n<!-- end -->"
 
     return BLOCK.sub(block, page)
 
