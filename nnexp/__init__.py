@@ -1,7 +1,8 @@
 """An experiment bench for small neural networks, from YAML files and the shell.
 
 The public names are in ``__all__``. They are imported when first used, so that ``nnexp --help``
-does not import NumPy. All modules are private and may change without notice.
+does not import NumPy. The errors are public, too, in ``nnexp.errors``. All other modules are
+private and may change without notice.
 """
 
 from typing import TYPE_CHECKING

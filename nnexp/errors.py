@@ -1,7 +1,7 @@
 """Errors meant for users: one class tree, in which each class has an exit code.
 
 The command line prints any of them as one line on stderr. Other exceptions are bugs and keep
-their traceback.
+their traceback. The classes of this module are public: ``except nnexp.errors.DataError``.
 """
 
 from __future__ import annotations
@@ -111,6 +111,14 @@ class ClusterError(NnexpError):
     """The cluster does not respond."""
 
     exit_code = 74
+
+
+class JobError(NnexpError):
+    """One of several runs failed, and its result is needed; it gives the exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # set on the instance, not the class
 
 
 class InterruptedRunError(NnexpError):

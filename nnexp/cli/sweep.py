@@ -185,8 +185,8 @@ def _train(
         InterruptedRunError: a signal was received; all runs have stopped.
         ClusterError: the cluster is gone.
     """
+    from nnexp.errors import JobError
     from nnexp.study.execution import JobList
-    from nnexp.study.job import JobError
     from nnexp.study.ranking import rank
 
     indices = {job.run.path: index for index, job in enumerate(jobs)}

@@ -13,7 +13,16 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
-from nnexp.study.job import Engine, EpochCommitted, Job, JobError, Notice, Outcome, existing_outcome
+from nnexp.errors import JobError
+from nnexp.study.job import (
+    Engine,
+    EpochCommitted,
+    Job,
+    Notice,
+    Outcome,
+    existing_outcome,
+    job_error,
+)
 
 TICK = 0.1
 """Timeout of one wait for the engine, in seconds; signals are handled in between."""
@@ -283,7 +292,7 @@ class Execution:
             return Stopped(job)
         self._ended.add(job.run.path)
         if self._is_fatal(outcome) and not self._is_over:
-            self.failure = JobError(job, outcome)
+            self.failure = job_error(job, outcome)
             self._end()
         elif self.failure is None:
             self._sampler.tell(job, outcome)

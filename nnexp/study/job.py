@@ -21,6 +21,7 @@ from nnexp.errors import (
     CorruptError,
     DivergedError,
     InterruptedRunError,
+    JobError,
     LockedError,
     NewerError,
     NnexpError,
@@ -121,12 +122,9 @@ class Outcome(Struct, frozen=True, kw_only=True, tag="outcome"):
         return self.code not in {0, DivergedError.exit_code}
 
 
-class JobError(NnexpError):
-    """A job failed whose result is needed."""
-
-    def __init__(self, job: Job, outcome: Outcome) -> None:
-        super().__init__(failure_message(job.run.path, outcome))
-        self.exit_code = outcome.code  # type: ignore[misc]  # set on the instance, not the class
+def job_error(job: Job, outcome: Outcome) -> JobError:
+    """Return the error for a failed job whose result is needed."""
+    return JobError(failure_message(job.run.path, outcome), outcome.code)
 
 
 DAMAGED = "nnexp train --restart trains a damaged run again from scratch"

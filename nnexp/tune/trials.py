@@ -27,7 +27,7 @@ from nnexp.runner.recording import describe, measured_only
 from nnexp.store.run import Run, named
 from nnexp.study import execution
 from nnexp.study.in_process import InProcess
-from nnexp.study.job import Engine, Job, JobError, Outcome, existing_outcome, performance
+from nnexp.study.job import Engine, Job, Outcome, existing_outcome, job_error, performance
 from nnexp.training.history import Row
 from nnexp.tune.ladder import Rung
 
@@ -364,7 +364,7 @@ def _needs_training(job: Job) -> bool:
     """Return whether a job needs training. Raises: JobError if the disk fails."""
     outcome = existing_outcome(job)
     if outcome is not None and outcome.code == DiskError.exit_code and not outcome.is_scarce:
-        raise JobError(job, outcome)
+        raise job_error(job, outcome)
     return outcome is None
 
 

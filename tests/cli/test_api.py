@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import nnexp
+from nnexp import errors
 from nnexp.errors import ConfigError, CorruptError, UsageError
 from nnexp.report.listing import run_columns
 from nnexp.store import metrics
@@ -54,6 +55,32 @@ def test_importing_nnexp_imports_nothing_heavy() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert printed.stdout == "\n"
+
+
+def test_errors_can_be_caught_by_their_public_names(bench: Bench) -> None:
+    assert bench.folder.is_dir()
+    script = """
+import nnexp
+try:
+    nnexp.load_config("tiny.yaml", {"epochs": 0})
+except nnexp.errors.ConfigError as error:
+    print(error)
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout == "--set epochs=0: epochs: must be a whole number ≥ 1, got 0\n"
+
+
+def test_every_error_that_the_surface_names_is_public() -> None:
+    surface = [getattr(nnexp, name) for name in nnexp.__all__ if name != "__version__"]
+    members = [value for _, value in inspect.getmembers(nnexp.Run) if inspect.isfunction(value)]
+    texts = "\n".join(inspect.getdoc(subject) or "" for subject in [*surface, *members])
+    named = {*re.findall(r"^ *(\w+Error):", texts, re.MULTILINE)}
+    assert len(named) > 5
+    assert {name for name in named if not hasattr(errors, name)} == set()
+    page = (ROOT / "docs/versions.md").read_text("utf-8")
+    assert "`nnexp.errors`" in page
 
 
 def test_a_config_is_loaded_with_settings(bench: Bench) -> None:

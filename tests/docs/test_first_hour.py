@@ -153,6 +153,19 @@ def test_the_chinese_readme_has_every_command() -> None:
     assert len(english) > 20
 
 
+def test_both_readmes_lead_on_to_the_same_pages() -> None:
+    pages = [(ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md")]
+    linked = []
+    for page in pages:
+        _, *rows = re.findall(r"^\| .*\|$", page[page.rindex("| --- | --- |") :], re.MULTILINE)
+        linked.append([re.findall(r"\]\(([^)]*)\)", row.split(" | ")[0]) for row in rows])
+    english, chinese = linked
+    assert chinese == english
+    assert len(english) > 5
+    for page in pages:
+        assert "sphinx -W -c docs . site" in page
+
+
 def test_the_chinese_page_uses_the_note_s_terms() -> None:
     text = PAGES[1].read_text("utf-8")
     for term in ("权重初始化", "学习率", "正则化", "小批量", "早停", "海森矩阵", "动量", "超参数"):

@@ -12,10 +12,11 @@ import pytest
 
 from nnexp.config import load
 from nnexp.config.model import Config
+from nnexp.errors import JobError
 from nnexp.store.run import Run
 from nnexp.study import execution
 from nnexp.study.execution import Execution, JobList, Started
-from nnexp.study.job import Job, JobError, Notice, Outcome
+from nnexp.study.job import Job, Notice, Outcome
 
 
 class Engine:
