@@ -114,7 +114,7 @@ class ClusterError(NnexpError):
 
 
 class JobError(NnexpError):
-    """One of several runs failed, and its result is needed; it gives the exit code."""
+    """A run failed whose result is needed; the exit code is that of its failure."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)

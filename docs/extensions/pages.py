@@ -16,7 +16,7 @@ from docutils import nodes
 
 from docs.extensions.reference import OUTPUTS, PARTS
 from nnexp import api
-from nnexp.errors import InterruptedRunError
+from nnexp.errors import InterruptedRunError, JobError
 
 if TYPE_CHECKING:
     from sphinx.addnodes import pending_xref
@@ -27,6 +27,11 @@ COMMENT = re.compile(r"^<!-- reference: (\w+) -->$", re.MULTILINE)
 CONTENTS = re.compile(r"^<!-- contents: (.*)\n((?:.+\n)+)-->$", re.MULTILINE)
 PICTURE = re.compile(r"!\[[^\]]*\]\(")
 NAMED_BY_FILE = re.compile(r"\[(?:[\w-]+/)*[\w-]+\.md\]\((?=[^)\s]+\.md[)#])")
+OWN_CODES: dict[object, str] = {
+    InterruptedRunError: "128 + signal_number",
+    JobError: "that of the run that failed",
+}
+"""Exit codes that an error's instances have."""
 TOCTREE = r"""```{toctree}
 :caption: \1
 :maxdepth: 1
@@ -91,8 +96,7 @@ def complete(
     """Make a field of a docstring's "Returns: ...", and add an error's exit code."""
     del app, name, options
     if kind == "exception":
-        signal = subject is InterruptedRunError
-        code = "128 + signal_number" if signal else getattr(subject, "exit_code", None)
+        code = OWN_CODES.get(subject) or getattr(subject, "exit_code", None)
         lines += ["", f"Exit code {code}."]
     lines[:] = [re.sub("^Returns: ", ":returns: ", line) for line in lines]
 

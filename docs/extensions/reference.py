@@ -276,7 +276,7 @@ def _structs() -> Iterator[type]:
 
 def _remarks(kind: type) -> dict[str, str]:
     """Return the strings below a struct's fields, inherited ones included."""
-    found: dict[str, str] = {}
+    remarks: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if base.__module__.startswith("nnexp."):
             module = ast.parse(textwrap.dedent(inspect.getsource(base)))
@@ -287,8 +287,8 @@ def _remarks(kind: type) -> dict[str, str]:
                         ast.AnnAssign(target=ast.Name(id=name)),
                         ast.Expr(value=ast.Constant(value=str() as text)),
                     ):
-                        found[name] = text
-    return found
+                        remarks[name] = text
+    return remarks
 
 
 PARTS: dict[str, Callable[[], str]] = {

@@ -30,7 +30,7 @@ class Facts:
 
     @cached_property
     def status(self) -> Status:
-        """The run's status when it was first asked for."""
+        """The run's status when it was first read."""
         return self.run.status
 
     @cached_property

@@ -286,7 +286,7 @@ def _already_done(job: Job) -> str:
 
 
 def _done(job: Job) -> str:
-    """Say that a run was done before, and why it has no epoch that was asked for."""
+    """Say that a run was done before, and why it lacks an epoch that the command line requests."""
     result = job.run.result
     if result is None or job.until is None or result.epochs >= job.until:
         return _already_done(job)

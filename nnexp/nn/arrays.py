@@ -14,7 +14,7 @@ Array: TypeAlias = "npt.NDArray[np.floating[Any]]"
 
 
 class Constants(dict[Any, Any]):
-    """A number as a zero-dimensional array of each dtype, made when it is asked for.
+    """A number as a zero-dimensional array of each dtype, made when it is first used.
 
     Multiplying a small array by a Python number takes NumPy two to three times as long, since it
     must first determine the number's dtype.

@@ -355,21 +355,21 @@ def test_the_script_is_installed_once(
     for variable in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "ZDOTDIR"):
         monkeypatch.delenv(variable, raising=False)
     path = home / file
-    told = "open a new shell" + advice.format(file=path, folder=path.parent)
-    assert bench("completion", shell, "--install") == (0, f"{path}\n", f"installed; {told}\n")
+    message = "open a new shell" + advice.format(file=path, folder=path.parent)
+    assert bench("completion", shell, "--install") == (0, f"{path}\n", f"installed; {message}\n")
     assert path.read_text() == bench("completion", shell).out
     before = path.stat()
     again = bench("completion", shell, "--install")
-    assert again == (0, f"{path}\n", f"already installed; {told}\n")
+    assert again == (0, f"{path}\n", f"already installed; {message}\n")
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     path.write_text("older\n")
-    assert bench("completion", shell, "--install").err == f"installed; {told}\n"
+    assert bench("completion", shell, "--install").err == f"installed; {message}\n"
     assert path.read_text() == bench("completion", shell).out
-    assert [each for each in home.rglob("*") if stat.S_ISREG(each.stat().st_mode)] == [path]
+    assert [file for file in home.rglob("*") if stat.S_ISREG(file.stat().st_mode)] == [path]
 
 
 @pytest.mark.parametrize(
-    ("shell", "variable", "told"),
+    ("shell", "variable", "advice"),
     [
         ("bash", "XDG_DATA_HOME", "source '{0}/bash-completion/completions/nnexp'"),
         (
@@ -380,11 +380,11 @@ def test_the_script_is_installed_once(
     ],
 )
 def test_the_advice_has_the_user_s_own_paths(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, shell: str, variable: str, told: str
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, shell: str, variable: str, advice: str
 ) -> None:
     folder = bench.folder / "with $(a) space"
     monkeypatch.setenv(variable, str(folder))
-    assert told.format(folder) in bench("completion", shell, "--install").err
+    assert advice.format(folder) in bench("completion", shell, "--install").err
 
 
 SPY = """

@@ -98,8 +98,8 @@ class _Blocks(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         classes = dict(attrs).get("class") or ""
-        if found := re.search(r"\bhighlight-(\w+)", classes):
-            self._is_commands = found[1] == "sh"
+        if language := re.search(r"\bhighlight-(\w+)", classes):
+            self._is_commands = language[1] == "sh"
         if tag == "pre":
             self._is_inside = True
             self.blocks.append(_Block(self._is_commands, ""))
@@ -120,17 +120,17 @@ class Result(NamedTuple):
     output: str
 
 
-def run(found: list[Step], folder: Path, home: Path, path: str) -> list[Result]:
+def run(blocks: list[Step], folder: Path, home: Path, path: str) -> list[Result]:
     """Run steps in one shell, as a reader does, and return a result for each.
 
     Args:
-        found: the steps.
+        blocks: the steps.
         folder: where the shell starts.
         home: an empty folder, so that no setting or cache of the user has a part in it.
         path: the value of PATH.
     """
     script = ["exec 2>&1"]
-    for number, step in enumerate(found):
+    for number, step in enumerate(blocks):
         script += [step.commands, f'echo "{MARK} {number}: $?"']
     kept = {key: os.environ[key] for key in os.environ if not key.startswith(("NNEXP", "PYTHON"))}
     done = subprocess.run(
@@ -149,12 +149,12 @@ def run(found: list[Step], folder: Path, home: Path, path: str) -> list[Result]:
     ]
 
 
-def run_without_installation(found: list[Step], folder: Path) -> list[Result]:
+def run_without_installation(blocks: list[Step], folder: Path) -> list[Result]:
     """Run all steps but the installation, with this interpreter's nnexp, in a new folder."""
     work, home = folder / "work", folder / "home"
     for directory in (work, home):
         directory.mkdir()
-    kept = [step for step in found if INSTALLATION not in step.commands]
+    kept = [step for step in blocks if INSTALLATION not in step.commands]
     return run(kept, work, home, path_with_nnexp(folder / "bin"))
 
 
@@ -185,17 +185,17 @@ def main(pages: list[Path]) -> None:
     """Run the commands of the first page, and write what they print into all of them."""
     from tests.study.studies import without_times  # noqa: PLC0415 - NumPy, after the environment
 
-    found = [
+    blocks = [
         step for step in steps(pages[0].read_text("utf-8")) if INSTALLATION not in step.commands
     ]
     with tempfile.TemporaryDirectory() as folder:
-        results = run_without_installation(found, Path(folder))
+        results = run_without_installation(blocks, Path(folder))
     shown = [
         without_times(result.output)
-        for step, result in zip(found, results, strict=True)
+        for step, result in zip(blocks, results, strict=True)
         if step.output
     ]
-    for step, result in zip(found, results, strict=True):
+    for step, result in zip(blocks, results, strict=True):
         if result.code or (result.output and not step.output):
             sys.stderr.write(f"{step.commands}{result.output}exit code {result.code}\n")
     for page in pages:
