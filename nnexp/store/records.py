@@ -131,7 +131,7 @@ class RunRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern=rf"\A{NAME.pattern}\Z")]
     """The run's name, with its seed."""
     config: dict[str, Any]
-    """The config with all defaults."""
+    """The config with its defaults; keys that 0.1.0 did not have, only if they are set."""
     config_sha256: str
     """The digest of the config without its seed."""
     data: DataRecord
