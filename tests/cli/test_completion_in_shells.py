@@ -51,6 +51,8 @@ TYPED = {
 """Lines as they are typed, and the arguments that the command then gets."""
 
 BASH = ["bash", "--norc", "--noprofile", "-i"]
+MUST_RUN = "NNEXP_SHELLS_MUST_RUN"
+"""Set where all are installed: a missing one then fails the test."""
 COMMANDS = {
     "bash": (BASH, "source ./script"),
     "zsh": (["zsh", "-f", "-i"], "autoload -Uz compinit; compinit -u; source ./script"),
@@ -96,14 +98,21 @@ def type_into(command: list[str], lines: list[str], folder: Path, env: dict[str,
     return shown.decode(errors="replace")
 
 
+def lacking(program: str) -> None:
+    """Skip or fail the test, since a program is not installed."""
+    if os.environ.get(MUST_RUN):
+        pytest.fail(f"{MUST_RUN} is set, but {program} is not installed")
+    pytest.skip(f"{program} is not installed")
+
+
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_the_tab_key_completes(bench: Bench, kind: str) -> None:
     command, setup = COMMANDS[kind]
     for program in ("setsid", command[0]):
         if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed")
+            lacking(program)
     if LOADER in setup and not Path(LOADER).exists():
-        pytest.skip("bash-completion is not installed")
+        lacking("bash-completion")
     folder = bench.folder
     for name in ("A-s0", "A-s1", "B-s0"):
         (folder / "runs" / name).mkdir(parents=True)
