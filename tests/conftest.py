@@ -15,7 +15,7 @@ import termios
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 
@@ -162,6 +162,28 @@ class Bench:
             arrays |= {f"x_{split}": pixels.astype(np.uint8), f"y_{split}": labels}
         np.savez(self.folder / name, **arrays)
         return name
+
+
+Once: TypeAlias = "Callable[[Callable[[Bench], object]], Bench]"
+_kept: dict[str, Path] = {}
+"""Folders as ``once`` left them, by the function that fills them."""
+
+
+@pytest.fixture
+def once(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Fill the bench's folder by a function that trains; later tests get a copy of the folder."""
+
+    def filled(fill: Callable[[Bench], object]) -> Bench:
+        name = f"{fill.__module__}.{fill.__qualname__}"
+        if name in _kept:
+            shutil.copytree(_kept[name], bench.folder, symlinks=True, dirs_exist_ok=True)
+            return bench
+        fill(bench)
+        _kept[name] = tmp_path_factory.mktemp("kept") / "folder"
+        shutil.copytree(bench.folder, _kept[name], symlinks=True)
+        return bench
+
+    return filled
 
 
 @pytest.fixture

@@ -17,13 +17,12 @@ from tests.analysis.histories import ending, history, seeds
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Bench
+    from tests.conftest import Bench, Once
 
 NAMES = [f"an-experiment-with-quite-a-long-name-{number:02d}" for number in range(20)]
 
 
-@pytest.fixture
-def twenty(bench: Bench) -> Bench:
+def make_twenty(bench: Bench) -> None:
     """Twenty experiments of three seeds; number 17 is the best, number 0 the worst."""
     for number, name in enumerate(NAMES):
         mean = 0.90 + 0.002 * ((7 * number) % 20)
@@ -39,7 +38,12 @@ def twenty(bench: Bench) -> Bench:
             run = source.with_name(f"{name}-s{seed}")
             (run / "metrics.jsonl").write_bytes(history(curves[seed]))
             bench.commit(str(run))
-    return bench
+
+
+@pytest.fixture
+def twenty(once: Once) -> Bench:
+    """Twenty experiments of three seeds; number 17 is the best, number 0 the worst."""
+    return once(make_twenty)
 
 
 def rows(out: str) -> list[list[str]]:
@@ -239,14 +243,18 @@ def sheet(bench: Bench, *arguments: str) -> list[str]:
     return bench("compare", *arguments).out.splitlines()
 
 
-@pytest.fixture
-def five(bench: Bench) -> Bench:
+def make_five(bench: Bench) -> None:
     """Four experiments of three seeds, b worse than a by five points, and e of one seed."""
     for name, mean, rate in (("a", 0.95, 1), ("b", 0.90, 2), ("c", 0.951, 3), ("d", 0.949, 4)):
         curves = ending(mean, mean + 0.001 * rate, mean + 0.002)
         seeds(bench, name, curves, f"learning_rate={rate}")
     seeds(bench, "e", ending(0.99), "learning_rate=5")
-    return bench
+
+
+@pytest.fixture
+def five(once: Once) -> Bench:
+    """Four experiments of three seeds, b worse than a by five points, and e of one seed."""
+    return once(make_five)
 
 
 def test_the_legend_of_rows_explains_the_signs_that_are_shown_and_the_level(five: Bench) -> None:

@@ -167,10 +167,10 @@ def test_checkpoints_that_a_running_writer_has_just_removed_are_looked_for_anew(
     (path / "result.json").unlink()
     real = checkpoint.read
 
-    def read(*arguments: Any) -> Any:  # noqa: ANN401 - what the real one takes and returns
+    def read(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as the real one
         if missing:
             raise missing.pop()
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(checkpoint, "read", read)
     with (path / "LOCK").open("rb+") as lock:

@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Bench
+    from tests.conftest import Bench, Once
 
 VERSION_1 = Path(__file__).parents[1] / "runner/version-0.1.0"
 RUNS = Path("runs")
@@ -38,8 +38,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.fixture
-def mixed(bench: Bench) -> Bench:
+def make_mixed(bench: Bench) -> None:
     """Sound runs of six origins, and a damaged one of each kind."""
     rate = ("--set", "learning_rate=0.1")
     for words in (("--seeds", "2"), ("--seeds", "2", "--name", "hand", *rate)):
@@ -59,7 +58,12 @@ def mixed(bench: Bench) -> Bench:
         damage(RUNS / name)
     (RUNS / "empty").mkdir()
     (RUNS / "notes.txt").write_text("not a run")
-    return bench
+
+
+@pytest.fixture
+def mixed(once: Once) -> Bench:
+    """Sound runs of six origins, and a damaged one of each kind."""
+    return once(make_mixed)
 
 
 def result(run: Path) -> dict[str, Any] | None:

@@ -205,7 +205,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     name = bench.config(hidden=[], batch_size=50)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numerics, "fingerprint", cache(numerics.fingerprint))
-        patch.setattr("nnexp.runner.train.version", cache(version))
+        patch.setattr("importlib.metadata.version", cache(version))
         patch.setattr(os, "fsync", lambda _: None)
         os.chdir(folder)
         yield Shelf(folder, load.read(name))

@@ -200,7 +200,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sc
     bench.data()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numerics, "fingerprint", cache(numerics.fingerprint))
-        patch.setattr("nnexp.runner.train.version", cache(version))
+        patch.setattr("importlib.metadata.version", cache(version))
         patch.setattr("nnexp.runner.train.load", cache(loading.load))
 
         def made(learning_rate: float = 0.5) -> Scene:

@@ -13,7 +13,7 @@ from nnexp import cli
 from nnexp.cli.schema import output_types
 
 if TYPE_CHECKING:
-    from tests.conftest import Bench
+    from tests.conftest import Bench, Once
 
 QUICK = ("--set", "data.train=100", "--set", "epochs=3", "-q")
 RATES = ("--grid", "learning_rate=1e30,0.1", "--seeds", "2", "-q", "-j", "1")
@@ -53,8 +53,13 @@ FAILING = {"race": 7, "sweep": 3}
 
 
 @pytest.fixture
-def trained(bench: Bench) -> Bench:
+def trained(once: Once) -> Bench:
     """Two experiments of two seeds each, and a run that diverged in its first epoch."""
+    return once(train)
+
+
+def train(bench: Bench) -> None:
+    """Train them."""
     bench.config(epochs=3, patience=None)
     for name, rate in (("a", "0.5"), ("b", "0.1")):
         rates = ("--set", f"learning_rate={rate}", "--name", name)
@@ -62,7 +67,6 @@ def trained(bench: Bench) -> Bench:
     diverging = ("--set", "learning_rate=1e300", "--set", "cost=quadratic", "--set")
     linear = ("output=linear", "--set", "activation=relu", "--name", "d", "-q")
     assert bench("train", "tiny.yaml", *diverging, *linear).code == 3
-    return bench
 
 
 def schema(bench: Bench, command: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from nnexp.store import predictions, run
 from nnexp.training.history import Row
 
 if TYPE_CHECKING:
-    from tests.conftest import Bench, Said
+    from tests.conftest import Bench, Once, Said
 
 VOID = {"img", "meta", "wbr"}
 
@@ -95,10 +95,9 @@ def trained(bench: Bench, folder: str = "runs", data: str = "images.npz") -> Non
 
 
 @pytest.fixture
-def two(bench: Bench) -> Bench:
+def two(once: Once) -> Bench:
     """Runs of two experiments on images."""
-    trained(bench)
-    return bench
+    return once(trained)
 
 
 def report(bench: Bench, *arguments: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Bench
+    from tests.conftest import Bench, Once
 
 TRAIN = ("train", "tiny.yaml", "-q", "--seeds", "2", "--name")
 MISSING = "runs/a-s0/checkpoints/epoch-00000"
@@ -27,12 +27,17 @@ def files_gone(bench: Bench, run: str) -> None:
         path.unlink()
 
 
-@pytest.fixture(params=[folder_gone, files_gone])
-def without(bench: Bench, request: pytest.FixtureRequest) -> Bench:
-    """Two experiments of two seeds; the first one has no checkpoints."""
-    gone: Callable[[Bench, str], None] = request.param
+def trained(bench: Bench) -> None:
+    """Train two experiments of two seeds."""
     assert bench(*TRAIN, "a").code == 0
     assert bench(*TRAIN, "b", "--set", "learning_rate=0.4").code == 0
+
+
+@pytest.fixture(params=[folder_gone, files_gone])
+def without(once: Once, request: pytest.FixtureRequest) -> Bench:
+    """Two experiments of two seeds; the first one has no checkpoints."""
+    gone: Callable[[Bench, str], None] = request.param
+    bench = once(trained)
     for run in ("runs/a-s0", "runs/a-s1"):
         gone(bench, run)
     return bench
