@@ -296,7 +296,7 @@ def test_a_directory_of_idx_files_that_is_none_is_refused(hostile: Hostile, plac
         ("\x1b[31m\u202e.yaml", 2, "\\x1b[31m\\u202e.yaml: there is no such file"),
         ("\udcff.yaml", 2, "\\udcff.yaml: there is no such file"),
         ("a\nb.yaml", 2, "a\\nb.yaml: there is no such file"),
-        ("tiny.npz", 2, "not UTF-8 text"),
+        ("tiny.npz", 2, "is an archive, not a config"),
     ],
 )
 def test_a_config_that_is_no_file_of_text_is_refused(
