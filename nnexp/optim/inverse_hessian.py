@@ -19,7 +19,7 @@ LEAST = 1e-8
 """The smallest factor of an element of D⁻¹ in an update: rounding could make it negative."""
 
 
-def update_diagonal(diagonal: Array, step: Array, change: Array) -> None:
+def update_diagonal(diagonal: Array, step: Array, change: Array, *, is_first: bool) -> None:
     """Update a diagonal estimate D of the inverse Hessian, in place, by a pair with s · y > 0.
 
     D is multiplied by s · y / (y · D y), then D⁻¹ <- D⁻¹ + y² / (s · y) - (D⁻¹ s)² / (s · D⁻¹ s)
@@ -28,7 +28,7 @@ def update_diagonal(diagonal: Array, step: Array, change: Array) -> None:
     Source: Gilbert and Lemaréchal (1989), "Some numerical experiments with variable-storage
     quasi-Newton algorithms", Mathematical Programming 45.
     """
-    product, is_first = float(step @ change), bool((diagonal == 1).all())
+    product = float(step @ change)
     diagonal *= product / float(change @ (diagonal * change))
     if is_first:
         return
@@ -61,8 +61,8 @@ def remember(slots: Slots, step: Array, change: Array) -> None:
     for name, vector in (("steps", step), ("changes", change)):
         slots[name][1:] = slots[name][:-1].copy()
         slots[name][0] = vector
+    update_diagonal(slots["diagonal"], step, change, is_first=not slots["remembered"][0])
     slots["remembered"][0] = min(slots["remembered"][0] + 1, len(slots["steps"]))
-    update_diagonal(slots["diagonal"], step, change)
 
 
 def product(slots: Slots, vector: Array) -> Array:

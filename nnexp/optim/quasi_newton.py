@@ -74,7 +74,7 @@ def _update(step: Array, change: Array, slots: Slots) -> None:
     u += update
     u += update.T
     w -= np.outer(w @ change, step / product)
-    update_diagonal(slots["diagonal"], step, change)
+    update_diagonal(slots["diagonal"], step, change, is_first=not slots["updates"][0])
     slots["updates"] += 1
 
 

@@ -25,17 +25,28 @@ def test_the_diagonal_scales_with_the_parameters(seed: int, exponent: int) -> No
     change = step * rng.uniform(0.1, 10.0, 5)
     units = np.array([1.0, 1.0, 2.0**exponent, 1.0, 2.0**-exponent])
     scaled = diagonal * units**2
-    update_diagonal(diagonal, step, change)
-    update_diagonal(scaled, step * units, change / units)
+    update_diagonal(diagonal, step, change, is_first=False)
+    update_diagonal(scaled, step * units, change / units, is_first=False)
     np.testing.assert_allclose(scaled, diagonal * units**2, rtol=1e-9)
+
+
+def test_only_the_first_pair_leaves_the_ratios_of_the_diagonal() -> None:
+    # s · y / (y · y) = (1 + 8) / (1 + 16).
+    first, later = np.ones(2), np.ones(2)
+    step, change = np.array([1.0, 2.0]), np.array([1.0, 2.0]) * np.array([1.0, 2.0])
+    update_diagonal(first, step, change, is_first=True)
+    update_diagonal(later, step, change, is_first=False)
+    np.testing.assert_allclose(first, 9 / 17, rtol=1e-14)
+    # D⁻¹ = 17/9 + (1, 16)/9 - 17/9 (1, 4)/5 = (18 - 3.4, 33 - 13.6) / 9.
+    np.testing.assert_allclose(later, [9 / 14.6, 9 / 19.4], rtol=1e-14)
 
 
 def test_the_diagonal_of_a_diagonal_hessian_is_found() -> None:
     curvatures = np.geomspace(1e-4, 1e4, 6)
     diagonal, rng = np.ones(6), np.random.default_rng(0)
-    for _ in range(60):
+    for pair in range(60):
         step = rng.standard_normal(6) * np.sqrt(diagonal)
-        update_diagonal(diagonal, step, curvatures * step)
+        update_diagonal(diagonal, step, curvatures * step, is_first=pair == 0)
     np.testing.assert_allclose(np.log10(diagonal), -np.log10(curvatures), atol=0.5)
 
 
@@ -43,7 +54,7 @@ def test_the_diagonal_stays_bounded_after_a_step_along_one_parameter() -> None:
     # D is first (2, 3) · 1e-9 / 3. D⁻¹ - (D⁻¹ s)² / (s · D⁻¹ s) is then 0 along the step but
     # for rounding, and y² / (s · y) only 1e-9: D would grow by a factor of 1e18.
     diagonal = np.array([2.0, 3.0])
-    update_diagonal(diagonal, np.array([1.0, 0.0]), np.array([1e-9, 1.0]))
+    update_diagonal(diagonal, np.array([1.0, 0.0]), np.array([1e-9, 1.0]), is_first=False)
     assert 0 < diagonal[0] <= 1e8 * 2e-9 / 3 * (1 + 1e-6)
     assert diagonal[1] > 0
 
