@@ -162,7 +162,8 @@ def minimize(curvatures: Array, slopes: Array, radius: float) -> tuple[Array, fl
 
     x = -slopes / (curvatures + damping). Unless x is short enough without damping, Newton's method
     on 1/|x| - 1/radius finds it. In the "hard case", where no damping makes x long enough, the
-    rest of the length is along the lowest curvature.
+    rest of the length is along the lowest curvature. The unknown is the lowest curvature plus the
+    damping: near the hard case it is far smaller than either, which cancel.
 
     Args:
         curvatures: in ascending order, none of them 0.
@@ -171,23 +172,24 @@ def minimize(curvatures: Array, slopes: Array, radius: float) -> tuple[Array, fl
 
     Source: Moré and Sorensen (1983), section 3; Nocedal and Wright (2006), section 4.3.
     """
-    least, highest = max(0.0, -float(curvatures[0])), float(np.abs(curvatures).max())
-    if not least:
+    lowest, highest = float(curvatures[0]), float(np.abs(curvatures).max())
+    if lowest > 0:
         x = -slopes / curvatures
         if np.linalg.norm(x) <= radius:
             return x, 0.0
-    # With less damping, x would be longer than the radius.
-    damping = float(np.linalg.norm(slopes)) / radius - highest
-    damping = max(damping, least + EPSILON * highest)
-    x = -slopes / (curvatures + damping)
-    if np.linalg.norm(x) < radius:
+    above = curvatures - lowest
+    least = max(lowest, EPSILON * highest)
+    # With less, one element of x would be longer than the radius.
+    shift = max(least, float((np.abs(slopes) / radius - above).max()))
+    x = -slopes / (above + shift)
+    if lowest < 0 and shift == least and np.linalg.norm(x) < radius:
         x[0] = np.copysign(np.sqrt(radius**2 - float(x[1:] @ x[1:])), x[0])
-        return x, damping
+        return x, shift - lowest
     for _ in range(MAX_DAMPINGS):
         length = float(np.linalg.norm(x))
         if length <= (1 + LENGTH_ERROR) * radius:
             break
         excess = length / radius - 1
-        damping += excess * length**2 / float(x @ (x / (curvatures + damping)))
-        x = -slopes / (curvatures + damping)
-    return x, damping
+        shift += excess * length**2 / float(x @ (x / (above + shift)))
+        x = -slopes / (above + shift)
+    return x, shift - lowest

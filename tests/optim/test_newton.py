@@ -128,11 +128,12 @@ def test_in_the_hard_case_the_rest_is_along_the_lowest_curvature() -> None:
 
 
 numbers = st.floats(-100, 100, allow_subnormal=False).filter(lambda x: x == 0 or abs(x) > 1e-6)
+tiny = st.builds(lambda x, exponent: x * 10.0**-exponent, numbers, st.integers(0, 12))
 
 
 @given(
     arrays.arrays(np.float64, 4, elements=numbers.filter(bool)),
-    arrays.arrays(np.float64, 4, elements=numbers),
+    arrays.arrays(np.float64, 4, elements=tiny),
     st.floats(1e-3, 1e3),
 )
 def test_a_solution_meets_the_conditions_of_more_and_sorensen(
@@ -141,12 +142,22 @@ def test_a_solution_meets_the_conditions_of_more_and_sorensen(
     curvatures = np.sort(curvatures)
     x, damping = minimize(curvatures, slopes, radius)
     length, shifted = float(np.linalg.norm(x)), curvatures + damping
-    assert length <= radius * (1 + 1e-5)
+    assert length <= radius * (1 + 1.01e-6)
     assert damping >= 0
     assert shifted[0] >= -1e-12 * np.abs(curvatures).max()
-    assert damping == 0 or length == pytest.approx(radius, rel=1e-5)
+    assert damping == 0 or length == pytest.approx(radius, rel=1.01e-6)
     scale = np.abs(slopes).max() + np.abs(curvatures).max() * length
     np.testing.assert_allclose(shifted * x + slopes, 0, atol=1e-9 * scale)
+
+
+def test_near_the_hard_case_a_step_is_as_long_as_the_radius() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(4000):
+        curvatures = np.sort(rng.standard_normal(6))
+        slopes = rng.standard_normal(6) * 10.0 ** rng.uniform(-16, 0, 6)
+        radius = 10.0 ** rng.uniform(-2, 2)
+        x, damping = minimize(curvatures, slopes, radius)
+        assert damping == 0 or np.linalg.norm(x) == pytest.approx(radius, rel=1.01e-6)
 
 
 # Steps
