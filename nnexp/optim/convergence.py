@@ -22,19 +22,20 @@ PROBES = 50
 EPSILON = math.ulp(1.0)
 
 LIMIT = 1 << 30
-"""Maximum bytes of a matrix of parameters x parameters: 1 GiB."""
+"""Maximum bytes of an optimizer's matrices of parameters x parameters, together: 1 GiB."""
 
 
-def check_memory(parameters: int, optimizer: str) -> None:
-    """Check that a matrix of parameters x parameters is within the limit.
+def check_memory(parameters: int, optimizer: str, *, matrices: int = 1) -> None:
+    """Check that an optimizer's matrices of parameters x parameters are within the limit.
 
     Raises:
-        UsageError: it is too large; the message suggests other optimizers.
+        UsageError: they are too large; the message suggests other optimizers.
     """
-    size = parameters * parameters * 8
+    size = matrices * parameters * parameters * 8
     if size > LIMIT:
+        count = "a matrix" if matrices == 1 else f"{matrices} matrices"
         raise UsageError(
-            f"optimizer: {optimizer} would need {size / LIMIT:.1f} GiB for a matrix of "
+            f"optimizer: {optimizer} would need {size / LIMIT:.1f} GiB for {count} of "
             f"{parameters} x {parameters} (the limit is 1 GiB); use l-bfgs or hessian-free, "
             "or a smaller network"
         )

@@ -37,7 +37,7 @@ class Bfgs(UpdateRule, frozen=True, tag="bfgs"):
         Raises:
             UsageError: H would need more memory than is allowed.
         """
-        check_memory(theta.size, "bfgs")
+        check_memory(theta.size, "bfgs", matrices=2)
         return {
             "updates_of_inverse_hessian": np.zeros((theta.size, theta.size)),
             "factors": np.eye(theta.size),
@@ -55,12 +55,20 @@ class Bfgs(UpdateRule, frozen=True, tag="bfgs"):
         direction = -(u @ gradient + (slots["diagonal"] * (w @ gradient)) @ w)
         step = _search(theta, objective, direction, count[0])
         if step is None:  # H is no longer useful: reset it and follow the gradient
-            for name, slot in self.start(theta).items():
-                slots[name][...] = slot
+            _forget(slots)
             step = _search(theta, objective, -gradient, 0)
         if step is not None:
             _update(step, objective.gradient(theta) - gradient, slots)
         return measures(theta, objective, step)
+
+
+def _forget(slots: Slots) -> None:
+    """Reset H to the identity, in place."""
+    slots["updates_of_inverse_hessian"][...] = 0
+    slots["factors"][...] = 0
+    np.fill_diagonal(slots["factors"], 1)
+    slots["diagonal"][...] = 1
+    slots["updates"][0] = 0
 
 
 def _update(step: Array, change: Array, slots: Slots) -> None:

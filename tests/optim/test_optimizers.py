@@ -540,6 +540,25 @@ def test_a_matrix_of_1_gib_is_allowed_and_no_more() -> None:
         check_memory(11586, "newton")
 
 
+def test_two_matrices_of_bfgs_are_1_gib_together_and_no_more() -> None:
+    check_memory(8192, "bfgs", matrices=2)  # 2 · 8192² · 8 = 2³⁰
+    with pytest.raises(UsageError, match=r"bfgs would need 1\.0 GiB for 2 matrices of 8193 x 8193"):
+        Bfgs().start(np.zeros(8193))
+
+
+def test_bfgs_forgets_in_place_what_no_longer_helps() -> None:
+    objective, theta = bowl(100.0), np.zeros(6)
+    slots = Bfgs().start(theta)
+    arrays = dict(slots)
+    for _ in range(3):
+        Bfgs().step(theta, objective, slots, None)
+    assert slots["updates"][0] > 0
+    Bfgs().step(theta, Lying(np.eye(6), np.ones(6)), slots, None)
+    for name, slot in Bfgs().start(theta).items():
+        np.testing.assert_array_equal(slots[name], slot)
+        assert slots[name] is arrays[name]
+
+
 def test_the_unions_are_of_mini_batch_and_of_full_batch_optimizers() -> None:
     assert all(optimizer.full_batch for optimizer in get_args(FullBatchOptimizer))
     assert not any(optimizer.full_batch for optimizer in get_args(MiniBatchOptimizer))
