@@ -20,7 +20,7 @@ LEAST_BETA = 0.5
 KEPT = 2
 """P steps would do with exact searches and without rounding; with twice as many, fewer restarts are
 too early where the condition is bad."""
-QUADRATIC_ERROR = 0.01
+QUADRATIC_ERROR = 0.001
 """Along a step, a quadratic cost falls by the mean of the slopes at its ends; any other cost, where
 the fall differs by at most this fraction of the first slope, counts as quadratic, too."""
 
