@@ -19,7 +19,7 @@ from nnexp.analysis.diagnosis import Diagnosis, Overfitting, diagnose, overfits_
 from nnexp.config import canonical
 from nnexp.config.model import Config
 from nnexp.errors import CorruptError, DiskError
-from nnexp.runner.recording import SADDLE
+from nnexp.runner.recording import describe_saddle
 from nnexp.store import notes, predictions
 from nnexp.store.notes import Notes
 from nnexp.store.records import Fault, Result
@@ -136,7 +136,7 @@ def _ending(run: Run, config: Config, result: Result | None, last: Row | None) -
         "patience": f"the {metric} had not improved for {config.patience} epochs",
         "schedule": "the schedule had no lower learning rate left",
         "converged": "it converged: the gradient vanishes",
-        "saddle": SADDLE,
+        "saddle": describe_saddle(config.optimizer),
         "stalled": "the optimizer found no step that lowers the cost",
     }
     return f"ended after epoch {result.epochs}: {reasons[result.reason]}"

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from nnexp.config.model import Config
 from nnexp.errors import DivergedError, MismatchError
+from nnexp.optim.optimizers import Optimizer
 from nnexp.optim.schedules import Piecewise, Scored
 from nnexp.runner import backends
 from nnexp.runner.assembly import Assembly
@@ -137,7 +138,7 @@ class Recording:
         if fault is not None:
             raise DivergedError(describe(self._writer.run, fault))
         if reason == "saddle":
-            yield Warned(f"{self._writer.run.path}: {SADDLE}")
+            yield Warned(f"{self._writer.run.path}: {describe_saddle(config.optimizer)}")
 
     def _restore(self) -> list[str]:
         """Restore the last commit, if there is one, and return warnings about it."""
@@ -270,12 +271,6 @@ class Recording:
         self._writer.log(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}")
 
 
-SADDLE = (
-    "the gradient vanishes at a saddle point, not at a minimum; start from other weights "
-    "(initializer), or use optimizer: newton, which follows negative curvature"
-)
-"""The message about a run that ended at a saddle point."""
-
 TOO_LARGE = "the data has features beyond what"
 
 
@@ -287,6 +282,14 @@ def describe(run: Run, fault: Fault) -> str:
     if TOO_LARGE in fault.found:
         advice = "set data.standardize: true, or drop those features"
     return f"{run.path}: diverged in {where}: {fault.found}; {advice}"
+
+
+def describe_saddle(optimizer: Optimizer) -> str:
+    """Return the message about a run that this optimizer ended at a saddle point."""
+    advice = "start from other weights (initializer)"
+    if not optimizer.leaves_saddles:
+        advice += ", or use optimizer: newton, which follows negative curvature"
+    return f"the gradient vanishes at a saddle point, not at a minimum; {advice}"
 
 
 def measured_only(history: Sequence[Row], fault: Fault) -> bool:

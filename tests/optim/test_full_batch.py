@@ -21,6 +21,7 @@ from nnexp.optim.newton import Newton
 from nnexp.optim.objective import CachedObjective
 from nnexp.optim.quasi_newton import Bfgs, LBfgs
 from nnexp.optim.sgd import Momentum, Nesterov
+from nnexp.runner.recording import describe_saddle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -216,12 +217,18 @@ def test_a_saddle_point_is_named(bench: Bench, optimizer: str) -> None:
     run = bench.folder / "runs/a-s0"
     told = "the gradient vanishes at a saddle point, not at a minimum; start from other weights"
     assert f"warning: runs/a-s0: {told}" in said.err
+    assert "or use optimizer: newton, which follows negative curvature" in said.err
     assert "(a saddle point, not a minimum)" in said.err
     assert told in " ".join(bench("show", str(run)).out.split())
     assert result(run)["reason"] == "saddle"
     found = rows(run)
     assert found[-1]["negative_curvature"] < -1e-3
     assert not any("negative_curvature" in row for row in found[:-1])
+
+
+def test_newton_s_own_saddle_point_does_not_suggest_newton() -> None:
+    told = "the gradient vanishes at a saddle point, not at a minimum; start from other weights"
+    assert describe_saddle(Newton()) == f"{told} (initializer)"
 
 
 def test_newton_goes_on_to_a_minimum_below_the_saddle_point(bench: Bench) -> None:
