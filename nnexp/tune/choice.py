@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from statistics import mean
 from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -27,21 +26,21 @@ FUTILE = 1.0
 
 Scores: TypeAlias = Mapping[float, Mapping[int, float]]
 """Validation accuracy by candidate and seed; all candidates have the first seed, 0."""
-RateVerdict: TypeAlias = Literal["best", "better", "tie", "worse", "unsure"]
+StandingName: TypeAlias = Literal["best", "better", "tie", "worse", "unsure"]
 """``unsure``: to be compared on further seeds."""
 
 
 class CandidateStanding(NamedTuple):
     """A candidate compared with the best one of the first seed."""
 
-    standing: RateVerdict
+    standing: StandingName
     words: str
 
 
 class CandidateOutput(Struct, frozen=True, kw_only=True, tag_field="tried"):
     """A candidate compared with the best one."""
 
-    standing: RateVerdict
+    standing: StandingName
     comparison: str
     """The standing in words, with numbers."""
     best_validation_accuracy: SampleOutput
@@ -134,7 +133,7 @@ def _test(
     words = f"{verdict.amount} points over {len(values)} further seeds"
     if not verdict.differs:
         return CandidateStanding("tie", f"inside the noise: {words}")
-    outcome: RateVerdict = "better" if verdict.difference.difference > 0 else "worse"
+    outcome: StandingName = "better" if verdict.difference.difference > 0 else "worse"
     return CandidateStanding(outcome, f"{outcome}: {words}")
 
 
@@ -152,14 +151,14 @@ def choose(scores: Scores, examples: int, seeds: int) -> float:
     return min(c for c in scores if c <= leader and ranks[c].standing != "worse")
 
 
-def finalists(scores: Scores, examples: int, most: int) -> list[float]:
-    """Return the best candidate and the largest that are inside its noise, at most so many.
+def finalists(scores: Scores, examples: int) -> list[float]:
+    """Return the best candidate and those up to ten times as large that are inside its noise.
 
-    λ acts late: after a few epochs all small ones look alike, and larger ones worse than they are.
+    λ acts late: after a few epochs, larger ones look worse than they are.
     """
     leader, ranks = best(scores), standings(scores, examples)
-    close = [c for c in sorted(scores) if ranks[c].standing == "tie"]
-    return sorted([leader, *close[len(close) - min(len(close), most - 1) :]])
+    most = rounded(10 * leader)
+    return [c for c in sorted(scores) if leader <= c <= most and ranks[c].standing != "worse"]
 
 
 def next_strengths(
@@ -185,7 +184,7 @@ def next_strengths(
     """
     if start not in scores:
         return [start, *_multiples(start, 0.1, ends)[:1]]
-    has_learned = learned(mean(scores[start].values()))
+    has_learned = learned(scores[start][0])
     up = _next_up(scores, start, examples, ends) if has_learned else None
     down = _next_down(scores, start, ends, learned)
     return [strength for strength in (up, down) if strength is not None]
@@ -194,11 +193,11 @@ def next_strengths(
 def _next_up(
     scores: Scores, start: float, examples: int, ends: tuple[float, float]
 ) -> float | None:
-    top = mean(scores[start].values())
+    top = scores[start][0]
     for candidate in _multiples(start, 10.0, ends):
         if candidate not in scores:
             return candidate
-        accuracy = mean(scores[candidate].values())
+        accuracy = scores[candidate][0]
         if top - accuracy > noise(top, examples):
             break
         top = max(top, accuracy)
@@ -208,12 +207,12 @@ def _next_up(
 def _next_down(
     scores: Scores, start: float, ends: tuple[float, float], learned: Callable[[float], bool]
 ) -> float | None:
-    top, before = mean(scores[start].values()), start
+    top, before = scores[start][0], start
     for candidate in _multiples(start, 0.1, ends):
         if candidate not in scores:
             return candidate
-        accuracy = mean(scores[candidate].values())
-        if learned(top) and accuracy <= mean(scores[before].values()):
+        accuracy = scores[candidate][0]
+        if learned(top) and accuracy <= scores[before][0]:
             return None
         top = max(top, accuracy)
         before = candidate

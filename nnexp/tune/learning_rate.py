@@ -19,7 +19,7 @@ from nnexp.streams import Pcg64
 from nnexp.tune import ladder
 from nnexp.tune.decision import Decision, NothingFoundError, curve, number, picture
 from nnexp.tune.ladder import Judged, Judgement, Rung
-from nnexp.tune.trials import JobGroup, Steps, Trials, Update
+from nnexp.tune.trials import JobGroup, JobResult, Steps, Trials, Update
 
 EPOCHS = 10
 """Minimum epochs of a rung: fewer are too few to distinguish noise from oscillation."""
@@ -104,8 +104,8 @@ def climb(
     following: Callable[[Sequence[Rung]], Sequence[tuple[float, int]]],
     *,
     names_seeds: bool = False,
-) -> Steps[list[Rung]]:
-    """Train rungs until ``following`` proposes no more rates and seeds, and return them.
+) -> Steps[list[JobResult]]:
+    """Train rungs until ``following`` proposes no more rates and seeds; return their results.
 
     Args:
         config: the problem.
@@ -115,10 +115,12 @@ def climb(
             while tables judge a rate by all of its seeds.
     """
     rungs: list[Rung] = []
+    results: list[JobResult] = []
     while points := following(rungs):
         group = [replace(config, learning_rate=rate, seed=seed) for rate, seed in points]
         for trial in (yield JobGroup(group)):
             rung = trial.rung
+            results.append(trial)
             rungs.append(rung)
             own = [each for each in rungs if each.seed == rung.seed]
             last = next(tried for tried in ladder.judged(own) if rung in tried.rungs)
@@ -126,7 +128,7 @@ def climb(
             seed = f", seed {rung.seed}" if names_seeds else ""
             text = f"η = {rung.learning_rate:g}{seed}: {last.why} ({ends})"
             trials.tell(Update(text, known(rungs)))
-    return rungs
+    return results
 
 
 def known(rungs: Sequence[Rung]) -> str:
@@ -154,9 +156,10 @@ def find(config: Config, trials: Trials, epochs: int = EPOCHS, seeds: int = 1) -
     """
     own = range(config.seed, config.seed + seeds)
     base = trial_config(config, epochs)
-    rungs = yield from climb(
+    results = yield from climb(
         base, trials, lambda rungs: ladder.next_trials(rungs, own), names_seeds=seeds > 1
     )
+    rungs = [trial.rung for trial in results]
     if ladder.threshold(rungs) is None:
         failing = decision(rungs, stage=2, heading=HEADING, rule=RULE)
         raise NoRateError(ladder.failure(rungs), failing)
@@ -228,9 +231,12 @@ def _answer(
         )
     smaller = [rate for rate in tried if rate.learning_rate < above.learning_rate]
     below = max(rate.learning_rate for rate in smaller if rate.judgement == "steady")
+    why = f"it is {above.why}"
+    if above.why.startswith("diverged"):
+        why = above.why.replace("diverged", "training diverges")
     return (
         f"{chosen} the threshold {threshold:g}: the training cost falls "
-        f"steadily up to {below:g}; at {above.learning_rate:g} it is {above.why}."
+        f"steadily up to {below:g}; at {above.learning_rate:g} {why}."
     )
 
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
+from nnexp.store.writer import epochs_to_keep
 from nnexp.tune import ladder, learning_rate
 from nnexp.tune.decision import Decision, number
 from nnexp.tune.ladder import Rung
-from nnexp.tune.trials import JobGroup, Steps, Trials, Update, train_one
+from nnexp.tune.trials import JobGroup, JobResult, Steps, Trials, Update
+
+MARGIN = 0.05
+"""Excess of a validation cost that counts as noise: seeds change it by 2 to 10 %."""
+AT_A_TIME = 2
+"""Number of smaller rates that are tried at a time."""
 
 VALIDATION = (
-    "Half of the threshold is the most: if a smaller rate has the lowest validation cost (the best "
-    "epoch's, as accuracies differ by few images), that one is chosen, and while the smallest rate "
-    "has it, a smaller one is tried."
+    "Half of the threshold is the most. A smaller rate is chosen only if all larger ones have a "
+    f"validation cost that is higher by more than {100 * MARGIN:g} %, which is noise between "
+    "seeds; while this holds for the smallest rate, two smaller ones are tried. (The cost excludes "
+    "the penalty, which grows with the weights, and is that of the epoch with the lowest, among "
+    "the best by accuracy and the last two. Accuracies would differ by few images.)"
 )
 RULE = (
     "The same rule on the training cost including λ, around the earlier threshold: from a "
@@ -30,24 +40,46 @@ class CheckedRates(NamedTuple):
 
     rungs: list[Rung]
     validation_costs: dict[float, float]
-    """The lowest of any epoch, by rate."""
+    """Without the penalty, by rate; infinite if training diverged."""
 
     @property
-    def lowest(self) -> float:
-        """The rate with the lowest validation cost; the larger if several are equal."""
-        return min(self.validation_costs, key=lambda rate: (self.validation_costs[rate], -rate))
+    def best(self) -> float:
+        """The largest rate whose validation cost is not higher than the lowest beyond noise."""
+        limit = (1 + MARGIN) * min(self.validation_costs.values())
+        return max(rate for rate, cost in self.validation_costs.items() if cost <= limit)
 
     @property
     def learning_rate(self) -> float | None:
         """The rate to choose: at most half of the threshold; None if there is none."""
         threshold = ladder.threshold(self.rungs)
-        return None if threshold is None else min(threshold / 2, self.lowest)
+        return None if threshold is None else min(threshold / 2, self.best)
 
     @property
     def note(self) -> str:
         """The validation costs in words."""
         costs = sorted(self.validation_costs.items())
-        return f"Validation cost: {', '.join(f'{number(c)} with η = {r:g}' for r, c in costs)}."
+        listed = ", ".join(f"{_shown(cost)} with η = {rate:g}" for rate, cost in costs)
+        return f"Validation cost without the penalty: {listed}."
+
+
+def _shown(cost: float) -> str:
+    return number(cost) if cost < math.inf else "diverged"
+
+
+def data_cost(trial: JobResult, trials: Trials) -> float:
+    """Return the lowest validation cost without the penalty; infinite if training diverged.
+
+    It is known of the epochs whose weights a run keeps: the best one by accuracy, and the last.
+    """
+    if trial.diverged or not trial.rows:
+        return math.inf
+    kept = epochs_to_keep(trial.rows)
+    costs = (
+        row.validation_cost - trials.penalty(trial, row.epoch)
+        for row in trial.rows
+        if row.epoch in kept and row.validation_cost is not UNSET
+    )
+    return max(0.0, min(costs, default=math.inf))  # a difference can be a rounding error below 0
 
 
 def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> Steps[CheckedRates]:
@@ -61,17 +93,18 @@ def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> St
         rate = ladder.climb(grid, ladder.BELOW, rungs)
         return [] if rate is None else [(rate, config.seed)]
 
-    rungs = yield from learning_rate.climb(base, trials, following)
-    rates = [rung.learning_rate for rung in rungs]
-    tried = yield JobGroup([replace(base, learning_rate=rate) for rate in rates])
-    costs = {rate: trial.validation_cost for rate, trial in zip(rates, tried, strict=True)}
+    tried = yield from learning_rate.climb(base, trials, following)
+    rungs = [trial.rung for trial in tried]
+    costs = {rung.learning_rate: data_cost(t, trials) for rung, t in zip(rungs, tried, strict=True)}
     checked = CheckedRates(rungs, costs)
-    while checked.lowest == min(costs) and (lower := [r for r in grid if r < min(costs)]):
-        trial = yield from train_one(replace(base, learning_rate=max(lower)))
-        rungs.append(trial.rung)
-        costs[max(lower)] = trial.validation_cost
-        own = f"validation cost {number(trial.validation_cost)}"
-        trials.tell(Update(f"η = {max(lower):g}: {own}", f"lowest with {checked.lowest:g}"))
+    while checked.best == min(costs) and (lower := [r for r in grid if r < min(costs)]):
+        rates = lower[: -AT_A_TIME - 1 : -1]
+        group = [replace(base, learning_rate=rate) for rate in rates]
+        for rate, trial in zip(rates, (yield JobGroup(group)), strict=True):
+            rungs.append(trial.rung)
+            costs[rate] = data_cost(trial, trials)
+            own = f"validation cost {_shown(costs[rate])}"
+            trials.tell(Update(f"η = {rate:g}: {own}", f"best with {checked.best:g}"))
     if not lambda_:
         learning_rate.record(config, trials, rungs)
     return checked
@@ -88,5 +121,9 @@ def decision(
     rate, threshold = checked.learning_rate, ladder.threshold(checked.rungs)
     if rate is None or threshold is None or rate == threshold / 2:
         return made
-    answer = f"η = {rate:g}: the lowest validation cost, below half of the threshold {threshold:g}."
+    last = ", and it is the smallest tried" * (rate == min(checked.validation_costs))
+    answer = (
+        f"η = {rate:g}, below half of the threshold {threshold:g}: with larger rates, the "
+        f"validation cost is higher by more than {100 * MARGIN:g} %{last}."
+    )
     return made._replace(answer=answer, chose=(("learning_rate", rate),))

@@ -7,7 +7,6 @@ trained at the same time.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -17,13 +16,17 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
+from nnexp.analysis.evaluation import network_of
 from nnexp.config import load as configs
 from nnexp.config.model import Config
 from nnexp.datasets.dataset import Dataset
 from nnexp.datasets.loading import Data
 from nnexp.errors import DiskError, DivergedError
+from nnexp.nn.penalties import Penalty
+from nnexp.runner.assembly import headers, per_example, theta_of
 from nnexp.runner.naming import RunNames
 from nnexp.runner.recording import describe, measured_only
+from nnexp.store import checkpoint
 from nnexp.store.run import Run, named
 from nnexp.study import execution
 from nnexp.study.in_process import InProcess
@@ -79,12 +82,6 @@ class JobResult(NamedTuple):
     def accuracies(self) -> list[float]:
         """The validation accuracy of each epoch."""
         return [row.validation_accuracy or 0.0 for row in self.rows]
-
-    @property
-    def validation_cost(self) -> float:
-        """The lowest validation cost of any epoch; infinite if it diverged."""
-        costs = [row.validation_cost for row in self.rows if row.validation_cost is not UNSET]
-        return math.inf if self.diverged else min(costs, default=math.inf)
 
     @property
     def costs(self) -> list[float]:
@@ -182,6 +179,18 @@ class Trials:
     def dataset(self, config: Config) -> Dataset:
         """Return a config's data, from the cache if it is loaded."""
         return self.data(config.data)
+
+    def penalty(self, trial: JobResult, epoch: int) -> float:
+        """Return the penalty in the costs of an epoch whose weights are kept.
+
+        Raises: CorruptError.
+        """
+        config, n = trial.config, len(self.dataset(trial.config).train.labels)
+        network = network_of(trial.run)
+        arrays = checkpoint.load(trial.run, epoch, headers(config, network))
+        theta = theta_of(network, arrays, config.dtype)
+        strength = per_example(config, n)
+        return Penalty(network, config.regularizer, strength, config.dtype).total(theta)
 
     def job(self, config: Config) -> Job:
         """Return the job that trains a config; results are cached.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec import field
 from msgspec.structs import replace
 
-from nnexp.config.model import Config
+from nnexp.config.model import Config, PerExample
 from nnexp.report.figure import Axis, Figure
 from nnexp.tune import choice
 from nnexp.tune.choice import CandidateOutput, Scores
@@ -25,16 +25,16 @@ ENDS = (1e-4, 1e4)
 REACH = 100.0
 """Factor by which λ may differ, on the full problem, from the quick problem's."""
 FINALISTS = 3
-"""Maximum number of long trials."""
+"""Maximum number of long trials: the best λ, and three and ten times as much."""
 
 RULE = (
     "Best validation accuracy. Trials of {short} epochs: from λ = {start:g} by ×10, until one is "
     "worse than the best beyond the noise (two standard errors of a difference on {n:,} images), "
     "and by ÷10, until one is no better than the one before{fine}. If nothing is learned, only "
-    "smaller ones are tried. The best one and the {others} largest inside its noise, as λ acts "
-    "late, are trained on up to epoch {long}. The best of these is chosen, the smallest if several "
-    "are equal. (Of two λ that are equally good, either can be chosen without a loss: a tie is not "
-    "worth further seeds.)"
+    "smaller ones are tried. The best one and those up to ten times as large that are inside its "
+    "noise, as λ acts late, are trained on up to epoch {long}. The best of these is chosen, the "
+    "smallest if several are equal. (Of two λ that are equally good, either can be chosen without "
+    "a loss: a tie is not worth further seeds.)"
 )
 
 
@@ -81,7 +81,9 @@ def decide(state: TuneState) -> Steps[None]:
 
 def check(state: TuneState, base: Config, heading: str) -> Steps[float]:
     """Check the quick problem's λ on the full problem, and return the best λ there."""
-    start = float(base.lambda_) if isinstance(base.lambda_, float | int) else 0.0
+    start = base.lambda_
+    if isinstance(start, PerExample):
+        raise TypeError("the quick problem's λ must be carried over as a number")
     ends = (start / REACH, start * REACH)
     scores = yield from search(state, base, start, ends, fine=False)
     decision = _decision(
@@ -127,7 +129,7 @@ def search(
         yield from score(strengths, SHORT, short)
     if fine and (finer := choice.finer(list(short), choice.best(short))):
         yield from score(finer, SHORT, short)
-    close = choice.finalists(short, n, FINALISTS)
+    close = choice.finalists(short, n)
     if len(close) > 1:
         yield from score(close, LONG, long)
     return StrengthScores(short, long)
@@ -154,7 +156,7 @@ def _decision(
         name="lambda",
         heading=heading,
         answer=f"λ = {chosen:g}: {_why(scores, n)}.",
-        rule=RULE.format(short=SHORT, long=LONG, n=n, others=FINALISTS - 1, **rule),
+        rule=RULE.format(short=SHORT, long=LONG, n=n, **rule),
         alternatives=tried,
         header=("lambda", "epochs", *choice.COLUMNS[:2]),
         rows=[
@@ -174,7 +176,7 @@ def _why(scores: StrengthScores, n: int) -> str:
     equal = sum(values[0] == last[best][0] for values in last.values()) - 1
     why = "the highest validation accuracy"
     if not scores.long and len(last) > 1:
-        return f"{why}; all others are worse beyond the noise"
+        return f"{why}; no larger one up to ten times as large is inside its noise"
     if equal:
         larger = "a larger one" if equal == 1 else f"{equal} larger ones"
         return (

@@ -87,6 +87,7 @@ class World:
     limit: Callable[[Config], float] = limit
     accuracy: Callable[[Config, int], float] = accuracy
     validation_cost: Callable[[Config, int], float] = validation_cost
+    penalty: Callable[[Config, int], float] = lambda *_: 0.0
     seconds: Callable[[Config], float] = seconds
     diverges: Callable[[Config], bool] = lambda _: False
 
@@ -115,6 +116,9 @@ class Planted(Trials):
 
     def has_run(self, config: Config) -> bool:
         return self.were_there or self.job(config).run.name in self.taken
+
+    def penalty(self, trial: JobResult, epoch: int) -> float:
+        return self.world.penalty(trial.config, epoch)
 
     def run(self, config: Config) -> JobResult:
         config = load.check(config)

@@ -18,7 +18,7 @@ from scipy import stats
 from nnexp.optim.schedules import HalveOnPlateau
 from nnexp.report.document import as_markdown
 from nnexp.tune import outputs
-from tests.tune.planted import World, is_full, tuned
+from tests.tune.planted import World, is_full, limit, tuned
 
 if TYPE_CHECKING:
     from nnexp.config.model import Config
@@ -91,26 +91,34 @@ def check_rate(part: Part) -> None:
             steady.append(rate)
     answer = matched(
         rf"η = ({NUMBER}), half of (?:the threshold )?({NUMBER}): the training cost falls steadily"
-        rf"(?: up to ({NUMBER}); at ({NUMBER}) it is (.+)|; no larger rate .*)\.",
+        rf"(?: up to ({NUMBER}); at ({NUMBER}) (.+)|; no larger rate .*)\.",
         part.answer,
     )
     eta, threshold, up_to, at, why = answer.groups()
     for note in part.notes:
-        assert min(validation_costs(note), key=lambda pair: (pair[0], -pair[1]))[1] >= float(eta)
+        assert best_rate(validation_costs(note)) >= float(eta)
     assert float(eta) == pytest.approx(float(threshold) / 2)
     if above is None:
         assert up_to is None
         assert float(threshold) == max(steady)
     else:
-        assert (at, why) == (above["learning_rate"], above["cost"])
+        said = {"diverged": "training diverges"}.get(above["cost"], f"it is {above['cost']}")
+        assert (at, why) == (above["learning_rate"], said)
         assert max(steady) == float(up_to) <= float(threshold) <= float(at)
 
 
 def validation_costs(note: str) -> list[tuple[float, float]]:
     """Return the validation costs of a note, with their rates."""
-    listed = matched(r"Validation cost: (.+)\.", note)[1].split(", ")
-    pairs = [matched(rf"({NUMBER}) with η = ({NUMBER})", each).groups() for each in listed]
-    return [(float(cost), float(rate)) for cost, rate in pairs]
+    listed = matched(r"Validation cost without the penalty: (.+)\.", note)[1].split(", ")
+    pattern = rf"({NUMBER}|diverged) with η = ({NUMBER})"
+    pairs = [matched(pattern, each).groups() for each in listed]
+    return [(float(cost.replace("diverged", "inf")), float(rate)) for cost, rate in pairs]
+
+
+def best_rate(costs: list[tuple[float, float]]) -> float:
+    """Return the largest rate whose cost is at most 5 % above the lowest."""
+    limit = 1.05 * min(costs)[0]
+    return max(rate for cost, rate in costs if cost <= limit)
 
 
 def check_checked_rate(part: Part) -> None:
@@ -119,15 +127,16 @@ def check_checked_rate(part: Part) -> None:
     costs = validation_costs(note)
     assert sorted(rate for _, rate in costs) == [float(row["learning_rate"]) for row in part.rows]
     found = re.fullmatch(
-        rf"η = ({NUMBER}): the lowest validation cost, below half of the threshold ({NUMBER})\.",
+        rf"η = ({NUMBER}), below half of the threshold ({NUMBER}): with larger rates, the "
+        r"validation cost is higher by more than 5 %(, and it is the smallest tried)?\.",
         part.answer,
     )
     if found is None:
         check_rate(part)
     else:
-        eta, threshold = map(float, found.groups())
-        assert min(costs)[1] == eta < threshold / 2
-        assert eta > min(rate for _, rate in costs)
+        eta, threshold = float(found[1]), float(found[2])
+        assert best_rate(costs) == eta < threshold / 2
+        assert (eta == min(rate for _, rate in costs)) == (found[3] is not None)
         large = [r["learning_rate"] for r in part.rows if r["judgement"] == "too large"]
         assert threshold <= min(map(float, large))
 
@@ -201,7 +210,7 @@ def validated(part: Part) -> int:
 
 
 def check_lambda(part: Part) -> None:
-    n, most = validated(part), 1 + int(matched(r".* the (\d+) largest inside .*", part.rule)[1])
+    n = validated(part)
     groups: dict[str, list[Candidate]] = {}
     for row in part.rows:
         values = [number(row["validation"])]
@@ -213,21 +222,20 @@ def check_lambda(part: Part) -> None:
         worse = [row for row in rows if row is not best and check_beside(best, row, n) == "worse"]
         close.append(sorted((row for row in rows if row not in worse), key=lambda r: -r.values[0]))
     first, *long = groups.values()
-    if long:
-        assert len(long[0]) == min(most, len(close[0]))
-        (leader,) = (row for row in first if row.words == "highest")
-        inside = sorted((r.name for r in close[0] if r is not leader), key=float)[1 - most :]
-        assert {row.name for row in long[0]} == {leader.name, *inside}
-    else:
-        assert len(close[0]) == 1
+    (leader,) = (row for row in first if row.words == "highest")
+    least, most = float(leader.name), 10.001 * float(leader.name)
+    inside = {row.name for row in close[0] if least <= float(row.name) <= most}
+    assert inside == ({row.name for row in long[0]} if long else {leader.name})
     last = long[0] if long else first
     (best,) = (row for row in last if row.words == "highest")
     chosen, why = matched(rf"λ = ({NUMBER}): (.+)\.", part.answer).groups()
     assert chosen == best.name
     equal = sum(row.values == best.values for row in last) - 1
-    if why.endswith("worse beyond the noise"):
-        assert why == "the highest validation accuracy; all others are worse beyond the noise"
-        assert not long
+    if not long and len(first) > 1:
+        assert why == (
+            "the highest validation accuracy; no larger one up to ten times as large is inside its "
+            "noise"
+        )
     else:
         as_well = "" if not equal else "a larger one" if equal == 1 else f"{equal} larger ones"
         apart = f"the {n:,} validation examples cannot tell them apart"
@@ -377,14 +385,42 @@ def test_where_seeds_disagree_every_sentence_holds(
 
 
 def test_a_rate_by_its_validation_cost_is_said_as_it_is(tmp_path: Path) -> None:
-    """Lowest at 0.04: of 0.1, 0.25 and 0.5 it is at 0.1, then at 0.05, and not at 0.025."""
+    """Lowest at 0.04: of 0.1, 0.25 and 0.5 it is at 0.1, then of 0.05 and 0.025 at the former."""
     world = World(validation_cost=lambda config, _: abs(np.log((config.learning_rate or 1) / 0.04)))
     found = tuned(tmp_path, world, only=["eta", "lambda"])
     text = as_markdown(outputs.document(found.state.decisions, "T", []))
     (part,) = (part for part in check(text) if part.heading == "η again, with that λ")
-    assert part.answer == "η = 0.05: the lowest validation cost, below half of the threshold 0.25."
+    assert part.answer == (
+        "η = 0.05, below half of the threshold 0.25: with larger rates, the validation cost is "
+        "higher by more than 5 %."
+    )
     assert [row["learning_rate"] for row in part.rows] == ["0.025", "0.05", "0.1", "0.25", "0.5"]
     assert found.state.quick.learning_rate == 0.05
+
+
+def ever_lower(config: Config, _: int) -> float:
+    """Return a validation cost that is lower the smaller the rate is."""
+    return config.learning_rate or 1.0
+
+
+def test_the_smallest_rate_of_the_grid_is_marked_as_such(tmp_path: Path) -> None:
+    found = tuned(tmp_path, World(validation_cost=ever_lower), only=["eta", "lambda"])
+    text = as_markdown(outputs.document(found.state.decisions, "T", []))
+    (part,) = (part for part in check(text) if part.heading == "η again, with that λ")
+    assert part.answer.startswith("η = 0.0005, below half of the threshold 0.25:")
+    assert part.answer.endswith("higher by more than 5 %, and it is the smallest tried.")
+    rates = [config.learning_rate for config in found.stages[3]]
+    assert rates == [0.1, 0.5, 0.05, 0.025, 0.01, 0.005, 0.0025, 0.001, 0.0005]
+
+
+def test_a_rate_that_diverges_is_said_to_diverge(tmp_path: Path) -> None:
+    world = World(diverges=lambda config: (config.learning_rate or 0.0) > limit(config))
+    found = tuned(tmp_path, world)
+    text = as_markdown(outputs.document(found.state.decisions, "T", []))
+    parts = {part.heading: part for part in check(text)}
+    assert parts["Learning rate η"].answer.endswith("at 1 training diverges.")
+    (note,) = parts["η again, with that λ"].notes
+    assert note.endswith(", diverged with η = 0.5.")
 
 
 def test_a_wrong_sentence_is_found(tmp_path: Path) -> None:

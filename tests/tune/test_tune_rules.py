@@ -29,6 +29,7 @@ from nnexp.tune import batch_size, choice, decision, final, ladder, outputs, qui
 from nnexp.tune.batch_size import TimedSize
 from nnexp.tune.decision import BY_EPOCH, Decision, picture, skipped
 from nnexp.tune.ladder import Rung
+from nnexp.tune.rate_check import CheckedRates
 from nnexp.tune.state import TimingSession, TuneState
 from nnexp.tune.trials import JobResult
 from tests.tune.planted import finish
@@ -243,6 +244,22 @@ def test_around_a_threshold_it_is_found_again() -> None:
     assert around(9.0) == ([0.2, 0.5, 1.0, 2.0, 5.0, 10.0], 5.0)
     assert around(0.003)[1] == 0.002
     assert around(0.0001)[1] is None
+
+
+def rates(**costs: float) -> CheckedRates:
+    """Return rates 0.1, 0.2 and 0.5, called a, b and c, whose threshold is 0.5."""
+    known = {"a": 0.1, "b": 0.2, "c": 0.5}
+    rungs = [Rung(known[name], [2.0, 1.0, 0.5]) for name in costs]
+    return CheckedRates(rungs, {known[name]: cost for name, cost in costs.items()})
+
+
+def test_half_of_the_threshold_stays_unless_a_smaller_rate_is_better_beyond_the_noise() -> None:
+    """Costs within 5 % are equal; the largest such rate is the limit."""
+    assert rates(a=1.0, b=1.04, c=1.2).learning_rate == 0.2
+    assert rates(a=1.0, b=1.04, c=1.05).learning_rate == 0.25
+    assert rates(a=1.0, b=1.06, c=1.2).learning_rate == 0.1
+    assert rates(a=1.2, b=1.1, c=1.0).learning_rate == 0.25
+    assert rates(a=0.0, b=0.0, c=math.inf).learning_rate == 0.2
 
 
 def dataset(train: list[int], validation: list[int] | None) -> Dataset:
