@@ -229,9 +229,18 @@ def _multiples(start: float, factor: float, ends: tuple[float, float]) -> list[f
     return multiples
 
 
+def decades(start: float, ends: tuple[float, float]) -> list[float]:
+    """Return all λ that a search from a start can try by ×10 and ÷10."""
+    return [start, *_multiples(start, 10.0, ends), *_multiples(start, 0.1, ends)]
+
+
+FINER = (0.3, 3.0)
+"""Factors of the best λ that are tried last."""
+
+
 def finer(coarse: Sequence[float], centre: float) -> list[float]:
     """Return new candidates around one: three tenths and three times of it."""
-    fine = [rounded(factor * centre) for factor in (0.3, 3.0)]
+    fine = [rounded(factor * centre) for factor in FINER]
     return [candidate for candidate in fine if candidate not in coarse]
 
 

@@ -18,6 +18,7 @@ from nnexp.runner.assembly import per_example
 from nnexp.tune import (
     batch_size,
     chance,
+    choice,
     final,
     ladder,
     learning_rate,
@@ -285,6 +286,17 @@ def _no_size(state: TuneState) -> str | None:
     )
 
 
+STRENGTHS = len(choice.decades(weight_decay.START, weight_decay.ENDS)) + len(choice.FINER)
+"""Most λ of the quick problem."""
+STRENGTHS_AGAIN = len(choice.decades(1.0, (1 / weight_decay.REACH, weight_decay.REACH)))
+"""Most λ of the full problem."""
+
+
+def _together(short: int, long: int = weight_decay.FINALISTS) -> int:
+    """Return the epochs of short trials of λ, of which some are continued as long ones."""
+    return weight_decay.SHORT * short + (weight_decay.LONG - weight_decay.SHORT) * long
+
+
 AGAIN = "η again, with that λ"
 STAGES = (
     Stage(
@@ -305,9 +317,9 @@ STAGES = (
         weight_decay.HEADING,
         "λ",
         weight_decay.decide,
-        (5, 14),
+        (5, STRENGTHS + weight_decay.FINALISTS),
         lambda _: weight_decay.LONG,
-        together=(50, 170),
+        together=(50, _together(STRENGTHS)),
     ),
     Stage(
         4,
@@ -316,7 +328,7 @@ STAGES = (
         AGAIN,
         "η again",
         _eta_again,
-        (2, 9),
+        (2, len(ladder.AROUND)),
         lambda _: learning_rate.EPOCHS,
         _no_rate,
     ),
@@ -338,7 +350,7 @@ STAGES = (
         final.RATE_HEADING,
         "η again",
         final.rate,
-        (2, 9),
+        (2, len(ladder.AROUND)),
         lambda _: learning_rate.EPOCHS,
         _rate_checked,
         full=True,
@@ -350,11 +362,11 @@ STAGES = (
         final.DECAY_HEADING,
         "λ again",
         final.decay,
-        (3, 8),
+        (3, STRENGTHS_AGAIN + weight_decay.FINALISTS - 1),
         lambda _: weight_decay.LONG,
         _strength_checked,
         full=True,
-        together=(30, 110),
+        together=(30, _together(STRENGTHS_AGAIN, weight_decay.FINALISTS - 1)),
     ),
     Stage(
         6,

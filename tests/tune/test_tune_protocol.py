@@ -8,7 +8,9 @@ import re
 from collections.abc import Sequence
 from itertools import chain, repeat
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -304,6 +306,46 @@ def test_all_of_it_costs_less_than_a_grid_of_25_trials(tmp_path: Path) -> None:
     assert small.examples <= 0.6 * 25 * 30 * 1000
     full = tuned(tmp_path / "full").state.trials
     assert full.examples <= 0.6 * 25 * 30 * EXAMPLES
+
+
+def lower_when_smaller(config: Config, _: int) -> float:
+    return config.learning_rate or 0.0
+
+
+def irregular(seed: int) -> World:
+    """Return a world of thresholds, accuracies and costs that are drawn for each config."""
+
+    def draw(config: Config, *which: int) -> float:
+        return float(np.random.default_rng([seed, crc32(repr(config).encode()), *which]).random())
+
+    return World(
+        limit=lambda config: 10 ** (8 * draw(config) - 4),
+        accuracy=lambda config, epoch: 0.9 + 0.01 * draw(config, epoch),
+        validation_cost=draw,
+    )
+
+
+WORLDS = {
+    "planted": World(),
+    "no rate is too large, and the smallest has the lowest cost": World(
+        limit=lambda _: 1e9, validation_cost=lower_when_smaller
+    ),
+    "all lambda are alike": World(accuracy=lambda _, epoch: 0.9 + 0.0001 * epoch),
+    **{f"irregular {seed}": irregular(seed) for seed in range(4)},
+}
+
+
+@pytest.mark.parametrize("config", [CONFIG, SMALL], ids=["large", "small"])
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+def test_no_stage_exceeds_its_plan(tmp_path: Path, world: World, config: Config) -> None:
+    planned = protocol.plan(*protocol.begin(config, Planted(tmp_path / "plan", world)))
+    found = tuned(tmp_path, world, config=config)
+    assert [
+        (stage.stage, len(trained))
+        for stage, trained in zip(planned, found.stages, strict=True)
+        if len(trained) > stage.trials_most
+    ] == []
+    assert found.state.trials.epochs <= sum(stage.epochs_most for stage in planned)
 
 
 @pytest.mark.parametrize("best", [0.001, 1000.0])
