@@ -13,21 +13,16 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from nnexp.analysis import verdicts
-from nnexp.analysis.verdicts import ACCURACY
 from nnexp.report.samples import SampleOutput, of_sample
 from nnexp.report.text import MISSING, percent
 from nnexp.seeds import Sample
 
 ERRORS = 2.0
 """Standard errors within which accuracies of one seed count as equal."""
-FUTILE = 1.0
-"""Standard errors below which a difference is not worth further seeds."""
 
 Scores: TypeAlias = Mapping[float, Mapping[int, float]]
 """Validation accuracy by candidate and seed; all candidates have the first seed, 0."""
-StandingName: TypeAlias = Literal["best", "better", "tie", "worse", "unsure"]
-"""``unsure``: to be compared on further seeds."""
+StandingName: TypeAlias = Literal["best", "better", "tie", "worse"]
 
 
 class CandidateStanding(NamedTuple):
@@ -82,73 +77,21 @@ def noise(accuracy: float, examples: int, errors: float = ERRORS) -> float:
     return errors * math.sqrt(2) * error(accuracy, examples)
 
 
-def standings(scores: Scores, examples: int, seeds: int = 0) -> dict[float, CandidateStanding]:
-    """Compare each candidate with the best one.
-
-    Args:
-        scores: accuracies by candidate and seed.
-        examples: size of the validation data.
-        seeds: number of further seeds on which a smaller candidate is compared with the best, if
-            the first seed neither rules it out nor has it almost as good.
-    """
+def standings(scores: Scores, examples: int) -> dict[float, CandidateStanding]:
+    """Compare each candidate with the best one on a number of validation examples."""
     leader = best(scores)
-    return {c: _standing(scores, leader, c, examples, seeds) for c in sorted(scores)}
+    top = scores[leader][0]
+    others = {c: beside(top, values[0], examples) for c, values in sorted(scores.items())}
+    return {**others, leader: CandidateStanding("best", "highest")}
 
 
-def _standing(
-    scores: Scores, leader: float, candidate: float, examples: int, seeds: int
-) -> CandidateStanding:
-    if candidate == leader:
-        has_more = any(seed for values in scores.values() for seed in values)
-        on = " with the first seed" if has_more else ""
-        return CandidateStanding("best", f"highest{on}")
-    top, values = _further(scores[leader]), _further(scores[candidate])
-    if seeds and len(top) >= seeds and len(values) >= seeds:
-        return _test(top, values, examples)
-    top_accuracy = scores[leader][0]
-    behind, limit = top_accuracy - scores[candidate][0], noise(top_accuracy, examples)
+def beside(top: float, accuracy: float, examples: int) -> CandidateStanding:
+    """Compare an accuracy with the best one."""
+    behind, limit = top - accuracy, noise(top, examples)
     if behind > limit:
         words = f"worse: {100 * behind:.2f} points, beyond the noise of {100 * limit:.2f}"
         return CandidateStanding("worse", words)
-    words = f"{100 * behind:.2f} points less"
-    if seeds and candidate < leader and behind > noise(top_accuracy, examples, FUTILE):
-        return CandidateStanding("unsure", f"too close to call: {words}")
-    return CandidateStanding("tie", f"inside the noise: {words}")
-
-
-def _further(values: Mapping[int, float]) -> dict[int, float]:
-    """Return the values of all seeds but the first, by which the best candidate was named."""
-    return {seed: value for seed, value in values.items() if seed}
-
-
-def _test(
-    top: Mapping[int, float], values: Mapping[int, float], examples: int
-) -> CandidateStanding:
-    """Compare a candidate with the best one by the t-test on pairs of further seeds.
-
-    Their number is fixed in advance, so that there is a single look at the data.
-    """
-    unit = ACCURACY._replace(resolution=1 / examples)
-    verdict = verdicts.judge({"it": verdicts.between(top, values, unit)}, unit)["it"]
-    words = f"{verdict.amount} points over {len(values)} further seeds"
-    if not verdict.differs:
-        return CandidateStanding("tie", f"inside the noise: {words}")
-    outcome: StandingName = "better" if verdict.difference.difference > 0 else "worse"
-    return CandidateStanding(outcome, f"{outcome}: {words}")
-
-
-def needed_trials(scores: Scores, examples: int, seeds: int) -> list[tuple[float, int]]:
-    """Return the trials needed to settle the choice, as (candidate, seed); [] if it is settled."""
-    choice = choose(scores, examples, seeds)
-    if standings(scores, examples, seeds)[choice].standing != "unsure":
-        return []
-    return [(c, seed) for seed in range(1, seeds + 1) for c in (best(scores), choice)]
-
-
-def choose(scores: Scores, examples: int, seeds: int) -> float:
-    """Return the smallest candidate that is not worse than the best; larger ones do not count."""
-    leader, ranks = best(scores), standings(scores, examples, seeds)
-    return min(c for c in scores if c <= leader and ranks[c].standing != "worse")
+    return CandidateStanding("tie", f"inside the noise: {100 * behind:.2f} points less")
 
 
 def finalists(scores: Scores, examples: int) -> list[float]:

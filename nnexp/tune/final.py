@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from nnexp.analysis import verdicts
+from nnexp.analysis.verdicts import ACCURACY as ACCURACIES
 from nnexp.config.model import Config
 from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.report.text import percent
 from nnexp.training.stopping import Accuracy, first_stop
 from nnexp.tune import choice, learning_rate, quick_problem, rate_check, weight_decay
-from nnexp.tune.choice import CandidateOutput
+from nnexp.tune.choice import CandidateOutput, CandidateStanding, StandingName
 from nnexp.tune.decision import ACCURACY, BY_EPOCH, Decision, curve, picture, skipped
 from nnexp.tune.state import TuneState
 from nnexp.tune.trials import BudgetSpentError, JobGroup, JobResult, Steps, Update
@@ -25,8 +28,12 @@ SEEDS = 3
 """Number of further seeds of each schedule, if the first does not suffice."""
 LOSS = 0.001
 """Accuracy that a patience may lose, unless a standard error is less."""
+Accuracies: TypeAlias = Mapping[int, float]
+"""Best validation accuracies by added seed, which is 0 for the first."""
 CUTS = HalveOnPlateau(patience=5)
-CONSTANT, SCHEDULE = 0.0, 1.0
+FUTILE = 1.0
+"""Standard errors of a difference below which a schedule is not worth further seeds."""
+CONSTANT, SCHEDULE = "constant", "halve-on-plateau"
 
 PATIENCE_RULE = (
     "One final training with a patience of 30; its history shows where a patience of 10 or 20 "
@@ -205,9 +212,10 @@ def _cut(constant: Config) -> Config:
 def _schedule(state: TuneState, constant: Config, patience: int) -> Steps[None]:
     """Compare a falling rate with a constant one that is stopped by the chosen patience."""
     cut = _cut(constant)
-    n, trials = state.validated(constant), dict[tuple[float, int], JobResult]()
-    needed: Sequence[tuple[float, int]] = [(CONSTANT, 0), (SCHEDULE, 0)]
-    while needed:
+    n, trials = state.validated(constant), dict[tuple[str, int], JobResult]()
+    is_better, seeds = None, range(1)
+    while is_better is None:
+        needed = [(arm, seed) for seed in seeds for arm in (CONSTANT, SCHEDULE)]
         configs = []
         for arm, seed in needed:
             own = constant if seed == 0 else replace(constant, patience=patience)
@@ -215,39 +223,83 @@ def _schedule(state: TuneState, constant: Config, patience: int) -> Steps[None]:
         for (arm, seed), trial in zip(needed, (yield JobGroup(configs)), strict=True):
             trials[arm, seed] = trial
             result = 100 * _result(arm, trial, patience)
-            text = f"{_name(arm)}, seed {trial.config.seed}: {result:.2f} %"
-            state.trials.tell(Update(text))
+            state.trials.tell(Update(f"{arm}, seed {trial.config.seed}: {result:.2f} %"))
         scores = _scores(trials, patience)
-        needed = choice.needed_trials(scores, n, SEEDS)
-    chosen = choice.choose(scores, n, SEEDS)
+        is_better = is_schedule_better(scores[CONSTANT], scores[SCHEDULE], n)
+        seeds = range(1, 1 + SEEDS)
+    chosen = SCHEDULE if is_better else CONSTANT
     state.decisions.append(_schedule_decision(trials, chosen, patience, n))
-    if chosen == SCHEDULE:
+    if is_better:
         state.config = with_ending(state.config, None, constant.epochs)
 
 
-def _result(candidate: float, trial: JobResult, patience: int) -> float:
+def is_schedule_better(constant: Accuracies, schedule: Accuracies, examples: int) -> bool | None:
+    """Return whether a schedule is better beyond the noise; None if further seeds are to decide.
+
+    Args:
+        constant: accuracies of the constant rate by added seed, which is 0 for the first.
+        schedule: those of the schedule.
+        examples: size of the validation data.
+    """
+    ahead = schedule[0] - constant[0]
+    if ahead > choice.noise(schedule[0], examples):
+        return True
+    if ahead <= choice.noise(schedule[0], examples, FUTILE):
+        return False
+    if len(schedule) <= SEEDS:
+        return None
+    return _on_further_seeds(schedule, constant, examples).standing == "worse"
+
+
+def _on_further_seeds(top: Accuracies, values: Accuracies, examples: int) -> CandidateStanding:
+    """Compare values with those ahead at first, by the t-test on pairs of further seeds.
+
+    The first seed named the one ahead. Their number is fixed, so that there is a single look.
+    """
+    unit = ACCURACIES._replace(resolution=1 / examples)
+    pairs = [{seed: value for seed, value in each.items() if seed} for each in (top, values)]
+    verdict = verdicts.judge({"it": verdicts.between(pairs[0], pairs[1], unit)}, unit)["it"]
+    words = f"{verdict.amount} points over {len(pairs[1])} further seeds"
+    if not verdict.differs:
+        return CandidateStanding("tie", f"inside the noise: {words}")
+    outcome: StandingName = "better" if verdict.difference.difference > 0 else "worse"
+    return CandidateStanding(outcome, f"{outcome}: {words}")
+
+
+def _standings(scores: Mapping[str, Accuracies], examples: int) -> dict[str, CandidateStanding]:
+    """Compare each arm with the one that is ahead with the first seed."""
+    best, other = CONSTANT, SCHEDULE
+    if scores[SCHEDULE][0] > scores[CONSTANT][0]:
+        best, other = other, best
+    top, values = scores[best], scores[other]
+    if len(top) > 1:
+        ranks = {best: CandidateStanding("best", "highest with the first seed")}
+        ranks[other] = _on_further_seeds(top, values, examples)
+    else:
+        ranks = {best: CandidateStanding("best", "highest")}
+        ranks[other] = choice.beside(top[0], values[0], examples)
+    return {arm: ranks[arm] for arm in (CONSTANT, SCHEDULE)}
+
+
+def _result(candidate: str, trial: JobResult, patience: int) -> float:
     """Return the final accuracy; a constant-rate training is cut off at the patience."""
     return trial.accuracy if candidate == SCHEDULE else stop_early(trial, patience)[1]
 
 
 def _scores(
-    trials: Mapping[tuple[float, int], JobResult], patience: int
-) -> dict[float, dict[int, float]]:
-    scores: dict[float, dict[int, float]] = {}
+    trials: Mapping[tuple[str, int], JobResult], patience: int
+) -> dict[str, dict[int, float]]:
+    scores: dict[str, dict[int, float]] = {}
     for (candidate, seed), trial in trials.items():
         scores.setdefault(candidate, {})[seed] = _result(candidate, trial, patience)
     return scores
 
 
-def _name(candidate: float) -> str:
-    return "constant" if candidate == CONSTANT else "halve-on-plateau"
-
-
 def _schedule_decision(
-    trials: Mapping[tuple[float, int], JobResult], chosen: float, patience: int, n: int
+    trials: Mapping[tuple[str, int], JobResult], chosen: str, patience: int, n: int
 ) -> Decision:
     scores = _scores(trials, patience)
-    ranks = choice.standings(scores, n, SEEDS)
+    ranks = _standings(scores, n)
     constant, schedule = (
         percent(choice.accuracy_output(scores[c]).mean) for c in (CONSTANT, SCHEDULE)
     )
@@ -261,7 +313,7 @@ def _schedule_decision(
         answer += f" halve-on-plateau's {schedule} is {beside}."
     tried = [
         ScheduleOutput(
-            schedule=_name(candidate),
+            schedule=candidate,
             standing=rank.standing,
             comparison=rank.words,
             best_validation_accuracy=choice.accuracy_output(scores[candidate]),
@@ -270,7 +322,7 @@ def _schedule_decision(
     ]
     curves = [
         curve(
-            _name(candidate),
+            candidate,
             [row.epoch for row in trial.rows],
             trial.accuracies,
             "chosen" if candidate == chosen else "",
@@ -286,7 +338,7 @@ def _schedule_decision(
         rule=SCHEDULE_RULE.format(
             patience=patience,
             n=n,
-            noise=100 * choice.noise(scores[choice.best(scores)][0], n),
+            noise=100 * choice.noise(max(values[0] for values in scores.values()), n),
             seeds=SEEDS,
         ),
         alternatives=tried,
@@ -294,5 +346,5 @@ def _schedule_decision(
         rows=[[schedule.schedule, *schedule.cells] for schedule in tried],
         left=2,
         picture=picture("The final training, first seed", BY_EPOCH, ACCURACY, curves),
-        chose=(("schedule", _name(chosen)),),
+        chose=(("schedule", chosen),),
     )

@@ -47,39 +47,25 @@ def test_of_equals_the_smallest_is_the_best() -> None:
     assert choice.best(scores(a=[0.86], b=[0.87], c=[0.87])) == 1.0
 
 
-def test_a_smaller_one_that_is_hardly_behind_needs_no_seeds_and_is_chosen() -> None:
+@pytest.mark.parametrize(
+    ("constant", "schedule", "is_better"),
+    [(0.87, 0.85, False), (0.856, 0.87, False), (0.85, 0.87, None), (0.839, 0.87, True)],
+)
+def test_a_schedule_is_better_two_standard_errors_ahead_and_open_at_one(
+    constant: float, schedule: float, *, is_better: bool | None
+) -> None:
     """One standard error is 1.50 points: less is not worth further seeds."""
-    close = scores(a=[0.856], b=[0.87])
-    assert choice.needed_trials(close, N, 3) == []
-    assert choice.choose(close, N, 3) == 0.1
-
-
-def test_between_one_and_two_standard_errors_further_seeds_decide() -> None:
-    open_ = scores(a=[0.85], b=[0.87])
-    assert choice.standings(open_, N, 3)[0.1].words == "too close to call: 2.00 points less"
-    assert choice.needed_trials(open_, N, 3) == [
-        (candidate, seed) for seed in (1, 2, 3) for candidate in (1.0, 0.1)
-    ]
-    far = scores(a=[0.839], b=[0.87])
-    assert choice.needed_trials(far, N, 3) == []
-    assert choice.choose(far, N, 3) == 1.0
-
-
-def test_a_larger_one_that_is_no_better_needs_no_seeds() -> None:
-    assert choice.needed_trials(scores(a=[0.87], b=[0.85]), N, 3) == []
-    assert choice.choose(scores(a=[0.87], b=[0.85]), N, 3) == 0.1
+    assert final.is_schedule_better({0: constant}, {0: schedule}, N) is is_better
 
 
 def test_further_seeds_are_judged_by_the_usual_t_test_without_the_first() -> None:
     """Of three differences, whose t is decided by 4.303."""
-    for centre, standing in ((0.0026, "worse"), (0.0023, "tie"), (-0.0026, "better")):
+    for centre, is_better in ((0.0026, True), (0.0023, False), (-0.0026, False)):
         values = [0.87 - centre + each for each in (-0.001, 0.0, 0.001)]
-        found = scores(a=[0.85, *values], b=[0.87, *[0.87] * 3])
         t, p = stats.ttest_rel(values, [0.87] * 3)
-        assert (abs(t) > 4.303) == (p < 0.05) == (standing != "tie")
-        assert choice.needed_trials(found, N, 3) == []
-        assert choice.standings(found, N, 3)[0.1].standing == standing
-        assert choice.choose(found, N, 3) == (1.0 if standing == "worse" else 0.1)
+        assert (abs(t) > 4.303) == (p < 0.05) == (abs(centre) > 0.0025)
+        constant, schedule = dict(enumerate([0.85, *values])), dict(enumerate([0.87] * 4))
+        assert final.is_schedule_better(constant, schedule, N) is is_better
 
 
 def schedule_by_chance(ahead: float, sd: float, rng: np.random.Generator) -> bool:
@@ -90,14 +76,18 @@ def schedule_by_chance(ahead: float, sd: float, rng: np.random.Generator) -> boo
         sd: the standard deviation of a difference by seed, in the same unit.
         rng: draws the accuracies.
     """
-    found: dict[float, dict[int, float]] = {}
-    needed = [(final.CONSTANT, 0), (final.SCHEDULE, 0)]
-    while needed:
-        for arm, seed in needed:
-            own = ahead * (arm == final.SCHEDULE) + rng.normal(0, sd / math.sqrt(2))
-            found.setdefault(arm, {})[seed] = round((0.87 + SE * own) * N) / N
-        needed = choice.needed_trials(found, N, final.SEEDS)
-    return choice.choose(found, N, final.SEEDS) == final.SCHEDULE
+    found: tuple[dict[int, float], dict[int, float]] = {}, {}
+    is_better = None
+    for seed in range(1 + final.SEEDS):
+        for arm, accuracies in enumerate(found):
+            own = ahead * arm + rng.normal(0, sd / math.sqrt(2))
+            accuracies[seed] = round((0.87 + SE * own) * N) / N
+        if seed in {0, final.SEEDS}:
+            is_better = final.is_schedule_better(*found, N)
+        if is_better is not None:
+            break
+    assert is_better is not None
+    return is_better
 
 
 @pytest.mark.parametrize("sd", [0.5, 1.0])
