@@ -8,9 +8,11 @@ many training examples as its trials saw. tune needs fewer. Where it needs more 
 grid's, it is run once more with that as its ``--budget``.
 
 Of the three other methods, the one counts whose choice has the highest validation accuracy, on
-average over seeds 0 to 4. Its config and tune's are then judged by the test accuracy at the best
-epoch with ten other seeds. Repeat the command to resume it. Needs scikit-learn, Optuna and
-Debian's package dataset-fashion-mnist, as far as the problems do.
+average over seeds 0 to 4. Its config, tune's and the one as given are then judged by the test
+accuracy at the best epoch with ten other seeds. All trainings that choose or judge end alike:
+after 30 epochs without a higher validation accuracy, or after 100, or as a schedule that tune
+chose ends them. Repeat the command to resume it. Needs scikit-learn, Optuna and Debian's package
+dataset-fashion-mnist, as far as the problems do.
 """
 
 from __future__ import annotations
@@ -23,16 +25,21 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import NamedTuple
 
+import numpy as np
+from msgspec.structs import replace
+
 from benchmarks import data_sets
-from nnexp.analysis.statistics import paired_t
+from nnexp.analysis.statistics import Difference, paired_t
 from nnexp.config import dump, load
 from nnexp.config.model import CheckedConfig, Config
+from nnexp.optim.schedules import HalveOnPlateau
 from nnexp.report.document import Table, markdown_table
 from nnexp.runner import train
 from nnexp.runner.naming import RunNames
 from nnexp.store.run import Run
 from nnexp.study import search, search_definition
 from nnexp.study.samplers import MethodName
+from nnexp.training.stopping import Accuracy
 from nnexp.tune import outputs, protocol
 from nnexp.tune.trials import Budget, Trials, Update, finish
 
@@ -40,6 +47,12 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 FASHION = "/usr/share/datasets/fashion-mnist"
 CHOICE, JUDGES = range(5), range(100, 110)
 """Seeds that choose the best of the other methods, and that judge it beside tune."""
+EPOCHS, PATIENCE = 100, 30
+"""The end of every training that chooses or judges; a schedule that ends a run has no patience."""
+DRAWS = 10_000
+"""Draws of the bootstrap."""
+LEAST = -0.3
+"""The pooled interval with the smaller budget must begin above this, in points."""
 GRID = 25
 """Trials of the grid."""
 MOST = 1000
@@ -84,6 +97,8 @@ class Judged(NamedTuple):
     ours: Mapping[int, float]
     """Test accuracies of tune's config by seed."""
     theirs: Mapping[int, float]
+    given: Mapping[int, float]
+    """Of the config as given."""
 
     @property
     def share(self) -> float:
@@ -127,19 +142,29 @@ def judge(name: str, problem: Problem, seed: int, runs: Path) -> tuple[Judged, J
     examples = grid.examples
     others = [grid, *(searched(problem, config, m, folder, examples) for m in ("random", "tpe"))]
     other = max(others, key=lambda found: fmean(scores(found.config, folder, CHOICE)[0].values()))
-    theirs = scores(other.config, folder, JUDGES)[1]
     tuned = tune(config, folder)
-    judged = Judged(name, seed, tuned, other, examples, tested(tuned, folder), theirs)
+    judged = Judged(
+        *(name, seed, tuned, other, examples),
+        ours=tested(tuned.config, folder),
+        theirs=tested(other.config, folder),
+        given=tested(config, folder),
+    )
     if judged.share <= SHARE:
         return judged, judged
     training = len(Trials("tune", folder).dataset(config).train.labels)
     short = tune(config, folder, Budget(epochs=int(SHARE * examples / training)))
-    return judged, judged._replace(tune=short, ours=tested(short, folder))
+    return judged, judged._replace(tune=short, ours=tested(short.config, folder))
 
 
-def tested(found: Found, folder: Path) -> dict[int, float]:
-    """Return the test accuracies of what was found."""
-    return scores(found.config, folder, JUDGES)[1]
+def tested(config: Config, folder: Path) -> dict[int, float]:
+    """Return a config's test accuracies by judging seed."""
+    return scores(config, folder, JUDGES)[1]
+
+
+def ended_alike(config: Config) -> Config:
+    """Return a config with the end that all have in common."""
+    patience = None if isinstance(config.schedule, HalveOnPlateau) else PATIENCE
+    return replace(config, epochs=EPOCHS, patience=patience, stopping=Accuracy())
 
 
 def tune(config: CheckedConfig, folder: Path, budget: Budget | None = None) -> Found:
@@ -185,7 +210,7 @@ def scores(
     """Return the best validation accuracy by seed, and the test accuracy of the same epoch."""
     validation, test = {}, {}
     for seed in seeds:
-        own = load.changed(load.check(config), seed=seed)
+        own = load.changed(load.check(ended_alike(config)), seed=seed)
         runs = folder / "judged"
         name = RunNames(runs, "judged").run(own).name
         result = Run(train.train(own, runs, name=name).path).result
@@ -197,8 +222,9 @@ def scores(
 
 
 HEADER = (
-    *("problem", "search seed", "tuned to", "best other", "its choice"),
-    *("tune", "best other", "difference", "examples"),
+    *("problem", "search seed", "tuned to", "best other method", "its choice"),
+    *("tune's test accuracy", "its test accuracy", "the config as given", "difference"),
+    "examples",
 )
 LEFT = 5
 """Columns of words, the others' are numbers."""
@@ -214,6 +240,7 @@ def row(judged: Judged) -> list[str]:
         _chosen(judged.other.config),
         _shown(judged.ours),
         _shown(judged.theirs),
+        _shown(judged.given),
         interval([judged]),
         f"{100 * judged.share:.0f} %",
     ]
@@ -225,20 +252,70 @@ def interval(judged: Sequence[Judged]) -> str:
     A judging seed's difference is the mean over the comparisons. The interval is by the paired
     t-test over these seeds.
     """
+    found = difference(judged)
+    return f"{found.difference:+.2f} ± {found.half_width() or 0.0:.2f}"
+
+
+def difference(judged: Sequence[Judged]) -> Difference:
+    """Return tune's advantage in points, paired by judging seed."""
     ours = [100 * fmean(each.ours[seed] for each in judged) for seed in JUDGES]
     theirs = [100 * fmean(each.theirs[seed] for each in judged) for seed in JUDGES]
-    found = paired_t(theirs, ours)
-    return f"{found.difference:+.2f} ± {found.half_width() or 0.0:.2f}"
+    return paired_t(theirs, ours)
+
+
+def is_worse(judged: Sequence[Judged]) -> bool:
+    """Return whether tune is worse beyond the noise."""
+    found = difference(judged)
+    return found.difference + (found.half_width() or 0.0) < 0
+
+
+def by_problem(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
+    """Return the searches of each problem."""
+    names = dict.fromkeys(each.problem for each in judged)
+    return {name: [each for each in judged if each.problem == name] for name in names}
+
+
+def pooled(judged: Sequence[Judged]) -> tuple[float, float, float]:
+    """Return tune's mean advantage in points over all problems, and its 95 % interval's ends.
+
+    Every problem counts alike. The interval is by a bootstrap over both a problem's searches and
+    the judging seeds, drawn for each problem by itself.
+    """
+    rng = np.random.default_rng(0)
+    means, draws = [], []
+    for searches in by_problem(judged).values():
+        table = 100 * np.array([[s.ours[j] - s.theirs[j] for j in JUDGES] for s in searches])
+        rows = rng.integers(len(table), size=(DRAWS, len(table), 1))
+        columns = rng.integers(len(JUDGES), size=(DRAWS, 1, len(JUDGES)))
+        means.append(table.mean())
+        draws.append(table[rows, columns].mean(axis=(1, 2)))
+    low, high = np.quantile(np.mean(draws, axis=0), [0.025, 0.975])
+    return float(np.mean(means)), float(low), float(high)
+
+
+def criteria(whole: Sequence[Judged], short: Sequence[Judged]) -> list[str]:
+    """Return the two criteria, each with whether it holds."""
+    worse = [name for name, of in by_problem(whole).items() if is_worse(of)]
+    _, low, _ = pooled(short)
+    nowhere = f"missed, for {', '.join(worse)}" if worse else "holds"
+    above = "holds" if low > LEAST else "missed"
+    share = f"With at most {100 * SHARE:.0f} % of the examples"
+    return [
+        f"Nowhere worse beyond the noise: {nowhere}.",
+        f"{share}, the pooled interval begins above {LEAST:g} points: {above} ({low:+.2f}).",
+    ]
 
 
 def summary(title: str, judged: Sequence[Judged]) -> Table:
     """Return the table of the problems, and of all together."""
-    names = list(dict.fromkeys(each.problem for each in judged))
     rows = []
-    for name in [*names, "all"]:
-        of = [each for each in judged if name in {"all", each.problem}]
+    for name, of in by_problem(judged).items():
         share = fmean(each.share for each in of)
         rows.append([name, str(len(of)), f"{100 * share:.0f} %", interval(of)])
+    share = fmean(each.share for each in judged)
+    mean, low, high = pooled(judged)
+    ends = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
+    rows.append(["all", str(len(judged)), f"{100 * share:.0f} %", ends])
     return Table([title, "searches", "examples", "difference"], rows)
 
 
@@ -291,6 +368,8 @@ def main() -> None:
     print(markdown_table(summary("without a limit", whole)))
     print()
     print(markdown_table(summary(f"at most {100 * SHARE:.0f} %", short)))
+    print()
+    print("\n".join(criteria(whole, short)))
 
 
 if __name__ == "__main__":
