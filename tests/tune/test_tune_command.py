@@ -236,7 +236,10 @@ def form(line: str) -> str:
 
 
 STEADY = r"half of the threshold #: the training cost falls steadily up to #; .*\."
-CHECKED = rf"(η = #, {STEADY}|η = #, below half of the threshold #: with larger rates, .*|η stays #: .*|Skipped: .*)"
+CHECKED = (
+    rf"(η = #, {STEADY}|η = #, below half of the threshold #: with larger rates, .*|η stays #: .*"
+    r"|Skipped: .*)"
+)
 HIGHEST = r"(λ = #: the highest validation accuracy.*\.|Skipped: .*)"
 ANSWERS = (
     r"#  Better than chance: # % on (a quick problem with all classes|the full problem), where .*",
