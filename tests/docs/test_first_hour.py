@@ -12,7 +12,7 @@ import pytest
 from nnexp.native import availability
 from tests.docs import walkthrough
 from tests.docs.walkthrough import ROOT, Result, Step
-from tests.study.studies import without_times
+from tests.study.studies import timeless
 from tests.test_packaging import wheel
 
 pytestmark = pytest.mark.docs
@@ -27,7 +27,7 @@ def comparable(step: Step, output: str) -> str:
     number = r"[\d.]*\d"
     if "--backend numpy" in step.commands:
         return re.sub(number, "#", output)
-    return re.sub(rf"{number}( ms| s\b| times\b)", r"#\1", without_times(output)).strip()
+    return re.sub(rf"{number}( ms| s\b| times\b)", r"#\1", timeless(output)).strip()
 
 
 def differences(steps: list[Step], results: list[Result]) -> list[str]:

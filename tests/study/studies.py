@@ -67,7 +67,7 @@ def results(bench: Bench, out: str) -> Results:
     decisions = bench.folder / "tiny-tuned"
     files = decisions.iterdir() if decisions.exists() else ()
     return Results(
-        without_times(out),
+        timeless(out),
         {name: bench.files(f"runs/{name}") for name in names},
         {path.name: path.read_bytes() for path in files},
     )
@@ -77,6 +77,11 @@ def without_times(out: str) -> str:
     """Return output without what the clock and the machine's load decide."""
     out = re.sub(r"(?m)^(seconds of training|!: measured under load|note: times of ).*\n", "", out)
     return re.sub(r"\n{3,}", "\n\n", out.replace("; !: measured under load", ""))
+
+
+def timeless(out: str) -> str:
+    """Return output without times, and without the widths of columns, which times are in."""
+    return re.sub(" {2,}", "  ", without_times(out))
 
 
 def without_race(out: str) -> str:

@@ -28,7 +28,7 @@ from nnexp.study.ranking import Ranking, Standing
 from nnexp.study.search import Search, is_fatal, search
 from tests.study.searches import names, tree
 from tests.study.spaces import RATE, file, needs_optuna
-from tests.study.studies import without_race, without_times
+from tests.study.studies import timeless, without_race
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -314,7 +314,7 @@ def test_a_sweep_resumes_its_confirmation_and_does_not_depend_on_the_jobs(bench:
     for name in names(bench)[::3]:
         shutil.rmtree(bench.folder / "runs" / name)
     again = bench(*command, "-j", "2")
-    assert (again.code, without_times(again.out)) == (0, without_times(first.out))
+    assert (again.code, timeless(again.out)) == (0, timeless(first.out))
     assert tree(bench, "runs") == before
 
 

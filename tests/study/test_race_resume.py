@@ -14,7 +14,7 @@ import pytest
 
 from tests.study.races import configs
 from tests.study.searches import tree
-from tests.study.studies import without_times
+from tests.study.studies import timeless
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -64,5 +64,5 @@ def test_killed_thirty_times_at_random_it_ends_as_if_it_never_was(bench: Bench, 
     again = bench("race", *files, *words, "-j", jobs, "--runs", "again")
     assert again.code == whole.code
     found = again.out.replace(f"again{os.sep}", f"whole{os.sep}")
-    assert without_times(found) == without_times(whole.out)
+    assert timeless(found) == timeless(whole.out)
     assert tree(bench, "again") == tree(bench, "whole")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.study.searches import UNCONFIRMED, names, search, tree
 from tests.study.spaces import RATE, needs_optuna
-from tests.study.studies import without_times
+from tests.study.studies import timeless
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -52,7 +52,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_runs(
         assert process.returncode == -signal.SIGKILL
     end = search(bench, *arguments, runs="again")
     assert end.code == 0
-    assert without_times(re.sub(r"\bagain\b(?!:)", "whole", end.out)) == without_times(whole.out)
+    assert timeless(re.sub(r"\bagain\b(?!:)", "whole", end.out)) == timeless(whole.out)
     assert tree(bench, "again") == tree(bench, "whole")
 
 
