@@ -61,7 +61,7 @@ class Verdict(NamedTuple):
     """The verdict on one comparison."""
 
     outcome: VerdictName
-    """Whether the experiment is better or worse, or why it is neither."""
+    """The verdict: better, worse, or the reason why there is none."""
     words: str
     """The same as a sentence."""
     amount: str

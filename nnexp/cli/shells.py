@@ -30,15 +30,15 @@ class Shell(NamedTuple):
 
     script: str
     folder: tuple[str, str, str]
-    """Where it looks for scripts: a variable, the default of its value, and the rest."""
+    """Folder of completion scripts: an environment variable, its default, and a subfolder."""
     file: str
     """The name of the script there."""
     advice: str
-    """What a new shell needs beside it, as the end of a sentence."""
+    """Further steps before completion works in a new shell, as the end of a sentence."""
 
     @property
     def path(self) -> Path:
-        """Where the script is installed."""
+        """The path of the installed script."""
         variable, default, rest = self.folder
         return Path(os.environ.get(variable) or Path(default).expanduser(), rest, self.file)
 
@@ -157,7 +157,7 @@ class _Word:
         self.text = ""
         self.kept: str | None = ""
         self.is_empty = True
-        """Whether nothing, not even a quote, belongs to the word yet."""
+        """Whether the word has no characters yet, quotes included."""
 
     def add(self, text: str, *, is_break: bool = False) -> None:
         self.is_empty = False

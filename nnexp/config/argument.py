@@ -25,7 +25,7 @@ RUN, CONFIG = "run.json", "config.yaml"
 ADVICE = "nnexp examples lists the examples, nnexp runs the runs, and nnexp init writes a config"
 """The next step if a config is not found."""
 ENDINGS = (".yaml", ".yml")
-"""What the names of configs usually end in."""
+"""Usual suffixes of config files."""
 TABLES = (".csv", ".tsv", ".tab")
 DATA = {
     b"PK\x03\x04": ("an archive", "npz", "file"),
@@ -33,7 +33,7 @@ DATA = {
     b"\xff\xd8\xff": ("a picture", "images", "directory"),
     b"\0\0\x08": ("an IDX file", "idx", "directory"),
 }
-"""What a file of data is by its first bytes, the source that reads it, and the source's key."""
+"""By a data file's first bytes: its format, the source that reads it, and the source's key."""
 GZIP = b"\x1f\x8b"
 WAIT = 10.0
 """Seconds to wait for the first bytes of a pipe."""

@@ -33,7 +33,7 @@ FEWEST_COUNTED = 10
 """A feature that is 1, 2, … in fewer examples may do so by chance."""
 
 BETWEEN_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W\d_]+")
-"""What separates the words of a column's name, as in patient_id and patientId."""
+"""Boundaries between the words of a column's name, as in patient_id and patientId."""
 IDENTIFIERS = {"id", "ids", "uid", "identifier", "key", "nr"}
 """Words of a column's name, in lower case, that make it one of identifiers."""
 NUMBERS = {"no", "num", "number", "index", "idx"}
