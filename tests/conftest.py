@@ -26,6 +26,14 @@ for library in ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR"):
 BOOK = Path(__file__).resolve().parents[2] / "shared" / "book"
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name long bytes by their length: the names must be the same in every worker of pytest-xdist.
+
+    Those of a gzip have the second in them at which they were made.
+    """
+    return f"{len(val)} bytes" if isinstance(val, bytes) and len(val) > 16 else None
+
+
 @pytest.fixture(scope="session")
 def book() -> Path:
     """The folder of the book's published curves, which are not part of the project."""

@@ -33,7 +33,12 @@ NEXT = "not a config; write a config with nnexp init, and name"
         ("d.png", b"\x89PNG\r\n", "a picture", "its folder there by data.name: images and "),
         ("d.jpg", b"\xff\xd8\xff\xe0", "a picture", "its folder there by data.name: images and "),
         ("d", IDX, "an IDX file", "its folder there by data.name: idx and data.directory: "),
-        ("d.gz", gzip.compress(IDX), "an IDX file", "its folder there by data.name: idx and "),
+        (
+            "d.gz",
+            gzip.compress(IDX, mtime=0),
+            "an IDX file",
+            "its folder there by data.name: idx and ",
+        ),
     ],
 )
 def test_a_file_of_data_is_no_config(
@@ -56,7 +61,9 @@ def test_the_whole_message(bench: Bench) -> None:
     assert bench("sweep", "plants.csv") == (2, "", message)
 
 
-@pytest.mark.parametrize("content", [b"", b"seed: 1\n", gzip.compress(b"seed: 1"), b"\x1f\x8b"])
+@pytest.mark.parametrize(
+    "content", [b"", b"seed: 1\n", gzip.compress(b"seed: 1", mtime=0), b"\x1f\x8b"]
+)
 def test_other_files_are_read_as_configs(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(content)
