@@ -1,8 +1,11 @@
-"""Compare candidates by validation accuracy, and propose the next λ to try.
+"""Compare candidates by validation accuracy and cost, and propose the next λ to try.
 
-What is chosen need not be proved better: if two are equally good, either choice loses nothing.
-So λ is chosen by the highest accuracy. Where one candidate has something to tune and the other has
-not, as a schedule beside a constant rate, it is chosen only if it is better beyond the noise.
+What is chosen need not be proved better: if two are equally good, either choice loses nothing. λ
+is chosen among those that are inside the noise of the highest accuracy. Their accuracies differ by
+few images, by chance; their validation costs, to which every image contributes by how sure the
+network is of it, vary less from seed to seed than from λ to λ. Where one candidate has something to
+tune and the other has not, as a schedule beside a constant rate, it is chosen only if its accuracy
+is better beyond the noise.
 """
 
 from __future__ import annotations
@@ -19,21 +22,33 @@ from nnexp.seeds import Sample
 
 ERRORS = 2.0
 """Standard errors within which accuracies of one seed count as equal."""
+MARGIN = 0.05
+"""Excess of a validation cost that counts as noise: seeds change it by 2 to 10 %."""
 
-Scores: TypeAlias = Mapping[float, Mapping[int, float]]
-"""Validation accuracy by candidate and seed; all candidates have the first seed, 0."""
+
+class Score(NamedTuple):
+    """What a λ reaches on the validation data, with one seed."""
+
+    accuracy: float
+    """The best epoch's; 0 if training diverged."""
+    cost: float
+    """The lowest without the penalty, as in ``data_cost``; infinite if it diverged."""
+
+
+Scores: TypeAlias = Mapping[float, Score]
+"""By λ."""
 StandingName: TypeAlias = Literal["best", "better", "tie", "worse"]
 
 
 class CandidateStanding(NamedTuple):
-    """A candidate compared with the best one of the first seed."""
+    """A candidate's accuracy compared with the highest one of the first seed."""
 
     standing: StandingName
     words: str
 
 
 class CandidateOutput(Struct, frozen=True, kw_only=True, tag_field="tried"):
-    """A candidate compared with the best one."""
+    """A candidate's accuracy compared with the highest one."""
 
     standing: StandingName
     comparison: str
@@ -57,9 +72,30 @@ def accuracy_output(scores: Mapping[int, float]) -> SampleOutput:
     return of_sample(Sample(tuple(scores[seed] for seed in sorted(scores))))
 
 
-def best(scores: Scores) -> float:
-    """Return the candidate that is best with the first seed; the smaller if several are equal."""
-    return min(scores, key=lambda candidate: (-scores[candidate][0], candidate))
+def highest(scores: Scores) -> float:
+    """Return the λ of the highest accuracy; the smallest if several are equal."""
+    return min(scores, key=lambda candidate: (-scores[candidate].accuracy, candidate))
+
+
+def best(scores: Scores, examples: int) -> float:
+    """Return the λ to choose, by accuracy on a number of examples and by cost.
+
+    Of those inside the noise of the highest accuracy, it is the largest whose cost is not higher
+    than the lowest beyond noise.
+    """
+    ranks = standings(scores, examples)
+    return largest_of_low_cost({c: scores[c].cost for c in scores if ranks[c].standing != "worse"})
+
+
+def largest_of_low_cost(costs: Mapping[float, float]) -> float:
+    """Return the largest candidate whose cost exceeds the lowest by at most ``MARGIN``.
+
+    If training diverged with all of them, it is the smallest.
+    """
+    lowest = min(costs.values())
+    if lowest == math.inf:
+        return min(costs)
+    return max(candidate for candidate, cost in costs.items() if cost <= (1 + MARGIN) * lowest)
 
 
 def error(accuracy: float, examples: int) -> float:
@@ -78,10 +114,10 @@ def noise(accuracy: float, examples: int, errors: float = ERRORS) -> float:
 
 
 def standings(scores: Scores, examples: int) -> dict[float, CandidateStanding]:
-    """Compare each candidate with the best one on a number of validation examples."""
-    leader = best(scores)
-    top = scores[leader][0]
-    others = {c: beside(top, values[0], examples) for c, values in sorted(scores.items())}
+    """Compare each λ's accuracy with the highest one on a number of validation examples."""
+    leader = highest(scores)
+    top = scores[leader].accuracy
+    others = {c: beside(top, score.accuracy, examples) for c, score in sorted(scores.items())}
     return {**others, leader: CandidateStanding("best", "highest")}
 
 
@@ -95,11 +131,11 @@ def beside(top: float, accuracy: float, examples: int) -> CandidateStanding:
 
 
 def finalists(scores: Scores, examples: int) -> list[float]:
-    """Return the best candidate and those up to ten times as large that are inside its noise.
+    """Return the best λ and those up to ten times as large inside the highest accuracy's noise.
 
     λ acts late: after a few epochs, larger ones look worse than they are.
     """
-    leader, ranks = best(scores), standings(scores, examples)
+    leader, ranks = best(scores, examples), standings(scores, examples)
     most = rounded(10 * leader)
     return [c for c in sorted(scores) if leader <= c <= most and ranks[c].standing != "worse"]
 
@@ -113,13 +149,14 @@ def next_strengths(
 ) -> list[float]:
     """Return the λ to try next, by ×10 and ÷10 from a start; [] once the search is complete.
 
-    Upwards until one is worse, beyond the noise, than the best below it; downwards until one is
-    no better than the one before it, since smaller ones matter less and less. If nothing is
-    learned, λ is too large: only smaller ones are tried, until one is better than guessing. Both
-    directions are independent, so that they can be trained at the same time.
+    Upwards until one's accuracy is worse, beyond the noise, than the best below it; downwards
+    until one's cost is not lower, beyond noise, than that of the one before it, since smaller ones
+    matter less and less. If nothing is learned, λ is too large: only smaller ones are tried, until
+    one is better than guessing. Both directions are independent, so that they can be trained at
+    the same time.
 
     Args:
-        scores: accuracies of the λ tried so far.
+        scores: of the λ tried so far.
         start: the first λ.
         examples: size of the validation data.
         ends: the smallest and the largest λ to try.
@@ -127,7 +164,7 @@ def next_strengths(
     """
     if start not in scores:
         return [start, *_multiples(start, 0.1, ends)[:1]]
-    has_learned = learned(scores[start][0])
+    has_learned = learned(scores[start].accuracy)
     up = _next_up(scores, start, examples, ends) if has_learned else None
     down = _next_down(scores, start, ends, learned)
     return [strength for strength in (up, down) if strength is not None]
@@ -136,11 +173,11 @@ def next_strengths(
 def _next_up(
     scores: Scores, start: float, examples: int, ends: tuple[float, float]
 ) -> float | None:
-    top = scores[start][0]
+    top = scores[start].accuracy
     for candidate in _multiples(start, 10.0, ends):
         if candidate not in scores:
             return candidate
-        accuracy = scores[candidate][0]
+        accuracy = scores[candidate].accuracy
         if top - accuracy > noise(top, examples):
             break
         top = max(top, accuracy)
@@ -150,15 +187,16 @@ def _next_up(
 def _next_down(
     scores: Scores, start: float, ends: tuple[float, float], learned: Callable[[float], bool]
 ) -> float | None:
-    top, before = scores[start][0], start
+    before = scores[start]
+    has_learned = learned(before.accuracy)
     for candidate in _multiples(start, 0.1, ends):
         if candidate not in scores:
             return candidate
-        accuracy = scores[candidate][0]
-        if learned(top) and accuracy <= scores[before][0]:
+        score = scores[candidate]
+        if has_learned and score.cost >= (1 - MARGIN) * before.cost:
             return None
-        top = max(top, accuracy)
-        before = candidate
+        has_learned = has_learned or learned(score.accuracy)
+        before = score
     return None
 
 

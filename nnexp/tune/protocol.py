@@ -197,7 +197,7 @@ def _planned(stage: Stage, state: TuneState) -> StagePlan:
     least, most = trials = stage.trials
     together = stage.together or (epochs * least, epochs * most)
     if stage.why_not(state) is not None:
-        may_follow = stage.decide is final.rate and _may_change_size(state)
+        may_follow = _may_follow(stage, state)
         trials, together = (0, may_follow * most), (0, may_follow * together[1])
     examples = state.all_examples if stage.full else state.examples
     title = f"{stage.number}: {stage.title}{' (full problem)' if stage.full else ''}"
@@ -268,13 +268,20 @@ def _rate_checked(state: TuneState) -> str | None:
     return "η was chosen on the full problem with these mini-batches"
 
 
-def _may_change_size(state: TuneState) -> bool:
-    """Return whether η may have to be checked again, for other mini-batches."""
-    return "batch-size" in state.chosen and _no_size(state) is None and _no_rate(state) is None
+def _may_follow(stage: Stage, state: TuneState) -> bool:
+    """Return whether a check that is not needed yet may be, once η or mini-batches are others."""
+    if _no_rate(state) is not None:
+        return False
+    may_change_size = "batch-size" in state.chosen and _no_size(state) is None
+    if stage.decide is final.decay:
+        return may_change_size or "eta" in state.chosen
+    return stage.decide is final.rate and may_change_size
 
 
 def _strength_checked(state: TuneState) -> str | None:
-    return "λ was chosen on the full problem" if state.is_full else None
+    if state.is_full and weight_decay.is_settled(state):
+        return "λ was chosen on the full problem, and η has hardly changed since"
+    return None
 
 
 def _no_size(state: TuneState) -> str | None:
@@ -288,13 +295,16 @@ def _no_size(state: TuneState) -> str | None:
 
 STRENGTHS = len(choice.decades(weight_decay.START, weight_decay.ENDS)) + len(choice.FINER)
 """Most λ of the quick problem."""
-STRENGTHS_AGAIN = len(choice.decades(1.0, (1 / weight_decay.REACH, weight_decay.REACH)))
+STRENGTHS_AGAIN = len(choice.FINER) + len(
+    choice.decades(1.0, (1 / weight_decay.REACH, weight_decay.REACH))
+)
 """Most λ of the full problem."""
 
 
-def _together(short: int, long: int = weight_decay.FINALISTS) -> int:
+def _together(strengths: int) -> int:
     """Return the epochs of short trials of λ, of which some are continued as long ones."""
-    return weight_decay.SHORT * short + (weight_decay.LONG - weight_decay.SHORT) * long
+    more = weight_decay.LONG - weight_decay.SHORT
+    return weight_decay.SHORT * strengths + more * weight_decay.FINALISTS
 
 
 AGAIN = "η again, with that λ"
@@ -362,11 +372,11 @@ STAGES = (
         final.DECAY_HEADING,
         "λ again",
         final.decay,
-        (3, STRENGTHS_AGAIN + weight_decay.FINALISTS - 1),
+        (5, STRENGTHS_AGAIN + weight_decay.FINALISTS),
         lambda _: weight_decay.LONG,
         _strength_checked,
         full=True,
-        together=(30, _together(STRENGTHS_AGAIN, weight_decay.FINALISTS - 1)),
+        together=(50, _together(STRENGTHS_AGAIN)),
     ),
     Stage(
         6,

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from nnexp.config.model import Config
-from nnexp.store.writer import epochs_to_keep
-from nnexp.tune import ladder, learning_rate
-from nnexp.tune.decision import Decision, number
+from nnexp.tune import choice, ladder, learning_rate
+from nnexp.tune.data_cost import data_cost, shown
+from nnexp.tune.decision import Decision
 from nnexp.tune.ladder import Rung
-from nnexp.tune.trials import JobGroup, JobResult, Steps, Trials, Update
+from nnexp.tune.trials import JobGroup, Steps, Trials, Update
 
-MARGIN = 0.05
-"""Excess of a validation cost that counts as noise: seeds change it by 2 to 10 %."""
 AT_A_TIME = 2
 """Number of smaller rates that are tried at a time."""
 
 VALIDATION = (
     "Half of the threshold is the most. A smaller rate is chosen only if all larger ones have a "
-    f"validation cost that is higher by more than {100 * MARGIN:g} %, which is noise between "
+    f"validation cost that is more than {100 * choice.MARGIN:g} % higher, which is noise between "
     "seeds; while this holds for the smallest rate, two smaller ones are tried. (The cost excludes "
     "the penalty, which grows with the weights, and is that of the epoch with the lowest, among "
     "the best by accuracy and the last two. Accuracies would differ by few images.)"
@@ -45,8 +41,7 @@ class CheckedRates(NamedTuple):
     @property
     def best(self) -> float:
         """The largest rate whose validation cost is not higher than the lowest beyond noise."""
-        limit = (1 + MARGIN) * min(self.validation_costs.values())
-        return max(rate for rate, cost in self.validation_costs.items() if cost <= limit)
+        return choice.largest_of_low_cost(self.validation_costs)
 
     @property
     def learning_rate(self) -> float | None:
@@ -58,28 +53,8 @@ class CheckedRates(NamedTuple):
     def note(self) -> str:
         """The validation costs in words."""
         costs = sorted(self.validation_costs.items())
-        listed = ", ".join(f"{_shown(cost)} with η = {rate:g}" for rate, cost in costs)
+        listed = ", ".join(f"{shown(cost)} with η = {rate:g}" for rate, cost in costs)
         return f"Validation cost without the penalty: {listed}."
-
-
-def _shown(cost: float) -> str:
-    return number(cost) if cost < math.inf else "diverged"
-
-
-def data_cost(trial: JobResult, trials: Trials) -> float:
-    """Return the lowest validation cost without the penalty; infinite if training diverged.
-
-    It is known of the epochs whose weights a run keeps: the best one by accuracy, and the last.
-    """
-    if trial.diverged or not trial.rows:
-        return math.inf
-    kept = epochs_to_keep(trial.rows)
-    costs = (
-        row.validation_cost - trials.penalty(trial, row.epoch)
-        for row in trial.rows
-        if row.epoch in kept and row.validation_cost is not UNSET
-    )
-    return max(0.0, min(costs, default=math.inf))  # a difference can be a rounding error below 0
 
 
 def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> Steps[CheckedRates]:
@@ -103,7 +78,7 @@ def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> St
         for rate, trial in zip(rates, (yield JobGroup(group)), strict=True):
             rungs.append(trial.rung)
             costs[rate] = data_cost(trial, trials)
-            own = f"validation cost {_shown(costs[rate])}"
+            own = f"validation cost {shown(costs[rate])}"
             trials.tell(Update(f"η = {rate:g}: {own}", f"best with {checked.best:g}"))
     if not lambda_:
         learning_rate.record(config, trials, rungs)
@@ -124,6 +99,6 @@ def decision(
     last = ", and it is the smallest tried" * (rate == min(checked.validation_costs))
     answer = (
         f"η = {rate:g}, below half of the threshold {threshold:g}: with larger rates, the "
-        f"validation cost is higher by more than {100 * MARGIN:g} %{last}."
+        f"validation cost is higher by more than {100 * choice.MARGIN:g} %{last}."
     )
     return made._replace(answer=answer, chose=(("learning_rate", rate),))

@@ -1,17 +1,20 @@
-"""Choose λ by validation accuracy: short trials by decades, longer ones of the best."""
+"""Choose λ by validation accuracy and cost: short trials by decades, longer ones of the best."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from msgspec import field
 from msgspec.structs import replace
 
 from nnexp.config.model import Config, PerExample
-from nnexp.report.figure import Axis, Figure
+from nnexp.report.figure import Axis, Figure, Line
+from nnexp.report.text import MISSING
 from nnexp.tune import choice
-from nnexp.tune.choice import CandidateOutput, Scores
+from nnexp.tune.choice import CandidateOutput, Score, Scores
+from nnexp.tune.data_cost import data_cost, shown
 from nnexp.tune.decision import ACCURACY, Decision, curve, picture
 from nnexp.tune.state import TuneState
 from nnexp.tune.trials import JobGroup, Steps, Update
@@ -24,17 +27,20 @@ ENDS = (1e-4, 1e4)
 """Smallest and largest λ to try on the quick problem."""
 REACH = 100.0
 """Factor by which λ may differ, on the full problem, from the quick problem's."""
+CHANGE = 2.0
+"""Factor by which η/m may change before λ, which acts by ηλ/m, is chosen again."""
 FINALISTS = 3
 """Maximum number of long trials: the best λ, and three and ten times as much."""
 
 RULE = (
-    "Best validation accuracy. Trials of {short} epochs: from λ = {start:g} by ×10, until one is "
-    "worse than the best beyond the noise (two standard errors of a difference on {n:,} images), "
-    "and by ÷10, until one is no better than the one before{fine}. If nothing is learned, only "
-    "smaller ones are tried. The best one and those up to ten times as large that are inside its "
-    "noise, as λ acts late, are trained on up to epoch {long}. The best of these is chosen, the "
-    "smallest if several are equal. (Of two λ that are equally good, either can be chosen without "
-    "a loss: a tie is not worth further seeds.)"
+    "Of the λ inside the noise of the highest validation accuracy (two standard errors of a "
+    "difference on {n:,} images), the largest whose validation cost is at most {margin:g} % above "
+    "the lowest. (These accuracies differ by few images. The cost, which excludes the penalty, "
+    "depends on every image.) Trials of {short} epochs: from λ = {start:g} by ×10, until the "
+    "accuracy is worse beyond the noise, and by ÷10, until the cost is no lower; then three tenths "
+    "and three times the best. If nothing is learned, only smaller ones are tried. The best one "
+    "and those up to ten times as large that are inside the noise, as λ acts late, are trained on "
+    "up to epoch {long}."
 )
 
 
@@ -43,40 +49,61 @@ class StrengthOutput(CandidateOutput, frozen=True, kw_only=True, tag="lambda"):
 
     lambda_: float = field(name="lambda")
     epochs: int
+    validation_cost: float | None
+    """The lowest without the penalty; null if training diverged."""
+
+    @property
+    def row(self) -> list[str]:
+        """The cells of its table row."""
+        cost = MISSING if self.validation_cost is None else shown(self.validation_cost)
+        return [f"{self.lambda_:g}", str(self.epochs), *self.cells[:2], cost]
 
 
 class StrengthScores(NamedTuple):
-    """Accuracies by λ, each with one seed."""
+    """The scores by λ."""
 
-    short: dict[float, dict[int, float]]
-    long: dict[float, dict[int, float]]
+    short: dict[float, Score]
+    long: dict[float, Score]
     """Of the finalists; empty if there is only one."""
+    examples: int
+    """Size of the validation data."""
 
     @property
     def last(self) -> Scores:
         """The scores that decide."""
         return self.long or self.short
 
+    @property
+    def chosen(self) -> float:
+        """The λ to choose."""
+        return choice.best(self.last, self.examples)
+
 
 def decide(state: TuneState) -> Steps[None]:
     """Choose λ on the quick problem."""
-    scores = yield from search(state, state.quick, START, ENDS, fine=True)
-    chosen = choice.best(scores.last)
+    scores = yield from search(state, state.quick, START, ENDS)
+    chosen = scores.chosen
     full = choice.rounded(chosen / state.examples * state.all_examples)
     note = (
         f"λ scales with n: {chosen:g} for {state.examples:,} images "
         f"is {full:g} for {state.all_examples:,}."
     )
-    fine = ", then three tenths and three times the best"
-    decision = _decision(
-        scores,
-        state.validated(state.quick),
-        stage=3,
-        heading=HEADING,
-        rule={"start": START, "fine": fine},
-    )
+    decision = _decision(scores, stage=3, heading=HEADING, start=START)
     notes = [note] if state.examples != state.all_examples else []
+    state.step_of_lambda = step(state.quick)
     state.settle(decision._replace(notes=notes), lambda_=chosen)
+
+
+def step(config: Config) -> float | None:
+    """Return η/m, the weight of an example in a step; None if a line search chooses the step."""
+    rate, size = config.learning_rate, config.batch_size
+    return rate if rate is None or size == "all" else rate / size
+
+
+def is_settled(state: TuneState) -> bool:
+    """Return whether λ was chosen with about the step that η and mini-batches now have."""
+    now, before = step(state.config), state.step_of_lambda
+    return now is None or before is None or 1 / CHANGE <= now / before <= CHANGE
 
 
 def check(state: TuneState, base: Config, heading: str) -> Steps[float]:
@@ -85,67 +112,55 @@ def check(state: TuneState, base: Config, heading: str) -> Steps[float]:
     if isinstance(start, PerExample):
         raise TypeError("the quick problem's λ must be carried over as a number")
     ends = (start / REACH, start * REACH)
-    scores = yield from search(state, base, start, ends, fine=False)
-    decision = _decision(
-        scores,
-        state.validated(base),
-        stage=6,
-        heading=heading,
-        rule={"start": start, "fine": ""},
-    )
-    state.decisions.append(decision)
-    return choice.best(scores.last)
+    scores = yield from search(state, base, start, ends)
+    state.decisions.append(_decision(scores, stage=6, heading=heading, start=start))
+    return scores.chosen
 
 
 def search(
-    state: TuneState,
-    base: Config,
-    start: float,
-    ends: tuple[float, float],
-    *,
-    fine: bool,
+    state: TuneState, base: Config, start: float, ends: tuple[float, float]
 ) -> Steps[StrengthScores]:
-    """Train the trials that the rule needs; return the accuracies."""
-    short: dict[float, dict[int, float]] = {}
-    long: dict[float, dict[int, float]] = {}
+    """Train the trials that the rule needs; return the scores."""
+    short: dict[float, Score] = {}
+    long: dict[float, Score] = {}
     n, learned = state.validated(base), state.chance_level(base).is_beaten_by
 
-    def score(
-        strengths: Sequence[float], epochs: int, scores: dict[float, dict[int, float]]
-    ) -> Steps[None]:
+    def score(strengths: Sequence[float], epochs: int, scores: dict[float, Score]) -> Steps[None]:
         trials = yield JobGroup(
             [replace(base, lambda_=strength, epochs=epochs) for strength in strengths]
         )
         for strength, trial in zip(strengths, trials, strict=True):
-            scores[strength] = {0: trial.accuracy}
-            best = choice.best(scores)
-            diverged = ", diverged" * trial.diverged
-            own = f"{100 * trial.accuracy:.2f} %{diverged}"
-            known = f"best {100 * scores[best][0]:.2f} % with {best:g}"
-            text = f"λ = {strength:g}, {epochs} epochs: {own}"
-            state.trials.tell(Update(text, known))
+            scores[strength] = Score(trial.accuracy, data_cost(trial, state.trials))
+            text = f"λ = {strength:g}, {epochs} epochs: {_shown(scores[strength])}"
+            state.trials.tell(Update(text, f"best with {choice.best(scores, n):g}"))
 
     while strengths := choice.next_strengths(short, start, n, ends, learned):
         yield from score(strengths, SHORT, short)
-    if fine and (finer := choice.finer(list(short), choice.best(short))):
+    if finer := choice.finer(list(short), choice.best(short, n)):
         yield from score(finer, SHORT, short)
     close = choice.finalists(short, n)
     if len(close) > 1:
         yield from score(close, LONG, long)
-    return StrengthScores(short, long)
+    return StrengthScores(short, long, n)
 
 
-def _decision(
-    scores: StrengthScores, n: int, *, stage: int, heading: str, rule: Mapping[str, object]
-) -> Decision:
-    chosen = choice.best(scores.last)
+def _shown(score: Score) -> str:
+    """Return a score as text."""
+    if math.isinf(score.cost):
+        return "diverged"
+    return f"{100 * score.accuracy:.2f} %, validation cost {shown(score.cost)}"
+
+
+def _decision(scores: StrengthScores, *, stage: int, heading: str, start: float) -> Decision:
+    n, chosen = scores.examples, scores.chosen
     tried = [
         StrengthOutput(
             lambda_=strength,
             epochs=epochs,
             standing=rank.standing,
             comparison=rank.words,
-            best_validation_accuracy=choice.accuracy_output(group[strength]),
+            best_validation_accuracy=choice.accuracy_output({0: group[strength].accuracy}),
+            validation_cost=group[strength].cost,
         )
         for epochs, group in ((SHORT, scores.short), (LONG, scores.long))
         if group
@@ -155,44 +170,51 @@ def _decision(
         stage=stage,
         name="lambda",
         heading=heading,
-        answer=f"λ = {chosen:g}: {_why(scores, n)}.",
-        rule=RULE.format(short=SHORT, long=LONG, n=n, **rule),
+        answer=f"λ = {chosen:g}: {_why(scores)}.",
+        rule=RULE.format(short=SHORT, long=LONG, n=n, margin=100 * choice.MARGIN, start=start),
         alternatives=tried,
-        header=("lambda", "epochs", *choice.COLUMNS[:2]),
-        rows=[
-            [f"{strength.lambda_:g}", str(strength.epochs), *strength.cells[:2]]
-            for strength in tried
-        ],
+        header=("lambda", "epochs", *choice.COLUMNS[:2], "cost"),
+        rows=[strength.row for strength in tried],
         left=3,
-        picture=accuracy_figure(scores, chosen),
+        picture=figure(scores),
         chose=(("lambda", chosen),),
     )
 
 
-def _why(scores: StrengthScores, n: int) -> str:
-    """Return in words why a λ is chosen, by its accuracy on n validation examples."""
-    last = scores.last
-    best = choice.best(last)
-    equal = sum(values[0] == last[best][0] for values in last.values()) - 1
-    why = "the highest validation accuracy"
+def _why(scores: StrengthScores) -> str:
+    """Return in words why a λ is chosen."""
+    last, chosen = scores.last, scores.chosen
+    cost, top = last[chosen].cost, last[choice.highest(last)].accuracy
+    ranks = choice.standings(last, scores.examples)
+    lowest = min(last[strength].cost for strength in last if ranks[strength].standing != "worse")
+    beside = (
+        "the lowest" if cost == lowest else f"at most {100 * choice.MARGIN:g} % above the lowest"
+    )
+    why = (
+        f"validation cost {shown(cost)}, {beside} inside the noise of the highest accuracy, "
+        f"{100 * top:.2f} %"
+    )
     if not scores.long and len(last) > 1:
-        return f"{why}; no larger one up to ten times as large is inside its noise"
-    if equal:
-        larger = "a larger one" if equal == 1 else f"{equal} larger ones"
-        return (
-            f"{why}, which {larger} reached as well: the {n:,} validation examples cannot tell "
-            "them apart"
-        )
+        return f"{why}; no larger one up to ten times as large is inside that noise"
     return why
 
 
-def accuracy_figure(scores: StrengthScores, chosen: float) -> Figure:
-    """Return accuracy against λ, of the short trials and of the long ones."""
-    curves = [
-        curve(f"{epochs} epochs", sorted(group), [group[s][0] for s in sorted(group)])
-        for epochs, group in ((SHORT, scores.short), (LONG, scores.long))
-        if group
-    ]
-    best = curve(f"λ = {chosen:g}", [chosen], [scores.last[chosen][0]], "chosen")
-    title = "Validation accuracy against λ"
-    return picture(title, Axis("λ", scale="log"), ACCURACY, [*curves, best])
+def figure(scores: StrengthScores) -> Figure:
+    """Return accuracy and cost against λ, of the short trials and of the long ones."""
+    groups = [(SHORT, scores.short), *([(LONG, scores.long)] if scores.long else [])]
+    chosen = scores.chosen
+
+    def panel(title: str, y: Axis, value: Callable[[Score], float]) -> Figure:
+        curves = [
+            curve(f"{epochs} epochs", sorted(group), [value(group[s]) for s in sorted(group)])
+            for epochs, group in groups
+        ]
+        best = curve(f"λ = {chosen:g}", [chosen], [value(scores.last[chosen])], "chosen")
+        return picture(title, Axis("λ", scale="log"), y, [*curves, best])
+
+    accuracy = panel(
+        "Validation accuracy and cost against λ", ACCURACY, lambda score: score.accuracy
+    )
+    cost = panel("", Axis("validation cost", scale="log"), lambda score: score.cost)
+    unnamed = [mark._replace(label="") for mark in cost.panels[0].marks if isinstance(mark, Line)]
+    return accuracy._replace(panels=[*accuracy.panels, cost.panels[0]._replace(marks=unnamed)])

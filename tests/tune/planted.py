@@ -48,16 +48,22 @@ def limit(config: Config) -> float:
     return ten * size(config) / 10
 
 
-def top(config: Config) -> float:
-    """Return the final accuracy: highest at λ = 0.3 for 1,000 images, and at 15 for all images.
+def decades(config: Config, best: float | None = None) -> float:
+    """Return how far λ is from the best one: 0.3 for 1,000 images, and 15 for all images.
 
     The latter is ten times the former after scaling to all images, 1.5.
     """
     assert isinstance(config.lambda_, float)
     if config.data.classes is not None or not config.lambda_:
+        return 0.0
+    return abs(math.log10(config.lambda_ / (best or (15.0 if is_full(config) else 0.3))))
+
+
+def top(config: Config) -> float:
+    """Return the final accuracy."""
+    if config.data.classes is not None or not config.lambda_:
         return 0.9
-    best = 15.0 if is_full(config) else 0.3
-    return max(0.5, 0.97 - 0.25 * abs(math.log10(config.lambda_ / best)))
+    return max(0.5, 0.97 - 0.25 * decades(config))
 
 
 def accuracy(config: Config, epoch: int) -> float:
@@ -72,7 +78,7 @@ def accuracy(config: Config, epoch: int) -> float:
 
 def validation_cost(config: Config, epoch: int) -> float:
     """Return an epoch's validation cost: lower with larger rates, so that it limits none."""
-    return 2 / (1 + 10 * (config.learning_rate or 0.0) * epoch)
+    return (1 + decades(config)) * 2 / (1 + 10 * (config.learning_rate or 0.0) * epoch)
 
 
 def seconds(config: Config) -> float:

@@ -240,18 +240,21 @@ CHECKED = (
     rf"(η = #, {STEADY}|η = #, below half of the threshold #: with larger rates, .*|η stays #: .*"
     r"|Skipped: .*)"
 )
-HIGHEST = r"(λ = #: the highest validation accuracy.*\.|Skipped: .*)"
+STRENGTH = (
+    r"(λ = #: validation cost #, (the lowest|at most # % above the lowest) inside the noise of "
+    r"the highest accuracy, # %.*\.|Skipped: .*)"
+)
 ANSWERS = (
     r"#  Better than chance: # % on (a quick problem with all classes|the full problem), where .*",
     rf"#  Learning rate η: η = #, {STEADY}",
-    rf"#  Regularization λ: {HIGHEST}",
+    rf"#  Regularization λ: {STRENGTH}",
     rf"#  η again, with that λ: {CHECKED}",
     (
         r"#  Mini-batch size: Mini-batches of #, with η = #: they reach # % validation accuracy "
         r"after # m?s .*"
     ),
     rf"#  η on the full problem: {CHECKED}",
-    rf"#  λ on the full problem: {HIGHEST}",
+    rf"#  λ on the full problem: {STRENGTH}",
     (
         r"#  Early stopping: A patience of #: (it would end|the training ends) in epoch # with "
         r"# %; the longest reaches # %."

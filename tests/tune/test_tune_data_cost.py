@@ -1,4 +1,4 @@
-"""The cost by which rates are compared is that of the data alone."""
+"""The cost by which rates and λ are compared is that of the data alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nnexp.config import load
-from nnexp.tune import rate_check
+from nnexp.tune.data_cost import data_cost
 from nnexp.tune.trials import Trials, finish, train_one
 
 if TYPE_CHECKING:
@@ -39,5 +39,5 @@ def test_a_data_cost_is_the_validation_cost_without_the_penalty(
         assert used.penalty(trial, epoch) == pytest.approx(penalties[epoch], rel=1e-5)
     kept = [row for row in trial.rows if row.epoch in trial.run.checkpoints()]
     costs = [cast("float", row.validation_cost) - penalties[row.epoch] for row in kept]
-    assert rate_check.data_cost(trial, used) == pytest.approx(min(costs), rel=1e-4)
-    assert rate_check.data_cost(trial._replace(diverged=True), used) == math.inf
+    assert data_cost(trial, used) == pytest.approx(min(costs), rel=1e-4)
+    assert data_cost(trial._replace(diverged=True), used) == math.inf

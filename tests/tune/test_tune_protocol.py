@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Sequence
@@ -30,7 +29,9 @@ from tests.tune.planted import (
     Planted,
     World,
     accuracy,
+    decades,
     is_full,
+    limit,
     size,
     tuned,
     validation_cost,
@@ -211,13 +212,13 @@ def test_a_rate_that_finds_no_threshold_again_stays(tmp_path: Path) -> None:
 
 
 def test_lambda_begins_at_1_and_goes_by_decades_then_finer(tmp_path: Path) -> None:
-    """With 1.0, the trial is that of the first stage."""
+    """With 1.0, the trial is that of the first stage; 0.1 costs 3 % less, so 0.01 is not tried."""
     found = tuned(tmp_path, only=["lambda"])
     tried = found.stages[1]
     assert strengths(tried)[0] == 0.1
-    assert set(strengths(tried)) == {10.0, 0.1, 0.01, 0.03, 0.3}
+    assert set(strengths(tried)) == {10.0, 0.1, 0.3, 3.0}
     rows = [row[0] for row in found.decision(3, "lambda").rows]
-    assert rows == ["0.01", "0.03", "0.1", "0.3", "1", "10"]
+    assert rows == ["0.1", "0.3", "1", "3", "10"]
     assert {(c.data.train, c.epochs, c.patience, c.seed) for c in tried} == {(1000, 10, None, 0)}
 
 
@@ -234,13 +235,15 @@ def test_lambda_is_looked_for_anew_around_what_it_is_on_the_full_problem(tmp_pat
     tried = found.stages[2]
     assert all(map(is_full, tried))
     assert strengths(tried)[0] == 1.5
-    assert set(strengths(tried)) == {1.5, 15.0, 150.0, 0.15}
+    assert set(strengths(tried)) == {1.5, 15.0, 150.0, 0.15, 4.5, 45.0}
     assert found.config.lambda_ == 15.0
     assert {config.lambda_ for config in found.stages[3]} == {15.0}
 
 
-CLOSE = {0.1: (0.88, 0.90), 0.3: (0.89, 0.895), 1.0: (0.895, 0.895), 3.0: (0.885, 0.91)}
+CLOSE = {0.1: (0.90, 0.90), 0.3: (0.89, 0.895), 1.0: (0.895, 0.91), 3.0: (0.885, 0.895)}
 """Accuracies by λ after 10 and after 30 epochs; all other λ are far behind."""
+COSTS = {0.1: (0.8, 0.8), 0.3: (0.75, 0.75), 1.0: (0.7, 0.7), 3.0: (0.74, 0.6)}
+"""Validation costs likewise."""
 
 
 def close(config: Config, epoch: int) -> float:
@@ -249,11 +252,15 @@ def close(config: Config, epoch: int) -> float:
     return CLOSE[config.lambda_][epoch > 10]
 
 
+def close_cost(config: Config, epoch: int) -> float:
+    return COSTS[config.lambda_][epoch > 10] if config.lambda_ in COSTS else 1.0
+
+
 def test_the_best_and_larger_ones_that_are_close_are_trained_on_and_these_decide(
     tmp_path: Path,
 ) -> None:
-    """1.0 is the best after ten epochs; 3.0 is inside its noise, and the best after thirty."""
-    found = tuned(tmp_path, World(accuracy=close), only=["lambda"])
+    """1.0 is the best after ten epochs by cost; 3.0 is inside the noise, and best after thirty."""
+    found = tuned(tmp_path, World(accuracy=close, validation_cost=close_cost), only=["lambda"])
     tried = [(config.lambda_, config.epochs) for config in found.stages[1]]
     assert {strength for strength, epochs in tried if epochs == 10} == {10, 0.1, 0.3, 3}
     assert [each for each in tried if each[1] != 10] == [(1.0, 30), (3.0, 30)]
@@ -261,14 +268,18 @@ def test_the_best_and_larger_ones_that_are_close_are_trained_on_and_these_decide
     assert found.state.quick.lambda_ == 3.0
     decision = found.decision(3, "lambda")
     rows = {(row[0], row[1]): row[2:] for row in decision.rows}
-    assert rows["3", "10"] == ["inside the noise: 1.00 points less", "88.50 %"]
-    assert rows["1", "30"] == ["inside the noise: 1.50 points less", "89.50 %"]
-    assert rows["10", "10"][0].startswith("worse: 19.50 points, beyond the noise of 2.74")
+    assert rows["3", "10"] == ["inside the noise: 1.50 points less", "88.50 %", "0.74"]
+    assert rows["1", "30"] == ["highest", "91.00 %", "0.7"]
+    assert rows["10", "10"][0].startswith("worse: 20.00 points, beyond the noise of 2.68")
+    assert decision.answer == (
+        "λ = 3: validation cost 0.6, the lowest inside the noise of the highest accuracy, 91.00 %."
+    )
 
 
 def test_longer_trials_count_only_the_epochs_that_are_new(tmp_path: Path) -> None:
     """10 each for five λ, one of them in the first stage, and 20 more for two of them."""
-    found = tuned(tmp_path, World(accuracy=close), only=["lambda"], config=SMALL)
+    world = World(accuracy=close, validation_cost=close_cost)
+    found = tuned(tmp_path, world, only=["lambda"], config=SMALL)
     assert found.state.trials.epochs == 10 + 5 * 10 + 2 * 20
     trials = found.state.trials
     own = len(trials.dataset(SMALL).train.labels)
@@ -287,7 +298,9 @@ def test_a_problem_that_is_small_is_tuned_once(tmp_path: Path) -> None:
     assert rates(found.stages[5]) == [0.1, 0.25, 0.5, 1.0]
     assert {(c.batch_size, c.lambda_) for c in found.stages[5]} == {(20, 0.3)}
     assert found.stages[6] == []
-    assert found.decision(6, "lambda").answer == "Skipped: λ was chosen on the full problem."
+    assert found.decision(6, "lambda").answer == (
+        "Skipped: λ was chosen on the full problem, and η has hardly changed since."
+    )
     assert found.decision(3, "lambda").notes == []
     assert found.config.lambda_ == found.state.quick.lambda_ == 0.3
     assert {c.data.validation for c in chain(*found.stages) if c.data.classes is None} == {None}
@@ -298,6 +311,26 @@ def test_a_problem_that_is_small_is_tuned_once(tmp_path: Path) -> None:
     assert own.decision(6, "eta").answer == (
         "Skipped: η was chosen on the full problem with these mini-batches."
     )
+
+
+def test_lambda_is_chosen_again_if_eta_is_less_than_half(tmp_path: Path) -> None:
+    """With λ, the largest steady η falls from 0.5 to 0.15, of which half is chosen.
+
+    λ acts by ηλ/m, so mini-batches of 20 with twice the rate would change nothing.
+    """
+
+    def narrow(config: Config) -> float:
+        return limit(config) * (0.5 if config.lambda_ and not is_full(config) else 1)
+
+    found = tuned(tmp_path, World(limit=narrow), config=SMALL, only=["eta", "lambda"])
+    assert found.state.step_of_lambda == 0.25 / 10
+    assert found.config.learning_rate is not None
+    assert found.config.learning_rate < 0.125
+    assert strengths(found.stages[-1])[:2] == [0.3, 0.03]
+    assert found.decision(6, "lambda").answer.startswith("λ = 0.3: ")
+    kept = tuned(tmp_path / "kept", config=SMALL, only=["eta", "lambda"])
+    assert kept.config.learning_rate == 0.125
+    assert kept.decision(6, "lambda").answer.startswith("Skipped: ")
 
 
 def test_all_of_it_costs_less_than_a_grid_of_25_trials(tmp_path: Path) -> None:
@@ -330,7 +363,9 @@ WORLDS = {
     "no rate is too large, and the smallest has the lowest cost": World(
         limit=lambda _: 1e9, validation_cost=lower_when_smaller
     ),
-    "all lambda are alike": World(accuracy=lambda _, epoch: 0.9 + 0.0001 * epoch),
+    "all lambda are alike": World(
+        accuracy=lambda _, epoch: 0.9 + 0.0001 * epoch, validation_cost=lambda *_: 1.0
+    ),
     **{f"irregular {seed}": irregular(seed) for seed in range(4)},
 }
 
@@ -351,12 +386,14 @@ def test_no_stage_exceeds_its_plan(tmp_path: Path, world: World, config: Config)
 @pytest.mark.parametrize("best", [0.001, 1000.0])
 def test_lambda_is_looked_for_far_away_too(tmp_path: Path, best: float) -> None:
     def far(config: Config, _: int) -> float:
-        assert isinstance(config.lambda_, float)
-        return 0.95 - 0.08 * abs(math.log10(config.lambda_ / best)) if config.lambda_ else 0.9
+        return 0.95 - 0.08 * decades(config, best) if config.lambda_ else 0.9
 
-    found = tuned(tmp_path, World(accuracy=far), only=["lambda"])
+    def cost(config: Config, _: int) -> float:
+        return 1 + decades(config, best)
+
+    found = tuned(tmp_path, World(accuracy=far, validation_cost=cost), only=["lambda"])
     assert found.state.quick.lambda_ == best
-    assert "highest" in found.decision(3, "lambda").answer
+    assert "the lowest inside" in found.decision(3, "lambda").answer
 
 
 # Mini-batch size.

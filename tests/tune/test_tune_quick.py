@@ -70,13 +70,13 @@ def test_nothing_beats_what_cannot_be_told() -> None:
 
 def walked(accuracy: Callable[[float], float], chance: float) -> list[float]:
     """Return the λ that are tried where accuracy is a function of it."""
-    scores: dict[float, dict[int, float]] = {}
+    scores: dict[float, choice.Score] = {}
 
     def learned(value: float) -> bool:
         return value > chance
 
     while strengths := choice.next_strengths(scores, 1.0, 1000, ENDS, learned):
-        scores |= {strength: {0: accuracy(strength)} for strength in strengths}
+        scores |= {s: choice.Score(accuracy(s), 1 - accuracy(s)) for s in strengths}
     return list(scores)
 
 

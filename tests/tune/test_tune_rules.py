@@ -27,6 +27,7 @@ from nnexp.training.history import Row
 from nnexp.training.stopping import Cost
 from nnexp.tune import batch_size, choice, decision, final, ladder, outputs, quick_problem
 from nnexp.tune.batch_size import TimedSize
+from nnexp.tune.choice import Score
 from nnexp.tune.decision import BY_EPOCH, Decision, picture, skipped
 from nnexp.tune.ladder import Rung
 from nnexp.tune.rate_check import CheckedRates
@@ -49,17 +50,19 @@ def test_what_diverged_is_worth_nothing_however_well_it_began() -> None:
     assert trial._replace(diverged=True).accuracy == 0.0
 
 
-def walked(accuracy: dict[float, float]) -> list[float]:
-    """Return the λ that the search tries, where accuracies are known."""
-    scores: dict[float, dict[int, float]] = {}
+def walked(accuracy: dict[float, float], cost: dict[float, float] | None = None) -> list[float]:
+    """Return the λ that the search tries, where accuracies and costs (by default 1) are known."""
+    scores: dict[float, Score] = {}
     while strengths := choice.next_strengths(scores, 1.0, N, ENDS):
-        scores |= {strength: {0: accuracy.get(strength, 0.1)} for strength in strengths}
+        scores |= {s: Score(accuracy.get(s, 0.1), (cost or {}).get(s, 1.0)) for s in strengths}
     up, down = ([each for each in scores if sign * each > sign] for sign in (1, -1))
     return [1.0, *up, *down]
 
 
 def test_lambda_is_looked_for_by_decades_in_both_directions() -> None:
-    found = walked({1.0: 0.87, 10.0: 0.80, 0.1: 0.89, 0.01: 0.88})
+    """Of 0.01, the cost is 4 % lower than of 0.1: no more than noise."""
+    costs = {1.0: 0.5, 0.1: 0.4, 0.01: 0.384}
+    found = walked({1.0: 0.87, 10.0: 0.80, 0.1: 0.89, 0.01: 0.95}, costs)
     assert found == [1.0, 10.0, 0.1, 0.01]
 
 

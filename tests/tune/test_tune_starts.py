@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_a_lambda_of_nothing_is_looked_for_nowhere_else() -> None:
-    scores = {0.0: {0: 0.9}}
+    scores = {0.0: choice.Score(0.9, 0.5)}
     assert choice.next_strengths(scores, 0.0, 100, (0.0, 0.0)) == []
 
 

@@ -17,11 +17,11 @@ from nnexp.store.run import Run
 from nnexp.training.history import Row
 from nnexp.tune import batch_size, choice, final, ladder
 from nnexp.tune.batch_size import TimedSize
+from nnexp.tune.choice import Score
 from nnexp.tune.ladder import Rung
 from nnexp.tune.trials import Budget, BudgetSpentError, JobResult, Trials, finish, train_one
 
 if TYPE_CHECKING:
-    from nnexp.tune.choice import Scores
     from tests.conftest import Bench
 
 N = 1000
@@ -31,16 +31,16 @@ N = 1000
 def test_a_slow_descent_ends_the_search_once_it_is_beyond_the_noise_of_the_best() -> None:
     """From 90 % two points are lost by each decade: four are beyond the noise, two never."""
     accuracies = {1.0: 0.90, 10.0: 0.88, 100.0: 0.86, 1000.0: 0.84, 10_000.0: 0.82}
-    scores: dict[float, dict[int, float]] = {}
+    scores: dict[float, Score] = {}
     while strengths := choice.next_strengths(scores, 1.0, N, (1e-4, 1e4)):
-        scores |= {strength: {0: accuracies.get(strength, 0.5)} for strength in strengths}
+        scores |= {strength: Score(accuracies.get(strength, 0.5), 1.0) for strength in strengths}
     assert [each for each in scores if each >= 1] == [1.0, 10.0, 100.0]
     assert set(scores) <= {1.0, 10.0, 100.0, 0.1, 0.01, 0.001, 0.0001}
 
 
 def test_it_is_the_best_s_noise_that_ends_the_search() -> None:
     """Two standard errors of a difference: 1.25 points at 98 %, 1.64 at 96.5 %."""
-    scores: Scores = {1.0: {0: 0.98}, 10.0: {0: 0.965}}
+    scores = {1.0: Score(0.98, 0.1), 10.0: Score(0.965, 0.1)}
     assert choice.next_strengths(scores, 1.0, N, (1e-4, 1e4)) == [0.1]
 
 
