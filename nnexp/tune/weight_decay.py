@@ -27,8 +27,8 @@ ENDS = (1e-4, 1e4)
 """Smallest and largest λ to try on the quick problem."""
 REACH = 100.0
 """Factor by which λ may differ, on the full problem, from the quick problem's."""
-CHANGE = 2.0
-"""Factor by which η/m may change before λ, which acts by ηλ/m, is chosen again."""
+CHANGE = 1.7
+"""Factor by which η/m may change before λ is chosen again: half a step of λ's, as ηλ/m acts."""
 FINALISTS = 3
 """Maximum number of long trials: the best λ, and three and ten times as much."""
 

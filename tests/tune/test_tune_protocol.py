@@ -293,9 +293,12 @@ SMALL = replace(CONFIG, hidden=(30,), data=Mnist(train=1000), lambda_=1.0)
 
 
 def test_a_problem_that_is_small_is_tuned_once(tmp_path: Path) -> None:
-    """η is checked with the mini-batches that are chosen, if they are others."""
-    found = tuned(tmp_path, config=SMALL)
-    assert rates(found.stages[5]) == [0.1, 0.25, 0.5, 1.0]
+    """η is checked with the mini-batches that are chosen, if they are others.
+
+    η/m stays 0.025, so λ is not.
+    """
+    found = tuned(tmp_path, World(limit=lambda config: 0.05 * size(config)), config=SMALL)
+    assert rates(found.stages[5]) == [0.2, 0.5, 1.0, 2.0]
     assert {(c.batch_size, c.lambda_) for c in found.stages[5]} == {(20, 0.3)}
     assert found.stages[6] == []
     assert found.decision(6, "lambda").answer == (
@@ -313,7 +316,7 @@ def test_a_problem_that_is_small_is_tuned_once(tmp_path: Path) -> None:
     )
 
 
-def test_lambda_is_chosen_again_if_eta_is_less_than_half(tmp_path: Path) -> None:
+def test_lambda_is_chosen_again_if_eta_has_changed(tmp_path: Path) -> None:
     """With λ, the largest steady η falls from 0.5 to 0.15, of which half is chosen.
 
     λ acts by ηλ/m, so mini-batches of 20 with twice the rate would change nothing.
@@ -328,15 +331,16 @@ def test_lambda_is_chosen_again_if_eta_is_less_than_half(tmp_path: Path) -> None
     assert found.config.learning_rate < 0.125
     assert strengths(found.stages[-1])[:2] == [0.3, 0.03]
     assert found.decision(6, "lambda").answer.startswith("λ = 0.3: ")
-    kept = tuned(tmp_path / "kept", config=SMALL, only=["eta", "lambda"])
-    assert kept.config.learning_rate == 0.125
+    world = World(limit=lambda config: limit(replace(config, lambda_=0.0)))
+    kept = tuned(tmp_path / "kept", world, config=SMALL, only=["eta", "lambda"])
+    assert kept.config.learning_rate == 0.25
     assert kept.decision(6, "lambda").answer.startswith("Skipped: ")
 
 
 def test_all_of_it_costs_less_than_a_grid_of_25_trials(tmp_path: Path) -> None:
     """In examples, beside 25 trials of 30 epochs, for a small and for a large problem."""
     small = tuned(tmp_path / "small", config=SMALL).state.trials
-    assert small.examples <= 0.6 * 25 * 30 * 1000
+    assert small.examples <= 0.65 * 25 * 30 * 1000
     full = tuned(tmp_path / "full").state.trials
     assert full.examples <= 0.6 * 25 * 30 * EXAMPLES
 
