@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from msgspec import field
@@ -17,7 +18,7 @@ from nnexp.tune.choice import CandidateOutput, Score, Scores
 from nnexp.tune.data_cost import data_cost, shown
 from nnexp.tune.decision import ACCURACY, Decision, curve, picture
 from nnexp.tune.state import TuneState
-from nnexp.tune.trials import JobGroup, Steps, Update
+from nnexp.tune.trials import BudgetSpentError, JobGroup, Steps, Update
 
 HEADING = "Regularization λ"
 SHORT, LONG = 10, 30
@@ -64,7 +65,7 @@ class StrengthScores(NamedTuple):
 
     short: dict[float, Score]
     long: dict[float, Score]
-    """Of the finalists; empty if there is only one."""
+    """Of the finalists; empty if there is only one, or the budget is spent."""
     examples: int
     """Size of the validation data."""
 
@@ -140,7 +141,8 @@ def search(
         yield from score(finer, SHORT, short)
     close = choice.finalists(short, n)
     if len(close) > 1:
-        yield from score(close, LONG, long)
+        with suppress(BudgetSpentError):  # then the short trials decide
+            yield from score(close, LONG, long)
     return StrengthScores(short, long, n)
 
 
@@ -194,9 +196,11 @@ def _why(scores: StrengthScores) -> str:
         f"validation cost {shown(cost)}, {beside} inside the noise of the highest accuracy, "
         f"{100 * top:.2f} %"
     )
-    if not scores.long and len(last) > 1:
-        return f"{why}; no larger one up to ten times as large is inside that noise"
-    return why
+    if scores.long or len(last) == 1:
+        return why
+    if len(choice.finalists(last, scores.examples)) > 1:
+        return f"{why}; the budget was too small for longer trials"
+    return f"{why}; no larger one up to ten times as large is inside that noise"
 
 
 def figure(scores: StrengthScores) -> Figure:

@@ -524,6 +524,24 @@ def test_a_budget_that_ends_leaves_what_was_decided(tmp_path: Path) -> None:
     assert found.config.lambda_ == 1.5
 
 
+def test_a_budget_too_small_for_long_trials_of_lambda_leaves_the_short_ones_to_decide(
+    tmp_path: Path,
+) -> None:
+    def spent(config: Config) -> float:
+        if config.epochs > 10:
+            raise BudgetSpentError
+        return 1.0
+
+    world = World(accuracy=close, validation_cost=close_cost, seconds=spent)
+    found = tuned(tmp_path, world, only=["lambda"], config=SMALL)
+    assert found.unfinished == []
+    assert found.state.quick.lambda_ == 1.0
+    assert found.decision(3, "lambda").answer == (
+        "λ = 1: validation cost 0.7, the lowest inside the noise of the highest accuracy, 90.00 %; "
+        "the budget was too small for longer trials."
+    )
+
+
 def test_all_of_it_on_the_full_problem(tmp_path: Path) -> None:
     found = tuned(tmp_path, only=["eta", "lambda"], full=True)
     assert all(is_full(config) and config.hidden == (50,) for s in found.stages for config in s)
