@@ -75,7 +75,7 @@ class Pool:
         self._is_prepared = False
 
     def prepare(self, configs: Iterable[Config]) -> None:
-        """Read the data and import the modules that jobs need, once for all forks.
+        """Check the data; where jobs are forks, also import what they need, once for all.
 
         Raises:
             DataError: a file is missing or malformed.
@@ -84,9 +84,11 @@ class Pool:
         kept = list(configs)
         _check_files(min(self.slots, len(kept)))
         self._data.check(dict.fromkeys(config.data for config in kept))
+        self._is_prepared = True
+        if not starting.CAN_FORK:
+            return
         _import_for(kept)
         train.prepare(kept)
-        self._is_prepared = True
         gc.collect()
         gc.freeze()  # a collection writes to all objects, and the forks would copy their pages
 
