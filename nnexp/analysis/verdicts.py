@@ -61,7 +61,7 @@ class Verdict(NamedTuple):
     """The verdict on one comparison."""
 
     outcome: VerdictName
-    """The verdict: better, worse, or the reason why there is none."""
+    """Whether B is better or worse, or the reason why neither can be said."""
     words: str
     """The same as a sentence."""
     amount: str
