@@ -5,7 +5,7 @@
 
 A plain 5 x 5 grid of η and λ sets the budget: random search and TPE, over the same ranges, get as
 many training examples as its trials saw. tune needs fewer. Where it needs more than 60 % of the
-grid's, it is run once more with that as its ``--budget``.
+grid's, it is run once more with that as its ``--examples``.
 
 Of the three other methods, the one counts whose choice has the highest validation accuracy, on
 average over seeds 0 to 4. Its config, tune's and the one as given are then judged by the test
@@ -151,8 +151,7 @@ def judge(name: str, problem: Problem, seed: int, runs: Path) -> tuple[Judged, J
     )
     if judged.share <= SHARE:
         return judged, judged
-    training = len(Trials("tune", folder).dataset(config).train.labels)
-    short = tune(config, folder, Budget(epochs=int(SHARE * examples / training)))
+    short = tune(config, folder, Budget(examples=int(SHARE * examples)))
     return judged, judged._replace(tune=short, ours=tested(short.config, folder))
 
 

@@ -72,6 +72,12 @@ class Only(click.ParamType[tuple[str, ...]]):
     help="Limit the epochs of all trials (200), or the time (90s, 2.5m, 1h).",
 )
 @click.option(
+    "--examples",
+    type=options.WholeNumber(1),
+    metavar="N",
+    help="Limit the training examples that all trials process.",
+)
+@click.option(
     "--full", is_flag=True, help="Run all stages on the full problem, without a quick one."
 )
 @click.option("--explain", is_flag=True, help="Print the plan and its cost; train nothing.")
@@ -85,6 +91,7 @@ def tune(
     out: Path | None,
     only: tuple[str, ...],
     budget: Budget | None,
+    examples: int | None,
     full: bool,
     explain: bool,
     where: EngineOptions,
@@ -110,7 +117,7 @@ def tune(
     from nnexp.store import disk
     from nnexp.tune import outputs, protocol, quick_problem
     from nnexp.tune.decision import NothingFoundError
-    from nnexp.tune.trials import StepSampler, Trials
+    from nnexp.tune.trials import Budget, StepSampler, Trials
 
     described = load.read(config, settings)
     stem = required_stem(config)
@@ -118,7 +125,8 @@ def tune(
     _warn(settings, described)
     disk.check_directory(folder)
     progress = study_progress.of_tuning(quiet=quiet)
-    trials = Trials(stem, runs, budget, progress.report)
+    limits = (budget or Budget())._replace(examples=examples)
+    trials = Trials(stem, runs, limits, progress.report)
     dataset = trials.dataset(described)
     for about_data in data_warnings(dataset, described.dtype):
         log_sentences(f"warning: {about_data}")

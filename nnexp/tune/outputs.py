@@ -288,7 +288,7 @@ def plan_document(stages: Sequence[StageOutput]) -> Document:
 UNIT = (
     "At least to at most, where no run ends early and none is there yet; images are those of an "
     "epoch. --budget counts epochs, of all trials together, however many images an epoch has; "
-    "or a time, as 90s, 2.5m or 1h."
+    "or a time, as 90s, 2.5m or 1h. --examples counts images."
 )
 
 

@@ -42,9 +42,10 @@ class BudgetSpentError(Exception):
 
 
 class Budget(NamedTuple):
-    """Limits of all trials together; None for no limit."""
+    """Limits of all trials together; None for no limit. An epoch counts whatever its size."""
 
     epochs: int | None = None
+    examples: int | None = None
     seconds: float | None = None
 
 
@@ -170,7 +171,11 @@ class Trials:
         """Training examples that all trials saw, epochs counted as above."""
         trials = list(self._longest.items())
         trials += [(trial.config, len(trial.rows)) for trial in self.again.values()]
-        return sum(epochs * len(self.dataset(c).train.labels) for c, epochs in trials)
+        return sum(epochs * self.training_examples(config) for config, epochs in trials)
+
+    def training_examples(self, config: Config) -> int:
+        """Return how many examples an epoch of a config has."""
+        return len(self.dataset(config).train.labels)
 
     def new_epochs(self, config: Config) -> int:
         """Return how many epochs a config needs at most, if it grows out of the trials so far."""
@@ -185,7 +190,7 @@ class Trials:
 
         Raises: CorruptError.
         """
-        config, n = trial.config, len(self.dataset(trial.config).train.labels)
+        config, n = trial.config, self.training_examples(trial.config)
         network = network_of(trial.run)
         arrays = checkpoint.load(trial.run, epoch, headers(config, network))
         theta = theta_of(network, arrays, config.dtype)
@@ -212,12 +217,11 @@ class Trials:
         """Return whether a config has a run, finished or not."""
         return self.job(config).run.exists
 
-    def is_affordable(self, epochs: int) -> bool:
-        """Return whether the budget allows a number of further epochs."""
-        budget = self._budget
-        if budget.epochs is not None and self.epochs + epochs > budget.epochs:
-            return False
-        return budget.seconds is None or time.monotonic() - self._started <= budget.seconds
+    def is_affordable(self, epochs: int, examples: int) -> bool:
+        """Return whether the budget allows further epochs with, together, that many examples."""
+        elapsed = time.monotonic() - self._started
+        spent = (self.epochs + epochs, self.examples + examples, elapsed)
+        return all(most is None or s <= most for s, most in zip(spent, self._budget, strict=True))
 
     def keep(self, trial: JobResult, *, is_again: bool = False) -> None:
         """Add a trial, or one that was retrained for its times."""
@@ -302,7 +306,7 @@ class StepSampler(Generic[T]):
             new = self._next(results, alone=self._group.timed)
             if new is None:
                 return None
-            if self._trials.is_affordable(sum(map(self._cost, (*self._pending.values(), new)))):
+            if self._is_affordable([*self._pending.values(), new]):
                 self._trials.trained += not new.is_again and _needs_training(new.job)
                 self._pending[new.job.run.path] = new
                 return new.job
@@ -325,10 +329,14 @@ class StepSampler(Generic[T]):
             self._folder.cleanup()
             self._folder = None
 
-    def _cost(self, pending: _PendingJob) -> int:
-        """Return the epochs that a job needs at most."""
-        config = pending.job.config
-        return config.epochs if pending.is_again else self._trials.new_epochs(config)
+    def _is_affordable(self, pending: Sequence[_PendingJob]) -> bool:
+        """Return whether the budget allows all that jobs need at most."""
+        epochs = examples = 0
+        for job, _, is_again in pending:
+            most = job.config.epochs if is_again else self._trials.new_epochs(job.config)
+            epochs += most
+            examples += most * self._trials.training_examples(job.config)
+        return self._trials.is_affordable(epochs, examples)
 
     def _advance(self, step: Callable[[], JobGroup]) -> None:
         """Run the steps up to their next group, or to their end."""

@@ -94,6 +94,28 @@ def test_a_longer_trial_counts_the_epochs_that_it_adds(bench: Bench) -> None:
         finish(train_one(replace(short, seed=1)), asked)
 
 
+def test_a_budget_of_examples_counts_those_of_each_epoch(bench: Bench) -> None:
+    """Four epochs of 200 examples leave room for four of 100, not for five."""
+    whole = load.read(bench.folder / "tiny.yaml", ["epochs=4", "patience=null"])
+    half = replace(whole, data=replace(whole.data, train=100))
+    asked = Trials("tiny", bench.folder / "runs", budget=Budget(examples=1200))
+    finish(train_one(whole), asked)
+    with pytest.raises(BudgetSpentError):
+        finish(train_one(replace(half, epochs=5)), asked)
+    finish(train_one(half), asked)
+    assert asked.examples == 1200
+
+
+def test_examples_end_a_tuning_as_epochs_do(bench: Bench) -> None:
+    code, out, err = bench("tune", "tiny.yaml", "--examples", "100", "-q")
+    assert (code, out) == (2, "")
+    assert err.startswith("the budget is spent in stage 1: better than chance, before anything ")
+    given = ("--only", "eta", "--examples", "21000", "-q", "--json", "--set", "hidden=[31]")
+    found = decisions(bench("tune", "tiny.yaml", *given))
+    assert found["unfinished"] == ["6: η again"]
+    assert found["examples"] <= 21_000
+
+
 def test_minutes_count_for_what_is_trained_once_more_too(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
