@@ -182,10 +182,14 @@ def _splitting(data: Source) -> Iterator[Clash]:
         yield Clash(
             (("data", "validation"), ("data", "test")), "leaves no training examples; lower it"
         )
-    default = {field.name: field.default for field in structs.fields(type(data))}["scale"]
-    if data.standardize and data.scale != default:
+    if data.standardize and data.scale != _default_scale(type(data)):
         message = f"standardize replaces scale; leave one of them out, got scale {data.scale:g}"
         yield Clash((("data", "scale"), ("data", "standardize")), message)
+
+
+def _default_scale(source: type[Source]) -> object:
+    """Return the scale of a source that names none; msgspec takes half a millisecond for it."""
+    return {field.name: field.default for field in structs.fields(source)}["scale"]
 
 
 def _idx(data: Idx) -> Iterator[Clash]:
