@@ -233,8 +233,10 @@ def test_a_string_that_looks_like_something_else_stays_a_string(scalar: str) -> 
     assert root(scalars.text(scalar)) == scalar
 
 
-@pytest.mark.slow
-def test_a_missing_file_and_a_file_of_another_kind_exit_2_at_once(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_file_of_another_kind_exit_2_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnexp.config.argument.WAIT", 0.1)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     for path, reason in [

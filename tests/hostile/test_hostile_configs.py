@@ -300,8 +300,9 @@ def test_a_directory_of_idx_files_that_is_none_is_refused(hostile: Hostile, plac
     ],
 )
 def test_a_config_that_is_no_file_of_text_is_refused(
-    hostile: Hostile, place: str, code: int, told: str
+    hostile: Hostile, monkeypatch: pytest.MonkeyPatch, place: str, code: int, told: str
 ) -> None:
+    monkeypatch.setattr("nnexp.config.argument.WAIT", 0.1)  # of a pipe that nobody writes to
     if place.startswith("/") and not Path(place).exists():
         pytest.skip(f"there is no {place} here")
     places(hostile)
