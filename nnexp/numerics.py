@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from threadpoolctl import ThreadpoolController
 
 SHAPES = ((1, 784, 30), (10, 784, 30), (100, 300, 100), (30, 10, 785), (500, 31, 10))
 
@@ -24,10 +27,29 @@ def fingerprint() -> str:
     sums, a permutation and normal draws, in float32 and float64. The result is cached, and forked
     processes inherit it. BLAS uses one thread, as in training: sums of several differ.
     """
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
-
-    with threadpool_limits(1, user_api="blas"):
+    with one_thread():
         return _digest()
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Let BLAS use one thread, and restore the caller's setting at the end.
+
+    Results then are the same on any number of cores.
+    """
+    return _libraries(len(sys.modules)).limit(limits=1, user_api="blas")
+
+
+@functools.lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """Return the loaded libraries with threads, of a process with a number of imported modules.
+
+    A module may bring another BLAS, as SciPy does. Finding the libraries takes several milliseconds
+    in a process that has loaded many.
+    """
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
+
+    del modules
+    return ThreadpoolController()
 
 
 def _digest() -> str:

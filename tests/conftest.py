@@ -19,9 +19,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 
-for name in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):  # what containers set, and users not
-    os.environ.pop(name, None)
-sys.dont_write_bytecode = False  # to compile the tests' asserts takes half of their collection
+os.environ.pop("PYTHONUNBUFFERED", None)  # buffered streams are what users have
+sys.dont_write_bytecode = False  # compiling the tests' asserts takes half of their collection
 for library in ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR"):
     os.environ[f"{library}_NUM_THREADS"] = "1"  # two threads give other last bits
 

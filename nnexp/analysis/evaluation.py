@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from msgspec import Struct
 
+from nnexp import numerics
 from nnexp.analysis.confusion import Classification, classify
 from nnexp.analysis.task import check_range, check_same_task, class_numbers, inputs
 from nnexp.datasets import new_examples
@@ -142,11 +143,9 @@ def labelled(path: Path, run: Run) -> LabelledFile:
 
 
 def _evaluate(runs: Sequence[Run], on: On, file: LabelledFile | None) -> RunsEvaluation:
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
-
     measured, total = [], np.zeros(())
     # Diverged runs have numbers that are not finite; NumPy's warnings add nothing.
-    with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+    with numerics.one_thread(), np.errstate(all="ignore"):
         for restored in restore(runs, file):
             run, _, assembly = restored
             parameters, epoch = restored.best()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nnexp import numerics
 from nnexp.analysis.initial_layers import Bench, Layer, Scope
 from nnexp.config import rules
 from nnexp.config.model import CheckedConfig, Config, FromRun, PerExample
@@ -57,8 +58,6 @@ def inspect(config: CheckedConfig) -> Inspection:
         DataError: the data cannot be read.
         UsageError: the network is too large, or the data lacks something that the config needs.
     """
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
-
     weights = initial_weights.read(config)
     arguments = () if weights is None or weights.factors is None else (weights.factors,)
     dataset = load(config.data, *arguments)
@@ -66,7 +65,7 @@ def inspect(config: CheckedConfig) -> Inspection:
     if weights is not None:
         weights.check(config, dataset)
     # Inputs may be so large that z is infinite, which the result shows.
-    with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+    with numerics.one_thread(), np.errstate(all="ignore"):
         network = Assembly(config, dataset).network
         bench = Bench(config, dataset, network)
         own = config.initializer

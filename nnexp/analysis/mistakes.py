@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from nnexp import numerics
 from nnexp.analysis.evaluation import On, beliefs, restore
 from nnexp.datasets.dataset import Features
 from nnexp.datasets.standardization import original
@@ -45,10 +46,8 @@ def surest(run: Run, on: On, most: int) -> Mistakes:
         MismatchError: the data changed since the run was trained.
         CorruptError: the run is damaged.
     """
-    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing it sets a variable
-
     # Diverged runs have numbers that are not finite; NumPy's warnings add nothing.
-    with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+    with numerics.one_thread(), np.errstate(all="ignore"):
         (restored,) = restore([run])
         parameters, epoch = restored.best()
         restored.check(on)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from nnexp import numerics
 from nnexp.analysis.evaluation import beliefs, best_checkpoint, network_of
 from nnexp.analysis.task import check_range, check_same_task, class_numbers, inputs
 from nnexp.datasets import new_arrays, new_examples
@@ -123,10 +124,8 @@ class Predictor:
         the backend, and other programs that compute in float64 have the same. Those of several
         runs are the mean of their degrees of belief, from 0 to 1.
         """
-        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing sets a variable
-
         total: Array = np.zeros(())
-        with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
+        with numerics.one_thread(), np.errstate(all="ignore"):
             for run, arrays in self._runs:
                 network = network_of(run)
                 theta = theta_of(network, arrays, np.float64)
@@ -159,9 +158,7 @@ class Predictor:
             paths: of files, as ``new_examples.read`` takes them.
             raw: only resize pictures.
         """
-        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - importing sets a variable
-
-        with threadpool_limits(1, user_api="blas"):  # of matrices too small for several threads
+        with numerics.one_thread():  # of matrices too small for several threads
             read = [self._read(path, raw=raw) for path in paths]
         # All pictures are one batch, since a network is slower to set up than to apply.
         pictures = [each.features for each in read if _is_picture(each)]

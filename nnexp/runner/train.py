@@ -17,6 +17,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 import nnexp
+from nnexp import numerics
 from nnexp.config import canonical, dump
 from nnexp.config import load as config_load
 from nnexp.config.model import CheckedConfig, Config
@@ -145,9 +146,6 @@ def events(
     """
     if content is not None and not restart and is_done(config, run, content):
         return  # before NumPy is loaded
-    from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - importing it sets a variable
-
-    threads = ThreadpoolController()
     attempt = functools.partial(
         _events,
         config,
@@ -162,9 +160,9 @@ def events(
     )
     with closing(_restarting(attempt, run) if restart else attempt(run)) as steps:
         while True:
-            # One thread, so that results are the same on any number of cores. Training detects
-            # non-finite numbers itself. The caller's settings are restored at each yield.
-            with threads.limit(limits=1, user_api="blas"), np.errstate(all="ignore"):
+            # Training detects non-finite numbers itself. The caller's settings are restored at
+            # each yield.
+            with numerics.one_thread(), np.errstate(all="ignore"):
                 event = next(steps, None)
             if event is None:
                 return

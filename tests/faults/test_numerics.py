@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 from nnexp import numerics
 from nnexp.native import availability
@@ -135,6 +135,35 @@ def test_the_fingerprint_is_computed_with_one_thread(monkeypatch: pytest.MonkeyP
     with threadpool_limits(2, user_api="blas"):
         numerics.fingerprint.__wrapped__()
     assert threads == {1}
+
+
+def test_blas_has_one_thread_and_then_those_of_the_caller() -> None:
+    def threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    with threadpool_limits(2, user_api="blas"):
+        for _ in range(2):
+            with numerics.one_thread():
+                assert threads() == {1}
+            assert threads() == {2}
+
+
+def test_a_module_may_bring_another_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As SciPy does, of which only some optimizers import a part."""
+    searches: list[None] = []
+
+    class Controller(ThreadpoolController):
+        def __init__(self) -> None:
+            searches.append(None)
+            super().__init__()
+
+    monkeypatch.setattr("threadpoolctl.ThreadpoolController", Controller)
+    monkeypatch.setitem(sys.modules, "a module", sys)
+    for name in ("another module", "a third module", "a third module"):
+        monkeypatch.setitem(sys.modules, name, sys)
+        with numerics.one_thread():
+            pass
+    assert len(searches) == 2
 
 
 @pytest.mark.parametrize("function", ["exp", "tanh", "log1p", "dot"])

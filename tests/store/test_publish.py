@@ -114,7 +114,9 @@ def limited(bench: Bench, size: int, *command: str) -> tuple[int, str, str]:
     done = subprocess.run(
         [sys.executable, "-m", "nnexp", *command],
         cwd=bench.folder,
-        env={**os.environ, "PYTHONPATH": str(Path(disk.__file__).parents[2])},
+        env=os.environ
+        | {"PYTHONPATH": str(Path(disk.__file__).parents[2])}
+        | {"PYTHONDONTWRITEBYTECODE": "1"},  # Python 3.11 keeps what is cut off
         capture_output=True,
         text=True,
         check=False,

@@ -89,7 +89,6 @@ class Pool:
             return
         _import_for(kept)
         train.prepare(kept)
-        gc.collect()
         gc.freeze()  # a collection writes to all objects, and the forks would copy their pages
 
     def submit(self, job: Job) -> Future[Outcome]:
