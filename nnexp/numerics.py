@@ -36,7 +36,9 @@ def one_thread() -> AbstractContextManager[object]:
 
     Results then are the same on any number of cores.
     """
-    return _libraries(len(sys.modules)).limit(limits=1, user_api="blas")
+    limit: AbstractContextManager[object]
+    limit = _libraries(len(sys.modules)).limit(limits=1, user_api="blas")
+    return limit
 
 
 @functools.lru_cache(maxsize=1)

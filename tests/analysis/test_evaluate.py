@@ -18,7 +18,7 @@ from nnexp.store import checkpoint
 from nnexp.store.run import Run
 
 if TYPE_CHECKING:
-    from tests.conftest import Bench
+    from tests.conftest import Bench, Once
 
 LABELS = np.array([0, 1, 2, 1])
 
@@ -50,9 +50,15 @@ def test_tanh_outputs_vote_on_the_scale_of_the_others() -> None:
 
 
 @pytest.fixture
-def runs(bench: Bench) -> list[str]:
+def runs(once: Once) -> list[str]:
     """Three runs that differ in their seeds."""
-    return bench("train", "tiny.yaml", "--seeds", "3", "-q").out.split()
+    bench = once(train_three)
+    return sorted(str(path.relative_to(bench.folder)) for path in bench.folder.glob("runs/tiny-*"))
+
+
+def train_three(bench: Bench) -> None:
+    """Train the runs."""
+    bench("train", "tiny.yaml", "--seeds", "3", "-q")
 
 
 def test_a_damaged_best_epoch_is_not_replaced_by_the_best_of_the_others(

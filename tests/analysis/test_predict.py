@@ -30,7 +30,7 @@ from nnexp.store.predictions import read as read_predictions
 from nnexp.store.run import Run
 
 if TYPE_CHECKING:
-    from tests.conftest import Bench, Said
+    from tests.conftest import Bench, Once, Said
 
 QUICK = ("--set", "data.train=10000", "--set", "epochs=4", "-q")
 
@@ -40,10 +40,15 @@ def table(text: str) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def mnist(bench: Bench) -> Run:
+def mnist(once: Once) -> Run:
     """A run on MNIST's digits."""
-    assert bench("train", "quickstart", *QUICK, "--name", "digits").code == 0
+    once(train_on_mnist)
     return Run(Path("runs/digits-s0"))
+
+
+def train_on_mnist(bench: Bench) -> None:
+    """Train the run."""
+    assert bench("train", "quickstart", *QUICK, "--name", "digits").code == 0
 
 
 def test_drawings_are_recognized_because_they_are_prepared(bench: Bench, mnist: Run) -> None:
@@ -191,14 +196,18 @@ def write_flowers() -> None:
 
 
 @pytest.fixture
-def flowers(bench: Bench) -> Bench:
+def flowers(once: Once) -> Bench:
     """Two seeds of a run on a table that is standardized."""
+    return once(train_on_flowers)
+
+
+def train_on_flowers(bench: Bench) -> None:
+    """Write the table and train the runs."""
     write_flowers()
     data = {"name": "csv", "train_file": "d.csv", "standardize": True, "test": 0.3}
     keys = {"monitor": ["train"], "patience": None, "epochs": 30, "learning_rate": 0.5}
     bench.config("flowers.yaml", data=data, **keys)
     assert bench("train", "flowers.yaml", "-q", "--seeds", "2", "--name", "f").code == 0
-    return bench
 
 
 def test_columns_are_found_by_their_names_and_labels_are_compared(flowers: Bench) -> None:

@@ -15,7 +15,7 @@ import pytest
 from nnexp.report import renderer
 
 if TYPE_CHECKING:
-    from tests.conftest import Bench
+    from tests.conftest import Bench, Once
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(renderer.__file__).parents[2])}
 COMPARE = ("compare", "runs/a-s0", "runs/b-s0", "--plot", "p.png")
@@ -34,7 +34,12 @@ COMMANDS = {
 
 
 @pytest.fixture
-def two(bench: Bench) -> Bench:
+def two(once: Once) -> Bench:
+    return once(make_two)
+
+
+def make_two(bench: Bench) -> None:
+    """Train two runs on images."""
     with np.load(bench.folder / "tiny.npz") as data:
         arrays = {name: data[name] for name in data.files}
     images = {
@@ -44,7 +49,6 @@ def two(bench: Bench) -> Bench:
     np.savez(bench.folder / "tiny.npz", **images)
     bench("train", "tiny.yaml", "-q", "--name", "a", "--set", "learning_rate=0.001")
     bench("train", "tiny.yaml", "-q", "--name", "b", "--set", "learning_rate=1")
-    return bench
 
 
 def fresh(bench: Bench, *command: str, **variables: str) -> tuple[int, str, str]:

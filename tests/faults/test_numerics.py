@@ -152,12 +152,11 @@ def test_a_module_may_bring_another_blas(monkeypatch: pytest.MonkeyPatch) -> Non
     """As SciPy does, of which only some optimizers import a part."""
     searches: list[None] = []
 
-    class Controller(ThreadpoolController):
-        def __init__(self) -> None:
-            searches.append(None)
-            super().__init__()
+    def search() -> ThreadpoolController:
+        searches.append(None)
+        return ThreadpoolController()
 
-    monkeypatch.setattr("threadpoolctl.ThreadpoolController", Controller)
+    monkeypatch.setattr("threadpoolctl.ThreadpoolController", search)
     monkeypatch.setitem(sys.modules, "a module", sys)
     for name in ("another module", "a third module", "a third module"):
         monkeypatch.setitem(sys.modules, name, sys)

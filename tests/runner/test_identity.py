@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 
     from nnexp.datasets.selection import Parts
     from nnexp.datasets.sources import Source
-    from tests.conftest import Bench
+    from tests.conftest import Bench, Once
 
 
 @pytest.fixture
-def replaced(bench: Bench) -> Bench:
+def replaced(once: Once) -> Bench:
     """Two runs of the small config, whose data file has been replaced since."""
+    return once(replace)
+
+
+def replace(bench: Bench) -> None:
+    """Train the runs and replace the file."""
     bench("train", "tiny.yaml", "-q", "--seeds", "2")
     bench.data(seed=1)
-    return bench
 
 
 def names(bench: Bench) -> set[str]:

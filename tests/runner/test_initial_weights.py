@@ -17,7 +17,7 @@ from nnexp.store.run import Run
 
 if TYPE_CHECKING:
     from nnexp.config.model import FromRun
-    from tests.conftest import Bench, Said
+    from tests.conftest import Bench, Once, Said
 
 SOURCE = "runs/source-s0"
 LIST = "; nnexp runs lists the runs"
@@ -25,11 +25,15 @@ WARM: dict[str, Any] = {"initializer": {"name": "run", "path": SOURCE}}
 
 
 @pytest.fixture
-def warm(bench: Bench) -> Bench:
+def warm(once: Once) -> Bench:
     """A trained run, and a config that starts from its weights."""
+    return once(train_source)
+
+
+def train_source(bench: Bench) -> None:
+    """Train the run and write the config."""
     bench("train", "tiny.yaml", "-q", "--name", "source", "--set", "epochs=4")
     bench.config("warm.yaml", epochs=2, **WARM)
-    return bench
 
 
 def train(bench: Bench, *words: str, config: str = "warm.yaml") -> Said:

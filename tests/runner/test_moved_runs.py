@@ -15,12 +15,19 @@ from nnexp.datasets import data_root
 from tests.conftest import missing_path_hint
 
 if TYPE_CHECKING:
-    from tests.conftest import Bench
+    from tests.conftest import Bench, Once
 
 
 @pytest.fixture
-def moved(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def moved(once: Once, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Runs in ``elsewhere/kept``, far from their data in ``here``; the first is the directory."""
+    bench = once(move)
+    monkeypatch.chdir(bench.folder / "elsewhere")
+    return bench
+
+
+def move(bench: Bench) -> None:
+    """Train the runs and move them and their data."""
     bench("train", "tiny.yaml", "-q", "--name", "a", "--seeds", "2")
     bench("train", "tiny.yaml", "-q", "--name", "b", "--set", "lambda=1")
     bench("train", "tiny.yaml", "-q", "--name", "c", "--until", "1")
@@ -29,8 +36,6 @@ def moved(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
         (bench.folder / name).rename(bench.folder / "here" / name)
     (bench.folder / "elsewhere").mkdir()
     (bench.folder / "runs").rename(bench.folder / "elsewhere/kept")
-    monkeypatch.chdir(bench.folder / "elsewhere")
-    return bench
 
 
 @pytest.mark.parametrize(

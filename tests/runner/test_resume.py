@@ -17,7 +17,7 @@ from nnexp.store.records import RunRecord
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Bench
+    from tests.conftest import Bench, Once
 
 MNIST = {
     "data": {"name": "mnist", "train": 1000, "validation": 500, "test": 100},
@@ -179,11 +179,15 @@ def empty(path: Path) -> None:
 
 
 @pytest.fixture
-def stopped(bench: Bench) -> Path:
+def stopped(once: Once) -> Path:
     """A run that stands after epoch 2 of 3, and beside it the same run straight through."""
+    return once(stop).folder / "runs/n-s0"
+
+
+def stop(bench: Bench) -> None:
+    """Train both runs."""
     bench("train", "tiny.yaml", "--runs", "straight", "--name", "n", "-q")
     bench("train", "tiny.yaml", "--name", "n", "--until", "2", "-q")
-    return bench.folder / "runs/n-s0"
 
 
 @pytest.mark.parametrize("damage", [flip, cut, empty])

@@ -14,7 +14,7 @@ from nnexp.store import lock, tree
 from tests.analysis.listings import make
 
 if TYPE_CHECKING:
-    from tests.conftest import Bench
+    from tests.conftest import Bench, Once
 
 
 def trained(bench: Bench, name: str, *settings: str, seeds: int = 1) -> None:
@@ -250,11 +250,15 @@ def test_emptying_deletes_some_runs_or_all(bench: Bench) -> None:
 
 
 @pytest.fixture
-def started(bench: Bench) -> Bench:
+def started(once: Once) -> Bench:
     """A run b that started from the weights of a."""
+    return once(start_from_a)
+
+
+def start_from_a(bench: Bench) -> None:
+    """Train both runs."""
     trained(bench, "a")
     trained(bench, "b", "initializer={name: run, path: runs/a-s0, epoch: 2}")
-    return bench
 
 
 def test_a_run_whose_weights_another_started_from_is_refused(started: Bench) -> None:

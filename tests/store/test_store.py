@@ -29,7 +29,7 @@ from nnexp.training.history import Row
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Bench
+    from tests.conftest import Bench, Once
 
 
 def flips(content: bytes) -> Iterator[bytes]:
@@ -379,14 +379,18 @@ def test_a_run_in_the_making_is_locked_under_its_own_name(tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def several(bench: Bench) -> Bench:
+def several(once: Once) -> Bench:
     """Runs that are finished, stopped, and diverged."""
+    return once(make_several)
+
+
+def make_several(bench: Bench) -> None:
+    """Train the runs."""
     bench("train", "tiny.yaml", "--name", "b-finished", "-q")
     bench("train", "tiny.yaml", "--name", "c-stopped", "--until", "1", "-q")
     bench("train", "tiny.yaml", "--name", "a-diverged", "--set", "learning_rate=1e30", "-q")
     for run in (bench.folder / "runs").glob("*-s0"):
         run.rename(run.with_name(run.name.removesuffix("-s0")))
-    return bench
 
 
 def test_runs_are_listed_with_what_came_of_them(several: Bench) -> None:
