@@ -15,7 +15,7 @@ import nnexp
 from nnexp.report.figure import DARK, LIGHT
 
 if TYPE_CHECKING:
-    from tests.conftest import Bench
+    from tests.conftest import Bench, Once
     from tests.report.browser import Browser
 
 
@@ -51,9 +51,14 @@ def reported(bench: Bench, folder: str, data: str, output: str) -> Path:
 
 
 @pytest.fixture
-def report(bench: Bench) -> Path:
+def report(once: Once) -> Path:
     """A report with all sections."""
-    return reported(bench, "runs", "images.npz", "report.html")
+    return once(make_report).folder / "report.html"
+
+
+def make_report(bench: Bench) -> None:
+    """Train its runs and write it."""
+    reported(bench, "runs", "images.npz", "report.html")
 
 
 OVERFLOW = "document.scrollingElement.scrollWidth - innerWidth"

@@ -367,6 +367,12 @@ def noisy(scale: float, slope: float, seed: int) -> World:
     return World(accuracy=of, validation_cost=cost)
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the pictures beside the sentences, which take most of the time."""
+    monkeypatch.setattr("nnexp.report.renderer.svg", lambda _: b"<svg/>")
+
+
 def test_all_that_was_planted_is_said_as_it_is(tmp_path: Path) -> None:
     text = as_markdown(outputs.document(tuned(tmp_path).state.decisions, "T", []))
     assert [part.heading for part in check(text)] == [
@@ -376,6 +382,7 @@ def test_all_that_was_planted_is_said_as_it_is(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(("scale", "slope"), [(0.002, 0.001), (0.01, 0.005), (0.0, 0.0)])
 def test_where_seeds_disagree_every_sentence_holds(
@@ -385,6 +392,7 @@ def test_where_seeds_disagree_every_sentence_holds(
     check(as_markdown(outputs.document(state.decisions, "T", [])))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_rate_by_its_validation_cost_is_said_as_it_is(tmp_path: Path) -> None:
     """Lowest at 0.04: of 0.1, 0.25 and 0.5 it is at 0.1, then of 0.05 and 0.025 at the former."""
     world = World(validation_cost=lambda config, _: abs(np.log((config.learning_rate or 1) / 0.04)))
@@ -404,6 +412,7 @@ def ever_lower(config: Config, _: int) -> float:
     return config.learning_rate or 1.0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_smallest_rate_of_the_grid_is_marked_as_such(tmp_path: Path) -> None:
     found = tuned(tmp_path, World(validation_cost=ever_lower), only=["eta", "lambda"])
     text = as_markdown(outputs.document(found.state.decisions, "T", []))
@@ -414,6 +423,7 @@ def test_the_smallest_rate_of_the_grid_is_marked_as_such(tmp_path: Path) -> None
     assert rates == [0.1, 0.5, 0.05, 0.025, 0.01, 0.005, 0.0025, 0.001, 0.0005]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_rate_that_diverges_is_said_to_diverge(tmp_path: Path) -> None:
     world = World(diverges=lambda config: (config.learning_rate or 0.0) > limit(config))
     found = tuned(tmp_path, world)
@@ -424,6 +434,7 @@ def test_a_rate_that_diverges_is_said_to_diverge(tmp_path: Path) -> None:
     assert note.endswith(", diverged with η = 0.5.")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_wrong_sentence_is_found(tmp_path: Path) -> None:
     """So that the checks above can fail: each number of an answer is made another one."""
     text = as_markdown(outputs.document(tuned(tmp_path).state.decisions, "T", []))
