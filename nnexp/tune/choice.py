@@ -16,9 +16,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from nnexp.report.samples import SampleOutput, of_sample
-from nnexp.report.text import MISSING, percent
-from nnexp.seeds import Sample
+from nnexp.report.text import percent
 
 ERRORS = 2.0
 """Standard errors within which accuracies of one seed count as equal."""
@@ -37,11 +35,11 @@ class Score(NamedTuple):
 
 Scores: TypeAlias = Mapping[float, Score]
 """By λ."""
-StandingName: TypeAlias = Literal["best", "better", "tie", "worse"]
+StandingName: TypeAlias = Literal["best", "tie", "worse"]
 
 
 class CandidateStanding(NamedTuple):
-    """A candidate's accuracy compared with the highest one of the first seed."""
+    """A candidate's accuracy compared with the highest one."""
 
     standing: StandingName
     words: str
@@ -53,23 +51,16 @@ class CandidateOutput(Struct, frozen=True, kw_only=True, tag_field="tried"):
     standing: StandingName
     comparison: str
     """The standing in words, with numbers."""
-    best_validation_accuracy: SampleOutput
+    best_validation_accuracy: float
 
     @property
     def cells(self) -> list[str]:
         """The cells of its table row, after the candidate itself."""
-        accuracy = self.best_validation_accuracy
-        by_seed = [MISSING if v is None else f"{100 * v:.2f}" for v in accuracy.values]
-        return [self.comparison, percent(accuracy.mean), ", ".join(by_seed)]
+        return [self.comparison, percent(self.best_validation_accuracy)]
 
 
-COLUMNS = ("beside the best", "validation", "by seed, in %")
+COLUMNS = ("beside the best", "validation")
 """The headers of a candidate's cells."""
-
-
-def accuracy_output(scores: Mapping[int, float]) -> SampleOutput:
-    """Return a candidate's accuracies, in the order of the seeds, for JSON."""
-    return of_sample(Sample(tuple(scores[seed] for seed in sorted(scores))))
 
 
 def highest(scores: Scores) -> float:
@@ -121,9 +112,9 @@ def standings(scores: Scores, examples: int) -> dict[float, CandidateStanding]:
     return {**others, leader: CandidateStanding("best", "highest")}
 
 
-def beside(top: float, accuracy: float, examples: int) -> CandidateStanding:
-    """Compare an accuracy with the best one."""
-    behind, limit = top - accuracy, noise(top, examples)
+def beside(top: float, accuracy: float, examples: int, errors: float = ERRORS) -> CandidateStanding:
+    """Compare an accuracy with the highest one."""
+    behind, limit = top - accuracy, noise(top, examples, errors)
     if behind > limit:
         words = f"worse: {100 * behind:.2f} points, beyond the noise of {100 * limit:.2f}"
         return CandidateStanding("worse", words)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nnexp.analysis import verdicts
-from nnexp.analysis.verdicts import ACCURACY as ACCURACIES
 from nnexp.config.model import Config
 from nnexp.optim.schedules import Constant, HalveOnPlateau
 from nnexp.report.text import percent
 from nnexp.training.stopping import Accuracy, first_stop
 from nnexp.tune import choice, learning_rate, quick_problem, rate_check, weight_decay
-from nnexp.tune.choice import CandidateOutput, CandidateStanding, StandingName
+from nnexp.tune.choice import CandidateOutput, CandidateStanding
 from nnexp.tune.decision import ACCURACY, BY_EPOCH, Decision, curve, picture, skipped
 from nnexp.tune.state import TuneState
 from nnexp.tune.trials import BudgetSpentError, JobGroup, JobResult, Steps, Update
@@ -24,15 +21,15 @@ RATE_HEADING, DECAY_HEADING = "η on the full problem", "λ on the full problem"
 PATIENCES = (10, 20, 30)
 EPOCHS = 100
 """Maximum for a final training, unless the config has more."""
-SEEDS = 3
-"""Number of further seeds of each schedule, if the first does not suffice."""
 LOSS = 0.001
 """Accuracy that a patience may lose, unless a standard error is less."""
-Accuracies: TypeAlias = Mapping[int, float]
-"""Best validation accuracies by added seed, which is 0 for the first."""
 CUTS = HalveOnPlateau(patience=5)
-FUTILE = 1.0
-"""Standard errors of a difference below which a schedule is not worth further seeds."""
+AHEAD = 1.0
+"""Standard errors of a difference by which a schedule must be ahead.
+
+Two independent samples of images differ by more in a sixth of cases. Here, both networks see the
+same ones, from the same initial weights: between seeds, the difference varied by 0.1 to 0.3 of it.
+"""
 CONSTANT, SCHEDULE = "constant", "halve-on-plateau"
 
 PATIENCE_RULE = (
@@ -43,10 +40,9 @@ PATIENCE_RULE = (
 SCHEDULE_RULE = (
     "A falling rate, η halved whenever validation accuracy has not improved for five epochs, down "
     "to 1/128, is compared with a constant η and a patience of {patience}. The schedule is chosen "
-    "only if it is better: with the first seed, by more than two standard errors of a difference "
-    "on {n:,} images, {noise:.2f} points; or, if it is ahead by one to two standard errors, on "
-    "{seeds} further seeds, by a paired t-test. A tie goes to the constant rate, which has nothing "
-    "to tune."
+    "only if it is better by more than a standard error of a difference on {n:,} images, "
+    "{noise:.2f} points. (Both are evaluated on the same images, so that a difference by chance is "
+    "smaller.) A tie goes to the constant rate, which has nothing to tune."
 )
 
 
@@ -211,98 +207,38 @@ def _cut(constant: Config) -> Config:
 
 def _schedule(state: TuneState, constant: Config, patience: int) -> Steps[None]:
     """Compare a falling rate with a constant one that is stopped by the chosen patience."""
-    cut = _cut(constant)
-    n, trials = state.validated(constant), dict[tuple[str, int], JobResult]()
-    is_better, seeds = None, range(1)
-    while is_better is None:
-        needed = [(arm, seed) for seed in seeds for arm in (CONSTANT, SCHEDULE)]
-        configs = []
-        for arm, seed in needed:
-            own = constant if seed == 0 else replace(constant, patience=patience)
-            configs.append(replace(cut if arm == SCHEDULE else own, seed=constant.seed + seed))
-        for (arm, seed), trial in zip(needed, (yield JobGroup(configs)), strict=True):
-            trials[arm, seed] = trial
-            result = 100 * _result(arm, trial, patience)
-            state.trials.tell(Update(f"{arm}, seed {trial.config.seed}: {result:.2f} %"))
-        scores = _scores(trials, patience)
-        is_better = is_schedule_better(scores[CONSTANT], scores[SCHEDULE], n)
-        seeds = range(1, 1 + SEEDS)
-    chosen = SCHEDULE if is_better else CONSTANT
-    state.decisions.append(_schedule_decision(trials, chosen, patience, n))
-    if is_better:
+    trials = yield JobGroup([constant, _cut(constant)])
+    by_name = dict(zip((CONSTANT, SCHEDULE), trials, strict=True))
+    n = state.validated(constant)
+    scores = {
+        CONSTANT: stop_early(by_name[CONSTANT], patience)[1],
+        SCHEDULE: by_name[SCHEDULE].accuracy,
+    }
+    for name, score in scores.items():
+        state.trials.tell(Update(f"{name}: {100 * score:.2f} %"))
+    chosen = SCHEDULE if is_schedule_better(scores[CONSTANT], scores[SCHEDULE], n) else CONSTANT
+    state.decisions.append(_schedule_decision(by_name, scores, chosen, patience, n))
+    if chosen == SCHEDULE:
         state.config = with_ending(state.config, None, constant.epochs)
 
 
-def is_schedule_better(constant: Accuracies, schedule: Accuracies, examples: int) -> bool | None:
-    """Return whether a schedule is better beyond the noise; None if further seeds are to decide.
-
-    Args:
-        constant: accuracies of the constant rate by added seed, which is 0 for the first.
-        schedule: those of the schedule.
-        examples: size of the validation data.
-    """
-    ahead = schedule[0] - constant[0]
-    if ahead > choice.noise(schedule[0], examples):
-        return True
-    if ahead <= choice.noise(schedule[0], examples, FUTILE):
-        return False
-    if len(schedule) <= SEEDS:
-        return None
-    return _on_further_seeds(schedule, constant, examples).standing == "worse"
-
-
-def _on_further_seeds(top: Accuracies, values: Accuracies, examples: int) -> CandidateStanding:
-    """Compare values with those ahead at first, by the t-test on pairs of further seeds.
-
-    The first seed named the one ahead. Their number is fixed, so that there is a single look.
-    """
-    unit = ACCURACIES._replace(resolution=1 / examples)
-    pairs = [{seed: value for seed, value in each.items() if seed} for each in (top, values)]
-    verdict = verdicts.judge({"it": verdicts.between(pairs[0], pairs[1], unit)}, unit)["it"]
-    words = f"{verdict.amount} points over {len(pairs[1])} further seeds"
-    if not verdict.differs:
-        return CandidateStanding("tie", f"inside the noise: {words}")
-    outcome: StandingName = "better" if verdict.difference.difference > 0 else "worse"
-    return CandidateStanding(outcome, f"{outcome}: {words}")
-
-
-def _standings(scores: Mapping[str, Accuracies], examples: int) -> dict[str, CandidateStanding]:
-    """Compare each arm with the one that is ahead with the first seed."""
-    best, other = CONSTANT, SCHEDULE
-    if scores[SCHEDULE][0] > scores[CONSTANT][0]:
-        best, other = other, best
-    top, values = scores[best], scores[other]
-    if len(top) > 1:
-        ranks = {best: CandidateStanding("best", "highest with the first seed")}
-        ranks[other] = _on_further_seeds(top, values, examples)
-    else:
-        ranks = {best: CandidateStanding("best", "highest")}
-        ranks[other] = choice.beside(top[0], values[0], examples)
-    return {arm: ranks[arm] for arm in (CONSTANT, SCHEDULE)}
-
-
-def _result(candidate: str, trial: JobResult, patience: int) -> float:
-    """Return the final accuracy; a constant-rate training is cut off at the patience."""
-    return trial.accuracy if candidate == SCHEDULE else stop_early(trial, patience)[1]
-
-
-def _scores(
-    trials: Mapping[tuple[str, int], JobResult], patience: int
-) -> dict[str, dict[int, float]]:
-    scores: dict[str, dict[int, float]] = {}
-    for (candidate, seed), trial in trials.items():
-        scores.setdefault(candidate, {})[seed] = _result(candidate, trial, patience)
-    return scores
+def is_schedule_better(constant: float, schedule: float, examples: int) -> bool:
+    """Return whether a schedule's accuracy on a number of examples is better beyond the noise."""
+    return schedule - constant > choice.noise(schedule, examples, AHEAD)
 
 
 def _schedule_decision(
-    trials: Mapping[tuple[str, int], JobResult], chosen: str, patience: int, n: int
+    trials: Mapping[str, JobResult],
+    scores: Mapping[str, float],
+    chosen: str,
+    patience: int,
+    n: int,
 ) -> Decision:
-    scores = _scores(trials, patience)
-    ranks = _standings(scores, n)
-    constant, schedule = (
-        percent(choice.accuracy_output(scores[c]).mean) for c in (CONSTANT, SCHEDULE)
-    )
+    best = max(scores, key=lambda name: scores[name])  # the constant rate, if they are equal
+    top = scores[best]
+    ranks = {name: choice.beside(top, score, n, AHEAD) for name, score in scores.items()}
+    ranks[best] = CandidateStanding("best", "highest")
+    constant, schedule = (percent(scores[name]) for name in (CONSTANT, SCHEDULE))
     if chosen == SCHEDULE:
         answer = f"halve-on-plateau: {schedule} validation accuracy, beyond the noise of"
         answer += f" the constant rate's {constant} with a patience of {patience}."
@@ -313,38 +249,33 @@ def _schedule_decision(
         answer += f" halve-on-plateau's {schedule} is {beside}."
     tried = [
         ScheduleOutput(
-            schedule=candidate,
+            schedule=name,
             standing=rank.standing,
             comparison=rank.words,
-            best_validation_accuracy=choice.accuracy_output(scores[candidate]),
+            best_validation_accuracy=scores[name],
         )
-        for candidate, rank in ranks.items()
+        for name, rank in ranks.items()
     ]
     curves = [
         curve(
-            candidate,
+            name,
             [row.epoch for row in trial.rows],
             trial.accuracies,
-            "chosen" if candidate == chosen else "",
+            "chosen" if name == chosen else "",
         )
-        for (candidate, seed), trial in sorted(trials.items())
-        if seed == 0
+        for name, trial in trials.items()
     ]
+    noise = 100 * choice.noise(top, n, AHEAD)
     return Decision(
         stage=6,
         name="final",
         heading="Schedule",
         answer=answer,
-        rule=SCHEDULE_RULE.format(
-            patience=patience,
-            n=n,
-            noise=100 * choice.noise(max(values[0] for values in scores.values()), n),
-            seeds=SEEDS,
-        ),
+        rule=SCHEDULE_RULE.format(patience=patience, n=n, noise=noise),
         alternatives=tried,
         header=("schedule", *choice.COLUMNS),
         rows=[[schedule.schedule, *schedule.cells] for schedule in tried],
         left=2,
-        picture=picture("The final training, first seed", BY_EPOCH, ACCURACY, curves),
+        picture=picture("The final training", BY_EPOCH, ACCURACY, curves),
         chose=(("schedule", chosen),),
     )

@@ -385,7 +385,7 @@ STAGES = (
         "Final training",
         "final training",
         final.train,
-        (1, 2 * (1 + final.SEEDS)),
+        (1, 2),
         final.epochs,
         full=True,
     ),

@@ -57,7 +57,7 @@ class StrengthOutput(CandidateOutput, frozen=True, kw_only=True, tag="lambda"):
     def row(self) -> list[str]:
         """The cells of its table row."""
         cost = MISSING if self.validation_cost is None else shown(self.validation_cost)
-        return [f"{self.lambda_:g}", str(self.epochs), *self.cells[:2], cost]
+        return [f"{self.lambda_:g}", str(self.epochs), *self.cells, cost]
 
 
 class StrengthScores(NamedTuple):
@@ -161,7 +161,7 @@ def _decision(scores: StrengthScores, *, stage: int, heading: str, start: float)
             epochs=epochs,
             standing=rank.standing,
             comparison=rank.words,
-            best_validation_accuracy=choice.accuracy_output({0: group[strength].accuracy}),
+            best_validation_accuracy=group[strength].accuracy,
             validation_cost=group[strength].cost,
         )
         for epochs, group in ((SHORT, scores.short), (LONG, scores.long))
@@ -175,7 +175,7 @@ def _decision(scores: StrengthScores, *, stage: int, heading: str, start: float)
         answer=f"λ = {chosen:g}: {_why(scores)}.",
         rule=RULE.format(short=SHORT, long=LONG, n=n, margin=100 * choice.MARGIN, start=start),
         alternatives=tried,
-        header=("lambda", "epochs", *choice.COLUMNS[:2], "cost"),
+        header=("lambda", "epochs", *choice.COLUMNS, "cost"),
         rows=[strength.row for strength in tried],
         left=3,
         picture=figure(scores),

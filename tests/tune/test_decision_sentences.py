@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from nnexp.optim.schedules import HalveOnPlateau
 from nnexp.report.document import as_markdown
@@ -142,25 +140,17 @@ def check_checked_rate(part: Part) -> None:
 
 
 class Candidate(NamedTuple):
-    """A row of accuracies by seed, in per cent."""
+    """A row with an accuracy, in per cent."""
 
     name: str
     words: str
-    values: list[float]
+    accuracy: float
 
 
 def candidates(part: Part, key: str) -> list[Candidate]:
-    found = []
-    for row in part.rows:
-        values = [float(value) for value in row["by seed, in %"].split(", ")]
-        assert number(row["validation"]) == pytest.approx(fmean(values), abs=ROUNDED)
-        found.append(Candidate(row[key], row["beside the best"], values))
-    return found
-
-
-def behind(best: Candidate, other: Candidate) -> float:
-    """Return by how many points one is better with the first seed."""
-    return best.values[0] - other.values[0]
+    return [
+        Candidate(row[key], row["beside the best"], number(row["validation"])) for row in part.rows
+    ]
 
 
 def error(per_cent: float, examples: float) -> float:
@@ -169,38 +159,22 @@ def error(per_cent: float, examples: float) -> float:
     return float(100 * (p * (1 - p) / examples) ** 0.5)
 
 
-def noise(best: Candidate, examples: int) -> float:
-    """Return two standard errors of a difference."""
-    return 2 * 2**0.5 * error(best.values[0], examples)
+def check_beside(best: Candidate, other: Candidate, examples: int, errors: int = 2) -> str:
+    """Recompute what is said of a candidate beside the best; return the standing.
 
-
-def check_beside(best: Candidate, other: Candidate, examples: int) -> str:
-    """Recompute what is said of a candidate beside the best; return the standing."""
-    gap, limit = behind(best, other), noise(best, examples)
+    The noise is so many standard errors of a difference.
+    """
+    gap = best.accuracy - other.accuracy
+    limit = errors * 2**0.5 * error(best.accuracy, examples)
     assert gap > -ROUNDED, f"{other.name} is better than {best.name}, which is called the best"
-    standing, _, rest = other.words.partition(": ")
-    if len(other.values) == 1:
-        amount, beyond = matched(
-            rf"({NUMBER}) points(?: less|, beyond the noise of ({NUMBER}))", rest
-        ).groups()
-        assert float(amount) == pytest.approx(gap, abs=ROUNDED)
-        assert standing == ("worse" if gap > limit else "inside the noise")
-        assert (standing == "worse") == (beyond is not None)
-        assert beyond is None or float(beyond) == pytest.approx(limit, abs=ROUNDED)
-        return standing
-    assert limit / 2 - ROUNDED <= gap <= limit
-    n = len(other.values) - 1
-    differences = np.subtract(other.values[1:], best.values[1 : n + 1])
-    amount, half, seeds = matched(
-        rf"([-+]{NUMBER}) ± ({NUMBER}) points over (\d+) further seeds", rest
+    standing, amount, beyond = matched(
+        rf"(worse|inside the noise): ({NUMBER}) points(?: less|, beyond the noise of ({NUMBER}))",
+        other.words,
     ).groups()
-    assert int(seeds) == n
-    assert float(amount) == pytest.approx(differences.mean(), abs=ROUNDED)
-    sd = round(float(differences.std(ddof=1)), 6) or 100 / examples / 6**0.5
-    width = stats.t.isf(0.025, n - 1) * sd / n**0.5
-    assert float(half) == pytest.approx(width, rel=0.05, abs=ROUNDED)
-    outcome = "better" if float(amount) > 0 else "worse"
-    assert standing == (outcome if abs(float(amount)) > float(half) else "inside the noise")
+    assert float(amount) == pytest.approx(gap, abs=ROUNDED)
+    assert standing == ("worse" if gap > limit else "inside the noise")
+    assert (standing == "worse") == (beyond is not None)
+    assert beyond is None or float(beyond) == pytest.approx(limit, abs=ROUNDED)
     return standing
 
 
@@ -212,9 +186,7 @@ def validated(part: Part) -> int:
 def check_lambda(part: Part) -> None:
     n = validated(part)
     groups: dict[str, list[Candidate]] = {}
-    for row in part.rows:
-        values = [number(row["validation"])]
-        candidate = Candidate(row["lambda"], row["beside the best"], values)
+    for row, candidate in zip(part.rows, candidates(part, "lambda"), strict=True):
         groups.setdefault(row["epochs"], []).append(candidate)
     costs = {(row["epochs"], row["lambda"]): number(row["cost"]) for row in part.rows}
     close, leaders = [], []
@@ -234,7 +206,7 @@ def check_lambda(part: Part) -> None:
         rf"inside the noise of the highest accuracy, ({NUMBER} %)(.*)\.",
         part.answer,
     ).groups()
-    assert (chosen, number(top)) == (leaders[-1], highest.values[0])
+    assert (chosen, number(top)) == (leaders[-1], highest.accuracy)
     assert number(cost) == close[-1][chosen]
     assert (number(cost) == min(close[-1].values())) == (lowest == "the lowest")
     no_larger = "; no larger one up to ten times as large is inside that noise"
@@ -304,9 +276,9 @@ def check_patience(part: Part) -> None:
 
 def check_schedule(part: Part) -> None:
     rows = candidates(part, "schedule")
-    (best,) = (row for row in rows if row.words.startswith("highest"))
+    (best,) = (row for row in rows if row.words == "highest")
     n = validated(part)
-    standings = {row.name: check_beside(best, row, n) for row in rows if row is not best}
+    standings = {row.name: check_beside(best, row, n, 1) for row in rows if row is not best}
     validation = {row["schedule"]: row["validation"] for row in part.rows}
     constant, halved = validation["constant"], validation["halve-on-plateau"]
     patience = matched(r".* a patience of (\d+)\. .*", part.rule)[1]

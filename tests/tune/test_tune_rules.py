@@ -157,7 +157,7 @@ def test_where_a_patience_ends_a_training() -> None:
 
 
 class Made:
-    """Trials that are not trained: what each comes to follows from its schedule and seed."""
+    """Trials that are not trained: what each comes to follows from its schedule."""
 
     def __init__(self, constant: list[float], schedule: list[float]) -> None:
         self.accuracies = {False: constant, True: schedule}
@@ -166,8 +166,7 @@ class Made:
     def run(self, config: Config) -> JobResult:
         self.asked.append(config)
         halved = isinstance(config.schedule, HalveOnPlateau)
-        lucky = 0.0 if halved else (0.0, -0.02, 0.02, 0.0, -0.01, 0.0099)[config.seed]  # no verdict
-        return trial([each + lucky for each in self.accuracies[halved]])._replace(config=config)
+        return trial(self.accuracies[halved])._replace(config=config)
 
     def timed(self, config: Config) -> JobResult:
         return self.run(config)
@@ -190,16 +189,16 @@ def ended(made: Made) -> TuneState:
 def test_a_schedule_is_held_against_what_the_chosen_patience_ends_with() -> None:
     """A patience of 30 comes to 95.05 %, one of 10 to 95.0 %, which is no loss to speak of.
 
-    On 1,000 images two standard errors of a difference are 1.616 points at 96.62 %, which is 1.57
-    points above the one and 1.62 above the other.
+    On 1,000 images a standard error of a difference is 0.886 points at 95.89 %, which is 0.84
+    points above the one and 0.89 above the other.
     """
     constant = [0.950, *[0.9] * 12, 0.9505, *[0.9] * 30]
-    state = ended(Made(constant, [0.9662]))
+    state = ended(Made(constant, [0.9589]))
     patience, schedule = state.decisions
     assert dict(patience.chose) == {"patience": 10}
     assert dict(schedule.chose) == {"schedule": "halve-on-plateau"}
     assert schedule.answer == (
-        "halve-on-plateau: 96.62 % validation accuracy, beyond the noise of the constant rate's "
+        "halve-on-plateau: 95.89 % validation accuracy, beyond the noise of the constant rate's "
         "95.00 % with a patience of 10."
     )
     assert isinstance(state.config.schedule, HalveOnPlateau)
@@ -207,18 +206,18 @@ def test_a_schedule_is_held_against_what_the_chosen_patience_ends_with() -> None
 
 
 @pytest.mark.parametrize(
-    ("halved", "beside", "seeds"),
+    ("halved", "beside"),
     [
-        (0.92, "92.00 % is no better", {0}),
-        (0.949, "94.90 % is inside the noise of that", {0}),
-        (0.955, "95.50 % is inside the noise of that", {0}),
-        (0.96, "96.00 % is inside the noise of that", {0, 1, 2, 3}),
+        (0.92, "92.00 % is no better"),
+        (0.949, "94.90 % is inside the noise of that"),
+        (0.955, "95.50 % is inside the noise of that"),
+        (0.9585, "95.85 % is inside the noise of that"),
     ],
 )
 def test_a_schedule_that_is_no_better_beyond_the_noise_is_not_taken(
-    halved: float, beside: str, seeds: set[int]
+    halved: float, beside: str
 ) -> None:
-    """A standard error of a difference is 0.88 points at 96 %; further seeds vary by two."""
+    """A standard error of a difference is 0.89 points at 95.85 %."""
     made = Made([0.9499, *[0.9] * 40], [halved])
     state = ended(made)
     assert dict(state.decisions[1].chose) == {"schedule": "constant"}
@@ -227,8 +226,7 @@ def test_a_schedule_that_is_no_better_beyond_the_noise_is_not_taken(
     )
     assert isinstance(state.config.schedule, Constant)
     assert state.config.patience == 10
-    assert {config.seed for config in made.asked} == seeds
-    assert {config.patience for config in made.asked if config.seed} <= {10, None}
+    assert {config.seed for config in made.asked} == {0}
 
 
 def around(limit: float, before: float = 1.0) -> tuple[list[float], float | None]:
