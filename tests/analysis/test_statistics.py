@@ -155,6 +155,7 @@ def test_of_equal_values_one_is_far_by_rounding_alone() -> None:
     assert farthest([1.0, 1.0, 2.0]) == (2, 0.0)
 
 
+@pytest.mark.slow
 def test_of_normal_samples_grubbs_finds_one_in_a_hundred() -> None:
     rng = np.random.default_rng(5)
     told = [farthest(values)[1] < 0.01 for values in rng.normal(size=(20_000, 5))]

@@ -105,6 +105,7 @@ print(json.dumps([cell.get("outputs") for cell in notebook.cells if cell.cell_ty
 """
 
 
+@pytest.mark.slow
 def test_a_kernel_executes_the_notebook(bench: Bench) -> None:
     needed = ("nbclient", "nbformat", "ipykernel", "pandas")
     if missing := [name for name in needed if not is_installed(name)]:

@@ -14,7 +14,7 @@ import pytest
 
 import nnexp
 
-pytestmark = pytest.mark.docs
+pytestmark = [pytest.mark.docs, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "predicting.md").read_text(encoding="utf-8")
