@@ -11,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -23,6 +24,22 @@ os.environ.pop("PYTHONUNBUFFERED", None)  # buffered streams are what users have
 sys.dont_write_bytecode = False  # compiling the tests' asserts takes half of their collection
 for library in ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR"):
     os.environ[f"{library}_NUM_THREADS"] = "1"  # two threads give other last bits
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders in it that only this user can open
+ROOM = 8 << 30
+"""Free bytes from which on temporary files are kept in memory: the tests need a fraction of it."""
+
+
+def _is_roomy(folder: Path) -> bool:
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK) and status.f_bavail * status.f_frsize >= ROOM
+
+
+if "TMPDIR" not in os.environ and _is_roomy(MEMORY):  # a disk is slow to sync and to delete
+    tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)
 
 BOOK = Path(__file__).resolve().parents[2] / "shared" / "book"
 

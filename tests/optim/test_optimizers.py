@@ -396,9 +396,7 @@ def test_conjugate_gradients_first_try_to_fall_as_far_as_in_the_last_step() -> N
     assert slots["fall_before"][0] == theta[0] - 1.0
 
 
-@pytest.mark.parametrize(
-    "condition", [10.0, 100.0, pytest.param(1000.0, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("condition", [10.0, 100.0, pytest.param(1000.0, marks=pytest.mark.slow)])
 def test_conjugate_gradients_need_no_more_evaluations_than_scipy_s(condition: float) -> None:
     own, peer = [], []
     untyped: Any = minimize
