@@ -19,6 +19,10 @@ from nnexp.nn.propagation import Masks, Propagations
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+CURVATURE = 0.25
+"""The second derivative of a sigmoid output's cross-entropy in its weighted input, where that is 0:
+the sigmoid's slope."""
+
 Piece: TypeAlias = tuple[Array, Array]
 """Inputs (rows, fan_in + 1), whose last column is 1, and targets (rows, classes)."""
 
@@ -108,6 +112,16 @@ class BatchObjective:
         np.sqrt(scales / self._examples, out=scales)
         scales[scales == 0] = 1.0
         return scales
+
+    def rough_curvatures(self, theta: Array) -> Array:
+        """Return guesses of the Hessian's diagonal: of the data's cost and of the penalty.
+
+        The former is the mean square of each parameter's input times the cross-entropy's curvature
+        in a weighted input of 0, 1/4.
+        """
+        penalty = self._penalty.hessian_product(np.ones_like(theta))
+        curvatures: Array = CURVATURE * self.input_scales(theta) ** 2 + penalty
+        return curvatures
 
     def _data_gradient(self, theta: Array, scale: float) -> Array:
         out, total = self._gradient, None

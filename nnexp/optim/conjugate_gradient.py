@@ -9,8 +9,8 @@ import numpy as np
 from nnexp.nn.arrays import Array
 from nnexp.optim import line_search
 from nnexp.optim.convergence import Tolerance, measures, rounding
-from nnexp.optim.inverse_hessian import update_diagonal
-from nnexp.optim.objective import Measures, Objective, Slots
+from nnexp.optim.inverse_hessian import first_diagonal, first_length, update_diagonal
+from nnexp.optim.objective import CurvedObjective, Measures, Objective, Slots
 from nnexp.optim.update_rule import UpdateRule
 
 CURVATURES = 0.4, 0.11
@@ -30,13 +30,14 @@ class ConjugateGradient(UpdateRule, frozen=True, tag="conjugate-gradient"):
 
     d <- -D g + beta d with beta = y · D g / (d · y) - (y · D y / (d · y)) (g · d / (d · y)), y the
     gradient's change, and at least 0.5 g · d / (d · D⁻¹ d). With exact line searches, that is Polak
-    and Ribière's beta. D is estimated from the steps; alpha meets the strong Wolfe conditions.
+    and Ribière's beta. D is estimated from the steps, beginning with the scales of inputs; alpha
+    meets the strong Wolfe conditions.
 
     Directions are conjugate only if D stays the same. Where the cost is quadratic along the steps,
     D is therefore kept for 2 P steps (P parameters), then replaced by its estimate with a restart
     from -D g. Elsewhere, where conjugacy is lost anyway, D is replaced at every step.
     Source: Dai and Kou (2013), SIAM Journal on Optimization 23, which restarts by such a measure of
-    the cost, too; for D, see update_diagonal.
+    the cost, too; for D, see first_diagonal and update_diagonal.
     """
 
     full_batch: ClassVar[bool] = True
@@ -57,17 +58,20 @@ class ConjugateGradient(UpdateRule, frozen=True, tag="conjugate-gradient"):
         }
 
     def step(
-        self, theta: Array, objective: Objective, slots: Slots, learning_rate: float | None
+        self, theta: Array, objective: CurvedObjective, slots: Slots, learning_rate: float | None
     ) -> Measures:
         """Move theta, in place, by one step."""
         del learning_rate
         gradient, value = objective.gradient(theta).copy(), objective.value(theta)
-        slots["direction"][...] = _direction(gradient, slots)
-        length = _length(theta, objective, gradient, slots)
-        if length is None:  # the last steps are no longer useful: follow the gradient
+        length = None
+        if slots["pairs_of_estimate"][0]:
+            slots["direction"][...] = _direction(gradient, slots)
+            length = _length(theta, objective, gradient, slots)
+        if length is None:  # there are no steps yet, or they are no longer useful: begin anew
             for name, slot in self.start(theta).items():
                 slots[name][...] = slot
-            slots["direction"][...] = -gradient
+            slots["estimate"][...] = first_diagonal(theta, objective)
+            slots["direction"][...] = _direction(gradient, slots)
             length = _length(theta, objective, gradient, slots)
         slots["gradient_before"][...] = gradient
         if length is None:
@@ -125,7 +129,6 @@ def _length(theta: Array, objective: Objective, gradient: Array, slots: Slots) -
     """
     direction, fall = slots["direction"], float(slots["fall_before"][0])
     slope = float(gradient @ direction)
-    first = 1.0 / max(1.0, float(np.linalg.norm(direction)))
-    guess = fall / slope if fall and slope else first
+    guess = fall / slope if fall and slope else first_length(slope)
     curvature = CURVATURES[int(slots["is_quadratic"][0])]
     return line_search.wolfe(objective, theta, direction, guess, curvature, strong=True)

@@ -5,12 +5,13 @@ A pair of step s and change y satisfies y = H s, if H is the Hessian's mean alon
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 import numpy as np
 
 from nnexp.nn.arrays import Array
-from nnexp.optim.objective import Slots
+from nnexp.optim.objective import CurvedObjective, Slots
 
 Pairs: TypeAlias = list[tuple[Array, Array]]
 """Steps and changes of the gradient, the latest first."""
@@ -24,7 +25,7 @@ def update_diagonal(diagonal: Array, step: Array, change: Array, *, is_first: bo
 
     D is multiplied by s · y / (y · D y), then D⁻¹ <- D⁻¹ + y² / (s · y) - (D⁻¹ s)² / (s · D⁻¹ s)
     element by element: the diagonal of the BFGS update of D⁻¹. It learns the parameters' scales.
-    The first pair only multiplies D, which is I before.
+    The first pair only multiplies D, which is I or first_diagonal's before.
     Source: Gilbert and Lemaréchal (1989), "Some numerical experiments with variable-storage
     quasi-Newton algorithms", Mathematical Programming 45.
     """
@@ -36,6 +37,30 @@ def update_diagonal(diagonal: Array, step: Array, change: Array, *, is_first: bo
     inverse = 1 / diagonal
     updated = inverse + change**2 / product - scaled**2 / float(step @ scaled)
     np.divide(1, np.maximum(updated, LEAST * inverse), out=diagonal)
+
+
+def first_diagonal(theta: Array, objective: CurvedObjective) -> Array:
+    """Return the D to begin with, before there are pairs: the inverse roots of rough curvatures.
+
+    Steps along -D grad move weights about as far whatever the units of their inputs, as in
+    AdaGrad. With the inverses themselves, the weights of rare inputs move so far that networks
+    over-fit, and more steps are needed where features have similar scales.
+    Source: LeCun, Bottou, Orr and Müller (1998), "Efficient BackProp", section 4.3, for the scales
+    of inputs; Duchi, Hazan and Singer (2011) for the root.
+    """
+    diagonal: Array = 1 / np.sqrt(objective.rough_curvatures(theta))
+    return diagonal
+
+
+def first_length(slope: float) -> float:
+    """Return the length to try first along -D grad: as long as the step's norm is at most 1, or 1.
+
+    The norm is √(step · D⁻¹ step), so that a step by -D grad has the norm √-slope.
+
+    Args:
+        slope: grad · (-D grad), at most 0.
+    """
+    return 1.0 / max(1.0, math.sqrt(-slope))
 
 
 def limited_memory(parameters: int, memory: int) -> Slots:

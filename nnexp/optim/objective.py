@@ -34,6 +34,9 @@ class CurvedObjective(Objective, Protocol):
     def input_scales(self, theta: Array) -> Array:
         """Return the root mean square of what each parameter is multiplied by; none is 0."""
 
+    def rough_curvatures(self, theta: Array) -> Array:
+        """Return positive guesses of the Hessian's diagonal from inputs and the penalty alone."""
+
     def hessian_product(self, theta: Array, v: Array, *, gauss_newton: bool = False) -> Array:
         """Return the cost's Hessian at theta, or its Gauss-Newton part, times v.
 
@@ -98,6 +101,10 @@ class CachedObjective:
     def input_scales(self, theta: Array) -> Array:
         """Return the root mean square of what each parameter is multiplied by; none is 0."""
         return self._objective.input_scales(theta)
+
+    def rough_curvatures(self, theta: Array) -> Array:
+        """Return positive guesses of the Hessian's diagonal from inputs and the penalty alone."""
+        return self._objective.rough_curvatures(theta)
 
     def _count(self, theta: Array) -> None:
         """Count theta, unless it is where the step begins or the last point that was counted."""

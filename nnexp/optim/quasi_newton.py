@@ -11,7 +11,7 @@ from nnexp.nn.arrays import Array
 from nnexp.optim import inverse_hessian, line_search
 from nnexp.optim.convergence import Tolerance, check_memory, measures
 from nnexp.optim.inverse_hessian import update_diagonal
-from nnexp.optim.objective import Measures, Objective, Slots
+from nnexp.optim.objective import CurvedObjective, Measures, Objective, Slots
 from nnexp.optim.update_rule import UpdateRule
 
 CURVATURE = 0.9
@@ -23,8 +23,8 @@ class Bfgs(UpdateRule, frozen=True, tag="bfgs"):
     H <- (I - r s yᵀ) H (I - r y sᵀ) + r s sᵀ with r = 1 / (y · s), s the step and y the
     gradient's change. The initial H is a diagonal D, which is chosen anew at every step as in
     L-BFGS: H = Wᵀ D W + U, where W is the product of the factors (I - r y sᵀ) and U the rest.
-    Alpha meets the Wolfe conditions.
-    Source: Nocedal and Wright (2006), eqs. 6.17 and 7.19.
+    D begins with the scales of inputs. Alpha meets the Wolfe conditions.
+    Source: Nocedal and Wright (2006), eqs. 6.17 and 7.19; for D, see first_diagonal.
     """
 
     full_batch: ClassVar[bool] = True
@@ -46,17 +46,18 @@ class Bfgs(UpdateRule, frozen=True, tag="bfgs"):
         }
 
     def step(
-        self, theta: Array, objective: Objective, slots: Slots, learning_rate: float | None
+        self, theta: Array, objective: CurvedObjective, slots: Slots, learning_rate: float | None
     ) -> Measures:
         """Move theta, in place, by one step."""
         del learning_rate
         u, w, count = slots["updates_of_inverse_hessian"], slots["factors"], slots["updates"]
-        gradient = objective.gradient(theta).copy()
-        direction = -(u @ gradient + (slots["diagonal"] * (w @ gradient)) @ w)
-        step = _search(theta, objective, direction, count[0])
-        if step is None:  # H is no longer useful: reset it and follow the gradient
+        gradient, step = objective.gradient(theta).copy(), None
+        if count[0]:
+            direction = -(u @ gradient + (slots["diagonal"] * (w @ gradient)) @ w)
+            step = _search(theta, objective, direction, 1.0)
+        if step is None:  # there are no updates yet, or H is no longer useful: begin with D
             _forget(slots)
-            step = _search(theta, objective, -gradient, 0)
+            step = _first_step(theta, objective, slots["diagonal"])
         if step is not None:
             _update(step, objective.gradient(theta) - gradient, slots)
         return measures(theta, objective, step)
@@ -89,7 +90,8 @@ def _update(step: Array, change: Array, slots: Slots) -> None:
 class LBfgs(UpdateRule, frozen=True, tag="l-bfgs"):
     """Limited-memory BFGS: keeps the last steps in place of the matrix; with all examples.
 
-    The initial matrix is a diagonal that is estimated from all steps so far.
+    The initial matrix is a diagonal that is estimated from all steps so far, beginning with the
+    scales of inputs.
     Source: Nocedal and Wright (2006), section 7.2; Gilbert and Lemaréchal (1989).
     """
 
@@ -110,26 +112,33 @@ class LBfgs(UpdateRule, frozen=True, tag="l-bfgs"):
         return inverse_hessian.limited_memory(theta.size, self.memory)
 
     def step(
-        self, theta: Array, objective: Objective, slots: Slots, learning_rate: float | None
+        self, theta: Array, objective: CurvedObjective, slots: Slots, learning_rate: float | None
     ) -> Measures:
         """Move theta, in place, by one step."""
         del learning_rate
-        gradient, count = objective.gradient(theta).copy(), slots["remembered"]
-        step = _search(theta, objective, -inverse_hessian.product(slots, gradient), count[0])
-        if step is None:  # the steps are no longer useful: drop them and follow the gradient
+        gradient, step = objective.gradient(theta).copy(), None
+        if slots["remembered"][0]:
+            direction = -inverse_hessian.product(slots, gradient)
+            step = _search(theta, objective, direction, 1.0)
+        if step is None:  # there are no steps yet, or they are no longer useful: begin with D
             inverse_hessian.forget(slots)
-            step = _search(theta, objective, -gradient, 0)
+            step = _first_step(theta, objective, slots["diagonal"])
         if step is not None:
             inverse_hessian.remember(slots, step, objective.gradient(theta) - gradient)
         return measures(theta, objective, step)
 
 
-def _search(theta: Array, objective: Objective, direction: Array, updates: float) -> Array | None:
-    """Move theta along a direction by a line search; return the step, or None if it fails.
+def _first_step(theta: Array, objective: CurvedObjective, diagonal: Array) -> Array | None:
+    """Choose D and move theta along -D grad; return the step, or None if no length is good."""
+    diagonal[...] = inverse_hessian.first_diagonal(theta, objective)
+    gradient = objective.gradient(theta)
+    direction = -diagonal * gradient
+    length = inverse_hessian.first_length(float(gradient @ direction))
+    return _search(theta, objective, direction, length)
 
-    The first trial is the direction itself or, before any updates, the direction cut to length 1.
-    """
-    guess = 1.0 if updates else 1.0 / max(1.0, float(np.linalg.norm(direction)))
+
+def _search(theta: Array, objective: Objective, direction: Array, guess: float) -> Array | None:
+    """Move theta along a direction by a line search; return the step, or None if it fails."""
     length = line_search.wolfe(objective, theta, direction, guess, CURVATURE)
     if length is None:
         return None

@@ -98,6 +98,9 @@ class Valley:
     def input_scales(self, theta: Array) -> Array:
         return np.ones_like(theta)
 
+    def rough_curvatures(self, theta: Array) -> Array:
+        return np.ones_like(theta)
+
 
 @pytest.mark.parametrize("learning_rate", [1.0, 0.5])
 def test_hessian_free_predicts_the_decrease_of_a_parabola(learning_rate: float) -> None:

@@ -46,6 +46,9 @@ class Line:
     def input_scales(self, theta: Array) -> Array:
         raise NotImplementedError
 
+    def rough_curvatures(self, theta: Array) -> Array:
+        raise NotImplementedError
+
 
 def searched(line: Line, guess: float, curvature: float, *, strong: bool = False) -> float | None:
     return line_search.wolfe(
@@ -171,6 +174,9 @@ def counting(objective: BatchObjective) -> tuple[CachedObjective, list[str]]:
         def input_scales(self, theta: Array) -> Array:
             return objective.input_scales(theta)
 
+        def rough_curvatures(self, theta: Array) -> Array:
+            return objective.rough_curvatures(theta)
+
     return CachedObjective(Recorder()), calls
 
 
@@ -195,6 +201,7 @@ def test_it_converges_to_1e_8_and_costs_no_more_than_scipy(optimizer: Any, scale
         method=method[optimizer.__struct_config__.tag],
         options={"gtol": 1e-9, "maxiter": 10_000},
     )
-    assert len(calls) / steps <= 1.1 * len(scipys_calls) / found.nit
+    assert len(calls) / steps <= 1.25 * len(scipys_calls) / found.nit
+    assert len(calls) <= len(scipys_calls)
     # Both are in a minimum, although not always in the same:
     assert cost.value(theta) <= found.fun * 1.2

@@ -48,6 +48,9 @@ class Quadratic:
         del theta
         return self._scales
 
+    def rough_curvatures(self, theta: Array) -> Array:
+        return np.ones_like(theta)
+
 
 def batch(
     inputs: Array,
@@ -238,6 +241,12 @@ def test_input_scales_are_root_mean_squares() -> None:
     theta = np.zeros(3 + 2 * 2)  # the hidden neuron's output is 1/2
     expected = [12.5**0.5, 1, 1, 0.5, 1, 0.5, 1]
     np.testing.assert_allclose(objective.input_scales(theta), expected)
+
+
+def test_rough_curvatures_are_a_quarter_of_the_mean_squares_and_the_penalty_s() -> None:
+    objective = batch(np.array([[3.0, 0.0], [4.0, 0.0]]), np.array([0, 1]), (1,), strength=0.5)
+    expected = [3.125 + 0.5, 0.25 + 0.5, 0.25, 0.0625 + 0.5, 0.25, 0.0625 + 0.5, 0.25]
+    np.testing.assert_allclose(objective.rough_curvatures(np.zeros(7)), expected)
 
 
 def test_without_finite_derivatives_it_stays() -> None:

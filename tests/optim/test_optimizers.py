@@ -70,6 +70,9 @@ class Bowl:
     def input_scales(self, theta: Array) -> Array:
         return np.ones_like(theta)
 
+    def rough_curvatures(self, theta: Array) -> Array:
+        return np.ones_like(theta)
+
 
 def bowl(condition: float, seed: int = 5) -> Bowl:
     """Return a bowl of six dimensions, turned, whose curvatures lie between 1 and condition."""
@@ -366,6 +369,7 @@ def test_the_direction_of_conjugate_gradients(
     theta = np.array(gradient)  # where the slope of half |theta|² is theta
     slots = ConjugateGradient().start(theta)
     slots["direction"][...], slots["gradient_before"][...] = (-2.0, 0.0), (2.0, 0.0)
+    slots["pairs_of_estimate"][0] = 1
     ConjugateGradient().step(theta, Bowl(np.eye(2), np.zeros(2)), slots, None)
     np.testing.assert_allclose(slots["direction"], direction, rtol=1e-15)
     np.testing.assert_array_equal(slots["gradient_before"], gradient)
@@ -390,7 +394,7 @@ def test_conjugate_gradients_first_try_to_fall_as_far_as_in_the_last_step() -> N
     # At (1, 0) the slope along -g is -1; a last fall of 1/4 makes the first trial's length 1/4.
     objective, theta = Watched(), np.array([1.0, 0.0])
     slots = ConjugateGradient().start(theta)
-    slots["fall_before"][0] = -0.25
+    slots["fall_before"][0], slots["pairs_of_estimate"][0] = -0.25, 1
     ConjugateGradient().step(theta, objective, slots, None)
     assert next(point for point in objective.asked if point != [1.0, 0.0]) == [0.75, 0.0]
     assert slots["fall_before"][0] == theta[0] - 1.0
@@ -448,14 +452,14 @@ def learned(h: Array, step: Array, change: Array) -> Array:
     return made
 
 
-def diagonal_of(pairs: list[tuple[Array, Array]], size: int) -> Array:
+def diagonal_of(pairs: list[tuple[Array, Array]], first: Array) -> Array:
     """Return D: of B = D⁻¹, scaled so that y · B⁻¹ y = s · y, the BFGS update's diagonal.
 
     The first pair only scales.
     """
-    d: Array = np.ones(size)
+    d = first.copy()
     for step, change in pairs[:1]:
-        d *= (step @ change) / (change @ change)
+        d *= (step @ change) / (change @ np.diag(d) @ change)
     for step, change in pairs[1:]:
         scaled = np.diag(1 / d) * (change @ np.diag(d) @ change) / (step @ change)
         b = scaled + np.outer(change, change) / (step @ change)
@@ -467,19 +471,19 @@ def diagonal_of(pairs: list[tuple[Array, Array]], size: int) -> Array:
 @pytest.mark.parametrize(("optimizer", "kept"), [(Bfgs(), 7), (LBfgs(memory=3), 3)])
 def test_bfgs_steps_along_the_matrix_of_its_steps(optimizer: Bfgs | LBfgs, kept: int) -> None:
     (objective,), theta = batches("float64", 1), drawn("float64")
-    slots = optimizer.start(theta)
+    slots, first = optimizer.start(theta), objective.rough_curvatures(theta) ** -0.5
     pairs: list[tuple[Array, Array]] = []
     for _ in range(7):
         before, slope = theta.copy(), objective.gradient(theta).copy()
         optimizer.step(theta, objective, slots, None)
-        h = np.diag(diagonal_of(pairs, theta.size))
+        h = np.diag(diagonal_of(pairs, first))
         for pair in pairs[-kept:]:
             h = learned(h, *pair)
         step = theta - before
         expected = -h @ slope / np.linalg.norm(h @ slope)
         np.testing.assert_allclose(step / np.linalg.norm(step), expected, atol=1e-9)
         pairs.append((step, objective.gradient(theta) - slope))
-    np.testing.assert_allclose(slots["diagonal"], diagonal_of(pairs, theta.size), rtol=1e-9)
+    np.testing.assert_allclose(slots["diagonal"], diagonal_of(pairs, first), rtol=1e-9)
     if isinstance(optimizer, LBfgs):
         assert slots["remembered"][0] == 3
         np.testing.assert_allclose(slots["steps"], [step for step, _ in pairs[:-4:-1]], atol=1e-13)
@@ -557,6 +561,32 @@ def test_bfgs_forgets_in_place_what_no_longer_helps() -> None:
     for name, slot in Bfgs().start(theta).items():
         np.testing.assert_array_equal(slots[name], slot)
         assert slots[name] is arrays[name]
+
+
+class Stretched(Bowl):
+    """Half of theta_1² + theta_2²; guesses its curvatures to be 4 and 1/4."""
+
+    def rough_curvatures(self, theta: Array) -> Array:
+        return np.array([4.0, 0.25]) * np.ones_like(theta)
+
+
+@pytest.mark.parametrize("optimizer", [ConjugateGradient(), Bfgs(), LBfgs()])
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_it_begins_along_the_gradient_over_the_roots_of_rough_curvatures(
+    optimizer: Any,  # noqa: ANN401 - see name
+    is_reset: bool,  # noqa: FBT001 - pytest passes it by name
+) -> None:
+    objective, theta = Stretched(np.eye(2), np.zeros(2)), np.array([3.0, 1.0])
+    slots = optimizer.start(theta)
+    if is_reset:  # no step is found with what it has learned
+        optimizer.step(theta, objective, slots, None)
+        slots["diagonal"][...] = np.nan
+        theta[...] = 3.0, 1.0
+    optimizer.step(theta, objective, slots, None)
+    moved = theta - np.array([3.0, 1.0])
+    # The gradient is (3, 1), the roots are 2 and 1/2.
+    assert moved[0] < 0
+    assert moved[1] / moved[0] == pytest.approx((1 * 2) / (3 / 2))
 
 
 def test_the_unions_are_of_mini_batch_and_of_full_batch_optimizers() -> None:
