@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnexp.optim import inverse_hessian
+from nnexp.optim.conjugate_gradient import ConjugateGradient
 from nnexp.optim.hessian_free import HessianFree
 from nnexp.optim.inverse_hessian import update_diagonal
+from nnexp.optim.quasi_newton import Bfgs, LBfgs
 
 if TYPE_CHECKING:
     from nnexp.nn.arrays import Array
@@ -125,3 +127,36 @@ def test_hessian_free_needs_fewer_products_with_those_of_its_last_steps() -> Non
         return valley.products
 
     assert 2 * products(forget=False) < products(forget=True)
+
+
+class Rising(Valley):
+    """Has guesses of its curvatures; notes where it was asked for its value."""
+
+    def __init__(self) -> None:
+        self.asked: list[Array] = []
+
+    def value(self, theta: Array) -> float:
+        self.asked.append(theta.copy())
+        return super().value(theta)
+
+    def rough_curvatures(self, theta: Array) -> Array:
+        del theta
+        return 16.0 * self.curvatures
+
+
+@pytest.mark.parametrize("optimizer", [ConjugateGradient(), Bfgs(), LBfgs()])
+@pytest.mark.parametrize(("height", "is_cut"), [(1e-3, False), (10.0, True)])
+def test_the_first_trial_is_no_longer_than_1(
+    optimizer: ConjugateGradient | Bfgs | LBfgs,
+    height: float,
+    is_cut: bool,  # noqa: FBT001 - pytest passes it by name
+) -> None:
+    objective, theta = Rising(), np.full(8, height)
+    start = theta.copy()
+    optimizer.step(theta, objective, optimizer.start(theta), None)
+    trial = next(point for point in objective.asked if (point != start).any()) - start
+    inverse = 4 * np.sqrt(objective.curvatures)  # D⁻¹
+    whole = -objective.curvatures * start / inverse
+    norm = float(np.sqrt(whole @ (inverse * whole)))
+    assert (norm > 1) == is_cut
+    np.testing.assert_allclose(trial, whole / max(norm, 1.0))
