@@ -26,8 +26,8 @@ for library in ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR"):
     os.environ[f"{library}_NUM_THREADS"] = "1"  # two threads give other last bits
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders in it that only this user can open
-ROOM = 8 << 30
-"""Free bytes from which on temporary files are kept in memory: the tests need a fraction of it."""
+ROOM = 2 << 30
+"""Free bytes from which on temporary files are kept in memory: a tenth is used."""
 
 
 def _is_roomy(folder: Path) -> bool:

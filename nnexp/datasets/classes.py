@@ -49,6 +49,15 @@ class Classes(NamedTuple):
         return listed(self.names)
 
 
+def distinct(labels: Labels) -> list[int]:
+    """Return the different labels in ascending order.
+
+    As np.unique does, which would import numpy.ma.
+    """
+    ordered = np.sort(labels)
+    return [*ordered[:1].tolist(), *ordered[1:][ordered[1:] != ordered[:-1]].tolist()]
+
+
 def known(labels: Labels, names: LabelNames | None) -> Classes:
     """Return the classes that training labels have.
 
@@ -56,7 +65,7 @@ def known(labels: Labels, names: LabelNames | None) -> Classes:
         labels: whole numbers.
         names: the name of each number; None if the numbers themselves are the names.
     """
-    numbers = tuple(np.unique(labels).tolist())
+    numbers = tuple(distinct(labels))
     are_strings = names is not None and not isinstance(names, Mapping)
     own = tuple(str(n) if names is None else names[n] for n in numbers)
     return Classes(numbers, own, are_strings)
@@ -144,7 +153,7 @@ def content(labels: Labels) -> dict[str, str]:
     nnexp 0.1.0 gave every number up to the largest label an output neuron, so that its runs of
     such data have other networks and must not be taken for the same experiment.
     """
-    numbers = np.unique(labels).tolist()
+    numbers = distinct(labels)
     if numbers == list(range(len(numbers))):
         return {}
     return {"classes": hashlib.sha256(json.dumps(numbers).encode()).hexdigest()}
