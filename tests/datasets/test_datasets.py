@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnexp.datasets import idx, selection
+from nnexp.datasets.classes import distinct
 from nnexp.datasets.data_warnings import scale_warning
 from nnexp.datasets.dataset import Dataset, Split
 from nnexp.datasets.loading import READERS, load
@@ -131,6 +132,14 @@ def test_the_two_class_problem_of_the_chapter() -> None:
     assert len(dataset.test.labels) == 2115  # t10k holds 980 zeros and 1135 ones
     assert dataset.classes == 2
     assert dataset.train.labels[:3].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [([], []), ([7], [7]), ([3, -1, 3, 2, -1], [-1, 2, 3]), ([2**53, 0], [0, 2**53])],
+)
+def test_each_label_is_found_once_in_ascending_order(labels: list[int], found: list[int]) -> None:
+    assert distinct(np.array(labels, np.int64)) == found
 
 
 def test_classes_are_renumbered_in_the_order_given() -> None:
