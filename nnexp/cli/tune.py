@@ -106,7 +106,7 @@ def tune(
       nnexp tune quickstart --only eta,lambda --budget 10m
 
     On a quick problem, tune first finds settings that beat chance, then chooses η by the
-    training cost, λ by the validation accuracy, η again, and the mini-batch size by the time
+    training cost, λ by validation accuracy and cost, η again, and the mini-batch size by the time
     needed. It then checks η and λ on the full problem and trains the final network. If you
     stop it, repeat the command to resume. Trials ignore CONFIG's epochs, patience and
     schedule; the final training takes 100 epochs, or CONFIG's if they are more.

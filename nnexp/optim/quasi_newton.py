@@ -64,7 +64,7 @@ class Bfgs(UpdateRule, frozen=True, tag="bfgs"):
 
 
 def _forget(slots: Slots) -> None:
-    """Reset H to the identity, in place."""
+    """Drop what H was built from, in place."""
     slots["updates_of_inverse_hessian"][...] = 0
     slots["factors"][...] = 0
     np.fill_diagonal(slots["factors"], 1)

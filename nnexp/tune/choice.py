@@ -141,10 +141,10 @@ def next_strengths(
     """Return the λ to try next, by ×10 and ÷10 from a start; [] once the search is complete.
 
     Upwards until one's accuracy is worse, beyond the noise, than the best below it; downwards
-    until one's cost is not lower, beyond noise, than that of the one before it, since smaller ones
-    matter less and less. If nothing is learned, λ is too large: only smaller ones are tried, until
-    one is better than guessing. Both directions are independent, so that they can be trained at
-    the same time.
+    until one is no better, beyond the noise, than the one before it, neither by accuracy nor by
+    cost, since smaller ones matter less and less. If nothing is learned, λ is too large: only
+    smaller ones are tried, until one is better than guessing. Both directions are independent, so
+    that they can be trained at the same time.
 
     Args:
         scores: of the λ tried so far.
@@ -157,7 +157,7 @@ def next_strengths(
         return [start, *_multiples(start, 0.1, ends)[:1]]
     has_learned = learned(scores[start].accuracy)
     up = _next_up(scores, start, examples, ends) if has_learned else None
-    down = _next_down(scores, start, ends, learned)
+    down = _next_down(scores, start, examples, ends, learned)
     return [strength for strength in (up, down) if strength is not None]
 
 
@@ -176,7 +176,11 @@ def _next_up(
 
 
 def _next_down(
-    scores: Scores, start: float, ends: tuple[float, float], learned: Callable[[float], bool]
+    scores: Scores,
+    start: float,
+    examples: int,
+    ends: tuple[float, float],
+    learned: Callable[[float], bool],
 ) -> float | None:
     before = scores[start]
     has_learned = learned(before.accuracy)
@@ -184,7 +188,11 @@ def _next_down(
         if candidate not in scores:
             return candidate
         score = scores[candidate]
-        if has_learned and score.cost >= (1 - MARGIN) * before.cost:
+        rise = score.accuracy - before.accuracy
+        is_better = (
+            rise > noise(score.accuracy, examples) or score.cost < (1 - MARGIN) * before.cost
+        )
+        if has_learned and not is_better:
             return None
         has_learned = has_learned or learned(score.accuracy)
         before = score

@@ -14,7 +14,7 @@ from nnexp.tune.trials import JobResult, Trials
 def data_cost(trial: JobResult, trials: Trials) -> float:
     """Return the lowest validation cost without the penalty; infinite if training diverged.
 
-    It is known of the epochs whose weights a run keeps: the best one by accuracy, and the last.
+    Only the epochs whose weights a run keeps count: the best one by accuracy, and the last two.
     """
     if trial.diverged or not trial.rows:
         return math.inf
@@ -27,6 +27,6 @@ def data_cost(trial: JobResult, trials: Trials) -> float:
     return max(0.0, min(costs, default=math.inf))  # a difference can be a rounding error below 0
 
 
-def shown(cost: float) -> str:
+def cost_text(cost: float) -> str:
     """Return a cost as text, with four significant digits."""
     return number(cost) if cost < math.inf else "diverged"

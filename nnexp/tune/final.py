@@ -27,8 +27,9 @@ CUTS = HalveOnPlateau(patience=5)
 AHEAD = 1.0
 """Standard errors of a difference by which a schedule must be ahead.
 
-Two independent samples of images differ by more in a sixth of cases. Here, both networks see the
-same ones, from the same initial weights: between seeds, the difference varied by 0.1 to 0.3 of it.
+On two independent samples of images, one is ahead by more in a sixth of cases. Here, both networks
+see the same ones, from the same initial weights: between seeds, the difference varied by 0.1 to 0.3
+of it.
 """
 CONSTANT, SCHEDULE = "constant", "halve-on-plateau"
 
@@ -99,7 +100,7 @@ def epochs(config: Config) -> int:
 def train(state: TuneState) -> Steps[None]:
     """Train on the full problem, then choose the patience and the schedule.
 
-    The schedules' first trainings are both needed in any case, so they are trained together.
+    Both schedules are needed in any case, so they are trained together.
     """
     base = replace(quick_problem.plain(state.config), epochs=epochs(state.config))
     constant = replace(base, patience=max(PATIENCES))

@@ -134,7 +134,7 @@ def tune(
                 raise _too_little(state, plan(state, problems)[: index + 1]) from None
             left = stages[max(0, index - 1) :]
             checks = [s for s in left if s.full and s.name in {"eta", "lambda"}]
-            unchecked = any(stage.why_not(state) is None for stage in checks)
+            unchecked = not state.is_full and any(s.why_not(state) is None for s in checks)
             return TuningResult(state.config, state.decisions, titles[index:], unchecked)
         for decision in state.decisions[count:]:
             notify(Update(f"  {decision.answer}"))
@@ -145,11 +145,13 @@ def _too_little(state: TuneState, started: list[StagePlan]) -> NnexpError:
     """Return the error for a budget that is spent in the last of these stages."""
     least = sum(stage.epochs_least for stage in started)
     most = sum(stage.epochs_most for stage in started)
+    examples = max(stage.examples for stage in started)
     stages = "stage 1 takes" if len(started) == 1 else f"stages 1 to {started[-1].stage[0]} take"
     advice = "trained runs are kept; repeat the command with a larger budget to resume"
     message = (
         f"the budget is spent in stage {started[-1].stage}, before anything is decided, so nothing "
-        f"is written: {stages} {least} to {most} epochs of trials (--explain shows all stages)"
+        f"is written: {stages} {least} to {most} epochs of trials, of up to {examples:,} examples "
+        "each (--explain shows all stages)"
     )
     taken = state.trials.taken
     return TooLittleError(f"{message}; {advice}") if taken else NothingTrainedError(message)
@@ -269,19 +271,19 @@ def _rate_checked(state: TuneState) -> str | None:
 
 
 def _may_follow(stage: Stage, state: TuneState) -> bool:
-    """Return whether a check that is not needed yet may be, once η or mini-batches are others."""
-    if _no_rate(state) is not None:
+    """Return whether a check becomes necessary if η or the mini-batch size changes."""
+    if _no_rate(state) is not None or "eta" not in state.chosen:
         return False
     may_change_size = "batch-size" in state.chosen and _no_size(state) is None
-    if stage.decide is final.decay:
-        return may_change_size or "eta" in state.chosen
-    return stage.decide is final.rate and may_change_size
+    return stage.decide is final.decay or (stage.decide is final.rate and may_change_size)
 
 
 def _strength_checked(state: TuneState) -> str | None:
-    if state.is_full and weight_decay.is_settled(state):
-        return "λ was chosen on the full problem, and η has hardly changed since"
-    return None
+    if not state.is_full or not weight_decay.is_settled(state):
+        return None
+    has_rate = "eta" in state.chosen and _no_rate(state) is None
+    hardly = ", and η/m has hardly changed since" * has_rate
+    return f"λ was chosen on the full problem{hardly}"
 
 
 def _no_size(state: TuneState) -> str | None:

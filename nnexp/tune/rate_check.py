@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from nnexp.config.model import Config
 from nnexp.tune import choice, ladder, learning_rate
-from nnexp.tune.data_cost import data_cost, shown
+from nnexp.tune.data_cost import cost_text, data_cost
 from nnexp.tune.decision import Decision
 from nnexp.tune.ladder import Rung
 from nnexp.tune.trials import JobGroup, Steps, Trials, Update
@@ -53,7 +53,7 @@ class CheckedRates(NamedTuple):
     def note(self) -> str:
         """The validation costs in words."""
         costs = sorted(self.validation_costs.items())
-        listed = ", ".join(f"{shown(cost)} with η = {rate:g}" for rate, cost in costs)
+        listed = ", ".join(f"{cost_text(cost)} with η = {rate:g}" for rate, cost in costs)
         return f"Validation cost without the penalty: {listed}."
 
 
@@ -78,7 +78,7 @@ def again(config: Config, trials: Trials, before: float, *, lambda_: bool) -> St
         for rate, trial in zip(rates, (yield JobGroup(group)), strict=True):
             rungs.append(trial.rung)
             costs[rate] = data_cost(trial, trials)
-            own = f"validation cost {shown(costs[rate])}"
+            own = f"validation cost {cost_text(costs[rate])}"
             trials.tell(Update(f"η = {rate:g}: {own}", f"best with {checked.best:g}"))
     if not lambda_:
         learning_rate.record(config, trials, rungs)

@@ -44,7 +44,7 @@ class TuneState:
     """The times with which trials were last compared."""
     keep: Callable[[TimingSession], None] = lambda _: None
     """Called with a new session, to save it."""
-    step_of_lambda: float | None = None
+    rate_of_lambda: float | None = None
     """η/m when λ was chosen on the quick problem; None if it was not, or a line search steps."""
     has_new_size: bool = False
     """Whether the mini-batch size has changed since η was found for it."""

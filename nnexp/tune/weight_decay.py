@@ -12,10 +12,9 @@ from msgspec.structs import replace
 
 from nnexp.config.model import Config, PerExample
 from nnexp.report.figure import Axis, Figure, Line
-from nnexp.report.text import MISSING
 from nnexp.tune import choice
 from nnexp.tune.choice import CandidateOutput, Score, Scores
-from nnexp.tune.data_cost import data_cost, shown
+from nnexp.tune.data_cost import cost_text, data_cost
 from nnexp.tune.decision import ACCURACY, Decision, curve, picture
 from nnexp.tune.state import TuneState
 from nnexp.tune.trials import BudgetSpentError, JobGroup, Steps, Update
@@ -25,9 +24,9 @@ SHORT, LONG = 10, 30
 """Epochs of all trials, and of those that are close to the best."""
 START = 1.0
 ENDS = (1e-4, 1e4)
-"""Smallest and largest λ to try on the quick problem."""
+"""Smallest and largest λ to try on the quick problem by factors of ten."""
 REACH = 100.0
-"""Factor by which λ may differ, on the full problem, from the quick problem's."""
+"""The same on the full problem, as a factor of the quick problem's λ."""
 CHANGE = 1.7
 """Factor by which η/m may change before λ is chosen again: half a step of λ's, as ηλ/m acts."""
 FINALISTS = 3
@@ -36,12 +35,13 @@ FINALISTS = 3
 RULE = (
     "Of the λ inside the noise of the highest validation accuracy (two standard errors of a "
     "difference on {n:,} images), the largest whose validation cost is at most {margin:g} % above "
-    "the lowest. (These accuracies differ by few images. The cost, which excludes the penalty, "
-    "depends on every image.) Trials of {short} epochs: from λ = {start:g} by ×10, until the "
-    "accuracy is worse beyond the noise, and by ÷10, until the cost is no lower; then three tenths "
-    "and three times the best. If nothing is learned, only smaller ones are tried. The best one "
-    "and those up to ten times as large that are inside the noise, as λ acts late, are trained on "
-    "up to epoch {long}."
+    "the lowest. (These accuracies differ by few images, while the cost depends on every image. It "
+    "excludes the penalty, and is the lowest of the best epoch and the last two.) Trials of "
+    "{short} epochs: from λ = {start:g} by ×10, until the accuracy is worse beyond the noise, and "
+    "by ÷10, until the cost is less than {margin:g} % lower and the accuracy not higher beyond the "
+    "noise; then three tenths and three times the best. If nothing is learned, only smaller ones "
+    "are tried. The best one and those up to ten times as large that are inside the noise, as λ "
+    "acts late, are trained on up to epoch {long}."
 )
 
 
@@ -51,13 +51,13 @@ class StrengthOutput(CandidateOutput, frozen=True, kw_only=True, tag="lambda"):
     lambda_: float = field(name="lambda")
     epochs: int
     validation_cost: float | None
-    """The lowest without the penalty; null if training diverged."""
+    """Without the penalty: the lowest of the best epoch and the last two; null if diverged."""
 
     @property
     def row(self) -> list[str]:
         """The cells of its table row."""
-        cost = MISSING if self.validation_cost is None else shown(self.validation_cost)
-        return [f"{self.lambda_:g}", str(self.epochs), *self.cells, cost]
+        cost = math.inf if self.validation_cost is None else self.validation_cost
+        return [f"{self.lambda_:g}", str(self.epochs), *self.cells, cost_text(cost)]
 
 
 class StrengthScores(NamedTuple):
@@ -68,6 +68,8 @@ class StrengthScores(NamedTuple):
     """Of the finalists; empty if there is only one, or the budget is spent."""
     examples: int
     """Size of the validation data."""
+    learned: Callable[[float], bool]
+    """Returns whether an accuracy is better than guessing."""
 
     @property
     def last(self) -> Scores:
@@ -75,9 +77,14 @@ class StrengthScores(NamedTuple):
         return self.long or self.short
 
     @property
+    def has_learned(self) -> bool:
+        """Whether any λ is better than guessing."""
+        return any(self.learned(score.accuracy) for score in self.short.values())
+
+    @property
     def chosen(self) -> float:
-        """The λ to choose."""
-        return choice.best(self.last, self.examples)
+        """The λ to choose; the smallest if nothing is learned, as less of it might help."""
+        return choice.best(self.last, self.examples) if self.has_learned else min(self.short)
 
 
 def decide(state: TuneState) -> Steps[None]:
@@ -91,19 +98,19 @@ def decide(state: TuneState) -> Steps[None]:
     )
     decision = _decision(scores, stage=3, heading=HEADING, start=START)
     notes = [note] if state.examples != state.all_examples else []
-    state.step_of_lambda = step(state.quick)
+    state.rate_of_lambda = rate_per_example(state.quick)
     state.settle(decision._replace(notes=notes), lambda_=chosen)
 
 
-def step(config: Config) -> float | None:
-    """Return η/m, the weight of an example in a step; None if a line search chooses the step."""
+def rate_per_example(config: Config) -> float | None:
+    """Return η/m, by which λ acts; None if a line search chooses the step."""
     rate, size = config.learning_rate, config.batch_size
     return rate if rate is None or size == "all" else rate / size
 
 
 def is_settled(state: TuneState) -> bool:
-    """Return whether λ was chosen with about the step that η and mini-batches now have."""
-    now, before = step(state.config), state.step_of_lambda
+    """Return whether λ was chosen with about the η/m that the config now has."""
+    now, before = rate_per_example(state.config), state.rate_of_lambda
     return now is None or before is None or 1 / CHANGE <= now / before <= CHANGE
 
 
@@ -132,25 +139,28 @@ def search(
         )
         for strength, trial in zip(strengths, trials, strict=True):
             scores[strength] = Score(trial.accuracy, data_cost(trial, state.trials))
-            text = f"λ = {strength:g}, {epochs} epochs: {_shown(scores[strength])}"
+            text = f"λ = {strength:g}, {epochs} epochs: {score_text(scores[strength])}"
             state.trials.tell(Update(text, f"best with {choice.best(scores, n):g}"))
 
     while strengths := choice.next_strengths(short, start, n, ends, learned):
         yield from score(strengths, SHORT, short)
+    scores = StrengthScores(short, long, n, learned)
+    if not scores.has_learned:
+        return scores
     if finer := choice.finer(list(short), choice.best(short, n)):
         yield from score(finer, SHORT, short)
     close = choice.finalists(short, n)
     if len(close) > 1:
         with suppress(BudgetSpentError):  # then the short trials decide
             yield from score(close, LONG, long)
-    return StrengthScores(short, long, n)
+    return scores
 
 
-def _shown(score: Score) -> str:
+def score_text(score: Score) -> str:
     """Return a score as text."""
     if math.isinf(score.cost):
         return "diverged"
-    return f"{100 * score.accuracy:.2f} %, validation cost {shown(score.cost)}"
+    return f"{100 * score.accuracy:.2f} %, validation cost {cost_text(score.cost)}"
 
 
 def _decision(scores: StrengthScores, *, stage: int, heading: str, start: float) -> Decision:
@@ -162,7 +172,7 @@ def _decision(scores: StrengthScores, *, stage: int, heading: str, start: float)
             standing=rank.standing,
             comparison=rank.words,
             best_validation_accuracy=group[strength].accuracy,
-            validation_cost=group[strength].cost,
+            validation_cost=None if math.isinf(group[strength].cost) else group[strength].cost,
         )
         for epochs, group in ((SHORT, scores.short), (LONG, scores.long))
         if group
@@ -185,6 +195,8 @@ def _decision(scores: StrengthScores, *, stage: int, heading: str, start: float)
 
 def _why(scores: StrengthScores) -> str:
     """Return in words why a λ is chosen."""
+    if not scores.has_learned:
+        return "nothing is learned with any λ, so the smallest that was tried"
     last, chosen = scores.last, scores.chosen
     cost, top = last[chosen].cost, last[choice.highest(last)].accuracy
     ranks = choice.standings(last, scores.examples)
@@ -193,10 +205,10 @@ def _why(scores: StrengthScores) -> str:
         "the lowest" if cost == lowest else f"at most {100 * choice.MARGIN:g} % above the lowest"
     )
     why = (
-        f"validation cost {shown(cost)}, {beside} inside the noise of the highest accuracy, "
+        f"validation cost {cost_text(cost)}, {beside} inside the noise of the highest accuracy, "
         f"{100 * top:.2f} %"
     )
-    if scores.long or len(last) == 1:
+    if scores.long or chosen == max(last):
         return why
     if len(choice.finalists(last, scores.examples)) > 1:
         return f"{why}; the budget was too small for longer trials"
@@ -206,6 +218,7 @@ def _why(scores: StrengthScores) -> str:
 def figure(scores: StrengthScores) -> Figure:
     """Return accuracy and cost against λ, of the short trials and of the long ones."""
     groups = [(SHORT, scores.short), *([(LONG, scores.long)] if scores.long else [])]
+    has_zero = any(score.cost == 0 for _, group in groups for score in group.values())
     chosen = scores.chosen
 
     def panel(title: str, y: Axis, value: Callable[[Score], float]) -> Figure:
@@ -216,9 +229,9 @@ def figure(scores: StrengthScores) -> Figure:
         best = curve(f"λ = {chosen:g}", [chosen], [value(scores.last[chosen])], "chosen")
         return picture(title, Axis("λ", scale="log"), y, [*curves, best])
 
-    accuracy = panel(
-        "Validation accuracy and cost against λ", ACCURACY, lambda score: score.accuracy
-    )
-    cost = panel("", Axis("validation cost", scale="log"), lambda score: score.cost)
+    title = "Validation accuracy and cost against λ"
+    costs = Axis("validation cost", scale="linear" if has_zero else "log")
+    accuracy = panel(title, ACCURACY, lambda score: score.accuracy)
+    cost = panel("", costs, lambda score: score.cost)
     unnamed = [mark._replace(label="") for mark in cost.panels[0].marks if isinstance(mark, Line)]
     return accuracy._replace(panels=[*accuracy.panels, cost.panels[0]._replace(marks=unnamed)])

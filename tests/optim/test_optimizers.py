@@ -580,7 +580,8 @@ def test_it_begins_along_the_gradient_over_the_roots_of_rough_curvatures(
     slots = optimizer.start(theta)
     if is_reset:  # no step is found with what it has learned
         optimizer.step(theta, objective, slots, None)
-        slots["diagonal"][...] = np.nan
+        for name in ("diagonal", "estimate"):  # conjugate gradients have both
+            slots.get(name, np.empty(0))[...] = np.nan
         theta[...] = 3.0, 1.0
     optimizer.step(theta, objective, slots, None)
     moved = theta - np.array([3.0, 1.0])

@@ -166,7 +166,8 @@ def test_a_budget_that_decides_nothing_writes_nothing_and_says_what_it_takes(ben
     assert (code, out) == (2, "")
     assert err == (
         "the budget is spent in stage 1: better than chance, before anything is decided, so "
-        "nothing is written: stage 1 takes 20 to 80 epochs of trials (--explain shows all stages)\n"
+        "nothing is written: stage 1 takes 20 to 80 epochs of trials, of up to 200 examples each "
+        "(--explain shows all stages)\n"
     )
     assert not (bench.folder / "runs").exists()
     code, out, err = bench("tune", "tiny.yaml", "--budget", "40", "-q")

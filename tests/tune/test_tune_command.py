@@ -107,7 +107,7 @@ def test_explain_trains_nothing(bench: Bench) -> None:
     lines = out.splitlines()
     assert [line[:2] for line in lines[1:9]] == ["1:", "2:", "3:", "4:", "5:", "6:", "6:", "6:"]
     together = re.split("  +", lines[9])
-    assert together[:3] == ["together", "18 to 109", "270 to 1,870"]
+    assert together[:3] == ["together", "18 to 103", "270 to 1,270"]
     assert "--budget counts epochs" in lines[11]
     assert not (bench.folder / "runs").exists()
     assert not (bench.folder / "tiny-tuned").exists()

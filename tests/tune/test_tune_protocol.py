@@ -30,6 +30,7 @@ from tests.tune.planted import (
     World,
     accuracy,
     decades,
+    finish,
     is_full,
     limit,
     size,
@@ -302,7 +303,7 @@ def test_a_problem_that_is_small_is_tuned_once(tmp_path: Path) -> None:
     assert {(c.batch_size, c.lambda_) for c in found.stages[5]} == {(20, 0.3)}
     assert found.stages[6] == []
     assert found.decision(6, "lambda").answer == (
-        "Skipped: λ was chosen on the full problem, and η has hardly changed since."
+        "Skipped: λ was chosen on the full problem, and η/m has hardly changed since."
     )
     assert found.decision(3, "lambda").notes == []
     assert found.config.lambda_ == found.state.quick.lambda_ == 0.3
@@ -317,7 +318,7 @@ def test_a_problem_that_is_small_is_tuned_once(tmp_path: Path) -> None:
 
 
 def test_lambda_is_chosen_again_if_eta_has_changed(tmp_path: Path) -> None:
-    """With λ, the largest steady η falls from 0.5 to 0.15, of which half is chosen.
+    """With λ, the largest steady η falls from 0.5 to 0.15, so that 0.06 is chosen instead of 0.25.
 
     λ acts by ηλ/m, so mini-batches of 20 with twice the rate would change nothing.
     """
@@ -326,9 +327,9 @@ def test_lambda_is_chosen_again_if_eta_has_changed(tmp_path: Path) -> None:
         return limit(config) * (0.5 if config.lambda_ and not is_full(config) else 1)
 
     found = tuned(tmp_path, World(limit=narrow), config=SMALL, only=["eta", "lambda"])
-    assert found.state.step_of_lambda == 0.25 / 10
+    assert found.state.rate_of_lambda == 0.25 / 10
     assert found.config.learning_rate is not None
-    assert found.config.learning_rate < 0.125
+    assert found.config.learning_rate == 0.06
     assert strengths(found.stages[-1])[:2] == [0.3, 0.03]
     assert found.decision(6, "lambda").answer.startswith("λ = 0.3: ")
     world = World(limit=lambda config: limit(replace(config, lambda_=0.0)))
@@ -522,6 +523,41 @@ def test_a_budget_that_ends_leaves_what_was_decided(tmp_path: Path) -> None:
     assert [title[0] for title in found.unfinished] == ["5", "6", "6", "6"]
     assert (found.config.learning_rate, found.config.batch_size) == (0.125, 10)
     assert found.config.lambda_ == 1.5
+
+
+def test_a_budget_that_ends_leaves_nothing_unchecked_without_a_quick_problem(
+    tmp_path: Path,
+) -> None:
+    def spent(config: Config) -> float:
+        if config.lambda_ == 0.03:
+            raise BudgetSpentError
+        return 1.0
+
+    def narrow(config: Config) -> float:
+        return limit(config) * (0.5 if config.lambda_ else 1)
+
+    world = World(limit=narrow, seconds=spent)
+    trials = Planted(tmp_path, world)
+    state, problems = protocol.begin(SMALL, trials, ["eta", "lambda"])
+    result = finish(protocol.tune(state, problems, lambda _: None), trials)
+    assert result.unfinished == ["6: λ again"]
+    assert result.notes == ["The budget was too small for stage 6: λ again."]
+
+
+def test_where_no_lambda_lets_it_learn_the_smallest_is_chosen_and_none_larger_is_tried(
+    tmp_path: Path,
+) -> None:
+    """On the full problem, where nothing is learned, unlike on the quick one."""
+    world = World(
+        accuracy=lambda config, epoch: 0.6 if is_full(config) else accuracy(config, epoch)
+    )
+    found = tuned(tmp_path, world, only=["lambda"])
+    tried = strengths(found.stages[2])
+    assert tried == [1.5, 0.15, 0.015]
+    assert found.config.lambda_ == 0.015
+    assert found.decision(6, "lambda").answer == (
+        "λ = 0.015: nothing is learned with any λ, so the smallest that was tried."
+    )
 
 
 def test_a_budget_too_small_for_long_trials_of_lambda_leaves_the_short_ones_to_decide(

@@ -60,10 +60,16 @@ def walked(accuracy: dict[float, float], cost: dict[float, float] | None = None)
 
 
 def test_lambda_is_looked_for_by_decades_in_both_directions() -> None:
-    """Of 0.01, the cost is 4 % lower than of 0.1: no more than noise."""
+    """With 0.01, the cost is 4 % lower than with 0.1: no more than noise, as 2 points are."""
     costs = {1.0: 0.5, 0.1: 0.4, 0.01: 0.384}
-    found = walked({1.0: 0.87, 10.0: 0.80, 0.1: 0.89, 0.01: 0.95}, costs)
+    found = walked({1.0: 0.87, 10.0: 0.80, 0.1: 0.89, 0.01: 0.91}, costs)
     assert found == [1.0, 10.0, 0.1, 0.01]
+
+
+def test_lambda_goes_down_while_accuracy_rises_beyond_the_noise() -> None:
+    """By 5 points, where 2.7 are noise, though costs are alike; then by 1."""
+    found = walked({1.0: 0.80, 10.0: 0.5, 0.1: 0.85, 0.01: 0.90, 0.001: 0.91, 1e-4: 0.99})
+    assert found == [1.0, 10.0, 0.1, 0.01, 0.001]
 
 
 def test_lambda_goes_up_while_that_is_not_worse_beyond_the_noise() -> None:
