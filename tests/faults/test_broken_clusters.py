@@ -106,7 +106,7 @@ def test_64_trials_on_a_cluster_are_the_bytes_of_a_sequential_sweep(
 def test_workers_killed_mid_trial_lose_nothing_and_nothing_is_trained_twice(
     bench: Bench, cluster: Cluster
 ) -> None:
-    bench.config(epochs=200, patience=None)
+    bench.config(epochs=800, patience=None)
     whole = sequential(bench)
     process = begun(bench, cluster)
     moments = random.Random(1)  # noqa: S311 - which moments does not matter
@@ -130,7 +130,7 @@ def test_workers_killed_mid_trial_lose_nothing_and_nothing_is_trained_twice(
 def test_the_scheduler_killed_ends_the_sweep_and_the_next_goes_on(
     bench: Bench, cluster: Cluster
 ) -> None:
-    bench.config(epochs=200, patience=None)
+    bench.config(epochs=800, patience=None)
     whole = sequential(bench)
     process = begun(bench, cluster)
     until(lambda: is_under_way(bench, cluster))
@@ -152,7 +152,7 @@ def test_the_scheduler_killed_ends_the_sweep_and_the_next_goes_on(
 def test_the_sweep_killed_stops_its_trials_and_the_next_goes_on(
     bench: Bench, cluster: Cluster
 ) -> None:
-    bench.config(epochs=200, patience=None)
+    bench.config(epochs=800, patience=None)
     whole = sequential(bench)
     for _ in range(2):
         process = begun(bench, cluster)
@@ -222,7 +222,7 @@ def scattered(client: Any, worker: str) -> list[Any]:  # noqa: ANN401 - distribu
 
 def test_a_worker_that_is_retired_has_its_trial_moved(bench: Bench, cluster: Cluster) -> None:
     """The data is what takes time: the trial's report comes before the worker is gone."""
-    bench.config(epochs=400, patience=None)
+    bench.config(epochs=1600, patience=None)
     grid = ("--seeds", "2")
     whole = sequential(bench, *grid)
     engine = ("--engine", "dask", "--scheduler", cluster.address)
@@ -242,7 +242,7 @@ def test_a_worker_that_is_retired_has_its_trial_moved(bench: Bench, cluster: Clu
 def test_all_workers_restarted_by_another_client_move_the_trials(
     bench: Bench, cluster: Cluster
 ) -> None:
-    bench.config(epochs=400, patience=None)
+    bench.config(epochs=1600, patience=None)
     grid = ("--seeds", "2")
     whole = sequential(bench, *grid)
     engine = ("--engine", "dask", "--scheduler", cluster.address)

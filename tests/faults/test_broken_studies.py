@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from tests.faults.clusters import LOOPBACK, SECONDS, Cluster, until
@@ -122,7 +123,7 @@ def machines(bench: Bench) -> Iterator[Machines]:
     """A cluster, and a config with an absolute path of its data."""
     pytest.importorskip("distributed", reason="distributed is not installed")
     bench.config(
-        epochs=160, patience=None, data={"name": "npz", "file": str(bench.folder / "tiny.npz")}
+        epochs=320, patience=None, data={"name": "npz", "file": str(bench.folder / "tiny.npz")}
     )
     made = Machines(bench.folder / "cluster")
     try:
@@ -141,6 +142,17 @@ def is_under_way(bench: Bench, machines: Machines) -> bool:
     )
 
 
+def slow_config(bench: Bench) -> None:
+    """Write a config whose full problem is trained for seconds, so that tune can be killed."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=30_000)
+    features = rng.normal(size=(30_000, 40)) + np.eye(3, 40)[labels]
+    held = {"x_validation": features[:400], "y_validation": labels[:400]}
+    path = bench.folder / "large.npz"
+    np.savez(path, x_train=features, y_train=labels, **held)  # type: ignore[arg-type]
+    bench.config(hidden=[100], patience=None, data={"name": "npz", "file": str(path), "scale": 1})
+
+
 @pytest.mark.parametrize("options", [(), ("--collect",)], ids=["shared", "collected"])
 @pytest.mark.parametrize("name", [*SEARCHES, "tune"])
 def test_on_a_cluster_whose_parts_are_killed_in_turn_it_ends_as_one_job_at_a_time(
@@ -152,6 +164,8 @@ def test_on_a_cluster_whose_parts_are_killed_in_turn_it_ends_as_one_job_at_a_tim
 ) -> None:
     """Two workers, the client with its process group, the scheduler, and the client alone."""
     moments = random.Random(name)  # noqa: S311 - which moments does not matter
+    if name == "tune":
+        slow_config(bench)
     command = ("tune", "tiny.yaml", "-q") if name == "tune" else search(name)
     expected = expect(bench, command)
     engine = ("--engine", "dask", "--scheduler", machines.cluster.address, *options)

@@ -177,6 +177,7 @@ print(gc.get_freeze_count())
 """
 
 
+@only_linux
 @pytest.mark.parametrize(
     ("settings", "late"),
     [([], []), (["optimizer=bfgs", "dtype=float64"], ["scipy.optimize"])],

@@ -32,8 +32,8 @@ def test_a_data_cost_is_the_validation_cost_without_the_penalty(
         penalties[row.epoch] = 3.0 / (2 * n) * sum(norm**2 for norm in row.weight_norms)
     if regularizer == "l1":
         for epoch, path in trial.run.checkpoints().items():
-            arrays = np.load(path)
-            weights = [arrays[name] for name in arrays.files if name.startswith("weights_")]
+            with np.load(path) as arrays:
+                weights = [arrays[name] for name in arrays.files if name.startswith("weights_")]
             penalties[epoch] = 3.0 / n * sum(float(abs(w).sum()) for w in weights)
     for epoch in trial.run.checkpoints():
         assert used.penalty(trial, epoch) == pytest.approx(penalties[epoch], rel=1e-5)
