@@ -61,7 +61,7 @@ class Verdict(NamedTuple):
     """The verdict on one comparison."""
 
     outcome: VerdictName
-    """Whether B is better or worse, or the reason why neither can be said."""
+    """Better, worse, or the reason for no verdict."""
     words: str
     """The same as a sentence."""
     amount: str

@@ -157,7 +157,7 @@ class _Word:
         self.text = ""
         self.kept: str | None = ""
         self.is_empty = True
-        """Whether the word has no characters yet, quotes included."""
+        """True while the word has no characters, not even quotes."""
 
     def add(self, text: str, *, is_break: bool = False) -> None:
         self.is_empty = False

@@ -132,7 +132,7 @@ class CompareOutput(Struct, frozen=True, kw_only=True):
     config: dict[str, dict[str, Any]]
     """The values of the keys that differ, by key and letter."""
     notes: list[str]
-    """What limits the comparison, in sentences, as below the printed tables."""
+    """Sentences on the limits of the comparison, as below the printed tables."""
     metrics: dict[str, dict[str, MetricOutput]]
     """By the metric's name, and by letter."""
     judged: str

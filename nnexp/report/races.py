@@ -230,7 +230,7 @@ class RaceOutput(Struct, frozen=True, kw_only=True):
     config: dict[str, dict[str, Any]]
     """The values of the keys that differ, by key and letter."""
     notes: list[str]
-    """What to know of seeds, learning rates and single runs, in sentences."""
+    """Sentences on seeds, learning rates and single runs."""
     verdicts: dict[str, RaceVerdictOutput]
     """By letter."""
     decided: bool

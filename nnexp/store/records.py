@@ -233,7 +233,7 @@ class Result(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     test_accuracy: Fraction | None
     """The accuracy on the test data at the best epoch."""
     fault: Fault | None
-    """Where training diverged, if it did."""
+    """The divergence that ended training; None if there was none."""
     files: dict[str, str]
     """The sha256 of the run's other immutable files."""
     numerics: Fingerprint | UnsetType = UNSET

@@ -25,7 +25,7 @@ MARGIN = 0.05
 
 
 class Score(NamedTuple):
-    """What a λ reaches on the validation data, with one seed."""
+    """The results of a λ on the validation data, with one seed."""
 
     accuracy: float
     """The best epoch's; 0 if training diverged."""

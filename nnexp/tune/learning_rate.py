@@ -312,7 +312,7 @@ def document(decision: Decision) -> Document:
 
 
 class SeedOutput(Struct, frozen=True, kw_only=True):
-    """What a seed alone would have given; null if no rate is steady with it."""
+    """The result of a single seed; null if no rate is steady with it."""
 
     seed: int
     threshold: float | None

@@ -78,7 +78,7 @@ class StrengthScores(NamedTuple):
 
     @property
     def has_learned(self) -> bool:
-        """Whether any λ is better than guessing."""
+        """True if any λ is better than guessing."""
         return any(self.learned(score.accuracy) for score in self.short.values())
 
     @property
