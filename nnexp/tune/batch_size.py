@@ -169,7 +169,7 @@ def _measure(state: TuneState, configs: Sequence[Config]) -> Steps[list[str]]:
             trials.tell(Update(text, f"best {100 * best:.2f} %"))
         state.session = TimingSession(load=busy, cores=os.cpu_count() or 1, seconds=seconds)
         state.keep(state.session)
-    load, cores = state.session.load, state.session.cores
+    load, cores = round(state.session.load, 1), state.session.cores  # as shown
     if load <= cores:
         return []
     return [f"The machine was busy (load {load:.1f} on {cores} cores): times are inaccurate."]

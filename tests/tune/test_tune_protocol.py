@@ -460,7 +460,7 @@ def test_a_size_that_diverges_with_a_seed_is_out(tmp_path: Path) -> None:
     assert found.decision(5, "batch-size").rows[2][2] == "diverged"
 
 
-@pytest.mark.parametrize(("load_", "busy"), [(2.5, True), (1.5, False)])
+@pytest.mark.parametrize(("load_", "busy"), [(2.5, True), (2.04, False), (1.5, False)])
 def test_a_busy_machine_s_times_are_called_rough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load_: float, *, busy: bool
 ) -> None:
@@ -468,7 +468,9 @@ def test_a_busy_machine_s_times_are_called_rough(
     monkeypatch.setattr(os, "getloadavg", lambda: (next(loads), 9.0, 9.0))
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     found = tuned(tmp_path, only=["batch-size"])
-    assert any("load 2.5" in note for note in found.decision(5, "batch-size").notes) == busy
+    notes = found.decision(5, "batch-size").notes
+    assert any("load 2.5" in note for note in notes) == busy
+    assert any("The machine was busy" in note for note in notes) == busy
     assert (found.state.session.load, found.state.session.cores) == (load_, 2)
     quiet = found.state.session
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
