@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,12 @@ import jsonschema  # type: ignore[import-untyped]
 import msgspec
 import pytest
 
+from nnexp.report import renderer
 from nnexp.report.text import as_json
 from nnexp.tune import outputs
+from nnexp.tune.choice import Score
 from nnexp.tune.protocol import TuningResult
+from nnexp.tune.weight_decay import StrengthScores, figure
 from tests.tune.planted import World, tuned
 
 if TYPE_CHECKING:
@@ -77,3 +81,12 @@ def test_what_the_budget_left_out_is_noted(tmp_path: Path) -> None:
         "The budget was too small for stage 6: λ again.",
         "The values from the quick problem are not checked on the full one.",
     ]
+
+
+@pytest.mark.parametrize("costs", [(0.5, 0.25), (0.5, 0.0), (math.inf, 0.0), (math.inf, math.inf)])
+def test_lambda_s_costs_are_drawn_without_a_warning(costs: tuple[float, float]) -> None:
+    """A logarithmic axis has no place for 0; what diverged is left out."""
+    short = {c: Score(0.9, cost) for c, cost in zip((0.1, 1.0), costs, strict=True)}
+    drawn = figure(StrengthScores(short, {}, 1000, lambda _: True))
+    assert drawn.panels[1].y.scale == ("linear" if 0.0 in costs else "log")
+    assert renderer.svg(drawn).startswith(b"<?xml")
