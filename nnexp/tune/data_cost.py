@@ -27,6 +27,6 @@ def data_cost(trial: JobResult, trials: Trials) -> float:
     return max(0.0, min(costs, default=math.inf))  # a difference can be a rounding error below 0
 
 
-def cost_text(cost: float) -> str:
-    """Return a cost as text, with four significant digits."""
-    return number(cost) if cost < math.inf else "diverged"
+def cost_text(cost: float | None) -> str:
+    """Return a cost as text, with four significant digits; None or infinite if it diverged."""
+    return "diverged" if cost is None or cost == math.inf else number(cost)

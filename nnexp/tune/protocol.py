@@ -90,7 +90,7 @@ def begin(
         learning_rate.trial_config(config)
     if isinstance(config.schedule, Piecewise) and set(only) - {"lambda"}:
         config = rules.with_constant_rate(config)  # all other decisions choose a learning rate
-    n = len(trials.dataset(config).train.labels)
+    n = trials.training_examples(config)
     dataset = trials.dataset(replace(config, data=replace(config.data, expand=None)))
     small = quick_problem.derive(config, dataset, n)
     is_full = (small.data, small.hidden) == (config.data, config.hidden)

@@ -58,12 +58,12 @@ class TuneState:
     @property
     def examples(self) -> int:
         """Training examples of the quick problem."""
-        return len(self.trials.dataset(self.quick).train.labels)
+        return self.trials.training_examples(self.quick)
 
     @property
     def all_examples(self) -> int:
         """Training examples of the full problem."""
-        return len(self.trials.dataset(self.config).train.labels)
+        return self.trials.training_examples(self.config)
 
     def validated(self, config: Config) -> int:
         """Return the number of validation examples of a config."""

@@ -56,8 +56,8 @@ class StrengthOutput(CandidateOutput, frozen=True, kw_only=True, tag="lambda"):
     @property
     def row(self) -> list[str]:
         """The cells of its table row."""
-        cost = math.inf if self.validation_cost is None else self.validation_cost
-        return [f"{self.lambda_:g}", str(self.epochs), *self.cells, cost_text(cost)]
+        cost = cost_text(self.validation_cost)
+        return [f"{self.lambda_:g}", str(self.epochs), *self.cells, cost]
 
 
 class StrengthScores(NamedTuple):
