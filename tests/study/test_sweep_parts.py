@@ -155,6 +155,24 @@ def test_files_are_read_once_whatever_is_selected_from_them(
     assert (sizes, len(read)) == ([20, 30, 40] * 2, 1)
 
 
+UNFORKED = """
+import gc, sys
+from pathlib import Path
+from nnexp.config import load
+from nnexp.study.local import starting
+from nnexp.study.local.pool import Pool
+starting.CAN_FORK = False
+engine = Pool(2, Path("runs"))
+engine.prepare([load.read("tiny.yaml", ["optimizer=bfgs", "dtype=float64"])])
+print("scipy.optimize" in sys.modules, gc.get_freeze_count())
+engine.close()
+"""
+
+
+def test_nothing_is_imported_for_trials_that_are_not_forked(bench: Bench) -> None:
+    assert script(bench, UNFORKED).stdout == "False 0\n"
+
+
 PREPARED = """
 import gc, json, sys
 from pathlib import Path
