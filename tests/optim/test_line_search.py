@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -180,10 +180,15 @@ def counting(objective: BatchObjective) -> tuple[CachedObjective, list[str]]:
     return CachedObjective(Recorder()), calls
 
 
-@pytest.mark.parametrize("optimizer", [ConjugateGradient(), Bfgs(), LBfgs()])
-@pytest.mark.parametrize("scales", [1.0, 30.0])
-def test_it_converges_to_1e_8_and_costs_no_more_than_scipy(optimizer: Any, scales: float) -> None:  # noqa: ANN401
-    cost, start = network_cost(scales)
+class Descent(NamedTuple):
+    """A minimization, to a gradient norm of 1e-8."""
+
+    calls: int
+    steps: int
+    cost: float
+
+
+def own(optimizer: Any, cost: BatchObjective, start: Array) -> Descent:  # noqa: ANN401 - a union
     objective, calls = counting(cost)
     theta, slots, steps = start.copy(), optimizer.start(start), 0
     norm = math.inf
@@ -191,17 +196,35 @@ def test_it_converges_to_1e_8_and_costs_no_more_than_scipy(optimizer: Any, scale
         norm = optimizer.step(theta, objective, slots, None)["gradient_norm"]
         steps += 1
         assert steps < 3000
-    theirs, scipys_calls = counting(cost)
+    return Descent(len(calls), steps, cost.value(theta))
+
+
+def scipys(optimizer: Any, cost: BatchObjective, start: Array) -> Descent:  # noqa: ANN401 - a union
+    objective, calls = counting(cost)
     method = {"conjugate-gradient": "CG", "bfgs": "BFGS", "l-bfgs": "L-BFGS-B"}
     untyped: Any = minimize
     found = untyped(
-        theirs.value,
+        objective.value,
         start,
-        jac=theirs.gradient,
+        jac=objective.gradient,
         method=method[optimizer.__struct_config__.tag],
         options={"gtol": 1e-9, "maxiter": 10_000},
     )
-    assert len(calls) / steps <= 1.25 * len(scipys_calls) / found.nit
-    assert len(calls) <= len(scipys_calls)
-    # Both are in a minimum, although not always in the same:
-    assert cost.value(theta) <= found.fun * 1.2
+    return Descent(len(calls), found.nit, found.fun)
+
+
+@pytest.mark.parametrize("optimizer", [ConjugateGradient(), Bfgs(), LBfgs()])
+@pytest.mark.parametrize("scales", [1.0, 30.0])
+def test_it_converges_to_1e_8_and_costs_no_more_than_scipy(optimizer: Any, scales: float) -> None:  # noqa: ANN401
+    """Over eight starts: which minimum is found from one depends on the last digits."""
+    cost, start = network_cost(scales)
+    rng = np.random.default_rng(0)
+    starts = [start, *rng.standard_normal((7, start.size))]
+    ours = [own(optimizer, cost, point) for point in starts]
+    theirs = [scipys(optimizer, cost, point) for point in starts]
+    calls, steps, costs = map(sum, zip(*ours, strict=True))
+    their_calls, their_steps, their_costs = map(sum, zip(*theirs, strict=True))
+    assert calls / steps <= 1.1 * their_calls / their_steps
+    assert calls <= 1.1 * their_calls
+    # All are in minima, although not always in the same:
+    assert costs <= their_costs * 1.2
