@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-import nnexp
 from benchmarks import drawings
 from benchmarks.startup import NNEXP, in_turns, train
+from nnexp.datasets.idx import MNIST_DIRECTORY
 from nnexp.datasets.loading import load
 from nnexp.datasets.sources import Mnist
 
@@ -37,7 +37,7 @@ for path in sys.argv[1:]:
     with Image.open(path) as image:
         image.load()
 """
-TEST = str(Path(nnexp.__file__).parent / "datasets" / "mnist" / "t10k-images-idx3-ubyte.gz")
+TEST = str(MNIST_DIRECTORY / "t10k-images-idx3-ubyte")
 
 
 def right(run: Path, paths: Sequence[Path], *options: str) -> npt.NDArray[np.float64]:

@@ -146,7 +146,7 @@ def test_an_installation_without_a_compiler_works_and_says_why_it_is_slow(tmp_pa
     assert (elsewhere / "metrics.csv").read_text().startswith("run,experiment,seed,epoch,metric,")
     table = run(*nnexp, "runs", "--csv", cwd=elsewhere, environment=path)
     assert table.splitlines()[1].startswith(f"{trained},")
-    images = installed / "nnexp" / "datasets" / "mnist" / "t10k-images-idx3-ubyte.gz"
+    images = installed / "nnexp" / "datasets" / "mnist" / "t10k-images-idx3-ubyte"
     predict = ("predict", trained, str(images), "--csv")
     rows = run(*nnexp, *predict, cwd=elsewhere, environment=path).splitlines()
     assert len(rows) == 10_001

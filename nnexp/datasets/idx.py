@@ -13,7 +13,6 @@ from __future__ import annotations
 import filecmp
 import gzip
 import hashlib
-import importlib.resources
 import math
 import re
 import struct
@@ -149,6 +148,8 @@ MNIST_NAMES = {
     "test_labels": "t10k-labels-idx1-ubyte",
 }
 
+MNIST_DIRECTORY = Path(__file__).with_name("mnist")
+
 MNIST_SHA256 = {
     "train_images": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train_labels": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -165,18 +166,14 @@ def read_mnist(_source: Mnist) -> Parts:
 
     Raises: DataError if a file is missing or damaged.
     """
-    package = importlib.resources.files("nnexp.datasets")
-    with importlib.resources.as_file(package / "mnist") as directory:
-        try:
-            parts = read_idx(Idx(directory=str(directory)))
-        except DataError as error:
-            raise DataError(f"{error}; this file belongs to nnexp: reinstall nnexp") from error
+    try:
+        parts = read_idx(Idx(directory=str(MNIST_DIRECTORY)))
+    except DataError as error:
+        raise DataError(f"{error}; this file belongs to nnexp: reinstall nnexp") from error
     for name, sha256 in MNIST_SHA256.items():
         if parts.sha256[name] != sha256:
-            file = MNIST_NAMES[name]
-            raise DataError(
-                f"{directory}: {file} is damaged: its sha256 is not MNIST's; reinstall nnexp"
-            )
+            file = MNIST_DIRECTORY / MNIST_NAMES[name]
+            raise DataError(f"{file}: damaged: its sha256 is not MNIST's; reinstall nnexp")
     return parts
 
 

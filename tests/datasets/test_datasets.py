@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import importlib.resources
 import resource
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -108,18 +107,16 @@ def test_mnist_loads_in_little_memory() -> None:
 def test_a_damaged_package_is_named_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shipped = importlib.resources.files("nnexp.datasets") / "mnist"
-    (tmp_path / "mnist").mkdir()
-    for name in idx.MNIST_NAMES.values():
-        content = bytearray(gzip.decompress((shipped / f"{name}.gz").read_bytes()))
-        if name == "t10k-labels-idx1-ubyte":
-            content[100] ^= 1
-        (tmp_path / "mnist" / name).write_bytes(content)
-    monkeypatch.setattr(importlib.resources, "files", lambda _package: tmp_path)
-    expected = r"t10k-labels-idx1-ubyte is damaged: its sha256 is not MNIST's; reinstall nnexp$"
+    shutil.copytree(idx.MNIST_DIRECTORY, tmp_path / "mnist")
+    labels = tmp_path / "mnist" / "t10k-labels-idx1-ubyte"
+    content = bytearray(labels.read_bytes())
+    content[100] ^= 1
+    labels.write_bytes(content)
+    monkeypatch.setattr(idx, "MNIST_DIRECTORY", tmp_path / "mnist")
+    expected = r"t10k-labels-idx1-ubyte: damaged: its sha256 is not MNIST's; reinstall nnexp$"
     with pytest.raises(DataError, match=expected):
         load(Mnist())
-    (tmp_path / "mnist" / "t10k-labels-idx1-ubyte").unlink()
+    labels.unlink()
     with pytest.raises(DataError, match="this file belongs to nnexp: reinstall nnexp"):
         load(Mnist())
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-import nnexp
+from nnexp.datasets.idx import MNIST_DIRECTORY
 
 pytestmark = [pytest.mark.docs, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "predicting.md").read_text(encoding="utf-8")
-MNIST = Path(nnexp.__file__).parent / "datasets" / "mnist"
 
 
 def run(line: str, folder: Path) -> str:
@@ -46,8 +45,7 @@ def test_the_session_is_what_is_printed(tmp_path: Path) -> None:
         outputs = [[float(row[k]) for k in (2, 4)] for row in (ours, theirs)]
         assert outputs[0] == pytest.approx(outputs[1], abs=0.15)  # by other arithmetic
     for kind in ("images-idx3", "labels-idx1"):
-        content = gzip.decompress((MNIST / f"t10k-{kind}-ubyte.gz").read_bytes())
-        (tmp_path / f"new-{kind}-ubyte").write_bytes(content)
+        shutil.copy(MNIST_DIRECTORY / f"t10k-{kind}-ubyte", tmp_path / f"new-{kind}-ubyte")
     (evaluate,) = (line[6:] for line in sessions[1].splitlines())
     measured = json.loads(run(f"{evaluate} --json", tmp_path))
     result = json.loads((tmp_path / shown[0][0] / "result.json").read_text())
