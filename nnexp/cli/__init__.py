@@ -153,7 +153,8 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     for variable in ONE_THREAD:  # one thread gives the same bytes anywhere; NumPy reads these
         os.environ[variable] = "1"
-    defer("numpy")
+    for module in ("numpy", "ctypes", "random", "zipfile"):
+        defer(module)
     reserve_standard_streams()
     code = _run()
     if not flush() and code == 0:

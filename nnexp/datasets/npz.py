@@ -71,7 +71,6 @@ MEMBERS = 1000
 READ_LIMIT = files.CHUNK
 """Bytes: twice the size of a directory of ``MEMBERS`` members with long names."""
 ENCRYPTED = 0x1
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class LimitedReads:
@@ -207,7 +206,8 @@ def list_members(archive: zipfile.ZipFile, length: int) -> dict[str, zipfile.Zip
 
 def check_sizes(info: zipfile.ZipInfo, length: int) -> None:
     """Raise MalformedError if a member's declared size is impossible for a file of this length."""
-    if info.compress_type not in METHODS or info.flag_bits & ENCRYPTED:
+    methods = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+    if info.compress_type not in methods or info.flag_bits & ENCRYPTED:
         raise MalformedError(f"{info.filename!r} is neither stored nor deflated, or is encrypted")
     if not 0 <= info.header_offset < length:
         raise MalformedError(f"{info.filename!r} begins outside the file")

@@ -317,15 +317,15 @@ def _writer(
     return writers.open_(run), False
 
 
-@functools.cache  # looking up a package's version can take longer than an epoch
+@functools.cache
 def _versions() -> Versions:
-    from importlib.metadata import version  # noqa: PLC0415 - slow to import
+    import scipy  # noqa: PLC0415 - only for new runs; importlib.metadata would take longer still
 
     return Versions(
         nnexp=nnexp.__version__,
         python=platform.python_version(),
         numpy=np.__version__,
-        scipy=version("scipy"),
+        scipy=scipy.__version__,
     )
 
 

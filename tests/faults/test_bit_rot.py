@@ -15,7 +15,6 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -205,7 +204,6 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     name = bench.config(hidden=[], batch_size=50)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numerics, "fingerprint", cache(numerics.fingerprint))
-        patch.setattr("importlib.metadata.version", cache(version))
         patch.setattr(os, "fsync", lambda _: None)
         os.chdir(folder)
         yield Shelf(folder, load.read(name))

@@ -12,7 +12,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -200,7 +199,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Sc
     bench.data()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numerics, "fingerprint", cache(numerics.fingerprint))
-        patch.setattr("importlib.metadata.version", cache(version))
         patch.setattr("nnexp.runner.train.load", cache(loading.load))
 
         def made(learning_rate: float = 0.5) -> Scene:
