@@ -3,7 +3,7 @@
 - ``nnexp --help`` beside ``python -c pass``, in turns;
 - ``nnexp runs`` over thousands of finished runs;
 - ``nnexp train`` beside thousands of runs, among which it looks for epochs to take over, and in an
-  empty folder, in turns;
+  empty folder, and again, when it is done, in turns;
 - 60 epochs after 30, which it takes over, and from scratch, in turns;
 - ``nnexp compare`` of two runs, and of two experiments of fifty seeds.
 """
@@ -87,11 +87,12 @@ def multiply(run: Run, folder: Path, count: int) -> None:
 
 
 def starts(folder: Path, many: Path, times: int) -> list[Use]:
-    """Return the medians of training beside many runs, and in an empty folder."""
+    """Return the medians of training beside many runs, in an empty folder, and once more there."""
     rounds = []
     for seed in range(1, times + 1):  # of seeds that none of the many runs has
         settings = (*SMALL, f"seed={seed}")
-        rounds.append([use(train(runs, settings)) for runs in (many, folder / f"empty-{seed}")])
+        empty = folder / f"empty-{seed}"
+        rounds.append([use(train(runs, settings)) for runs in (many, empty, empty)])
     return [Use(*map(median, zip(*found, strict=True))) for found in zip(*rounds, strict=True)]
 
 
@@ -134,9 +135,10 @@ def main() -> None:
         (listed,) = in_turns([(NNEXP, "runs", "--runs", str(many))], 5)
         print(row(f"`nnexp runs`, {options.count:,} runs", listed), flush=True)
         use(train(many, (*SMALL, "seed=0")))  # makes the index
-        beside, alone = starts(Path(folder), many, options.starts)
+        beside, alone, done = starts(Path(folder), many, options.starts)
         print(row(f"`nnexp train`, 100 images, beside {options.count:,} runs", beside))
-        print(row("`nnexp train`, 100 images, in an empty folder", alone), flush=True)
+        print(row("`nnexp train`, 100 images, in an empty folder", alone))
+        print(row("`nnexp train`, the same again: already done", done), flush=True)
         grown, scratch = growth(Path(folder), 3)
         print(row("`nnexp train`, 10,000 images, 60 epochs after 30", grown))
         print(row("`nnexp train`, 10,000 images, 60 epochs from scratch", scratch), flush=True)
