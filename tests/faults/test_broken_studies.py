@@ -70,13 +70,17 @@ def test_killed_with_its_whole_group_at_random_times_it_ends_as_if_it_had_not_be
         code = -signal.SIGKILL
         while code == -signal.SIGKILL:
             process = bench.start(*command, start_new_session=True)
-            if kills % 2:
+            amid_jobs = kills % 2 == 1
+            if amid_jobs:
                 wait_for_jobs(process)
             try:
                 process.wait(moments.uniform(0.2, 1.5) if kills < KILLS else 2 * SECONDS)
             except subprocess.TimeoutExpired:
+                if amid_jobs:  # they may have ended meanwhile
+                    wait_for_jobs(process)
                 beside_jobs += len(members(process.pid)) > 1
-                os.killpg(process.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it is over
+                    os.killpg(process.pid, signal.SIGKILL)
             code, out, err = wait(process)
             kills += code == -signal.SIGKILL
         assert (code, err) == (0, "")
