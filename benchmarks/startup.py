@@ -2,8 +2,8 @@
 
 - ``nnexp --help`` beside ``python -c pass``, in turns;
 - ``nnexp runs`` over thousands of finished runs;
-- ``nnexp train`` beside thousands of runs, among which it looks for epochs to take over, and in an
-  empty folder, and again, when it is done, in turns;
+- ``nnexp train`` beside thousands of runs, among which it looks for epochs to take over, in an
+  empty folder, and there again once the run is done, in turns;
 - 60 epochs after 30, which it takes over, and from scratch, in turns;
 - ``nnexp compare`` of two runs, and of two experiments of fifty seeds.
 """

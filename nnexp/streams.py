@@ -6,7 +6,6 @@ its figures.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from itertools import repeat
@@ -165,6 +164,8 @@ class ReplayedShuffles:
         return np.array(self._order, dtype=np.int64)
 
     def _rewind(self) -> None:
+        import random  # noqa: PLC0415 - NumPy imports it in any case, but finished runs do not
+
         self._random = random.Random(self._seed).random  # noqa: S311 - as in the book
         self._order = list(range(self._examples))
         for training in self._before:

@@ -153,7 +153,7 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     for variable in ONE_THREAD:  # one thread gives the same bytes anywhere; NumPy reads these
         os.environ[variable] = "1"
-    for module in ("numpy", "ctypes", "random", "zipfile"):
+    for module in ("numpy", "ctypes", "zipfile"):
         defer(module)
     reserve_standard_streams()
     code = _run()

@@ -1,8 +1,11 @@
 """Import a module when it is first used, so that commands that do without it start faster.
 
-NumPy takes longer to load than most commands that compute nothing need altogether. Importing it
-inside functions would be easy to forget in one of a hundred modules. Modules that are loaded before
-NumPy is needed import ``numpy.typing``, which loads all of it, for the type checker only.
+NumPy takes longer to load than most commands that compute nothing need altogether; ``ctypes``
+and ``zipfile`` take some milliseconds. Importing them inside functions would be easy to forget in
+one of a hundred modules.
+
+A module that such commands load uses no attribute of a deferred one when it is imported, and
+imports ``numpy.typing``, which loads all of NumPy, for the type checker only.
 """
 
 from __future__ import annotations

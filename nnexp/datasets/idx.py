@@ -28,6 +28,8 @@ from nnexp.datasets.sources import Idx
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from nnexp.datasets.dataset import Labels
@@ -149,6 +151,7 @@ MNIST_NAMES = {
 }
 
 MNIST_DIRECTORY = Path(__file__).with_name("mnist")
+"""In the package, which cannot be used from a zip file: it would be unpacked at every start."""
 
 MNIST_SHA256 = {
     "train_images": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -166,14 +169,17 @@ def read_mnist(_source: Mnist) -> Parts:
 
     Raises: DataError if a file is missing or damaged.
     """
+    paths = {role: MNIST_DIRECTORY / name for role, name in MNIST_NAMES.items()}
+    for path in paths.values():
+        if not path.exists():
+            raise DataError(f"{path}: missing; reinstall nnexp")
     try:
-        parts = read_idx(Idx(directory=str(MNIST_DIRECTORY)))
+        parts = read_files(paths)
     except DataError as error:
         raise DataError(f"{error}; this file belongs to nnexp: reinstall nnexp") from error
-    for name, sha256 in MNIST_SHA256.items():
-        if parts.sha256[name] != sha256:
-            file = MNIST_DIRECTORY / MNIST_NAMES[name]
-            raise DataError(f"{file}: damaged: its sha256 is not MNIST's; reinstall nnexp")
+    for role, sha256 in MNIST_SHA256.items():
+        if parts.sha256[role] != sha256:
+            raise DataError(f"{paths[role]}: damaged: its sha256 is not MNIST's; reinstall nnexp")
     return parts
 
 
@@ -182,7 +188,14 @@ def read_idx(source: Idx) -> Parts:
 
     Raises: DataError if a file is missing or malformed, or if files do not match each other.
     """
-    paths = locate(source)
+    return read_files(locate(source))
+
+
+def read_files(paths: Mapping[str, Path]) -> Parts:
+    """Read the files of the roles that they have, such as train_images.
+
+    Raises: DataError.
+    """
     sha256: dict[str, str] = {}
     train = read_part("train", paths, sha256)
     validation = read_part("validation", paths, sha256) if "validation_images" in paths else None
@@ -309,7 +322,7 @@ def _check_same(first: Path, second: Path, role: str) -> None:
         )
 
 
-def read_part(part: str, paths: dict[str, Path], sha256: dict[str, str]) -> Part:
+def read_part(part: str, paths: Mapping[str, Path], sha256: dict[str, str]) -> Part:
     """Read a split from its two files, and add their hashes to sha256."""
     images_path, labels_path = paths[f"{part}_images"], paths[f"{part}_labels"]
     images, sha256[f"{part}_images"], image = read_images(images_path)

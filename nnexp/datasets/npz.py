@@ -206,7 +206,7 @@ def list_members(archive: zipfile.ZipFile, length: int) -> dict[str, zipfile.Zip
 
 def check_sizes(info: zipfile.ZipInfo, length: int) -> None:
     """Raise MalformedError if a member's declared size is impossible for a file of this length."""
-    methods = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+    methods = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # here, since zipfile is deferred
     if info.compress_type not in methods or info.flag_bits & ENCRYPTED:
         raise MalformedError(f"{info.filename!r} is neither stored nor deflated, or is encrypted")
     if not 0 <= info.header_offset < length:

@@ -317,9 +317,8 @@ def _writer(
     return writers.open_(run), False
 
 
-@functools.cache
 def _versions() -> Versions:
-    import scipy  # noqa: PLC0415 - only for new runs; importlib.metadata would take longer still
+    import scipy  # noqa: PLC0415 - not for finished runs; importlib.metadata would take longer still
 
     return Versions(
         nnexp=nnexp.__version__,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -107,17 +106,23 @@ def test_mnist_loads_in_little_memory() -> None:
 def test_a_damaged_package_is_named_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(idx.MNIST_DIRECTORY, tmp_path / "mnist")
-    labels = tmp_path / "mnist" / "t10k-labels-idx1-ubyte"
-    content = bytearray(labels.read_bytes())
+    shipped = idx.MNIST_DIRECTORY
+    for name in idx.MNIST_NAMES.values():
+        (tmp_path / name).symlink_to(shipped / name)
+    labels = tmp_path / "t10k-labels-idx1-ubyte"
+    labels.unlink()
+    content = bytearray((shipped / labels.name).read_bytes())
     content[100] ^= 1
     labels.write_bytes(content)
-    monkeypatch.setattr(idx, "MNIST_DIRECTORY", tmp_path / "mnist")
-    expected = r"t10k-labels-idx1-ubyte: damaged: its sha256 is not MNIST's; reinstall nnexp$"
+    monkeypatch.setattr(idx, "MNIST_DIRECTORY", tmp_path)
+    expected = f"^{labels}: damaged: its sha256 is not MNIST's; reinstall nnexp$"
     with pytest.raises(DataError, match=expected):
         load(Mnist())
+    labels.write_bytes(content[:-1])
+    with pytest.raises(DataError, match=r"10007; it is cut short: .* belongs to nnexp: reinstall"):
+        load(Mnist())
     labels.unlink()
-    with pytest.raises(DataError, match="this file belongs to nnexp: reinstall nnexp"):
+    with pytest.raises(DataError, match=f"^{labels}: missing; reinstall nnexp$"):
         load(Mnist())
 
 
