@@ -44,7 +44,7 @@ from nnexp.store.writer import Writer
 
 
 def prepare(configs: Iterable[Config]) -> None:
-    """Compute what the runs of configs need once a process, so that forked processes share it."""
+    """Compute and import what the runs of configs need, so that forked processes share it."""
     for backend in {backends.choose(config) for config in configs}:
         backends.fingerprint(backend)
     _versions()
