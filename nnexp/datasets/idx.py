@@ -24,7 +24,6 @@ import numpy as np
 from nnexp.datasets import files
 from nnexp.datasets.files import MalformedError, file_errors
 from nnexp.datasets.selection import Part, Parts, pair
-from nnexp.datasets.sources import Idx
 from nnexp.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nnexp.datasets.dataset import Labels
-    from nnexp.datasets.sources import Mnist
+    from nnexp.datasets.sources import Idx, Mnist
 
 GZIP = b"\x1f\x8b"
 
