@@ -19,6 +19,7 @@ from nnexp.store.run import Run
 from nnexp.training.history import Row
 from tests.analysis.listings import make
 from tests.conftest import commit
+from tests.waiting import until
 
 if TYPE_CHECKING:
     import subprocess
@@ -125,9 +126,7 @@ def started(bench: Bench, *settings: str) -> Iterator[subprocess.Popen[str]]:
     """Train while the context lasts, and until the end if it waits for that."""
     process = bench.start("train", "tiny.yaml", "-q", *LONG, *settings)
     try:
-        while not (bench.folder / "runs/long-s0/metrics.jsonl").exists():
-            assert process.poll() is None
-            time.sleep(0.01)
+        until((bench.folder / "runs/long-s0/metrics.jsonl").exists)
         yield process
     finally:
         process.terminate()  # nothing, if it has ended

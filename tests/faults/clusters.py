@@ -8,13 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-SECONDS = 60.0
-"""Timeout of every wait, in seconds."""
+from tests.waiting import SECONDS, until
 
 LOOPBACK = "127.0.0.1"
 
@@ -26,14 +24,6 @@ class Process(NamedTuple):
     parent: int
     group: int
     command: str
-
-
-def until(happens: Callable[[], Any], seconds: float = SECONDS) -> None:
-    """Wait until a condition holds."""
-    end = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.02)
 
 
 def quiet(host: str) -> tuple[str, ...]:

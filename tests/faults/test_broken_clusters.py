@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.clusters import LOOPBACK, SECONDS, Cluster, until
+from tests.faults.clusters import LOOPBACK, Cluster
 from tests.faults.conftest import lacking
 from tests.faults.trees import epochs_trained, runs
+from tests.waiting import SECONDS, until
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -82,8 +83,8 @@ def sequential(bench: Bench, *grid: str) -> str:
 
 def is_under_way(bench: Bench, cluster: Cluster, trials: int = 2) -> bool:
     """Return whether trials run that have committed something."""
-    done = {path.parent for path in bench.folder.glob("runs/*/result.json")}
-    going = {path.parent.parent for path in bench.folder.glob("runs/*/checkpoints/*.npz")}
+    done = {path.parent for path in bench.folder.glob("runs/[!.]*/result.json")}
+    going = {path.parent.parent for path in bench.folder.glob("runs/[!.]*/checkpoints/*.npz")}
     return len(cluster.trials()) >= trials and len(going - done) >= trials
 
 

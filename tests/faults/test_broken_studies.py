@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.faults.clusters import LOOPBACK, SECONDS, Cluster, until
+from tests.faults.clusters import LOOPBACK, Cluster
 from tests.faults.test_broken_sweeps import members, wait_for_jobs
 from tests.study.studies import Results, keep_timed_runs, results, search, sequential, wait
+from tests.waiting import SECONDS, until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.trees import epochs_trained, runs
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -96,18 +98,16 @@ def test_killed_again_and_again_it_leaves_no_orphan(bench: Bench) -> None:
         time.sleep(moments.uniform(0.3, 1.0))
         process.kill()  # the sweep alone; its trials are still in its group
         process.communicate()
-        end = time.monotonic() + 5
-        while members(process.pid):
-            assert time.monotonic() < end, "a trial outlived its sweep"
-            time.sleep(0.01)
+        until(functools.partial(is_over, process.pid), 5)
 
 
-def wait_for_jobs(process: subprocess.Popen[str], seconds: float = 60) -> None:
+def wait_for_jobs(process: subprocess.Popen[str]) -> None:
     """Wait until a process has children or is over: a busy machine takes long to start them."""
-    end = time.monotonic() + seconds
-    while process.poll() is None and len(members(process.pid)) < 2:
-        assert time.monotonic() < end, "no job began"
-        time.sleep(0.01)
+    until(lambda: process.poll() is not None or len(members(process.pid)) > 1)
+
+
+def is_over(group: int) -> bool:
+    return not members(group)
 
 
 def members(group: int) -> list[int]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
-import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.conftest import Bench
 
 only_linux = pytest.mark.skipif(
@@ -34,14 +31,6 @@ from nnexp.cli import main
 main()
 """
 """The command with a trial that does something else than train."""
-
-
-def until(happens: Callable[[], Any], seconds: float = 30) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.01)
 
 
 def epochs(bench: Bench) -> int:

@@ -23,6 +23,7 @@ from nnexp.study.dask.worker import JobReport
 from nnexp.study.job import Message, Outcome
 from nnexp.study.local.process import Process
 from tests.study.dask_jobs import TOKEN, carried_out, order, trial
+from tests.waiting import SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,14 +198,11 @@ def test_a_trial_dies_with_the_thread_that_watches_it(bench: Bench) -> None:
 
     def abandon() -> None:
         started.append(worker.start(wanted, bench.folder / "runs"))
-        end = time.monotonic() + 30
-        while not any((bench.folder / "runs").glob("*/checkpoints/*.npz")):
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        until(lambda: list((bench.folder / "runs").glob("*/checkpoints/*.npz")))
 
     thread = threading.Thread(target=abandon)
     thread.start()
-    thread.join(40)
+    thread.join(2 * SECONDS)
     outcome, _ = started[0].wait()
     assert outcome == Outcome(code=137, reason="killed by SIGKILL")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from nnexp.report.figure import Line, Points
 from nnexp.study.race_definition import define
 from tests.study.races import configs, plant, run, sampler
 from tests.study.searches import names
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.conftest import Bench, Said
@@ -426,9 +426,7 @@ def test_a_terminal_shows_the_verdicts_so_far() -> None:
 def test_a_signal_says_where_it_stopped(bench: Bench) -> None:
     files = configs(bench, "a", "b", epochs=100_000, patience=None)
     process = bench.start("race", *files)
-    deadline = time.monotonic() + 60
-    while not list(bench.folder.glob("runs/*/metrics.jsonl")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: list(bench.folder.glob("runs/*/metrics.jsonl")))
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (143, "")

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 from tests.study.races import configs
 from tests.study.searches import tree
 from tests.study.studies import timeless
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -23,13 +23,17 @@ pytestmark = pytest.mark.slow
 
 KILLS = 30
 EPOCHS = 100
-WAIT = 60.0
 """Seconds to wait for a commit."""
 
 
 def committed(bench: Bench, runs: str) -> int:
     """Return how many bytes of metrics a folder's runs have."""
     return sum(path.stat().st_size for path in bench.folder.glob(f"{runs}/*/metrics.jsonl"))
+
+
+def wait_for(bench: Bench, process: subprocess.Popen[str], share: float) -> None:
+    """Wait until a race has committed more than so many bytes, or is over."""
+    until(lambda: process.poll() is not None or committed(bench, "again") > share)
 
 
 def kill(process: subprocess.Popen[str]) -> None:
@@ -50,12 +54,9 @@ def test_killed_thirty_times_at_random_it_ends_as_if_it_never_was(bench: Bench, 
     while kills < KILLS:
         before = committed(bench, "again")
         process = bench.start("race", *files, *words, "-j", jobs, "--runs", "again")
-        deadline = time.monotonic() + WAIT
         # Each start trains a random part of what its share of the whole is on average.
         share = before + rng.uniform(0, 1.6) * (total - before) / (KILLS - kills + 1)
-        while process.poll() is None and committed(bench, "again") <= share:
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
+        wait_for(bench, process, share)
         if process.poll() is None:
             kill(process)
             kills += 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import re
+import shutil
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +14,11 @@ import pytest
 from tests.study.searches import UNCONFIRMED, names, search, tree
 from tests.study.spaces import RATE, needs_optuna
 from tests.study.studies import timeless
+from tests.waiting import until
 
 if TYPE_CHECKING:
+    import subprocess
+
     from tests.conftest import Bench
 
 
@@ -40,20 +43,25 @@ def test_killed_anywhere_it_goes_on_to_the_same_runs(
     whole = search(bench, *arguments, runs="whole")
     command = (*UNCONFIRMED, "--space", RATE, "--runs", "again", *arguments)
     for wanted in kills:
-        process = bench.start(*command)
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            found = list((bench.folder / "again").glob("*/metrics.jsonl"))
-            if len(found) >= wanted:
-                break
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        killed = False
+        while not killed:
+            process = bench.start(*command)
+            wait_for(bench, process, wanted)
+            process.kill()
+            process.communicate()
+            killed = process.returncode == -signal.SIGKILL
+            if not killed:  # it ended first
+                shutil.rmtree(bench.folder / "again")
     end = search(bench, *arguments, runs="again")
     assert end.code == 0
     assert timeless(re.sub(r"\bagain\b(?!:)", "whole", end.out)) == timeless(whole.out)
     assert tree(bench, "again") == tree(bench, "whole")
+
+
+def wait_for(bench: Bench, process: subprocess.Popen[str], count: int) -> None:
+    """Wait until so many runs have begun, or the search is over."""
+    begun = "again/[!.]*/metrics.jsonl"
+    until(lambda: process.poll() is not None or len(list(bench.folder.glob(begun))) >= count)
 
 
 def test_a_kill_between_the_last_epoch_and_the_result_is_made_good(bench: Bench) -> None:
@@ -69,9 +77,7 @@ def test_a_kill_between_the_last_epoch_and_the_result_is_made_good(bench: Bench)
 def test_a_signal_says_where_it_stopped(bench: Bench) -> None:
     command = ("search", "tiny.yaml", "--space", RATE, "--epochs", "100000")
     process = bench.start(*command, "--set", "patience=null", "--trials", "7")
-    deadline = time.monotonic() + 60
-    while not list(bench.folder.glob("runs/*/metrics.jsonl")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: list(bench.folder.glob("runs/*/metrics.jsonl")))
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (143, "")

@@ -13,7 +13,8 @@ import pytest
 
 from nnexp.study import job_script, sweep_file
 from nnexp.study.plan import plan
-from tests.study.sweeps import GRID, LONG, epochs, until
+from tests.study.sweeps import GRID, LONG, epochs
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
