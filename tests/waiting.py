@@ -1,31 +1,53 @@
-"""Waiting for what another process does, without a guess how long it takes."""
+"""Waiting for what another process does, without guessing how long it takes."""
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
 import time
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 SECONDS = 60.0
 """Time after which a wait fails."""
 
+PAUSE = 0.005
+"""Seconds between two looks, or what a look takes if that is more."""
 
-def until(happens: Callable[[], T], seconds: float = SECONDS) -> T:
-    """Wait until a condition holds, and return what it then is.
 
-    The condition may read files that another process renames or removes meanwhile: one that
-    vanishes between being listed and being read means "not yet".
+def until(
+    happens: Callable[[], T],
+    seconds: float = SECONDS,
+    *,
+    process: subprocess.Popen[Any] | None = None,
+) -> T:
+    """Wait until a condition holds, and return its value.
+
+    The condition may read files that another process renames or removes meanwhile: while one is
+    missing, the condition does not hold. The wait fails at once when a given process is over.
     """
     end = time.monotonic() + seconds
     while True:
+        missing, begun = None, time.monotonic()
         try:
             if found := happens():
                 return found
-        except FileNotFoundError:
-            pass
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.005)
+        except FileNotFoundError as error:
+            missing = error
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"ended with {process.returncode}: {process.communicate()}")
+        if (now := time.monotonic()) > end:
+            raise AssertionError("it never happened") from missing
+        time.sleep(max(PAUSE, now - begun))
+
+
+def catches(process: subprocess.Popen[Any], number: signal.Signals) -> bool:
+    """Return whether a process has a handler for a signal, as Linux's /proc tells."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    match = re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)
+    assert match is not None
+    return bool(int(match[1], 16) >> number - 1 & 1)

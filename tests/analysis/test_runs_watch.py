@@ -118,7 +118,7 @@ def test_a_run_that_is_damaged_under_watch_is_told(
 
 
 ENDLESS = ("--set", "epochs=100000")
-LONG = ("--set", "epochs=200", "--set", "batch_size=1", "--set", "patience=", "--name", "long")
+LONG = ("--set", "epochs=1000", "--set", "batch_size=1", "--set", "patience=", "--name", "long")
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def started(bench: Bench, *settings: str) -> Iterator[subprocess.Popen[str]]:
     """Train while the context lasts, and until the end if it waits for that."""
     process = bench.start("train", "tiny.yaml", "-q", *LONG, *settings)
     try:
-        until((bench.folder / "runs/long-s0/metrics.jsonl").exists)
+        until((bench.folder / "runs/long-s0/timing.jsonl").read_bytes, process=process)
         yield process
     finally:
         process.terminate()  # nothing, if it has ended
@@ -142,8 +142,8 @@ def test_a_training_is_watched_on_a_terminal_to_its_end(bench: Bench) -> None:
     assert len(screens) > 1
     for screen in screens:
         assert re.match("run +epoch +validation +best +time left\n", screen)
-    assert re.search(r"^long-s0 +\d+/200  .* \d+:\d\d$", screens[0], re.MULTILINE)
-    assert re.search(r"^long-s0 +200/200  .* finished$", screens[-1], re.MULTILINE)
+    assert re.search(r"^long-s0 +\d+/1000  .* \d+:\d\d$", screens[0], re.MULTILINE)
+    assert re.search(r"^long-s0 +1000/1000  .* finished$", screens[-1], re.MULTILINE)
 
 
 def test_ctrl_c_ends_a_watch_and_not_the_training(bench: Bench) -> None:

@@ -93,12 +93,14 @@ def test_64_trials_by_xargs_by_a_sweep_and_by_both_at_once_are_the_same_bytes(be
 def test_killed_again_and_again_it_leaves_no_orphan(bench: Bench) -> None:
     moments = random.Random(3)  # noqa: S311 - which moments does not matter
     arguments = ("sweep", "tiny.yaml", *GRID, "--set", "epochs=100000", "--set", "patience=null")
-    for _ in range(10):
+    for number in range(10):
         process = bench.start(*arguments, "-j", "4", start_new_session=True)
+        if number % 2:
+            wait_for_jobs(process)
         time.sleep(moments.uniform(0.3, 1.0))
         process.kill()  # the sweep alone; its trials are still in its group
         process.communicate()
-        until(functools.partial(is_over, process.pid), 5)
+        until(functools.partial(is_over, process.pid))
 
 
 def wait_for_jobs(process: subprocess.Popen[str]) -> None:

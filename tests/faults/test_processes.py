@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from nnexp.runner import train
 from nnexp.store import lock, records, writer
 from nnexp.store.records import RunRecord
 from nnexp.study.job import LOCKED
+from tests import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +47,6 @@ sys.argv = ["nnexp", "train", *sys.argv[1:]]
 main()
 """
 """A training that waits for a line before it begins, and for another once it has its run."""
-
-
-PATIENCE = 30
-"""Seconds after which processes that have not ended are taken to have found the run free."""
 
 
 class Trainings:
@@ -83,16 +79,19 @@ class Trainings:
         """Let all begin; return the one that is left when all others have ended."""
         for process in self.processes:
             self.go(process)
-        end = time.monotonic() + PATIENCE
-        while sum(process.poll() is None for process in self.processes) > 1:
-            time.sleep(0.01)
-            if time.monotonic() > end:  # two or more have the run, and wait to go on
-                self.kill()
-                pytest.fail("more than one process trains the run")
-        (left,) = [process for process in self.processes if process.poll() is None]
+        try:
+            waiting.until(lambda: len(self.living()) < 2)
+        except AssertionError:  # two or more have the run, and wait to go on
+            self.kill()
+            raise
+        (left,) = self.living()
         assert left.stdout is not None
         assert left.stdout.readline() == "opened\n"
         return left
+
+    def living(self) -> list[subprocess.Popen[str]]:
+        """Return the processes that have not ended."""
+        return [process for process in self.processes if process.poll() is None]
 
     def kill(self) -> None:
         """End what is left of them."""
@@ -279,7 +278,7 @@ READS = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [12, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [30, pytest.param(150, marks=pytest.mark.slow)])
 def test_readers_beside_live_runs_never_fail(bench: Bench, number: int) -> None:
     bench.config(epochs=6)
     for name in ("a0", "a1"):

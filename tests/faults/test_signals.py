@@ -21,6 +21,7 @@ from nnexp.cli import signals
 from nnexp.native import availability
 from nnexp.optim.optimizers import Optimizer
 from nnexp.training.feed import Feed
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from nnexp.training.feed import Batch
     from tests.conftest import Bench, Said
 
-LONG = ("--set", "epochs=80", "--set", "batch_size=1", "--set", "patience=", "--name", "long")
+LONG = ("--set", "epochs=240", "--set", "batch_size=1", "--set", "patience=", "--name", "long")
 """A run of a second, so that it can be met on its way."""
 
 STOPPED = "runs/long-s0: stopped; committed epochs are safe; repeat the command to resume"
@@ -237,7 +238,7 @@ def test_a_signal_stops_and_the_same_command_ends_byte_equal(
     bench: Bench, straight: dict[str, bytes], number: signal.Signals
 ) -> None:
     process = bench.start("train", "tiny.yaml", *LONG)
-    wait_for(process, "epoch  2/80")
+    wait_for(process, "epoch   2/240")
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (128 + number, "")
@@ -320,7 +321,7 @@ def test_a_signal_that_was_ignored_stays_ignored(
     bench: Bench, script: str, number: signal.Signals
 ) -> None:
     with shell(bench, script.format(training(*LONG)), stderr=subprocess.PIPE) as process:
-        wait_for(process, "epoch  2/80")
+        wait_for(process, "epoch   2/240")
         os.kill(int((bench.folder / "pid").read_text()), number)
         assert process.communicate(timeout=20)[0] == "runs/long-s0\n"
     assert process.returncode == 0
@@ -386,8 +387,10 @@ def test_a_terminal_that_is_closed(
     ) as process:
         os.close(theirs)
         committed = bench.folder / "runs/long-s0/checkpoints"
-        while not any(path.name > "epoch-000001.npz" for path in committed.glob("epoch-*.npz")):
-            assert process.poll() is None
+        until(
+            lambda: any(path.name > "epoch-000001.npz" for path in committed.glob("epoch-*.npz")),
+            process=process,
+        )
         os.close(ours)
         ended = process.wait(timeout=20)
     if code is None:

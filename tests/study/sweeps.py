@@ -18,23 +18,28 @@ only_linux = pytest.mark.skipif(
 )
 LONG = ("--set", "epochs=100000", "--set", "patience=null")
 GRID = ("--grid", "learning_rate=0.1,1", "--grid", "lambda=0,1")
-PATCHED = """
+TRIAL = """
 import os, signal, sys, time
-from nnexp.study.local import child
+from nnexp.study.local import child, fresh, starting
 real = child.train
 def train(job, *rest):
     if job.config.lambda_ == 1:
         {act}
     return real(job, *rest)
 child.train = train
-from nnexp.cli import main
-main()
 """
-"""The command with a trial that does something else than train."""
+"""A process whose trials may do something else than train."""
+
+
+def patched_script(act: str) -> str:
+    """Return the command as a script whose trials with λ = 1 act, forked or new Pythons."""
+    trial = TRIAL.format(act=act)
+    command = ("-P", "-c", f"{trial}fresh.main()")
+    return f"{trial}starting.COMMAND = {command!r}\nfrom nnexp.cli import main\nmain()"
 
 
 def epochs(bench: Bench) -> int:
-    return sum(len(list(each.iterdir())) for each in bench.folder.glob("runs/*/checkpoints"))
+    return sum(len(list(each.iterdir())) for each in bench.folder.glob("runs/[!.]*/checkpoints"))
 
 
 class Ended(NamedTuple):
@@ -46,8 +51,7 @@ class Ended(NamedTuple):
 
 
 def patched(bench: Bench, act: str, *arguments: str) -> Ended:
-    script = PATCHED.format(act=act)
-    command = [sys.executable, "-c", script, "sweep", "tiny.yaml", *GRID, *arguments]
+    command = [sys.executable, "-c", patched_script(act), "sweep", "tiny.yaml", *GRID, *arguments]
     done = subprocess.run(
         command, cwd=bench.folder, capture_output=True, text=True, timeout=60, check=False
     )

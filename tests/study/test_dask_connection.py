@@ -7,12 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nnexp.study.dask.client import is_exposed
+from tests.waiting import catches, until
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -117,6 +117,7 @@ def waiting(bench: Bench, address: str, *arguments: str) -> subprocess.Popen[str
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only there /proc tells")
 def test_a_sweep_that_waits_for_its_scheduler_says_so_and_can_be_stopped(bench: Bench) -> None:
     pytest.importorskip("distributed", reason="distributed is not installed")
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes calls, and says nothing
@@ -124,7 +125,7 @@ def test_a_sweep_that_waits_for_its_scheduler_says_so_and_can_be_stopped(bench: 
         process, quiet = waiting(bench, address), waiting(bench, address, "-q")
         assert process.stderr is not None
         assert process.stderr.readline() == f"waiting for the scheduler at {address}\n"
-        time.sleep(1)
+        until(lambda: catches(quiet, signal.SIGTERM))
         for each in (process, quiet):
             each.send_signal(signal.SIGINT)
         told = "stopped with 0 of 1 trials done; committed epochs are safe"
@@ -146,6 +147,13 @@ def test_a_scheduler_that_takes_a_call_and_says_nothing_is_given_up(bench: Bench
     assert (done.returncode, done.stdout, done.stderr) == (74, "", told)
 
 
+def is_open(port: int) -> bool:
+    """Return whether somebody listens on a port of this machine."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
 @pytest.mark.slow
 def test_a_sweep_that_waits_for_workers_says_so_and_gives_up(bench: Bench) -> None:
     pytest.importorskip("distributed", reason="distributed is not installed")
@@ -159,10 +167,7 @@ def test_a_sweep_that_waits_for_workers_says_so_and_gives_up(bench: Bench) -> No
         [sys.executable, *command], cwd=bench.folder, stderr=subprocess.DEVNULL
     )
     try:
-        while scheduler.poll() is None:  # how long it takes to begin is not what is tested
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.05)
+        until(lambda: is_open(port), process=scheduler)  # its start is not what is tested
         script = "from nnexp.study.dask import client; client.SECONDS = 4"
         done = scripted(bench, script, "--scheduler", address)
     finally:

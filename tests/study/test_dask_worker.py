@@ -78,11 +78,11 @@ def test_a_worker_s_data_starts_from_the_client_s_root(bench: Bench) -> None:
 @pytest.mark.usefixtures("held")
 def test_a_trial_that_is_no_longer_wanted_stops_and_is_no_failure(bench: Bench) -> None:
     found = trial("epochs=100000", "patience=null")
-    end = time.monotonic() + 30
+    end = time.monotonic() + SECONDS
 
     def unwanted() -> bool:
         assert time.monotonic() < end
-        return any((bench.folder / "runs").glob("*/checkpoints/*.npz"))
+        return any((bench.folder / "runs").glob("[!.]*/checkpoints/*.npz"))
 
     outcome = worker.train(order(bench, found), lambda _: None, unwanted).outcome
     assert (outcome.code, outcome.is_stopped) == (143, True)
@@ -198,7 +198,7 @@ def test_a_trial_dies_with_the_thread_that_watches_it(bench: Bench) -> None:
 
     def abandon() -> None:
         started.append(worker.start(wanted, bench.folder / "runs"))
-        until(lambda: list((bench.folder / "runs").glob("*/checkpoints/*.npz")))
+        until(lambda: list((bench.folder / "runs").glob("[!.]*/checkpoints/*.npz")))
 
     thread = threading.Thread(target=abandon)
     thread.start()

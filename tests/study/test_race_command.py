@@ -426,7 +426,7 @@ def test_a_terminal_shows_the_verdicts_so_far() -> None:
 def test_a_signal_says_where_it_stopped(bench: Bench) -> None:
     files = configs(bench, "a", "b", epochs=100_000, patience=None)
     process = bench.start("race", *files)
-    until(lambda: list(bench.folder.glob("runs/*/metrics.jsonl")))
+    until(lambda: list(bench.folder.glob("runs/[!.]*/metrics.jsonl")), process=process)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (143, "")

@@ -23,15 +23,14 @@ pytestmark = pytest.mark.slow
 
 KILLS = 30
 EPOCHS = 100
-"""Seconds to wait for a commit."""
 
 
 def committed(bench: Bench, runs: str) -> int:
     """Return how many bytes of metrics a folder's runs have."""
-    return sum(path.stat().st_size for path in bench.folder.glob(f"{runs}/*/metrics.jsonl"))
+    return sum(path.stat().st_size for path in bench.folder.glob(f"{runs}/[!.]*/metrics.jsonl"))
 
 
-def wait_for(bench: Bench, process: subprocess.Popen[str], share: float) -> None:
+def until_committed(bench: Bench, process: subprocess.Popen[str], share: float) -> None:
     """Wait until a race has committed more than so many bytes, or is over."""
     until(lambda: process.poll() is not None or committed(bench, "again") > share)
 
@@ -56,11 +55,13 @@ def test_killed_thirty_times_at_random_it_ends_as_if_it_never_was(bench: Bench, 
         process = bench.start("race", *files, *words, "-j", jobs, "--runs", "again")
         # Each start trains a random part of what its share of the whole is on average.
         share = before + rng.uniform(0, 1.6) * (total - before) / (KILLS - kills + 1)
-        wait_for(bench, process, share)
+        until_committed(bench, process, share)
         if process.poll() is None:
             kill(process)
             kills += 1
         else:  # this process was too slow to kill it
+            process.communicate()
+            assert process.returncode == whole.code
             shutil.rmtree(bench.folder / "again")
     again = bench("race", *files, *words, "-j", jobs, "--runs", "again")
     assert again.code == whole.code

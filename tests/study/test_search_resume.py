@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import re
 import shutil
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import subprocess
 
     from tests.conftest import Bench
+
+ATTEMPTS = 10
+"""Starts of a search, one of which must be slow enough to be killed."""
 
 
 @pytest.mark.slow
@@ -43,25 +47,33 @@ def test_killed_anywhere_it_goes_on_to_the_same_runs(
     whole = search(bench, *arguments, runs="whole")
     command = (*UNCONFIRMED, "--space", RATE, "--runs", "again", *arguments)
     for wanted in kills:
-        killed = False
-        while not killed:
-            process = bench.start(*command)
-            wait_for(bench, process, wanted)
-            process.kill()
-            process.communicate()
-            killed = process.returncode == -signal.SIGKILL
-            if not killed:  # it ended first
-                shutil.rmtree(bench.folder / "again")
+        kill_once_begun(bench, command, wanted)
     end = search(bench, *arguments, runs="again")
     assert end.code == 0
     assert timeless(re.sub(r"\bagain\b(?!:)", "whole", end.out)) == timeless(whole.out)
     assert tree(bench, "again") == tree(bench, "whole")
 
 
-def wait_for(bench: Bench, process: subprocess.Popen[str], count: int) -> None:
-    """Wait until so many runs have begun, or the search is over."""
-    begun = "again/[!.]*/metrics.jsonl"
-    until(lambda: process.poll() is not None or len(list(bench.folder.glob(begun))) >= count)
+def kill_once_begun(bench: Bench, command: tuple[str, ...], runs: int) -> None:
+    """Kill a search when so many runs have begun; repeat what ended first from where it began."""
+    folder, before = bench.folder / "again", bench.folder / f"before-{runs}"
+    folder.mkdir(exist_ok=True)
+    shutil.copytree(folder, before)
+
+    def is_ended_or_begun(process: subprocess.Popen[str]) -> bool:
+        return process.poll() is not None or len(list(folder.glob("[!.]*/metrics.jsonl"))) >= runs
+
+    for _ in range(ATTEMPTS):
+        process = bench.start(*command)
+        until(functools.partial(is_ended_or_begun, process))
+        process.kill()
+        _, err = process.communicate()
+        if process.returncode == -signal.SIGKILL:
+            return
+        assert process.returncode == 0, err
+        shutil.rmtree(folder)
+        shutil.copytree(before, folder)
+    pytest.fail("it ended before it was killed, each time")
 
 
 def test_a_kill_between_the_last_epoch_and_the_result_is_made_good(bench: Bench) -> None:
@@ -77,7 +89,7 @@ def test_a_kill_between_the_last_epoch_and_the_result_is_made_good(bench: Bench)
 def test_a_signal_says_where_it_stopped(bench: Bench) -> None:
     command = ("search", "tiny.yaml", "--space", RATE, "--epochs", "100000")
     process = bench.start(*command, "--set", "patience=null", "--trials", "7")
-    until(lambda: list(bench.folder.glob("runs/*/metrics.jsonl")))
+    until(lambda: list(bench.folder.glob("runs/[!.]*/metrics.jsonl")), process=process)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (143, "")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -18,7 +18,7 @@ from nnexp.config import sizes
 from nnexp.study import sweep_file
 from nnexp.study.local.pool import Pool
 from nnexp.study.plan import plan
-from tests.study.sweeps import GRID, LONG, PATCHED, Ended, epochs, patched, runs_of
+from tests.study.sweeps import GRID, LONG, Ended, epochs, patched, patched_script, runs_of
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -64,10 +64,10 @@ def test_a_trial_that_crashes_touches_no_other(
 
 
 def test_a_trial_whose_time_is_up_stops_and_the_next_sweep_goes_on_with_it(bench: Bench) -> None:
-    arguments = ("--grid", "lambda=0", *LONG, "--timeout", "0.5")
+    arguments = ("--grid", "lambda=0", *LONG, "--timeout", "3")
     code, out, err = bench.process("sweep", "tiny.yaml", *arguments)
     assert (code, out) == (143, "no trial has a result\n")
-    assert "took more than 0.5 s; committed epochs are safe" in err
+    assert "took more than 3 s; committed epochs are safe" in err
     first = epochs(bench)
     assert first
     (run,) = (path for path in (bench.folder / "runs").iterdir() if path.name[0] != ".")
@@ -82,7 +82,7 @@ def test_a_trial_that_hangs_is_killed_once_its_time_is_up(
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     act = "time.sleep(60)"
     early = "from nnexp.study.local import process; process.GRACE = 0.3"
-    script = f"{early}\n{PATCHED.format(act=act)}"
+    script = f"{early}\n{patched_script(act)}"
     command = [sys.executable, "-c", script, "sweep", "tiny.yaml", *GRID, "--timeout", "0.5"]
     done = subprocess.run(
         command, cwd=bench.folder, capture_output=True, text=True, timeout=60, check=False
@@ -101,14 +101,16 @@ def test_a_trial_that_takes_too_much_memory_is_killed_alone(bench: Bench) -> Non
 
 
 SCARCE = """
-import errno, os, sys
-calls, real, most = [], os.fork, {most}
-def fork():
+import errno, os
+from nnexp.study.local import starting
+name = "fork" if starting.CAN_FORK else "posix_spawn"
+calls, real, most = [], getattr(os, name), {most}
+def start(*given, **named):
     calls.append(1)
     if len(calls) in most:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-    return real()
-os.fork = fork
+    return real(*given, **named)
+setattr(os, name, start)
 from nnexp.cli import main
 main()
 """
@@ -149,14 +151,15 @@ def test_a_trial_that_finds_no_process_left_where_nothing_else_runs_fails(bench:
 def test_what_was_opened_for_a_trial_that_cannot_start_is_closed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fork() -> int:
+    def fail(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     (job,) = plan(sweep_file.read("tiny.yaml", (), ["lambda=1"])).jobs(bench.folder / "runs")
     engine = Pool(2, bench.folder / "runs")
     before = sorted(Path("/dev/fd").iterdir())
     with monkeypatch.context() as patch, closing(engine):
-        patch.setattr(os, "fork", fork)
+        patch.setattr(os, "fork", fail, raising=False)
+        patch.setattr(os, "posix_spawn", fail)
         outcome = engine.submit(job).result()
         assert sorted(Path("/dev/fd").iterdir()) == before
     assert (outcome.code, outcome.is_scarce) == (74, True)

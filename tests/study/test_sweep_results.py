@@ -206,7 +206,7 @@ def test_on_a_terminal_a_table_lives_and_goes(bench: Bench) -> None:
     ):  # rich's markup for bold letters, and text from the right
         bench.data(name=name)
     grid = 'data.file="[b].npz","\u202e.npz"'
-    arguments = ("sweep", "tiny.yaml", "--grid", grid, "--set", "epochs=300")
+    arguments = ("sweep", "tiny.yaml", "--grid", grid, "--set", "epochs=1000")
     process = bench.start(*arguments, "--set", "patience=null", "-j", "2", stderr=theirs)
     os.close(theirs)
     shown = b""
@@ -223,7 +223,7 @@ def test_on_a_terminal_a_table_lives_and_goes(bench: Bench) -> None:
     assert "2 runs: 0 done, 2 running" in text
     assert re.search(r"best so far: validation \d+\.\d\d %, tiny-", text)
     for file in (r"\[b\]", r"\\u202e"):
-        assert re.search(rf'tiny-\S+ +"{file}\.npz" +0 +\d+/300', text)
+        assert re.search(rf'tiny-\S+ +"{file}\.npz" +0 +\d+/1000', text)
     assert "\u202e" not in text
     assert "about" in text
     assert "[1/2]" not in text

@@ -8,14 +8,13 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.study.sweeps import GRID, LONG, only_linux
-from tests.waiting import until
+from tests.waiting import catches, until
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -43,7 +42,7 @@ def begun(bench: Bench, *arguments: str, **options: Any) -> subprocess.Popen[str
     """Start a sweep that takes forever, and return when two trials have committed something."""
     process = bench.start("sweep", "tiny.yaml", *GRID, *LONG, "-j", "2", *arguments, **options)
     saved = "runs/[!.]*/checkpoints/*.npz"
-    until(lambda: len({each.parent for each in bench.folder.glob(saved)}) >= 2)
+    until(lambda: len({each.parent for each in bench.folder.glob(saved)}) >= 2, process=process)
     return process
 
 
@@ -109,12 +108,13 @@ def test_a_sweep_that_is_killed_leaves_no_trial_behind(
     trials = children(process.pid)
     for trial in trials if len(numbers) > 1 else []:
         os.kill(trial, signal.SIGSTOP)  # it cannot heed the first
-    for number in numbers:
+    process.send_signal(numbers[0])
+    for number in numbers[1:]:
+        until(lambda: not catches(process, signal.SIGTERM))
         process.send_signal(number)
-        time.sleep(0.3)
     process.communicate(timeout=30)
     assert process.returncode == -numbers[-1]
-    until(lambda: all(map(gone, trials)), 5)
+    until(lambda: all(map(gone, trials)))
     assert len(trials) == 2
 
 
@@ -139,7 +139,7 @@ def test_a_trial_has_its_own_pipe_alone_and_only_to_write_to(bench: Bench) -> No
     process = begun(bench, "-j", "3")
     until(lambda: len(children(process.pid)) == 3)
     trials = children(process.pid)
-    until(lambda: all(len(pipes(each)) == 1 for each in trials), 5)
+    until(lambda: all(len(pipes(each)) == 1 for each in trials))
     read = {pipe for pipe, readable in pipes(process.pid) if readable}
     written = [pipes(each) for each in trials]
     process.send_signal(signal.SIGTERM)

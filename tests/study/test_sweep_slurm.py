@@ -109,7 +109,7 @@ def test_the_slurm_script_passes_the_warning_on_and_goes_back_into_the_queue(ben
         stderr=subprocess.PIPE,
         text=True,
     )
-    until(lambda: epochs(bench) > 1)
+    until(lambda: epochs(bench) > 1, process=process)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 143
