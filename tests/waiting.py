@@ -51,3 +51,17 @@ def catches(process: subprocess.Popen[Any], number: signal.Signals) -> bool:
     match = re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)
     assert match is not None
     return bool(int(match[1], 16) >> number - 1 & 1)
+
+
+def members(group: int) -> list[int]:
+    """Return the processes of a group that are not over yet."""
+    told = subprocess.run(
+        ["ps", "-e", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = (line.split() for line in told.splitlines())
+    return [int(pid) for pid, pgid, state in rows if int(pgid) == group and state[0] != "Z"]
+
+
+def is_over(group: int) -> bool:
+    """Return whether all processes of a group are over."""
+    return not members(group)

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from tests.faults.clusters import LOOPBACK, Cluster
-from tests.faults.test_broken_sweeps import members, wait_for_jobs
+from tests.faults.test_broken_sweeps import wait_for_jobs
 from tests.study.studies import Results, keep_timed_runs, results, search, sequential, wait
-from tests.waiting import SECONDS, until
+from tests.waiting import SECONDS, members, until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.trees import epochs_trained, runs
-from tests.waiting import until
+from tests.waiting import is_over, members, until
 
 if TYPE_CHECKING:
     from tests.conftest import Bench
@@ -106,16 +106,3 @@ def test_killed_again_and_again_it_leaves_no_orphan(bench: Bench) -> None:
 def wait_for_jobs(process: subprocess.Popen[str]) -> None:
     """Wait until a process has children or is over: a busy machine takes long to start them."""
     until(lambda: process.poll() is not None or len(members(process.pid)) > 1)
-
-
-def is_over(group: int) -> bool:
-    return not members(group)
-
-
-def members(group: int) -> list[int]:
-    """Return the processes of a group that are not over yet."""
-    told = subprocess.run(
-        ["ps", "-e", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = (line.split() for line in told.splitlines())
-    return [int(pid) for pid, pgid, state in rows if int(pgid) == group and state[0] != "Z"]

@@ -15,7 +15,7 @@ import pytest
 from tests.study.searches import UNCONFIRMED, names, search, tree
 from tests.study.spaces import RATE, needs_optuna
 from tests.study.studies import timeless
-from tests.waiting import until
+from tests.waiting import is_over, until
 
 if TYPE_CHECKING:
     import subprocess
@@ -64,10 +64,11 @@ def kill_once_begun(bench: Bench, command: tuple[str, ...], runs: int) -> None:
         return process.poll() is not None or len(list(folder.glob("[!.]*/metrics.jsonl"))) >= runs
 
     for _ in range(ATTEMPTS):
-        process = bench.start(*command)
+        process = bench.start(*command, start_new_session=True)
         until(functools.partial(is_ended_or_begun, process))
         process.kill()
         _, err = process.communicate()
+        until(functools.partial(is_over, process.pid))  # its trials end a moment later
         if process.returncode == -signal.SIGKILL:
             return
         assert process.returncode == 0, err
