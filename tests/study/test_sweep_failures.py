@@ -83,12 +83,12 @@ def test_a_trial_that_hangs_is_killed_once_its_time_is_up(
     act = "time.sleep(60)"
     early = "from nnexp.study.local import process; process.GRACE = 0.3"
     script = f"{early}\n{patched_script(act)}"
-    command = [sys.executable, "-c", script, "sweep", "tiny.yaml", *GRID, "--timeout", "0.5"]
+    command = [sys.executable, "-c", script, "sweep", "tiny.yaml", *GRID, "--timeout", "6"]
     done = subprocess.run(
         command, cwd=bench.folder, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 137
-    assert "took more than 0.5 s" in done.stderr
+    assert "took more than 6 s" in done.stderr
 
 
 def test_a_trial_that_takes_too_much_memory_is_killed_alone(bench: Bench) -> None:
