@@ -13,24 +13,19 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 SECONDS = 60.0
-"""Time after which a wait fails."""
+"""Seconds after which a wait fails."""
 
 PAUSE = 0.005
 """Seconds between two looks, or what a look takes if that is more."""
 
 
-def until(
-    happens: Callable[[], T],
-    seconds: float = SECONDS,
-    *,
-    process: subprocess.Popen[Any] | None = None,
-) -> T:
+def until(happens: Callable[[], T], *, process: subprocess.Popen[Any] | None = None) -> T:
     """Wait until a condition holds, and return its value.
 
     The condition may read files that another process renames or removes meanwhile: while one is
     missing, the condition does not hold. The wait fails at once when a given process is over.
     """
-    end = time.monotonic() + seconds
+    end = time.monotonic() + SECONDS
     while True:
         missing, begun = None, time.monotonic()
         try:

@@ -83,7 +83,7 @@ class Trainings:
             waiting.until(lambda: len(self.living()) < 2)
         except AssertionError:  # two or more have the run, and wait to go on
             self.kill()
-            raise
+            pytest.fail("more than one process trains the run")
         (left,) = self.living()
         assert left.stdout is not None
         assert left.stdout.readline() == "opened\n"
